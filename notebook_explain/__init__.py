@@ -1,0 +1,68 @@
+"""See why a video model decides what it decides, inside the notebook cell.
+
+A video model and a clip go in, an explanation comes out as a plain value, and a widget shows it in the cell::
+
+    import notebook_explain as ne
+    ne.demo()                                   # bundled model and clip, offline, in seconds
+    ne.explain(net, "bowling.mp4")              # one call: adapt, read, tubes
+
+Every name is imported when it is first used: importing the package imports neither torch nor OpenCV.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from notebook_explain import samples
+    from notebook_explain.clip import Clip
+    from notebook_explain.explanations import ExplainError, Target, load
+    from notebook_explain.methods import SaliencyTubes
+    from notebook_explain.models import VideoModel, adapt
+    from notebook_explain.one_call import demo, explain
+    from notebook_explain.widgets import TubeViewer
+
+_HOMES = {
+    "Clip": "clip",
+    "ExplainError": "explanations",
+    "SaliencyTubes": "methods",
+    "Target": "explanations",
+    "TubeViewer": "widgets",
+    "VideoModel": "models",
+    "adapt": "models",
+    "demo": "one_call",
+    "explain": "one_call",
+    "load": "explanations",
+    "samples": "samples",
+}
+
+__all__ = [  # noqa: RUF022  in the order in which a person meets them
+    "demo",
+    "explain",
+    "Clip",
+    "adapt",
+    "VideoModel",
+    "SaliencyTubes",
+    "Target",
+    "TubeViewer",
+    "load",
+    "samples",
+    "ExplainError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    value = home if _HOMES[name] == name else getattr(home, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(_HOMES))

@@ -1,0 +1,26 @@
+"""The answers: frozen values of numpy arrays, with the clip they speak of and how they came about. No torch here."""
+
+from notebook_explain.explanations.errors import ExplainError
+from notebook_explain.explanations.evidence import DEFAULT_THRESHOLD, Kept, in_words, kept
+from notebook_explain.explanations.files import load, save
+from notebook_explain.explanations.geometry import Geometry, stretch
+from notebook_explain.explanations.provenance import Provenance
+from notebook_explain.explanations.targets import Target, TargetResult
+from notebook_explain.explanations.tubes import LayerMap, Tubes
+
+__all__ = [
+    "DEFAULT_THRESHOLD",
+    "ExplainError",
+    "Geometry",
+    "Kept",
+    "LayerMap",
+    "Provenance",
+    "Target",
+    "TargetResult",
+    "Tubes",
+    "in_words",
+    "kept",
+    "load",
+    "save",
+    "stretch",
+]

@@ -1,0 +1,89 @@
+"""Where the cells of a coarse map lie in the clip, and the stretching of a map over the clip.
+
+A network's layer is coarser than the clip. ``Geometry`` says which frame each of its rows stands for and where the
+centre of each of its cells lies, in clip pixels; ``stretch`` interpolates between those centres (trilinear, the outer
+cells reaching to the border). Where the centres are those of an even division, this is the half-pixel-centred trilinear
+interpolation of ``torch.nn.functional.interpolate(align_corners=False)``; the viewer's shader does the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """Centres of the cells of a (time, height, width) map, in the clip's own units.
+
+    Attributes
+    ----------
+    rows : float64 array (time of the map,)
+        The clip frame that each row stands for, fractional, strictly increasing.
+    origin : (y, x) floats
+        Clip pixel of the centre of the first cell (pixel centres at whole numbers; may lie outside the clip).
+    step : (y, x) floats
+        Clip pixels from one cell to the next.
+    """
+
+    rows: NDArray[np.float64]
+    origin: tuple[float, float]
+    step: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        rows = np.asarray(self.rows, np.float64)
+        if rows.ndim != 1 or len(rows) == 0 or not np.all(np.isfinite(rows)) or np.any(np.diff(rows) <= 0):
+            raise ValueError(f"rows must be finite and strictly increasing, got {rows!r}")
+        if not all(np.isfinite(self.origin)) or not all(step > 0 for step in self.step):
+            raise ValueError(f"origin must be finite and step above 0, got {self.origin} and {self.step}")
+        object.__setattr__(self, "rows", rows)
+        object.__setattr__(self, "origin", (float(self.origin[0]), float(self.origin[1])))
+        object.__setattr__(self, "step", (float(self.step[0]), float(self.step[1])))
+
+    @classmethod
+    def even(cls, grid: tuple[int, int, int], size: tuple[int, int, int]) -> Geometry:
+        """The clip divided evenly: cell k of n stands for the middle of the k-th n-th of the clip."""
+        scale = [whole / cells for whole, cells in zip(size, grid, strict=True)]
+        rows = (np.arange(grid[0], dtype=np.float64) + 0.5) * scale[0] - 0.5
+        return cls(rows, ((scale[1] - 1) / 2, (scale[2] - 1) / 2), (scale[1], scale[2]))
+
+
+def _weights(position: NDArray[np.float64], cells: int) -> NDArray[np.float32]:
+    """(len(position), cells) weights of linear interpolation at fractional cell positions, clamped to the outer cells."""
+    position = np.clip(position, 0, cells - 1)
+    low = np.minimum(np.floor(position).astype(np.int64), max(cells - 2, 0))
+    share = (position - low).astype(np.float32)
+    weights = np.zeros((len(position), cells), np.float32)
+    weights[np.arange(len(position)), low] = 1 - share
+    if cells > 1:
+        weights[np.arange(len(position)), low + 1] += share
+    return weights
+
+
+def stretch(values: NDArray[np.float32], geometry: Geometry, size: tuple[int, int, int]) -> NDArray[np.float32]:
+    """Interpolate a map over the clip.
+
+    Parameters
+    ----------
+    values : float array (..., time, height, width) of the map
+    geometry : Geometry
+        Of that map.
+    size : (time, height, width) of the clip
+
+    Returns
+    -------
+    float32 array (..., time, height, width) of the clip
+        Never above the largest value of the map, nor below its smallest.
+    """
+    time, height, width = values.shape[-3:]
+    if time != len(geometry.rows):
+        raise ValueError(f"the map has {time} rows, its geometry {len(geometry.rows)}; they belong to different layers")
+    row = np.interp(np.arange(size[0]), geometry.rows, np.arange(time))
+    i = (np.arange(size[1], dtype=np.float64) - geometry.origin[0]) / geometry.step[0]
+    j = (np.arange(size[2], dtype=np.float64) - geometry.origin[1]) / geometry.step[1]
+    wide = values.astype(np.float32) @ _weights(j, width).T
+    tall = _weights(i, height) @ wide
+    flat = tall.reshape(*tall.shape[:-2], size[1] * size[2])
+    return (_weights(row, time) @ flat).reshape(*values.shape[:-3], *size)

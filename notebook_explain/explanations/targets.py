@@ -1,0 +1,73 @@
+"""Which score is explained, and what the network said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Target:
+    """A class whose score is explained, by name or index; ``Target("wave") - Target("clap")`` is a difference.
+
+    Attributes
+    ----------
+    label : str or int
+        A label of the model, or the index of the class.
+    head : str, optional
+        Which head of the model, where it has several ("verb", "noun").
+    against : Target, optional
+        The class whose score is subtracted.
+    """
+
+    label: str | int
+    head: str | None = None
+    against: Target | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.label, bool) or not isinstance(self.label, (str, int)):
+            raise TypeError(f"a target is a label (str) or a class index (int), got {self.label!r}")
+
+    def __sub__(self, other: Target) -> Target:
+        if not isinstance(other, Target):
+            return NotImplemented
+        if self.against is not None or other.against is not None:
+            raise ValueError("a difference has two targets; Target('a') - Target('b') cannot be subtracted again")
+        return replace(self, against=other)
+
+    def __str__(self) -> str:
+        name = str(self.label) if self.head is None else f"{self.head}: {self.label}"
+        return name if self.against is None else f"{name} − {self.against}"
+
+
+@dataclass(frozen=True)
+class TargetResult:
+    """What the network said of one target.
+
+    Attributes
+    ----------
+    name : str
+        As people read it: the label, or "a − b" for a difference.
+    index : int
+        Class index (of the first class, for a difference).
+    head : str
+        Head of the model ("" where it has one only).
+    logit : float
+        The score explained; the difference of two logits for a difference.
+    probability : float or None
+        Softmax of the head's logits at the class; ``None`` for a difference.
+    bias : float or None
+        The part of the logit that no position of the clip accounts for: the classifier's bias, where it is known.
+    against : int or None
+        Class index of the second class of a difference.
+    top5 : tuple of (label, probability)
+        The head's five best classes.
+    """
+
+    name: str
+    index: int
+    head: str
+    logit: float
+    probability: float | None
+    bias: float | None = None
+    against: int | None = None
+    top5: tuple[tuple[str, float], ...] = ()

@@ -1,0 +1,143 @@
+"""Saliency tubes: for every layer and target, the evidence at each position of the clip. A plain value."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from notebook_explain.clip import Clip
+from notebook_explain.explanations.evidence import DEFAULT_THRESHOLD, Kept, in_words, kept
+from notebook_explain.explanations.geometry import Geometry, stretch
+from notebook_explain.explanations.provenance import Provenance
+from notebook_explain.explanations.targets import TargetResult
+
+
+@dataclass(frozen=True, eq=False)
+class LayerMap:
+    """Evidence at one layer, at that layer's own resolution.
+
+    Attributes
+    ----------
+    name : str
+        Dotted module name, with "#2" for the second call of a module and "[1]" for the second of several outputs.
+    kind : str
+        "stem", "block", "pooling input" or "named".
+    values : float32 array (target, time, height, width)
+        Signed. The mean over time, height and width is what this layer's positions add to the score.
+    geometry : Geometry
+        Where the cells lie in the clip.
+    pathway : int or None
+        Which of the network's parallel pathways.
+    gap : float32 array (target,)
+        Score minus the mean of the map (of all pathways' maps together, where there are several): the bias of the
+        classifier, when the evidence of this layer is complete; more or less, when it is not.
+    """
+
+    name: str
+    kind: str
+    values: NDArray[np.float32]
+    geometry: Geometry
+    pathway: int | None = None
+    gap: NDArray[np.float32] | None = None
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """(time, height, width) in cells."""
+        time, height, width = self.values.shape[1:]
+        return time, height, width
+
+    def peak(self, target: int = 0) -> float:
+        """Largest absolute value: thresholds are fractions of it."""
+        return float(np.abs(self.values[target]).max())
+
+
+@dataclass(frozen=True, eq=False)
+class Tubes:
+    """Where in space and time a network found its evidence, at every layer.
+
+    Attributes
+    ----------
+    clip : Clip
+        The frames that the network really saw.
+    targets : tuple of TargetResult
+    layers : tuple of LayerMap
+        From input to output; the last is the default everywhere.
+    provenance : Provenance
+    """
+
+    clip: Clip
+    targets: tuple[TargetResult, ...]
+    layers: tuple[LayerMap, ...]
+    provenance: Provenance
+
+    def __repr__(self) -> str:
+        return (
+            f"Tubes({', '.join(repr(target.name) for target in self.targets)}; {len(self.layers)} layers, "
+            f"{self.layers[0].name} to {self.layers[-1].name}; {self.clip!r})"
+        )
+
+    def layer(self, which: str | int | None = None) -> LayerMap:
+        """Return one layer's map by name or place; the last by default (ValueError lists the names)."""
+        if which is None:
+            return self.layers[-1]
+        names = [layer.name for layer in self.layers]
+        if isinstance(which, int) and -len(names) <= which < len(names):
+            return self.layers[which]
+        if which in names:
+            return self.layers[names.index(which)]
+        raise ValueError(f"layer {which!r} is not in these tubes; they have {', '.join(names)}")
+
+    def volume(self, layer: str | int | None = None, target: int = 0) -> NDArray[np.float32]:
+        """Return the map stretched over the clip: float32 (time, height, width), signed."""
+        chosen = self.layer(layer)
+        return stretch(chosen.values[self._target(target)], chosen.geometry, self.clip.size)
+
+    def kept(self, threshold: float = DEFAULT_THRESHOLD, layer: str | int | None = None, target: int = 0) -> Kept:
+        """What lies at or above a threshold (a fraction of the layer's largest absolute value)."""
+        return kept(self.volume(layer, target), self.layer(layer).peak(self._target(target)), threshold)
+
+    def in_words(self, threshold: float = DEFAULT_THRESHOLD, layer: str | int | None = None, target: int = 0) -> str:
+        """One sentence: the class, how sure, how much of the evidence lies where and when."""
+        result = self.targets[self._target(target)]
+        return in_words(result.name, result.probability, self.kept(threshold, layer, target), len(self.clip))
+
+    def _target(self, target: int) -> int:
+        if not 0 <= target < len(self.targets):
+            raise ValueError(f"target {target} is not among the {len(self.targets)} computed; count from 0")
+        return target
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write everything to one .npz file (arrays and text, no pickle); ``notebook_explain.load`` reads it back."""
+        from notebook_explain.explanations.files import save
+
+        return save(self, path)
+
+    # The one sanctioned door from an explanation to the rooms that show it.
+
+    def view(self, **state: Any) -> Any:
+        """Return the viewer, a widget; keyword arguments set its first state (``layer=2, threshold=0.6``)."""
+        from notebook_explain import display
+
+        return display.view(self, **state)
+
+    def figure(self, **options: Any) -> Any:
+        """Return a matplotlib figure: a strip of frames with the evidence over them, and its course in time."""
+        from notebook_explain import display
+
+        return display.figure(self, **options)
+
+    def to_html(self, path: str | os.PathLike[str], title: str | None = None) -> Path:
+        """Write one interactive HTML page that opens anywhere, with no kernel and no network."""
+        from notebook_explain import display
+
+        return display.to_html(self, path, title=title)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        from notebook_explain import display
+
+        return display.mimebundle(self)

@@ -1,0 +1,232 @@
+"""Make a VideoModel of any nn.Module: what is not stated is found by trying, and said."""
+
+from __future__ import annotations
+
+import unicodedata
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from notebook_explain.explanations import ExplainError, Geometry
+from notebook_explain.models.catalogue import Layer, Place, Survey, default_layers, survey, tensors
+from notebook_explain.models.preprocessing import Preprocessing, check_layout, colours
+from notebook_explain.models.shadow import on_shadow, refuse_scripted, unwrapped
+from notebook_explain.models.video_model import VideoModel, stand_in
+from notebook_explain.models.volumes import Layout
+
+# Mean and deviation of Kinetics in units of 0..1, which most published video weights were trained with.
+KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
+KINETICS_STD = (0.22803, 0.22145, 0.216989)
+_LAYOUTS: tuple[str | tuple[int, ...], ...] = ("BCTHW", "BTCHW", (4, 1), (8, 1), "(BT)CHW", "BTHWC")
+_SHAPES = ((16, 112), (16, 224), (8, 224), (32, 224), (32, 256), (8, 256), (64, 224), (16, 64), (4, 182), (13, 182))
+_EVEN = (
+    "Where the cells of the layers lie in the clip could not be measured for this network (it uses an operation that positions "
+    "cannot be followed through); an even division of the clip is assumed."
+)
+MAX_LABEL = 200
+
+
+def adapt(
+    module: nn.Module,
+    *,
+    size: int | None = None,
+    frames: int | None = None,
+    mean: Sequence[float] | float | None = None,
+    std: Sequence[float] | float | None = None,
+    layout: str | Sequence[int] | None = None,
+    labels: Sequence[str] | Mapping[Any, Any] | None = None,
+) -> VideoModel:
+    """Make a model that can be explained of any module; the module itself is not touched.
+
+    Parameters
+    ----------
+    module : nn.Module
+        A video classifier; in ``torch.compile``, ``DataParallel`` or plain.
+    size, frames : int, optional
+        Height and width in pixels, and number of frames, that the network was trained with.
+    mean, std : one or three floats, optional
+        In units of 0..1: the network sees ``(rgb / 255 - mean) / std``.
+    layout : optional
+        "BCTHW" (channels before time), "BTCHW" (Hugging Face), "BTHWC", "(BT)CHW", or the strides in time of several
+        pathways: ``(4, 1)`` for SlowFast.
+    labels : optional
+        Class names in order; ``{index: name}``; or ``{head: names}`` for several heads.
+
+    Returns
+    -------
+    VideoModel
+        What was not stated is read from ``module.config`` where there is one, else assumed from what runs: one warning
+        says what, and every explanation carries it as a caveat.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is not of this form.
+    ExplainError
+        The module is scripted; or it runs with none of the usual sizes and layouts (its last error is quoted).
+    """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"adapt takes a torch.nn.Module, got {type(module).__name__}")
+    refuse_scripted(module)
+    network = unwrapped(module)
+    refuse_scripted(network)
+    config = _config(network)
+    stated: dict[str, Any] = {
+        **config,
+        **{
+            name: value
+            for name, value in {
+                "size": size,
+                "frames": frames,
+                "mean": None if mean is None else colours(mean),
+                "std": None if std is None else colours(std),
+                "layout": layout if layout is None or isinstance(layout, str) else tuple(layout),
+            }.items()
+            if value is not None
+        },
+    }
+    names = _labels(labels if labels is not None else config.get("labels"))
+    stated.pop("labels", None)
+    assumed = tuple(name for name in ("size", "frames", "mean", "std", "layout") if name not in stated)
+    preprocessing, found, layers = _first_that_runs(network, stated)
+    preprocessing = replace(preprocessing, assumed=assumed)
+    caveats = () if found is not None else (_EVEN,)
+    if assumed:
+        text = _assumption(preprocessing)
+        warnings.warn(f"{type(network).__name__}: {text}", stacklevel=2)
+        caveats = (text, *caveats)
+    return VideoModel(network, preprocessing, names, layers, caveats, found)
+
+
+def _assumption(p: Preprocessing) -> str:
+    values: dict[str, Any] = {"size": p.size, "frames": p.frames, "layout": p.layout}
+    values |= {"mean": tuple(round(v, 3) for v in p.mean), "std": tuple(round(v, 3) for v in p.std)}
+    listed = ", ".join(f"{name}={values[name]!r}" for name in p.assumed)
+    return f"nobody stated {listed}: assumed. A wrong guess explains another model; state them in adapt()."
+
+
+def _config(module: nn.Module) -> dict[str, Any]:
+    """What a Hugging Face configuration says of itself."""
+    config = getattr(module, "config", None)
+    found: dict[str, Any] = {}
+    for name, keys in {"size": ("image_size", "crop_size"), "frames": ("num_frames", "frames_per_clip")}.items():
+        for key in keys:
+            value = getattr(config, key, None)
+            if isinstance(value, (list, tuple)) and len(value) == 2 and value[0] == value[1]:
+                value = value[0]
+            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+                found.setdefault(name, value)
+    labels = getattr(config, "id2label", None)
+    if isinstance(labels, Mapping) and labels:
+        found["labels"] = labels
+    return found
+
+
+def _labels(labels: Any) -> dict[str, tuple[str, ...]]:
+    """Labels per head, as plain text: control characters out, length capped (they come from anywhere)."""
+    if labels is None:
+        return {}
+    if isinstance(labels, str):
+        raise TypeError("labels must be a sequence of names, got one text; split it into lines first")
+    if isinstance(labels, Mapping):
+        if all(isinstance(value, str) for value in labels.values()):
+            by_index = {int(key): value for key, value in labels.items()}
+            if sorted(by_index) != list(range(len(by_index))):
+                raise ValueError(f"labels by index must count from 0 to {len(by_index) - 1} without gaps")
+            return {"": tuple(_plain(by_index[index]) for index in range(len(by_index)))}
+        return {_plain(head): tuple(map(_plain, names)) for head, names in labels.items()}
+    return {"": tuple(map(_plain, labels))}
+
+
+def _plain(text: Any) -> str:
+    kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in str(text))
+    return kept if len(kept) <= MAX_LABEL else kept[: MAX_LABEL - 1] + "…"
+
+
+def _first_that_runs(
+    module: nn.Module, stated: Mapping[str, Any]
+) -> tuple[Preprocessing, Survey | None, tuple[Layer, ...]]:
+    """The first usual input that the network takes; measured where possible, tried for real otherwise."""
+    if "layout" in stated:
+        check_layout(stated["layout"])
+    errors: list[str] = []
+    for measured in (True, False):
+        for preprocessing in _candidates(stated):
+            try:
+                if measured:
+                    found = _survey(module, preprocessing)
+                    layers = default_layers(found)
+                    if layers:
+                        return preprocessing, found, layers
+                else:
+                    layers = _by_shape(module, preprocessing)
+                    if layers:
+                        return preprocessing, None, layers
+            except ExplainError:
+                raise
+            except Exception as error:  # whatever a network raises on an input that it was not made for
+                errors.append(f"{preprocessing.layout} {preprocessing.frames}x{preprocessing.size}: {error}")
+    last = (errors[-1] if errors else "no layer has places in time, height and width left")[:400]
+    raise ExplainError(
+        f"{type(module).__name__} ran with none of the inputs tried; state size=, frames= and layout= in adapt(). "
+        f"The last error was: {last}"
+    )
+
+
+def _candidates(stated: Mapping[str, Any]) -> Iterator[Preprocessing]:
+    layouts = (stated["layout"],) if "layout" in stated else _LAYOUTS
+    shapes = dict.fromkeys((stated.get("frames", frames), stated.get("size", size)) for frames, size in _SHAPES)
+    mean, std = stated.get("mean", KINETICS_MEAN), stated.get("std", KINETICS_STD)
+    for frames, size in shapes:
+        for layout in layouts:
+            yield Preprocessing(size, frames, mean, std, layout)
+
+
+def _survey(module: nn.Module, p: Preprocessing) -> Survey:
+    def run(shadow: nn.Module) -> Survey:
+        device = next((parameter.device for parameter in shadow.parameters()), torch.device("cpu"))
+        return survey(shadow, stand_in(p, device), (p.frames, p.size, p.size))
+
+    return on_shadow(module, run)[0]
+
+
+def _by_shape(module: nn.Module, p: Preprocessing) -> tuple[Layer, ...]:
+    """Without measured positions: module outputs (1, C, T, H, W) of a real pass, an even division of the clip assumed."""
+
+    def run(shadow: nn.Module) -> tuple[Layer, ...]:
+        like = next((q for q in shadow.parameters() if q.is_floating_point()), torch.zeros(()))
+        found: dict[str, Layer] = {}
+
+        def hook(name: str) -> Any:
+            def see(_: nn.Module, __: Any, output: Any) -> None:
+                for path, tensor in tensors(output):
+                    if (
+                        tensor.ndim == 5
+                        and tensor.shape[0] == 1
+                        and min(tensor.shape[2:4]) >= 1
+                        and tensor[0, 0].numel() > 1
+                    ):
+                        time, height, width = tensor.shape[2:]
+                        layout = Layout(tuple(tensor.shape), 2, None, (time, height, width))
+                        even = Geometry.even((time, height, width), (p.frames, p.size, p.size))
+                        if name not in found:
+                            found[name] = Layer(name, "block", Place(name, 0, path), layout, even)
+
+            return see
+
+        handles = [part.register_forward_hook(hook(name)) for name, part in shadow.named_modules() if name]
+        try:
+            with torch.no_grad():
+                video = torch.zeros((1, 3, p.frames, p.size, p.size), device=like.device, dtype=like.dtype)
+                shadow(p.arrange(video))
+        finally:
+            for handle in handles:
+                handle.remove()
+        outer = [layer for name, layer in found.items() if name.count(".") <= 1]
+        return tuple(outer[-16:])
+
+    return on_shadow(module, run)[0]

@@ -1,0 +1,228 @@
+"""From whatever a network returns to logits: one (batch, class) tensor per head.
+
+Tensors, tuples in either order, dicts, objects with ``.logits``, logits per time step, several heads. Where the last
+operation is a softmax (or sigmoid), the tensor before it is explained: a probability saturates, a logit adds up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from notebook_explain.explanations import ExplainError
+
+LOG_P = (
+    "The network returns probabilities that are not one softmax of one tensor, so log p is explained; the evidence adds up "
+    "to no logit."
+)
+PER_TIME = "The network returns a score per time step (or view); their mean is explained."
+_LINKS = {"softmax": "softmax", "log_softmax": "softmax", "sigmoid": "sigmoid"}
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """One classifier of a network.
+
+    Attributes
+    ----------
+    logits : float32 tensor (batch, class)
+    link : str
+        "softmax" or "sigmoid": what makes probabilities of them.
+    """
+
+    logits: torch.Tensor
+    link: str = "softmax"
+
+    def probabilities(self) -> torch.Tensor:
+        """(batch, class), detached."""
+        logits = self.logits.detach()
+        return logits.sigmoid() if self.link == "sigmoid" else logits.softmax(-1)
+
+
+class LastActivations(TorchFunctionMode):
+    """Remembers what went into the last softmaxes and sigmoids, to find the logits behind probabilities."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[str, torch.Tensor, torch.Tensor]] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = getattr(func, "__name__", "").strip("_")
+        if name in _LINKS and args and isinstance(args[0], torch.Tensor) and isinstance(result, torch.Tensor):
+            self.calls = [*self.calls[-3:], (name, args[0], result)]
+        return result
+
+
+def to_heads(
+    output: Any, last: LastActivations, labels: Mapping[str, tuple[str, ...]], classes: int | None
+) -> tuple[dict[str, Head], tuple[str, ...]]:
+    """Find the logits in what a network returned.
+
+    Parameters
+    ----------
+    output : what the network returned
+    last : LastActivations
+        That watched the forward pass.
+    labels : labels per head
+        Their number tells logits from other tensors.
+    classes : int or None
+        Number of outputs of the last layer with weights, a hint for which axis holds the classes.
+
+    Returns
+    -------
+    heads by name ("" where there is one only), and caveats
+
+    Raises
+    ------
+    ExplainError
+        Nothing in the output looks like scores of classes, or no gradient reaches them.
+    """
+    counts = {len(names) for names in labels.values()} or ({classes} if classes else set())
+    flat = {key: _per_class(tensor, counts) for key, tensor in _candidates(output).items()}
+    found = {key: scores for key, scores in flat.items() if scores is not None}
+    if not found:
+        raise ExplainError(
+            f"no scores of classes were found in what the model returned ({describe(output)}); wrap it in a module whose "
+            "forward returns logits (batch, class)"
+        )
+    chosen = _independent(_matching(found, {len(names) for names in labels.values()}))
+    if not any(scores.requires_grad for scores, _ in chosen.values()):
+        raise ExplainError(
+            "no gradient reaches the model's output: its forward runs under torch.no_grad or inference_mode, or detaches; "
+            "remove that (saliency tubes need one backward pass)"
+        )
+    names = _head_names(list(chosen), labels)
+    heads, caveats = {}, []
+    for key, (scores, averaged) in chosen.items():
+        head, caveat = _linked(scores, last)
+        heads[names[key]] = head
+        caveats += [text for text in (caveat, PER_TIME if averaged else None) if text]
+    return heads, tuple(dict.fromkeys(caveats))
+
+
+def describe(output: Any) -> str:
+    """What a network returned, in a few words."""
+    if isinstance(output, torch.Tensor):
+        return f"a tensor {tuple(output.shape)}"
+    if isinstance(output, Mapping):
+        return "a dict of " + ", ".join(f"{key!s}: {describe(value)}" for key, value in list(output.items())[:6])
+    if isinstance(output, (list, tuple)):
+        return f"a {type(output).__name__} of " + ", ".join(describe(value) for value in output[:6])
+    return f"a {type(output).__name__}"
+
+
+def _candidates(output: Any) -> dict[str, torch.Tensor]:
+    logits = getattr(output, "logits", None)
+    if isinstance(logits, torch.Tensor):
+        return {"": logits}
+    if isinstance(output, torch.Tensor):
+        return {"": output}
+    if isinstance(output, Mapping):
+        if isinstance(output.get("logits"), torch.Tensor):
+            return {"": output["logits"]}
+        pairs = list(output.items())
+    elif isinstance(output, (list, tuple)):
+        pairs = list(enumerate(output))
+    else:
+        pairs = list(vars(output).items()) if hasattr(output, "__dict__") else []
+    return {str(key): value for key, value in pairs if isinstance(value, torch.Tensor) and value.is_floating_point()}
+
+
+def _per_class(tensor: torch.Tensor, counts: set[int]) -> tuple[torch.Tensor, bool] | None:
+    """(1, class) and whether scores were averaged over time steps or views; ``None`` for what cannot be scores."""
+    if tensor.ndim < 2 or (tensor.is_leaf and tensor.requires_grad):
+        return (tensor[None], False) if tensor.ndim == 1 and tensor.shape[0] in counts else None
+    trailing = tensor
+    while trailing.ndim > 2 and trailing.shape[-1] == 1:
+        trailing = trailing.squeeze(-1)
+    if trailing.ndim > 3:
+        if trailing.shape[1] not in counts:
+            return None
+        trailing = trailing.flatten(2)
+    if trailing.ndim == 3:
+        last = trailing.shape[1] not in counts and trailing.shape[2] in counts
+        return trailing.mean(1 if last else 2).mean(0, keepdim=True), True
+    return trailing.mean(0, keepdim=True), trailing.shape[0] > 1
+
+
+def _matching(found: dict[str, tuple[torch.Tensor, bool]], counts: set[int]) -> dict[str, tuple[torch.Tensor, bool]]:
+    """Those with as many classes as there are labels, if any; those that a gradient reaches, if any."""
+    for keep in (lambda scores: scores.shape[1] in counts, lambda scores: scores.requires_grad):
+        kept = {key: entry for key, entry in found.items() if keep(entry[0])}
+        found = kept or found
+    return found
+
+
+def _independent(found: dict[str, tuple[torch.Tensor, bool]]) -> dict[str, tuple[torch.Tensor, bool]]:
+    """Without features that others are computed from, and without probabilities of logits that are there too."""
+    dropped: set[str] = set()
+    for key, (scores, _) in found.items():
+        for other, (rest, _) in found.items():
+            if key == other or other in dropped or key in dropped:
+                continue
+            if (
+                scores.shape == rest.shape
+                and is_distribution(rest)
+                and torch.allclose(scores.softmax(-1), rest, atol=1e-3)
+            ):
+                dropped.add(other)
+            elif _leads_to(scores, rest) and not is_distribution(rest):
+                dropped.add(key)
+    return {key: entry for key, entry in found.items() if key not in dropped}
+
+
+def _leads_to(scores: torch.Tensor, other: torch.Tensor) -> bool:
+    if not (scores.requires_grad and other.requires_grad):
+        return False
+    origin = _origin(scores)
+    stack, seen = [other.grad_fn], set()
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        if node is origin:
+            return True
+        seen.add(node)
+        stack.extend(following for following, _ in node.next_functions)
+    return False
+
+
+def _origin(scores: torch.Tensor) -> Any:
+    """The node that made the tensor the network returned, before ``_per_class`` reshaped it."""
+    node = scores.grad_fn
+    while node is not None and node.name().split("Backward")[0] in ("Mean", "Squeeze", "Unsafe", "View", "Reshape"):
+        node = node.next_functions[0][0]
+    return node
+
+
+def is_distribution(scores: torch.Tensor) -> bool:
+    """Whether every row is a distribution over at least two classes."""
+    total = scores.detach().float().sum(-1)
+    return scores.shape[-1] > 1 and bool((scores >= 0).all()) and bool((total - 1).abs().max() < 2e-3)
+
+
+def _linked(scores: torch.Tensor, last: LastActivations) -> tuple[Head, str | None]:
+    """Go back behind the last softmax or sigmoid."""
+    values = scores.detach().float()
+    for name, before, after in reversed(last.calls):
+        if after.numel() == values.numel() and torch.allclose(
+            after.detach().float().reshape(values.shape), values, atol=1e-6
+        ):
+            return Head(before.reshape(values.shape).float(), _LINKS[name]), None
+    if is_distribution(scores):
+        return Head(scores.float().clamp_min(torch.finfo(torch.float32).tiny).log()), LOG_P
+    return Head(scores.float()), None
+
+
+def _head_names(keys: list[str], labels: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    if len(keys) == 1:
+        only = next(iter(labels), "") if len(labels) == 1 else ""
+        return {keys[0]: only}
+    if len(labels) == len(keys) and not set(keys) <= set(labels):
+        return dict(zip(keys, labels, strict=True))
+    return {key: key for key in keys}

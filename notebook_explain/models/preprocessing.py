@@ -1,0 +1,106 @@
+"""From a clip to what the network eats: size, colours, axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from notebook_explain.clip import Clip
+
+LAYOUTS = ("BCTHW", "BTCHW", "BTHWC", "(BT)CHW")
+Inputs = Any  # a tensor, or a list of tensors for networks with several pathways
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a clip becomes the network's input.
+
+    Attributes
+    ----------
+    size : int
+        Height and width in pixels.
+    frames : int
+    mean, std : 3 floats each
+        Of red, green, blue, in units of 0..1: the network sees ``(rgb / 255 - mean) / std``.
+    layout : str or tuple of int
+        "BCTHW", "BTCHW" (Hugging Face), "BTHWC", "(BT)CHW" (frames in the batch axis), or for a list of pathways their
+        strides in time: ``(4, 1)`` is SlowFast's slow pathway, every fourth frame, and its fast one.
+    assumed : tuple of str
+        Those of the fields above that nobody stated.
+    """
+
+    size: int
+    frames: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    layout: str | tuple[int, ...]
+    assumed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("size", "frames"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
+        for name in ("mean", "std"):
+            value = tuple(float(part) for part in getattr(self, name))
+            if len(value) != 3 or not np.all(np.isfinite(value)):
+                raise ValueError(f"{name} must be 3 numbers (red, green, blue), got {value!r}")
+            if name == "mean" and max(value) > 1.5:
+                raise ValueError(f"mean must be in units of 0..1, got {value!r}; divide it (and std) by 255")
+            if name == "std" and min(value) <= 0:
+                raise ValueError(f"std must be above 0, got {value!r}")
+            object.__setattr__(self, name, value)
+        check_layout(self.layout)
+
+    def fit(self, clip: Clip) -> Clip:
+        """The clip that the network really sees: resized, cropped to the middle square, sampled evenly."""
+        return clip.sampled(self.frames).resized(self.size)
+
+    def tensor(self, clip: Clip, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+        """(1, 3, time, height, width), normalised, on the network's device."""
+        video = torch.from_numpy(np.ascontiguousarray(clip.frames)).to(device).permute(3, 0, 1, 2)[None].float() / 255
+        mean, std = (torch.tensor(value, device=device).view(1, 3, 1, 1, 1) for value in (self.mean, self.std))
+        return ((video - mean) / std).to(dtype)
+
+    def arrange(self, video: torch.Tensor) -> Inputs:
+        """(1, 3, time, height, width) in the layout that the network's forward takes."""
+        return arrange(video, self.layout)
+
+
+def check_layout(layout: Any) -> None:
+    """Raise ValueError unless this is a layout."""
+    strides = isinstance(layout, tuple) and layout and all(isinstance(s, int) and s >= 1 for s in layout)
+    if not strides and layout not in LAYOUTS:
+        raise ValueError(
+            f"layout {layout!r} is not one of {', '.join(LAYOUTS)}, nor the pathways' strides in time such as (4, 1)"
+        )
+
+
+def arrange(video: torch.Tensor, layout: str | tuple[int, ...]) -> Inputs:
+    """Put (1, 3, time, height, width) into a layout; a fresh list for pathways, since networks write into theirs."""
+    if isinstance(layout, tuple):
+        return [video if stride == 1 else video.index_select(2, _every(video.shape[2], stride)) for stride in layout]
+    if layout == "BTCHW":
+        return video.transpose(1, 2)
+    if layout == "BTHWC":
+        return video.permute(0, 2, 3, 4, 1)
+    if layout == "(BT)CHW":
+        return video.transpose(1, 2).flatten(0, 1)
+    return video
+
+
+def _every(frames: int, stride: int) -> torch.Tensor:
+    """The indices SlowFast takes: evenly from the first frame to the last, rounded down."""
+    return torch.linspace(0, frames - 1, max(frames // stride, 1)).long()
+
+
+def colours(value: Sequence[float] | float) -> tuple[float, float, float]:
+    """One number for all three colours, or three."""
+    if isinstance(value, (int, float)):
+        return float(value), float(value), float(value)
+    red, green, blue = (float(part) for part in value)
+    return red, green, blue

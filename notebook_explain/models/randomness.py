@@ -1,0 +1,63 @@
+"""Networks that draw random numbers even in evaluation mode draw them from a generator of ours, never from the global one.
+
+The global generator belongs to the user: another thread may train with it while an explanation runs, and must get the
+numbers that it would get alone. Rewinding the state afterwards would not do, since it would rewind that thread's
+draws too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+_TAKES_GENERATOR = frozenset(
+    """rand randn randint randperm bernoulli multinomial normal poisson normal_ uniform_ bernoulli_ random_
+    exponential_ geometric_ cauchy_ log_normal_""".split()
+)
+_LIKE = {"rand_like": "rand", "randn_like": "randn"}
+_DROPOUTS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"})
+
+
+class LocalRandomness(TorchFunctionMode):
+    """Within it, random functions of torch draw from generators seeded afresh, so that a repetition gives the same."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        self.seed = seed
+        self.generators: dict[torch.device, torch.Generator] = {}
+
+    def generator(self, device: torch.device) -> torch.Generator:
+        """The generator for a device."""
+        if device not in self.generators:
+            self.generators[device] = torch.Generator(device).manual_seed(self.seed)
+        return self.generators[device]
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        name = getattr(func, "__name__", "")
+        if name in _LIKE:
+            like = args[0]
+            options = {"dtype": kwargs.get("dtype") or like.dtype, "device": kwargs.get("device") or like.device}
+            generator = self.generator(torch.device(options["device"]))
+            return getattr(torch, _LIKE[name])(like.shape, generator=generator, **options)
+        if name in _DROPOUTS and isinstance(args[0], torch.Tensor):
+            return self._dropout(func, args, kwargs)
+        if name in _TAKES_GENERATOR and kwargs.get("generator") is None:
+            held = next((value.device for value in args if isinstance(value, torch.Tensor)), None)
+            kwargs["generator"] = self.generator(
+                torch.device(held or kwargs.get("device") or torch.get_default_device())
+            )
+        return func(*args, **kwargs)
+
+    def _dropout(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Dropout that is on although the network is in evaluation mode (``F.dropout(x)``): drawn with our generator."""
+        x = args[0]
+        p = kwargs.get("p", args[1] if len(args) > 1 else 0.5)
+        on = kwargs.get("training", args[2] if len(args) > 2 else True)
+        if not on or p == 0:
+            return func(*args, **kwargs)
+        shape = x.shape if func.__name__ == "dropout" else (*x.shape[:2], *[1] * (x.ndim - 2))
+        mask = torch.rand(shape, generator=self.generator(x.device), device=x.device) >= p
+        return x * mask / (1 - p) if p < 1 else x * 0

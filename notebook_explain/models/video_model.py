@@ -1,0 +1,230 @@
+"""A video model as explainers see it: the user's module, untouched, and everything that differs between models."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from notebook_explain.clip import Clip
+from notebook_explain.explanations import Target, TargetResult
+from notebook_explain.models.catalogue import Layer, Survey, named_layer
+from notebook_explain.models.coordinates import Coordinates
+from notebook_explain.models.outputs import Head
+from notebook_explain.models.preprocessing import Preprocessing
+from notebook_explain.models.recording import Recording, record
+from notebook_explain.models.shadow import on_shadow
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class VideoModel:
+    """What ``notebook_explain.adapt`` makes of a module.
+
+    Attributes
+    ----------
+    module : nn.Module
+        The user's own, which nothing here changes.
+    preprocessing : Preprocessing
+    labels : dict of head to tuple of str
+        Class names; empty where none are known (classes then go by index).
+    layers : tuple of Layer
+        From input to output: stem, block outputs, the input of global pooling. Others can be named.
+    caveats : tuple of str
+        What was assumed, as sentences.
+    """
+
+    module: nn.Module
+    preprocessing: Preprocessing
+    labels: Mapping[str, tuple[str, ...]]
+    layers: tuple[Layer, ...]
+    caveats: tuple[str, ...] = ()
+    survey: Survey | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        p = self.preprocessing
+        return (
+            f"VideoModel({type(self.module).__name__}, {p.frames} frames of {p.size} x {p.size}, {p.layout}, "
+            f"{len(self.layers)} layers: {', '.join(layer.name for layer in self.layers)})"
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the module's parameters are now."""
+        return next((p.device for p in self.module.parameters()), torch.device("cpu"))
+
+    def layer(self, name: str) -> Layer:
+        """A layer of the catalogue, or any module's output by its dotted name (ValueError lists what is near)."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        if self.survey is None:
+            names = ", ".join(layer.name for layer in self.layers)
+            raise ValueError(f"layer {name!r} is not in this model; it has {names} (the model could not be surveyed)")
+        return named_layer(self.survey, name)
+
+    def select(self, layers: Sequence[str] | None) -> tuple[Layer, ...]:
+        """Layers by name, in the order of the network; the catalogue for ``None``."""
+        if layers is None:
+            return self.layers
+        if isinstance(layers, str):
+            raise TypeError(f"layers must be a list of names, got the text {layers!r}; write [{layers!r}]")
+        chosen = list(dict.fromkeys(self.layer(name) for name in layers))
+        if not chosen:
+            raise ValueError("layers is an empty list; leave it out for the usual ones, or name at least one")
+        if self.survey is None:
+            return tuple(chosen)
+        order = {emission.place: at for at, emission in enumerate(self.survey.emissions)}
+        return tuple(sorted(chosen, key=lambda layer: order.get(layer.place, len(order))))
+
+    def fit(self, clip: Clip) -> Clip:
+        """The clip that the network really sees."""
+        return self.preprocessing.fit(clip)
+
+    def run(
+        self, clip: Clip, layers: Sequence[Layer], compute: Callable[[Recording], Result]
+    ) -> tuple[Result, tuple[str, ...]]:
+        """Record a clip that fits and compute on the recording, on a shadow; returns the result and caveats.
+
+        The recording's graph must not outlive ``compute``.
+        """
+
+        def on(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
+            like = next((p for p in shadow.parameters() if p.is_floating_point()), torch.zeros(()))
+            # Whatever mode the caller is in, explanations need gradients.
+            with torch.inference_mode(False), torch.enable_grad():
+                video = self.preprocessing.tensor(clip, like.device, like.dtype)
+                recording = record(shadow, video, self.preprocessing.arrange, layers, self.labels)
+                return compute(recording), recording.caveats
+
+        (result, said), caveats = on_shadow(self.module, on)
+        return result, (*said, *caveats)
+
+    def label(self, head: str, index: int) -> str:
+        """A class's name as people read it."""
+        names = self.labels.get(head)
+        return names[index] if names is not None and index < len(names) else f"class {index}"
+
+    def resolve(self, heads: Mapping[str, Head], target: Any) -> tuple[Target, ...]:
+        """Targets with head and index filled in.
+
+        Parameters
+        ----------
+        heads : of a recording
+        target : None, label, index, Target, or a list of these
+            ``None`` is the top class of the first head.
+
+        Raises
+        ------
+        ValueError, TypeError
+            An unknown label (near ones are listed), an index out of range, an unknown head.
+        """
+        many = target if isinstance(target, (list, tuple)) else [target]
+        if not many:
+            raise ValueError("target is an empty list; leave it out for the top class, or give at least one")
+        return tuple(self._resolve(heads, one) for one in many)
+
+    def _resolve(self, heads: Mapping[str, Head], target: Any) -> Target:
+        if target is None:
+            head = next(iter(heads))
+            return Target(int(heads[head].logits[0].argmax()), head)
+        if not isinstance(target, Target):
+            target = Target(target if isinstance(target, str) else _whole(target))
+        against = None if target.against is None else self._resolve(heads, target.against)
+        head = self._head(heads, target)
+        return Target(self._index(head, heads[head], target.label), head, against)
+
+    def _head(self, heads: Mapping[str, Head], target: Target) -> str:
+        if target.head is not None:
+            if target.head not in heads:
+                raise ValueError(f"head {target.head!r} is not in this model; it has {_names(heads)}")
+            return target.head
+        holding = [head for head in heads if target.label in self.labels.get(head, ())]
+        return holding[0] if holding else next(iter(heads))
+
+    def _index(self, name: str, head: Head, label: str | int) -> int:
+        count = head.logits.shape[1]
+        names = self.labels.get(name)
+        if isinstance(label, int):
+            if not 0 <= label < count:
+                raise ValueError(f"target {label} is out of range; this model has classes 0 to {count - 1}")
+            return label
+        if names is None:
+            raise ValueError(
+                f"target {label!r} is a name, but this model has no labels; use an index or adapt(labels=)"
+            )
+        lowered = [entry.lower() for entry in names]
+        if label in names:
+            return names.index(label)
+        if lowered.count(label.lower()) == 1:
+            return lowered.index(label.lower())
+        near = difflib.get_close_matches(label.lower(), lowered, 5, 0.5)
+        hint = ", ".join(repr(names[lowered.index(entry)]) for entry in near) or ", ".join(map(repr, names[:8]))
+        raise ValueError(f"target {label!r} is not a label of this model; {'near it are' if near else 'it has'} {hint}")
+
+    def results(self, recording: Recording, targets: Sequence[Target]) -> tuple[TargetResult, ...]:
+        """What the network said of resolved targets."""
+        return tuple(self._result(recording, target) for target in targets)
+
+    def _result(self, recording: Recording, target: Target) -> TargetResult:
+        index, head_name = int(target.label), str(target.head)
+        head = recording.heads[head_name]
+        probabilities = head.probabilities()[0]
+        best = probabilities.topk(min(5, len(probabilities)))
+        name = self._name(target, len(recording.heads) > 1)
+        bias = self._bias(recording, target)
+        other = None if target.against is None else int(target.against.label)
+        return TargetResult(
+            name=name if target.against is None else f"{name} − {self._name(target.against, len(recording.heads) > 1)}",
+            index=index,
+            head=head_name,
+            logit=float(score_of(recording, target).detach()),
+            probability=None if target.against is not None else float(probabilities[index]),
+            bias=bias,
+            against=other,
+            top5=tuple(
+                (self.label(head_name, int(at)), float(value))
+                for value, at in zip(best.values, best.indices, strict=True)
+            ),
+        )
+
+    def _name(self, target: Target, several: bool) -> str:
+        label = self.label(str(target.head), int(target.label))
+        return f"{target.head}: {label}" if several else label
+
+    def _bias(self, recording: Recording, target: Target) -> float | None:
+        own = recording.biases[str(target.head)]
+        if own is None:
+            return None
+        value = float(own[int(target.label)])
+        if target.against is None:
+            return value
+        other = self._bias(recording, target.against)
+        return None if other is None else value - other
+
+
+def score_of(recording: Recording, target: Target) -> torch.Tensor:
+    """The scalar that a resolved target stands for."""
+    score = recording.heads[str(target.head)].logits[0, int(target.label)]
+    return score if target.against is None else score - score_of(recording, target.against)
+
+
+def stand_in(preprocessing: Preprocessing, device: torch.device) -> Any:
+    """A clip of coordinates in the layout of the network's forward."""
+    clip = Coordinates.of_clip(preprocessing.frames, preprocessing.size, preprocessing.size, device)
+    return preprocessing.arrange(clip)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"a target is a label (str), a class index (int), a Target or a list of these, got {value!r}")
+    return int(value.__index__())
+
+
+def _names(heads: Mapping[str, Head]) -> str:
+    return ", ".join(repr(name) for name in heads)

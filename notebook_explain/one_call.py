@@ -1,0 +1,46 @@
+"""One call from a network and a video to its tubes, and the demo that needs neither."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from notebook_explain.explanations import Tubes
+
+
+def explain(module: Any, clip: Any, target: Any = None, labels: Any = None, **how: Any) -> Tubes:
+    """Adapt a module, read a clip, and show where the model found its evidence.
+
+    Parameters
+    ----------
+    module : nn.Module or VideoModel
+    clip : path to a video, Clip, or uint8 array (time, height, width, 3)
+    target : None, label, index, Target, or a list of these
+        ``None`` explains the top class.
+    labels : sequence of str, optional
+        Class names in order.
+    **how
+        ``size, frames, mean, std, layout`` of ``adapt``: what the network was trained with.
+
+    Returns
+    -------
+    Tubes
+        As the last line of a cell it draws its viewer.
+    """
+    from notebook_explain.methods import SaliencyTubes
+    from notebook_explain.models import VideoModel, adapt
+
+    if isinstance(module, VideoModel):
+        if labels is not None or how:
+            raise TypeError("this model is adapted already; state labels, size and the like in adapt()")
+        return SaliencyTubes()(module, clip, target)
+    return SaliencyTubes()(adapt(module, labels=labels, **how), clip, target)
+
+
+def demo() -> Tubes:
+    """Explain the bundled clip with the bundled model: offline, in seconds, both of them synthetic."""
+    from notebook_explain import samples
+    from notebook_explain.models import adapt
+    from notebook_explain.models.demo import FRAMES, LABELS, MEAN, SIZE, STD, demo_net
+
+    model = adapt(demo_net(), size=SIZE, frames=FRAMES, mean=MEAN, std=STD, layout="BCTHW", labels=LABELS)
+    return explain(model, samples.demo_clip())

@@ -1,0 +1,6 @@
+"""The views: one anywidget per kind of explanation, the wire format, the offline page. No torch, no models, no methods."""
+
+from notebook_explain.widgets.page import page
+from notebook_explain.widgets.tube_viewer import TubeViewer
+
+__all__ = ["TubeViewer", "page"]

@@ -1,0 +1,193 @@
+"""Saliency tubes against closed forms and against gradients taken by hand (methods.md A1 to A4)."""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import notebook_explain as ne
+from tests import zoo
+from tests.models.test_adapt import EXPLAINABLE, adapted, clip_for
+
+COMPLETE = [name for name in EXPLAINABLE if zoo.ZOO[name].complete]
+
+
+def _classifier_bias(name: str) -> torch.Tensor:
+    heads = [m for m in zoo.ZOO[name].make().modules() if isinstance(m, (nn.Linear, nn.Conv3d)) and m.bias is not None]
+    return heads[-1].bias.detach()
+
+
+def _end_sum(tubes: ne.explanations.Tubes, target: int) -> float:
+    ends = [layer for layer in tubes.layers if layer.kind == "pooling input"]
+    return float(sum(layer.values[target].mean(dtype=np.float64) for layer in ends))
+
+
+@pytest.mark.parametrize("name", [*COMPLETE, "inception", "i3d_per_time"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a1_a3_the_mean_of_the_tube_plus_the_bias_is_the_logit(name: str, seed: int) -> None:
+    target = 3 if name != "logits_dict" else 1
+    tubes = ne.SaliencyTubes()(adapted(name), clip_for(name, seed), target)
+    logit = tubes.targets[0].logit
+    bias = 0.0 if "class_maps" in zoo.ZOO[name].traits else float(_first_head_bias(name)[target])
+    assert _end_sum(tubes, 0) + bias == pytest.approx(logit, abs=1e-4)
+    assert not any("adds up to" in caveat for caveat in tubes.provenance.caveats)
+    last = [layer for layer in tubes.layers if layer.kind == "pooling input"][-1]
+    assert last.gap is not None
+    assert float(last.gap[0]) == pytest.approx(bias, abs=1e-4)
+
+
+def _first_head_bias(name: str) -> torch.Tensor:
+    if name != "logits_dict":
+        return _classifier_bias(name)
+    return next(m for m in zoo.ZOO[name].make().modules() if isinstance(m, nn.Linear)).bias.detach()
+
+
+@pytest.mark.parametrize("name", ["mean_then_norm", "x3d_head"])
+def test_a_head_that_is_not_linear_is_not_called_complete(name: str) -> None:
+    tubes = ne.SaliencyTubes()(adapted(name), clip_for(name))
+    if name == "mean_then_norm":
+        assert any("what lies between them is not linear" in caveat for caveat in tubes.provenance.caveats)
+
+
+def test_without_global_pooling_nothing_claims_to_add_up() -> None:
+    for name in ("strided_pool", "cls_token"):
+        tubes = ne.SaliencyTubes()(adapted(name), clip_for(name))
+        assert any("no global pooling" in caveat for caveat in tubes.provenance.caveats)
+
+
+@pytest.mark.parametrize("name", ["residual", "grouped", "depthwise"])
+def test_a2_at_the_pooling_it_is_cam_and_n_times_grad_cam_and_hirescam(name: str) -> None:
+    entry = zoo.ZOO[name]
+    net = entry.make()
+    kept: dict[str, torch.Tensor] = {}
+    pool = [m for m in net.modules() if isinstance(m, nn.AdaptiveAvgPool3d)][-1]
+    pool.register_forward_pre_hook(lambda _, args: kept.update(A=args[0]))
+    logits = net(zoo.feed(entry, clip_for(name)))
+    head = [m for m in net.modules() if isinstance(m, nn.Linear)][-1]
+    A, U = kept["A"].detach()[0], head.weight.detach()
+    cam = torch.einsum("kc,cthw->kthw", U, A).numpy()
+    model = adapted(name)
+    targets = [0, 1, ne.Target(0) - ne.Target(1)]
+    exact = ne.SaliencyTubes()(model, clip_for(name), targets).layers[-1].values
+    pooled = ne.SaliencyTubes(pooled=True)(model, clip_for(name), targets).layers[-1].values
+    scale = np.abs(cam).max()
+    np.testing.assert_allclose(exact[:2] / scale, cam[:2] / scale, atol=1e-5)
+    np.testing.assert_allclose(pooled[:2] / scale, cam[:2] / scale, atol=1e-5)
+    np.testing.assert_allclose(exact[2] / scale, (cam[0] - cam[1]) / scale, atol=1e-5)
+    assert logits.shape == (1, zoo.CLASSES)
+
+
+def _by_hand(net: nn.Module, module: str, x: torch.Tensor, target: int) -> tuple[np.ndarray, np.ndarray]:
+    """N * sum g*A and N * sum mean(g)*A of one layer, on a twin without in-place operations."""
+    twin = copy.deepcopy(net)
+    for part in twin.modules():
+        if hasattr(part, "inplace"):
+            part.inplace = False
+    kept = {}
+    twin.get_submodule(module).register_forward_hook(lambda *args: kept.update(A=args[2]))
+    logit = twin(x)[0, target]
+    (g,) = torch.autograd.grad(logit, kept["A"])
+    A = kept["A"].detach()
+    n = A[0, 0].numel()
+    hires = (g * A).sum(1)[0] * n
+    grad_cam = (g.mean((2, 3, 4), keepdim=True) * A).sum(1)[0] * n
+    return hires.numpy(), grad_cam.numpy()
+
+
+@pytest.mark.parametrize(
+    ("name", "modules"),
+    [("residual", ("stem", "stem.1", "layer1.0", "layer2.0.conv1", "layer3.1")), ("plain", ("0", "1", "2", "4"))],
+)
+def test_inner_layers_are_the_local_product_also_before_in_place_relus(name: str, modules: tuple[str, ...]) -> None:
+    entry = zoo.ZOO[name]
+    net = entry.make()
+    known = dict(net.named_modules())
+    modules = tuple(module for module in modules if module in known)
+    assert len(modules) >= 3
+    model = adapted(name)
+    exact = ne.SaliencyTubes(layers=modules)(model, clip_for(name), 2)
+    pooled = ne.SaliencyTubes(layers=modules, pooled=True)(model, clip_for(name), 2)
+    for module in modules:
+        hires, grad_cam = _by_hand(net, module, zoo.feed(entry, clip_for(name)), 2)
+        np.testing.assert_allclose(exact.layer(module).values[0], hires, atol=1e-5 * np.abs(hires).max())
+        np.testing.assert_allclose(pooled.layer(module).values[0], grad_cam, atol=1e-5 * np.abs(grad_cam).max())
+
+
+def test_each_call_of_a_reused_module_has_its_own_map() -> None:
+    tubes = ne.SaliencyTubes()(adapted("reused_relu"), clip_for("reused_relu"))
+    maps = [layer.values for layer in tubes.layers]
+    assert len(maps) == 4
+    assert all(not np.allclose(a, b) for a, b in pairwise(maps) if a.shape == b.shape)
+
+
+def test_several_targets_are_what_each_alone_gives() -> None:
+    model, clip = adapted("residual"), clip_for("residual")
+    together = ne.SaliencyTubes()(model, clip, [0, 3])
+    assert (together.provenance.forwards, together.provenance.backwards) == (1, 2)
+    for at, target in enumerate([0, 3]):
+        alone = ne.SaliencyTubes()(model, clip, target)
+        for a, b in zip(together.layers, alone.layers, strict=True):
+            np.testing.assert_allclose(a.values[at], b.values[0], atol=1e-6)
+
+
+def test_gaps_are_the_score_minus_the_mean_and_pathways_count_together() -> None:
+    tubes = ne.SaliencyTubes()(adapted("slowfast"), clip_for("slowfast"), 1)
+    for at in range(0, len(tubes.layers), 2):
+        slow, fast = tubes.layers[at : at + 2]
+        total = slow.values[0].mean(dtype=np.float64) + fast.values[0].mean(dtype=np.float64)
+        for layer in (slow, fast):
+            assert layer.gap is not None
+            assert float(layer.gap[0]) == pytest.approx(tubes.targets[0].logit - total, abs=1e-4)
+
+
+def test_evidence_of_the_shifted_clip_is_shifted() -> None:
+    """The map moves with the picture: by whole cells of a net that pads with what moves in."""
+    model = adapted("plain")
+    clip = clip_for("plain")
+    layer = model.layers[0]
+    moved = np.roll(clip, 4, axis=2)
+    before, after = (ne.SaliencyTubes(layers=(layer.name,))(model, x, 0).layers[0].values[0] for x in (clip, moved))
+    cells = round(4 / layer.geometry.step[1])
+    inner = np.s_[1:-1, 6:-6, 10:-6]
+    correlation = np.corrcoef(np.roll(before, cells, axis=2)[inner].ravel(), after[inner].ravel())[0, 1]
+    still = np.corrcoef(before[inner].ravel(), after[inner].ravel())[0, 1]
+    assert correlation > still
+
+
+def test_provenance_tells_how_it_came_about() -> None:
+    tubes = ne.SaliencyTubes(pooled=True)(adapted("residual"), clip_for("residual"))
+    p = tubes.provenance
+    assert "Grad-CAM" in p.method
+    assert p.knobs == {"layers": None, "pooled": True}
+    assert p.preprocessing["size"] == 32
+    assert p.preprocessing["assumed"] == ()
+    assert set(p.versions) == {"notebook_explain", "torch", "numpy", "python"}
+    assert "parameters" in p.model
+    assert p.seconds > 0
+
+
+def test_what_is_not_a_model_is_told() -> None:
+    with pytest.raises(TypeError, match=r"model must be a VideoModel, got .*make one with notebook_explain.adapt"):
+        ne.SaliencyTubes()(zoo.ZOO["plain"].make(), clip_for("plain"))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="this model is adapted already"):
+        ne.explain(adapted("plain"), clip_for("plain"), size=32)
+
+
+def test_the_clip_kept_is_the_one_that_the_network_saw() -> None:
+    frames = zoo.random_clip(20, 50)
+    seen: list[Any] = []
+    net = zoo.ZOO["residual"].make()
+    tubes = ne.explain(net, frames, size=32, frames=8, mean=zoo.MEAN, std=zoo.STD, layout="BCTHW")
+    assert tubes.clip.size == (8, 32, 32)
+    handle = net.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    with torch.no_grad():
+        net(((torch.from_numpy(tubes.clip.frames).permute(3, 0, 1, 2)[None] / 255 - zoo.MEAN) / zoo.STD).float())
+    handle.remove()
+    again = ne.explain(net, tubes.clip, size=32, frames=8, mean=zoo.MEAN, std=zoo.STD, layout="BCTHW")
+    np.testing.assert_array_equal(again.layers[-1].values, tubes.layers[-1].values)

@@ -1,0 +1,273 @@
+"""Adapting: any module, any layout, any output; what is not stated is found and said."""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import notebook_explain as ne
+from notebook_explain.models import VideoModel
+from tests import zoo
+
+
+def adapted(name: str, **changes: Any) -> VideoModel:
+    entry = zoo.ZOO[name]
+    stated = {"size": entry.size, "frames": entry.frames, "mean": zoo.MEAN, "std": zoo.STD, "layout": entry.layout}
+    return ne.adapt(entry.make(), **{**stated, **changes})
+
+
+def clip_for(name: str, seed: int = 0) -> np.ndarray:
+    entry = zoo.ZOO[name]
+    return zoo.random_clip(entry.frames, entry.size, seed)
+
+
+EXPLAINABLE = [name for name in zoo.ZOO if "no_grad" not in zoo.ZOO[name].traits]
+
+
+@pytest.mark.parametrize("name", EXPLAINABLE)
+def test_the_catalogue_goes_from_the_stem_to_the_last_places(name: str) -> None:
+    model = adapted(name)
+    assert 3 <= len(model.layers) <= 16
+    assert model.layers[0].kind == "stem"
+    assert len({layer.name for layer in model.layers}) == len(model.layers)
+    cells = [np.prod(layer.grid) for layer in model.layers if layer.pathway in (None, 1)]
+    assert cells == sorted(cells, reverse=True)
+    assert model.caveats == ()
+
+
+NO_POOLING = {"strided_pool", "cls_token"}
+
+
+@pytest.mark.parametrize("name", EXPLAINABLE)
+def test_the_input_of_global_pooling_is_found_wherever_there_is_one(name: str) -> None:
+    ends = [layer for layer in adapted(name).layers if layer.kind == "pooling input"]
+    assert len(ends) == (0 if name in NO_POOLING else 2 if name == "slowfast" else 1)
+
+
+def test_layers_have_the_names_of_a_readers_modules() -> None:
+    assert [layer.name for layer in adapted("residual").layers] == [
+        "stem",
+        *(f"layer{stage}.{block}" for stage in (1, 2, 3, 4) for block in (0, 1)),
+    ]
+
+
+@pytest.mark.parametrize("name", ["residual", "tsm", "token_mean", "slowfast", "channels_last"])
+def test_nothing_stated_is_found_by_trying_and_said_in_one_warning(name: str) -> None:
+    entry = zoo.ZOO[name]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model = ne.adapt(entry.make(), size=entry.size, frames=entry.frames)
+    assert len(said) == 1
+    assert "nobody stated mean=" in str(said[0].message)
+    assert model.preprocessing.layout == entry.layout
+    assert model.preprocessing.assumed == ("mean", "std", "layout")
+    tubes = ne.SaliencyTubes()(model, clip_for(name))
+    assert any("nobody stated mean=" in caveat for caveat in tubes.provenance.caveats)
+
+
+def test_size_and_frames_are_assumed_too_when_any_would_do() -> None:
+    with pytest.warns(UserWarning, match=r"nobody stated size=112, frames=16, mean="):
+        model = ne.adapt(zoo.ZOO["residual"].make())
+    assert (model.preprocessing.size, model.preprocessing.frames) == (112, 16)
+
+
+def test_a_configuration_states_for_its_model() -> None:
+    class Configured(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = zoo.ZOO["token_mean"].make()
+            self.config = type("Config", (), {"image_size": 32, "num_frames": 8, "id2label": {0: "a", 1: "b"}})()
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.net(x)
+
+    model = ne.adapt(Configured(), mean=0.5, std=0.5, layout="BTCHW")
+    assert (model.preprocessing.size, model.preprocessing.frames, model.caveats) == (32, 8, ())
+    assert model.labels == {"": ("a", "b")}
+
+
+def test_a_model_that_runs_with_nothing_says_what_to_state() -> None:
+    with pytest.raises(
+        ne.ExplainError, match=r"Linear ran with none of the inputs tried; state size=, frames= and layout="
+    ):
+        ne.adapt(nn.Linear(7, 3), size=8, frames=4)
+
+
+def test_a_scripted_model_says_what_cannot_be_done() -> None:
+    net = zoo.ZOO["plain"].make()
+    scripted = torch.jit.script(nn.Sequential(nn.Conv3d(3, 4, 1), nn.ReLU()))
+    for module in (scripted, nn.Sequential(scripted, net)):
+        with pytest.raises(ne.ExplainError, match=r"is scripted .*pass the nn.Module that it was scripted from"):
+            ne.adapt(module, size=32, frames=8)
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ({"size": 0}, "size must be a whole number above 0, got 0"),
+        ({"frames": 2.5}, "frames must be a whole number above 0, got 2.5"),
+        ({"mean": (114.75, 114.75, 114.75)}, "mean must be in units of 0..1.*divide it"),
+        ({"std": 0}, "std must be above 0"),
+        ({"layout": "TCHW"}, "layout 'TCHW' is not one of BCTHW, BTCHW"),
+        ({"layout": (4, 0)}, r"layout \(4, 0\) is not one of"),
+    ],
+)
+def test_bad_statements_are_told(stated: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        adapted("plain", **stated)
+
+
+def test_what_is_no_module_is_told() -> None:
+    with pytest.raises(TypeError, match=r"adapt takes a torch.nn.Module, got str"):
+        ne.adapt("r3d_18")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="labels must be a sequence of names"):
+        adapted("plain", labels="wave\nclap")
+
+
+def test_labels_are_plain_text_whatever_they_hold() -> None:
+    model = adapted("plain", labels=["a\nb", "x" * 999, "<b>", "d", "e"])
+    assert model.labels[""][0] == "a b"
+    assert len(model.labels[""][1]) == 200
+    assert model.labels[""][2] == "<b>"
+    with pytest.raises(ValueError, match="count from 0 to 1 without gaps"):
+        adapted("plain", labels={0: "a", 5: "b"})
+
+
+def test_any_module_can_be_named() -> None:
+    model = adapted("residual")
+    tubes = ne.SaliencyTubes(layers=("layer1", "stem", "layer2.0.conv1"))(model, clip_for("residual"))
+    assert [layer.name for layer in tubes.layers] == ["stem", "layer1", "layer2.0.conv1"]
+    np.testing.assert_allclose(
+        tubes.layers[1].values,
+        ne.SaliencyTubes(layers=("layer1.1",))(model, clip_for("residual")).layers[0].values,
+        atol=1e-6,
+    )
+
+
+def test_names_that_cannot_be_explained_say_why() -> None:
+    model = adapted("residual")
+    for name, message in {
+        "layer9": "layer 'layer9' is not in this model; near it are .*layer1",
+        "fc": "layer 'fc' cannot be explained: its output has no places left in it",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            model.layer(name)
+    reused = adapted("reused_relu")
+    with pytest.raises(ValueError, match="layer 'relu' stands for several tensors; choose one of relu#1, relu#2"):
+        reused.layer("relu")
+    with pytest.raises(TypeError, match=r"layers must be a list of (layer )?names"):
+        ne.SaliencyTubes(layers="stem")  # type: ignore[arg-type]
+
+
+def _logits_of(name: str) -> torch.Tensor:
+    entry = zoo.ZOO[name]
+    with torch.no_grad():
+        output = entry.make()(zoo.feed(entry, clip_for(name)))
+    if "object" in entry.traits:
+        return output.logits
+    if name == "logits_dict":
+        return output["verb"]
+    if name in ("probs_first", "features_and_logits"):
+        return output[1]
+    if name == "logits_and_features":
+        return output[0]
+    return output.mean(2) if "per_time" in entry.traits else output
+
+
+@pytest.mark.parametrize("name", [n for n in EXPLAINABLE if n != "slowfast"])
+def test_the_score_explained_is_the_models_own_logit(name: str) -> None:
+    entry = zoo.ZOO[name]
+    tubes = ne.SaliencyTubes()(adapted(name), clip_for(name), [0, 1])
+    said = _logits_of(name)[0, :2].numpy()
+    ours = np.array([target.logit for target in tubes.targets])
+    if "log_probs" in entry.traits or ("probs" in entry.traits and name != "probs_first"):
+        log_p = said if "log_probs" in entry.traits else np.log(said)
+        assert ours[0] - ours[1] == pytest.approx(log_p[0] - log_p[1], abs=1e-4)  # logits, up to their common constant
+        assert [t.probability for t in tubes.targets] == pytest.approx(np.exp(log_p), abs=1e-5)
+    elif "sigmoid" in entry.traits:
+        np.testing.assert_allclose(1 / (1 + np.exp(-ours)), said, atol=1e-5)
+        assert [t.probability for t in tubes.targets] == pytest.approx(said, abs=1e-5)
+    else:
+        np.testing.assert_allclose(ours, said, atol=1e-4)
+
+
+def test_several_heads_are_named_and_explained_each() -> None:
+    labels = {"verb": [f"v{k}" for k in range(zoo.CLASSES)], "noun": [f"n{k}" for k in range(zoo.NOUNS)]}
+    model = adapted("logits_dict", labels=labels)
+    tubes = ne.SaliencyTubes()(
+        model, clip_for("logits_dict"), ["n1", ne.Target("v2", head="verb"), ne.Target(1, "noun")]
+    )
+    assert [target.name for target in tubes.targets] == ["noun: n1", "verb: v2", "noun: n1"]
+    np.testing.assert_array_equal(tubes.layers[-1].values[0], tubes.layers[-1].values[2])
+    with pytest.raises(ValueError, match="head 'adverb' is not in this model; it has 'verb', 'noun'"):
+        ne.SaliencyTubes()(model, clip_for("logits_dict"), ne.Target("v2", head="adverb"))
+
+
+def test_probabilities_without_one_softmax_are_explained_as_log_p_with_a_caveat() -> None:
+    class Averaged(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = zoo.ZOO["residual"].make()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (self.net(x).softmax(-1) + 0.1) / (1 + 0.1 * zoo.CLASSES)
+
+    model = ne.adapt(Averaged(), size=32, frames=8, mean=zoo.MEAN, std=zoo.STD, layout="BCTHW")
+    tubes = ne.SaliencyTubes()(model, clip_for("residual"))
+    assert tubes.targets[0].probability == pytest.approx(np.exp(tubes.targets[0].logit), abs=1e-5)
+    assert any("log p is explained" in caveat for caveat in tubes.provenance.caveats)
+
+
+def test_an_output_without_scores_is_described() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv3d(3, 4, 3)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return OrderedDict(feature=self.conv(x).flatten(1, 2))
+
+    model = ne.adapt(Odd(), size=16, frames=8, mean=0.5, std=0.5, layout="BCTHW")
+    with pytest.raises(
+        ne.ExplainError, match=r"no scores of classes .* \(a dict of feature: a tensor \(1, 24, 14, 14\)\)"
+    ):
+        ne.SaliencyTubes()(model, zoo.random_clip(8, 16))
+
+
+def test_a_forward_without_gradients_says_so() -> None:
+    with pytest.raises(ne.ExplainError, match=r"no gradient reaches the model's output: .*torch.no_grad"):
+        ne.SaliencyTubes()(adapted("no_grad_forward"), clip_for("no_grad_forward"))
+
+
+def test_targets_go_by_name_index_and_difference_and_unknown_ones_are_told() -> None:
+    labels = ["wave", "clap", "jog", "Squat", "kick"]
+    model = adapted("residual", labels=labels)
+    clip = clip_for("residual")
+    names = ne.SaliencyTubes()(
+        model, clip, ["wave", 1, np.int64(2), "squat", ne.Target("wave") - ne.Target("clap")]
+    ).targets
+    assert [target.name for target in names] == ["wave", "clap", "jog", "Squat", "wave − clap"]
+    assert names[4].logit == pytest.approx(names[0].logit - names[1].logit, abs=1e-5)
+    assert names[4].probability is None
+    assert len(names[0].top5) == 5
+    top = ne.SaliencyTubes()(model, clip).targets[0]
+    assert top.name == max(zip(labels, _logits_of("residual")[0].tolist(), strict=True), key=lambda pair: pair[1])[0]
+    for target, error, message in [
+        ("wavs", ValueError, "target 'wavs' is not a label of this model; near it are 'wave'"),
+        (5, ValueError, "target 5 is out of range; this model has classes 0 to 4"),
+        (1.5, TypeError, "a target is a label"),
+        (True, TypeError, "a target is a label"),
+        ([], ValueError, "target is an empty list"),
+    ]:
+        with pytest.raises(error, match=message):
+            ne.SaliencyTubes()(model, clip, target)
+    with pytest.raises(ValueError, match="this model has no labels; use an index"):
+        ne.SaliencyTubes()(adapted("residual"), clip, "wave")
+    with pytest.raises(ValueError, match="cannot be subtracted again"):
+        ne.Target("a") - (ne.Target("b") - ne.Target("c"))

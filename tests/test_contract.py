@@ -1,0 +1,330 @@
+"""Leave no trace: whatever happens, the user's model, gradients and random numbers are as before. Every explainer, every trap."""
+
+from __future__ import annotations
+
+import random
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import notebook_explain as ne
+from tests import zoo
+
+EXPLAINERS: dict[str, Callable[..., Any]] = {
+    "tubes": ne.SaliencyTubes(),
+    "pooled": ne.SaliencyTubes(pooled=True),
+    "one layer": ne.SaliencyTubes(layers=("layer2.0",)),
+}
+STATED = {"size": 32, "frames": 8, "mean": zoo.MEAN, "std": zoo.STD, "layout": "BCTHW"}
+CLIP = zoo.random_clip(8, 32)
+
+
+def _lived_in() -> nn.Module:
+    """A net as users have them: partly frozen, partly in train mode, with gradients and hooks."""
+    net = zoo.ZOO["residual"].make().train()
+    net.layer1.eval()
+    for parameter in net.stem.parameters():
+        parameter.requires_grad_(False)
+    net(zoo.feed(zoo.ZOO["residual"], CLIP)).sum().backward()
+    net.fired = 0
+    net.layer3.register_forward_hook(lambda *_: setattr(net, "fired", net.fired + 1))
+    net.layer4.register_full_backward_hook(lambda *_: setattr(net, "fired", net.fired + 1))
+    net.register_forward_pre_hook(lambda *_: setattr(net, "fired", net.fired + 1))
+    return net
+
+
+def _trace(net: nn.Module) -> dict[str, Any]:
+    return {
+        "state": {name: value.clone() for name, value in net.state_dict().items()},
+        "grads": {name: None if p.grad is None else p.grad.clone() for name, p in net.named_parameters()},
+        "asked": {name: p.requires_grad for name, p in net.named_parameters()},
+        "training": {name: part.training for name, part in net.named_modules()},
+        "versions": {name: p._version for name, p in net.named_parameters()},
+        "hooks": {name: [len(part._forward_hooks), len(part._forward_pre_hooks), len(part._backward_hooks)]
+                  for name, part in net.named_modules()},
+        "fired": getattr(net, "fired", 0),
+        "random": (torch.get_rng_state(), torch.tensor(np.random.get_state()[1].astype(np.int64)), random.getstate()),  # noqa: NPY002
+        "grad_mode": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+    }  # fmt: skip
+
+
+def _assert_same(before: Any, after: Any, where: str = "") -> None:
+    if isinstance(before, torch.Tensor):
+        assert torch.equal(before, after), where
+    elif isinstance(before, dict):
+        assert before.keys() == after.keys(), where
+        for key in before:
+            _assert_same(before[key], after[key], f"{where}.{key}")
+    elif isinstance(before, tuple):
+        for at, (a, b) in enumerate(zip(before, after, strict=True)):
+            _assert_same(a, b, f"{where}[{at}]")
+    else:
+        assert before == after, where
+
+
+@pytest.mark.parametrize("explainer", EXPLAINERS.values(), ids=EXPLAINERS)
+@pytest.mark.parametrize("context", ["plain", "no_grad", "inference_mode"])
+def test_a_model_is_as_found_after_adapting_and_explaining(explainer: Callable[..., Any], context: str) -> None:
+    net = _lived_in()
+    before = _trace(net)
+    manager = {"plain": torch.enable_grad, "no_grad": torch.no_grad, "inference_mode": torch.inference_mode}[context]
+    with manager():
+        model = ne.adapt(net, **STATED)
+        explainer(model, CLIP, [0, 1])
+    _assert_same(before, _trace(net))
+
+
+class Interrupting(nn.Module):
+    """Raises in the middle of its forward pass, from the second call on."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.net, self.error, self.armed = zoo.ZOO["residual"].make(), error, [False]
+        self.bomb = _Bomb(self)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        net = self.net
+        x = self.bomb(net.layer2(net.layer1(net.stem(x))))
+        return net.fc(net.avgpool(net.layer4(net.layer3(x))).flatten(1))
+
+
+class _Bomb(nn.Module):
+    def __init__(self, owner: Interrupting) -> None:
+        super().__init__()
+        self.armed, self.error = owner.armed, owner.error
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.armed[0]:
+            raise self.error
+        return x
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Bomb:
+        return self  # so that the test can arm the shadow's too
+
+
+@pytest.mark.parametrize("explainer", list(EXPLAINERS.values())[:2], ids=list(EXPLAINERS)[:2])
+@pytest.mark.parametrize("error", [ValueError("boom"), KeyboardInterrupt()], ids=["exception", "interrupt"])
+@pytest.mark.parametrize("copyable", [True, False])
+def test_a_model_is_as_found_after_an_exception_or_an_interrupt(
+    explainer: Callable[..., Any], error: BaseException, copyable: bool
+) -> None:
+    net = Interrupting(error).train()
+    if not copyable:
+        net.lock = threading.Lock()
+    model = ne.adapt(net, **STATED)
+    before = _trace(net)
+    net.armed[0] = True
+    with pytest.raises(type(error)):
+        explainer(model, CLIP)
+    net.armed[0] = False
+    _assert_same(before, _trace(net))
+
+
+def test_a_bad_target_leaves_no_trace_either() -> None:
+    net = _lived_in()
+    model = ne.adapt(net, **STATED)
+    before = _trace(net)
+    with pytest.raises(ValueError, match="out of range"):
+        ne.SaliencyTubes()(model, CLIP, 99)
+    _assert_same(before, _trace(net))
+
+
+def test_what_cannot_be_copied_is_guarded_and_explained_alike() -> None:
+    net = _lived_in()
+    reference = ne.SaliencyTubes()(ne.adapt(net, **STATED), CLIP, 0)
+    net.lock = threading.Lock()
+    before = _trace(net)
+    guarded = ne.SaliencyTubes()(ne.adapt(net, **STATED), CLIP, 0)
+    _assert_same(before, _trace(net))
+    for a, b in zip(reference.layers, guarded.layers, strict=True):
+        np.testing.assert_array_equal(a.values, b.values)
+
+
+def _tubes(net: nn.Module, **stated: Any) -> Any:
+    return ne.SaliencyTubes()(ne.adapt(net, **{**STATED, **stated}), CLIP, 1)
+
+
+REFERENCE = _tubes(zoo.ZOO["residual"].make())
+
+
+def _assert_like_reference(tubes: Any, tolerance: float = 1e-5) -> None:
+    assert [layer.name for layer in tubes.layers] == [layer.name for layer in REFERENCE.layers]
+    for ours, theirs in zip(tubes.layers, REFERENCE.layers, strict=True):
+        scale = np.abs(theirs.values).max()
+        np.testing.assert_allclose(ours.values / scale, theirs.values / scale, atol=tolerance)
+
+
+def test_train_mode_frozen_parameters_and_users_hooks_change_nothing() -> None:
+    net = zoo.ZOO["residual"].make().train()
+    for parameter in net.parameters():
+        parameter.requires_grad_(False)
+    net.layer2.register_forward_hook(lambda *args: args[2] * 0)
+    _assert_like_reference(_tubes(net))
+
+
+def test_compiled_modules_are_explained_as_what_they_were_compiled_from() -> None:
+    in_place = zoo.ZOO["residual"].make()
+    in_place.compile(backend="eager")
+    _assert_like_reference(_tubes(in_place))
+    assert in_place._compiled_call_impl is not None
+    _assert_like_reference(_tubes(torch.compile(zoo.ZOO["residual"].make(), backend="eager")))
+
+
+def test_data_parallel_is_unwrapped() -> None:
+    _assert_like_reference(_tubes(nn.DataParallel(zoo.ZOO["residual"].make())))
+
+
+def test_a_model_made_in_inference_mode_is_explained() -> None:
+    with torch.inference_mode():
+        net = zoo.ZOO["residual"].make()
+    _assert_like_reference(_tubes(net))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_stays_near_and_gives_float32_maps(dtype: torch.dtype) -> None:
+    net = zoo.ZOO["residual"].make().to(dtype)
+    tubes = _tubes(net)
+    assert all(layer.values.dtype == np.float32 and np.isfinite(layer.values).all() for layer in tubes.layers)
+    last, reference = tubes.layers[-1].values.ravel(), REFERENCE.layers[-1].values.ravel()
+    assert np.corrcoef(last, reference)[0, 1] > 0.98
+    assert next(net.parameters()).dtype == dtype
+
+
+def test_an_operation_without_a_half_version_is_computed_in_float32_and_said() -> None:
+    class HalfPool(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv3d(3, 4, 3, padding=1), nn.Linear(4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.conv(x)
+            if x.dtype == torch.float16:
+                raise NotImplementedError("\"avg_pool3d_out_frame\" not implemented for 'Half'")
+            return self.head(x.mean((2, 3, 4)))
+
+    tubes = _tubes(HalfPool().half())
+    assert any("Computed in float32" in caveat for caveat in tubes.provenance.caveats)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(
+    not torch.cuda.is_available() and not torch.backends.mps.is_available(),
+    reason="neither a CUDA nor an MPS device here",
+)
+def test_it_runs_where_the_module_is() -> None:
+    device = "cuda" if torch.cuda.is_available() else "mps"
+    net = zoo.ZOO["residual"].make().to(device)
+    _assert_like_reference(_tubes(net), 1e-3)
+    assert next(net.parameters()).device.type == device
+
+
+class Drawing(nn.Module):
+    """Draws random numbers even in evaluation mode, in every way it can."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = zoo.ZOO["residual"].make()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x + 0.01 * torch.randn_like(x) + 0.01 * torch.rand(x.shape)
+        x = nn.functional.dropout(x, 0.1)
+        x = x + 0.01 * torch.empty(x.shape).normal_()
+        return self.net(x)[:, torch.randperm(1)[0] :]
+
+
+def test_a_network_that_draws_leaves_the_users_generator_alone_and_repeats_itself() -> None:
+    net = Drawing()
+    model = ne.adapt(net, **STATED)
+    before = torch.get_rng_state()
+    first, second = (ne.SaliencyTubes()(model, CLIP, 0) for _ in range(2))
+    assert torch.equal(before, torch.get_rng_state())
+    np.testing.assert_array_equal(first.layers[-1].values, second.layers[-1].values)
+
+
+def _train(net: nn.Module, steps: int, out: list[float]) -> None:
+    """The user's own training: dropout draws from the global generator, BN and parameters change in place."""
+    optimiser = torch.optim.SGD(net.parameters(), lr=1e-4)
+    x = zoo.feed(zoo.ZOO["residual"], CLIP)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        loss = nn.functional.dropout(net(x), 0.5).square().mean()
+        loss.backward()
+        optimiser.step()
+        out.append(float(loss))
+
+
+def test_another_thread_trains_meanwhile_and_gets_the_numbers_that_it_would_get_alone() -> None:
+    def run(explaining: bool) -> tuple[list[float], list[Any]]:
+        torch.manual_seed(7)
+        net = zoo.ZOO["residual"].make().train()
+        model = ne.adapt(net, **STATED)
+        losses: list[float] = []
+        tubes = []
+        thread = threading.Thread(target=_train, args=(net, 25, losses))
+        thread.start()
+        while explaining and thread.is_alive():
+            tubes.append(ne.SaliencyTubes()(model, CLIP, 0))
+        thread.join()
+        return losses, tubes
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        alone, _ = run(False)
+        accompanied, tubes = run(True)
+    assert accompanied == alone
+    assert tubes
+    assert any("parameters changed while this was computed" in " ".join(t.provenance.caveats) for t in tubes)
+
+
+def test_parameters_that_change_beneath_an_explanation_are_noticed() -> None:
+    net = zoo.ZOO["residual"].make()
+    model = ne.adapt(net, **STATED)
+    changes = iter([True])
+
+    def meddle() -> None:
+        if next(changes, False):
+            with torch.no_grad():
+                net.layer1[0].conv1[0].weight.mul_(1.5)
+
+    # The user's hooks stay off the shadow, so the meddling happens in a function that the shadow calls too.
+    original = net.avgpool.forward
+    net.avgpool.forward = lambda x: (meddle(), original(x))[1]
+    tubes = ne.SaliencyTubes()(model, CLIP, 1)
+    assert any("parameters changed" in caveat for caveat in tubes.provenance.caveats)
+    fresh = ne.SaliencyTubes()(model, CLIP, 1)
+    assert not any("parameters changed" in caveat for caveat in fresh.provenance.caveats)
+    np.testing.assert_array_equal(tubes.layers[-1].values, fresh.layers[-1].values)
+
+
+def test_weight_norm_of_both_kinds_is_explained() -> None:
+    net = zoo.ZOO["residual"].make()
+    torch.nn.utils.parametrizations.weight_norm(net.layer1[0].conv1[0])
+    _assert_like_reference(_tubes(net), 1e-4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        old = zoo.ZOO["residual"].make()
+        torch.nn.utils.weight_norm(old.layer1[0].conv1[0])
+        old(zoo.feed(zoo.ZOO["residual"], CLIP))
+        _assert_like_reference(_tubes(old), 1e-4)
+
+
+def test_two_explanations_at_once_do_not_disturb_each_other() -> None:
+    net = zoo.ZOO["residual"].make()
+    model = ne.adapt(net, **STATED)
+    results: dict[int, Any] = {}
+    threads = [
+        threading.Thread(target=lambda k=k: results.update({k: ne.SaliencyTubes()(model, CLIP, 1)})) for k in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for tubes in results.values():
+        _assert_like_reference(tubes)
+    assert len(results) == 4
