@@ -40,7 +40,7 @@ def overlaid(
         Below this fraction of ``peak`` the frame is left as it is.
     """
     share = volume / peak if peak > 0 else np.zeros_like(volume)
-    strength = np.where(np.abs(share) >= max(threshold, 1e-6), 0.25 + 0.6 * np.minimum(np.abs(share), 1), 0)[..., None]
+    strength = np.where(np.abs(share) >= max(threshold, 1e-6), 0.2 + 0.4 * np.minimum(np.abs(share), 1), 0)[..., None]
     colours = np.where((share > 0)[..., None], coloured(share, _FOR), coloured(-share, _AGAINST))
     grey = frames.mean(axis=-1, keepdims=True)
     muted = 0.6 * frames + 0.4 * grey

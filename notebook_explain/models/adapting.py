@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -97,16 +98,24 @@ def adapt(
     caveats = () if found is not None else (_EVEN,)
     if assumed:
         text = _assumption(preprocessing)
-        warnings.warn(f"{type(network).__name__}: {text}", stacklevel=2)
+        warnings.warn(f"{type(network).__name__}: {text}", stacklevel=users_frame())
         caveats = (text, *caveats)
     return VideoModel(network, preprocessing, names, layers, caveats, found)
+
+
+def users_frame() -> int:
+    """``stacklevel`` of the first caller outside this package: a warning is to point at the user's own line."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("notebook_explain."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _assumption(p: Preprocessing) -> str:
     values: dict[str, Any] = {"size": p.size, "frames": p.frames, "layout": p.layout}
     values |= {"mean": tuple(round(v, 3) for v in p.mean), "std": tuple(round(v, 3) for v in p.std)}
     listed = ", ".join(f"{name}={values[name]!r}" for name in p.assumed)
-    return f"nobody stated {listed}: assumed. A wrong guess explains another model; state them in adapt()."
+    return f"Assumed, since nobody stated it: {listed}. A wrong guess explains another model; state them in adapt()."
 
 
 def _config(module: nn.Module) -> dict[str, Any]:

@@ -183,7 +183,7 @@ def _collapses(before: Coordinates, after: Coordinates) -> bool:
 
 def default_layers(found: Survey) -> tuple[Layer, ...]:
     """Stem, block outputs and the input of global pooling, from input to output, at most 16."""
-    chosen = _thin([e for e in found.emissions if e in set(_blocks(found))])
+    chosen = _thin(_blocks(found))
     layers: list[Layer] = []
     inputs = {id(tensor): index for index, (_, tensor) in enumerate(found.pools)}
     named: set[int] = set()

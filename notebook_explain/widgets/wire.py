@@ -11,7 +11,7 @@ from PIL import Image
 
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes
 
-JPEG_QUALITY = 80
+JPEG_QUALITY = 75
 MAX_SIDE = 512  # a frame is drawn at a few hundred pixels; larger ones would only travel longer
 
 

@@ -64,15 +64,16 @@ def test_nothing_stated_is_found_by_trying_and_said_in_one_warning(name: str) ->
         warnings.simplefilter("always")
         model = ne.adapt(entry.make(), size=entry.size, frames=entry.frames)
     assert len(said) == 1
-    assert "nobody stated mean=" in str(said[0].message)
+    assert "nobody stated it: mean=" in str(said[0].message)
+    assert said[0].filename == __file__
     assert model.preprocessing.layout == entry.layout
     assert model.preprocessing.assumed == ("mean", "std", "layout")
     tubes = ne.SaliencyTubes()(model, clip_for(name))
-    assert any("nobody stated mean=" in caveat for caveat in tubes.provenance.caveats)
+    assert any("nobody stated it: mean=" in caveat for caveat in tubes.provenance.caveats)
 
 
 def test_size_and_frames_are_assumed_too_when_any_would_do() -> None:
-    with pytest.warns(UserWarning, match=r"nobody stated size=112, frames=16, mean="):
+    with pytest.warns(UserWarning, match=r"nobody stated it: size=112, frames=16, mean="):
         model = ne.adapt(zoo.ZOO["residual"].make())
     assert (model.preprocessing.size, model.preprocessing.frames) == (112, 16)
 

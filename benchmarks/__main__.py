@@ -1,0 +1,13 @@
+"""Print every figure of the README: ``python -m benchmarks``."""
+
+from __future__ import annotations
+
+import warnings
+
+from benchmarks import browser, sizes, tubes
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    tubes.main()
+    sizes.main()
+    browser.main()

@@ -1,0 +1,59 @@
+"""What tubes cost on an r3d_18-sized network (33.4 M parameters, random weights) at 16x112x112, against plain passes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+import notebook_explain as ne
+from benchmarks.timing import line, ratio, seconds
+from tests import zoo
+
+STATED = {"size": 112, "frames": 16, "mean": 0.45, "std": 0.225, "layout": "BCTHW"}
+GOAL = 1.15
+
+
+def main(repeats: int = 7) -> None:
+    print(f"tubes on an r3d_18-sized net, 16x112x112, {torch.get_num_threads()} threads (median of {repeats} pairs)")
+    net = zoo.seeded(zoo.full_size_r3d18)
+    video = torch.rand(1, 3, 16, 112, 112)
+    model = ne.adapt(net, **STATED)
+    clip = ne.Clip(zoo.random_clip(16, 112))
+
+    def passes(inputs: bool) -> Callable[[], Any]:
+        def run() -> None:
+            x = video.clone().requires_grad_(inputs)
+            score = net(x)[0, 0]
+            torch.autograd.grad(score, [x] if inputs else list(net.parameters()))
+
+        return run
+
+    def forward() -> None:
+        with torch.no_grad():
+            net(video)
+
+    def show(name: str, work: Callable[[], Any], reference: Callable[[], Any], goal: str = "") -> None:
+        middle, low, high, base = ratio(work, reference, repeats)
+        line(name, f"{middle:.2f} x  ({low:.2f} to {high:.2f})  of {base:.2f} s", goal)
+
+    tubes = ne.SaliencyTubes()
+    show(f"all {len(model.layers)} layers / forward+backward (parameters)", lambda: tubes(model, clip, 0), passes(False), f"goal {GOAL}")
+    show(f"all {len(model.layers)} layers / forward+backward (input)", lambda: tubes(model, clip, 0), passes(True), f"goal {GOAL}")
+    show(f"all {len(model.layers)} layers / forward", lambda: tubes(model, clip, 0), forward)
+    show("three targets / one", lambda: tubes(model, clip, [0, 1, 2]), lambda: tubes(model, clip, 0))
+    show("adapt / forward", lambda: ne.adapt(net, **STATED), forward)
+    explained = tubes(model, clip, 0)
+    explained._repr_mimebundle_()
+    from notebook_explain.figures import strip_png
+
+    times = sorted(seconds(lambda: strip_png(explained)) for _ in range(9))
+    line("picture for the cell without widgets", f"{1000 * times[4]:.0f} ms", "goal 50 ms")
+
+
+if __name__ == "__main__":
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        main()

@@ -1,0 +1,47 @@
+// Building elements. Text only ever goes in as text, never as markup.
+
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string | number | boolean | undefined>} [attributes] true sets an empty attribute, false and undefined none
+ * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== undefined) element.setAttribute(name, String(value));
+  }
+  element.append(...children);
+  return element;
+}
+
+/**
+ * Run `draw` once before the next repaint, however often it is asked for.
+ * @param {() => void} draw
+ * @param {AbortSignal} signal
+ */
+export function createScheduler(draw, signal) {
+  let request = 0;
+  signal.addEventListener("abort", () => cancelAnimationFrame(request), { once: true });
+  return () => {
+    if (request || signal.aborted) return;
+    request = requestAnimationFrame(() => {
+      request = 0;
+      draw();
+    });
+  };
+}
+
+/**
+ * Listen to a model until the signal aborts.
+ * @param {import("./state.js").TubeModel} model
+ * @param {string} event
+ * @param {() => void} listener
+ * @param {AbortSignal} signal
+ */
+export function listen(model, event, listener, signal) {
+  model.on(event, listener);
+  signal.addEventListener("abort", () => model.off(event, listener), { once: true });
+}

@@ -1,0 +1,118 @@
+// The offline page's host for widgets written to anywidget's front-end module standard (AFM): no kernel, no network.
+// The page carries <script type="application/json" id="ne-data">{modules: {key: {esm, css}}, widgets: [{module, state}]}
+// and an element #app. Widgets whose modules are the same share one import.
+
+/** Bytes travel as {"$b64": "..."}. @param {any} value @returns {any} */
+export function decode(value) {
+  if (Array.isArray(value)) return value.map(decode);
+  if (value === null || typeof value !== "object") return value;
+  if (typeof value.$b64 === "string") {
+    const text = atob(value.$b64);
+    return new DataView(Uint8Array.from(text, (letter) => letter.charCodeAt(0)).buffer);
+  }
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, decode(part)]));
+}
+
+/** A model without a kernel: changes stay on the page. */
+export class Model {
+  /** @type {Record<string, any>} */
+  #state;
+  /** @type {Map<string, Set<(...given: any[]) => void>>} */
+  #listeners = new Map();
+
+  /** @param {Record<string, any>} state */
+  constructor(state) {
+    this.#state = state;
+  }
+
+  /** @param {string} name */
+  get(name) {
+    return this.#state[name];
+  }
+
+  /** @param {string | Record<string, any>} name @param {any} [value] */
+  set(name, value) {
+    const changes = typeof name === "string" ? { [name]: value } : name;
+    const changed = Object.keys(changes).filter((key) => this.#state[key] !== changes[key]);
+    Object.assign(this.#state, changes);
+    for (const key of changed) this.#emit(`change:${key}`, this, changes[key]);
+    if (changed.length) this.#emit("change", this);
+  }
+
+  save_changes() {}
+  send() {}
+
+  /** @param {string} events separated by blanks @param {(...given: any[]) => void} listener */
+  on(events, listener) {
+    for (const event of events.split(/\s+/)) {
+      if (!this.#listeners.has(event)) this.#listeners.set(event, new Set());
+      this.#listeners.get(event)?.add(listener);
+    }
+  }
+
+  /** @param {string} [events] all of them when left out @param {(...given: any[]) => void} [listener] likewise */
+  off(events, listener) {
+    for (const event of events ? events.split(/\s+/) : [...this.#listeners.keys()]) {
+      if (listener) this.#listeners.get(event)?.delete(listener);
+      else this.#listeners.delete(event);
+    }
+  }
+
+  /** @param {string} event @param {...any} given */
+  #emit(event, ...given) {
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) listener(...given);
+  }
+}
+
+/** @param {string} esm */
+async function importText(esm) {
+  const url = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
+  try {
+    return (await import(url)).default;
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+/** @param {any} module @param {Record<string, any>} state @param {HTMLElement} el */
+async function start(module, state, el) {
+  const widget = typeof module === "function" ? await module() : module;
+  const model = new Model(decode(state));
+  const { signal } = new AbortController();
+  const experimental = { invoke: () => Promise.reject(new Error("this page has no kernel")) };
+  await widget.initialize?.({ model, signal, experimental });
+  await widget.render?.({ model, el, signal, experimental });
+}
+
+/** @param {Document} page @param {(esm: string) => Promise<any>} [load] */
+export async function run(page, load = importText) {
+  const app = page.getElementById("app") ?? page.body;
+  try {
+    const { modules, widgets } = JSON.parse(page.getElementById("ne-data")?.textContent ?? "");
+    /** @type {Map<string, Promise<any>>} */
+    const loaded = new Map();
+    for (const [key, { esm, css }] of Object.entries(modules)) {
+      loaded.set(key, load(esm));
+      loaded.get(key)?.catch(() => {}); // said below, in the place of each widget
+      const style = page.createElement("style");
+      style.textContent = css ?? "";
+      page.head.append(style);
+    }
+    for (const { module, state } of widgets) {
+      const el = app.appendChild(page.createElement("section"));
+      try {
+        if (!loaded.has(module)) throw new Error(`the page carries no module '${module}'`);
+        await start(await loaded.get(module), state, el);
+        el.dataset.afm = "ready";
+      } catch (error) {
+        el.dataset.afm = "error";
+        el.textContent = String(error);
+      }
+    }
+  } catch (error) {
+    app.append(`This page cannot be read: ${error}`);
+  }
+  page.documentElement.dataset.afm = "done";
+}
+
+if (typeof document !== "undefined" && document.getElementById("ne-data")) run(document);

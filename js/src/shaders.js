@@ -1,0 +1,156 @@
+// The volume's shaders. Positions are in the box: 0..1 along x, y (down, as rows of a picture) and time.
+
+export const BOX_VERTEX = `#version 300 es
+in vec3 place;
+out vec3 entry;
+uniform vec3 half_box, right, up;
+uniform vec2 pixels;
+uniform float scale;
+void main() {
+  vec3 world = place * half_box;
+  entry = vec3(place.x, -place.y, -place.z) * .5 + .5;
+  gl_Position = vec4(vec2(dot(world, right), dot(world, up)) * scale * 2. / pixels, 0., 1.);
+}`;
+
+// Front to back along one ray. A body's surface is drawn wherever the ray crosses the threshold, so that even the
+// thinnest brush with it shows; inside, stronger evidence glows through. Software graphics run both arms of every
+// branch and spare only what a loop leaves out: so the inner loop samples once a step, and whatever needs more samples
+// (a surface, the frame) waits outside it.
+export const BOX_FRAGMENT = `#version 300 es
+precision highp float;
+precision highp sampler3D;
+precision highp sampler2DArray;
+in vec3 entry;
+out vec4 colour;
+uniform sampler3D volume;
+uniform sampler2DArray frames;
+uniform vec3 half_box, back;
+uniform vec3 cell_scale, cell_shift; // box to texture: where the cells of this layer lie
+uniform vec3 near_cell;              // box: reach of the gradient
+uniform vec3 ramp_for[3], ramp_against[3], accent;
+uniform float threshold, stride, frame, slab_at, slab_half;
+
+float valueAt(vec3 p) { return texture(volume, p * cell_scale + cell_shift).r; }
+float above(float v) { return abs(v) - threshold; }
+vec3 rampAt(float v) {
+  float at = min(abs(v), 1.) * 2.;
+  vec3 a = v < 0. ? ramp_against[0] : ramp_for[0];
+  vec3 b = v < 0. ? ramp_against[1] : ramp_for[1];
+  vec3 c = v < 0. ? ramp_against[2] : ramp_for[2];
+  return at < 1. ? mix(a, b, at) : mix(b, c, at - 1.);
+}
+const vec3 TO_WORLD = vec3(1., -1., -1.);
+vec3 normalAt(vec3 p) {
+  vec3 x = vec3(near_cell.x, 0., 0.), y = vec3(0., near_cell.y, 0.), z = vec3(0., 0., near_cell.z);
+  vec3 rise = vec3(abs(valueAt(p + x)) - abs(valueAt(p - x)), abs(valueAt(p + y)) - abs(valueAt(p - y)),
+                   abs(valueAt(p + z)) - abs(valueAt(p - z)));
+  vec3 n = -rise / (near_cell * half_box) * TO_WORLD;
+  float size = length(n);
+  return size > 1e-5 ? n / size : back;
+}
+vec4 over(vec4 front, vec3 c, float a) { return front + (1. - front.a) * a * vec4(c, 1.); }
+// What a stretch of body takes of the light behind it; x/(1+x) for 1-exp(-x), which costs more and looks the same.
+float absorbed(float v, float far) {
+  float depth = far * (1.5 + 9. * v * v);
+  return depth / (1. + depth);
+}
+vec3 lit(vec3 c, vec3 n) {
+  vec3 key = normalize(back + vec3(-.35, .75, .2));
+  float light = .38 + .72 * max(dot(n, key), 0.);
+  float shine = pow(max(dot(n, normalize(key + back)), 0.), 28.);
+  return min(c * light + shine * .22, 1.);
+}
+vec3 faceNormal(vec3 p) {
+  vec3 rim = abs(p - .5);
+  vec3 n = rim.x > rim.y && rim.x > rim.z ? vec3(p.x - .5, 0., 0.)
+         : rim.y > rim.z ? vec3(0., p.y - .5, 0.) : vec3(0., 0., p.z - .5);
+  return normalize(n * TO_WORLD);
+}
+vec4 withSlab(vec4 front, vec3 p, float facing) {
+  float v = valueAt(vec3(p.xy, slab_at));
+  vec3 c = texture(frames, vec3(p.xy, frame)).rgb;
+  if (above(v) >= 0.) c = mix(c, rampAt(v), .35 + .35 * abs(v));
+  vec2 rim = (.5 - abs(p.xy - .5)) * 2. * half_box.xy;
+  bool border = min(rim.x, rim.y) < .011;
+  // Seen straight on, the frame would hide all that lies behind it: it lets half of that through.
+  float a = border ? .95 : mix(.9, .5, smoothstep(.8, .98, facing));
+  return over(front, border ? accent : c, a);
+}
+void main() {
+  vec3 ray = -back * TO_WORLD / (2. * half_box);
+  ray = mix(ray, vec3(1e-6), vec3(lessThan(abs(ray), vec3(1e-6))));
+  vec3 exits = (step(0., ray) - entry) / ray;
+  float end = max(min(exits.x, min(exits.y, exits.z)), 0.);
+  float slab = (slab_at - sign(ray.z) * slab_half - entry.z) / ray.z;
+  if (abs(entry.z - slab_at) <= slab_half) slab = 0.;
+  if (slab > end) slab = -1.;
+  float facing = abs(back.z);
+  vec4 seen = vec4(0.);
+  float t = 0., v = valueAt(entry), before = above(v);
+  if (before >= 0. && slab != 0.) seen = over(seen, lit(rampAt(v), faceNormal(entry)), .72);
+  vec3 base = entry * cell_scale + cell_shift, along = ray * cell_scale;
+  int steps = 0;
+  for (int events = 0; events < 16; events++) {
+    float next = t, now = before;
+    bool slabbed = false;
+    while (before < 0. && steps < 320 && t < end) { // outside: only look for a surface or the frame
+      next = min(t + stride, end);
+      v = texture(volume, base + along * next).r;
+      now = above(v);
+      slabbed = slab >= t && slab <= next;
+      steps++;
+      if (slabbed || now >= 0.) break;
+      before = now;
+      t = next;
+    }
+    while (before >= 0. && steps < 320 && t < end && seen.a < .985) { // inside
+      next = min(t + stride, end);
+      v = texture(volume, base + along * next).r;
+      now = above(v);
+      slabbed = slab >= t && slab <= next;
+      steps++;
+      if (slabbed || now < 0.) break;
+      seen = over(seen, rampAt(v), absorbed(v, next - t));
+      before = now;
+      t = next;
+    }
+    bool crossed = (before >= 0.) != (now >= 0.);
+    if (slabbed) { seen = withSlab(seen, entry + ray * slab, facing); slab = -1.; }
+    if (crossed) {
+      float hit = next - (next - t) * now / (now - before);
+      float miss = above(valueAt(entry + ray * hit));
+      bool inside = (miss >= 0.) == (now >= 0.);
+      float from = inside ? t : hit, to = inside ? hit : next;
+      float low = inside ? before : miss, high = inside ? miss : now;
+      hit = abs(high - low) > 1e-6 ? to - (to - from) * high / (high - low) : hit;
+      vec3 shade = rampAt(sign(v) * threshold);
+      // Into the body its lit surface shows; out of it, the inner side, dimmer.
+      seen = now >= 0. ? over(seen, lit(shade, normalAt(entry + ray * hit)), .55) : over(seen, shade * .45, .3);
+    }
+    if (now >= 0. && (slabbed || crossed)) seen = over(seen, rampAt(v), absorbed(v, next - t));
+    before = now;
+    t = next;
+    if (t >= end || seen.a > .985 || steps >= 320) break;
+  }
+  vec3 leave = faceNormal(entry + ray * end);
+  seen = over(seen, vec3(.62, .7, .85), .03 + .05 * abs(leave.y));
+  colour = seen;
+}`;
+
+export const LINE_VERTEX = `#version 300 es
+in vec4 place; // pixels from the middle, opacity, distance from the line's middle in pixels
+out vec2 line;
+uniform vec2 pixels;
+void main() {
+  line = place.zw;
+  gl_Position = vec4(place.xy * 2. / pixels, 0., 1.);
+}`;
+
+export const LINE_FRAGMENT = `#version 300 es
+precision highp float;
+in vec2 line;
+out vec4 colour;
+uniform float thickness;
+void main() {
+  colour = vec4(.78, .83, .9, 1.) * line.x * clamp(thickness * .5 + .5 - abs(line.y), 0., 1.);
+}`;

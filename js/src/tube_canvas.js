@@ -1,0 +1,229 @@
+// The tube's place in the page: its canvas and the life of the graphics context.
+import { basisOf, halfBox, scaleToFit } from "./camera.js";
+import { h } from "./dom.js";
+import { drawFlat, project } from "./flat_canvas.js";
+import { placeLabels } from "./labels.js";
+import { mapOf } from "./state.js";
+import { plan, rowsToFrames } from "./stretch.js";
+import { createVolume } from "./tube_gl.js";
+import { addGestures, buttonsFor } from "./turning.js";
+
+const MARGIN = 30; // CSS pixels around the box, for the labels
+const MOVING = 350; // ms: draws closer together than this are one movement, drawn at half the size
+const REST = 160; // ms without a draw after which it is drawn sharply
+const QUICK = 40; // ms within which a quick card has drawn the tube
+const MOST_PIXELS = 900_000; // drawn at rest; beyond, software graphics take seconds
+
+/** @typedef {import("./state.js").Position} Position */
+
+/**
+ * @param {Object} given
+ * @param {import("./state.js").Content} given.content
+ * @param {ImageBitmap[]} given.bitmaps
+ * @param {import("./camera.js").Camera} given.camera kept by the caller, so that it outlives new content
+ * @param {HTMLElement} given.root carries data-gl and data-camera
+ * @param {() => void} given.invalidate ask for a draw
+ * @param {AbortSignal} given.signal
+ */
+export function createTubeView({ content, bitmaps, camera, root, invalidate, signal }) {
+  const note = h("p", { class: "ne-tube-note", hidden: true });
+  const labels = h("div", { class: "ne-labels", "aria-hidden": "true" });
+  const stage = h(
+    "div",
+    { class: "ne-stage ne-stage-tube" },
+    labels,
+    buttonsFor(camera, root, invalidate, signal),
+    note,
+  );
+  const half = halfBox(content.size);
+  /** @type {HTMLCanvasElement | undefined} */
+  let canvas;
+  /** @type {WebGL2RenderingContext | null} */
+  let gl = null;
+  /** @type {ReturnType<typeof createVolume> | null} */
+  let volume = null;
+  /** @type {ReturnType<typeof project> | null} */
+  let flat = null;
+  let uploaded = "";
+  let inView = typeof IntersectionObserver === "undefined";
+  let lastDraw = Number.NEGATIVE_INFINITY;
+  let resting = false;
+  /** Whether a draw takes no more than a few repaints, as on a real graphics card; unknown at first. @type {boolean | undefined} */
+  let quick;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let restTimer;
+
+  const freshCanvas = () => {
+    const made = h("canvas", {
+      class: "ne-tube",
+      tabindex: 0,
+      role: "img",
+      "aria-label": "The evidence as a body in the clip's space and time. Shift and arrow keys turn it.",
+    });
+    canvas?.remove();
+    stage.prepend(made);
+    addGestures(made, camera, root, invalidate, signal);
+    canvas = made;
+    uploaded = "";
+    return made;
+  };
+
+  /** Without WebGL2, or where it breaks: flat pictures, and a line that says so. @param {string} why */
+  const fallBack = (why) => {
+    gl = null;
+    volume = null;
+    freshCanvas();
+    root.dataset.gl = "none";
+    root.dataset.flat = "true";
+    note.textContent = `${why}: the tube is shown flat, from three sides.`;
+    note.hidden = false;
+    invalidate();
+  };
+
+  const start = () => {
+    const made = freshCanvas();
+    gl = made.getContext("webgl2", { antialias: false, depth: false, preserveDrawingBuffer: true }) ?? null;
+    if (!gl) return fallBack("This browser has no WebGL2");
+    made.addEventListener("webglcontextlost", lost, { signal });
+    made.addEventListener("webglcontextrestored", restored, { signal });
+    restored();
+  };
+  const restored = () => {
+    try {
+      volume = gl && createVolume(gl, content.size, bitmaps);
+    } catch (error) {
+      if (gl?.isContextLost()) return undefined; // it will say so itself
+      return fallBack(error instanceof Error ? error.message : String(error));
+    }
+    uploaded = "";
+    note.hidden = true;
+    root.dataset.gl = "webgl2";
+    invalidate();
+  };
+  const lost = (/** @type {Event} */ event) => {
+    event.preventDefault(); // so that the browser may give it back
+    volume = null;
+    root.dataset.gl = "lost";
+    note.textContent = "The browser took the graphics away; click here to have the tube back.";
+    note.hidden = false;
+  };
+  /** A page holds 16 contexts: who needs his again after losing it takes a fresh one. */
+  const revive = () => {
+    if (gl?.isContextLost()) start();
+  };
+  stage.addEventListener("pointerdown", revive, { signal });
+
+  const { observe } = observers(stage, signal, invalidate, (visible) => {
+    inView = visible;
+    if (!visible) return;
+    revive();
+    invalidate();
+  });
+  observe();
+  signal.addEventListener("abort", () => {
+    clearTimeout(restTimer);
+    gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  });
+
+  /** Whether the tube moves: the draw before came just now. When it rests, `invalidate` is called once more. @param {number} now */
+  const isMoving = (now) => {
+    const moving = !resting && now - lastDraw < MOVING;
+    resting = false;
+    lastDraw = now;
+    clearTimeout(restTimer);
+    if (moving) {
+      restTimer = setTimeout(() => {
+        resting = true;
+        invalidate();
+      }, REST);
+    }
+    return moving;
+  };
+
+  /** Learn from a draw at rest whether the graphics are quick. @param {number} started */
+  const learn = (started) => {
+    if (quick === false || signal.aborted) return;
+    if (volume?.busy() && performance.now() - started < QUICK) requestAnimationFrame(() => learn(started));
+    else {
+      const before = quick;
+      quick = performance.now() - started < QUICK;
+      if (quick && before === undefined) invalidate(); // now that we know, once more and finer
+    }
+  };
+
+  /** Canvas pixels per CSS pixel: coarse while it moves, unless the graphics are quick; then always fine. @param {boolean} moving @param {number} area */
+  const ratioFor = (moving, area) => {
+    const wanted = Math.min(Math.max(globalThis.devicePixelRatio || 1, quick ? 2 : 1), 2);
+    return Math.min(wanted, Math.sqrt((quick ? 3 : 1) * (MOST_PIXELS / area))) * (moving && !quick ? 0.5 : 1);
+  };
+
+  /** @param {Position} at */
+  const upload = (at) => {
+    const wanted = `${at.layer} ${at.target}`;
+    if (uploaded === wanted) return;
+    const layer = content.layers[at.layer];
+    const made = plan(content.size, layer.shape, layer.geometry);
+    const values = mapOf(content, at.layer, at.target);
+    if (volume) volume.setMap(rowsToFrames(made, values), layer);
+    else flat = project(made, values);
+    uploaded = wanted;
+  };
+
+  /** @param {Position} at */
+  const draw = (at) => {
+    if (!canvas && inView) start();
+    if (!canvas || gl?.isContextLost()) return;
+    const width = stage.clientWidth || 480;
+    const height = stage.clientHeight || 300;
+    const now = performance.now();
+    const moving = volume !== null && isMoving(now);
+    const ratio = ratioFor(moving, width * height);
+    const [wide, tall] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+    if (canvas.width !== wide || canvas.height !== tall) Object.assign(canvas, { width: wide, height: tall });
+    upload(at);
+    if (volume) {
+      const scale = scaleToFit(basisOf(camera), half, width, height, MARGIN) * camera.zoom;
+      volume.draw(at, camera, scale * ratio, accentOf(root), ratio, !moving);
+      if (!moving) learn(now);
+      placeLabels(labels, camera, half, width, height, scale, content);
+    } else if (flat && !drawFlat(canvas, flat, at, content.size[0], ratio)) {
+      note.textContent = "This browser can draw neither WebGL2 nor a canvas; the tube is not shown.";
+    }
+  };
+  return { stage, draw, busy: () => volume !== null && !gl?.isContextLost() && volume.busy() };
+}
+
+/** The theme's accent, for the border of the frame in the tube. @param {HTMLElement} root */
+function accentOf(root) {
+  const found = getComputedStyle(root)
+    .getPropertyValue("--ne-slab")
+    .match(/[\d.]+/g);
+  return found?.length === 3 ? found.map((part) => Number(part) / 255) : [0.9, 0.95, 1];
+}
+
+/**
+ * Watch the stage's size and whether it is in view.
+ * @param {HTMLElement} stage
+ * @param {AbortSignal} signal
+ * @param {() => void} resized
+ * @param {(visible: boolean) => void} seen
+ */
+function observers(stage, signal, resized, seen) {
+  const sizes = typeof ResizeObserver === "undefined" ? null : new ResizeObserver(resized);
+  const sights =
+    typeof IntersectionObserver === "undefined"
+      ? null
+      : new IntersectionObserver((entries) => seen(entries[entries.length - 1].isIntersecting), {
+          rootMargin: "200px",
+        });
+  signal.addEventListener("abort", () => {
+    sizes?.disconnect();
+    sights?.disconnect();
+  });
+  return {
+    observe() {
+      sizes?.observe(stage);
+      sights?.observe(stage);
+    },
+  };
+}

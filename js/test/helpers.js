@@ -1,0 +1,88 @@
+// A model that counts, and a small state that is whole.
+
+/** A model as anywidget gives it, without a kernel; counts what would be sent. */
+export class FakeModel {
+  constructor(state) {
+    this.state = state;
+    this.listeners = {};
+    this.saved = 0;
+  }
+  get(name) {
+    return this.state[name];
+  }
+  set(name, value) {
+    if (this.state[name] === value) return;
+    this.state[name] = value;
+    for (const listener of [...(this.listeners[`change:${name}`] ?? [])]) listener();
+  }
+  save_changes() {
+    this.saved++;
+  }
+  on(event, listener) {
+    this.listeners[event] ??= [];
+    this.listeners[event].push(listener);
+  }
+  off(event, listener) {
+    this.listeners[event] = (this.listeners[event] ?? []).filter((other) => other !== listener);
+  }
+  get listening() {
+    return Object.values(this.listeners).flat().length;
+  }
+}
+
+/** The clip divided evenly, as Geometry.even does. */
+export function even(shape, size) {
+  const step = size.map((whole, axis) => whole / shape[axis]);
+  return {
+    rows: Array.from({ length: shape[0] }, (_, k) => (k + 0.5) * step[0] - 0.5),
+    origin: [(step[1] - 1) / 2, (step[2] - 1) / 2],
+    step: [step[1], step[2]],
+  };
+}
+
+export function layerOf(name, shape, size, offset, targets = 1) {
+  return {
+    name,
+    kind: "block",
+    pathway: null,
+    shape,
+    offset,
+    scale: Array(targets).fill(2),
+    geometry: even(shape, size),
+    gap: Array(targets).fill(null),
+    caveats: [],
+  };
+}
+
+/** A view into a larger buffer, as a websocket delivers it: byteOffset is not 0. */
+export function viewOf(bytes) {
+  const whole = new Uint8Array(bytes.length + 7);
+  whole.set(bytes, 5);
+  return new DataView(whole.buffer, 5, bytes.length);
+}
+
+/** Four frames of 4x6 pixels, two layers (2x2x3 and 1x1x1), two targets. */
+export function smallState(changes = {}) {
+  const size = [4, 4, 6];
+  const first = Int8Array.from([0, 10, 127, -127, 50, 0, 0, 20, 90, -90, 60, 0]);
+  const bytes = new Uint8Array([...new Uint8Array(first.buffer), 64]);
+  return {
+    title: "a small clip",
+    size,
+    times: [0, 0.1, 0.2, 0.3],
+    frames: [1, 2, 3, 4].map((frame) => viewOf(Uint8Array.of(frame))),
+    layers: [layerOf("stem", [2, 2, 3], size, 0, 2), layerOf("last", [1, 1, 1], size, 12, 2)],
+    maps: [viewOf(bytes), viewOf(bytes.map((byte) => 256 - byte))],
+    targets: [
+      { name: "wave", logit: 3, probability: 0.93 },
+      { name: "<b>clap</b>", logit: 1.25, probability: null },
+    ],
+    caveats: ["The preprocessing was guessed."],
+    frame: 1,
+    layer: 0,
+    threshold: 0.4,
+    target: 0,
+    playing: false,
+    ...changes,
+  };
+}

@@ -1,0 +1,111 @@
+import { describe, expect, test } from "vitest";
+import { mapOf, readContent, readPosition, StateError } from "../src/state.js";
+import { FakeModel, smallState, viewOf } from "./helpers.js";
+
+const read = (changes) => readContent(new FakeModel(smallState(changes)));
+const withLayer = (changes) => {
+  const { layers } = smallState();
+  return { layers: [{ ...layers[0], ...changes }, layers[1]] };
+};
+
+test("a whole state is read, wherever its bytes lie in their buffers", () => {
+  const content = read();
+  expect([...content.frames[2]]).toEqual([3]);
+  expect([...mapOf(content, 0, 0)]).toEqual([0, 10, 127, -127, 50, 0, 0, 20, 90, -90, 60, 0]);
+  expect([...mapOf(content, 1, 0)]).toEqual([64]);
+  expect(mapOf(content, 0, 1)[3]).toBe(127);
+});
+
+const geometry = smallState().layers[0].geometry;
+const WRONG = [
+  [
+    "size missing",
+    { size: undefined },
+    "`size` must be three whole numbers above 0 (time, height, width), got nothing",
+  ],
+  ["size of two", { size: [4, 4] }, "`size` must be three whole numbers"],
+  ["size with a fraction", { size: [4, 4.5, 6] }, "got [4,4.5,6]"],
+  ["title no text", { title: 7 }, "`title` must be text, got 7"],
+  ["caveats no list", { caveats: "careful" }, "`caveats` must be a list of texts"],
+  ["no targets", { targets: [] }, "`targets` must list at least one class"],
+  ["target without logit", { targets: [{ name: "a", probability: 1 }, {}] }, "`targets[0]` must have a name, a logit"],
+  ["target null", { targets: [null, null] }, "`targets[0]` must have a name"],
+  ["too few maps", { maps: [] }, "`maps` must hold one buffer for each of the 2 targets, got 0"],
+  ["a map no bytes", { maps: [[1, 2], "x"] }, "`maps[0]` must be bytes, got [1,2]"],
+  [
+    "short maps",
+    { maps: [viewOf(new Uint8Array(12)), viewOf(new Uint8Array(13))] },
+    "layer 'last': shape 1x1x1 at offset 12 needs 13 bytes of each map, got 12, 13",
+  ],
+  ["no layers", { layers: [] }, "`layers` must list at least one layer, got []"],
+  ["layer without a name", { layers: [{}] }, "`layers[0]` must have a name, got {}"],
+  [
+    "unknown kind",
+    withLayer({ kind: "attic" }),
+    "layer 'stem': kind must be one of stem, block, pooling input, named, got \"attic\"",
+  ],
+  ["pathway in words", withLayer({ pathway: "slow" }), "pathway must be a whole number or null"],
+  ["shape of zero", withLayer({ shape: [2, 0, 3] }), "layer 'stem': shape must be three whole numbers above 0"],
+  ["negative offset", withLayer({ offset: -1 }), "at offset -1"],
+  [
+    "scale of one target",
+    withLayer({ scale: [1] }),
+    "scale must hold one number, 0 or above, for each of 2 targets, got [1]",
+  ],
+  ["negative scale", withLayer({ scale: [1, -1] }), "scale must hold"],
+  ["gap missing", withLayer({ gap: undefined }), "gap must hold one number or null for each of 2 targets, got nothing"],
+  ["layer's caveats missing", withLayer({ caveats: null }), "layer 'stem': caveats must be a list of texts"],
+  ["geometry missing", withLayer({ geometry: undefined }), "geometry.rows must be 2 increasing numbers, got nothing"],
+  [
+    "rows falling",
+    withLayer({ geometry: { ...geometry, rows: [2, 1] } }),
+    "geometry.rows must be 2 increasing numbers, got [2,1]",
+  ],
+  [
+    "rows NaN",
+    withLayer({ geometry: { ...geometry, rows: [0, Number.NaN] } }),
+    "geometry.rows must be 2 increasing numbers",
+  ],
+  [
+    "origin of one",
+    withLayer({ geometry: { ...geometry, origin: [0] } }),
+    "geometry.origin must be two numbers (y, x)",
+  ],
+  [
+    "step of zero",
+    withLayer({ geometry: { ...geometry, step: [0, 1] } }),
+    "geometry.step must be two numbers above 0 (y, x)",
+  ],
+  ["times too few", { times: [0, 1] }, "`times` must be empty or hold the seconds of each of the 4 frames"],
+  ["frames too few", { frames: [viewOf(Uint8Array.of(1))] }, "`frames` must hold 4 pictures, as `size` says, got 1"],
+  ["a frame no bytes", { frames: [1, 2, 3, 4] }, "`frames[0]` must be bytes, got 1"],
+];
+describe("a malformed state is refused in words", () => {
+  test.each(WRONG)("%s", (_, changes, words) => {
+    expect(() => read(changes)).toThrow(StateError);
+    expect(() => read(changes)).toThrow(words);
+  });
+});
+
+test("unknown times are welcome", () => {
+  expect(read({ times: [] }).times).toEqual([]);
+});
+
+test("a position out of range is drawn at the nearest end, a senseless one at the default", () => {
+  const content = read();
+  const at = (changes) => readPosition(new FakeModel(smallState(changes)), content);
+  expect(at({ frame: 99, layer: -3, threshold: 1.5, target: 9, playing: 1 })).toEqual({
+    frame: 3,
+    layer: 0,
+    threshold: 1,
+    target: 1,
+    playing: false,
+  });
+  expect(at({ frame: null, layer: undefined, threshold: Number.NaN, target: "x", playing: true })).toEqual({
+    frame: 0,
+    layer: 1,
+    threshold: 0.4,
+    target: 0,
+    playing: true,
+  });
+});

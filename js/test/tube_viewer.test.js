@@ -1,0 +1,276 @@
+// @vitest-environment jsdom
+// The whole view in a page without WebGL2 (jsdom has none): everything but pixels.
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import widget from "../src/tube_viewer.js";
+import { FakeModel, smallState } from "./helpers.js";
+
+let model;
+let el;
+let cleanup;
+let closed;
+let drawn;
+
+const context = () => ({
+  createImageData: (width, height) => ({ data: new Uint8ClampedArray(width * height * 4), width, height }),
+  putImageData() {},
+  clearRect() {},
+  fillRect() {},
+  drawImage: (picture) => drawn.push(picture),
+  fillText() {},
+});
+
+beforeEach(() => {
+  closed = 0;
+  drawn = [];
+  vi.stubGlobal("createImageBitmap", async (blob) => ({ bytes: blob.size, close: () => closed++ }));
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((kind) => (kind === "2d" ? context() : null));
+});
+afterEach(() => {
+  cleanup?.();
+  cleanup = undefined;
+  document.body.replaceChildren();
+  vi.unstubAllGlobals();
+});
+
+async function render(changes, more = {}) {
+  model = new FakeModel(smallState(changes));
+  el = document.body.appendChild(document.createElement("div"));
+  cleanup = widget().render({ model, el, ...more });
+  await vi.waitFor(() => expect(root().dataset.ready ?? root().dataset.error).toBe("true"));
+}
+const root = () => el.querySelector(".ne-tubes");
+const find = (name) => el.querySelector(`[data-name=${name}]`);
+const row = (name) => el.querySelector(`.ne-row-${name} .ne-value`).textContent;
+const fire = (target, type, given) => target.dispatchEvent(new Event(type, { bubbles: true, ...given }));
+const press = (target, key, type = "keydown", given = {}) => {
+  const event = new KeyboardEvent(type, { key, bubbles: true, cancelable: true, ...given });
+  target.dispatchEvent(event);
+  return event;
+};
+const slide = (name, ...values) => {
+  for (const value of values) {
+    find(name).value = String(value);
+    fire(find(name), "input");
+  }
+};
+const painted = (name, value) => vi.waitFor(() => expect(root().dataset[name]).toBe(String(value)));
+
+describe("drawing", () => {
+  test("without WebGL2 the tube is shown flat, and a line says so", async () => {
+    await render();
+    expect(root().dataset.gl).toBe("none");
+    const note = el.querySelector(".ne-tube-note");
+    expect([note.hidden, note.textContent]).toEqual([
+      false,
+      "This browser has no WebGL2: the tube is shown flat, from three sides.",
+    ]);
+    expect(el.querySelectorAll("canvas.ne-frame, canvas.ne-tube")).toHaveLength(2);
+    expect(drawn.length).toBeGreaterThanOrEqual(5); // frame, overlay, three sides
+  });
+
+  test("says where it is in words", async () => {
+    await render();
+    expect(row("frame")).toBe("frame 2 of 4 · 0.10 s");
+    expect(row("layer")).toBe("stem · block · 2×2×3");
+    expect(row("threshold")).toBe("40 %");
+    await vi.waitFor(() =>
+      expect(el.querySelector(".ne-kept").textContent).toMatch(
+        /^\d+ % of the evidence for ‘wave’ in [\d.]+ % of the clip, frames 1 to 4$/,
+      ),
+    );
+    expect(el.querySelector(".ne-caveats").textContent).toBe("The preprocessing was guessed.");
+    expect(find("frame").getAttribute("aria-valuetext")).toBe("frame 2 of 4 · 0.10 s");
+  });
+
+  test("names are text, never markup", async () => {
+    await render({ title: "<img src=x onerror=alert(1)>" });
+    expect(el.querySelector("img, option b")).toBeNull();
+    expect([...find("target").options].map((option) => option.textContent)).toEqual([
+      "wave · 93 %",
+      "<b>clap</b> · logit 1.25",
+    ]);
+  });
+
+  test("one target needs no choice", async () => {
+    const { targets, maps, layers } = smallState();
+    await render({
+      targets: [targets[0]],
+      maps: [maps[0]],
+      layers: layers.map((layer) => ({ ...layer, scale: [1], gap: [null] })),
+    });
+    expect(find("target")).toBeNull();
+    expect(el.querySelector(".ne-target").textContent).toBe("evidence for wave · 93 %");
+  });
+
+  test("a malformed state is an alert in words, and heals when Python mends it", async () => {
+    await render({ size: [3, 4, 6], times: [] });
+    const alert = el.querySelector("[role=alert]");
+    expect(alert.textContent).toBe("This view cannot be drawn: `frames` must hold 3 pictures, as `size` says, got 4.");
+    model.set("size", [4, 4, 6]);
+    await vi.waitFor(() => expect(root().dataset.ready).toBe("true"));
+    expect(el.querySelector("[role=alert]")).toBeNull();
+    expect(el.querySelectorAll(".ne-tubes")).toHaveLength(1);
+  });
+
+  test("a frame that is no picture is an alert in words", async () => {
+    vi.stubGlobal("createImageBitmap", async (blob) => {
+      if (blob.size === 2) throw new Error("InvalidStateError");
+      return { close: () => closed++ };
+    });
+    const frames = smallState().frames;
+    frames[2] = new DataView(new ArrayBuffer(2));
+    await render({ frames });
+    expect(el.querySelector("[role=alert]").textContent).toContain("`frames[2]` could not be read as a JPEG picture");
+    expect(closed).toBe(3);
+  });
+});
+
+describe("the commit rule", () => {
+  test("dragging a slider tells the model at once and the kernel on release, once", async () => {
+    await render();
+    slide("threshold", 0.5, 0.6, 0.7);
+    expect([model.get("threshold"), model.saved]).toEqual([0.7, 0]);
+    fire(find("threshold"), "change");
+    expect(model.saved).toBe(1);
+    await painted("threshold", 0.7);
+  });
+
+  test("a key held down on a slider commits when it comes up", async () => {
+    await render();
+    for (const frame of [2, 3]) {
+      press(find("frame"), "ArrowRight", "keydown");
+      slide("frame", frame);
+      fire(find("frame"), "change");
+    }
+    expect(model.saved).toBe(0);
+    press(find("frame"), "ArrowRight", "keyup");
+    expect([model.saved, model.get("frame")]).toEqual([1, 3]);
+  });
+
+  test("what Python sets is drawn and not sent back", async () => {
+    await render();
+    model.set("frame", 3);
+    model.set("layer", 7);
+    await painted("frame", 3);
+    await painted("layer", 1);
+    expect([find("frame").value, find("layer").value, model.saved]).toEqual(["3", "1", 0]);
+    fire(find("frame"), "change");
+    expect(model.saved).toBe(0);
+  });
+
+  test("choosing a class is one commit", async () => {
+    await render();
+    find("target").value = "1";
+    fire(find("target"), "change");
+    expect([model.get("target"), model.saved]).toEqual([1, 1]);
+  });
+
+  test("two views of one model move together; one of them commits", async () => {
+    await render();
+    const other = document.body.appendChild(document.createElement("div"));
+    const end = widget().render({ model, el: other });
+    slide("frame", 3);
+    fire(find("frame"), "change");
+    expect(other.querySelector("[data-name=frame]").value).toBe("3");
+    expect(model.saved).toBe(1);
+    end();
+  });
+
+  test("play runs the frames, telling the kernel twice a second at most; pause is one commit", async () => {
+    await render();
+    vi.useFakeTimers();
+    find("play").click();
+    expect([model.get("playing"), model.saved]).toEqual([true, 1]);
+    const seen = new Set();
+    for (let ms = 0; ms < 2000; ms += 50) {
+      vi.advanceTimersByTime(50);
+      seen.add(model.get("frame"));
+    }
+    expect(seen.size).toBe(4);
+    expect(model.saved).toBeLessThanOrEqual(1 + 4);
+    const before = model.saved;
+    find("play").click();
+    vi.advanceTimersByTime(3000);
+    expect([model.get("playing"), model.saved]).toEqual([false, before + 1]);
+    vi.useRealTimers();
+  });
+
+  test("turning the tube sends nothing", async () => {
+    await render();
+    find("side").click();
+    press(el.querySelector(".ne-tube"), "ArrowLeft", "keydown", { shiftKey: true });
+    press(el.querySelector(".ne-tube"), "ArrowLeft", "keyup", { shiftKey: true });
+    expect([root().dataset.camera, model.get("frame"), model.saved]).toEqual(["free", 1, 0]);
+  });
+});
+
+describe("keys", () => {
+  test("arrows step, Home and End jump, brackets move the threshold, each one commit on release", async () => {
+    await render();
+    const walk = [
+      ["ArrowRight", "frame", 2],
+      ["End", "frame", 3],
+      ["ArrowRight", "frame", 3],
+      ["Home", "frame", 0],
+      ["ArrowUp", "layer", 1],
+      ["ArrowDown", "layer", 0],
+      ["]", "threshold", 0.41],
+      ["-", "threshold", 0.4],
+    ];
+    for (const [key, name, value] of walk) {
+      expect(press(root(), key).defaultPrevented).toBe(true);
+      press(root(), key, "keyup");
+      expect([key, model.get(name)]).toEqual([key, value]);
+    }
+    expect(model.saved).toBe(walk.length - 1); // one changed nothing
+  });
+
+  test("space plays, once per press", async () => {
+    await render();
+    press(root(), " ");
+    press(root(), " ", "keydown", { repeat: true });
+    press(root(), " ", "keyup");
+    expect([model.get("playing"), model.saved]).toEqual([true, 1]);
+  });
+
+  test("controls keep their own keys; the notebook hears no letters, but its chords", async () => {
+    await render();
+    const heard = [];
+    document.body.addEventListener("keydown", (event) => heard.push(event.key));
+    expect(press(find("threshold"), "ArrowRight").defaultPrevented).toBe(false);
+    expect(press(find("target"), " ").defaultPrevented).toBe(false);
+    press(root(), "d");
+    press(root(), "s", "keydown", { ctrlKey: true });
+    press(root(), "Escape");
+    expect([model.get("frame"), heard]).toEqual([1, ["s", "Escape"]]);
+  });
+});
+
+describe("the end", () => {
+  test("cleanup takes every listener, picture and element away", async () => {
+    await render();
+    const beat = model.get("playing");
+    model.set("playing", !beat);
+    expect(model.listening).toBeGreaterThan(10);
+    cleanup();
+    expect([model.listening, closed, el.children.length]).toEqual([0, 4, 0]);
+    const { frame } = model.state;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect([model.get("frame"), model.saved]).toEqual([frame, 0]);
+  });
+
+  test("the host's signal ends it as well", async () => {
+    const host = new AbortController();
+    await render({}, { signal: host.signal });
+    host.abort();
+    expect([model.listening, el.children.length]).toEqual([0, 0]);
+  });
+
+  test("ended before the frames are decoded, it closes them", async () => {
+    model = new FakeModel(smallState());
+    el = document.createElement("div");
+    widget().render({ model, el })();
+    await vi.waitFor(() => expect(closed).toBe(4));
+    expect(model.listening).toBe(0);
+  });
+});
