@@ -71,7 +71,9 @@ class Coordinates(torch.Tensor):
         name = getattr(func, "__name__", "").strip("_")
         with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
             if name in _RULES:
-                return _RULES[name](*args, **kwargs)
+                if isinstance(args[0], Coordinates) or name in _PRODUCTS:
+                    return _RULES[name](*args, **kwargs)
+                return func(*_pick(args, 0, False), **_pick(kwargs, 0, False))  # a plain tensor made to fit ours
             if name in _MOVES or name in ("get", "set", "delete"):
                 return _everywhere(func, args, kwargs)
             if name in _BINARY and len(args) >= 2:
@@ -395,6 +397,7 @@ dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropou
 gumbel_softmax nan_to_num to float half double bfloat16 type type_as cpu cuda masked_fill
 """.split()
 
+_PRODUCTS = frozenset({"matmul", "bmm", "mm", "addmm", "einsum", "scaled_dot_product_attention"})
 _RULES: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(_STILL, _same),
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _conv),

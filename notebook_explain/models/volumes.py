@@ -76,11 +76,20 @@ def is_volume(x: Coordinates) -> bool:
 
 def spread(x: Coordinates) -> tuple[float, float, float]:
     """Distance between the outermost positions, in frames and pixels (t, y, x); 0 where nothing has a place."""
+    cached: tuple[float, float, float] | None = getattr(x.fields[0], "spread", None)
+    if cached is None:
+        cached = _spread(x)
+        x.fields[0].spread = cached  # type: ignore[attr-defined]  # norms and activations pass the same fields on
+    return cached
+
+
+def _spread(x: Coordinates) -> tuple[float, float, float]:
     found = []
     with torch._C.DisableTorchFunction():
         for ramp in x.positions():
-            known = ramp[~ramp.isnan()]
-            found.append(float(known.max() - known.min()) if known.numel() else 0.0)
+            lowest = float(ramp.nan_to_num(nan=float("inf")).min())
+            highest = float(ramp.nan_to_num(nan=float("-inf")).max())
+            found.append(max(highest - lowest, 0.0))
     return found[0], found[1], found[2]
 
 
