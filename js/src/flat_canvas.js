@@ -52,7 +52,7 @@ export function drawFlat(canvas, projections, at, frames, pixelRatio) {
   const context = canvas.getContext("2d");
   if (!context) return false;
   const table = overlayTable();
-  const gap = 26 * pixelRatio;
+  const gap = 20 * pixelRatio;
   const tile = Math.max(Math.min((canvas.width - 4 * gap) / 3, canvas.height - 2 * gap), 8);
   const top = (canvas.height - tile) / 2;
   context.clearRect(0, 0, canvas.width, canvas.height);

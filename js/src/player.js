@@ -27,11 +27,9 @@ export function createPlayer(position, content, go, signal) {
   const stop = () => clearTimeout(timer);
   signal.addEventListener("abort", stop, { once: true });
   const beat = () => {
-    const { playing, frame } = position();
-    if (!playing || signal.aborted) return;
     // A hidden page stands still, so that nothing is sent for nobody; it looks again a beat later.
     if (document.hidden) wait();
-    else go((frame + 1) % content.size[0]);
+    else go((position().frame + 1) % content.size[0]);
   };
   /** Begin a new beat, or stop: call whenever the frame or `playing` changed. */
   const wait = () => {

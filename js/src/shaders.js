@@ -71,7 +71,7 @@ vec4 withSlab(vec4 front, vec3 p, float facing) {
   vec3 c = texture(frames, vec3(p.xy, frame)).rgb;
   if (above(v) >= 0.) c = mix(c, rampAt(v), .35 + .35 * abs(v));
   vec2 rim = (.5 - abs(p.xy - .5)) * 2. * half_box.xy;
-  bool border = min(rim.x, rim.y) < .011;
+  bool border = min(rim.x, rim.y) < .008;
   // Seen straight on, the frame would hide all that lies behind it: it lets half of that through.
   float a = border ? .95 : mix(.9, .5, smoothstep(.8, .98, facing));
   return over(front, border ? accent : c, a);

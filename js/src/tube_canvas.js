@@ -3,16 +3,13 @@ import { basisOf, halfBox, scaleToFit } from "./camera.js";
 import { h } from "./dom.js";
 import { drawFlat, project } from "./flat_canvas.js";
 import { placeLabels } from "./labels.js";
+import { createSharpness } from "./sharpness.js";
 import { mapOf } from "./state.js";
 import { plan, rowsToFrames } from "./stretch.js";
 import { createVolume } from "./tube_gl.js";
 import { addGestures, buttonsFor } from "./turning.js";
 
 const MARGIN = 30; // CSS pixels around the box, for the labels
-const MOVING = 350; // ms: draws closer together than this are one movement, drawn at half the size
-const REST = 160; // ms without a draw after which it is drawn sharply
-const QUICK = 40; // ms within which a quick card has drawn the tube
-const MOST_PIXELS = 900_000; // drawn at rest; beyond, software graphics take seconds
 
 /** @typedef {import("./state.js").Position} Position */
 
@@ -46,12 +43,8 @@ export function createTubeView({ content, bitmaps, camera, root, invalidate, sig
   let flat = null;
   let uploaded = "";
   let inView = typeof IntersectionObserver === "undefined";
-  let lastDraw = Number.NEGATIVE_INFINITY;
-  let resting = false;
-  /** Whether a draw takes no more than a few repaints, as on a real graphics card; unknown at first. @type {boolean | undefined} */
-  let quick;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let restTimer;
+  const busy = () => volume !== null && !gl?.isContextLost() && volume.busy();
+  const sharpness = createSharpness(invalidate, busy, signal);
 
   const freshCanvas = () => {
     const made = h("canvas", {
@@ -121,41 +114,8 @@ export function createTubeView({ content, bitmaps, camera, root, invalidate, sig
   });
   observe();
   signal.addEventListener("abort", () => {
-    clearTimeout(restTimer);
     gl?.getExtension("WEBGL_lose_context")?.loseContext();
   });
-
-  /** Whether the tube moves: the draw before came just now. When it rests, `invalidate` is called once more. @param {number} now */
-  const isMoving = (now) => {
-    const moving = !resting && now - lastDraw < MOVING;
-    resting = false;
-    lastDraw = now;
-    clearTimeout(restTimer);
-    if (moving) {
-      restTimer = setTimeout(() => {
-        resting = true;
-        invalidate();
-      }, REST);
-    }
-    return moving;
-  };
-
-  /** Learn from a draw at rest whether the graphics are quick. @param {number} started */
-  const learn = (started) => {
-    if (quick === false || signal.aborted) return;
-    if (volume?.busy() && performance.now() - started < QUICK) requestAnimationFrame(() => learn(started));
-    else {
-      const before = quick;
-      quick = performance.now() - started < QUICK;
-      if (quick && before === undefined) invalidate(); // now that we know, once more and finer
-    }
-  };
-
-  /** Canvas pixels per CSS pixel: coarse while it moves, unless the graphics are quick; then always fine. @param {boolean} moving @param {number} area */
-  const ratioFor = (moving, area) => {
-    const wanted = Math.min(Math.max(globalThis.devicePixelRatio || 1, quick ? 2 : 1), 2);
-    return Math.min(wanted, Math.sqrt((quick ? 3 : 1) * (MOST_PIXELS / area))) * (moving && !quick ? 0.5 : 1);
-  };
 
   /** @param {Position} at */
   const upload = (at) => {
@@ -175,22 +135,21 @@ export function createTubeView({ content, bitmaps, camera, root, invalidate, sig
     if (!canvas || gl?.isContextLost()) return;
     const width = stage.clientWidth || 480;
     const height = stage.clientHeight || 300;
-    const now = performance.now();
-    const moving = volume !== null && isMoving(now);
-    const ratio = ratioFor(moving, width * height);
+    const flatly = { ratio: Math.min(globalThis.devicePixelRatio || 1, 2), sharp: true };
+    const { ratio, sharp } = volume ? sharpness.next(width * height) : flatly;
     const [wide, tall] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
     if (canvas.width !== wide || canvas.height !== tall) Object.assign(canvas, { width: wide, height: tall });
     upload(at);
     if (volume) {
       const scale = scaleToFit(basisOf(camera), half, width, height, MARGIN) * camera.zoom;
-      volume.draw(at, camera, scale * ratio, accentOf(root), ratio, !moving);
-      if (!moving) learn(now);
+      volume.draw(at, camera, scale * ratio, accentOf(root), ratio, sharp);
+      if (sharp) sharpness.drew();
       placeLabels(labels, camera, half, width, height, scale, content);
     } else if (flat && !drawFlat(canvas, flat, at, content.size[0], ratio)) {
       note.textContent = "This browser can draw neither WebGL2 nor a canvas; the tube is not shown.";
     }
   };
-  return { stage, draw, busy: () => volume !== null && !gl?.isContextLost() && volume.busy() };
+  return { stage, draw, busy };
 }
 
 /** The theme's accent, for the border of the frame in the tube. @param {HTMLElement} root */

@@ -80,7 +80,9 @@ describe("camera", () => {
 
   test("three of the twelve edges lie behind in general, and nobody turns over the pole", () => {
     const camera = { ...VIEWS.reset };
-    expect(boxEdges().filter((edge) => isBehind(basisOf(camera), edge))).toHaveLength(3);
+    const behind = boxEdges().filter((edge) => isBehind(basisOf(camera), edge));
+    expect(behind).toHaveLength(3);
+    for (const edge of behind) expect(edge).toContainEqual([-1, -1, 1]); // left, below, last: the farthest corner
     turn(camera, 0, 99);
     expect(camera.pitch).toBeCloseTo(Math.PI / 2);
   });

@@ -75,7 +75,7 @@ describe("drawing", () => {
     expect(row("threshold")).toBe("40 %");
     await vi.waitFor(() =>
       expect(el.querySelector(".ne-kept").textContent).toMatch(
-        /^\d+ % of the evidence for ‘wave’ in [\d.]+ % of the clip, frames 1 to 4$/,
+        /^\d+ % of the evidence for ‘wave’ in \d+\.\d % of the clip, frames 1 to 4$/,
       ),
     );
     expect(el.querySelector(".ne-caveats").textContent).toBe("The preprocessing was guessed.");
@@ -145,6 +145,9 @@ describe("the commit rule", () => {
     expect(model.saved).toBe(0);
     press(find("frame"), "ArrowRight", "keyup");
     expect([model.saved, model.get("frame")]).toEqual([1, 3]);
+    slide("frame", 0); // and the mouse commits as before
+    fire(find("frame"), "change");
+    expect(model.saved).toBe(2);
   });
 
   test("what Python sets is drawn and not sent back", async () => {
