@@ -282,7 +282,8 @@ def test_another_thread_trains_meanwhile_and_gets_the_numbers_that_it_would_get_
     assert any("parameters changed while this was computed" in " ".join(t.provenance.caveats) for t in tubes)
 
 
-def test_parameters_that_change_beneath_an_explanation_are_noticed() -> None:
+@pytest.mark.parametrize("name", ["layer1.0.conv1.0.weight", "fc.bias"], ids=["autograd notices", "autograd does not"])
+def test_parameters_that_change_beneath_an_explanation_are_noticed(name: str) -> None:
     net = zoo.ZOO["residual"].make()
     model = ne.adapt(net, **STATED)
     changes = iter([True])
@@ -290,7 +291,7 @@ def test_parameters_that_change_beneath_an_explanation_are_noticed() -> None:
     def meddle() -> None:
         if next(changes, False):
             with torch.no_grad():
-                net.layer1[0].conv1[0].weight.mul_(1.5)
+                net.get_parameter(name).add_(0.5)
 
     # The user's hooks stay off the shadow, so the meddling happens in a function that the shadow calls too.
     original = net.avgpool.forward
@@ -300,6 +301,7 @@ def test_parameters_that_change_beneath_an_explanation_are_noticed() -> None:
     fresh = ne.SaliencyTubes()(model, CLIP, 1)
     assert not any("parameters changed" in caveat for caveat in fresh.provenance.caveats)
     np.testing.assert_array_equal(tubes.layers[-1].values, fresh.layers[-1].values)
+    assert tubes.targets == fresh.targets
 
 
 def test_weight_norm_of_both_kinds_is_explained() -> None:

@@ -90,24 +90,29 @@ void main() {
   if (before >= 0. && slab != 0.) seen = over(seen, lit(rampAt(v), faceNormal(entry)), .72);
   vec3 base = entry * cell_scale + cell_shift, along = ray * cell_scale;
   int steps = 0;
+  float strides = 0.; // whole ones, so that the frame between does not shift the samples behind it
   for (int events = 0; events < 16; events++) {
     float next = t, now = before;
     bool slabbed = false;
     while (before < 0. && steps < 320 && t < end) { // outside: only look for a surface or the frame
-      next = min(t + stride, end);
+      next = min(stride * (strides + 1.), end);
+      slabbed = slab >= t && slab <= next;
+      next = slabbed ? slab : next; // what lies before the frame is drawn before it
+      strides += slabbed ? 0. : 1.;
       v = texture(volume, base + along * next).r;
       now = above(v);
-      slabbed = slab >= t && slab <= next;
       steps++;
       if (slabbed || now >= 0.) break;
       before = now;
       t = next;
     }
     while (before >= 0. && steps < 320 && t < end && seen.a < .985) { // inside
-      next = min(t + stride, end);
+      next = min(stride * (strides + 1.), end);
+      slabbed = slab >= t && slab <= next;
+      next = slabbed ? slab : next; // what lies before the frame is drawn before it
+      strides += slabbed ? 0. : 1.;
       v = texture(volume, base + along * next).r;
       now = above(v);
-      slabbed = slab >= t && slab <= next;
       steps++;
       if (slabbed || now < 0.) break;
       seen = over(seen, rampAt(v), absorbed(v, next - t));
@@ -115,7 +120,6 @@ void main() {
       t = next;
     }
     bool crossed = (before >= 0.) != (now >= 0.);
-    if (slabbed) { seen = withSlab(seen, entry + ray * slab, facing); slab = -1.; }
     if (crossed) {
       float hit = next - (next - t) * now / (now - before);
       float miss = above(valueAt(entry + ray * hit));
@@ -128,6 +132,7 @@ void main() {
       seen = now >= 0. ? over(seen, lit(shade, normalAt(entry + ray * hit)), .55) : over(seen, shade * .45, .3);
     }
     if (now >= 0. && (slabbed || crossed)) seen = over(seen, rampAt(v), absorbed(v, next - t));
+    if (slabbed) { seen = withSlab(seen, entry + ray * slab, facing); slab = -1.; }
     before = now;
     t = next;
     if (t >= end || seen.a > .985 || steps >= 320) break;

@@ -148,7 +148,7 @@ export function createVolume(gl, size, bitmaps) {
     const spans = cells.map((count, axis) => (2 * half[axis]) / count / Math.max(Math.abs(back[axis]), 1e-6));
     const wanted = Math.min(
       Math.max(Math.min(...spans) / (sharp ? 2 : 1.2), longest / (sharp ? 140 : 80)),
-      longest / 36,
+      longest / (sharp ? 72 : 40),
     );
     return Math.max(spans[2] / Math.max(2, Math.ceil(spans[2] / wanted)), longest / MOST_STEPS);
   };

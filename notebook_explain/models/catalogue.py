@@ -93,28 +93,17 @@ class Survey:
 
 
 class PoolCalls(TorchFunctionMode):
-    """Counts calls that may pool, so that one of them can be found again; ``seen(index, args, result)`` may look or swap."""
+    """Count calls that may pool, so that one of them can be found again: ``seen(index, input, result)`` after each."""
 
-    def __init__(
-        self, before: Callable[[int, Any], Any] | None = None, after: Callable[[int, Any, Any], None] | None = None
-    ):
+    def __init__(self, seen: Callable[[int, Any, Any], None]) -> None:
         super().__init__()
-        self.count, self.before, self.after = 0, before, after
+        self.count, self.seen = 0, seen
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if (
-            getattr(func, "__name__", "").strip("_") not in _POOLING
-            or not args
-            or not isinstance(args[0], torch.Tensor)
-        ):
-            return func(*args, **kwargs)
-        index, self.count = self.count, self.count + 1
-        if self.before is not None:
-            args = (self.before(index, args[0]), *args[1:])
-        result = func(*args, **kwargs)
-        if self.after is not None:
-            self.after(index, args[0], result)
+        result = func(*args, **(kwargs or {}))
+        if getattr(func, "__name__", "").strip("_") in _POOLING and args and isinstance(args[0], torch.Tensor):
+            index, self.count = self.count, self.count + 1
+            self.seen(index, args[0], result)
         return result
 
 
@@ -152,7 +141,7 @@ def survey(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> Survey
 
     handles = [module.register_forward_hook(hook(name)) for name, module in modules.items() if name]
     try:
-        with torch.no_grad(), PoolCalls(after=pooled):
+        with torch.no_grad(), PoolCalls(pooled):
             output = shadow(inputs)
     finally:
         for handle in handles:

@@ -86,17 +86,15 @@ def record(
     handles = [*_hook_layers(shadow, layers, outputs), *emitted.watch(shadow)]
     pools = {layer.place.call: layer.name for layer in layers if layer.place.module is None}
 
-    def before_pooling(index: int, value: torch.Tensor) -> torch.Tensor:
-        if index not in pools:
-            return value
-        outputs[pools[index]] = value
-        return value.clone()
+    def pooled(index: int, value: torch.Tensor, _: Any) -> None:
+        if index in pools:
+            outputs[pools[index]] = value
 
     try:
         with LocalRandomness():
             # Frozen parameters leave no graph, unless the input asks for one.
             inputs = arrange(video.detach().clone().requires_grad_())
-            with PoolCalls(before=before_pooling), last:
+            with PoolCalls(pooled), last:
                 output = shadow(inputs)
             heads, caveats = to_heads(output, last, labels, emitted.classes())
     finally:

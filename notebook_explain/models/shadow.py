@@ -84,9 +84,7 @@ def shadow_of(module: nn.Module, *, copy_parameters: bool = False) -> nn.Module:
         for buffer in module.buffers():
             memo[id(buffer)] = buffer.detach().clone()
         shadow = copy.deepcopy(module, memo)
-    for part in shadow.modules():
-        part._compiled_call_impl = None  # hooks do not fire in what module.compile() made
-    return shadow.eval()
+    return shadow.eval()  # without what module.compile() made, in which hooks would not fire: that is never copied
 
 
 def _computes_weights(hook: Any) -> bool:
@@ -101,7 +99,6 @@ def guarded(module: nn.Module) -> Iterator[nn.Module]:
         modules = list(module.modules())
         training = [part.training for part in modules]
         buffers = [(buffer, buffer.detach().clone()) for buffer in module.buffers()]
-        asked = [(parameter, parameter.requires_grad, parameter.grad) for parameter in module.parameters()]
         hooks = [
             (value, dict(value))
             for part in modules
@@ -129,9 +126,6 @@ def guarded(module: nn.Module) -> Iterator[nn.Module]:
                 for buffer, before in buffers:
                     if not torch.equal(buffer, before):
                         buffer.copy_(before)
-            for parameter, flag, grad in asked:
-                parameter.requires_grad_(flag)
-                parameter.grad = grad
             torch.set_rng_state(random)
 
 

@@ -61,6 +61,13 @@ class TubeViewer(anywidget.AnyWidget):
         state.setdefault("frame", _brightest_frame(tubes, state["layer"], state.get("target", 0)))
         super().__init__(**wire.state(tubes, title), **state)
 
+    def close(self) -> None:
+        """Close the widget and the layout that came with it: nothing of it stays in the kernel."""
+        layout = getattr(self, "layout", None)
+        super().close()
+        if layout is not None:
+            layout.close()
+
     @traitlets.validate("frame", "layer", "target")
     def _in_range(self, proposal: Any) -> int:
         name, value = proposal["trait"].name, proposal["value"]

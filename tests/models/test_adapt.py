@@ -41,6 +41,28 @@ def test_the_catalogue_goes_from_the_stem_to_the_last_places(name: str) -> None:
     assert model.caveats == ()
 
 
+def test_a_window_that_is_nearly_global_counts_as_global_pooling() -> None:
+    """I3D pools 7x7 windows at stride 1, also over larger grids."""
+
+    class Windowed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv3d(3, 6, 3, stride=(1, 4, 4), padding=1)
+            self.pool = nn.AvgPool3d((2, 7, 7), stride=1)
+            self.logits = nn.Conv3d(6, 4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.logits(self.pool(self.conv(x).relu())).mean((2, 3, 4))
+
+    model = ne.adapt(Windowed(), size=32, frames=8, mean=0.5, std=0.5, layout="BCTHW")
+    assert model.layers[-1].kind == "pooling input"
+    assert model.layers[-1].grid == (8, 8, 8)
+    assert [layer.name for layer in model.layers if layer.name == "logits"] == []
+    tubes = ne.SaliencyTubes()(model, zoo.random_clip(8, 32), 2)
+    assert tubes.layers[-1].gap is not None
+    assert float(tubes.layers[-1].gap[0]) == pytest.approx(float(model.module.logits.bias[2]), abs=1e-5)
+
+
 NO_POOLING = {"strided_pool", "cls_token"}
 
 
