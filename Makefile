@@ -49,9 +49,10 @@ notebook: $(VENV)/.test  ## open the lessons in JupyterLab
 
 check: lint types test-js bundle test  ## everything CI judges: lint, types, JS tests, bundle up to date, all tests
 
-lint: $(VENV)/.test  ## style of the Python code
+lint: $(VENV)/.test js/node_modules/.installed  ## style of the Python and the JS code
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	cd js && npm run --silent lint
 
 format: $(VENV)/.test  ## put the Python code in style
 	$(BIN)/ruff check --fix
@@ -71,7 +72,7 @@ js: js/node_modules/.installed  ## rebuild the committed bundles
 	cd js && npm run --silent build
 
 screenshots: $(VENV)/.test  ## every named state of every view as PNG, to look at, in out/screenshots
-	$(BIN)/python -m tests.browser.screenshots out/screenshots
+	$(BIN)/python -m tests.browser.screenshots out/screenshots --demo --lab
 
 bench: $(VENV)/.test  ## every figure of the README
 	$(BIN)/python -m benchmarks

@@ -45,7 +45,11 @@ def _bytes(tubes: Tubes) -> tuple[int, int, int]:
 
 def bundle() -> None:
     for name in ("tube_viewer.js", "tube_viewer.css", "host.js"):
-        line(f"bundle {name}", f"{(STATIC / name).stat().st_size / 1e3:.1f} kB", "goal 60 kB" if name == "tube_viewer.js" else "")
+        line(
+            f"bundle {name}",
+            f"{(STATIC / name).stat().st_size / 1e3:.1f} kB",
+            "goal 60 kB" if name == "tube_viewer.js" else "",
+        )
 
 
 def imports(repeats: int = 9) -> None:

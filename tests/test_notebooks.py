@@ -22,7 +22,9 @@ def test_a_lesson_is_committed_without_output(path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")  # Jupyter's own stack
 def test_a_lesson_runs(path: Path, tmp_path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
     shown = [output for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
     assert any("application/vnd.jupyter.widget-view+json" in output["data"] for output in shown)
     assert any("image/png" in output["data"] for output in shown)

@@ -81,7 +81,7 @@ function createTarget(content, hands, signal) {
     { signal },
   );
   return {
-    element: h("label", { class: "ne-target" }, "evidence for ", select),
+    element: h("label", { class: "ne-target" }, h("span", {}, "evidence for"), select),
     /** @param {number} target */
     show(target) {
       select.value = String(target);

@@ -114,9 +114,11 @@ export function createVolume(gl, size, bitmaps) {
   const drawLines = createPoints(gl, 4);
   createTexture(gl, gl.TEXTURE_3D, 0);
   createTexture(gl, gl.TEXTURE_2D_ARRAY, 1);
-  gl.texStorage3D(gl.TEXTURE_2D_ARRAY, 1, gl.RGBA8, size[2], size[1], size[0]);
+  // Large frames travel smaller than the clip is: the texture has the size of what came.
+  const { width, height } = bitmaps[0];
+  gl.texStorage3D(gl.TEXTURE_2D_ARRAY, 1, gl.RGBA8, width, height, size[0]);
   for (const [f, bitmap] of bitmaps.entries()) {
-    gl.texSubImage3D(gl.TEXTURE_2D_ARRAY, 0, 0, 0, f, size[2], size[1], 1, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
+    gl.texSubImage3D(gl.TEXTURE_2D_ARRAY, 0, 0, 0, f, width, height, 1, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
   }
   gl.enable(gl.BLEND);
   gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);

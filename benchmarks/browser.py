@@ -1,0 +1,146 @@
+"""How fast the viewer is in headless Chromium with software graphics: ``python -m benchmarks.browser``.
+
+Each figure is the median and range of several runs, and its ratio to a trivial thing measured beside it on the same
+machine in the same moment: a page with nothing on it, or one empty frame of the browser.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from tests.browser.driving import READY, Viewer, chromium, find_chromium, offline_page
+from tests.browser.worlds import Layer, tubes
+
+SIZES = ((16, 112), (32, 224))
+LAYERS = (Layer("stem", "stem", (16, 56, 56)), Layer("last", "pooling input", (2, 7, 7)))
+EMPTY = "<!doctype html><title>empty</title><p class=ne-tubes data-ready=true>nothing</p>"
+
+# Milliseconds from setting a slider to the tube's pixels: the paint, and a read of the graphics card that waits for it.
+SLIDE = """async (root, [name, values]) => {
+  const input = root.querySelector(`input[data-name=${name}]`), gl = root.querySelector(".ne-tube").getContext("webgl2");
+  const took = [], one = new Uint8Array(4), frame = () => new Promise(requestAnimationFrame);
+  for (const value of values) {
+    if (Math.abs(input.value - value) < 1e-6) continue;  // nothing would be painted
+    const start = performance.now(), before = root.dataset.painted;
+    input.value = value;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    while (root.dataset.painted === before) await frame();
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, one);
+    took.push(performance.now() - start);
+    await frame();
+  }
+  return took;
+}"""
+# Milliseconds per frame while a hand turns the tube, each frame really drawn.
+TURN = """async (root, frames) => {
+  const canvas = root.querySelector(".ne-tube"), gl = canvas.getContext("webgl2"), one = new Uint8Array(4);
+  const took = []; let last = performance.now();
+  for (let k = 0; k < frames; k++) {
+    const before = root.dataset.painted;
+    canvas.dispatchEvent(new PointerEvent("pointermove", { buttons: 1, movementX: 6, movementY: k % 2, bubbles: true }));
+    while (root.dataset.painted === before) await new Promise(requestAnimationFrame);
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, one);
+    took.push(performance.now() - last); last = performance.now();
+  }
+  return took.slice(3);
+}"""
+# Milliseconds of each of the browser's frames while nothing is drawn.
+FRAMES = """async count => {
+  const took = []; let last = await new Promise(requestAnimationFrame);
+  for (let k = 0; k < count; k++) {
+    const now = await new Promise(requestAnimationFrame);
+    took.push(now - last); last = now;
+  }
+  return took;
+}"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Milliseconds of several runs, and of the trivial thing beside them."""
+
+    name: str
+    took: list[float]
+    trivial: list[float]
+
+    def __str__(self) -> str:
+        middle, base = statistics.median(self.took), statistics.median(self.trivial)
+        return (
+            f"{self.name:<44}{middle:8.0f}{min(self.took):8.0f} ..{max(self.took):6.0f}{base:9.1f}{middle / base:9.1f}"
+        )
+
+
+def opening(browser: Browser, path: Path, width: int = 1000) -> float:
+    """Milliseconds from opening a page to its being ready."""
+    page, _ = offline_page(browser, width, 700)
+    try:
+        start = time.perf_counter()
+        page.goto(path.as_uri())
+        page.locator(READY).first.wait_for(state="attached", timeout=60_000)
+        return 1000 * (time.perf_counter() - start)
+    finally:
+        page.context.close()
+
+
+def measure(browser: Browser, folder: Path, frames: int, size: int, runs: int) -> list[Figure]:
+    """Open, slide and turn a viewer of one clip."""
+    label = f"{frames}x{size}x{size}"
+    path = tubes(frames=frames, size=size, layers=LAYERS).to_html(folder / f"{label}.html")
+    empty = folder / "empty.html"
+    empty.write_text(EMPTY, encoding="utf-8")
+    opened, trivial = [], []
+    for _ in range(runs):
+        trivial.append(opening(browser, empty))
+        opened.append(opening(browser, path))
+    figures = [Figure(f"{label} open to first paint", opened, trivial)]
+
+    page, _ = offline_page(browser, 1000, 700)
+    try:
+        page.goto(path.as_uri())
+        page.locator(READY).wait_for()
+        viewer = Viewer(page)
+        viewer.sharp()
+        box = viewer.root.locator("canvas.ne-tube").bounding_box()
+        shown = f"{box['width']:.0f}x{box['height']:.0f}" if box else ""
+
+        def beside(name: str, run: Callable[[], list[float]]) -> None:
+            idle = page.evaluate(FRAMES, 20)
+            figures.append(Figure(f"{label} {name}", run(), [*idle, *page.evaluate(FRAMES, 20)]))
+
+        for layer, grid in enumerate("x".join(map(str, made.grid)) for made in LAYERS):
+            viewer.slide("layer", layer)
+            steps = [[0.3 + 0.02 * (k % 8) for k in range(3 * runs)], [k % frames for k in range(1, 3 * runs + 1)]]
+            for name, values in zip(("threshold", "frame"), steps, strict=True):
+                beside(f"{name} to pixels, map {grid}", lambda: viewer.root.evaluate(SLIDE, [name, values]))  # noqa: B023
+            beside(f"turning at {shown}, map {grid}", lambda: viewer.root.evaluate(TURN, 5 * runs))
+    finally:
+        page.context.close()
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    runs = parser.parse_args().runs
+    if find_chromium() is None:
+        print("The viewer was not timed: no Chromium (make browser).")
+        return
+    print(f"{'ms':<44}{'median':>8}{'range':>16}{'trivial':>9}{'ratio':>9}")
+    with chromium() as browser, tempfile.TemporaryDirectory() as folder:
+        for frames, size in SIZES:
+            for figure in measure(browser, Path(folder), frames, size, runs):
+                print(figure)
+                if "turning" in figure.name:
+                    print(f"{'':<44}{1000 / statistics.median(figure.took):8.1f} frames a second")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""A real browser, without a network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -e '.[test]'")
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser import driving
+from tests.browser.driving import READY, Viewer
+
+OpenPage = Callable[..., Viewer]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+# Not of the whole session: playwright's loop runs as long as the browser lives, and tests of other folders want their own.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    if driving.find_chromium() is None:
+        if os.environ.get("NE_REQUIRE_BROWSER") == "1":
+            pytest.fail("no Chromium: make browser (NE_REQUIRE_BROWSER=1 forbids the skip)")
+        pytest.skip("no Chromium: make browser")
+    with sync_playwright() as playwright:
+        chromium = driving.launch(playwright)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Open a file without a network; at the end nothing may have gone wrong: no exception, no error, no request."""
+    opened = []
+
+    def open_(
+        path: Path,
+        width: int = 640,  # no larger than need be: the software graphics of a test machine are slow
+        height: int = 620,
+        color_scheme: str = "light",
+        *,
+        script: str = "",
+        wait: str = READY,
+        **context: Any,
+    ) -> Viewer:
+        page, wrong = driving.offline_page(browser, width, height, color_scheme, **context)
+        opened.append((page, wrong))
+        if script:
+            page.add_init_script(script)
+        page.goto(path.as_uri())
+        page.locator(wait).first.wait_for(state="attached", timeout=15_000)
+        return Viewer(page, wrong=wrong)
+
+    yield open_
+    for page, _ in opened:
+        page.context.close()
+    assert [wrong for _, wrong in opened if wrong] == []

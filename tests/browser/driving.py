@@ -1,0 +1,193 @@
+"""Chromium, and a hand that works a viewer in it: for the tests, the screenshots and the benchmarks."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, sync_playwright
+
+QUIET = (
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--mute-audio",
+)
+ARGS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", *QUIET)
+NO_WEBGL2 = """
+const original = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...given) {
+  return kind === "webgl2" ? null : original.call(this, kind, ...given);
+};
+"""
+# Reading a pixel waits for the graphics, and a viewer whose graphics are busy puts its next picture off.
+FINISH = """(root.dataset.gl === "webgl2" && (gl => gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4)))
+  (root.querySelector(".ne-tube").getContext("webgl2")))"""
+READY = ".ne-tubes[data-ready=true]"
+LOCAL = ("file:", "blob:", "data:")
+
+
+def find_chromium() -> str | None:
+    """Path of the machine's Chromium, or None."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((found for found in map(shutil.which, names) if found), None)
+
+
+def launch(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGS))
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Chromium for a script."""
+    if find_chromium() is None:
+        raise SystemExit("no Chromium: make browser")
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def offline_page(
+    browser: Browser, width: int, height: int, color_scheme: str = "light", **context: Any
+) -> tuple[Page, list[str]]:
+    """A page without a network, and the list of what goes wrong in it: exceptions, console errors, requests."""
+    viewport = {"width": width, "height": height}
+    made: BrowserContext = browser.new_context(
+        offline=True,
+        viewport=viewport,
+        color_scheme=color_scheme,
+        **context,  # type: ignore[arg-type]
+    )
+    page = made.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
+    page.on("console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None)
+    page.on("request", lambda asked: None if asked.url.startswith(LOCAL) else wrong.append(f"request: {asked.url}"))
+    return page, wrong
+
+
+class Viewer:
+    """One tube viewer on a page, worked as a person works it."""
+
+    def __init__(
+        self, page: Page, place: int = 0, within: Locator | None = None, wrong: list[str] | None = None
+    ) -> None:
+        self.page = page
+        self.wrong = [] if wrong is None else wrong  # what went wrong on the page so far
+        self.root = (within or page).locator(".ne-tubes").nth(place)
+
+    def part(self, name: str) -> Locator:
+        """A control by its data-name."""
+        return self.root.locator(f"[data-name={name}]")
+
+    @property
+    def text(self) -> str:
+        return self.root.inner_text()
+
+    def data(self, name: str) -> str | None:
+        return self.root.get_attribute(f"data-{name}")
+
+    def number(self, name: str) -> float:
+        return float(self.data(name) or "nan")
+
+    def wait(self, condition: str, given: Any = None, timeout: float = 10) -> Any:
+        """Wait for a JavaScript expression of ``root`` and ``given`` to be true, looked at once per frame."""
+        script = f"""(root, [given, limit]) => new Promise((done, failed) => {{
+          const end = performance.now() + limit;
+          const look = () => {{
+            let met; try {{ met = {condition}; }} catch (error) {{ failed(error); return; }}
+            if (met) done(met);
+            else if (performance.now() > end) failed(new Error("waited in vain; data: " + JSON.stringify(root.dataset)));
+            else requestAnimationFrame(look);
+          }};
+          look();
+        }})"""
+        try:
+            return self.root.evaluate(script, [given, 1000 * timeout])
+        except Exception as error:
+            raise AssertionError(f"{condition} (given {given!r}): {error}") from error
+
+    def sharp(self) -> None:
+        """Wait until the tube rests, drawn at full size: it is drawn smaller while one picture follows another."""
+        full = "(canvas => canvas && canvas.width >= canvas.clientWidth - 1)(root.querySelector('.ne-tube'))"
+        count, now = "root.dataset.painted", "performance.now()"
+        rests = f"(root.last?.[0] === {count} ? {now} - root.last[1] > 120 : !(root.last = [{count}, {now}]))"
+        self.wait(f"({FINISH}, {rests}) && {full}")
+
+    def slide(self, name: str, value: float) -> None:
+        """Put a slider somewhere in one gesture, and wait for what it shows."""
+        self.put(name, value)
+        self.sharp()
+
+    def put(self, name: str, value: float) -> None:
+        """As `slide`, but not waiting for the tube to be sharp."""
+        self.part(name).evaluate(
+            "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true }));"
+            " input.dispatchEvent(new Event('change', { bubbles: true })); }",
+            str(value),
+        )
+        self.wait(f"Math.abs(Number(root.dataset['{name}']) - given) < 1e-9", value)
+
+    def shows(self, name: str, value: float) -> None:
+        """Wait until the picture is that of a value."""
+        self.wait(f"Math.abs(Number(root.dataset['{name}']) - given) < 1e-9", value)
+        self.sharp()
+
+    def look(self, view: str) -> None:
+        """Press a button that turns the tube, and wait for the new picture."""
+        before = self.number("painted")
+        self.part(view).click()
+        self.painted_since(before)
+
+    def painted_since(self, before: float) -> None:
+        """Wait for a picture later than that number of pictures."""
+        self.wait("Number(root.dataset.painted) > given", before)
+        self.sharp()
+
+    def canvas(self, name: str) -> NDArray[np.int16]:
+        """A canvas' own pixels, RGBA: "frame" or "tube"."""
+        url = self.root.locator(f"canvas.ne-{name}").evaluate("canvas => canvas.toDataURL()")
+        return pixels_of(base64.b64decode(url.split(",")[1]), "RGBA")
+
+    def screenshot(self, name: str) -> NDArray[np.int16]:
+        """A canvas as the person sees it, with what lies over it."""
+        return pixels_of(self.root.locator(f"canvas.ne-{name}").screenshot())
+
+
+def pixels_of(picture: bytes, mode: str = "RGB") -> NDArray[np.int16]:
+    with Image.open(io.BytesIO(picture)) as image:
+        return np.asarray(image.convert(mode)).astype(np.int16)
+
+
+def changed(one: NDArray[np.int16], other: NDArray[np.int16], by: int = 3) -> NDArray[np.bool_]:
+    """Where two pictures differ."""
+    return np.abs(one - other).max(axis=-1) > by
+
+
+DATA = "<script type='application/json' id='ne-data'>"
+
+
+def edited(path: Path, edit: Callable[[dict[str, Any]], None]) -> Path:
+    """A copy of a page with the state of its first widget edited."""
+    text = path.read_text(encoding="utf-8")
+    start = text.index(DATA) + len(DATA)
+    end = text.index("</script>", start)
+    data = json.loads(text[start:end])
+    edit(data["widgets"][0]["state"])
+    copy = path.with_name("edited.html")
+    copy.write_text(text[:start] + json.dumps(data).replace("<", "\\u003c") + text[end:], encoding="utf-8")
+    return copy

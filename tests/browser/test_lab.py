@@ -1,0 +1,120 @@
+"""The viewer in a real JupyterLab with a real kernel: what the hand does reaches Python once, and Python reaches the view."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page
+
+from tests.browser import lab
+from tests.browser.driving import Viewer, changed
+from tests.browser.lab import REPOSITORY, Messages, Notebook
+
+CELLS = (
+    f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
+    "from tests.browser import worlds\ntubes = worlds.tubes()\nviewer = tubes.view()\nviewer",
+    "import json; print(json.dumps([viewer.frame, viewer.layer, viewer.threshold, viewer.playing]))",
+    "viewer.frame = 3",
+    "tubes",
+    "from ipywidgets.widgets.widget import _instances; print(json.dumps(sorted(type(w).__name__ for w in _instances.values())))",
+)
+SHOW, PRINT, SET, TUBES, COUNT = range(len(CELLS))
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "work").mkdir()
+    lab.write_notebook(folder / "work" / "viewer.ipynb", CELLS)
+    with lab.server(folder) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 960, "height": 1500})
+    yield context.new_page()
+    context.close()
+
+
+def drag(page: Page, slider: Locator, start: float, end: float, moves: int) -> None:
+    """Hold a slider and pull it from one share of its length to another; do not let go."""
+    box = slider.bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    at = [box["x"] + 8 + share * (box["width"] - 16) for share in (start, end)]
+    page.mouse.move(at[0], y)
+    page.mouse.down()
+    page.mouse.move(at[1], y, steps=moves)
+
+
+def test_the_viewer_in_jupyterlab(address: str, page: Page) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    messages = Messages(page)
+    notebook = Notebook(page, address, "viewer.ipynb")
+    notebook.run_all()
+    viewer = Viewer(page, within=notebook.cell(SHOW))
+    viewer.root.and_(page.locator("[data-ready=true]")).wait_for(timeout=30_000)
+    notebook.idle()
+    viewer.sharp()
+
+    # Both cells show a viewer that paints.
+    assert viewer.screenshot("frame").std() > 15
+    assert viewer.screenshot("tube").std() > 15
+    second = Viewer(page, within=notebook.cell(TUBES))
+    second.root.wait_for(timeout=15_000)
+
+    # A drag moves the picture and says nothing; its end says one short thing.
+    for name, start, end in (("frame", 0.1, 0.95), ("threshold", 0.4, 0.7), ("layer", 0.9, 0.1)):
+        before = viewer.canvas("frame")
+        messages.forget()
+        drag(page, viewer.part(name), start, end, 20)
+        wanted = float(viewer.part(name).input_value())
+        viewer.shows(name, wanted)
+        page.wait_for_timeout(300)  # what were to come would have come
+        assert (messages.sent, messages.received) == ([], []), f"messages while {name} was dragged"
+        assert changed(before, viewer.canvas("frame")).mean() > 0.01
+        page.mouse.up()
+        page.wait_for_timeout(500)
+        assert len(messages.sent) == 1, f"{len(messages.sent)} messages after {name} was let go"
+        assert messages.sent[0] < 2048
+        assert set(messages.received) <= {"echo_update"}
+        assert len(messages.received) <= 1
+
+    # Playing tells the kernel at most twice a second, and when it begins and ends.
+    messages.forget()
+    start = time.monotonic()
+    viewer.part("play").click()
+    viewer.wait("(window.frames_seen ??= new Set()).add(root.dataset.frame).size > 5")
+    page.wait_for_timeout(max(0, 3000 - 1000 * (time.monotonic() - start)))
+    seconds = time.monotonic() - start
+    assert 2 <= len(messages.sent) <= 2 * seconds + 1.5
+    viewer.part("play").click()
+
+    # Python knows all of it.
+    page.wait_for_timeout(300)
+    shown = [viewer.number(name) for name in ("frame", "layer", "threshold")]
+    assert json.loads(notebook.run(PRINT)) == pytest.approx([*shown, 0])
+    assert shown[1] == 0
+
+    # And the view follows Python, without an answer.
+    messages.forget()
+    notebook.run(SET)
+    viewer.shows("frame", 3)
+    assert viewer.part("frame").input_value() == "3"
+    assert messages.sent == []
+
+    # A cell run again closes what its last run drew.
+    alive = []
+    for _ in range(5):
+        notebook.run(TUBES)
+        alive.append(json.loads(notebook.run(COUNT)))
+    Viewer(page, within=notebook.cell(TUBES)).root.wait_for()
+    assert notebook.cell(TUBES).locator(".ne-tubes").count() == 1
+    assert errors == []
+    assert [names.count("TubeViewer") for names in alive] == [2] * 5
+    assert alive[-1] == alive[0]  # nor anything that a viewer brought with it

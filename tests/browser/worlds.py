@@ -1,0 +1,109 @@
+"""Tubes made by hand, without torch: a bright ball crosses a landscape, and the evidence follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from notebook_explain.clip import Clip
+from notebook_explain.explanations import Geometry, LayerMap, Provenance, TargetResult, Tubes
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a layer's map is like.
+
+    Attributes
+    ----------
+    rows : frames that the rows stand for; spread evenly by default
+    negative : strength of the evidence against, behind the ball
+    """
+
+    name: str
+    kind: str
+    grid: tuple[int, int, int]
+    rows: tuple[float, ...] | None = None
+    negative: float = 0.7
+
+
+FINE = Layer("stem", "stem", (16, 32, 32))
+MIDDLE = Layer("layer2.1", "block", (8, 16, 16))
+UNEVEN = Layer("layer3.1", "block", (5, 14, 14), rows=(0.0, 1.0, 4.0, 9.0, 15.0))
+COARSE = Layer("layer4.1", "pooling input", (2, 7, 7))
+LAYERS = (FINE, MIDDLE, UNEVEN, COARSE)
+POSITIVE = (Layer("only for", "stem", (16, 32, 32), negative=0.0),)
+TARGETS = ("ball rolls right", "ball is thrown")
+
+
+def tubes(
+    *,
+    frames: int = 16,
+    size: int = 64,
+    width: int | None = None,
+    layers: Sequence[Layer] = LAYERS,
+    targets: Sequence[str] = TARGETS,
+    probabilities: Sequence[float | None] = (0.83, 0.11),
+    source: str = "a ball crosses a landscape",
+    caveats: Sequence[str] = (),
+) -> Tubes:
+    """Make tubes of a clip of ``frames`` frames, ``size`` pixels high and ``width`` (``size`` by default) wide."""
+    clip = Clip(landscape(frames, size, width or size), times=np.arange(frames) / 8, source=source)
+    results = tuple(
+        TargetResult(name, k, "", 4.2 - 1.5 * k, (*probabilities, *[0.01] * len(targets))[k], bias=0.1)
+        for k, name in enumerate(targets)
+    )
+    provenance = Provenance(
+        "SaliencyTubes", {}, "by hand", {}, {"numpy": np.__version__}, 0.01, 1, len(targets), tuple(caveats)
+    )
+    maps = tuple(_map(layer, clip.size, len(targets)) for layer in layers)
+    return Tubes(clip, results, maps, provenance)
+
+
+def ball(time: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where the ball is, (y, x) as shares of the picture, at a share of the clip: nowhere symmetric."""
+    return 0.68 - 0.34 * np.sin(np.pi * time) ** 2 - 0.1 * time, 0.2 + 0.6 * time
+
+
+def landscape(frames: int, height: int, width: int) -> NDArray[np.uint8]:
+    """Draw the sky, two hills, and a bright ball with its highlight that crosses in an arc."""
+    y, x = np.meshgrid((np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width, indexing="ij")
+    sky = np.array([96, 134, 170]) + (np.array([178, 186, 178]) - np.array([96, 134, 170])) * y[..., None]
+    far = (y > 0.62 + 0.08 * np.sin(5 * x + 1))[..., None]
+    near = (y > 0.78 + 0.05 * np.sin(9 * x))[..., None]
+    ground = np.where(near, np.array([58, 92, 70]), np.where(far, np.array([92, 124, 108]), sky))
+    pictures = []
+    for time in (np.arange(frames) + 0.5) / frames:
+        cy, cx = ball(time)
+        disc = np.clip((0.085 - np.hypot(y - cy, x - cx)) * height / 1.5 + 0.5, 0, 1)[..., None]
+        shine = np.exp(-((y - cy + 0.03) ** 2 + (x - cx + 0.03) ** 2) / 0.002)[..., None]
+        pictures.append((1 - disc) * ground + disc * (np.array([206, 84, 92]) + 48 * shine))
+    return np.clip(np.round(pictures), 0, 255).astype(np.uint8)
+
+
+def evidence(
+    target: int, time: NDArray[np.float64], y: NDArray[np.float64], x: NDArray[np.float64], width: float, against: float
+) -> NDArray[np.float64]:
+    """Evidence at shares of the clip: for the target at the ball (the second at its highest), against it behind."""
+    cy, cx = ball(time)
+    when = 0.35 + 0.65 * np.exp(-(((time - (0.7 if target == 0 else 0.4)) / 0.28) ** 2))
+    shift = 0.0 if target == 0 else -0.12
+    at = np.exp(-((y - cy - shift) ** 2 + (x - cx) ** 2) / (2 * width**2))
+    behind = np.exp(-((y - 0.75 + shift) ** 2 + (x - 0.72 + 0.4 * time) ** 2) / (2 * (0.8 * width) ** 2))
+    return when * at - against * (1 - time) * behind
+
+
+def _map(layer: Layer, size: tuple[int, int, int], targets: int) -> LayerMap:
+    geometry = Geometry.even(layer.grid, size)
+    if layer.rows is not None:
+        geometry = Geometry(np.array(layer.rows) * (size[0] - 1) / 15, geometry.origin, geometry.step)
+    _, height, width = layer.grid
+    time = ((geometry.rows + 0.5) / size[0])[:, None, None]
+    y = ((np.arange(height) + 0.5) / height)[None, :, None]
+    x = ((np.arange(width) + 0.5) / width)[None, None, :]
+    blur = 0.1 + 0.35 / height
+    values = np.stack([evidence(k, time, y, x, blur, layer.negative) for k in range(targets)]).astype(np.float32)
+    values *= np.float32(3.0)
+    return LayerMap(layer.name, layer.kind, values, geometry, None, np.full(targets, 0.1, np.float32))
