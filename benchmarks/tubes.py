@@ -40,20 +40,15 @@ def main(repeats: int = 7) -> None:
         line(name, f"{middle:.2f} x  ({low:.2f} to {high:.2f})  of {base:.2f} s", goal)
 
     tubes = ne.SaliencyTubes()
-    show(
-        f"all {len(model.layers)} layers / forward+backward (parameters)",
-        lambda: tubes(model, clip, 0),
-        passes(False),
-        f"goal {GOAL}",
-    )
-    show(
-        f"all {len(model.layers)} layers / forward+backward (input)",
-        lambda: tubes(model, clip, 0),
-        passes(True),
-        f"goal {GOAL}",
-    )
-    show(f"all {len(model.layers)} layers / forward", lambda: tubes(model, clip, 0), forward)
-    show("three targets / one", lambda: tubes(model, clip, [0, 1, 2]), lambda: tubes(model, clip, 0))
+    every = f"all {len(model.layers)} layers"
+
+    def explain() -> None:
+        tubes(model, clip, 0)
+
+    show(f"{every} / forward+backward (parameters)", explain, passes(False), f"goal {GOAL}")
+    show(f"{every} / forward+backward (input)", explain, passes(True), f"goal {GOAL}")
+    show(f"{every} / forward", explain, forward)
+    show("three targets / one", lambda: tubes(model, clip, [0, 1, 2]), explain)
     show("adapt / forward", lambda: ne.adapt(net, **STATED), forward)
     explained = tubes(model, clip, 0)
     explained._repr_mimebundle_()

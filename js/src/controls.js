@@ -67,7 +67,7 @@ function createSlider(name, label, { max, step }, hands, signal) {
 function createTarget(content, hands, signal) {
   if (content.targets.length < 2) {
     const only = h("strong", {}, targetWords(content.targets[0]));
-    return { element: h("span", { class: "ne-target" }, "evidence for ", only), show() {} };
+    return { element: h("span", { class: "ne-target" }, h("span", {}, "evidence for "), only), show() {} };
   }
   const select = h("select", { "data-name": "target", "aria-label": "class explained" });
   for (const [index, target] of content.targets.entries())

@@ -3,7 +3,8 @@
 /** @typedef {import("./state.js").Content} Content */
 /** @typedef {import("./state.js").Position} Position */
 
-export const percent = (/** @type {number} */ share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
+// The space does not break: a line never begins with "%".
+export const percent = (/** @type {number} */ share, digits = 0) => `${(100 * share).toFixed(digits)}\u00a0%`;
 
 /** "frame 5 of 16 · 0.33 s" @param {Content} content @param {number} frame */
 export function frameWords({ size, times }, frame) {

@@ -72,10 +72,10 @@ describe("drawing", () => {
     await render();
     expect(row("frame")).toBe("frame 2 of 4 · 0.10 s");
     expect(row("layer")).toBe("stem · block · 2×2×3");
-    expect(row("threshold")).toBe("40 %");
+    expect(row("threshold")).toBe("40\u00a0%");
     await vi.waitFor(() =>
       expect(el.querySelector(".ne-kept").textContent).toMatch(
-        /^\d+ % of the evidence for ‘wave’ in \d+\.\d % of the clip, frames 1 to 4$/,
+        /^\d+\s% of the evidence for ‘wave’ in \d+\.\d\s% of the clip, frames 1 to 4$/,
       ),
     );
     expect(el.querySelector(".ne-caveats").textContent).toBe("The preprocessing was guessed.");
@@ -86,7 +86,7 @@ describe("drawing", () => {
     await render({ title: "<img src=x onerror=alert(1)>" });
     expect(el.querySelector("img, option b")).toBeNull();
     expect([...find("target").options].map((option) => option.textContent)).toEqual([
-      "wave · 93 %",
+      "wave · 93\u00a0%",
       "<b>clap</b> · logit 1.25",
     ]);
   });
@@ -99,7 +99,7 @@ describe("drawing", () => {
       layers: layers.map((layer) => ({ ...layer, scale: [1], gap: [null] })),
     });
     expect(find("target")).toBeNull();
-    expect(el.querySelector(".ne-target").textContent).toBe("evidence for wave · 93 %");
+    expect(el.querySelector(".ne-target").textContent).toBe("evidence for wave · 93\u00a0%");
   });
 
   test("a malformed state is an alert in words, and heals when Python mends it", async () => {

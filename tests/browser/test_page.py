@@ -237,7 +237,7 @@ def test_the_printed_shares_are_those_of_the_explanation(
         viewer.wait("/evidence for/.test(root.querySelector('.ne-kept').textContent)")
         said = viewer.root.locator(".ne-kept").inner_text()
         found = world.kept(threshold, layer)
-        numbers = re.search(r"(\d+) % of the evidence.* in ([\d.]+) % of the clip, frames? (\d+)(?: to (\d+))?", said)
+        numbers = re.search(r"(\d+)\s% of the evidence.* in ([\d.]+)\s% of the clip, frames? (\d+)(?: to (\d+))?", said)
         if numbers is None:
             assert found.frames is None or found.evidence < 0.005, said
             continue

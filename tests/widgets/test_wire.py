@@ -71,7 +71,7 @@ def _typedef() -> dict[str, str]:
     text = "\n".join(path.read_text() for path in sorted((ROOT / "js" / "src").glob("*.js")))
     block = re.search(r"@typedef \{Object\} TubeViewerState(.*?)\*/", text, re.S)
     assert block, "js/src must hold the typedef TubeViewerState"
-    return dict((name, kind) for kind, name in re.findall(r"@property \{(.+?)\} (\w+)", block.group(1)))
+    return {name: kind for kind, name in re.findall(r"@property \{(.+?)\} (\w+)", block.group(1))}
 
 
 def test_python_and_javascript_name_the_same_traits() -> None:
@@ -184,7 +184,7 @@ def test_running_a_cell_again_closes_what_its_last_run_drew(monkeypatch: pytest.
 
 def test_the_wheel_holds_the_bundles(tmp_path: Path) -> None:
     pytest.importorskip("hatchling")
-    code = "from hatchling.build import build_wheel; print(build_wheel(%r))" % str(tmp_path)
+    code = f"from hatchling.build import build_wheel; print(build_wheel({str(tmp_path)!r}))"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     with zipfile.ZipFile(tmp_path / run.stdout.split()[-1]) as wheel:
         names = set(wheel.namelist())
