@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
+from tests.browser import lab
 from tests.browser.driving import READY, Viewer, chromium, find_chromium, offline_page
 from tests.browser.worlds import Layer, tubes
 
@@ -126,6 +127,43 @@ def measure(browser: Browser, folder: Path, frames: int, size: int, runs: int) -
     return figures
 
 
+def cell_to_paint(browser: Browser, folder: Path, runs: int) -> list[Figure]:
+    """Run a cell in a real JupyterLab: from the key to the viewer's first paint, beside a cell that prints a word."""
+    (folder / "work").mkdir(parents=True)
+    imports = f"import sys; sys.path.insert(0, {str(lab.REPOSITORY)!r})\nfrom tests.browser import worlds"
+    makes = [f"made_{frames} = worlds.tubes(frames={frames}, size={size})" for frames, size in SIZES]
+    cells = ["\n".join((imports, *makes)), "print('a word')", *(f"made_{frames}" for frames, _ in SIZES)]
+    lab.write_notebook(folder / "work" / "bench.ipynb", cells)
+    figures = []
+    with lab.server(folder) as address:
+        context = browser.new_context(viewport={"width": 1000, "height": 1600})
+        try:
+            page = context.new_page()
+            notebook = lab.Notebook(page, address, "bench.ipynb")
+            notebook.run_all()
+            notebook.idle()
+            for place, (frames, size) in enumerate(SIZES, start=2):
+                took, trivial = [], []
+                for _ in range(runs):
+                    trivial.append(_cell(page, notebook, 1, ".jp-OutputArea-output:not([data-old])"))
+                    took.append(_cell(page, notebook, place, f"{READY}:not([data-old])"))
+                figures.append(Figure(f"{frames}x{size}x{size} cell to first paint (JupyterLab)", took, trivial))
+        finally:
+            context.close()
+    return figures
+
+
+def _cell(page: Page, notebook: lab.Notebook, place: int, shown: str) -> float:
+    """Milliseconds from running a cell until something new is shown in it."""
+    cell = notebook.cell(place)
+    cell.evaluate("cell => cell.querySelectorAll('.ne-tubes, .jp-OutputArea-output').forEach(e => e.dataset.old = 1)")
+    cell.locator(".cm-content").first.click()
+    start = time.perf_counter()
+    page.keyboard.press("Control+Enter")
+    cell.locator(shown).first.wait_for(state="attached", timeout=30_000)
+    return 1000 * (time.perf_counter() - start)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
@@ -140,6 +178,8 @@ def main() -> None:
                 print(figure)
                 if "turning" in figure.name:
                     print(f"{'':<44}{1000 / statistics.median(figure.took):8.1f} frames a second")
+        for figure in cell_to_paint(browser, Path(folder) / "lab", runs):
+            print(figure)
 
 
 if __name__ == "__main__":
