@@ -23,8 +23,9 @@ $(VENV)/.test: $(VENV)/.installed
 	$(PIP) -e '.[test,dev]'
 	@touch $@
 
+# Not `npm ci`: it refuses a lock file that lacks the packages of other platforms, which not every registry carries.
 js/node_modules/.installed: js/package.json js/package-lock.json
-	cd js && npm ci --no-audit --no-fund
+	cd js && npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
 demo: $(VENV)/.installed  ## explain the bundled clip with the bundled model: text, one page, one picture

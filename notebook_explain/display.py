@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from notebook_explain.explanations import Tubes
+from notebook_explain.explanations.writing import replacing
 
 if TYPE_CHECKING:
     from notebook_explain.widgets import TubeViewer
@@ -44,17 +44,8 @@ def to_html(explanation: Tubes, path: str | os.PathLike[str], title: str | None 
         text = page([widget], title or f"Why {explanation.targets[0].name!r}?", notes(explanation))
     finally:
         widget.close()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".html.part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return path
 
 

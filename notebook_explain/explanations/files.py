@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -23,6 +22,7 @@ from notebook_explain.explanations.geometry import Geometry
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.targets import TargetResult
 from notebook_explain.explanations.tubes import LayerMap, Tubes
+from notebook_explain.explanations.writing import replacing
 
 FORMAT, VERSION = "notebook_explain", 1
 MAX_BYTES = 2**30
@@ -35,18 +35,8 @@ def save(explanation: Tubes, path: str | os.PathLike[str]) -> Path:
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     text, arrays = _pack(explanation)
     header = np.frombuffer(json.dumps(text).encode(), np.uint8)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".npz.part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, header=header, **arrays)  # type: ignore[arg-type]
-        # mkstemp makes private files; this one is to be as readable as any other the user writes.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, header=header, **arrays)  # type: ignore[arg-type]
     return path
 
 

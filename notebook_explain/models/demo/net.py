@@ -11,16 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-LABELS: tuple[str, ...] = (
-    "moves left",
-    "moves right",
-    "moves up",
-    "moves down",
-    "grows",
-    "shrinks",
-    "circles",
-    "bounces",
-)
+from notebook_explain.samples import CLASSES
+
+LABELS = CLASSES
 FRAMES, SIZE = 16, 64
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)  # of red, green, blue in 0 to 1
 WEIGHTS = Path(__file__).with_name("weights.pt")
