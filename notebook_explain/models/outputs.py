@@ -90,7 +90,7 @@ def to_heads(
             f"no scores of classes were found in what the model returned ({describe(output)}); wrap it in a module whose "
             "forward returns logits (batch, class)"
         )
-    chosen = _independent(_matching(found, {len(names) for names in labels.values()}))
+    chosen = _independent(_matching(found, labels))
     if not any(scores.requires_grad for scores, _ in chosen.values()):
         raise ExplainError(
             "no gradient reaches the model's output: its forward runs under torch.no_grad or inference_mode, or detaches; "
@@ -150,8 +150,13 @@ def _per_class(tensor: torch.Tensor, counts: set[int]) -> tuple[torch.Tensor, bo
     return trailing.mean(0, keepdim=True), trailing.shape[0] > 1
 
 
-def _matching(found: dict[str, tuple[torch.Tensor, bool]], counts: set[int]) -> dict[str, tuple[torch.Tensor, bool]]:
-    """Those with as many classes as there are labels, if any; those that a gradient reaches, if any."""
+def _matching(
+    found: dict[str, tuple[torch.Tensor, bool]], labels: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[torch.Tensor, bool]]:
+    """Those that the labels name, or that have as many classes as there are labels; those that a gradient reaches."""
+    if labels and set(labels) <= set(found):
+        return {key: found[key] for key in labels}
+    counts = {len(names) for names in labels.values()}
     for keep in (lambda scores: scores.shape[1] in counts, lambda scores: scores.requires_grad):
         kept = {key: entry for key, entry in found.items() if keep(entry[0])}
         found = kept or found

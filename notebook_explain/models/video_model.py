@@ -100,10 +100,23 @@ class VideoModel:
             with torch.inference_mode(False), torch.enable_grad():
                 video = self.preprocessing.tensor(clip, like.device, like.dtype)
                 recording = record(shadow, video, self.preprocessing.arrange, layers, self.labels)
+                self._check_labels(recording.heads)
                 return compute(recording), recording.caveats
 
         (result, said), caveats = on_shadow(self.module, on)
         return result, (*said, *caveats)
+
+    def _check_labels(self, heads: Mapping[str, Head]) -> None:
+        """A list of names that is one off names every class wrongly: it must have the right length."""
+        for name, names in self.labels.items():
+            if name not in heads:
+                raise ValueError(f"labels name the head {name!r}, but the model's heads are {_names(heads)}")
+            count = heads[name].logits.shape[1]
+            if len(names) != count:
+                of = f" of head {name!r}" if name else ""
+                raise ValueError(
+                    f"labels{of} hold {len(names)} names, but the model has {count} classes; adapt it again"
+                )
 
     def label(self, head: str, index: int) -> str:
         """A class's name as people read it."""

@@ -162,6 +162,17 @@ def test_labels_are_plain_text_whatever_they_hold() -> None:
         adapted("plain", labels={0: "a", 5: "b"})
 
 
+def test_labels_must_be_as_many_as_classes_and_heads_must_exist() -> None:
+    clip = clip_for("residual")
+    with pytest.raises(ValueError, match="labels hold 4 names, but the model has 5 classes"):
+        ne.SaliencyTubes()(adapted("residual", labels=list("abcd")), clip)
+    with pytest.raises(ValueError, match="labels of head 'verb' hold 1 names, but the model has 5 classes"):
+        labels = {"verb": ["a"], "noun": [str(k) for k in range(zoo.NOUNS)]}
+        ne.SaliencyTubes()(adapted("logits_dict", labels=labels), clip_for("logits_dict"))
+    with pytest.raises(ValueError, match="labels name the head 'x', but the model's heads are 'verb', 'noun'"):
+        ne.SaliencyTubes()(adapted("logits_dict", labels={"x": ["a"]}), clip_for("logits_dict"))
+
+
 def test_any_module_can_be_named() -> None:
     model = adapted("residual")
     tubes = ne.SaliencyTubes(layers=("layer1", "stem", "layer2.0.conv1"))(model, clip_for("residual"))
