@@ -166,8 +166,8 @@ def test_labels_must_be_as_many_as_classes_and_heads_must_exist() -> None:
     clip = clip_for("residual")
     with pytest.raises(ValueError, match="labels hold 4 names, but the model has 5 classes"):
         ne.SaliencyTubes()(adapted("residual", labels=list("abcd")), clip)
+    labels = {"verb": ["a"], "noun": [str(k) for k in range(zoo.NOUNS)]}
     with pytest.raises(ValueError, match="labels of head 'verb' hold 1 names, but the model has 5 classes"):
-        labels = {"verb": ["a"], "noun": [str(k) for k in range(zoo.NOUNS)]}
         ne.SaliencyTubes()(adapted("logits_dict", labels=labels), clip_for("logits_dict"))
     with pytest.raises(ValueError, match="labels name the head 'x', but the model's heads are 'verb', 'noun'"):
         ne.SaliencyTubes()(adapted("logits_dict", labels={"x": ["a"]}), clip_for("logits_dict"))
