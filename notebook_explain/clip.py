@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,6 +78,11 @@ class Clip:
         """(time, height, width) in frames and pixels."""
         time, height, width, _ = self.frames.shape
         return time, height, width
+
+    @property
+    def name(self) -> str:
+        """What people are shown of the source: a file's name without its folders, which are nobody else's business."""
+        return re.split(r"[/\\]", self.source)[-1] or self.source
 
     @classmethod
     def of(cls, value: Any, frames: int | None = None, size: int | None = None) -> Clip:

@@ -54,7 +54,7 @@ def notes(explanation: Tubes) -> list[str]:
     p = explanation.provenance
     versions = ", ".join(f"{name} {version}" for name, version in p.versions.items())
     return [
-        f"{p.method} of {p.model}; clip: {explanation.clip.source}",
+        f"{p.method} of {p.model}; clip: {explanation.clip.name}",
         f"{p.forwards} forward, {p.backwards} backward, {p.seconds:.2f} s; {versions}",
     ]
 

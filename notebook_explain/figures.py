@@ -106,7 +106,7 @@ def tubes_figure(
     time, height, width = shown.grid
     plot.suptitle(tubes.in_words(threshold, layer, target), fontsize=10)
     axes["curve"].set_title(
-        f"layer {shown.name} ({shown.kind}), {time}x{height}x{width} cells; {tubes.clip.source}", fontsize=8
+        f"layer {shown.name} ({shown.kind}), {time}x{height}x{width} cells; {tubes.clip.name}", fontsize=8
     )
     return plot
 

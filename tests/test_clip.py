@@ -46,6 +46,7 @@ def test_reading_gives_the_frames_asked_for_in_order_with_their_times(coded_vide
     assert clip.times is not None
     np.testing.assert_allclose(clip.times, wanted / 25)
     assert clip.source == str(coded_video)
+    assert clip.name == "coded ✓.avi"
 
 
 def test_reading_without_a_number_gives_every_frame(coded_video: Path) -> None:

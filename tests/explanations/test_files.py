@@ -146,6 +146,13 @@ def test_labels_from_a_file_are_text(saved: Path) -> None:
     assert "<script>alert(1)" not in page
 
 
+def test_a_page_does_not_tell_the_folders_of_the_clip(saved: Path) -> None:
+    changed = _rewritten(saved, header=lambda h: {**h, "clip": h["clip"] | {"source": "/home/me/secret/wave.mp4"}})
+    text = ne.load(changed).to_html(saved.with_name("p.html")).read_text()
+    assert "wave.mp4" in text
+    assert "secret" not in text
+
+
 def test_a_page_replaces_a_file_as_a_whole(saved: Path) -> None:
     page = ne.load(saved).to_html(saved.with_name("p.html"), title="a <title>")
     again = ne.load(saved).to_html(page)
