@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from notebook_explain.warn import warn
 
 MAX_DECODED_PIXELS = 2**30  # about 3 GB of RGB: more than any network is shown, less than a laptop has
 
@@ -49,13 +50,13 @@ class Clip:
         frames = np.asarray(self.frames)
         if frames.dtype != np.uint8:
             raise TypeError(
-                f"frames must be uint8 (0 to 255), got {frames.dtype}; "
-                "for values in 0..1 pass (255 * frames).round().astype('uint8')"
+                f"frames must be uint8 (0 to 255), not normalised, got {frames.dtype}; values in 0..1 become it by "
+                "(255 * frames).round().astype('uint8'), values in 0..255 by frames.astype('uint8')"
             )
         if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
             raise ValueError(
-                f"frames must have the shape (time, height, width, 3), none of them 0, got {frames.shape}; "
-                "move the colour axis last with np.moveaxis"
+                f"frames must have the shape (time, height, width, 3), none of them 0, got {frames.shape}"
+                + _shape_hint(frames.shape)
             )
         object.__setattr__(self, "frames", frames)
         if self.times is not None:
@@ -96,6 +97,8 @@ class Clip:
             fps = getattr(value, "fps", None)
             times = None if fps is None else np.arange(len(value.frames)) / fps
             return cls(np.asarray(value.frames), times=times, source=note)
+        if value is None or (not hasattr(value, "__array__") and not isinstance(value, (list, tuple))):
+            raise TypeError(f"a clip is a path, a Clip or a uint8 array (time, height, width, 3), got {value!r}")
         return cls(np.asarray(value))
 
     @classmethod
@@ -118,9 +121,19 @@ class Clip:
         FileNotFoundError, ValueError
             No such file; not a video; nothing decodes; too many pixels (``frames=`` limits them).
         """
-        path = Path(path)
+        if re.match(r"[a-z]{2,}:/", str(path), re.IGNORECASE):
+            raise ValueError(
+                f"{str(path)!r} is a URL, and nothing is read from the network; download it and give its path"
+            )
+        path = Path(path).expanduser()
+        if path.is_dir():
+            raise ValueError(f"{str(path)!r} is a folder; give the path of one video file")
         if not path.is_file():
             raise FileNotFoundError(f"no video file at {str(path)!r}; give the path of an mp4, avi, mkv, webm or gif")
+        if _is_text(path):
+            raise ValueError(
+                f"{str(path)!r} is a text file, not a video; give the path of an mp4, avi, mkv, webm or gif"
+            )
         pictures, indices, fps = _decode(path, frames)
         times = indices / fps if fps else None
         clip = cls(pictures, times=times, source=str(path))
@@ -156,6 +169,25 @@ class Clip:
         return replace(self, frames=frames, origin=origin, step=(self.step[0] * scale, self.step[1] * scale))
 
 
+def _shape_hint(shape: tuple[int, ...]) -> str:
+    if len(shape) == 5 and shape[0] == 1:
+        return "; take the clip out of its batch with frames[0]"
+    if len(shape) == 4 and shape[3] == 4:
+        return "; drop the transparency with frames[..., :3]"
+    if (len(shape) == 4 and shape[3] == 1) or (len(shape) == 3 and 3 not in shape):
+        return "; repeat grey three times, np.repeat(frames.reshape(*frames.shape[:3], 1), 3, -1)"
+    if len(shape) == 4 and 3 in shape[:2]:
+        return "; move the colour axis last with np.moveaxis"
+    return ""
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file begins as text does: FFmpeg would draw it, letter by letter, and call it a video."""
+    with path.open("rb") as file:
+        start = file.read(4096)
+    return bool(start) and b"\0" not in start and all(byte >= 32 or byte in b"\t\n\r\f\x1b" for byte in start)
+
+
 def _spread(count: int, wanted: int) -> NDArray[np.int64]:
     return np.floor(np.linspace(0, count - 1, wanted) + 1e-9).astype(np.int64)
 
@@ -173,10 +205,9 @@ def _decode(path: Path, wanted: int | None) -> tuple[NDArray[np.uint8], NDArray[
         return pictures, np.arange(came), fps
     if chosen is None or came <= chosen[-1]:
         if promised - came > max(2, promised // 50):  # containers round their length: a frame or two is no news
-            warnings.warn(
+            warn(
                 f"{path.name}: the header promises {promised} frames, {came} could be decoded; "
-                f"the {wanted} frames wanted are spread over those {came}",
-                stacklevel=4,
+                f"the {wanted} frames wanted are spread over those {came}"
             )
         chosen = _spread(came, wanted)
         pictures, _ = _grab(path, chosen)

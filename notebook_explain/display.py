@@ -41,12 +41,17 @@ def to_html(explanation: Tubes, path: str | os.PathLike[str], title: str | None 
     path = Path(path)
     widget = view(explanation)
     try:
-        text = page([widget], title or f"Why {explanation.targets[0].name!r}?", notes(explanation))
+        text = page([widget], title or _title(explanation), notes(explanation))
     finally:
         widget.close()
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
+
+
+def _title(explanation: Tubes) -> str:
+    names = [repr(target.name) for target in explanation.targets]
+    return f"Why {', '.join(names[:3])}{' …' if len(names) > 3 else ''}?"
 
 
 def notes(explanation: Tubes) -> list[str]:

@@ -104,11 +104,19 @@ def tubes_figure(
         axes[f"f{at}"].axis("off")
     _curve(axes["curve"], volume, chosen)
     time, height, width = shown.grid
-    plot.suptitle(tubes.in_words(threshold, layer, target), fontsize=10)
+    plot.suptitle(_plain(tubes.in_words(threshold, layer, target), 150), fontsize=10)
     axes["curve"].set_title(
-        f"layer {shown.name} ({shown.kind}), {time}x{height}x{width} cells; {tubes.clip.name}", fontsize=8
+        f"layer {_plain(shown.name, 60)} ({shown.kind}), {time}x{height}x{width} cells, "
+        f"shown from {threshold:.0%} of its largest value; {_plain(tubes.clip.name, 60)}",
+        fontsize=8,
     )
     return plot
+
+
+def _plain(text: str, most: int) -> str:
+    """Text that matplotlib sets as it is: no mathematics, no line wider than the figure."""
+    short = text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
+    return short.replace("$", r"\$")
 
 
 def _curve(axes: Any, volume: NDArray[np.float32], chosen: NDArray[np.int64]) -> None:

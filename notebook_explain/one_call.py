@@ -7,7 +7,18 @@ from typing import Any
 from notebook_explain.explanations import Tubes
 
 
-def explain(module: Any, clip: Any, target: Any = None, labels: Any = None, **how: Any) -> Tubes:
+def explain(
+    module: Any,
+    clip: Any,
+    target: Any = None,
+    labels: Any = None,
+    *,
+    size: int | None = None,
+    frames: int | None = None,
+    mean: Any = None,
+    std: Any = None,
+    layout: Any = None,
+) -> Tubes:
     """Adapt a module, read a clip, and show where the model found its evidence.
 
     Parameters
@@ -18,8 +29,8 @@ def explain(module: Any, clip: Any, target: Any = None, labels: Any = None, **ho
         ``None`` explains the top class.
     labels : sequence of str, optional
         Class names in order.
-    **how
-        ``size, frames, mean, std, layout`` of ``adapt``: what the network was trained with.
+    size, frames, mean, std, layout
+        What the network was trained with, as for ``adapt``.
 
     Returns
     -------
@@ -29,11 +40,12 @@ def explain(module: Any, clip: Any, target: Any = None, labels: Any = None, **ho
     from notebook_explain.methods import SaliencyTubes
     from notebook_explain.models import VideoModel, adapt
 
+    how = {"size": size, "frames": frames, "mean": mean, "std": std, "layout": layout, "labels": labels}
     if isinstance(module, VideoModel):
-        if labels is not None or how:
+        if any(value is not None for value in how.values()):
             raise TypeError("this model is adapted already; state labels, size and the like in adapt()")
         return SaliencyTubes()(module, clip, target)
-    return SaliencyTubes()(adapt(module, labels=labels, **how), clip, target)
+    return SaliencyTubes()(adapt(module, **how), clip, target)
 
 
 def demo() -> Tubes:

@@ -79,8 +79,39 @@ def test_bad_files_are_told_in_one_line(tmp_path: Path) -> None:
         Clip.read(tmp_path / "none.mp4")
     for name, data in {"empty.mp4": b"", "text.mp4": b"hello" * 100, "noise.avi": bytes(range(256)) * 20}.items():
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(ValueError, match=r"could not be opened as a video|could be decoded"):
+        with pytest.raises(
+            ValueError, match=r"could not be opened as a video|could be decoded|is a text file, not a video"
+        ):
             Clip.read(tmp_path / name, frames=4)
+
+
+def test_what_is_no_video_file_is_told(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("wave\nclap\n" * 200)  # FFmpeg would draw these letters as a film
+    for source, message in {
+        labels: "is a text file, not a video",
+        tmp_path: "is a folder; give the path of one video file",
+        "https://example.com/a.mp4": "is a URL, and nothing is read from the network",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            Clip.read(source)
+    with pytest.raises(TypeError, match=r"a clip is a path, a Clip or a uint8 array .* got None"):
+        Clip.of(None)
+
+
+@pytest.mark.parametrize(
+    ("shape", "hint"),
+    [
+        ((1, 8, 4, 4, 3), r"frames\[0\]"),
+        ((8, 4, 4, 4), "drop the transparency"),
+        ((8, 4, 4, 1), "repeat grey"),
+        ((8, 4, 4), "repeat grey"),
+        ((3, 8, 4, 5), "np.moveaxis"),
+    ],
+)
+def test_arrays_nearly_right_are_told_how_to_mend_them(shape: tuple[int, ...], hint: str) -> None:
+    with pytest.raises(ValueError, match=hint):
+        Clip(np.zeros(shape, np.uint8))
 
 
 def test_resizing_takes_the_middle_square_and_knows_its_way_back() -> None:
@@ -109,7 +140,7 @@ def test_arrays_of_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
 
 
 def test_floats_are_refused_with_what_to_do() -> None:
-    with pytest.raises(TypeError, match=r"frames must be uint8 .* pass \(255 \* frames\)"):
+    with pytest.raises(TypeError, match=r"frames must be uint8 .* \(255 \* frames\)"):
         Clip(np.zeros((2, 4, 4, 3)))
     with pytest.raises(ValueError, match="one number per frame"):
         Clip(np.zeros((2, 4, 4, 3), np.uint8), times=np.arange(3.0))

@@ -32,7 +32,7 @@ def test_the_command_writes_a_page_and_a_picture_and_says_where(
     page, picture = tmp_path / "new folder" / "demo.html", tmp_path / "new folder" / "demo.png"
     assert str(page) in said
     assert str(picture) in said
-    assert "of the evidence in" in said
+    assert "of the evidence for it in" in said
     assert page.stat().st_size > 50_000
     with Image.open(picture) as image:
         assert image.size[0] > 600

@@ -1,7 +1,7 @@
 // The rows beneath the pictures: frame, layer, threshold; the class; the legend; what one has to know.
 import { AGAINST, cssGradient, FOR } from "./colours.js";
 import { h } from "./dom.js";
-import { frameWords, layerWords, percent, targetWords } from "./words.js";
+import { frameWords, layerWords, targetWords, whole } from "./words.js";
 
 /** @typedef {import("./state.js").Content} Content */
 /** @typedef {import("./state.js").Position} Position */
@@ -102,7 +102,7 @@ function createLegend() {
     show(threshold) {
       hidden.style.left = `${50 - 50 * threshold}%`;
       hidden.style.width = `${100 * threshold}%`;
-      element.title = `Evidence weaker than ${percent(threshold)} of the layer's strongest is not shown`;
+      element.title = `Evidence weaker than ${whole(threshold)} of the layer's strongest is not shown`;
     },
   };
 }
@@ -159,7 +159,7 @@ export function createControls(content, hands, signal) {
     show(at) {
       frame.show(at.frame, frameWords(content, at.frame));
       layer.show(at.layer, layerWords(content, at.layer));
-      threshold.show(at.threshold, percent(at.threshold));
+      threshold.show(at.threshold, whole(at.threshold));
       target.show(at.target);
       legend.show(at.threshold);
       caveats.show(content.layers[at.layer]);

@@ -3,8 +3,17 @@
 /** @typedef {import("./state.js").Content} Content */
 /** @typedef {import("./state.js").Position} Position */
 
-// The space does not break: a line never begins with "%".
-export const percent = (/** @type {number} */ share, digits = 0) => `${(100 * share).toFixed(digits)}\u00a0%`;
+/**
+ * "93 %", "8.4 %", "under 0.1 %", as Python says it. The space does not break: a line never begins with "%".
+ * @param {number} share
+ */
+export function percent(share, digits = 0) {
+  if (share > 0 && share < 0.001) return "under 0.1\u00a0%";
+  return `${(100 * share).toFixed(Math.max(digits, share > 0 && share < 0.0995 ? 1 : 0))}\u00a0%`;
+}
+
+/** A threshold, which moves in whole percents. @param {number} share */
+export const whole = (share) => `${Math.round(100 * share)}\u00a0%`;
 
 /** "frame 5 of 16 · 0.33 s" @param {Content} content @param {number} frame */
 export function frameWords({ size, times }, frame) {
@@ -22,7 +31,7 @@ export function layerWords({ layers }, layer) {
 
 /** "wave · 93 %" @param {import("./state.js").TargetState} target */
 export function targetWords({ name, logit, probability }) {
-  return `${name} · ${probability === null ? `logit ${logit.toFixed(2)}` : percent(probability)}`;
+  return `${name} · ${probability === null ? `logits differ by ${logit.toFixed(2)}` : percent(probability)}`;
 }
 
 /**
@@ -42,7 +51,7 @@ export function positionWords(content, at, kept) {
   const parts = [
     frameWords(content, at.frame),
     `layer ${layerWords(content, at.layer)}`,
-    `threshold ${percent(at.threshold)}`,
+    `threshold ${whole(at.threshold)}`,
   ];
   if (content.targets.length > 1) parts.unshift(targetWords(content.targets[at.target]));
   return `${parts.join(", ")}. ${kept}`;

@@ -55,6 +55,8 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Tubes:
         No such file; damaged; not one of ours; of a later version; too large.
     """
     path = Path(path)
+    if not path.exists() and path.suffix != ".npz":
+        path = path.with_name(path.name + ".npz")  # as save() does
     if not path.is_file():
         raise FileNotFoundError(f"no file at {str(path)!r}; give the path of an .npz that save() wrote")
     try:

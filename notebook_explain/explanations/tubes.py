@@ -92,24 +92,31 @@ class Tubes:
             return self.layers[names.index(which)]
         raise ValueError(f"layer {which!r} is not in these tubes; they have {', '.join(names)}")
 
-    def volume(self, layer: str | int | None = None, target: int = 0) -> NDArray[np.float32]:
+    def volume(self, layer: str | int | None = None, target: int | str = 0) -> NDArray[np.float32]:
         """Return the map stretched over the clip: float32 (time, height, width), signed."""
         chosen = self.layer(layer)
-        return stretch(chosen.values[self._target(target)], chosen.geometry, self.clip.size)
+        return stretch(chosen.values[self.target_index(target)], chosen.geometry, self.clip.size)
 
-    def kept(self, threshold: float = DEFAULT_THRESHOLD, layer: str | int | None = None, target: int = 0) -> Kept:
+    def kept(self, threshold: float = DEFAULT_THRESHOLD, layer: str | int | None = None, target: int | str = 0) -> Kept:
         """What lies at or above a threshold (a fraction of the layer's largest absolute value)."""
-        return kept(self.volume(layer, target), self.layer(layer).peak(self._target(target)), threshold)
+        return kept(self.volume(layer, target), self.layer(layer).peak(self.target_index(target)), threshold)
 
-    def in_words(self, threshold: float = DEFAULT_THRESHOLD, layer: str | int | None = None, target: int = 0) -> str:
+    def in_words(
+        self, threshold: float = DEFAULT_THRESHOLD, layer: str | int | None = None, target: int | str = 0
+    ) -> str:
         """One sentence: the class, how sure, how much of the evidence lies where and when."""
-        result = self.targets[self._target(target)]
+        result = self.targets[self.target_index(target)]
         return in_words(result.name, result.probability, self.kept(threshold, layer, target), len(self.clip))
 
-    def _target(self, target: int) -> int:
-        if not 0 <= target < len(self.targets):
-            raise ValueError(f"target {target} is not among the {len(self.targets)} computed; count from 0")
-        return target
+    def target_index(self, target: int | str) -> int:
+        """Place of a target among those computed, by place or name (ValueError lists them)."""
+        names = [result.name for result in self.targets]
+        if isinstance(target, str) and target in names:
+            return names.index(target)
+        if isinstance(target, int) and 0 <= target < len(names):
+            return target
+        listed = ", ".join(f"{at}: {name!r}" for at, name in enumerate(names))
+        raise ValueError(f"target {target!r} is not among those computed, {listed}")
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything to one .npz file (arrays and text, no pickle); ``notebook_explain.load`` reads it back."""
@@ -120,16 +127,40 @@ class Tubes:
     # The one sanctioned door from an explanation to the rooms that show it.
 
     def view(self, **state: Any) -> Any:
-        """Return the viewer, a widget; keyword arguments set its first state (``layer=2, threshold=0.6``)."""
+        """Return the viewer, a widget.
+
+        Parameters
+        ----------
+        **state
+            How it opens: ``layer`` and ``target`` by name or place, ``frame``, ``threshold`` (0..1), ``playing``, ``title``.
+        """
         from notebook_explain import display
 
         return display.view(self, **state)
 
-    def figure(self, **options: Any) -> Any:
-        """Return a matplotlib figure: a strip of frames with the evidence over them, and its course in time."""
+    def figure(
+        self,
+        layer: str | int | None = None,
+        target: int | str = 0,
+        frames: int = 8,
+        threshold: float = DEFAULT_THRESHOLD,
+    ) -> Any:
+        """Return a matplotlib figure: a strip of frames with the evidence over them, and its course in time.
+
+        Parameters
+        ----------
+        layer : str or int, optional
+            By name or place; the last by default.
+        target : int or str
+            By place among those computed, or by name.
+        frames : int
+            How many of the clip's frames to show, evenly chosen.
+        threshold : float in 0..1
+            Below this fraction of the layer's largest absolute value a frame is left as it is.
+        """
         from notebook_explain import display
 
-        return display.figure(self, **options)
+        return display.figure(self, layer=layer, target=self.target_index(target), frames=frames, threshold=threshold)
 
     def to_html(self, path: str | os.PathLike[str], title: str | None = None) -> Path:
         """Write one interactive HTML page that opens anywhere, with no kernel and no network."""

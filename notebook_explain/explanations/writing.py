@@ -12,6 +12,10 @@ from pathlib import Path
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a file beside ``path`` to write to; it takes its place at the end, or vanishes when anything goes wrong."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{str(path)!r} is a folder; give the path of a file in it")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} to; make it first")
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=f"{path.suffix}.part")
     os.close(handle)
     temporary = Path(name)

@@ -53,8 +53,13 @@ class SaliencyTubes:
     def __post_init__(self) -> None:
         if self.layers is not None:
             given: Any = self.layers
-            if isinstance(given, str) or not all(isinstance(name, str) for name in given):
-                raise TypeError(f"layers must be a list of layer names, got {given!r}")
+            if isinstance(given, str) or not isinstance(given, (list, tuple)):
+                raise TypeError(
+                    f"layers must be a list of layer names, got {given!r}; "
+                    "the model comes afterwards: SaliencyTubes()(model, clip)"
+                )
+            if not all(isinstance(name, str) for name in given):
+                raise TypeError(f"layers must be names (text), got {given!r}; model.layers lists them")
             object.__setattr__(self, "layers", tuple(given))
 
     def __call__(self, model: VideoModel, clip: Any, target: Any = None) -> Tubes:
@@ -84,7 +89,8 @@ class SaliencyTubes:
                 f"model must be a VideoModel, got {type(model).__name__}; make one with notebook_explain.adapt"
             )
         start = time.perf_counter()
-        seen = model.fit(Clip.of(clip, frames=model.preprocessing.frames, size=model.preprocessing.size))
+        clip = Clip.of(clip, frames=model.preprocessing.frames, size=model.preprocessing.size)
+        seen = model.fit(clip)
         layers = model.select(self.layers)
 
         def compute(recording: Recording) -> tuple[tuple[TargetResult, ...], list[NDArray[np.float32]]]:
@@ -95,7 +101,7 @@ class SaliencyTubes:
 
         (targets, values), said = model.run(seen, layers, compute)
         maps = _layer_maps(layers, values, targets)
-        caveats = (*model.caveats, *said, *_completeness(maps, targets))
+        caveats = (*model.caveats, *model.remarks(clip), *said, *_completeness(maps, targets))
         provenance = Provenance(
             method="Saliency tubes" + (", gradients pooled (Grad-CAM)" if self.pooled else ""),
             knobs=asdict(self),

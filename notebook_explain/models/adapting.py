@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import unicodedata
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +16,7 @@ from notebook_explain.models.preprocessing import Preprocessing, check_layout, c
 from notebook_explain.models.shadow import on_shadow, refuse_scripted, unwrapped
 from notebook_explain.models.video_model import VideoModel, stand_in
 from notebook_explain.models.volumes import Layout
+from notebook_explain.warn import warn
 
 # Mean and deviation of Kinetics in units of 0..1, which most published video weights were trained with.
 KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
@@ -83,8 +82,8 @@ def adapt(
             for name, value in {
                 "size": size,
                 "frames": frames,
-                "mean": None if mean is None else colours(mean),
-                "std": None if std is None else colours(std),
+                "mean": None if mean is None else colours("mean", mean),
+                "std": None if std is None else colours("std", std),
                 "layout": layout if layout is None or isinstance(layout, str) else tuple(layout),
             }.items()
             if value is not None
@@ -92,23 +91,16 @@ def adapt(
     }
     names = _labels(labels if labels is not None else config.get("labels"))
     stated.pop("labels", None)
-    assumed = tuple(name for name in ("size", "frames", "mean", "std", "layout") if name not in stated)
     preprocessing, found, layers = _first_that_runs(network, stated)
+    known = {*stated, "layout"} if found is not None and _only_layout(network, preprocessing) else {*stated}
+    assumed = tuple(name for name in ("size", "frames", "mean", "std", "layout") if name not in known)
     preprocessing = replace(preprocessing, assumed=assumed)
     caveats = () if found is not None else (_EVEN,)
     if assumed:
         text = _assumption(preprocessing)
-        warnings.warn(f"{type(network).__name__}: {text}", stacklevel=users_frame())
+        warn(f"{type(network).__name__}: {text}")
         caveats = (text, *caveats)
     return VideoModel(network, preprocessing, names, layers, caveats, found)
-
-
-def users_frame() -> int:
-    """``stacklevel`` of the first caller outside this package: a warning is to point at the user's own line."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("notebook_explain."):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def _assumption(p: Preprocessing) -> str:
@@ -142,6 +134,8 @@ def _labels(labels: Any) -> dict[str, tuple[str, ...]]:
     if isinstance(labels, str):
         raise TypeError("labels must be a sequence of names, got one text; split it into lines first")
     if isinstance(labels, Mapping):
+        if all(isinstance(value, int) for value in labels.values()):
+            raise TypeError("labels must be {index: name}, got {name: index}; turn it round")
         if all(isinstance(value, str) for value in labels.values()):
             by_index = {int(key): value for key, value in labels.items()}
             if sorted(by_index) != list(range(len(by_index))):
@@ -162,28 +156,31 @@ def _first_that_runs(
     """The first usual input that the network takes; measured where possible, tried for real otherwise."""
     if "layout" in stated:
         check_layout(stated["layout"])
-    errors: list[str] = []
+    first: Exception | None = None
+    tried = ""
     for measured in (True, False):
         for preprocessing in _candidates(stated):
             try:
-                if measured:
-                    found = _survey(module, preprocessing)
-                    layers = default_layers(found)
-                    if layers:
-                        return preprocessing, found, layers
-                else:
-                    layers = _by_shape(module, preprocessing)
-                    if layers:
-                        return preprocessing, None, layers
+                found = _survey(module, preprocessing) if measured else None
+                layers = _by_shape(module, preprocessing) if found is None else default_layers(found)
             except ExplainError:
                 raise
             except Exception as error:  # whatever a network raises on an input that it was not made for
-                errors.append(f"{preprocessing.layout} {preprocessing.frames}x{preprocessing.size}: {error}")
-    last = (errors[-1] if errors else "no layer has places in time, height and width left")[:400]
-    raise ExplainError(
-        f"{type(module).__name__} ran with none of the inputs tried; state size=, frames= and layout= in adapt(). "
-        f"The last error was: {last}"
+                if first is None or (not measured and not tried):
+                    first = error  # of a real pass, where there was one: positions may trip over less
+                    tried = "" if measured else f"{preprocessing.frames}x{preprocessing.size}, {preprocessing.layout!r}"
+                continue
+            if layers:
+                return preprocessing, found, layers
+    unstated = ", ".join(f"{name}=" for name in ("size", "frames", "layout") if name not in stated)
+    why = (
+        f"with {tried} it raised: {str(first)[:400]}" if first else "no layer has places in time, height and width left"
     )
+    raise ExplainError(
+        f"{type(module).__name__} ran with none of the inputs tried; "
+        + (f"state {unstated} in adapt(). " if unstated else "check what was stated. ")
+        + f"The most likely reason: {why}"
+    ) from first
 
 
 def _candidates(stated: Mapping[str, Any]) -> Iterator[Preprocessing]:
@@ -193,6 +190,18 @@ def _candidates(stated: Mapping[str, Any]) -> Iterator[Preprocessing]:
     for frames, size in shapes:
         for layout in layouts:
             yield Preprocessing(size, frames, mean, std, layout)
+
+
+def _only_layout(module: nn.Module, chosen: Preprocessing) -> bool:
+    """Whether the network takes a clip of this size in no other layout: then this one is a fact, not a guess."""
+    for layout in _LAYOUTS:
+        if layout != chosen.layout:
+            try:
+                _survey(module, replace(chosen, layout=layout))
+            except Exception:
+                continue
+            return False
+    return True
 
 
 def _survey(module: nn.Module, p: Preprocessing) -> Survey:

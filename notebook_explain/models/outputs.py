@@ -102,6 +102,9 @@ def to_heads(
         head, caveat = _linked(scores, last)
         heads[names[key]] = head
         caveats += [text for text in (caveat, PER_TIME if averaged else None) if text]
+    broken = [name for name, head in heads.items() if bool(head.logits.isnan().any())]
+    if broken:
+        raise ExplainError("the model returns NaN for this clip; its weights or the preprocessing stated may be broken")
     return heads, tuple(dict.fromkeys(caveats))
 
 
@@ -156,7 +159,8 @@ def _matching(
     """Those that the labels name, or that have as many classes as there are labels; those that a gradient reaches."""
     if labels and set(labels) <= set(found):
         return {key: found[key] for key in labels}
-    counts = {len(names) for names in labels.values()}
+    unnamed = all(key.isdigit() for key in found)  # the parts of a tuple; heads with names are told apart by those
+    counts = {len(names) for names in labels.values()} if unnamed else set()
     for keep in (lambda scores: scores.shape[1] in counts, lambda scores: scores.requires_grad):
         kept = {key: entry for key, entry in found.items() if keep(entry[0])}
         found = kept or found
@@ -221,7 +225,8 @@ def _linked(scores: torch.Tensor, last: LastActivations) -> tuple[Head, str | No
             return Head(before.reshape(values.shape).float(), _LINKS[name]), None
     if is_distribution(scores):
         return Head(scores.float().clamp_min(torch.finfo(torch.float32).tiny).log()), LOG_P
-    return Head(scores.float()), None
+    # One score alone is the logit of yes against no.
+    return Head(scores.float(), "softmax" if scores.shape[-1] > 1 else "sigmoid"), None
 
 
 def _head_names(keys: list[str], labels: Mapping[str, tuple[str, ...]]) -> dict[str, str]:

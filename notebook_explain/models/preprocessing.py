@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +48,8 @@ class Preprocessing:
             value = tuple(float(part) for part in getattr(self, name))
             if len(value) != 3 or not np.all(np.isfinite(value)):
                 raise ValueError(f"{name} must be 3 numbers (red, green, blue), got {value!r}")
-            if name == "mean" and max(value) > 1.5:
-                raise ValueError(f"mean must be in units of 0..1, got {value!r}; divide it (and std) by 255")
+            if max(value) > 1.5:
+                raise ValueError(f"{name} must be in units of 0..1, got {value!r}; divide mean and std by 255")
             if name == "std" and min(value) <= 0:
                 raise ValueError(f"std must be above 0, got {value!r}")
             object.__setattr__(self, name, value)
@@ -98,9 +97,11 @@ def _every(frames: int, stride: int) -> torch.Tensor:
     return torch.linspace(0, frames - 1, max(frames // stride, 1)).long()
 
 
-def colours(value: Sequence[float] | float) -> tuple[float, float, float]:
-    """One number for all three colours, or three."""
-    if isinstance(value, (int, float)):
-        return float(value), float(value), float(value)
-    red, green, blue = (float(part) for part in value)
+def colours(name: str, value: Any) -> tuple[float, float, float]:
+    """One number for all three colours, or three (TypeError otherwise)."""
+    parts = value if isinstance(value, (list, tuple, np.ndarray, torch.Tensor)) and np.ndim(value) else [value] * 3
+    try:
+        red, green, blue = (float(part) for part in parts)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be one number or three (red, green, blue), got {value!r}") from None
     return red, green, blue

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -86,6 +87,14 @@ class VideoModel:
         """The clip that the network really sees."""
         return self.preprocessing.fit(clip)
 
+    def remarks(self, clip: Clip) -> tuple[str, ...]:
+        """What a reader has to know of how a clip was made to fit, as sentences."""
+        wanted = self.preprocessing.frames
+        shown = len(clip) if clip.times is None else len(np.unique(clip.times))
+        if shown >= wanted:
+            return ()
+        return (f"The clip has {shown} frames, the network takes {wanted}: some are shown to it several times.",)
+
     def run(
         self, clip: Clip, layers: Sequence[Layer], compute: Callable[[Recording], Result]
     ) -> tuple[Result, tuple[str, ...]]:
@@ -109,6 +118,10 @@ class VideoModel:
     def _check_labels(self, heads: Mapping[str, Head]) -> None:
         """A list of names that is one off names every class wrongly: it must have the right length."""
         for name, names in self.labels.items():
+            if name not in heads and not name:
+                raise ValueError(
+                    f"labels are one list, but the model has the heads {_names(heads)}; state {{head: names}}"
+                )
             if name not in heads:
                 raise ValueError(f"labels name the head {name!r}, but the model's heads are {_names(heads)}")
             count = heads[name].logits.shape[1]
@@ -155,7 +168,8 @@ class VideoModel:
     def _head(self, heads: Mapping[str, Head], target: Target) -> str:
         if target.head is not None:
             if target.head not in heads:
-                raise ValueError(f"head {target.head!r} is not in this model; it has {_names(heads)}")
+                has = f"it has {_names(heads)}" if any(heads) else "it has one head without a name; leave head= out"
+                raise ValueError(f"head {target.head!r} is not in this model; {has}")
             return target.head
         holding = [head for head in heads if target.label in self.labels.get(head, ())]
         return holding[0] if holding else next(iter(heads))
@@ -172,11 +186,14 @@ class VideoModel:
                 f"target {label!r} is a name, but this model has no labels; use an index or adapt(labels=)"
             )
         lowered = [entry.lower() for entry in names]
+        if names.count(label) > 1 or (label not in names and lowered.count(label.lower()) > 1):
+            raise ValueError(f"target {label!r} stands for several classes of this model; use an index")
         if label in names:
             return names.index(label)
         if lowered.count(label.lower()) == 1:
             return lowered.index(label.lower())
-        near = difflib.get_close_matches(label.lower(), lowered, 5, 0.5)
+        holding = [entry for entry in lowered if label.lower() in entry]
+        near = list(dict.fromkeys([*holding, *difflib.get_close_matches(label.lower(), lowered, 5, 0.6)]))[:5]
         hint = ", ".join(repr(names[lowered.index(entry)]) for entry in near) or ", ".join(map(repr, names[:8]))
         raise ValueError(f"target {label!r} is not a label of this model; {'near it are' if near else 'it has'} {hint}")
 

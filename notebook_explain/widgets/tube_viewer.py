@@ -54,7 +54,12 @@ class TubeViewer(anywidget.AnyWidget):
     playing = traitlets.Bool(False, help="whether the clip plays").tag(sync=True)
 
     def __init__(self, tubes: Tubes, *, title: str = "", **state: Any) -> None:
+        unknown = sorted(set(state) - {"frame", "layer", "threshold", "target", "playing"})
+        if unknown:
+            raise TypeError(f"view has no {unknown[0]!r}; it takes frame, layer, threshold, target, playing and title")
         names = [layer.name for layer in tubes.layers]
+        if isinstance(state.get("target"), str):
+            state["target"] = tubes.target_index(state["target"])
         if isinstance(state.get("layer"), str):
             state["layer"] = names.index(tubes.layer(state["layer"]).name)
         state.setdefault("layer", len(names) - 1)

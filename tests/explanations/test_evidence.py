@@ -30,7 +30,7 @@ def test_a_bright_corner_is_named_with_its_frames() -> None:
     assert (found.frames, found.place) == ((2, 4), "lower right")
     assert found.evidence == 1
     words = in_words("wave", 0.93, found, 8)
-    assert words == "'wave' 93 %: 100 % of the evidence in 2.2 % of the clip, frames 3 to 5 of 8, lower right"
+    assert words == "'wave' 93 %: 100 % of the evidence for it in 2.2 % of the clip, frames 3 to 5 of 8, lower right"
 
 
 def test_one_frame_the_centre_and_nothing_at_all_have_their_words() -> None:
@@ -44,6 +44,12 @@ def test_one_frame_the_centre_and_nothing_at_all_have_their_words() -> None:
 def test_negative_evidence_is_not_counted() -> None:
     volume = np.full((2, 2, 2), -1, np.float32)
     assert kept(volume, 1.0, 0.0).volume == 0
+    volume[0, 0, 0] = 3
+    found = kept(volume, 3.0, 0.5)
+    assert found.against == pytest.approx(0.7)
+    assert in_words("jog", 0.04, found, 2).startswith("'jog' 4.0 %: 100 % of the evidence for it in 12.5 % of the clip")
+    assert in_words("jog", 0.0004, found, 2).startswith("'jog' under 0.1 %")
+    assert in_words("jog", None, found, 2).endswith("; most of the evidence is against it")
 
 
 def test_a_threshold_outside_0_to_1_is_refused() -> None:
@@ -67,5 +73,5 @@ def test_an_unknown_layer_or_target_of_tubes_is_named_with_what_there_is() -> No
     tubes = small_tubes()
     with pytest.raises(ValueError, match="layer 'layer9' is not in these tubes; they have stem, last"):
         tubes.volume("layer9")
-    with pytest.raises(ValueError, match="target 5 is not among the 2 computed"):
+    with pytest.raises(ValueError, match="target 5 is not among those computed, 0: 'class 0', 1: 'class 1'"):
         tubes.volume("last", 5)

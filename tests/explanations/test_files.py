@@ -56,6 +56,17 @@ def test_saving_replaces_a_file_as_a_whole_and_leaves_nothing_beside_it(saved: P
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]
 
 
+def test_a_file_is_found_as_it_was_named(saved: Path) -> None:
+    assert ne.load(saved.with_suffix("")).targets == small_tubes().targets
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere' to write 'p.html' to; make it first"):
+        small_tubes().to_html(tmp_path / "nowhere" / "p.html")
+    with pytest.raises(IsADirectoryError, match="is a folder; give the path of a file in it"):
+        small_tubes().to_html(tmp_path)
+
+
 def test_a_failed_save_leaves_the_old_file(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise OSError("disk full")

@@ -89,7 +89,7 @@ def test_nothing_stated_is_found_by_trying_and_said_in_one_warning(name: str) ->
     assert "nobody stated it: mean=" in str(said[0].message)
     assert said[0].filename == __file__
     assert model.preprocessing.layout == entry.layout
-    assert model.preprocessing.assumed == ("mean", "std", "layout")
+    assert model.preprocessing.assumed == ("mean", "std")  # only one layout runs: it is a fact
     tubes = ne.SaliencyTubes()(model, clip_for(name))
     assert any("nobody stated it: mean=" in caveat for caveat in tubes.provenance.caveats)
 
@@ -115,9 +115,58 @@ def test_a_configuration_states_for_its_model() -> None:
     assert model.labels == {"": ("a", "b")}
 
 
+def test_one_score_alone_is_yes_against_no() -> None:
+    class Binary(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv3d(3, 4, 3), nn.Linear(4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.conv(x).relu().mean((2, 3, 4)))
+
+    tubes = ne.explain(Binary(), zoo.random_clip(8, 16), size=16, frames=8, mean=0.5, std=0.5, labels=["yes"])
+    assert tubes.targets[0].probability == pytest.approx(1 / (1 + np.exp(-tubes.targets[0].logit)), abs=1e-6)
+
+
+def test_a_network_that_gives_nan_is_not_explained() -> None:
+    net = zoo.ZOO["residual"].make()
+    with torch.no_grad():
+        net.fc.bias[1] = float("nan")
+    model = ne.adapt(net, size=32, frames=8, mean=zoo.MEAN, std=zoo.STD, layout="BCTHW")
+    with pytest.raises(ne.ExplainError, match="the model returns NaN for this clip"):
+        ne.SaliencyTubes()(model, clip_for("residual"), 0)
+
+
+def test_a_clip_shorter_than_the_network_wants_is_said() -> None:
+    model = adapted("residual")
+    short = ne.SaliencyTubes()(model, clip_for("residual")[:3])
+    assert any("The clip has 3 frames, the network takes 8" in caveat for caveat in short.provenance.caveats)
+    assert short.clip.size[0] == 8
+    assert not any(
+        "The clip has" in caveat for caveat in ne.SaliencyTubes()(model, clip_for("residual")).provenance.caveats
+    )
+
+
+def test_the_users_own_error_is_the_cause() -> None:
+    class Typo(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv3d(3, 4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.undefined(self.conv(x))
+
+    with pytest.raises(
+        ne.ExplainError, match=r"The most likely reason: with 8x16, 'BCTHW' it raised: .*undefined"
+    ) as caught:
+        ne.adapt(Typo(), size=16, frames=8)
+    assert isinstance(caught.value.__cause__, AttributeError)
+
+
 def test_a_model_that_runs_with_nothing_says_what_to_state() -> None:
     with pytest.raises(
-        ne.ExplainError, match=r"Linear ran with none of the inputs tried; state size=, frames= and layout="
+        ne.ExplainError,
+        match=r"Linear ran with none of the inputs tried; state layout= in adapt.*most likely reason: with 4x8, 'BCTHW'",
     ):
         ne.adapt(nn.Linear(7, 3), size=8, frames=4)
 
@@ -135,8 +184,9 @@ def test_a_scripted_model_says_what_cannot_be_done() -> None:
     [
         ({"size": 0}, "size must be a whole number above 0, got 0"),
         ({"frames": 2.5}, "frames must be a whole number above 0, got 2.5"),
-        ({"mean": (114.75, 114.75, 114.75)}, "mean must be in units of 0..1.*divide it"),
+        ({"mean": (114.75, 114.75, 114.75)}, "mean must be in units of 0..1.*divide mean and std by 255"),
         ({"std": 0}, "std must be above 0"),
+        ({"std": 57.4}, "std must be in units of 0..1"),
         ({"layout": "TCHW"}, "layout 'TCHW' is not one of BCTHW, BTCHW"),
         ({"layout": (4, 0)}, r"layout \(4, 0\) is not one of"),
     ],
@@ -149,6 +199,10 @@ def test_bad_statements_are_told(stated: dict[str, Any], message: str) -> None:
 def test_what_is_no_module_is_told() -> None:
     with pytest.raises(TypeError, match=r"adapt takes a torch.nn.Module, got str"):
         ne.adapt("r3d_18")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"mean must be one number or three .* got \(0.4, 0.4\)"):
+        adapted("plain", mean=(0.4, 0.4))
+    with pytest.raises(TypeError, match=r"got {name: index}; turn it round"):
+        adapted("plain", labels={"wave": 0, "clap": 1})
     with pytest.raises(TypeError, match="labels must be a sequence of names"):
         adapted("plain", labels="wave\nclap")
 
@@ -169,6 +223,14 @@ def test_labels_must_be_as_many_as_classes_and_heads_must_exist() -> None:
     labels = {"verb": ["a"], "noun": [str(k) for k in range(zoo.NOUNS)]}
     with pytest.raises(ValueError, match="labels of head 'verb' hold 1 names, but the model has 5 classes"):
         ne.SaliencyTubes()(adapted("logits_dict", labels=labels), clip_for("logits_dict"))
+    with pytest.raises(
+        ValueError, match=r"labels are one list, but the model has the heads 'verb', 'noun'; state {head: names}"
+    ):
+        ne.SaliencyTubes()(adapted("logits_dict", labels=list("abcde")), clip_for("logits_dict"))
+    with pytest.raises(ValueError, match="target 'a' stands for several classes of this model; use an index"):
+        ne.SaliencyTubes()(adapted("residual", labels=list("abcda")), clip, "a")
+    with pytest.raises(ValueError, match="head 'verb' is not in this model; it has one head without a name"):
+        ne.SaliencyTubes()(adapted("residual"), clip, ne.Target(0, head="verb"))
     with pytest.raises(ValueError, match="labels name the head 'x', but the model's heads are 'verb', 'noun'"):
         ne.SaliencyTubes()(adapted("logits_dict", labels={"x": ["a"]}), clip_for("logits_dict"))
 
@@ -195,7 +257,9 @@ def test_names_that_cannot_be_explained_say_why() -> None:
     reused = adapted("reused_relu")
     with pytest.raises(ValueError, match="layer 'relu' stands for several tensors; choose one of relu#1, relu#2"):
         reused.layer("relu")
-    with pytest.raises(TypeError, match=r"layers must be a list of (layer )?names"):
+    with pytest.raises(
+        TypeError, match=r"layers must be a list of layer names, got 'stem'; the model comes afterwards"
+    ):
         ne.SaliencyTubes(layers="stem")  # type: ignore[arg-type]
 
 

@@ -98,7 +98,7 @@ def test_the_viewer_opens_on_the_last_layer_at_its_brightest_frame() -> None:
     viewer = tubes.view()
     assert viewer.layer == 1
     assert viewer.frame == int(tubes.volume().clip(min=0).sum(axis=(1, 2)).argmax())
-    named = tubes.view(layer="stem", threshold=0.7, target=1)
+    named = tubes.view(layer="stem", threshold=0.7, target="class 1")
     assert (named.layer, named.threshold, named.target) == (0, 0.7, 1)
     viewer.close()
     named.close()
@@ -120,6 +120,11 @@ def test_values_out_of_range_are_refused_and_nothing_changes(name: str, value: f
         setattr(viewer, name, value)
     assert getattr(viewer, name) == before
     viewer.close()
+
+
+def test_a_misspelt_option_of_the_view_is_told() -> None:
+    with pytest.raises(TypeError, match="view has no 'thresold'; it takes frame, layer, threshold"):
+        small_tubes().view(thresold=0.9)
 
 
 def test_an_unknown_layer_for_the_view_is_named() -> None:
