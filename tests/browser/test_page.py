@@ -237,7 +237,7 @@ def test_the_printed_shares_are_those_of_the_explanation(
         viewer.wait("/evidence for/.test(root.querySelector('.ne-kept').textContent)")
         said = viewer.root.locator(".ne-kept").inner_text()
         found = world.kept(threshold, layer)
-        numbers = re.search(r"(\d+)\s% of the evidence.* in ([\d.]+)\s% of the clip, frames? (\d+)(?: to (\d+))?", said)
+        numbers = re.search(r"([\d.]+)\s% of the evidence.* in (?:under )?([\d.]+)\s% of the clip, frames? (\d+)(?: to (\d+))?", said)
         if numbers is None:
             assert found.frames is None or found.evidence < 0.005, said
             continue
@@ -385,7 +385,7 @@ def test_names_from_strangers_stay_text(open_page: OpenPage, tmp_path: Path) -> 
         assert f"{start}{evil}" in text
     whole = viewer.page.evaluate("document.body.textContent")
     assert f"title{evil}" in whole
-    assert f"clip{evil}" in whole
+    assert f"clip: {evil.split('/')[-1]}" in whole  # of the clip's source, the part behind the last slash
 
 
 # What is broken is said
