@@ -226,6 +226,9 @@ def test_frames_larger_than_what_travels_fill_the_slab_too(open_page: OpenPage, 
             )
 
 
+SHARES = r"([\d.]+)\s% of the evidence.* in (?:under )?([\d.]+)\s% of the clip, frames? (\d+)(?: to (\d+))?"
+
+
 @pytest.mark.parametrize("layer", [0, 2, 3])
 def test_the_printed_shares_are_those_of_the_explanation(
     open_page: OpenPage, path: Path, world: Tubes, layer: int
@@ -237,7 +240,7 @@ def test_the_printed_shares_are_those_of_the_explanation(
         viewer.wait("/evidence for/.test(root.querySelector('.ne-kept').textContent)")
         said = viewer.root.locator(".ne-kept").inner_text()
         found = world.kept(threshold, layer)
-        numbers = re.search(r"([\d.]+)\s% of the evidence.* in (?:under )?([\d.]+)\s% of the clip, frames? (\d+)(?: to (\d+))?", said)
+        numbers = re.search(SHARES, said)
         if numbers is None:
             assert found.frames is None or found.evidence < 0.005, said
             continue
