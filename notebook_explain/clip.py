@@ -99,7 +99,7 @@ class Clip:
             return cls(np.asarray(value.frames), times=times, source=note)
         if value is None or (not hasattr(value, "__array__") and not isinstance(value, (list, tuple))):
             raise TypeError(f"a clip is a path, a Clip or a uint8 array (time, height, width, 3), got {value!r}")
-        return cls(np.asarray(value))
+        return cls(np.array(value))  # a copy: what was explained stays what it was
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], *, frames: int | None = None, size: int | None = None) -> Clip:

@@ -155,16 +155,25 @@ def _pair(value: Any) -> tuple[float, float]:
 
 def _target(entry: Any) -> TargetResult:
     top5 = tuple((str(name), float(score)) for name, score in entry["top5"])
-    return TargetResult(**{**entry, "name": str(entry["name"]), "logit": float(entry["logit"]), "top5": top5})
+    numbers = {key: None if entry[key] is None else float(entry[key]) for key in ("probability", "bias")}
+    against = None if entry["against"] is None else int(entry["against"])
+    names = {"name": str(entry["name"]), "head": str(entry["head"]), "index": int(entry["index"])}
+    return TargetResult(
+        **{**entry, **numbers, **names, "logit": float(entry["logit"]), "against": against, "top5": top5}
+    )
 
 
 def _layer(entry: Any, index: int, arrays: Mapping[str, NDArray[Any]], targets: int) -> LayerMap:
     values = arrays[f"values_{index}"]
     if values.dtype != np.float32 or values.ndim != 4 or len(values) != targets or 0 in values.shape:
         raise _RefusedError(f"layer {index} is not a float32 array (target, time, height, width)")
+    if not np.isfinite(values).all():
+        raise _RefusedError(f"layer {index} holds values that are not finite")
     geometry = Geometry(arrays[f"rows_{index}"], _pair(entry["origin"]), _pair(entry["step"]))
     if len(geometry.rows) != values.shape[1]:
         raise _RefusedError(f"layer {index} has {values.shape[1]} rows, its geometry {len(geometry.rows)}")
     gap = None if entry["gap"] is None else np.asarray(entry["gap"], np.float32)
+    if gap is not None and gap.shape != (targets,):
+        raise _RefusedError(f"layer {index} has {gap.shape} gaps for {targets} targets")
     pathway = None if entry["pathway"] is None else int(entry["pathway"])
     return LayerMap(str(entry["name"]), str(entry["kind"]), values, geometry, pathway, gap)

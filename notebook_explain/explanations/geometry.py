@@ -36,7 +36,7 @@ class Geometry:
         rows = np.asarray(self.rows, np.float64)
         if rows.ndim != 1 or len(rows) == 0 or not np.all(np.isfinite(rows)) or np.any(np.diff(rows) <= 0):
             raise ValueError(f"rows must be finite and strictly increasing, got {rows!r}")
-        if not all(np.isfinite(self.origin)) or not all(step > 0 for step in self.step):
+        if not all(np.isfinite(self.origin)) or not all(0 < step < np.inf for step in self.step):
             raise ValueError(f"origin must be finite and step above 0, got {self.origin} and {self.step}")
         object.__setattr__(self, "rows", rows)
         object.__setattr__(self, "origin", (float(self.origin[0]), float(self.origin[1])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,3 +40,11 @@ class Provenance:
     forwards: int = 0
     backwards: int = 0
     caveats: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # As JSON would give them back: what is saved and loaded is equal to what it was.
+        for name in ("knobs", "preprocessing", "versions"):
+            value = getattr(self, name)
+            if not isinstance(value, dict):
+                raise TypeError(f"{name} must be a dict, got {value!r}")
+            object.__setattr__(self, name, json.loads(json.dumps(value)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, replace
 
 
@@ -24,8 +25,11 @@ class Target:
     against: Target | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.label, bool) or not isinstance(self.label, (str, int)):
+        if isinstance(self.label, str):
+            return
+        if isinstance(self.label, bool) or not hasattr(self.label, "__index__"):
             raise TypeError(f"a target is a label (str) or a class index (int), got {self.label!r}")
+        object.__setattr__(self, "label", operator.index(self.label))
 
     def __sub__(self, other: Target) -> Target:
         if not isinstance(other, Target):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -74,6 +74,8 @@ def adapt(
     refuse_scripted(module)
     network = unwrapped(module)
     refuse_scripted(network)
+    if any(parameter.is_meta for parameter in network.parameters()):
+        raise ExplainError("this model has no weights yet: its parameters are on the meta device; load them first")
     config = _config(network)
     stated: dict[str, Any] = {
         **config,
@@ -84,7 +86,7 @@ def adapt(
                 "frames": frames,
                 "mean": None if mean is None else colours("mean", mean),
                 "std": None if std is None else colours("std", std),
-                "layout": layout if layout is None or isinstance(layout, str) else tuple(layout),
+                "layout": tuple(layout) if isinstance(layout, (list, tuple)) else layout,
             }.items()
             if value is not None
         },
@@ -100,7 +102,10 @@ def adapt(
         text = _assumption(preprocessing)
         warn(f"{type(network).__name__}: {text}")
         caveats = (text, *caveats)
-    return VideoModel(network, preprocessing, names, layers, caveats, found)
+    labels_of = "labels" if labels is not None else "the labels in module.config.id2label"
+    return VideoModel(
+        network, preprocessing, names, layers, caveats, labels_of, None if found is None else found.slim()
+    )
 
 
 def _assumption(p: Preprocessing) -> str:
@@ -131,6 +136,8 @@ def _labels(labels: Any) -> dict[str, tuple[str, ...]]:
     """Labels per head, as plain text: control characters out, length capped (they come from anywhere)."""
     if labels is None:
         return {}
+    if not isinstance(labels, (Mapping, Iterable)):
+        raise TypeError(f"labels must be a sequence of names, got {labels!r}")
     if isinstance(labels, str):
         raise TypeError("labels must be a sequence of names, got one text; split it into lines first")
     if isinstance(labels, Mapping):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from notebook_explain.models.coordinates import Coordinates
 from notebook_explain.models.volumes import Layout, is_volume, measure, spread
 
 MOST_LAYERS = 16
+MOST_NESTED = 4  # structures within structures of what a module returns
 POOLING_INPUT = "pooling input"
 _POOLING = frozenset(
     {"mean", "sum", "amax", "max", "logsumexp"}
@@ -72,7 +73,7 @@ class Emission:
     """A tensor with places that a module emitted during the pass of coordinates."""
 
     place: Place
-    module: nn.Module
+    module: Any  # nn.Module; None once the survey is slim
     tensor: Coordinates
 
 
@@ -83,8 +84,13 @@ class Survey:
     size: tuple[int, int, int]
     emissions: tuple[Emission, ...]
     pools: tuple[tuple[int, Coordinates], ...]  # call and input of each pooling that the output lies behind
-    modules: dict[str, nn.Module]
+    modules: dict[str, Any]  # nn.Module by dotted name; None once the survey is slim
     calls: dict[str, int]
+
+    def slim(self) -> Survey:
+        """Without the modules of the shadow, which has done its work."""
+        emissions = tuple(replace(emission, module=None) for emission in self.emissions)
+        return replace(self, emissions=emissions, modules=dict.fromkeys(self.modules))
 
     def several(self, place: Place) -> bool:
         """Whether the call of a module emitted several tensors with places."""
@@ -150,18 +156,29 @@ def survey(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> Survey
     return Survey(size, tuple(emissions), tuple((i, pools[i]) for i in sorted(ends)), modules, dict(calls))
 
 
-def tensors(output: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], torch.Tensor]]:
-    """Every tensor in what a module returned, with the path to it."""
+def tensors(
+    output: Any, path: tuple[Any, ...] = (), within: tuple[int, ...] = ()
+) -> Iterator[tuple[tuple[Any, ...], torch.Tensor]]:
+    """Every tensor in what a module returned, with the path to it (keys, places, and ``Attribute`` of objects)."""
     if isinstance(output, torch.Tensor):
         yield path, output
-    elif isinstance(output, dict):
-        for key, value in output.items():
-            yield from tensors(value, (*path, key))
+        return
+    if id(output) in within or len(path) > MOST_NESTED:  # it holds itself, or is no output at all
+        return
+    if isinstance(output, dict):
+        steps = list(output.items())
     elif isinstance(output, (list, tuple)):
-        for index, value in enumerate(output):
-            yield from tensors(value, (*path, index))
+        steps = list(enumerate(output))
     elif hasattr(output, "__dict__") and not isinstance(output, (type, nn.Module)):  # an object of the network's own
-        yield from tensors(vars(output), path)
+        steps = [(Attribute(name), value) for name, value in vars(output).items()]
+    else:
+        return
+    for step, value in steps:
+        yield from tensors(value, (*path, step), (*within, id(output)))
+
+
+class Attribute(str):
+    """A step of a path that is an attribute of an object, not a key."""
 
 
 def _collapses(before: Coordinates, after: Coordinates) -> bool:
@@ -321,11 +338,12 @@ def _follows(before: Emission, after: Emission) -> bool:
 
 
 def _thin(chosen: list[Emission]) -> list[Emission]:
-    """At most 16: the first, the last of every stage, then as many of the others as fit, evenly."""
+    """At most 16: the first and the last, the last of the later stages, then as many of the others as fit, evenly."""
     if len(chosen) <= MOST_LAYERS:
         return chosen
     last = {str(emission.place.module).rpartition(".")[0]: at for at, emission in enumerate(chosen)}
-    must = sorted({0, *last.values()})[-MOST_LAYERS:]
+    stages = [at for at in sorted({*last.values(), len(chosen) - 1}) if at > 0]
+    must = [0, *stages[-(MOST_LAYERS - 1) :]]
     others = [at for at in range(len(chosen)) if at not in must]
     room = MOST_LAYERS - len(must)
     extra = [others[int(k * len(others) / room)] for k in range(room)] if others and room else []

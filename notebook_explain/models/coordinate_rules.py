@@ -32,12 +32,12 @@ def _window(
         edges = [(p, p) for p in _tuple(padding, dims)]
     if ceil:
         edges = [
-            (low, high + _extra(length + low + high - d * (k - 1) - 1, s))
+            (low, high + _extra(length + low + high - d * (k - 1) - 1, s, length + low))
             for (low, high), length, k, s, d in zip(edges, x.shape[2:], kernel, stride, dilation, strict=True)
         ]
-    taps = torch.ones((1, 1) + (1,) * dims, device=x.fields[0].device)
+    taps = torch.ones((1, 1) + (1,) * dims, device=x.fields[0].device, dtype=torch.float32)
     for axis, k in enumerate(kernel):
-        tap = torch.zeros(k, device=taps.device)
+        tap = torch.zeros(k, device=taps.device, dtype=torch.float32)
         tap[(k - 1) // 2] += 0.5
         tap[k // 2] += 0.5
         taps = taps * tap.view([-1 if axis + 2 == at else 1 for at in range(dims + 2)])
@@ -47,8 +47,10 @@ def _window(
     return [convolve(field, taps, stride=stride, dilation=dilation) for field in fields]
 
 
-def _extra(room: int, stride: int) -> int:
-    return -room % stride
+def _extra(room: int, stride: int, end: int) -> int:
+    """What ceil_mode pads more: none where the last window would begin behind the input and its left padding."""
+    extra = -room % stride
+    return extra if room + extra < end else 0
 
 
 def _channel_mean(field: torch.Tensor, axis: int = 1) -> torch.Tensor:
@@ -79,20 +81,36 @@ def _conv(
     return Coordinates.of([f.expand(-1, weight.shape[0], *f.shape[2:]) for f in fields], x.pooled)
 
 
-def _pool(
-    x: Coordinates, kernel_size: Any, stride: Any = None, padding: Any = 0, *rest: Any, **options: Any
-) -> Coordinates:
-    dims = x.ndim - 2
-    kernel = _tuple(kernel_size, dims)
-    # avg_pool(input, kernel, stride, padding, ceil_mode, ...); max_pool(input, kernel, stride, padding, dilation, ceil_mode, ...)
-    flags = [value for value in rest if isinstance(value, bool)]
-    numbers = [value for value in rest if not isinstance(value, bool) and value is not None]
-    dilation = options.get("dilation", numbers[0] if numbers else 1)
-    ceil = bool(options.get("ceil_mode", flags[0] if flags else False))
-    fields = _window(x, kernel, stride if stride not in (None, [], ()) else kernel, padding, dilation, ceil)
+def _max_pool(
+    x: Coordinates,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    kernel = _tuple(kernel_size, x.ndim - 2)
+    fields = _window(x, kernel, stride if stride not in (None, [], ()) else kernel, padding, dilation, ceil_mode)
     if 0 in fields[0].shape:
         raise RuntimeError(f"pooling window {kernel} is larger than the input {tuple(x.shape)}")
-    return Coordinates.of([f.expand(-1, x.shape[1], *f.shape[2:]) for f in fields], x.pooled)
+    pooled = Coordinates.of([f.expand(-1, x.shape[1], *f.shape[2:]) for f in fields], x.pooled)
+    return (pooled, torch.zeros(pooled.shape, dtype=torch.long)) if return_indices else pooled
+
+
+def _avg_pool(
+    x: Coordinates, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, *_: Any, **__: Any
+) -> Any:
+    return _max_pool(x, kernel_size, stride, padding, 1, ceil_mode)
+
+
+def _lp_pool(x: Coordinates, norm_type: Any, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
+    return _max_pool(x, kernel_size, stride, 0, 1, ceil_mode)
+
+
+def _glu(x: Coordinates, dim: int = -1) -> Coordinates:
+    """One half gates the other."""
+    return Coordinates.of([field.chunk(2, dim)[0] for field in x.fields], x.pooled)
 
 
 def _adaptive(x: Coordinates, output_size: Any, *_: Any, **__: Any) -> Coordinates:
@@ -154,8 +172,9 @@ def _attention(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> Coordina
     return Coordinates.of([f.expand(*f.shape[:-1], features) for f in fields], query.pooled)
 
 
-def _multi_head(query: Coordinates, *_: Any, **__: Any) -> tuple[Coordinates, None]:
-    return same_places(query), None
+def _multi_head(query: Any, key: Any, *_: Any, need_weights: bool = True, **__: Any) -> Any:
+    weights = massless((*query.shape[1:-1], query.shape[0], key.shape[0]), query) if need_weights else None
+    return same_places(query), weights
 
 
 def _addmm(bias: Any, a: Any, b: Any, *_: Any, **__: Any) -> Any:
@@ -203,15 +222,17 @@ gumbel_softmax nan_to_num to float half double bfloat16 type type_as cpu cuda ma
 """.split()
 
 PRODUCTS = frozenset({"matmul", "bmm", "mm", "addmm", "einsum", "scaled_dot_product_attention"})
+_POOLS: dict[str, Callable[..., Any]] = {"max": _max_pool, "avg": _avg_pool, "lp": _lp_pool}
 RULES: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(_STILL, same_places),
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _conv),
-    **{f"{kind}_pool{n}d": _pool for kind in ("max", "avg", "lp") for n in (1, 2, 3)},
+    **{f"{kind}_pool{n}d": rule for kind, rule in _POOLS.items() for n in (1, 2, 3)},
     **{f"adaptive_{kind}_pool{n}d": _adaptive for kind in ("max", "avg") for n in (1, 2, 3)},
     **dict.fromkeys(("mean", "sum", "amax", "amin", "nanmean", "logsumexp", "median", "var", "std", "norm"), _reduce),
     **dict.fromkeys(("max", "min"), _extreme),
     **dict.fromkeys(("matmul", "bmm", "mm"), _matmul),
     "addmm": _addmm,
+    "glu": _glu,
     "linear": _linear,
     "pad": _pad,
     "einsum": _einsum,

@@ -53,7 +53,7 @@ class Coordinates(torch.Tensor):
         t = torch.arange(frames, device=device, dtype=torch.float32).view(1, 1, -1, 1, 1)
         y = torch.arange(height, device=device, dtype=torch.float32).view(1, 1, 1, -1, 1)
         x = torch.arange(width, device=device, dtype=torch.float32).view(1, 1, 1, 1, -1)
-        one = torch.ones((), device=device)
+        one = torch.ones((), device=device, dtype=torch.float32)
         return Coordinates.of([field.expand(shape) for field in (one, t, y, x)])
 
     def positions(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -137,10 +137,19 @@ def _everywhere(func: Any, args: Any, kwargs: Any) -> Any:
     join = name in _JOINS
     results = []
     for k in range(4):
-        results.append(func(*_pick(args, k, join), **_pick(kwargs, k, join)))
+        results.append(_moved(func, _pick(args, k, join), _pick(kwargs, k, join)))
         if k == 0 and not _has_tensor(results[0]):
             return results[0]
     return _zip(results, _tags(args))
+
+
+def _moved(func: Any, args: Any, kwargs: Any) -> Any:
+    try:
+        return func(*args, **kwargs)
+    except RuntimeError:
+        if func.__name__ != "view":
+            raise
+        return func(args[0].contiguous(), *args[1:], **kwargs)  # ours is narrow where the network's is dense
 
 
 def _assign(func: Any, args: Any) -> None:
@@ -174,7 +183,7 @@ def same_places(x: Coordinates, *_: Any, **__: Any) -> Coordinates:
 
 def massless(shape: Sequence[int], like: Coordinates) -> Coordinates:
     """A tensor of this shape that stands for no place."""
-    zero = torch.zeros((), device=like.fields[0].device)
+    zero = torch.zeros((), device=like.fields[0].device, dtype=torch.float32)
     return Coordinates.of([zero.expand(tuple(shape))] * 4)
 
 
@@ -204,7 +213,16 @@ def _unknown(func: Any, name: str, args: Any, kwargs: Any) -> Any:
     moved = next((value for value in (*args, *kwargs.values()) if isinstance(value, Coordinates)), None)
     result = func(*_pick(args, 0, False), **_pick(kwargs, 0, False))
     if moved is not None and isinstance(result, torch.Tensor) and result.is_floating_point():
-        return same_places(moved) if result.shape == moved.shape else _everywhere(func, args, kwargs)
+        return same_places(moved) if result.shape == moved.shape else _within(moved, _everywhere(func, args, kwargs))
     if _has_tensor(result) and not isinstance(result, torch.Tensor):
         return _everywhere(func, args, kwargs)
     return result
+
+
+def _within(before: Coordinates, after: Any) -> Any:
+    """Refuse positions outside of those that came in: this operation does not only move values."""
+    for old, new in zip(before.positions(), after.positions(), strict=True):
+        known, seen = old[~old.isnan()], new[~new.isnan()]
+        if len(known) and len(seen) and (seen.min() < known.min() - 1e-2 or seen.max() > known.max() + 1e-2):
+            raise RuntimeError("positions cannot be followed through this operation")
+    return after

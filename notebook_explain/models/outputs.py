@@ -31,7 +31,7 @@ class Head:
     ----------
     logits : float32 tensor (batch, class)
     link : str
-        "softmax" or "sigmoid": what makes probabilities of them.
+        "softmax", "sigmoid" or (for logarithms of probabilities) "log": what makes probabilities of them.
     """
 
     logits: torch.Tensor
@@ -40,7 +40,7 @@ class Head:
     def probabilities(self) -> torch.Tensor:
         """(batch, class), detached."""
         logits = self.logits.detach()
-        return logits.sigmoid() if self.link == "sigmoid" else logits.softmax(-1)
+        return {"sigmoid": logits.sigmoid, "log": logits.exp}.get(self.link, lambda: logits.softmax(-1))()
 
 
 class LastActivations(TorchFunctionMode):
@@ -83,7 +83,8 @@ def to_heads(
         Nothing in the output looks like scores of classes, or no gradient reaches them.
     """
     counts = {len(names) for names in labels.values()} or ({classes} if classes else set())
-    flat = {key: _per_class(tensor, counts) for key, tensor in _candidates(output).items()}
+    candidates = _candidates(output)
+    flat = {key: _per_class(tensor, counts) for key, tensor in candidates.items()}
     found = {key: scores for key, scores in flat.items() if scores is not None}
     if not found:
         raise ExplainError(
@@ -99,7 +100,7 @@ def to_heads(
     names = _head_names(list(chosen), labels)
     heads, caveats = {}, []
     for key, (scores, averaged) in chosen.items():
-        head, caveat = _linked(scores, last)
+        head, caveat = _linked(scores, candidates[key], last)
         heads[names[key]] = head
         caveats += [text for text in (caveat, PER_TIME if averaged else None) if text]
     broken = [name for name, head in heads.items() if bool(head.logits.isnan().any())]
@@ -215,14 +216,16 @@ def is_distribution(scores: torch.Tensor) -> bool:
     return scores.shape[-1] > 1 and bool((scores >= 0).all()) and bool((total - 1).abs().max() < 2e-3)
 
 
-def _linked(scores: torch.Tensor, last: LastActivations) -> tuple[Head, str | None]:
-    """Go back behind the last softmax or sigmoid."""
+def _linked(scores: torch.Tensor, emitted: torch.Tensor, last: LastActivations) -> tuple[Head, str | None]:
+    """Go back behind the last softmax or sigmoid; where its results were averaged, log p is what remains."""
     values = scores.detach().float()
     for name, before, after in reversed(last.calls):
         if after.numel() == values.numel() and torch.allclose(
             after.detach().float().reshape(values.shape), values, atol=1e-6
         ):
             return Head(before.reshape(values.shape).float(), _LINKS[name]), None
+        if name == "sigmoid" and emitted.numel() == after.numel() and torch.equal(after.flatten(), emitted.flatten()):
+            return Head(scores.float().clamp_min(torch.finfo(torch.float32).tiny).log(), "log"), LOG_P
     if is_distribution(scores):
         return Head(scores.float().clamp_min(torch.finfo(torch.float32).tiny).log()), LOG_P
     # One score alone is the logit of yes against no.

@@ -42,8 +42,9 @@ class Preprocessing:
     def __post_init__(self) -> None:
         for name in ("size", "frames"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
                 raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
+            object.__setattr__(self, name, int(value))
         for name in ("mean", "std"):
             value = tuple(float(part) for part in getattr(self, name))
             if len(value) != 3 or not np.all(np.isfinite(value)):
@@ -61,7 +62,7 @@ class Preprocessing:
 
     def tensor(self, clip: Clip, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
         """(1, 3, time, height, width), normalised, on the network's device."""
-        video = torch.from_numpy(np.ascontiguousarray(clip.frames)).to(device).permute(3, 0, 1, 2)[None].float() / 255
+        video = torch.tensor(np.ascontiguousarray(clip.frames)).to(device).permute(3, 0, 1, 2)[None].float() / 255
         mean, std = (torch.tensor(value, device=device).view(1, 3, 1, 1, 1) for value in (self.mean, self.std))
         return ((video - mean) / std).to(dtype)
 
@@ -82,7 +83,10 @@ def check_layout(layout: Any) -> None:
 def arrange(video: torch.Tensor, layout: str | tuple[int, ...]) -> Inputs:
     """Put (1, 3, time, height, width) into a layout; a fresh list for pathways, since networks write into theirs."""
     if isinstance(layout, tuple):
-        return [video if stride == 1 else video.index_select(2, _every(video.shape[2], stride)) for stride in layout]
+        return [
+            video if stride == 1 else video.index_select(2, _every(video.shape[2], stride).to(video.device))
+            for stride in layout
+        ]
     if layout == "BTCHW":
         return video.transpose(1, 2)
     if layout == "BTHWC":

@@ -16,7 +16,7 @@ _TAKES_GENERATOR = frozenset(
     """rand randn randint randperm bernoulli multinomial normal poisson normal_ uniform_ bernoulli_ random_
     exponential_ geometric_ cauchy_ log_normal_""".split()
 )
-_LIKE = {"rand_like": "rand", "randn_like": "randn"}
+_LIKE = {"rand_like": "rand", "randn_like": "randn", "randint_like": "randint"}
 _DROPOUTS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"})
 
 
@@ -41,7 +41,17 @@ class LocalRandomness(TorchFunctionMode):
             like = args[0]
             options = {"dtype": kwargs.get("dtype") or like.dtype, "device": kwargs.get("device") or like.device}
             generator = self.generator(torch.device(options["device"]))
-            return getattr(torch, _LIKE[name])(like.shape, generator=generator, **options)
+            bounds = args[1:] if name == "randint_like" else ()
+            return getattr(torch, _LIKE[name])(*bounds, tuple(like.shape), generator=generator, **options)
+        if (
+            name == "scaled_dot_product_attention"
+        ):  # draws where no generator can be given; evaluation is what was meant
+            if len(args) > 4:
+                args = (*args[:4], 0.0, *args[5:])
+            else:
+                kwargs["dropout_p"] = 0.0
+        if name == "gumbel_softmax":
+            return self._gumbel(*args, **kwargs)
         if name in _DROPOUTS and isinstance(args[0], torch.Tensor):
             return self._dropout(func, args, kwargs)
         if name in _TAKES_GENERATOR and kwargs.get("generator") is None:
@@ -50,6 +60,14 @@ class LocalRandomness(TorchFunctionMode):
                 torch.device(held or kwargs.get("device") or torch.get_default_device())
             )
         return func(*args, **kwargs)
+
+    def _gumbel(self, logits: torch.Tensor, tau: float = 1, hard: bool = False, eps: float = 0, dim: int = -1) -> Any:
+        uniform = torch.rand(tuple(logits.shape), generator=self.generator(logits.device), device=logits.device)
+        soft = ((logits - (-uniform.clamp_min(1e-20).log()).log()) / tau).softmax(dim)
+        if not hard:
+            return soft
+        one = torch.zeros_like(soft).scatter_(dim, soft.argmax(dim, keepdim=True), 1.0)
+        return one - soft.detach() + soft
 
     def _dropout(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Dropout that is on although the network is in evaluation mode (``F.dropout(x)``): drawn with our generator."""

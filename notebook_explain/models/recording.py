@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from notebook_explain.explanations import ExplainError
-from notebook_explain.models.catalogue import Layer, PoolCalls, tensors
+from notebook_explain.models.catalogue import Attribute, Layer, PoolCalls, tensors
 from notebook_explain.models.outputs import Head, LastActivations, to_heads
 from notebook_explain.models.randomness import LocalRandomness
 
@@ -49,6 +50,11 @@ class Recording:
         """
         asked = [self.outputs[layer.name] for layer in self.layers]
         found = torch.autograd.grad(score, asked, retain_graph=not last, allow_unused=True)
+        if all(gradient is None for gradient in found):
+            raise ExplainError(
+                "no gradient of the score reaches any layer asked for: something between them detaches, is quantised or "
+                "runs without gradients"
+            )
         return {
             layer.name: layer.layout.to_volume(torch.zeros_like(output) if gradient is None else gradient)
             for layer, output, gradient in zip(self.layers, asked, found, strict=True)
@@ -93,7 +99,8 @@ def record(
     try:
         with LocalRandomness():
             # Frozen parameters leave no graph, unless the input asks for one.
-            inputs = arrange(video.detach().clone().requires_grad_())
+            # A copy goes in, so that the network may write into it.
+            inputs = _dense(arrange(video.detach().clone().requires_grad_().clone()))
             with PoolCalls(pooled), last:
                 output = shadow(inputs)
             heads, caveats = to_heads(output, last, labels, emitted.classes())
@@ -109,12 +116,22 @@ def record(
     return Recording(tuple(layers), outputs, heads, biases, caveats)
 
 
+def _dense(inputs: Any) -> Any:
+    """Inputs as a data loader makes them, not as views of one another."""
+    return [part.contiguous() for part in inputs] if isinstance(inputs, list) else inputs.contiguous()
+
+
 def _hook_layers(shadow: nn.Module, layers: Sequence[Layer], outputs: dict[str, torch.Tensor]) -> list[Any]:
     wanted: dict[str, list[Layer]] = defaultdict(list)
     for layer in layers:
         if layer.place.module is not None:
             wanted[layer.place.module].append(layer)
     modules = dict(shadow.named_modules())
+    lost = [name for name in wanted if name not in modules]
+    if lost:
+        raise ExplainError(
+            f"module {lost[0]!r} is no longer in this model; it changed since adapt(), so adapt it again"
+        )
     return [modules[name].register_forward_hook(_keep(chosen, outputs)) for name, chosen in wanted.items()]
 
 
@@ -122,15 +139,19 @@ def _keep(layers: Sequence[Layer], outputs: dict[str, torch.Tensor]) -> Callable
     """Keep the tensor, let a copy go on: what follows may be an in-place ReLU."""
     calls = 0
 
-    def hook(_: nn.Module, __: Any, output: Any) -> Any:
+    def hook(_: nn.Module, inputs: Any, output: Any) -> Any:
         nonlocal calls
         call, calls = calls, calls + 1
         for layer in layers:
             if layer.place.call == call:
                 kept = next((tensor for path, tensor in tensors(output) if path == layer.place.path), None)
                 if kept is not None:
+                    if not kept.requires_grad or any(kept is given for _, given in tensors(inputs)):
+                        with torch.enable_grad():
+                            kept = kept.clone() if kept.requires_grad else kept.detach().clone().requires_grad_()
                     outputs[layer.name] = kept
-                    output = _with(output, layer.place.path, kept.clone())
+                    with torch.enable_grad():
+                        output = _with(output, layer.place.path, kept.clone())
         return output
 
     return hook
@@ -141,6 +162,10 @@ def _with(output: Any, path: tuple[Any, ...], tensor: torch.Tensor) -> Any:
     if not path:
         return tensor
     key, rest = path[0], path[1:]
+    if isinstance(key, Attribute):
+        changed = copy.copy(output)
+        object.__setattr__(changed, str(key), _with(getattr(output, key), rest, tensor))  # frozen dataclasses too
+        return changed
     if isinstance(output, tuple):
         parts = [_with(part, rest, tensor) if at == key else part for at, part in enumerate(output)]
         return type(output)(*parts) if hasattr(output, "_fields") else tuple(parts)

@@ -73,6 +73,9 @@ def shadow_of(module: nn.Module, *, copy_parameters: bool = False) -> nn.Module:
                 memo[id(value)] = copy.deepcopy(kept, memo) if kept else OrderedDict()
             elif attribute.startswith("_forward_hooks_") or attribute.startswith("_forward_pre_hooks_"):
                 memo[id(value)] = OrderedDict()
+    for part in module.modules():
+        for value in _remembered(vars(part)):  # deepcopy refuses activations that still have a graph
+            memo[id(value)] = value.detach().clone()
     for parameter in module.parameters():
         # A tensor made in inference mode can take no part in a graph; a copy of it can.
         stands = parameter
@@ -87,6 +90,16 @@ def shadow_of(module: nn.Module, *, copy_parameters: bool = False) -> nn.Module:
     return shadow.eval()  # without what module.compile() made, in which hooks would not fire: that is never copied
 
 
+def _remembered(value: Any, depth: int = 4) -> Iterator[torch.Tensor]:
+    """Tensors with a graph among a module's own attributes, in dicts and lists too."""
+    if isinstance(value, torch.Tensor):
+        if not value.is_leaf:
+            yield value
+    elif depth and isinstance(value, (dict, list, tuple)):
+        for entry in value.values() if isinstance(value, dict) else value:
+            yield from _remembered(entry, depth - 1)
+
+
 def _computes_weights(hook: Any) -> bool:
     return type(hook).__module__.startswith("torch.nn.utils")
 
@@ -97,7 +110,6 @@ def guarded(module: nn.Module) -> Iterator[nn.Module]:
     lock = _locks.setdefault(module, threading.RLock())
     with lock:
         modules = list(module.modules())
-        training = [part.training for part in modules]
         buffers = [(buffer, buffer.detach().clone()) for buffer in module.buffers()]
         hooks = [
             (value, dict(value))
@@ -105,8 +117,11 @@ def guarded(module: nn.Module) -> Iterator[nn.Module]:
             for attribute, value in vars(part).items()
             if isinstance(value, dict) and (attribute.endswith("_hooks") or "_hooks_" in attribute)
         ]
-        compiled = [vars(part).get("_compiled_call_impl") for part in modules]
-        random = torch.get_rng_state()
+        held = [
+            (state, dict(state))
+            for part in modules
+            for state in (vars(part), part._parameters, part._buffers, part._modules)
+        ]
         try:
             for value, entries in hooks:
                 value.clear()
@@ -119,14 +134,14 @@ def guarded(module: nn.Module) -> Iterator[nn.Module]:
             for value, entries in hooks:
                 value.clear()
                 value.update(entries)
-            for part, flag, call in zip(modules, training, compiled, strict=True):
-                part.training = flag
-                part._compiled_call_impl = call
+            for state, before in held:  # never empty in between: another thread may read it
+                state.update(before)
+                for name in set(state) - set(before):
+                    del state[name]
             with torch.no_grad():
-                for buffer, before in buffers:
-                    if not torch.equal(buffer, before):
-                        buffer.copy_(before)
-            torch.set_rng_state(random)
+                for buffer, values in buffers:
+                    if not torch.equal(buffer, values):
+                        buffer.copy_(values)
 
 
 def on_shadow(module: nn.Module, compute: Callable[[nn.Module], Result]) -> tuple[Result, tuple[str, ...]]:
@@ -172,9 +187,12 @@ def _versions(module: nn.Module) -> list[tuple[int, int, int]]:
 
 
 def _in_its_precision(shadow: nn.Module, compute: Callable[[nn.Module], Result]) -> tuple[Result, tuple[str, ...]]:
-    dtype = next((p.dtype for p in shadow.parameters() if p.is_floating_point()), torch.float32)
+    like = next((p for p in shadow.parameters() if p.is_floating_point()), torch.zeros(()))
+    dtype = like.dtype
     try:
-        return compute(shadow), ()
+        # The network's own precision counts, not that of an autocast which the caller happens to be in.
+        with torch.autocast(like.device.type, enabled=False):
+            return compute(shadow), ()
     except (RuntimeError, NotImplementedError) as error:
         if dtype not in (torch.float16, torch.bfloat16) or "not implemented for" not in str(error):
             raise

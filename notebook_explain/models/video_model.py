@@ -45,6 +45,7 @@ class VideoModel:
     labels: Mapping[str, tuple[str, ...]]
     layers: tuple[Layer, ...]
     caveats: tuple[str, ...] = ()
+    labels_of: str = "labels"  # where the labels come from, for those who have to mend them
     survey: Survey | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -128,7 +129,8 @@ class VideoModel:
             if len(names) != count:
                 of = f" of head {name!r}" if name else ""
                 raise ValueError(
-                    f"labels{of} hold {len(names)} names, but the model has {count} classes; adapt it again"
+                    f"{self.labels_of}{of} hold {len(names)} names, but the model has {count} classes; "
+                    "state labels= in adapt()"
                 )
 
     def label(self, head: str, index: int) -> str:

@@ -34,8 +34,8 @@ class TubeViewer(anywidget.AnyWidget):
         An index out of range, or a threshold outside 0..1.
     """
 
-    _esm = STATIC / "tube_viewer.js"
-    _css = STATIC / "tube_viewer.css"
+    _esm = (STATIC / "tube_viewer.js").read_text(encoding="utf-8")
+    _css = (STATIC / "tube_viewer.css").read_text(encoding="utf-8")
 
     title = traitlets.Unicode("", help="heading, plain text").tag(sync=True)
     size = traitlets.List(traitlets.Int(), help="[time, height, width] of the clip").tag(sync=True)

@@ -69,8 +69,19 @@ def _describe(layer: LayerMap, offset: int, targets: int) -> dict[str, Any]:
             "step": list(geometry.step),
         },
         "gap": [None] * targets if layer.gap is None else [float(gap) for gap in layer.gap],
-        "caveats": [],
+        "caveats": _coarse(layer),
     }
+
+
+def _coarse(layer: LayerMap) -> list[str]:
+    """What a smooth picture hides."""
+    y, x = layer.geometry.step
+    rows = layer.geometry.rows
+    frames = float(np.diff(rows).mean()) if len(rows) > 1 else 0.0
+    if max(y, x) < 4 and frames < 2:
+        return []
+    apart = f"{max(y, x):.0f} pixels" + (f" and {frames:.1f} frames" if frames >= 1.5 else "")
+    return [f"The cells of this layer are {apart} apart: detail finer than that is no evidence."]
 
 
 def targets(results: tuple[TargetResult, ...]) -> list[dict[str, Any]]:
@@ -90,11 +101,11 @@ def state(tubes: Tubes, title: str = "") -> dict[str, Any]:
         "layers": layers,
         "maps": buffers,
         "targets": targets(tubes.targets),
-        "caveats": [*_resolution(tubes), *tubes.provenance.caveats],
+        "caveats": [*_remarks(tubes), *tubes.provenance.caveats],
     }
 
 
-def _resolution(tubes: Tubes) -> list[str]:
+def _remarks(tubes: Tubes) -> list[str]:
     caveats = []
     if tubes.clip.source.startswith("synthetic"):
         caveats.append(f"The clip is a {tubes.clip.source}.")

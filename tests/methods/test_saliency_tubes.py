@@ -166,7 +166,7 @@ def test_provenance_tells_how_it_came_about() -> None:
     assert "Grad-CAM" in p.method
     assert p.knobs == {"layers": None, "pooled": True}
     assert p.preprocessing["size"] == 32
-    assert p.preprocessing["assumed"] == ()
+    assert p.preprocessing["assumed"] == []
     assert set(p.versions) == {"notebook_explain", "torch", "numpy", "python"}
     assert "parameters" in p.model
     assert p.seconds > 0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import gc
 import io
 import json
 import re
 import subprocess
 import sys
+import weakref
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,15 @@ def test_the_viewer_opens_on_the_last_layer_at_its_brightest_frame() -> None:
     assert (named.layer, named.threshold, named.target) == (0, 0.7, 1)
     viewer.close()
     named.close()
+
+
+def test_a_closed_viewer_is_gone() -> None:
+    viewer = small_tubes().view()
+    gone = weakref.ref(viewer)
+    viewer.close()
+    del viewer
+    gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.parametrize(
