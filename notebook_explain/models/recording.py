@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from notebook_explain.models.catalogue import Attribute, Layer, PoolCalls, tenso
 from notebook_explain.models.outputs import Head, LastActivations, to_heads
 from notebook_explain.models.randomness import LocalRandomness
 
+UNREACHED = "something behind them detaches, is quantised, runs under torch.no_grad or in reentrant checkpointing (use_reentrant=False helps)"
 _CLASSIFIERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -31,6 +32,8 @@ class Recording:
     biases : dict of head name to float tensor (class,) or None
         The classifier's bias, where the logits are what one module emitted.
     caveats : tuple of str
+    unreached : set of str
+        Layers that no gradient came through to, of the scores asked for so far.
     """
 
     layers: tuple[Layer, ...]
@@ -38,6 +41,7 @@ class Recording:
     heads: dict[str, Head]
     biases: dict[str, torch.Tensor | None]
     caveats: tuple[str, ...]
+    unreached: set[str] = field(default_factory=set)
 
     def volume(self, layer: Layer) -> torch.Tensor:
         """Activations (1, channel, time, height, width), detached, in the network's own precision."""
@@ -50,11 +54,9 @@ class Recording:
         """
         asked = [self.outputs[layer.name] for layer in self.layers]
         found = torch.autograd.grad(score, asked, retain_graph=not last, allow_unused=True)
+        self.unreached.update(layer.name for layer, got in zip(self.layers, found, strict=True) if got is None)
         if all(gradient is None for gradient in found):
-            raise ExplainError(
-                "no gradient of the score reaches any layer asked for: something between them detaches, is quantised or "
-                "runs without gradients"
-            )
+            raise ExplainError(f"no gradient of the score reaches any layer asked for: {UNREACHED}")
         return {
             layer.name: layer.layout.to_volume(torch.zeros_like(output) if gradient is None else gradient)
             for layer, output, gradient in zip(self.layers, asked, found, strict=True)

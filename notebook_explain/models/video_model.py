@@ -17,7 +17,7 @@ from notebook_explain.models.catalogue import Layer, Survey, named_layer
 from notebook_explain.models.coordinates import Coordinates
 from notebook_explain.models.outputs import Head
 from notebook_explain.models.preprocessing import Preprocessing
-from notebook_explain.models.recording import Recording, record
+from notebook_explain.models.recording import UNREACHED, Recording, record
 from notebook_explain.models.shadow import on_shadow
 
 Result = TypeVar("Result")
@@ -111,7 +111,10 @@ class VideoModel:
                 video = self.preprocessing.tensor(clip, like.device, like.dtype)
                 recording = record(shadow, video, self.preprocessing.arrange, layers, self.labels)
                 self._check_labels(recording.heads)
-                return compute(recording), recording.caveats
+                result = compute(recording)
+                empty = ", ".join(layer.name for layer in layers if layer.name in recording.unreached)
+                said = (f"No gradient reaches {empty}, so nothing is shown there: {UNREACHED}.",) if empty else ()
+                return result, (*recording.caveats, *said)
 
         (result, said), caveats = on_shadow(self.module, on)
         return result, (*said, *caveats)

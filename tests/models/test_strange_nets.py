@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 import notebook_explain as ne
 from notebook_explain.models.coordinates import Coordinates
@@ -142,9 +143,29 @@ def test_nothing_is_shown_where_no_gradient_comes_through() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.fc(self.features(x).detach().mean((2, 3, 4)) + x.mean((2, 3, 4)).sum())
 
+    class Half(Base):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(self.l2(self.l1(self.stem(x)).detach()).mean((2, 3, 4)))
+
+    half = explained(Half())
+    assert [bool(layer.values.any()) for layer in half.layers] == [False, False, True]
+    assert any(
+        text.startswith("No gradient reaches stem, l1, so nothing is shown there") for text in half.provenance.caveats
+    )
     model = ne.adapt(Detached(), **STATED)
     with pytest.raises(ne.ExplainError, match="no gradient of the score reaches any layer asked for"):
         ne.SaliencyTubes(layers=("stem", "l1"))(model, CLIP, 0)
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # torch's, while positions are measured
+def test_reentrant_checkpointing_is_told_with_what_to_do() -> None:
+    class Checkpointed(Base):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            features = checkpoint(self.features, x, use_reentrant=True)
+            return self.fc(features.mean((2, 3, 4)))
+
+    with pytest.raises(ne.ExplainError, match=r"no gradient .* reentrant checkpointing \(use_reentrant=False helps\)"):
+        explained(Checkpointed())
 
 
 def test_a_module_that_returns_its_input_is_explained_by_its_own_output_only() -> None:
