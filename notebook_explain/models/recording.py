@@ -16,7 +16,10 @@ from notebook_explain.models.catalogue import Attribute, Layer, PoolCalls, tenso
 from notebook_explain.models.outputs import Head, LastActivations, to_heads
 from notebook_explain.models.randomness import LocalRandomness
 
-UNREACHED = "something behind them detaches, is quantised, runs under torch.no_grad or in reentrant checkpointing (use_reentrant=False helps)"
+UNREACHED = (
+    "something behind them detaches, is quantised, runs under torch.no_grad "
+    "or in reentrant checkpointing (use_reentrant=False helps)"
+)
 _CLASSIFIERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 

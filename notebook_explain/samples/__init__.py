@@ -1,12 +1,14 @@
 """Small made-up clips whose answer is known: what moves, how it moves, and which pixels it covers.
 
-For the demo, the lessons and the tests. Importing this imports numpy only.
+``sample`` draws plain moving shapes; ``people`` clothed people who act, in several worlds. For the demo, the lessons and the
+tests. Importing this imports numpy only.
 """
 
+from notebook_explain.samples import people
 from notebook_explain.samples.scene import CLASSES
 from notebook_explain.samples.shapes import Sample, sample
 
-__all__ = ["CLASSES", "Sample", "demo_clip", "sample"]
+__all__ = ["CLASSES", "Sample", "demo_clip", "people", "sample"]
 
 
 def demo_clip() -> Sample:

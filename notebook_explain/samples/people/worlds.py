@@ -1,0 +1,253 @@
+"""The worlds: clips of people whose truth is known, each made for one question about an explanation."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import NDArray
+
+from notebook_explain.samples.people.actions import ACTIONS, ARM_ACTIONS, IDLE, LEG_ACTIONS
+from notebook_explain.samples.people.body import PARTS
+from notebook_explain.samples.people.casting import Part, Span, cast
+from notebook_explain.samples.people.figure import owner_of
+from notebook_explain.samples.people.render import MARK, Bools, Figure, Labels, Mark, Scene, develop, draw_labels, owned
+
+SECONDS = 2.0  # a clip lasts as long whatever its number of frames
+_MARKS = (
+    *((220, 40, 40), (40, 90, 220), (240, 200, 30), (30, 160, 70), (200, 60, 190)),
+    *((30, 190, 200), (245, 130, 20), (245, 245, 245), (20, 20, 20), (130, 90, 230)),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """Where one person is.
+
+    Attributes
+    ----------
+    action : str
+        One of `ACTIONS`, "a + b" for one body that does two, or "idle".
+    person : bool (time, height, width)
+        The pixels of which it covers more than half.
+    parts : dict of bool (time, height, width)
+        The same, divided among the parts of the body: disjoint, and together all of `person`.
+    acting : bool (time, height, width)
+        The parts that the action moves, while it does.
+    """
+
+    action: str
+    person: Bools
+    parts: dict[str, Bools]
+    acting: Bools
+
+
+@dataclass(frozen=True, eq=False)
+class PeopleSample:
+    """A synthetic clip of people whose truth is known to the pixel.
+
+    Attributes
+    ----------
+    frames : uint8 (time, height, width, 3)
+        The pictures, red green blue.
+    label : str
+        What is done: an action, "a + b", or "still".
+    labels : tuple of str
+        The actions that are done, none to two, in the order of the label.
+    mask : bool (time, height, width)
+        The acting parts of everybody.
+    masks : tuple of bool (time, height, width)
+        The same for each of `labels`: who or which limbs do it. They are disjoint.
+    people : tuple of Person
+        Those who act come first, in the order of the label.
+    mark : bool (time, height, width)
+        The mark in the corner; empty but for the world `shortcut`.
+    seed : int
+        The same call with the same seed makes it again.
+    fps : float
+        Frames per second.
+    world : str
+        The function that made it.
+    """
+
+    frames: NDArray[np.uint8]
+    label: str
+    labels: tuple[str, ...]
+    mask: Bools
+    masks: tuple[Bools, ...]
+    people: tuple[Person, ...]
+    mark: Bools
+    seed: int
+    fps: float
+    world: str
+
+
+def single(action: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
+    """Make a clip of one person who acts; an idle second person or a ball may be there.
+
+    The same arguments give the same bytes. One seed is one scene at every size and number of frames, and the same
+    people in the same room under every action.
+
+    Parameters
+    ----------
+    action : str
+        One of `ACTIONS`.
+    seed : int
+        0 or more.
+    frames : int
+        How many, 4 or more; together they last 2 seconds.
+    size : int
+        Height and width in pixels, 32 or more.
+
+    Raises
+    ------
+    ValueError
+        No such action; seed, frames or size is not a whole number or too small.
+    """
+    _among("action", action, ACTIONS)
+    seed, frames, size = _numbers(seed, frames, size)
+    return _sample("single", cast(seed, frames, [Part((action,))]), size, seed)
+
+
+def contrast(a: str, b: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
+    """Make a clip of two people: one does `a`, the other `b`, either of which may be "idle".
+
+    Parameters and errors are those of `single`; the actions must differ.
+    """
+    for name, action in (("a", a), ("b", b)):
+        _among(name, action, (*ACTIONS, IDLE))
+    if a == b:
+        raise ValueError(f"a and b must be two different actions, got {a!r} twice")
+    seed, frames, size = _numbers(seed, frames, size)
+    return _sample("contrast", cast(seed, frames, [Part((a,)), Part((b,))]), size, seed)
+
+
+def compose(arms: str, legs: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
+    """Make a clip of one body whose arms do one thing while its legs do another.
+
+    What the legs move besides the arms, such as the whole body in a squat, belongs to the legs' action.
+
+    Parameters
+    ----------
+    arms : str
+        One of `ARM_ACTIONS`.
+    legs : str
+        One of `LEG_ACTIONS`.
+    seed, frames, size
+        As for `single`, and so are the errors.
+    """
+    _among("arms", arms, ARM_ACTIONS)
+    _among("legs", legs, LEG_ACTIONS)
+    seed, frames, size = _numbers(seed, frames, size)
+    return _sample("compose", cast(seed, frames, [Part((arms, legs))]), size, seed)
+
+
+def window(action: str, first: int, last: int, *, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
+    """Make a clip of one person who acts from frame `first` to frame `last` only, and holds still before and after.
+
+    Both are counted from 0 and belong to the span; the masks of what acts are empty outside it. Otherwise as `single`.
+
+    Raises
+    ------
+    ValueError
+        Also if the span is not within the clip or shorter than 2 frames.
+    """
+    _among("action", action, ACTIONS)
+    seed, frames, size = _numbers(seed, frames, size)
+    first, last = _whole("first", first, 0), _whole("last", last, 0)
+    if not first < last < frames:
+        raise ValueError(f"first and last must hold 0 <= first < last < {frames} (frames), got {first} and {last}")
+    return _sample("window", cast(seed, frames, [Part((action,), Span(first, last))]), size, seed)
+
+
+def shortcut(action: str, *, mark: str | None = None, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
+    """Make a clip as `single` does, with a mark in a corner that gives an action away.
+
+    A model trained on these may look at the mark instead of the person; a misleading mark shows whether it does.
+
+    Parameters
+    ----------
+    mark : str or None
+        Whose mark, one of `ACTIONS`; None is the one of `action`.
+    action, seed, frames, size
+        As for `single`, and so are the errors.
+    """
+    _among("action", action, ACTIONS)
+    if mark is not None:
+        _among("mark", mark, ACTIONS)
+    seed, frames, size = _numbers(seed, frames, size)
+    scene = cast(seed, frames, [Part((action,))], mark=_mark_of(mark or action))
+    return _sample("shortcut", scene, size, seed)
+
+
+def camera(action: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
+    """Make a clip as `single` does, filmed by a camera that pans and zooms; the masks follow it."""
+    _among("action", action, ACTIONS)
+    seed, frames, size = _numbers(seed, frames, size)
+    return _sample("camera", cast(seed, frames, [Part((action,))], moving=True), size, seed)
+
+
+def still(*, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
+    """Make a clip as `single` does in which nobody acts: people sway, and the acting mask is empty."""
+    seed, frames, size = _numbers(seed, frames, size)
+    return _sample("still", cast(seed, frames, [Part((IDLE,))]), size, seed)
+
+
+def _sample(world: str, scene: Scene, size: int, seed: int) -> PeopleSample:
+    volume = draw_labels(scene, size)
+    people, masks = [], []
+    for at, figure in enumerate(scene.people):
+        person, own = _person(figure, owned(volume, owner_of(at, 0), len(PARTS)))
+        people.append(person)
+        masks += own
+    labels = tuple(action for figure in scene.people for action in figure.moved)
+    names = [person.action for person in people]
+    label = " + ".join(names if world == "contrast" else names[:1]) if labels else "still"
+    mark = owned(volume, MARK, 1) > 0 if scene.mark else np.zeros((len(volume), size, size), bool)
+    acting = np.any(masks, axis=0) if masks else np.zeros_like(mark)
+    pictures = develop(scene, volume, seed)
+    fps = len(pictures) / SECONDS
+    return PeopleSample(pictures, label, labels, acting, tuple(masks), tuple(people), mark, seed, fps, world)
+
+
+def _person(figure: Figure, owner: Labels) -> tuple[Person, list[Bools]]:
+    """The masks of a person from whose part each pixel is (time, height, width), and one mask per action."""
+    parts = {part: owner == at + 1 for at, part in enumerate(PARTS)}
+    active = figure.active[:, None, None]
+    masks = []
+    for moved in figure.moved.values():
+        chosen = np.zeros(len(PARTS) + 1, bool)
+        chosen[[PARTS.index(part) + 1 for part in moved]] = True
+        masks.append(chosen[owner] & active)
+    acting = np.any(masks, axis=0) if masks else np.zeros_like(owner, bool)
+    return Person(figure.action, owner > 0, parts, acting), masks
+
+
+def _mark_of(action: str) -> Mark:
+    """Ten marks: four corners, ten colours."""
+    at = ACTIONS.index(action)
+    left, top = (0.03, 0.85)[at % 2], (0.03, 0.85)[at // 2 % 2]
+    return Mark((left, top, left + 0.12, top + 0.12), np.array(_MARKS[at], float))
+
+
+def _among(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        near = get_close_matches(str(value), known, n=2, cutoff=0.4)
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise ValueError(f"{name} {value!r} is not one of {', '.join(map(repr, known))}{hint}")
+
+
+def _numbers(seed: int, frames: int, size: int) -> tuple[int, int, int]:
+    return _whole("seed", seed, 0), _whole("frames", frames, 4), _whole("size", size, 32)
+
+
+def _whole(name: str, value: int, least: int) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ValueError(f"{name} must be a whole number, {least} or more, got {value!r}")
+    return number

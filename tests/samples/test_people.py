@@ -1,0 +1,181 @@
+"""The worlds of people: reproducible, of every size, clear about bad arguments, and each what it says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from notebook_explain.samples import people
+
+WORLDS = {
+    "single": lambda **given: people.single("kick", **given),
+    "contrast": lambda **given: people.contrast("punch", "jog", **given),
+    "half idle": lambda **given: people.contrast("idle", "bend", **given),
+    "compose": lambda **given: people.compose("clap", "squat", **given),
+    "window": lambda **given: people.window("jumping jack", 1, 3, **given),
+    "shortcut": lambda **given: people.shortcut("arm circle", **given),
+    "camera": lambda **given: people.camera("wave both hands", **given),
+    "still": lambda **given: people.still(**given),
+}
+world = pytest.mark.parametrize("make", WORLDS.values(), ids=WORLDS)
+
+
+@world
+def test_same_arguments_give_same_bytes(make):
+    one, two = make(seed=3), make(seed=3)
+    np.testing.assert_array_equal(one.frames, two.frames)
+    np.testing.assert_array_equal(one.mask, two.mask)
+    assert one.label == two.label
+
+
+@world
+def test_the_global_random_state_is_neither_read_nor_changed(make):
+    np.random.seed(1)  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    one = make(seed=7)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.random.seed(2)  # noqa: NPY002
+    np.testing.assert_array_equal(make(seed=7).frames, one.frames)
+
+
+def test_another_seed_gives_another_clip():
+    one, two = people.single("jog", seed=3), people.single("jog", seed=4)
+    assert np.any(one.frames != two.frames, axis=-1).mean() > 0.5
+    assert np.any(one.mask != two.mask)
+
+
+def test_importing_the_people_imports_neither_opencv_nor_torch():
+    code = "import notebook_explain.samples.people, sys; print({'cv2', 'torch'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("size", [32, 64, 112])
+@pytest.mark.parametrize("frames", [4, 16, 24])
+@world
+def test_every_world_holds_at_every_size_and_length(make, frames, size):
+    clip = make(seed=5, frames=frames, size=size)
+    shape = (frames, size, size)
+    assert clip.frames.shape == (*shape, 3)
+    assert clip.frames.dtype == np.uint8
+    for mask in (clip.mask, clip.mark, *clip.masks, *(person.person for person in clip.people)):
+        assert (mask.shape, mask.dtype) == (shape, np.bool_)
+    assert (clip.seed, clip.fps) == (5, frames / 2)
+    assert len(clip.masks) == len(clip.labels)
+    actor = clip.people[-1] if clip.label.startswith("idle") else clip.people[0]
+    share = actor.person.mean(axis=(1, 2))
+    assert np.all((share > 0.015) & (share < 0.4))
+
+
+@world
+def test_a_seed_is_the_same_scene_at_every_size(make):
+    small, large = make(seed=8, size=64), make(seed=8, size=128)
+    coarse = large.people[0].person.reshape(16, 64, 2, 64, 2).mean((2, 4)) > 0.5
+    both, either = (coarse & small.people[0].person).sum(), (coarse | small.people[0].person).sum()
+    assert both / either > 0.85
+
+
+@pytest.mark.parametrize("action", people.ACTIONS)
+def test_a_single_clip_says_who_does_what(action):
+    clip = people.single(action, seed=2)
+    assert (clip.label, clip.labels, clip.world) == (action, (action,), "single")
+    assert [person.action for person in clip.people] in ([action], [action, "idle"])
+    np.testing.assert_array_equal(clip.mask, clip.people[0].acting)
+    assert not any(person.acting.any() for person in clip.people[1:])
+    assert clip.mask.any(axis=(1, 2)).mean() > 0.7
+
+
+def test_contrast_has_one_mask_for_each_of_two_people():
+    clip = people.contrast("kick", "clap", seed=4)
+    assert (clip.label, clip.labels, clip.world) == ("kick + clap", ("kick", "clap"), "contrast")
+    assert [person.action for person in clip.people] == ["kick", "clap"]
+    for mask, person in zip(clip.masks, clip.people, strict=True):
+        np.testing.assert_array_equal(mask, person.acting)
+        assert mask.any()
+    assert not (clip.people[0].person & clip.people[1].person).any()
+
+
+def test_the_idle_one_of_a_contrast_has_an_empty_acting_mask():
+    clip = people.contrast("idle", "jog", seed=4)
+    assert (clip.label, clip.labels) == ("idle + jog", ("jog",))
+    assert clip.people[0].person.any()
+    assert not clip.people[0].acting.any()
+    np.testing.assert_array_equal(clip.masks[0], clip.people[1].acting)
+
+
+@pytest.mark.parametrize("legs", people.LEG_ACTIONS)
+@pytest.mark.parametrize("arms", people.ARM_ACTIONS)
+def test_compose_gives_the_arms_to_one_action_and_the_rest_to_the_other(arms, legs):
+    clip = people.compose(arms, legs, seed=6)
+    assert (clip.label, clip.labels) == (f"{arms} + {legs}", (arms, legs))
+    body = clip.people[0]
+    limbs = np.any([mask for part, mask in body.parts.items() if "arm" in part or "hand" in part], axis=0)
+    feet = np.any([mask for part, mask in body.parts.items() if part.split()[-1] in ("thigh", "shin", "shoe")], axis=0)
+    assert not (clip.masks[0] & ~limbs).any()
+    assert not (clip.masks[0] & clip.masks[1]).any()
+    assert (clip.masks[1] & feet).any()
+    np.testing.assert_array_equal(clip.masks[0] | clip.masks[1], body.acting)
+
+
+def test_window_has_acting_masks_in_its_span_only():
+    clip = people.window("squat", 5, 9, seed=1)
+    np.testing.assert_array_equal(clip.mask.any(axis=(1, 2)), [5 <= at <= 9 for at in range(16)])
+    assert clip.people[0].person.any(axis=(1, 2)).all()
+
+
+def test_still_has_an_empty_acting_mask():
+    for seed in range(8):
+        clip = people.still(seed=seed)
+        assert (clip.label, clip.labels, clip.masks) == ("still", (), ())
+        assert not clip.mask.any()
+        assert all(person.action == "idle" and person.person.any() for person in clip.people)
+
+
+def test_the_shortcut_changes_the_pixels_of_its_mark_and_no_others():
+    plain, marked = people.single("punch", seed=9), people.shortcut("punch", seed=9)
+    changed = np.any(plain.frames != marked.frames, axis=-1)
+    assert marked.mark.any()
+    assert not plain.mark.any()
+    assert not (changed & ~marked.mark).any()
+    assert changed[marked.mark].mean() > 0.95
+
+
+def test_every_action_has_a_mark_of_its_own_that_can_also_mislead():
+    looks = set()
+    for action in people.ACTIONS:
+        clip = people.shortcut(action, seed=0, frames=4)
+        rows, columns = np.nonzero(clip.mark[0])
+        colour = clip.frames[:, clip.mark[0]].mean((0, 1))
+        looks.add((rows.min(), columns.min(), *(round(value / 40) for value in colour)))
+    assert len(looks) == len(people.ACTIONS)
+    wrong, right = people.shortcut("jog", mark="kick", seed=3), people.shortcut("kick", seed=3)
+    np.testing.assert_array_equal(wrong.mark, right.mark)
+    np.testing.assert_array_equal(wrong.frames[wrong.mark], right.frames[right.mark])
+    assert wrong.label == "jog"
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: people.single("kik"), r"action 'kik' is not one of .*; did you mean 'kick'\?"),
+        (lambda: people.single("zzz"), r"action 'zzz' is not one of 'wave one hand', .*'arm circle'$"),
+        (lambda: people.single("idle"), "action 'idle' is not one of"),
+        (lambda: people.contrast("jog", "waving one hand"), r"b 'waving one hand' .* mean 'wave one hand'"),
+        (lambda: people.contrast("jog", "jog"), "two different actions, got 'jog' twice"),
+        (lambda: people.compose("kick", "jog"), "arms 'kick' is not one of 'wave one hand'"),
+        (lambda: people.compose("clap", "clap"), "legs 'clap' is not one of 'kick', 'squat', 'jog'"),
+        (lambda: people.shortcut("jog", mark="jogg"), r"mark 'jogg' .* mean 'jog'"),
+        (lambda: people.window("jog", 4, 16), r"0 <= first < last < 16 \(frames\), got 4 and 16"),
+        (lambda: people.window("jog", 4, 4), "first < last"),
+        (lambda: people.window("jog", -1, 4), "first must be a whole number, 0 or more, got -1"),
+        (lambda: people.still(seed=-1), "seed must be a whole number, 0 or more, got -1"),
+        (lambda: people.still(frames=3), "frames must be a whole number, 4 or more, got 3"),
+        (lambda: people.camera("jog", size=31.5), r"size must be a whole number, 32 or more, got 31\.5"),
+    ],
+)
+def test_a_bad_argument_is_told_clearly(call, text):
+    with pytest.raises(ValueError, match=text):
+        call()

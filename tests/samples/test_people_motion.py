@@ -1,0 +1,143 @@
+"""What people do, read from their joints: who acts moves the parts that it is said to move, and no others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from notebook_explain.samples import people
+from notebook_explain.samples.people.actions import Style, Sway, idle_pose, move, moved_parts, random_style
+from notebook_explain.samples.people.body import PARTS, joints, random_build, reach
+from notebook_explain.samples.people.casting import Part, Span, cast
+from notebook_explain.samples.people.rooms import AROUND, DRIFT
+from notebook_explain.samples.people.wardrobe import MAIN, luminance
+
+# The joint at the far end of each part; shoes turn about their toes.
+ENDS = {"head": "head", "hair": "crown", "neck": "throat", "torso": "chest"}
+ENDS |= {"upper arm": "elbow", "forearm": "wrist", "hand": "finger", "thigh": "knee", "shin": "ankle", "shoe": "ankle"}
+
+
+def end_of(part, found):
+    """Where the part's far end is, (time, axis)."""
+    side, _, piece = part.partition(" ")
+    return found[ENDS[part]] if part in ENDS else found[ENDS[piece]][("right", "left").index(side)]
+
+
+def styles(action, count=6):
+    return [random_style(action, np.random.default_rng(seed)) for seed in range(count)]
+
+
+@pytest.mark.parametrize("action", people.ACTIONS)
+def test_an_action_moves_the_parts_that_it_says_and_no_others(action):
+    flat = np.zeros(48)
+    for seed, style in enumerate(styles(action)):
+        build = random_build(np.random.default_rng(seed))
+        rest = idle_pose(Sway(flat, flat), 3.0)
+        pose = move(action, rest, np.linspace(0, 2 * np.pi, 48), style, build)
+        moving, resting = joints(build, pose), joints(build, rest)
+        for part in PARTS:
+            travel = np.linalg.norm(np.ptp(end_of(part, moving), axis=0))
+            if part in moved_parts(action, style):
+                assert travel > 0.02, f"{part} does not move: {travel}"
+            else:
+                assert travel < 0.002, f"{part} moves: {travel}"
+                if part not in ("left hand", "right hand") and action != "punch":  # the other fist is on guard
+                    np.testing.assert_allclose(end_of(part, moving), end_of(part, resting), atol=0.004)
+
+
+@pytest.mark.parametrize("action", people.ACTIONS)
+def test_the_far_end_of_an_acting_limb_travels_far_in_the_picture(action):
+    travels = []
+    for seed in range(30):
+        figure = cast(seed, 16, [Part((action,))]).people[0]
+        ends = [end_of(part, figure.joints) for part in figure.moved[action]]
+        travels.append(max(np.linalg.norm(np.ptp(end, axis=0)) for end in ends) / figure.height)
+    assert min(travels) > 0.1
+    assert np.mean(travels) > 0.2
+
+
+def test_everybody_sways_but_only_a_little():
+    for seed in range(40):
+        for figure in cast(seed, 16, [Part(("idle",))]).people:
+            travel = max(np.ptp(place[..., axis]) for place in figure.joints["crown"][None] for axis in (0, 1))
+            assert 0.002 < travel / figure.height < 0.06
+            hands = np.ptp(figure.joints["finger"], axis=1).max() / figure.height
+            assert hands < 0.1
+
+
+@pytest.mark.parametrize("action", people.ACTIONS)
+def test_outside_its_window_a_body_only_sways(action):
+    for seed in range(8):
+        figure = cast(seed, 16, [Part((action,), Span(5, 10))]).people[0]
+        ends = [end_of(part, figure.joints) / figure.height for part in figure.moved[action]]
+        for quiet in (slice(0, 6), slice(10, 16)):
+            assert max(np.ptp(end[quiet], axis=0).max() for end in ends) < 0.06
+        assert max(np.ptp(end[5:11], axis=0).max() for end in ends) > 0.06
+        np.testing.assert_array_equal(np.flatnonzero(figure.active), range(5, 11))
+
+
+def test_toes_stay_where_they_are_unless_a_foot_acts():
+    for action in ("wave one hand", "bend", "squat", "clap"):
+        figure = cast(11, 16, [Part((action,))]).people[0]
+        assert np.ptp(figure.joints["toe"], axis=1).max() < 0.03 * figure.height
+
+
+def test_speeds_span_the_range_and_slow_ones_still_show_the_action():
+    for action in people.ACTIONS:
+        drawn = styles(action, 150)
+        cycles = np.array([style.cycles for style in drawn])
+        assert cycles.min() < 0.45
+        assert 0.4 <= cycles.min() <= cycles.max() <= 3.0
+        assert cycles.max() > 1.8
+        for style in drawn:
+            beat = np.sin(style.start + 2 * np.pi * style.cycles * np.linspace(0, 1, 65))
+            assert np.ptp(beat) > 1.2
+
+
+def test_people_stand_anywhere_between_a_fifth_and_four_fifths_and_differ_in_size():
+    figures = [cast(seed, 4, [Part(("jog",))]).people[0] for seed in range(300)]
+    x, heights = (np.array(values) for values in zip(*((f.feet[0], f.height) for f in figures), strict=True))
+    assert 0.2 <= x.min() < 0.23
+    assert 0.77 < x.max() <= 0.8
+    assert abs(x.mean() - 0.5) < 0.04
+    assert np.mean(np.abs(x - 0.5) > 0.1) > 0.55
+    assert 0.46 <= heights.min() < 0.5
+    assert 0.72 < heights.max() <= 0.8
+    idle = [cast(seed, 4, [Part(("jog",))]) for seed in range(300)]
+    assert 0.45 < np.mean([len(scene.people) == 2 for scene in idle]) < 0.65
+    assert 0.3 < np.mean([scene.ball is not None for scene in idle]) < 0.5
+
+
+def test_a_seed_is_the_same_people_in_the_same_room_whatever_they_do():
+    one, two = (cast(5, 16, [Part((action,))]) for action in ("kick", "clap"))
+    np.testing.assert_array_equal(one.people[0].paint, two.people[0].paint)
+    np.testing.assert_array_equal(one.people[0].feet, two.people[0].feet)
+    np.testing.assert_array_equal(one.room.blocks, two.room.blocks)
+
+
+def test_clothes_stand_out_from_the_room_and_the_room_drifts_slowly():
+    for seed in range(60):
+        scene = cast(seed, 16, [Part(("jog",))])
+        for figure in scene.people:
+            for part, wall in (("torso", 0.8), ("left thigh", 0.4)):
+                light = luminance(figure.paint[MAIN, PARTS.index(part)])
+                assert abs(light - scene.room.light(wall)) > 40
+        assert np.linalg.norm(scene.room.drift) <= 16 * DRIFT + 1e-12
+        assert np.abs(scene.room.drift).max() < AROUND
+
+
+def test_an_arm_reaches_its_goal_by_bending_the_elbow():
+    goal = np.array(((0.1, 0.12, 0.05), (0.0, 0.2, -0.1), (0.0, 0.9, 0.0)))
+    upper, fore = reach(goal, 0.16, 0.14, (0.0, -0.3, -1.0))
+    np.testing.assert_allclose(np.linalg.norm(upper, axis=1), 1)
+    np.testing.assert_allclose(np.linalg.norm(fore, axis=1), 1)
+    ends = 0.16 * upper + 0.14 * fore
+    np.testing.assert_allclose(ends[:2], goal[:2])
+    np.testing.assert_allclose(ends[2], (0, 0.99 * 0.3, 0), atol=1e-9)  # too far: as far as the arm goes
+
+
+def test_a_style_decides_which_side_acts():
+    right = Style(0, 1.0, 0.0, 1.0, 0.0, 0.2)
+    assert moved_parts("kick", right) == ("right thigh", "right shin", "right shoe")
+    assert moved_parts("idle", right) == ()
+    assert moved_parts("squat", right) == PARTS
