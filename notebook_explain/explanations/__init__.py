@@ -1,7 +1,7 @@
 """The answers: frozen values of numpy arrays, with the clip they speak of and how they came about. No torch here."""
 
 from notebook_explain.explanations.errors import ExplainError
-from notebook_explain.explanations.evidence import DEFAULT_THRESHOLD, Kept, in_words, kept
+from notebook_explain.explanations.evidence import DEFAULT_THRESHOLD, Kept, in_words, kept, percent
 from notebook_explain.explanations.files import load, save
 from notebook_explain.explanations.geometry import Geometry, stretch
 from notebook_explain.explanations.provenance import Provenance
@@ -21,6 +21,7 @@ __all__ = [
     "in_words",
     "kept",
     "load",
+    "percent",
     "save",
     "stretch",
 ]

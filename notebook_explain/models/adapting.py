@@ -13,7 +13,7 @@ from torch import nn
 from notebook_explain.explanations import ExplainError, Geometry
 from notebook_explain.models.catalogue import Layer, Place, Survey, default_layers, survey, tensors
 from notebook_explain.models.preprocessing import Preprocessing, check_layout, colours
-from notebook_explain.models.shadow import on_shadow, refuse_scripted, unwrapped
+from notebook_explain.models.shadow import likeness, on_shadow, refuse_scripted, unwrapped
 from notebook_explain.models.video_model import VideoModel, stand_in
 from notebook_explain.models.volumes import Layout
 from notebook_explain.warn import warn
@@ -67,7 +67,7 @@ def adapt(
     TypeError, ValueError
         An argument is not of this form.
     ExplainError
-        The module is scripted; or it runs with none of the usual sizes and layouts (its last error is quoted).
+        The module is scripted; or it runs with none of the usual sizes and layouts (its most likely error is quoted).
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"adapt takes a torch.nn.Module, got {type(module).__name__}")
@@ -94,7 +94,9 @@ def adapt(
     names = _labels(labels if labels is not None else config.get("labels"))
     stated.pop("labels", None)
     preprocessing, found, layers = _first_that_runs(network, stated)
-    known = {*stated, "layout"} if found is not None and _only_layout(network, preprocessing) else {*stated}
+    known = set(stated)
+    if "layout" not in stated and found is not None and _only_layout(network, preprocessing):
+        known.add("layout")
     assumed = tuple(name for name in ("size", "frames", "mean", "std", "layout") if name not in known)
     preprocessing = replace(preprocessing, assumed=assumed)
     caveats = () if found is not None else (_EVEN,)
@@ -164,7 +166,7 @@ def _first_that_runs(
     if "layout" in stated:
         check_layout(stated["layout"])
     first: Exception | None = None
-    tried = ""
+    tried, first_measured = "", False
     for measured in (True, False):
         for preprocessing in _candidates(stated):
             try:
@@ -173,9 +175,9 @@ def _first_that_runs(
             except ExplainError:
                 raise
             except Exception as error:  # whatever a network raises on an input that it was not made for
-                if first is None or (not measured and not tried):
-                    first = error  # of a real pass, where there was one: positions may trip over less
-                    tried = "" if measured else f"{preprocessing.frames}x{preprocessing.size}, {preprocessing.layout!r}"
+                if first is None or (first_measured and not measured):  # a real pass speaks plainer than positions do
+                    first, first_measured = error, measured
+                    tried = f"{preprocessing.frames}x{preprocessing.size}, {preprocessing.layout!r}"
                 continue
             if layers:
                 return preprocessing, found, layers
@@ -213,8 +215,7 @@ def _only_layout(module: nn.Module, chosen: Preprocessing) -> bool:
 
 def _survey(module: nn.Module, p: Preprocessing) -> Survey:
     def run(shadow: nn.Module) -> Survey:
-        device = next((parameter.device for parameter in shadow.parameters()), torch.device("cpu"))
-        return survey(shadow, stand_in(p, device), (p.frames, p.size, p.size))
+        return survey(shadow, stand_in(p, likeness(shadow).device), (p.frames, p.size, p.size))
 
     return on_shadow(module, run)[0]
 
@@ -223,7 +224,7 @@ def _by_shape(module: nn.Module, p: Preprocessing) -> tuple[Layer, ...]:
     """Without measured positions: module outputs (1, C, T, H, W) of a real pass, an even division of the clip assumed."""
 
     def run(shadow: nn.Module) -> tuple[Layer, ...]:
-        like = next((q for q in shadow.parameters() if q.is_floating_point()), torch.zeros(()))
+        like = likeness(shadow)
         found: dict[str, Layer] = {}
 
         def hook(name: str) -> Any:

@@ -7,6 +7,7 @@ also when the pooling is a plain function call (``x.mean((2, 3, 4))``).
 
 from __future__ import annotations
 
+import difflib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -241,8 +242,6 @@ def named_layer(found: Survey, name: str) -> Layer:
         ran = found.calls.get(module, 0)
         why = "its output has no places left in it" if ran else "it does not run in the forward pass"
         raise ValueError(f"layer {name!r} cannot be explained: {why}; list(model.layers) shows layers that can")
-    import difflib
-
     every = [layer_name(e, found) for e in found.emissions]
     near = difflib.get_close_matches(name, every, 5, 0.4) or every[:8]
     raise ValueError(

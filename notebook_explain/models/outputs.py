@@ -103,8 +103,7 @@ def to_heads(
         head, caveat = _linked(scores, candidates[key], last)
         heads[names[key]] = head
         caveats += [text for text in (caveat, PER_TIME if averaged else None) if text]
-    broken = [name for name, head in heads.items() if bool(head.logits.isnan().any())]
-    if broken:
+    if any(bool(head.logits.isnan().any()) for head in heads.values()):
         raise ExplainError("the model returns NaN for this clip; its weights or the preprocessing stated may be broken")
     return heads, tuple(dict.fromkeys(caveats))
 

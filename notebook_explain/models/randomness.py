@@ -43,9 +43,7 @@ class LocalRandomness(TorchFunctionMode):
             generator = self.generator(torch.device(options["device"]))
             bounds = args[1:] if name == "randint_like" else ()
             return getattr(torch, _LIKE[name])(*bounds, tuple(like.shape), generator=generator, **options)
-        if (
-            name == "scaled_dot_product_attention"
-        ):  # draws where no generator can be given; evaluation is what was meant
+        if name == "scaled_dot_product_attention":  # no generator can be given to it, and evaluation is what was meant
             if len(args) > 4:
                 args = (*args[:4], 0.0, *args[5:])
             else:

@@ -51,9 +51,9 @@ class Recording:
         return layer.layout.to_volume(self.outputs[layer.name].detach())
 
     def gradients(self, score: torch.Tensor, *, last: bool = True) -> dict[str, torch.Tensor]:
-        """D score / d activations as (1, channel, time, height, width) per layer; zeros where the score does not depend.
+        """Gradients of a score by the activations, as (1, channel, time, height, width) per layer.
 
-        ``last=False`` keeps the graph for another score.
+        They are zero where the score does not depend on a layer. ``last=False`` keeps the graph for another score.
         """
         asked = [self.outputs[layer.name] for layer in self.layers]
         found = torch.autograd.grad(score, asked, retain_graph=not last, allow_unused=True)

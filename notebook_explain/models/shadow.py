@@ -57,6 +57,11 @@ def refuse_scripted(module: nn.Module) -> None:
             )
 
 
+def likeness(module: nn.Module) -> torch.Tensor:
+    """A tensor on the device and of the precision that a module computes with."""
+    return next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
+
+
 def shadow_of(module: nn.Module, *, copy_parameters: bool = False) -> nn.Module:
     """Copy a module in evaluation mode, sharing its parameters (or copying them too), without the user's hooks.
 
@@ -187,7 +192,7 @@ def _versions(module: nn.Module) -> list[tuple[int, int, int]]:
 
 
 def _in_its_precision(shadow: nn.Module, compute: Callable[[nn.Module], Result]) -> tuple[Result, tuple[str, ...]]:
-    like = next((p for p in shadow.parameters() if p.is_floating_point()), torch.zeros(()))
+    like = likeness(shadow)
     dtype = like.dtype
     try:
         # The network's own precision counts, not that of an autocast which the caller happens to be in.

@@ -18,7 +18,7 @@ from notebook_explain.models.coordinates import Coordinates
 from notebook_explain.models.outputs import Head
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.recording import UNREACHED, Recording, record
-from notebook_explain.models.shadow import on_shadow
+from notebook_explain.models.shadow import likeness, on_shadow
 
 Result = TypeVar("Result")
 
@@ -54,11 +54,6 @@ class VideoModel:
             f"VideoModel({type(self.module).__name__}, {p.frames} frames of {p.size} x {p.size}, {p.layout}, "
             f"{len(self.layers)} layers: {', '.join(layer.name for layer in self.layers)})"
         )
-
-    @property
-    def device(self) -> torch.device:
-        """Where the module's parameters are now."""
-        return next((p.device for p in self.module.parameters()), torch.device("cpu"))
 
     def layer(self, name: str) -> Layer:
         """A layer of the catalogue, or any module's output by its dotted name (ValueError lists what is near)."""
@@ -105,7 +100,7 @@ class VideoModel:
         """
 
         def on(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
-            like = next((p for p in shadow.parameters() if p.is_floating_point()), torch.zeros(()))
+            like = likeness(shadow)
             # Whatever mode the caller is in, explanations need gradients.
             with torch.inference_mode(False), torch.enable_grad():
                 video = self.preprocessing.tensor(clip, like.device, like.dtype)
@@ -165,7 +160,7 @@ class VideoModel:
             head = next(iter(heads))
             return Target(int(heads[head].logits[0].argmax()), head)
         if not isinstance(target, Target):
-            target = Target(target if isinstance(target, str) else _whole(target))
+            target = Target(target)
         against = None if target.against is None else self._resolve(heads, target.against)
         head = self._head(heads, target)
         return Target(self._index(head, heads[head], target.label), head, against)
@@ -253,12 +248,6 @@ def stand_in(preprocessing: Preprocessing, device: torch.device) -> Any:
     """A clip of coordinates in the layout of the network's forward."""
     clip = Coordinates.of_clip(preprocessing.frames, preprocessing.size, preprocessing.size, device)
     return preprocessing.arrange(clip)
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"a target is a label (str), a class index (int), a Target or a list of these, got {value!r}")
-    return int(value.__index__())
 
 
 def _names(heads: Mapping[str, Head]) -> str:

@@ -7,13 +7,12 @@ the mover covers at least one point, so that another mover there would change th
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain.samples.checks import among, numbers
 from notebook_explain.samples.scene import CLASSES, REACH, Background, Figure, Floats, Scene, compose
 
 SECONDS = 2.0  # a clip lasts as long whatever its number of frames
@@ -72,23 +71,10 @@ def sample(label: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> Sa
     ValueError
         No such label; seed, frames or size is not a whole number or too small.
     """
-    if label not in CLASSES:
-        near = get_close_matches(str(label), CLASSES, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"label {label!r} is not one of {', '.join(map(repr, CLASSES))}{hint}")
-    seed, frames, size = _whole("seed", seed, 0), _whole("frames", frames, 4), _whole("size", size, 32)
+    among("label", label, CLASSES)
+    seed, frames, size = numbers(seed, frames, size)
     pictures, mask = render(compose(label, seed, frames), size, seed)
     return Sample(pictures, label, mask, seed, frames / SECONDS)
-
-
-def _whole(name: str, value: int, least: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise ValueError(f"{name} must be a whole number, {least} or more, got {value!r}")
-    return number
 
 
 def render(scene: Scene, size: int, seed: int) -> tuple[NDArray[np.uint8], Bools]:

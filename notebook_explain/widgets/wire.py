@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from notebook_explain.explanations import LayerMap, TargetResult, Tubes
+from notebook_explain.explanations import LayerMap, TargetResult, Tubes, percent
 
 # Small frames are drawn enlarged, where the coarse colours of an ordinary JPEG show as fringes; they cost little as fine ones.
 SMALL_SIDE, SMALL_QUALITY, QUALITY = 160, 90, 75
@@ -110,7 +110,5 @@ def _remarks(tubes: Tubes) -> list[str]:
     if tubes.clip.source.startswith("synthetic"):
         caveats.append(f"The clip is a {tubes.clip.source}.")
     low = [target for target in tubes.targets if target.probability is not None and target.probability < 0.1]
-    caveats += [
-        f"The model gives {t.name!r} only {100 * t.probability:.1f} %." for t in low if t.probability is not None
-    ]
+    caveats += [f"The model gives {t.name!r} only {percent(t.probability)}." for t in low if t.probability is not None]
     return caveats

@@ -48,11 +48,9 @@ def _first_head_bias(name: str) -> torch.Tensor:
     return next(m for m in zoo.ZOO[name].make().modules() if isinstance(m, nn.Linear)).bias.detach()
 
 
-@pytest.mark.parametrize("name", ["mean_then_norm", "x3d_head"])
-def test_a_head_that_is_not_linear_is_not_called_complete(name: str) -> None:
-    tubes = ne.SaliencyTubes()(adapted(name), clip_for(name))
-    if name == "mean_then_norm":
-        assert any("what lies between them is not linear" in caveat for caveat in tubes.provenance.caveats)
+def test_a_head_that_is_not_linear_is_not_called_complete() -> None:
+    tubes = ne.SaliencyTubes()(adapted("mean_then_norm"), clip_for("mean_then_norm"))
+    assert any("what lies between them is not linear" in caveat for caveat in tubes.provenance.caveats)
 
 
 def test_without_global_pooling_nothing_claims_to_add_up() -> None:
@@ -157,7 +155,8 @@ def test_evidence_of_the_shifted_clip_is_shifted() -> None:
     inner = np.s_[1:-1, 6:-6, 10:-6]
     correlation = np.corrcoef(np.roll(before, cells, axis=2)[inner].ravel(), after[inner].ravel())[0, 1]
     still = np.corrcoef(before[inner].ravel(), after[inner].ravel())[0, 1]
-    assert correlation > still
+    assert correlation > 0.9
+    assert still < 0.5
 
 
 def test_provenance_tells_how_it_came_about() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain.samples.checks import among, numbers, whole
 from notebook_explain.samples.people.actions import ACTIONS, ARM_ACTIONS, IDLE, LEG_ACTIONS
 from notebook_explain.samples.people.body import PARTS
 from notebook_explain.samples.people.casting import Part, Span, cast
@@ -106,8 +105,8 @@ def single(action: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> P
     ValueError
         No such action; seed, frames or size is not a whole number or too small.
     """
-    _among("action", action, ACTIONS)
-    seed, frames, size = _numbers(seed, frames, size)
+    among("action", action, ACTIONS)
+    seed, frames, size = numbers(seed, frames, size)
     return _sample("single", cast(seed, frames, [Part((action,))]), size, seed)
 
 
@@ -117,10 +116,10 @@ def contrast(a: str, b: str, *, seed: int = 0, frames: int = 16, size: int = 64)
     Parameters and errors are those of `single`; the actions must differ.
     """
     for name, action in (("a", a), ("b", b)):
-        _among(name, action, (*ACTIONS, IDLE))
+        among(name, action, (*ACTIONS, IDLE))
     if a == b:
         raise ValueError(f"a and b must be two different actions, got {a!r} twice")
-    seed, frames, size = _numbers(seed, frames, size)
+    seed, frames, size = numbers(seed, frames, size)
     return _sample("contrast", cast(seed, frames, [Part((a,)), Part((b,))]), size, seed)
 
 
@@ -138,9 +137,9 @@ def compose(arms: str, legs: str, *, seed: int = 0, frames: int = 16, size: int 
     seed, frames, size
         As for `single`, and so are the errors.
     """
-    _among("arms", arms, ARM_ACTIONS)
-    _among("legs", legs, LEG_ACTIONS)
-    seed, frames, size = _numbers(seed, frames, size)
+    among("arms", arms, ARM_ACTIONS)
+    among("legs", legs, LEG_ACTIONS)
+    seed, frames, size = numbers(seed, frames, size)
     return _sample("compose", cast(seed, frames, [Part((arms, legs))]), size, seed)
 
 
@@ -154,9 +153,9 @@ def window(action: str, first: int, last: int, *, seed: int = 0, frames: int = 1
     ValueError
         Also if the span is not within the clip or shorter than 2 frames.
     """
-    _among("action", action, ACTIONS)
-    seed, frames, size = _numbers(seed, frames, size)
-    first, last = _whole("first", first, 0), _whole("last", last, 0)
+    among("action", action, ACTIONS)
+    seed, frames, size = numbers(seed, frames, size)
+    first, last = whole("first", first, 0), whole("last", last, 0)
     if not first < last < frames:
         raise ValueError(f"first and last must hold 0 <= first < last < {frames} (frames), got {first} and {last}")
     return _sample("window", cast(seed, frames, [Part((action,), Span(first, last))]), size, seed)
@@ -174,24 +173,24 @@ def shortcut(action: str, *, mark: str | None = None, seed: int = 0, frames: int
     action, seed, frames, size
         As for `single`, and so are the errors.
     """
-    _among("action", action, ACTIONS)
+    among("action", action, ACTIONS)
     if mark is not None:
-        _among("mark", mark, ACTIONS)
-    seed, frames, size = _numbers(seed, frames, size)
+        among("mark", mark, ACTIONS)
+    seed, frames, size = numbers(seed, frames, size)
     scene = cast(seed, frames, [Part((action,))], mark=_mark_of(mark or action))
     return _sample("shortcut", scene, size, seed)
 
 
 def camera(action: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
     """Make a clip as `single` does, filmed by a camera that pans and zooms; the masks follow it."""
-    _among("action", action, ACTIONS)
-    seed, frames, size = _numbers(seed, frames, size)
+    among("action", action, ACTIONS)
+    seed, frames, size = numbers(seed, frames, size)
     return _sample("camera", cast(seed, frames, [Part((action,))], moving=True), size, seed)
 
 
 def still(*, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
     """Make a clip as `single` does in which nobody acts: people sway, and the acting mask is empty."""
-    seed, frames, size = _numbers(seed, frames, size)
+    seed, frames, size = numbers(seed, frames, size)
     return _sample("still", cast(seed, frames, [Part((IDLE,))]), size, seed)
 
 
@@ -230,24 +229,3 @@ def _mark_of(action: str) -> Mark:
     at = ACTIONS.index(action)
     left, top = (0.03, 0.85)[at % 2], (0.03, 0.85)[at // 2 % 2]
     return Mark((left, top, left + 0.12, top + 0.12), np.array(_MARKS[at], float))
-
-
-def _among(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        near = get_close_matches(str(value), known, n=2, cutoff=0.4)
-        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise ValueError(f"{name} {value!r} is not one of {', '.join(map(repr, known))}{hint}")
-
-
-def _numbers(seed: int, frames: int, size: int) -> tuple[int, int, int]:
-    return _whole("seed", seed, 0), _whole("frames", frames, 4), _whole("size", size, 32)
-
-
-def _whole(name: str, value: int, least: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise ValueError(f"{name} must be a whole number, {least} or more, got {value!r}")
-    return number
