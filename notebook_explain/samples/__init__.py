@@ -1,16 +1,41 @@
-"""Small made-up clips whose answer is known: what moves, how it moves, and which pixels it covers.
+"""Synthetic clips of clothed people who act, with the truth known to the pixel.
 
-``sample`` draws plain moving shapes; ``people`` clothed people who act, in several worlds. For the demo, the lessons and the
-tests. Importing this imports numpy only.
+>>> from notebook_explain import samples
+>>> clip = samples.single("kick", seed=3)
+>>> clip.frames.shape, clip.mask.shape
+((16, 64, 64, 3), (16, 64, 64))
+
+As the last line of a cell a clip plays, what acts in colour beside it; ``clip.film("kick.gif")`` writes that film.
+Everything in them is drawn by the computer; nobody was filmed. Importing this imports numpy only.
 """
 
-from notebook_explain.samples import people
-from notebook_explain.samples.scene import CLASSES
-from notebook_explain.samples.shapes import Sample, sample
+from notebook_explain.samples.actions import ACTIONS, ARM_ACTIONS, IDLE, LEG_ACTIONS
+from notebook_explain.samples.body import PARTS
+from notebook_explain.samples.worlds import (
+    Person,
+    Sample,
+    camera,
+    compose,
+    contrast,
+    shortcut,
+    single,
+    still,
+    window,
+)
 
-__all__ = ["CLASSES", "Sample", "demo_clip", "people", "sample"]
-
-
-def demo_clip() -> Sample:
-    """Return the clip that the demo explains: always the same one."""
-    return sample("moves right", seed=0)
+__all__ = [
+    "ACTIONS",
+    "ARM_ACTIONS",
+    "IDLE",
+    "LEG_ACTIONS",
+    "PARTS",
+    "Person",
+    "Sample",
+    "camera",
+    "compose",
+    "contrast",
+    "shortcut",
+    "single",
+    "still",
+    "window",
+]

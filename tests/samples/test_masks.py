@@ -7,18 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from notebook_explain.samples import people
-from notebook_explain.samples.people.body import PARTS
-from notebook_explain.samples.people.casting import Part, cast
-from notebook_explain.samples.people.figure import OWNERS, owner_of
-from notebook_explain.samples.people.render import FINE, develop, draw_labels, owned
-from notebook_explain.samples.people.rooms import AROUND
+from notebook_explain import samples
+from notebook_explain.samples import render
+from notebook_explain.samples.body import PARTS
+from notebook_explain.samples.casting import Part, cast
+from notebook_explain.samples.figure import OWNERS, owner_of
+from notebook_explain.samples.render import FINE, SHADOW, develop, draw_labels, owned
+from notebook_explain.samples.rooms import AROUND
 
 CLIPS = {
-    "single": lambda seed: people.single(people.ACTIONS[seed % 10], seed=seed),
-    "contrast": lambda seed: people.contrast("wave both hands", "jog", seed=seed),
-    "compose": lambda seed: people.compose("wave one hand", "jog", seed=seed),
-    "camera": lambda seed: people.camera("bend", seed=seed),
+    "single": lambda seed: samples.single(samples.ACTIONS[seed % 10], seed=seed),
+    "contrast": lambda seed: samples.contrast("wave both hands", "jog", seed=seed),
+    "compose": lambda seed: samples.compose("wave one hand", "jog", seed=seed),
+    "camera": lambda seed: samples.camera("bend", seed=seed),
 }
 
 
@@ -70,7 +71,7 @@ def test_a_pixel_is_the_persons_if_it_holds_more_than_half_of_its_points(seed):
 @pytest.mark.parametrize("part", range(len(PARTS)), ids=PARTS)
 def test_recolouring_a_part_changes_exactly_the_pixels_that_it_covers(part, size):
     seed = part + size
-    scene = cast(seed, 4, [Part((people.ACTIONS[part % 10],)), Part(("idle",))])
+    scene = cast(seed, 4, [Part((samples.ACTIONS[part % 10],)), Part(("idle",))])
     scene, other = repainted(scene, part, 0.3), repainted(scene, part, 1.0)
     volume = draw_labels(scene, size)
     np.testing.assert_array_equal(volume, draw_labels(other, size))
@@ -96,6 +97,15 @@ def test_what_stands_in_front_hides_what_is_behind_in_picture_and_masks():
     np.testing.assert_array_equal(owners[0], owners[1])
     hidden = [owned(volume, owner_of(scene.people.index(back), 0), len(PARTS)) > 0 for volume in volumes]
     assert hidden[1].sum() < 0.8 * hidden[0].sum()
+
+
+def test_shadows_lie_beneath_everybody(monkeypatch):
+    scene = cast(2, 4, [Part(("jumping jack",)), Part(("idle",))])
+    shaded = draw_labels(scene, 64)
+    monkeypatch.setattr(render, "_shadow", lambda figure: (figure.labels[:0], figure.corners[:0]))
+    plain = draw_labels(scene, 64)
+    assert (shaded == SHADOW).any()
+    np.testing.assert_array_equal(np.where(shaded == SHADOW, 0, shaded), plain)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from notebook_explain.samples.people.body import ARM, LEG, PARTS, SIDES, Build, Floats
-from notebook_explain.samples.people.wardrobe import EDGE, MAIN, SECOND, THIRD, Outfit
+from notebook_explain.samples.body import ARM, LEG, PARTS, SIDES, SIDEWAYS, Build, Floats, nearer
+from notebook_explain.samples.wardrobe import EDGE, MAIN, SECOND, THIRD, Outfit
 
 OWNERS = 64  # labels are owner + OWNERS * kind; owner 0 is the room
 RIM = 0.0062  # width of the outlines, in sides
@@ -98,8 +98,8 @@ def figure_bars(
         In sides, from back to front.
     """
     ink, girth, turn = _Ink(person), build.girth * height, np.radians(yaw)
-    near = 0 if yaw > 0 else 1  # whoever faces right shows us the right side
-    if abs(yaw) > 30:
+    near = nearer(yaw)
+    if abs(yaw) > SIDEWAYS:
         _arm(ink, 1 - near, seen, girth, outfit)
     if outfit.hair in ("long", "curly"):
         _back_hair(ink, build, outfit, seen, height, turn)
@@ -107,7 +107,7 @@ def figure_bars(
     _leg(ink, near, seen, girth, outfit)
     _torso(ink, build, outfit, seen, height, turn)
     _head(ink, build, outfit, seen, height, turn)
-    if abs(yaw) <= 30:
+    if abs(yaw) <= SIDEWAYS:
         _arm(ink, 1 - near, seen, girth, outfit)
     _arm(ink, near, seen, girth, outfit)
     return np.array([bar.label for bar in ink.bars], np.uint8), _polygons(ink.bars)

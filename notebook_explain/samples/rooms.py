@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from notebook_explain.samples.people.body import Floats
-from notebook_explain.samples.people.wardrobe import luminance
+from notebook_explain.samples.body import Floats
+from notebook_explain.samples.wardrobe import luminance
 
 Pictures = NDArray[np.float32]
 

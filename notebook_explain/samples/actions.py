@@ -12,7 +12,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from notebook_explain.samples.people.body import ARM, LEG, PARTS, SIDES, Build, Floats, Pose, direction, reach, upright
+from notebook_explain.samples.body import (
+    ARM,
+    LEG,
+    PARTS,
+    SIDES,
+    SIDEWAYS,
+    Build,
+    Floats,
+    Pose,
+    direction,
+    reach,
+    upright,
+)
 
 IDLE = "idle"
 _ARMS = tuple(tuple(f"{side} {piece}" for piece in ARM) for side in SIDES)
@@ -206,7 +218,8 @@ def _jog(pose: Pose, phase: Floats, style: Style, build: Build) -> Pose:
 
 def _circle(pose: Pose, phase: Floats, style: Style, build: Build) -> Pose:
     turned = np.degrees(phase) * (1 if style.variant < 0.5 else -1)
-    way = direction(style.side, 10.0, turned) if abs(style.yaw) > 45 else direction(style.side, turned, 10.0)
+    aside = abs(style.yaw) > 45  # who faces us swings it across the chest, who does not past the hip
+    way = direction(style.side, 10.0, turned) if aside else direction(style.side, turned, 10.0)
     return replace(pose, upper_arm=_set(pose.upper_arm, style.side, way), forearm=_set(pose.forearm, style.side, way))
 
 
@@ -230,7 +243,7 @@ _ALL: dict[str, Action] = {
     "squat": Action(_squat, (_FRONT, _SIDE), 2.0),
     "clap": Action(_clap, ((0.0, 28.0),)),
     "jog": Action(_jog, ((45.0, 80.0),)),
-    "arm circle": Action(_circle, (_FRONT, (60.0, 82.0))),
+    "arm circle": Action(_circle, ((0.0, SIDEWAYS), (60.0, 82.0))),
 }
 ACTIONS: tuple[str, ...] = tuple(_ALL)
 ARM_ACTIONS: tuple[str, ...] = ("wave one hand", "wave both hands", "punch", "clap", "arm circle")

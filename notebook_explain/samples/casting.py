@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from notebook_explain.samples.people.actions import (
+from notebook_explain.samples.actions import (
+    ARM_ACTIONS,
     IDLE,
     Style,
     Sway,
@@ -20,11 +21,11 @@ from notebook_explain.samples.people.actions import (
     moved_parts,
     random_style,
 )
-from notebook_explain.samples.people.body import Build, Floats, Pose, joints, project, random_build
-from notebook_explain.samples.people.figure import figure_bars
-from notebook_explain.samples.people.render import Figure, Mark, Scene
-from notebook_explain.samples.people.rooms import Room, random_ball, random_room
-from notebook_explain.samples.people.wardrobe import MAIN, random_outfit
+from notebook_explain.samples.body import Build, Floats, Pose, joints, nearer, project, random_build
+from notebook_explain.samples.figure import figure_bars
+from notebook_explain.samples.render import Figure, Mark, Scene
+from notebook_explain.samples.rooms import Room, random_ball, random_room
+from notebook_explain.samples.wardrobe import MAIN, random_outfit
 
 BYSTANDER, BALL = 0.55, 0.4  # how often they are there
 
@@ -156,6 +157,8 @@ def _act(
                 style.yaw if len(part.actions) == 1 else math.copysign(32 + 0.2 * abs(style.yaw), style.yaw), place
             )
         style = replace(style, yaw=yaw)
+        if len(part.actions) > 1 and action in ARM_ACTIONS:  # the farther arm would be behind the body
+            style = replace(style, side=nearer(yaw))
         pose = move(action, pose, _clock(style, frames, part.span), style, build)
         mine = moved_parts(action, style)
         moved = {name: tuple(piece for piece in pieces if piece not in mine) for name, pieces in moved.items()}

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain.samples.actions import ACTIONS, ARM_ACTIONS, IDLE, LEG_ACTIONS
+from notebook_explain.samples.body import PARTS
+from notebook_explain.samples.casting import Part, Span, cast
 from notebook_explain.samples.checks import among, numbers, whole
-from notebook_explain.samples.people.actions import ACTIONS, ARM_ACTIONS, IDLE, LEG_ACTIONS
-from notebook_explain.samples.people.body import PARTS
-from notebook_explain.samples.people.casting import Part, Span, cast
-from notebook_explain.samples.people.figure import owner_of
-from notebook_explain.samples.people.render import MARK, Bools, Figure, Labels, Mark, Scene, develop, draw_labels, owned
+from notebook_explain.samples.figure import owner_of
+from notebook_explain.samples.render import MARK, Bools, Figure, Labels, Mark, Scene, develop, draw_labels, owned
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 SECONDS = 2.0  # a clip lasts as long whatever its number of frames
 _MARKS = (
@@ -42,10 +48,15 @@ class Person:
     parts: dict[str, Bools]
     acting: Bools
 
+    def __repr__(self) -> str:
+        return f"Person({self.action!r}, {self.person.mean():.1%} of the clip)"
+
 
 @dataclass(frozen=True, eq=False)
-class PeopleSample:
+class Sample:
     """A synthetic clip of people whose truth is known to the pixel.
+
+    As the last line of a cell it plays its film, beside the same film with what acts in colour.
 
     Attributes
     ----------
@@ -82,8 +93,64 @@ class PeopleSample:
     fps: float
     world: str
 
+    def __repr__(self) -> str:
+        time, height, width, _ = self.frames.shape
+        return f"Sample({self.label!r}, {time} frames of {height} x {width}, world={self.world!r}, seed={self.seed})"
 
-def single(action: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
+    @property
+    def caption(self) -> str:
+        """What is said wherever the sample is shown: "synthetic sample: kick; world single, seed 3"."""
+        return f"synthetic sample: {self.label}; world {self.world}, seed {self.seed}"
+
+    def film(self, path: str | os.PathLike[str], *, masks: bool = True, side: int = 256) -> Path:
+        """Write a film that plays for ever to a .gif or .webp file; what stood there is replaced as a whole.
+
+        Parameters
+        ----------
+        path
+            Slides take .gif; .webp is smaller and has all the colours.
+        masks : bool
+            Whether the film with what acts in colour stands beside it.
+        side : int
+            Height of the frames in pixels, 32 or more; they are enlarged by the whole factor that fits.
+
+        Returns
+        -------
+        Path
+            That of the file.
+
+        Raises
+        ------
+        ValueError
+            Another kind of file; not such a side.
+        FileNotFoundError, IsADirectoryError
+            No such folder; the path is one.
+        """
+        from notebook_explain.samples import pictures
+
+        return pictures.write(self, path, masks, side)
+
+    def strip(self, frames: int = 8, *, masks: bool = True) -> Picture:
+        """Return frames side by side as a Pillow image, which a cell shows and ``.save("strip.png")`` writes.
+
+        Parameters
+        ----------
+        frames : int
+            How many, evenly chosen, 1 or more.
+        masks : bool
+            Whether the same frames with what acts in colour stand below.
+        """
+        from notebook_explain.samples import pictures
+
+        return pictures.strip(self, frames, masks)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from notebook_explain.samples import pictures
+
+        return pictures.mimebundle(self)
+
+
+def single(action: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> Sample:
     """Make a clip of one person who acts; an idle second person or a ball may be there.
 
     The same arguments give the same bytes. One seed is one scene at every size and number of frames, and the same
@@ -110,7 +177,7 @@ def single(action: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> P
     return _sample("single", cast(seed, frames, [Part((action,))]), size, seed)
 
 
-def contrast(a: str, b: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
+def contrast(a: str, b: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> Sample:
     """Make a clip of two people: one does `a`, the other `b`, either of which may be "idle".
 
     Parameters and errors are those of `single`; the actions must differ.
@@ -123,10 +190,11 @@ def contrast(a: str, b: str, *, seed: int = 0, frames: int = 16, size: int = 64)
     return _sample("contrast", cast(seed, frames, [Part((a,)), Part((b,))]), size, seed)
 
 
-def compose(arms: str, legs: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
+def compose(arms: str, legs: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> Sample:
     """Make a clip of one body whose arms do one thing while its legs do another.
 
-    What the legs move besides the arms, such as the whole body in a squat, belongs to the legs' action.
+    What the legs move besides the arms, such as the whole body in a squat, belongs to the legs' action. What one arm
+    does, the nearer one does.
 
     Parameters
     ----------
@@ -143,7 +211,7 @@ def compose(arms: str, legs: str, *, seed: int = 0, frames: int = 16, size: int 
     return _sample("compose", cast(seed, frames, [Part((arms, legs))]), size, seed)
 
 
-def window(action: str, first: int, last: int, *, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
+def window(action: str, first: int, last: int, *, seed: int = 0, frames: int = 16, size: int = 64) -> Sample:
     """Make a clip of one person who acts from frame `first` to frame `last` only, and holds still before and after.
 
     Both are counted from 0 and belong to the span; the masks of what acts are empty outside it. Otherwise as `single`.
@@ -161,7 +229,7 @@ def window(action: str, first: int, last: int, *, seed: int = 0, frames: int = 1
     return _sample("window", cast(seed, frames, [Part((action,), Span(first, last))]), size, seed)
 
 
-def shortcut(action: str, *, mark: str | None = None, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
+def shortcut(action: str, *, mark: str | None = None, seed: int = 0, frames: int = 16, size: int = 64) -> Sample:
     """Make a clip as `single` does, with a mark in a corner that gives an action away.
 
     A model trained on these may look at the mark instead of the person; a misleading mark shows whether it does.
@@ -181,20 +249,20 @@ def shortcut(action: str, *, mark: str | None = None, seed: int = 0, frames: int
     return _sample("shortcut", scene, size, seed)
 
 
-def camera(action: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
+def camera(action: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> Sample:
     """Make a clip as `single` does, filmed by a camera that pans and zooms; the masks follow it."""
     among("action", action, ACTIONS)
     seed, frames, size = numbers(seed, frames, size)
     return _sample("camera", cast(seed, frames, [Part((action,))], moving=True), size, seed)
 
 
-def still(*, seed: int = 0, frames: int = 16, size: int = 64) -> PeopleSample:
+def still(*, seed: int = 0, frames: int = 16, size: int = 64) -> Sample:
     """Make a clip as `single` does in which nobody acts: people sway, and the acting mask is empty."""
     seed, frames, size = numbers(seed, frames, size)
     return _sample("still", cast(seed, frames, [Part((IDLE,))]), size, seed)
 
 
-def _sample(world: str, scene: Scene, size: int, seed: int) -> PeopleSample:
+def _sample(world: str, scene: Scene, size: int, seed: int) -> Sample:
     volume = draw_labels(scene, size)
     people, masks = [], []
     for at, figure in enumerate(scene.people):
@@ -208,7 +276,7 @@ def _sample(world: str, scene: Scene, size: int, seed: int) -> PeopleSample:
     acting = np.any(masks, axis=0) if masks else np.zeros_like(mark)
     pictures = develop(scene, volume, seed)
     fps = len(pictures) / SECONDS
-    return PeopleSample(pictures, label, labels, acting, tuple(masks), tuple(people), mark, seed, fps, world)
+    return Sample(pictures, label, labels, acting, tuple(masks), tuple(people), mark, seed, fps, world)
 
 
 def _person(figure: Figure, owner: Labels) -> tuple[Person, list[Bools]]:

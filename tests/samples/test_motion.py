@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from notebook_explain.samples import people
-from notebook_explain.samples.people.actions import Style, Sway, idle_pose, move, moved_parts, random_style
-from notebook_explain.samples.people.body import PARTS, joints, random_build, reach
-from notebook_explain.samples.people.casting import Part, Span, cast
-from notebook_explain.samples.people.rooms import AROUND, DRIFT
-from notebook_explain.samples.people.wardrobe import MAIN, luminance
+from notebook_explain import samples
+from notebook_explain.samples.actions import Style, Sway, idle_pose, move, moved_parts, random_style
+from notebook_explain.samples.body import PARTS, SIDEWAYS, joints, random_build, reach
+from notebook_explain.samples.casting import Part, Span, cast
+from notebook_explain.samples.rooms import AROUND, DRIFT
+from notebook_explain.samples.wardrobe import MAIN, luminance
 
 # The joint at the far end of each part; shoes turn about their toes.
 ENDS = {"head": "head", "hair": "crown", "neck": "throat", "torso": "chest"}
@@ -27,7 +27,7 @@ def styles(action, count=6):
     return [random_style(action, np.random.default_rng(seed)) for seed in range(count)]
 
 
-@pytest.mark.parametrize("action", people.ACTIONS)
+@pytest.mark.parametrize("action", samples.ACTIONS)
 def test_an_action_moves_the_parts_that_it_says_and_no_others(action):
     flat = np.zeros(48)
     for seed, style in enumerate(styles(action)):
@@ -45,7 +45,7 @@ def test_an_action_moves_the_parts_that_it_says_and_no_others(action):
                     np.testing.assert_allclose(end_of(part, moving), end_of(part, resting), atol=0.004)
 
 
-@pytest.mark.parametrize("action", people.ACTIONS)
+@pytest.mark.parametrize("action", samples.ACTIONS)
 def test_the_far_end_of_an_acting_limb_travels_far_in_the_picture(action):
     travels = []
     for seed in range(30):
@@ -54,6 +54,37 @@ def test_the_far_end_of_an_acting_limb_travels_far_in_the_picture(action):
         travels.append(max(np.linalg.norm(np.ptp(end, axis=0)) for end in ends) / figure.height)
     assert min(travels) > 0.1
     assert np.mean(travels) > 0.2
+
+
+@pytest.mark.parametrize("make", [samples.single, lambda action, seed: samples.compose(action, "kick", seed=seed)])
+def test_an_arm_that_circles_is_seen_nearly_all_the_way(make):
+    hidden = []
+    for seed in range(60):
+        seen = make("arm circle", seed=seed).masks[0].sum(axis=(1, 2))
+        hidden.append(np.mean(seen < 0.2 * seen.max()))
+    assert max(hidden) <= 0.25  # the farther arm passes behind the body of who stands sideways
+    assert np.mean(hidden) < 0.035
+
+
+def test_an_arm_that_swings_across_the_chest_is_never_drawn_behind_it():
+    flat = np.zeros(24)
+    build, rest = random_build(np.random.default_rng(0)), idle_pose(Sway(flat, flat), 3.0)
+    for style in styles("arm circle", 200):
+        found = joints(build, move("arm circle", rest, np.linspace(0, 2 * np.pi, 24), style, build))
+        across = np.ptp(found["finger"][style.side][:, 0]) > 0.3
+        assert not across or abs(style.yaw) <= SIDEWAYS
+
+
+def test_who_stands_near_a_border_and_acts_sideways_faces_the_middle():
+    seen = []
+    for seed in range(60):
+        figure = cast(seed, 4, [Part(("bend",))]).people[0]
+        away = figure.feet[0] - 0.5
+        facing = np.mean(figure.joints["toe"][..., 0] - figure.joints["ankle"][..., 0])
+        if abs(away) > 0.12:
+            seen.append(facing * away < 0)
+    assert len(seen) > 20
+    assert all(seen)
 
 
 def test_everybody_sways_but_only_a_little():
@@ -65,7 +96,7 @@ def test_everybody_sways_but_only_a_little():
             assert hands < 0.1
 
 
-@pytest.mark.parametrize("action", people.ACTIONS)
+@pytest.mark.parametrize("action", samples.ACTIONS)
 def test_outside_its_window_a_body_only_sways(action):
     for seed in range(8):
         figure = cast(seed, 16, [Part((action,), Span(5, 10))]).people[0]
@@ -83,7 +114,7 @@ def test_toes_stay_where_they_are_unless_a_foot_acts():
 
 
 def test_speeds_span_the_range_and_slow_ones_still_show_the_action():
-    for action in people.ACTIONS:
+    for action in samples.ACTIONS:
         drawn = styles(action, 150)
         cycles = np.array([style.cycles for style in drawn])
         assert cycles.min() < 0.45

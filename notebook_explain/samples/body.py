@@ -24,6 +24,7 @@ PARTS: tuple[str, ...] = (
     *(f"{side} {piece}" for piece_of in (ARM, LEG) for side in SIDES for piece in piece_of),
 )
 SIGNS = np.array((-1.0, 1.0))  # which way is outwards for side 0 and side 1
+SIDEWAYS = 30.0  # who is turned further from us than this, in degrees, has the farther arm behind the body
 TILT = 13.0  # we look at everybody from a little above, degrees
 
 
@@ -140,6 +141,11 @@ def joints(build: Build, pose: Pose) -> dict[str, Floats]:
         "toe": ankle + build.shoe * pose.shoe,
     }
     return {name: place + lift for name, place in found.items()}
+
+
+def nearer(yaw: float) -> int:
+    """Which side of a body turned by `yaw` degrees is nearer to us: whoever faces right shows us the right side."""
+    return 0 if yaw > 0 else 1
 
 
 def project(places: Floats, yaw: float) -> Floats:

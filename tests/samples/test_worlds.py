@@ -8,17 +8,17 @@ import sys
 import numpy as np
 import pytest
 
-from notebook_explain.samples import people
+from notebook_explain import samples
 
 WORLDS = {
-    "single": lambda **given: people.single("kick", **given),
-    "contrast": lambda **given: people.contrast("punch", "jog", **given),
-    "half idle": lambda **given: people.contrast("idle", "bend", **given),
-    "compose": lambda **given: people.compose("clap", "squat", **given),
-    "window": lambda **given: people.window("jumping jack", 1, 3, **given),
-    "shortcut": lambda **given: people.shortcut("arm circle", **given),
-    "camera": lambda **given: people.camera("wave both hands", **given),
-    "still": lambda **given: people.still(**given),
+    "single": lambda **given: samples.single("kick", **given),
+    "contrast": lambda **given: samples.contrast("punch", "jog", **given),
+    "half idle": lambda **given: samples.contrast("idle", "bend", **given),
+    "compose": lambda **given: samples.compose("clap", "squat", **given),
+    "window": lambda **given: samples.window("jumping jack", 1, 3, **given),
+    "shortcut": lambda **given: samples.shortcut("arm circle", **given),
+    "camera": lambda **given: samples.camera("wave both hands", **given),
+    "still": lambda **given: samples.still(**given),
 }
 world = pytest.mark.parametrize("make", WORLDS.values(), ids=WORLDS)
 
@@ -42,13 +42,13 @@ def test_the_global_random_state_is_neither_read_nor_changed(make):
 
 
 def test_another_seed_gives_another_clip():
-    one, two = people.single("jog", seed=3), people.single("jog", seed=4)
+    one, two = samples.single("jog", seed=3), samples.single("jog", seed=4)
     assert np.any(one.frames != two.frames, axis=-1).mean() > 0.5
     assert np.any(one.mask != two.mask)
 
 
-def test_importing_the_people_imports_neither_opencv_nor_torch():
-    code = "import notebook_explain.samples.people, sys; print({'cv2', 'torch'} & set(sys.modules))"
+def test_importing_the_samples_imports_numpy_only():
+    code = "import notebook_explain.samples, sys; print({'cv2', 'torch', 'PIL', 'matplotlib'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
 
@@ -78,9 +78,9 @@ def test_a_seed_is_the_same_scene_at_every_size(make):
     assert both / either > 0.85
 
 
-@pytest.mark.parametrize("action", people.ACTIONS)
+@pytest.mark.parametrize("action", samples.ACTIONS)
 def test_a_single_clip_says_who_does_what(action):
-    clip = people.single(action, seed=2)
+    clip = samples.single(action, seed=2)
     assert (clip.label, clip.labels, clip.world) == (action, (action,), "single")
     assert [person.action for person in clip.people] in ([action], [action, "idle"])
     np.testing.assert_array_equal(clip.mask, clip.people[0].acting)
@@ -89,7 +89,7 @@ def test_a_single_clip_says_who_does_what(action):
 
 
 def test_contrast_has_one_mask_for_each_of_two_people():
-    clip = people.contrast("kick", "clap", seed=4)
+    clip = samples.contrast("kick", "clap", seed=4)
     assert (clip.label, clip.labels, clip.world) == ("kick + clap", ("kick", "clap"), "contrast")
     assert [person.action for person in clip.people] == ["kick", "clap"]
     for mask, person in zip(clip.masks, clip.people, strict=True):
@@ -99,17 +99,17 @@ def test_contrast_has_one_mask_for_each_of_two_people():
 
 
 def test_the_idle_one_of_a_contrast_has_an_empty_acting_mask():
-    clip = people.contrast("idle", "jog", seed=4)
+    clip = samples.contrast("idle", "jog", seed=4)
     assert (clip.label, clip.labels) == ("idle + jog", ("jog",))
     assert clip.people[0].person.any()
     assert not clip.people[0].acting.any()
     np.testing.assert_array_equal(clip.masks[0], clip.people[1].acting)
 
 
-@pytest.mark.parametrize("legs", people.LEG_ACTIONS)
-@pytest.mark.parametrize("arms", people.ARM_ACTIONS)
+@pytest.mark.parametrize("legs", samples.LEG_ACTIONS)
+@pytest.mark.parametrize("arms", samples.ARM_ACTIONS)
 def test_compose_gives_the_arms_to_one_action_and_the_rest_to_the_other(arms, legs):
-    clip = people.compose(arms, legs, seed=6)
+    clip = samples.compose(arms, legs, seed=6)
     assert (clip.label, clip.labels) == (f"{arms} + {legs}", (arms, legs))
     body = clip.people[0]
     limbs = np.any([mask for part, mask in body.parts.items() if "arm" in part or "hand" in part], axis=0)
@@ -121,21 +121,21 @@ def test_compose_gives_the_arms_to_one_action_and_the_rest_to_the_other(arms, le
 
 
 def test_window_has_acting_masks_in_its_span_only():
-    clip = people.window("squat", 5, 9, seed=1)
+    clip = samples.window("squat", 5, 9, seed=1)
     np.testing.assert_array_equal(clip.mask.any(axis=(1, 2)), [5 <= at <= 9 for at in range(16)])
     assert clip.people[0].person.any(axis=(1, 2)).all()
 
 
 def test_still_has_an_empty_acting_mask():
     for seed in range(8):
-        clip = people.still(seed=seed)
+        clip = samples.still(seed=seed)
         assert (clip.label, clip.labels, clip.masks) == ("still", (), ())
         assert not clip.mask.any()
         assert all(person.action == "idle" and person.person.any() for person in clip.people)
 
 
 def test_the_shortcut_changes_the_pixels_of_its_mark_and_no_others():
-    plain, marked = people.single("punch", seed=9), people.shortcut("punch", seed=9)
+    plain, marked = samples.single("punch", seed=9), samples.shortcut("punch", seed=9)
     changed = np.any(plain.frames != marked.frames, axis=-1)
     assert marked.mark.any()
     assert not plain.mark.any()
@@ -145,13 +145,13 @@ def test_the_shortcut_changes_the_pixels_of_its_mark_and_no_others():
 
 def test_every_action_has_a_mark_of_its_own_that_can_also_mislead():
     looks = set()
-    for action in people.ACTIONS:
-        clip = people.shortcut(action, seed=0, frames=4)
+    for action in samples.ACTIONS:
+        clip = samples.shortcut(action, seed=0, frames=4)
         rows, columns = np.nonzero(clip.mark[0])
         colour = clip.frames[:, clip.mark[0]].mean((0, 1))
         looks.add((rows.min(), columns.min(), *(round(value / 40) for value in colour)))
-    assert len(looks) == len(people.ACTIONS)
-    wrong, right = people.shortcut("jog", mark="kick", seed=3), people.shortcut("kick", seed=3)
+    assert len(looks) == len(samples.ACTIONS)
+    wrong, right = samples.shortcut("jog", mark="kick", seed=3), samples.shortcut("kick", seed=3)
     np.testing.assert_array_equal(wrong.mark, right.mark)
     np.testing.assert_array_equal(wrong.frames[wrong.mark], right.frames[right.mark])
     assert wrong.label == "jog"
@@ -160,20 +160,20 @@ def test_every_action_has_a_mark_of_its_own_that_can_also_mislead():
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda: people.single("kik"), r"action 'kik' is not one of .*; did you mean 'kick'\?"),
-        (lambda: people.single("zzz"), r"action 'zzz' is not one of 'wave one hand', .*'arm circle'$"),
-        (lambda: people.single("idle"), "action 'idle' is not one of"),
-        (lambda: people.contrast("jog", "waving one hand"), r"b 'waving one hand' .* mean 'wave one hand'"),
-        (lambda: people.contrast("jog", "jog"), "two different actions, got 'jog' twice"),
-        (lambda: people.compose("kick", "jog"), "arms 'kick' is not one of 'wave one hand'"),
-        (lambda: people.compose("clap", "clap"), "legs 'clap' is not one of 'kick', 'squat', 'jog'"),
-        (lambda: people.shortcut("jog", mark="jogg"), r"mark 'jogg' .* mean 'jog'"),
-        (lambda: people.window("jog", 4, 16), r"0 <= first < last < 16 \(frames\), got 4 and 16"),
-        (lambda: people.window("jog", 4, 4), "first < last"),
-        (lambda: people.window("jog", -1, 4), "first must be a whole number, 0 or more, got -1"),
-        (lambda: people.still(seed=-1), "seed must be a whole number, 0 or more, got -1"),
-        (lambda: people.still(frames=3), "frames must be a whole number, 4 or more, got 3"),
-        (lambda: people.camera("jog", size=31.5), r"size must be a whole number, 32 or more, got 31\.5"),
+        (lambda: samples.single("kik"), r"action 'kik' is not one of .*; did you mean 'kick'\?"),
+        (lambda: samples.single("zzz"), r"action 'zzz' is not one of 'wave one hand', .*'arm circle'$"),
+        (lambda: samples.single("idle"), "action 'idle' is not one of"),
+        (lambda: samples.contrast("jog", "waving one hand"), r"b 'waving one hand' .* mean 'wave one hand'"),
+        (lambda: samples.contrast("jog", "jog"), "two different actions, got 'jog' twice"),
+        (lambda: samples.compose("kick", "jog"), "arms 'kick' is not one of 'wave one hand'"),
+        (lambda: samples.compose("clap", "clap"), "legs 'clap' is not one of 'kick', 'squat', 'jog'"),
+        (lambda: samples.shortcut("jog", mark="jogg"), r"mark 'jogg' .* mean 'jog'"),
+        (lambda: samples.window("jog", 4, 16), r"0 <= first < last < 16 \(frames\), got 4 and 16"),
+        (lambda: samples.window("jog", 4, 4), "first < last"),
+        (lambda: samples.window("jog", -1, 4), "first must be a whole number, 0 or more, got -1"),
+        (lambda: samples.still(seed=-1), "seed must be a whole number, 0 or more, got -1"),
+        (lambda: samples.still(frames=3), "frames must be a whole number, 4 or more, got 3"),
+        (lambda: samples.camera("jog", size=31.5), r"size must be a whole number, 32 or more, got 31\.5"),
     ],
 )
 def test_a_bad_argument_is_told_clearly(call, text):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from notebook_explain.samples.people.body import PARTS, Floats
+from notebook_explain.samples.body import PARTS, Floats
 
 MAIN, EDGE, SECOND, THIRD = range(4)  # the tones of a part: itself, its outline, stripes or eyes, waistband
 KINDS = 4
