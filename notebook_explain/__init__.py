@@ -19,9 +19,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from notebook_explain import samples
     from notebook_explain.clip import Clip
+    from notebook_explain.display import to_html
     from notebook_explain.explanations import ExplainError, Target, load
     from notebook_explain.methods import SaliencyTubes
     from notebook_explain.models import VideoModel, adapt
+    from notebook_explain.models.demo import demo_model
     from notebook_explain.one_call import demo, explain
     from notebook_explain.widgets import TubeViewer
 
@@ -34,13 +36,16 @@ _HOMES = {
     "VideoModel": "models",
     "adapt": "models",
     "demo": "one_call",
+    "demo_model": "models.demo",
     "explain": "one_call",
     "load": "explanations",
     "samples": "samples",
+    "to_html": "display",
 }
 
 __all__ = [  # noqa: RUF022  in the order in which a person meets them
     "demo",
+    "demo_model",
     "explain",
     "Clip",
     "adapt",
@@ -49,6 +54,7 @@ __all__ = [  # noqa: RUF022  in the order in which a person meets them
     "Target",
     "TubeViewer",
     "load",
+    "to_html",
     "samples",
     "ExplainError",
     "__version__",

@@ -1,47 +1,33 @@
-"""The demo and the one call, as a newcomer uses them; and the command line that `make demo` runs."""
+"""The demo and the one call, as a newcomer uses them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import pytest
-from PIL import Image
 
 import notebook_explain as ne
-from notebook_explain.__main__ import main
+from notebook_explain import one_call
 from tests import zoo
 
 
-def test_the_demo_is_right_and_its_evidence_lies_on_what_moves() -> None:
+def test_the_demo_names_both_actions_and_finds_each_on_who_does_it() -> None:
     tubes = ne.demo()
-    sample = ne.samples.demo_clip()
-    assert tubes.targets[0].name == sample.label
-    assert (tubes.targets[0].probability or 0) > 0.9
+    sample = ne.samples.contrast(*one_call.DEMO_ACTIONS, seed=one_call.DEMO_SEED)
+    np.testing.assert_array_equal(tubes.clip.frames, sample.frames)
+    assert {name for name, _ in tubes.targets[0].top5[:2]} == set(sample.labels)
+    assert [target.name for target in tubes.targets] == list(sample.labels)
     assert tubes.clip.source.startswith("synthetic sample")
-    evidence = tubes.volume().clip(min=0)
-    inside = evidence[sample.mask].sum() / evidence.sum()
-    assert inside > 2 * sample.mask.mean()
+    for at, (own, other) in enumerate([sample.people, sample.people[::-1]]):
+        evidence = tubes.volume(target=at).clip(min=0)
+        assert evidence[own.person].sum() > 4 * evidence[other.person].sum()
 
 
-def test_the_command_writes_a_page_and_a_picture_and_says_where(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["demo", "--out", str(tmp_path / "new folder")]) == 0
-    said = capsys.readouterr().out
-    page, picture = tmp_path / "new folder" / "demo.html", tmp_path / "new folder" / "demo.png"
-    assert str(page) in said
-    assert str(picture) in said
-    assert "of the evidence for it in" in said
-    assert page.stat().st_size > 50_000
-    with Image.open(picture) as image:
-        assert image.size[0] > 600
-
-
-def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "file").write_text("in the way")
-    assert main(["demo", "--out", str(tmp_path / "file" / "x")]) == 2
-    assert capsys.readouterr().err.startswith("notebook-explain: ")
+def test_the_demo_model_explains_any_clip_and_keeps_its_names() -> None:
+    model = ne.demo_model()
+    tubes = ne.explain(model, ne.samples.single("squat", seed=11))
+    assert tubes.targets[0].name == "squat"
+    assert not tubes.provenance.caveats  # everything about it is stated
 
 
 def test_one_call_takes_a_path_and_a_module(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A small 3-D residual network that tells the motions of `notebook_explain.samples` apart.
+"""The bundled network: a small 3-D residual one that tells the actions of `notebook_explain.samples` apart.
 
 It sees only what differs from the mean over time, so what stands still has no say. The blocks are of three kinds, as
 in the networks that people explain: plain, grouped and depthwise convolutions.
@@ -6,17 +6,13 @@ in the networks that people explain: plain, grouped and depthwise convolutions.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import torch
 from torch import Tensor, nn
 
-from notebook_explain.samples import CLASSES
+from notebook_explain.samples import ACTIONS
 
-LABELS = CLASSES
+LABELS = ACTIONS
 FRAMES, SIZE = 16, 64
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)  # of red, green, blue in 0 to 1
-WEIGHTS = Path(__file__).with_name("weights.pt")
 
 Triple = tuple[int, int, int]
 
@@ -29,6 +25,11 @@ def conv_bn(inputs: int, outputs: int, kernel: Triple, stride: Triple = (1, 1, 1
     )
 
 
+def _pooled(inputs: int, outputs: int, stride: Triple) -> nn.Sequential:
+    """A shortcut that sees every position; a 1 x 1 x 1 convolution with a stride would skip most, and be no faster."""
+    return nn.Sequential(nn.AvgPool3d(stride), *conv_bn(inputs, outputs, (1, 1, 1)))
+
+
 class Residual(nn.Module):
     """Two 3 x 3 x 3 convolutions beside a shortcut; the sum goes through a ReLU.
 
@@ -37,7 +38,7 @@ class Residual(nn.Module):
     conv1, conv2 : nn.Sequential
         Convolution and batch normalisation; the first one has the stride.
     shortcut : nn.Module
-        Nothing, or a 1 x 1 x 1 convolution where the shape changes.
+        Nothing, or average pooling and a 1 x 1 x 1 convolution where the shape changes.
     relu1, relu2 : nn.ReLU
         After the first convolution, after the sum.
     """
@@ -48,7 +49,7 @@ class Residual(nn.Module):
         self.relu1 = nn.ReLU()
         self.conv2 = conv_bn(outputs, outputs, (3, 3, 3), groups=groups)
         same = inputs == outputs and stride == (1, 1, 1)
-        self.shortcut: nn.Module = nn.Identity() if same else conv_bn(inputs, outputs, (1, 1, 1), stride)
+        self.shortcut: nn.Module = nn.Identity() if same else _pooled(inputs, outputs, stride)
         self.relu2 = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -117,19 +118,3 @@ class DemoNet(nn.Module):
         moving = clips - clips.mean(dim=2, keepdim=True)
         logits: Tensor = self.head(self.pool(self.blocks(self.stem(moving))).flatten(1))
         return logits
-
-
-def demo_net() -> DemoNet:
-    """Build the trained network in eval mode, on the CPU, in float32; the global random state is left alone.
-
-    Raises
-    ------
-    FileNotFoundError
-        The package was installed without its weights.
-    """
-    with torch.device("meta"):  # no storage and no random numbers for weights that the file replaces
-        net = DemoNet()
-    stored: dict[str, Tensor] = torch.load(WEIGHTS, map_location="cpu", weights_only=True)
-    state = {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
-    net.load_state_dict(state, assign=True)
-    return net.eval()

@@ -1,0 +1,49 @@
+"""The demo networks' weights as files: half precision, a state dict and nothing else."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from notebook_explain.models.demo.branches import BranchNet
+from notebook_explain.models.demo.net import DemoNet
+from notebook_explain.writing import replacing
+
+NETS: dict[str, type[nn.Module]] = {"residual": DemoNet, "branches": BranchNet}
+WEIGHTS = Path(__file__).with_name("weights.pt")
+
+
+def load(name: str, path: Path) -> nn.Module:
+    """Build a trained network in eval mode, on the CPU, in float32; the global random state is left alone.
+
+    Parameters
+    ----------
+    name : str
+        One of `NETS`.
+    path : Path
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file.
+    RuntimeError
+        The weights of another network.
+    """
+    with torch.device("meta"):  # no storage and no random numbers for weights that the file replaces
+        net = NETS[name]()
+    stored: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    state = {key: value.float() if value.is_floating_point() else value for key, value in stored.items()}
+    net.load_state_dict(state, assign=True)
+    return net.eval()
+
+
+def save(net: nn.Module, path: Path) -> None:
+    """Write the state dict in half precision, whole or not at all."""
+    state = {name: value.half() if value.is_floating_point() else value for name, value in net.state_dict().items()}
+    buffer = io.BytesIO()  # given a path, torch.save would write its name into the file
+    torch.save(state, buffer)
+    with replacing(path) as part:
+        part.write_bytes(buffer.getvalue())
