@@ -1,0 +1,239 @@
+"""What the commands do: read what was asked for, call the package, say what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from notebook_explain.command_line import ways_out
+from notebook_explain.command_line.errors import as_options, in_words, meant
+from notebook_explain.command_line.labels import read_labels
+from notebook_explain.command_line.telling import heard, show, steps, tell
+
+if TYPE_CHECKING:
+    from notebook_explain.clip import Clip
+    from notebook_explain.explanations import Tubes
+    from notebook_explain.models import VideoModel
+
+Step = Callable[[str], None]
+Row = tuple[Any, ...]
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Explain the bundled clip with the bundled model."""
+    from notebook_explain.one_call import demo
+
+    folder: Path = options.out
+    folder.mkdir(parents=True, exist_ok=True)
+    with steps(3) as step:
+        step("explaining the clip")
+        tubes = demo()
+        step("writing demo.html")
+        page = tubes.to_html(folder / "demo.html", title="notebook_explain: demo")
+        step("writing demo.png")
+        picture = ways_out.write(tubes, folder / "demo.png", {})
+    show(
+        [
+            *_about(tubes, {}),
+            ("page", page.resolve(), "interactive; open it in a browser, no network needed"),
+            ("picture", picture.resolve()),
+        ]
+    )
+    return 0
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Explain a clip with a network of the user's, and write what was asked for."""
+    sources = [Path(options.clip), *filter(None, (options.weights, options.labels))]
+    ways_out.check(options.out, sources)
+    with heard() as warnings:
+        with _theirs(5 + len(options.out)) as step:
+            tubes, weights = _explained(options, step)
+            shown = _stated(layer=options.layer, threshold=options.threshold)
+            written, mistakes = _written(tubes, options, shown, step)
+        show([*_about(tubes, shown, weights), *written])
+    for text in warnings:
+        if not any(caveat in text for caveat in tubes.provenance.caveats):  # those are among the rows
+            tell(as_options(text))
+    return _end(mistakes)
+
+
+def layers(options: argparse.Namespace) -> int:
+    """List the layers of a network."""
+    with heard(), _theirs(2) as step:
+        model, _ = _model(options, step)
+    parallel = any(layer.pathway is not None for layer in model.layers)
+    show(
+        [
+            (layer.name, layer.kind, _grid(layer.grid), *((_or_dash(layer.pathway),) if parallel else ()))
+            for layer in model.layers
+        ],
+        head=("layer", "kind", "time x height x width", *(("pathway",) if parallel else ())),
+    )
+    for caveat in model.caveats:
+        tell(as_options(caveat))
+    return 0
+
+
+def open_(options: argparse.Namespace) -> int:
+    """Say what a saved explanation holds, and write it in other forms; torch is not needed."""
+    from notebook_explain.explanations import load
+
+    ways_out.check(options.out, [options.file, Path(f"{options.file}.npz")])
+    tubes = load(options.file)
+    shown = _stated(layer=options.layer, threshold=options.threshold, target=_place(tubes, options.target))
+    rows = _about(tubes, shown, every_layer=True)
+    with steps(len(options.out)) as step:
+        written, mistakes = _written(tubes, options, shown, step)
+    show([*rows, *written])
+    return _end(mistakes)
+
+
+@contextmanager
+def _theirs(total: int) -> Iterator[Step]:
+    """Run code of the user's: what it prints is no result of ours, and the folders it imports from are its own."""
+    before = list(sys.path)
+    try:
+        with redirect_stdout(sys.stderr), steps(total) as step:
+            yield step
+    finally:
+        sys.path[:] = before
+
+
+def _explained(options: argparse.Namespace, step: Step) -> tuple[Tubes, str]:
+    """Tubes, and where the weights came from."""
+    from notebook_explain.clip import Clip
+
+    step("looking at the clip")
+    limits = _stated(fps=options.fps, max_pixels=options.max_pixels)
+    Clip.read(options.clip, frames=1, **limits)  # a mistyped path is told before torch is loaded and a network built
+    model, weights = _model(options, step)
+    step("reading the clip")
+    part = _stated(window=options.window, stride=options.stride, crop=options.crop, **limits)
+    clip = Clip.read(options.clip, frames=model.preprocessing.frames, size=model.preprocessing.size, **part)
+    step("explaining it")
+    return _tubes(model, clip, options), weights
+
+
+def _tubes(model: VideoModel, clip: Clip, options: argparse.Namespace) -> Tubes:
+    from notebook_explain.methods import SaliencyTubes
+    from notebook_explain.models.loading import in_short, raised_by_a_network
+
+    explainer = SaliencyTubes(layers=_layers(model, options.layer))
+    try:
+        return explainer(model, clip, _targets(model, options.target))
+    except Exception as error:
+        if meant(error) or not raised_by_a_network(error):
+            raise
+        raise ValueError(f"the network raised {in_short(error)}, when it was shown the clip") from error
+
+
+def _model(options: argparse.Namespace, step: Step) -> tuple[VideoModel, str]:
+    labels = None if options.labels is None else read_labels(options.labels)
+    step("loading the network")  # said before torch is imported, which takes a while
+    from notebook_explain.models import adapt
+    from notebook_explain.models.loading import build, load_weights
+
+    sys.path.insert(0, str(Path.cwd()))  # only now: a file random.py that lies there is not what torch wants to import
+    network = build(options.model)
+    weights = f"as {options.model} gives them"
+    if options.weights is not None:
+        weights = load_weights(network, options.weights)
+    step("measuring its layers")
+    how = {name: getattr(options, name) for name in ("size", "frames", "mean", "std", "layout")}
+    return adapt(network, labels=labels, **how), weights
+
+
+def _layers(model: VideoModel, name: str | None) -> tuple[str, ...] | None:
+    """The usual layers, and one more where another is asked for."""
+    usual = tuple(layer.name for layer in model.layers)
+    return None if name is None or name in usual else (*usual, model.layer(name).name)
+
+
+def _targets(model: VideoModel, texts: Sequence[str] | None) -> list[str | int] | None:
+    """Labels, or indices: a number that is no label."""
+    names = {name for labels in model.labels.values() for name in labels}
+    if texts is None:
+        return None
+    return [int(text) if _is_index(text) and text not in names else text for text in texts]
+
+
+def _place(tubes: Tubes, text: str | None) -> int | None:
+    """Which of the targets computed is meant, by name or place."""
+    if text is None:
+        return None
+    named = any(target.name == text for target in tubes.targets)
+    return tubes.target_index(int(text) if _is_index(text) and not named else text)
+
+
+def _is_index(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10
+
+
+def _stated(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _written(
+    tubes: Tubes, options: argparse.Namespace, shown: ways_out.Shown, step: Step
+) -> tuple[list[Row], list[str]]:
+    """Write all forms that can be written: rows for them, and what went wrong with the others."""
+    rows: list[Row] = []
+    mistakes = []
+    for path in dict.fromkeys(options.out):
+        step(f"writing {path.name}")
+        try:
+            rows.append(("wrote", ways_out.write(tubes, path, shown)))
+        except Exception as error:
+            if options.traceback or not meant(error):
+                raise
+            mistakes.append(in_words(error))
+    return rows, mistakes
+
+
+def _end(mistakes: Sequence[str]) -> int:
+    for text in mistakes:
+        tell(text)
+    return 2 if mistakes else 0
+
+
+def _about(tubes: Tubes, shown: ways_out.Shown, weights: str = "", every_layer: bool = False) -> list[Row]:
+    """What an explanation says, as rows: a word for what it is, and its fields."""
+    from notebook_explain.explanations import DEFAULT_THRESHOLD
+    from notebook_explain.explanations.remarks import caveats
+
+    time, height, width = tubes.clip.size
+    p, layer = tubes.provenance, tubes.layer(shown.get("layer"))
+    threshold = shown.get("threshold", DEFAULT_THRESHOLD)
+    targets = [shown["target"]] if "target" in shown else range(len(tubes.targets))
+    span = "" if tubes.clip.times is None else f", {tubes.clip.times[0]:.2f} to {tubes.clip.times[-1]:.2f} s"
+    best = {target.head: target.top5 for target in tubes.targets}
+    rows: list[Row] = [
+        ("clip", tubes.clip.name, f"{time} frames of {height} x {width}{span}"),
+        ("model", p.model),
+        *([("weights", weights)] if weights else []),
+        *(
+            ("class", f"{head}: {name}" if head else name, f"{100 * share:.1f} %")
+            for head, five in best.items()
+            for name, share in five
+        ),
+        *(("evidence", tubes.in_words(threshold, layer.name, target)) for target in targets),
+        ("seen at", f"layer {layer.name} ({layer.kind}), from {threshold:.0%} of its largest value"),
+    ]
+    if every_layer:
+        rows += [("layer", entry.name, entry.kind, _grid(entry.grid)) for entry in tubes.layers]
+        versions = ", ".join(f"{name} {version}" for name, version in p.versions.items())
+        rows.append(("made by", p.method, f"{p.seconds:.2f} s", versions))
+    return rows + [("caveat", as_options(caveat)) for caveat in caveats(tubes)]
+
+
+def _grid(grid: Sequence[int]) -> str:
+    return "x".join(map(str, grid))
+
+
+def _or_dash(value: int | None) -> str:
+    return "-" if value is None else str(value)
