@@ -1,0 +1,5 @@
+"""Class Feature Pyramids: layer by layer, which kernels inform a class."""
+
+from notebook_explain.methods.feature_pyramid.published import published_backstep, published_first
+
+__all__ = ["published_backstep", "published_first"]
