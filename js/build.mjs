@@ -5,6 +5,19 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
+/** Shaders lie in template strings, which esbuild leaves as they are: their comments and blanks need not travel. */
+const shaders = {
+  name: "shaders",
+  setup({ onLoad }) {
+    onLoad({ filter: /shaders\.js$/ }, async ({ path }) => ({
+      contents: (await readFile(path, "utf8"))
+        .replace(/\s*\/\/.*$/gm, "")
+        .replace(/(?<!300 es)\n\s*/g, " ")
+        .replace(/ ?([;,{}()=<>*+?:]) ?/g, "$1"),
+    }));
+  },
+};
+
 const here = dirname(fileURLToPath(import.meta.url));
 const target = resolve(here, "../notebook_explain/static");
 const LARGEST = { "tube_viewer.js": 60_000 }; // bytes; the text travels with every instance of the widget
@@ -20,6 +33,7 @@ const { outputFiles } = await build({
   legalComments: "none",
   charset: "utf8",
   write: false,
+  plugins: [shaders],
 });
 const styles = await build({
   absWorkingDir: here,

@@ -1,4 +1,4 @@
-"""Which view, figure or page shows which explanation, and what a cell shows: the widget, with a picture to fall back on.
+"""Which view, figure, film or page shows which explanation, and what a cell shows: the widget, or the page.
 
 Running a cell again closes the widget that its last run drew, so that a cell run a hundred times costs what one run
 costs.
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from notebook_explain.explanations import Tubes
-from notebook_explain.explanations.writing import replacing
+from notebook_explain.explanations.remarks import origin, shortened
+from notebook_explain.writing import replacing
 
 if TYPE_CHECKING:
     from notebook_explain.widgets import TubeViewer
@@ -29,55 +32,146 @@ def view(explanation: Tubes, **state: Any) -> TubeViewer:
 
 def figure(explanation: Tubes, **options: Any) -> Any:
     """Return the matplotlib figure of an explanation."""
-    from notebook_explain import figures
+    from notebook_explain.figures import paper
 
-    return figures.tubes_figure(explanation, **options)
+    return paper.tubes_figure(explanation, **options)
 
 
-def to_html(explanation: Tubes, path: str | os.PathLike[str], title: str | None = None) -> Path:
-    """Write one interactive page; an existing file is replaced as a whole."""
-    from notebook_explain.widgets import page
+def to_gif(explanation: Tubes, path: str | os.PathLike[str], **options: Any) -> Path:
+    """Write an explanation as a GIF."""
+    from notebook_explain.figures import moving
 
+    return moving.tubes_gif(explanation, path, **options)
+
+
+def to_video(explanation: Tubes, path: str | os.PathLike[str], **options: Any) -> Path:
+    """Write an explanation as a video."""
+    from notebook_explain.figures import moving
+
+    return moving.tubes_video(explanation, path, **options)
+
+
+def to_ipyvolume(explanation: Tubes, **options: Any) -> Any:
+    """Return an ipyvolume figure of an explanation."""
+    from notebook_explain.widgets import volume
+
+    return volume.tubes_volume(explanation, **options)
+
+
+def to_html(explanations: Tubes | Iterable[Tubes], path: str | os.PathLike[str], title: str | None = None) -> Path:
+    """Write one interactive HTML page of one or several explanations, one below the other.
+
+    It opens anywhere, with no kernel and no network; an existing file is replaced as a whole.
+
+    Parameters
+    ----------
+    explanations : Tubes, or several of them
+    path : path to a file
+    title : str, optional
+        Heading of the page, plain text; by default what is explained.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        Something else than explanations; none at all; a folder that is not there.
+    """
     path = Path(path)
-    widget = view(explanation)
-    try:
-        text = page([widget], title or _title(explanation), notes(explanation))
-    finally:
-        widget.close()
+    shown = [explanations] if isinstance(explanations, Tubes) else list(explanations)
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(_page(shown, title), encoding="utf-8")
     return path
 
 
+def _page(explanations: Sequence[Tubes], title: str | None) -> str:
+    from notebook_explain.widgets import page
+
+    wrong = [type(other).__name__ for other in explanations if not isinstance(other, Tubes)]
+    if wrong:
+        raise TypeError(f"a page shows explanations, such as tubes; got {', '.join(wrong)}")
+    if not explanations:
+        raise ValueError("there is nothing to show; give at least one explanation")
+    alone = len(explanations) == 1
+    widgets, notes = [], []
+    try:
+        for explanation in explanations:
+            heading = f"{_title(explanation)} ({explanation.clip.name})"
+            widgets.append(view(explanation, title="" if alone else heading))
+            notes += [line if alone else f"{heading}: {line}" for line in origin(explanation)]
+        whole = _title(explanations[0]) if alone else f"{len(explanations)} explanations"
+        return page(widgets, title or whole, notes)
+    finally:
+        for widget in widgets:
+            widget.close()
+
+
 def _title(explanation: Tubes) -> str:
-    names = [repr(target.name) for target in explanation.targets]
+    names = [repr(shortened(target.name, 80)) for target in explanation.targets]
     return f"Why {', '.join(names[:3])}{' …' if len(names) > 3 else ''}?"
 
 
-def notes(explanation: Tubes) -> list[str]:
-    """Where an explanation comes from, as lines."""
-    p = explanation.provenance
-    versions = ", ".join(f"{name} {version}" for name, version in p.versions.items())
-    return [
-        f"{p.method} of {p.model}; clip: {explanation.clip.name}",
-        f"{p.forwards} forward, {p.backwards} backward, {p.seconds:.2f} s; {versions}",
-    ]
-
-
 def mimebundle(explanation: Tubes) -> Any:
-    """What a cell shows: the widget, and a picture where no widget runs (GitHub, nbviewer)."""
-    from notebook_explain import figures
+    """What a cell shows: the widget, and a picture where no widget runs (GitHub, nbviewer).
+
+    Where no front end is there to run a widget (``jupyter nbconvert --execute``, papermill), it is the page instead:
+    whoever reads the notebook later needs neither a kernel nor a network.
+    """
+    cell, run = _cell()
+    if cell is None and run is not None:
+        return embed(explanation)._repr_mimebundle_()
+    from notebook_explain.figures import strip_png
 
     widget = view(explanation)
-    _close_last_run(widget)
+    _close_last_run(widget, cell, run)
     shown = widget._repr_mimebundle_()
     data, metadata = shown if isinstance(shown, tuple) else (shown, {})
-    picture = base64.b64encode(figures.strip_png(explanation)).decode()
-    return {**(data or {}), "text/plain": repr(explanation), "image/png": picture}, metadata
+    picture = base64.b64encode(strip_png(explanation)).decode()
+    return {**(data or {}), "text/plain": _named(explanation), "image/png": picture}, metadata
 
 
-def _close_last_run(widget: Any) -> None:
-    cell, run = _cell()
+def embed(explanation: Tubes, title: str | None = None) -> Embedded:
+    """Return the page of an explanation, to stand in a cell."""
+    from notebook_explain.figures import strip_png
+    from notebook_explain.widgets.page import frame
+
+    words = f"{explanation.in_words()} ({explanation.clip.name})"
+    picture = base64.b64encode(strip_png(explanation)).decode()
+    return Embedded(frame(_page([explanation], title), picture, words), picture, _named(explanation))
+
+
+def _named(explanation: Tubes) -> str:
+    """Its repr without the folders that the clip lies in: notebooks are passed on."""
+    return repr(replace(explanation, clip=replace(explanation.clip, source=explanation.clip.name)))
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A page in the output of a cell: saved with the notebook, alive without a kernel, a widget or a network.
+
+    Attributes
+    ----------
+    html : str
+        An element that shows the page, and the picture where a page may not stand (GitHub; a notebook not trusted).
+    png : str
+        The picture, in base64.
+    text : str
+    """
+
+    html: str
+    png: str
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Embedded({self.text}, {len(self.html):,} bytes)"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
+        return {"text/html": self.html, "image/png": self.png, "text/plain": self.text}, {}
+
+
+def _close_last_run(widget: Any, cell: str | None, run: Any) -> None:
     if cell is None:
         return
     before, widgets = _drawn.get(cell, (None, []))

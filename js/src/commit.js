@@ -3,11 +3,11 @@
 
 /**
  * @typedef {Object} Commits
- * @property {(name: import("./state.js").Movable, value: any) => void} set - change the model, tell no kernel
+ * @property {(name: import("./position.js").Movable, value: any) => void} set - change the model, tell no kernel
  * @property {() => void} commit - the gesture is over: tell the kernel, once, if anything changed
  * @property {() => void} commitAtMost - as `commit`, but never sooner than `pause` after the last one
  * @property {(delay: number) => void} commitLater - commit when nothing came for `delay` ms (a wheel has no end)
- * @property {(name: import("./state.js").Movable) => void} heard - the model changed by another hand (Python, a link)
+ * @property {(name: import("./position.js").Movable) => void} heard - the model changed by another hand (Python, a link)
  * @property {() => boolean} setting - whether a change now on its way is our own
  */
 
@@ -18,7 +18,7 @@
  * @returns {Commits}
  */
 export function createCommits(model, signal, pause = 500) {
-  /** What the kernel believes of each trait that we changed since. @type {Map<import("./state.js").Movable, unknown>} */
+  /** What the kernel believes of each trait that we changed since. @type {Map<import("./position.js").Movable, unknown>} */
   const believed = new Map();
   let last = Number.NEGATIVE_INFINITY;
   let depth = 0;

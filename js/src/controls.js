@@ -1,18 +1,15 @@
-// The rows beneath the pictures: frame, layer, threshold; the class; the legend; what one has to know.
-import { AGAINST, cssGradient, FOR } from "./colours.js";
+// The compact bar beneath the pictures, and what stands above and below it: the class, the legend, what one has to know.
+import { cssGradient, rampsOf } from "./colours.js";
 import { h } from "./dom.js";
-import { frameWords, layerWords, targetWords, whole } from "./words.js";
+import { createDrawer } from "./drawer.js";
+import { createNetwork } from "./network.js";
+import { plainTargets, SPEEDS } from "./position.js";
+import { createMenu, createSlider } from "./slider.js";
+import { explained, frameWords, layerWords, targetWords, verdict, whole } from "./words.js";
 
 /** @typedef {import("./state.js").Content} Content */
-/** @typedef {import("./state.js").Position} Position */
-/** @typedef {"frame" | "layer" | "threshold"} SliderName */
-
-/**
- * @typedef {Object} Hands what the controls do; the viewer decides what it means
- * @property {(name: "frame" | "layer" | "threshold" | "target", value: number) => void} move - while a gesture lasts
- * @property {() => void} done - when it has ended
- * @property {() => void} play - start or stop
- */
+/** @typedef {import("./position.js").Position} Position */
+/** @typedef {import("./slider.js").Hands} Hands */
 
 const PLAY = "M4 2.5v11l9-5.5z";
 const PAUSE = "M4 2.5h3v11H4zM9 2.5h3v11H9z";
@@ -28,102 +25,121 @@ function icon(path) {
   return svg;
 }
 
-/**
- * A slider whose gesture ends once: on release, or when a key held down comes up.
- * @param {SliderName} name
- * @param {string} label
- * @param {{max: number, step: number}} range
- * @param {Hands} hands
- * @param {AbortSignal} signal
- */
-function createSlider(name, label, { max, step }, hands, signal) {
-  const input = h("input", { type: "range", "data-name": name, "aria-label": label, min: 0, max, step });
-  input.disabled = max === 0;
-  const output = h("span", { class: "ne-value" });
-  let held = false;
-  input.addEventListener("input", () => hands.move(name, Number(input.value)), { signal });
-  input.addEventListener("keydown", () => (held = true), { signal });
-  input.addEventListener("change", () => held || hands.done(), { signal });
-  const released = () => {
-    held = false;
-    hands.done();
-  };
-  input.addEventListener("keyup", released, { signal });
-  input.addEventListener("blur", released, { signal });
+/** Play, where it is, how fast. @param {Content} content @param {Hands} hands @param {AbortSignal} signal */
+export function createPlayBar(content, hands, signal) {
+  const play = h("button", { type: "button", "data-name": "play", class: "ne-play" });
+  play.addEventListener("click", hands.play, { signal });
+  play.disabled = content.size[0] < 2;
+  const words = h("span", { class: "ne-value" });
+  const speeds = SPEEDS.map((speed) => /** @type {[string, string]} */ ([String(speed), `${speed}×`]));
+  const speed = createMenu("speed", "speed", speeds, hands, Number, signal);
+  let playing = /** @type {boolean | null} */ (null);
   return {
-    input,
-    row: h("div", { class: `ne-row ne-row-${name}` }, h("span", { class: "ne-label" }, label), input, output),
-    /** @param {number} value @param {string} words */
-    show(value, words) {
-      if (Number(input.value) !== value) input.value = String(value);
-      input.style.setProperty("--ne-done", max ? `${(100 * value) / max}%` : "0%");
-      input.setAttribute("aria-valuetext", words);
-      output.textContent = words;
+    element: h("div", { class: "ne-row-frame ne-play-bar" }, play, words, speed.select),
+    /** @param {Position} at */
+    show(at) {
+      words.textContent = frameWords(content, at.frame);
+      speed.show(at.speed);
+      if (playing === at.playing) return;
+      playing = at.playing;
+      play.replaceChildren(icon(playing ? PAUSE : PLAY));
+      play.setAttribute("aria-label", playing ? "pause" : "play");
+      play.title = playing ? "pause (space)" : "play (space)";
     },
   };
 }
 
-/** @param {Content} content @param {Hands} hands @param {AbortSignal} signal */
+/** The class explained, and the one that its map is compared with. @param {Content} content @param {Hands} hands @param {AbortSignal} signal */
 function createTarget(content, hands, signal) {
-  if (content.targets.length < 2) {
-    const only = h("strong", {}, targetWords(content.targets[0]));
+  const { targets } = content;
+  if (targets.length < 2) {
+    const only = h("strong", {}, targetWords(targets[0]));
     return { element: h("span", { class: "ne-target" }, h("span", {}, "evidence for "), only), show() {} };
   }
-  const select = h("select", { "data-name": "target", "aria-label": "class explained" });
-  for (const [index, target] of content.targets.entries())
-    select.append(h("option", { value: index }, targetWords(target)));
-  select.addEventListener(
-    "change",
-    () => {
-      hands.move("target", Number(select.value));
-      hands.done();
-    },
-    { signal },
-  );
+  const names = targets.map((target, k) => /** @type {[string, string]} */ ([String(k), targetWords(target)]));
+  const target = createMenu("target", "class explained", names, hands, Number, signal);
+  const plain = plainTargets(content);
+  const others = plain.map((k) => /** @type {[string, string]} */ ([String(k), targets[k].name]));
+  const read = (/** @type {string} */ value) => (value === "null" ? null : Number(value));
+  const against = createMenu("against", "rather than", [["null", "–"], ...others], hands, read, signal);
+  const rather = h("label", {}, h("span", {}, "rather than"), against.select);
   return {
-    element: h("label", { class: "ne-target" }, h("span", {}, "evidence for"), select),
-    /** @param {number} target */
-    show(target) {
-      select.value = String(target);
+    element: h(
+      "div",
+      { class: "ne-target" },
+      h("label", {}, h("span", {}, "evidence for"), target.select),
+      plain.length > 1 ? rather : "",
+    ),
+    /** @param {Position} at */
+    show(at) {
+      target.show(at.target);
+      against.show(at.against);
+      against.select.disabled = !plain.includes(at.target);
+      for (const option of against.select.options) option.disabled = option.value === String(at.target);
     },
   };
 }
 
-/** The two ramps on one scale, what the threshold hides dimmed. */
+/** The ramps on one scale, what the threshold hides dimmed. */
 function createLegend() {
+  const [low, high] = [h("span", {}), h("span", {})];
   const bar = h("div", { class: "ne-ramp" });
   const hidden = h("div", { class: "ne-ramp-hidden" });
-  bar.style.backgroundImage = `${cssGradient(AGAINST, "to left")}, ${cssGradient(FOR, "to right")}`;
   bar.append(hidden);
-  const element = h("div", { class: "ne-legend" }, h("span", {}, "against"), bar, h("span", {}, "for"));
+  const element = h("div", { class: "ne-legend" }, low, bar, high);
   return {
     element,
-    /** @param {number} threshold */
-    show(threshold) {
-      hidden.style.left = `${50 - 50 * threshold}%`;
+    /** @param {Position} at */
+    show({ threshold, sign, colours, scale }) {
+      const { positive, negative } = rampsOf(colours, sign);
+      const ramps = { both: [negative, positive], positive: [positive], negative: [negative] }[sign] ?? [];
+      const both = ramps.length > 1;
+      bar.style.backgroundImage = both
+        ? `${cssGradient(negative, "to left")}, ${cssGradient(positive, "to right")}`
+        : cssGradient(ramps[0], "to right");
+      bar.style.backgroundSize = both ? "50% 100%" : "100% 100%";
+      low.textContent = both ? "against" : "weak";
+      high.textContent = both ? "for" : `strong ${sign === "positive" ? "for" : "against"}`;
+      hidden.style.left = both ? `${50 - 50 * threshold}%` : "0";
       hidden.style.width = `${100 * threshold}%`;
-      element.title = `Evidence weaker than ${whole(threshold)} of the layer's strongest is not shown`;
+      const whose = scale === "frame" ? "frame's" : "layer's";
+      element.title = `Evidence weaker than ${whole(threshold)} of the ${whose} strongest is not shown`;
     },
   };
 }
 
-/** @param {string[]} caveats */
-function createCaveats(caveats) {
+/** @param {Content} content */
+function createCaveats({ caveats, layers }) {
   const own = h("ul", {});
-  const element = h("div", { class: "ne-caveats" }, h("ul", {}, ...caveats.map((text) => h("li", {}, text))), own);
+  const element = h("div", { class: "ne-caveats" }, own, h("ul", {}, ...caveats.map((text) => h("li", {}, text))));
   let shown = "";
   return {
     element,
-    /** @param {import("./state.js").LayerState} layer */
-    show(layer) {
-      const key = JSON.stringify([layer.name, layer.caveats]);
+    /** @param {Position} at */
+    show({ layer: index, target, against, scale }) {
+      const layer = layers[index];
+      const texts = [...layer.caveats, layer.unaccounted[target], against === null ? "" : layer.unaccounted[against]];
+      const said = texts.filter(Boolean).map((text) => h("li", {}, h("b", {}, layer.name), `: ${text}`));
+      if (scale === "frame")
+        said.push(h("li", {}, "Every frame is on its own scale: colours of two frames do not compare."));
+      const key = JSON.stringify(said.map((item) => item.textContent));
       if (key === shown) return;
       shown = key;
-      own.replaceChildren(...layer.caveats.map((text) => h("li", {}, h("b", {}, layer.name), `: ${text}`)));
-      element.hidden = caveats.length + layer.caveats.length === 0;
+      own.replaceChildren(...said);
+      element.hidden = caveats.length + said.length === 0;
     },
   };
 }
+
+/** @param {string} label @param {HTMLElement} control @param {HTMLElement} output @param {string} name */
+const row = (label, control, output, name) =>
+  h(
+    "div",
+    { class: `ne-row ne-row-${name}` },
+    h("span", { class: "ne-label", "aria-hidden": "true" }, label),
+    control,
+    output,
+  );
 
 /**
  * @param {Content} content
@@ -131,47 +147,41 @@ function createCaveats(caveats) {
  * @param {AbortSignal} signal
  */
 export function createControls(content, hands, signal) {
-  const play = h("button", { type: "button", "data-name": "play", class: "ne-play" });
-  play.addEventListener("click", hands.play, { signal });
-  play.disabled = content.size[0] < 2;
-  const frame = createSlider("frame", "frame", { max: content.size[0] - 1, step: 1 }, hands, signal);
-  const layer = createSlider("layer", "layer", { max: content.layers.length - 1, step: 1 }, hands, signal);
+  const network = createNetwork(content, hands, signal);
   const threshold = createSlider("threshold", "threshold", { max: 1, step: 0.01 }, hands, signal);
-  frame.row.prepend(play);
+  const [layerValue, thresholdValue] = [h("span", { class: "ne-value" }), h("span", { class: "ne-value" })];
   const target = createTarget(content, hands, signal);
+  const drawer = createDrawer(content, hands, signal);
   const legend = createLegend();
-  const caveats = createCaveats(content.caveats);
+  const caveats = createCaveats(content);
   const kept = h("p", { class: "ne-kept" });
-  const title = h("span", { class: "ne-title" }, content.title);
-  let playing = /** @type {boolean | null} */ (null);
+  const head = h("b", {});
+  const rest = h("span", {});
+  kept.append(head, rest);
   return {
-    head: h("div", { class: "ne-head" }, title, target.element),
+    head: h("div", { class: "ne-head" }, h("span", { class: "ne-title" }, content.title), target.element),
+    caption: kept,
     rows: h(
       "div",
       { class: "ne-controls" },
-      frame.row,
-      layer.row,
-      threshold.row,
-      h("div", { class: "ne-foot" }, legend.element, kept),
+      row("layer", network.element, layerValue, "layer"),
+      row("threshold", threshold.input, thresholdValue, "threshold"),
+      legend.element,
+      drawer.element,
       caveats.element,
     ),
-    /** @param {Position} at */
-    show(at) {
-      frame.show(at.frame, frameWords(content, at.frame));
-      layer.show(at.layer, layerWords(content, at.layer));
+    /** @param {Position} at @param {string} words what the threshold keeps */
+    show(at, words) {
+      network.show(at.layer);
+      layerValue.textContent = layerWords(content, at.layer);
       threshold.show(at.threshold, whole(at.threshold));
-      target.show(at.target);
-      legend.show(at.threshold);
-      caveats.show(content.layers[at.layer]);
-      if (playing === at.playing) return;
-      playing = at.playing;
-      play.replaceChildren(icon(playing ? PAUSE : PLAY));
-      play.setAttribute("aria-label", playing ? "pause" : "play");
-      play.title = playing ? "pause (space)" : "play (space)";
-    },
-    /** @param {string} words */
-    showKept(words) {
-      if (kept.textContent !== words) kept.textContent = words;
+      thresholdValue.textContent = whole(at.threshold);
+      target.show(at);
+      drawer.show(at);
+      legend.show(at);
+      caveats.show(at);
+      head.textContent = verdict(explained(content, at));
+      rest.textContent = `: ${words || "counting the evidence …"}`;
     },
   };
 }

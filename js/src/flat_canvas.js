@@ -1,6 +1,6 @@
 // Where WebGL2 is missing: the tube seen from the front, from the side and from the top, each as the strongest
 // evidence along the line of sight.
-import { LEVELS, overlayTable } from "./colours.js";
+import { LEVELS, overlayTable, signsOf } from "./colours.js";
 import { h } from "./dom.js";
 import { slice } from "./stretch.js";
 
@@ -9,7 +9,7 @@ import { slice } from "./stretch.js";
 /**
  * The strongest value, for or against, along time, along x and along y.
  * @param {import("./stretch.js").Plan} made one sample per pixel
- * @param {Int8Array} values
+ * @param {Float32Array} values
  * @returns {Projection[]}
  */
 export function project(made, values) {
@@ -43,7 +43,7 @@ export function project(made, values) {
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {Projection[]} projections
- * @param {import("./state.js").Position} at
+ * @param {import("./position.js").Position} at
  * @param {number} frames
  * @param {number} pixelRatio
  * @returns {boolean} whether this browser can draw at all
@@ -51,7 +51,8 @@ export function project(made, values) {
 export function drawFlat(canvas, projections, at, frames, pixelRatio) {
   const context = canvas.getContext("2d");
   if (!context) return false;
-  const table = overlayTable();
+  const table = overlayTable(at);
+  const signs = signsOf(at.sign);
   const gap = 20 * pixelRatio;
   const tile = Math.max(Math.min((canvas.width - 4 * gap) / 3, canvas.height - 2 * gap), 8);
   const top = (canvas.height - tile) / 2;
@@ -62,7 +63,7 @@ export function drawFlat(canvas, projections, at, frames, pixelRatio) {
     const left = (canvas.width - 3 * tile - 2 * gap) / 2 + k * (tile + gap);
     context.fillStyle = "#232830";
     context.fillRect(left, top, tile, tile);
-    context.drawImage(pictureOf(projection, at.threshold, table), left, top, tile, tile);
+    context.drawImage(pictureOf(projection, at.threshold, table, signs), left, top, tile, tile);
     context.fillStyle = "#aeb7c4";
     context.fillText(projection.name, left + tile / 2, top - 7 * pixelRatio);
     context.fillText(`${projection.across} →`, left + tile / 2, top + tile + 15 * pixelRatio);
@@ -74,14 +75,14 @@ export function drawFlat(canvas, projections, at, frames, pixelRatio) {
   return true;
 }
 
-/** @param {Projection} projection @param {number} threshold @param {Uint8ClampedArray} table */
-function pictureOf({ width, height, values }, threshold, table) {
+/** @param {Projection} projection @param {number} threshold @param {Uint8ClampedArray} table @param {ReturnType<typeof signsOf>} signs */
+function pictureOf({ width, height, values }, threshold, table, { positive, negative }) {
   const picture = h("canvas", { width, height });
   const context = picture.getContext("2d");
   if (!context) return picture;
   const image = context.createImageData(width, height);
   for (const [p, value] of values.entries()) {
-    if (Math.abs(value) < Math.max(threshold - 1e-6, 1e-6)) continue;
+    if (Math.max(value * positive, -value * negative) < Math.max(threshold - 1e-6, 1e-6)) continue;
     const entry = (Math.round(value * LEVELS) + LEVELS) * 4;
     image.data.set(table.subarray(entry, entry + 3), p * 4);
     image.data[p * 4 + 3] = 255;

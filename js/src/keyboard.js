@@ -1,36 +1,55 @@
 // Keys, while the focus is anywhere in the view: space plays, arrows step through frames and layers.
+import { CHOICES, SPEEDS } from "./position.js";
 
-/** @typedef {{step: (name: "frame" | "layer" | "threshold", by: number) => void, go: (frame: number) => void, play: () => void, done: () => void, frames: number}} Keys */
+/** @typedef {import("./position.js").Position} Position */
+/** @typedef {import("./slider.js").Hands} Hands */
 
 /** Keys that a focused control needs for itself. @param {Element} target @param {string} key */
 function isNative(target, key) {
   if (target.matches("select")) return true;
-  if (target.matches("button")) return key === " " || key === "Enter";
+  if (target.matches("button, summary")) return key === " " || key === "Enter";
   return target.matches("input") && /^(Arrow|Home|End|Page)/.test(key);
 }
 
-/** @param {string} key @param {Keys} keys @returns {(() => void) | undefined} */
-function actionOf(key, { step, go, frames }) {
+/**
+ * What a key does: the trait and its new value.
+ * @param {string} key
+ * @param {Position} at
+ * @param {import("./state.js").Content} content
+ * @returns {[import("./position.js").Movable, number | string] | undefined}
+ */
+function actionOf(key, at, { size, layers }) {
+  /** @param {number} value @param {number} most */
+  const within = (value, most) => Math.min(Math.max(value, 0), most);
+  const faster = SPEEDS.find((speed) => speed > at.speed) ?? at.speed;
+  const slower = SPEEDS.findLast((speed) => speed < at.speed) ?? at.speed;
+  const threshold = (/** @type {number} */ by) => Math.round(100 * within(at.threshold + by, 1)) / 100;
   switch (key) {
     case "ArrowLeft":
-      return () => step("frame", -1);
+      return ["frame", within(at.frame - 1, size[0] - 1)];
     case "ArrowRight":
-      return () => step("frame", 1);
+      return ["frame", within(at.frame + 1, size[0] - 1)];
     case "ArrowUp":
-      return () => step("layer", 1);
+      return ["layer", within(at.layer + 1, layers.length - 1)];
     case "ArrowDown":
-      return () => step("layer", -1);
+      return ["layer", within(at.layer - 1, layers.length - 1)];
     case "Home":
-      return () => go(0);
+      return ["frame", 0];
     case "End":
-      return () => go(frames - 1);
+      return ["frame", size[0] - 1];
     case "[":
     case "-":
-      return () => step("threshold", -0.01);
+      return ["threshold", threshold(-0.01)];
     case "]":
     case "+":
     case "=":
-      return () => step("threshold", 0.01);
+      return ["threshold", threshold(0.01)];
+    case "<":
+      return ["speed", slower];
+    case ">":
+      return ["speed", faster];
+    case "m":
+      return ["mode", CHOICES.mode[1 - CHOICES.mode.indexOf(at.mode)]];
     default:
       return undefined;
   }
@@ -38,10 +57,12 @@ function actionOf(key, { step, go, frames }) {
 
 /**
  * @param {HTMLElement} root
- * @param {Keys} keys
+ * @param {() => Position} position
+ * @param {import("./state.js").Content} content
+ * @param {Hands} hands
  * @param {AbortSignal} signal
  */
-export function addKeyboard(root, keys, signal) {
+export function addKeyboard(root, position, content, { move, done, play }, signal) {
   root.addEventListener(
     "keydown",
     (event) => {
@@ -54,16 +75,16 @@ export function addKeyboard(root, keys, signal) {
         return;
       if (event.key === " ") {
         event.preventDefault();
-        if (!event.repeat) keys.play();
+        if (!event.repeat) play();
         return;
       }
-      const action = actionOf(event.key, keys);
+      const action = actionOf(event.key, position(), content);
       if (!action) return;
       event.preventDefault();
-      action();
+      move(...action);
     },
     { signal },
   );
-  root.addEventListener("keyup", keys.done, { signal });
-  root.addEventListener("focusout", keys.done, { signal });
+  root.addEventListener("keyup", done, { signal });
+  root.addEventListener("focusout", done, { signal });
 }

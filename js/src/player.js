@@ -16,7 +16,7 @@ export function beatOf(times, frame) {
 }
 
 /**
- * @param {() => import("./state.js").Position} position
+ * @param {() => import("./position.js").Position} position
  * @param {import("./state.js").Content} content
  * @param {(frame: number) => void} go
  * @param {AbortSignal} signal
@@ -34,8 +34,9 @@ export function createPlayer(position, content, go, signal) {
   /** Begin a new beat, or stop: call whenever the frame or `playing` changed. */
   const wait = () => {
     stop();
-    const { playing, frame } = position();
-    if (playing && content.size[0] > 1 && !signal.aborted) timer = setTimeout(beat, beatOf(content.times, frame));
+    const { playing, frame, speed } = position();
+    if (playing && content.size[0] > 1 && !signal.aborted)
+      timer = setTimeout(beat, beatOf(content.times, frame) / speed);
   };
   return wait;
 }

@@ -27,17 +27,16 @@ uniform sampler2DArray frames;
 uniform vec3 half_box, back;
 uniform vec3 cell_scale, cell_shift; // box to texture: where the cells of this layer lie
 uniform vec3 near_cell;              // box: reach of the gradient
-uniform vec3 ramp_for[3], ramp_against[3], accent;
-uniform float threshold, stride, frame, slab_at, slab_half;
+uniform vec3 ramp[10], accent;        // for, from weak to strong; against, likewise
+uniform vec2 signs;                  // whether evidence for, and against, is shown
+uniform float threshold, stride, frame, slab_at, slab_half, body;
 
 float valueAt(vec3 p) { return texture(volume, p * cell_scale + cell_shift).r; }
-float above(float v) { return abs(v) - threshold; }
+float above(float v) { return max(v * signs.x, -v * signs.y) - threshold; }
 vec3 rampAt(float v) {
-  float at = min(abs(v), 1.) * 2.;
-  vec3 a = v < 0. ? ramp_against[0] : ramp_for[0];
-  vec3 b = v < 0. ? ramp_against[1] : ramp_for[1];
-  vec3 c = v < 0. ? ramp_against[2] : ramp_for[2];
-  return at < 1. ? mix(a, b, at) : mix(b, c, at - 1.);
+  float at = min(abs(v), 1.) * 4.;
+  int low = min(int(at), 3), side = v < 0. ? 5 : 0;
+  return mix(ramp[side + low], ramp[side + low + 1], at - float(low));
 }
 const vec3 TO_WORLD = vec3(1., -1., -1.);
 vec3 normalAt(vec3 p) {
@@ -49,9 +48,10 @@ vec3 normalAt(vec3 p) {
   return size > 1e-5 ? n / size : back;
 }
 vec4 over(vec4 front, vec3 c, float a) { return front + (1. - front.a) * a * vec4(c, 1.); }
+vec4 with(vec4 front, vec3 c, float a) { return over(front, c, min(a * body, 1.)); } // the body, as opaque as chosen
 // What a stretch of body takes of the light behind it; x/(1+x) for 1-exp(-x), which costs more and looks the same.
 float absorbed(float v, float far) {
-  float depth = far * (1.5 + 9. * v * v);
+  float depth = far * (1.5 + 9. * v * v) * body;
   return depth / (1. + depth);
 }
 vec3 lit(vec3 c, vec3 n) {
@@ -69,7 +69,7 @@ vec3 faceNormal(vec3 p) {
 vec4 withSlab(vec4 front, vec3 p, float facing) {
   float v = valueAt(vec3(p.xy, slab_at));
   vec3 c = texture(frames, vec3(p.xy, frame)).rgb;
-  if (above(v) >= 0.) c = mix(c, rampAt(v), .35 + .35 * abs(v));
+  if (above(v) >= 0.) c = mix(c, rampAt(v), min((.35 + .35 * abs(v)) * body, 1.));
   vec2 rim = (.5 - abs(p.xy - .5)) * 2. * half_box.xy;
   bool border = min(rim.x, rim.y) < .008;
   // Seen straight on, the frame would hide all that lies behind it: it lets half of that through.
@@ -87,7 +87,7 @@ void main() {
   float facing = abs(back.z);
   vec4 seen = vec4(0.);
   float t = 0., v = valueAt(entry), before = above(v);
-  if (before >= 0. && slab != 0.) seen = over(seen, lit(rampAt(v), faceNormal(entry)), .72);
+  if (before >= 0. && slab != 0.) seen = with(seen, lit(rampAt(v), faceNormal(entry)), .72);
   vec3 base = entry * cell_scale + cell_shift, along = ray * cell_scale;
   int steps = 0;
   float strides = 0.; // whole ones, so that the frame between does not shift the samples behind it
@@ -129,7 +129,7 @@ void main() {
       hit = abs(high - low) > 1e-6 ? to - (to - from) * high / (high - low) : hit;
       vec3 shade = rampAt(sign(v) * threshold);
       // Into the body its lit surface shows; out of it, the inner side, dimmer.
-      seen = now >= 0. ? over(seen, lit(shade, normalAt(entry + ray * hit)), .55) : over(seen, shade * .45, .3);
+      seen = now >= 0. ? with(seen, lit(shade, normalAt(entry + ray * hit)), .55) : with(seen, shade * .45, .3);
     }
     if (now >= 0. && (slabbed || crossed)) seen = over(seen, rampAt(v), absorbed(v, next - t));
     if (slabbed) { seen = withSlab(seen, entry + ray * slab, facing); slab = -1.; }

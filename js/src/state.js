@@ -8,27 +8,31 @@
  * @property {number[]} times - seconds of each frame; empty where unknown
  * @property {DataView[]} frames - one JPEG per frame, height x width
  * @property {LayerState[]} layers - the maps' layers, from the network's input to its output
- * @property {DataView[]} maps - per target one int8 buffer with the maps of all layers
+ * @property {DataView[]} maps - per target one buffer with the maps of all layers (field.js decodes them)
  * @property {TargetState[]} targets - the classes explained
  * @property {string[]} caveats - what one has to know to read the view
  * @property {number} frame - index of the frame shown
  * @property {number} layer - index of the layer shown
  * @property {number} threshold - fraction 0..1 of the largest absolute value of layer and target
  * @property {number} target - index of the target shown
+ * @property {number | null} against - index of the target whose map is subtracted
  * @property {boolean} playing - whether the frames run
+ * @property {number} speed - of playing, as a factor
+ * @property {string} mode - what stands beside the frame: "tube" or "montage"
+ * @property {string} sign - which evidence is shown: "both", "positive" or "negative"
+ * @property {string} scale - what a threshold and the colours are fractions of: the largest value of the "clip" or of each "frame"
+ * @property {string} colours - "diverging" or "sequential"
+ * @property {number} opacity - of the evidence, 0..1
  */
 
-/** @typedef {{name: string, kind: string, pathway: number | null, shape: number[], offset: number, scale: number[], geometry: import("./stretch.js").Geometry, gap: (number | null)[], caveats: string[]}} LayerState */
-/** @typedef {{name: string, logit: number, probability: number | null}} TargetState */
-/** @typedef {"frame" | "layer" | "threshold" | "target" | "playing"} Movable */
+/** @typedef {{name: string, kind: string, pathway: number | null, shape: number[], offset: number, bytes: number, scale: number[], geometry: import("./stretch.js").Geometry, gap: (number | null)[], caveats: string[], unaccounted: string[]}} LayerState */
+/** @typedef {{name: string, logit: number, probability: number | null, rival: Guess | null, best: Guess[]}} TargetState */
+/** @typedef {{name: string, probability: number}} Guess a class and what the network gives it */
 /** @typedef {{get: <K extends keyof TubeViewerState>(name: K) => TubeViewerState[K], set: <K extends keyof TubeViewerState>(name: K, value: TubeViewerState[K]) => void, save_changes: () => void, on: (event: string, listener: () => void) => void, off: (event: string, listener: () => void) => void}} TubeModel */
-/** @typedef {{size: number[], title: string, times: number[], frames: Uint8Array<ArrayBuffer>[], layers: LayerState[], maps: Int8Array[], targets: TargetState[], caveats: string[]}} Content what is shown, checked */
-/** @typedef {{frame: number, layer: number, threshold: number, target: number, playing: boolean}} Position where the person is in it, clamped */
+/** @typedef {{size: number[], title: string, times: number[], frames: Uint8Array<ArrayBuffer>[], layers: LayerState[], maps: Uint8Array[], targets: TargetState[], caveats: string[]}} Content what is shown, checked */
 
 /** @type {(keyof TubeViewerState)[]} */
 export const CONTENT = ["title", "size", "times", "frames", "layers", "maps", "targets", "caveats"];
-/** @type {Movable[]} */
-export const MOVABLE = ["frame", "layer", "threshold", "target", "playing"];
 const KINDS = ["stem", "block", "pooling input", "named"];
 
 /** The state cannot be drawn; its message is for people. */
@@ -58,8 +62,6 @@ const isNumbers = (value, length) =>
 const isTexts = (value) => Array.isArray(value) && value.every((entry) => typeof entry === "string");
 /** @param {unknown} value @returns {value is number[]} */
 const isShape = (value) => isNumbers(value, 3) && value.every((entry) => Number.isInteger(entry) && entry > 0);
-/** @param {number[]} shape */
-const cellsOf = (shape) => shape[0] * shape[1] * shape[2];
 
 /** The bytes of a buffer as it came, wherever it lies in its ArrayBuffer. @param {unknown} value @param {string} name */
 function bytesOf(value, name) {
@@ -114,7 +116,20 @@ function checkTargets(targets) {
       () =>
         `\`targets[${index}]\` must have a name, a logit and a probability (a number or null), got ${shown(target)}`,
     );
+    const { rival, best } = target;
+    need(
+      (rival === null || isGuess(rival)) && Array.isArray(best) && best.every(isGuess),
+      () =>
+        `\`targets[${index}]\` must have a rival (or null) and a list \`best\`, each with name and probability, ` +
+        `got ${shown({ rival, best })}`,
+    );
   }
+}
+
+/** @param {unknown} value @returns {value is Guess} */
+function isGuess(value) {
+  const { name, probability } = /** @type {Guess} */ (value ?? {});
+  return typeof name === "string" && Number.isFinite(probability);
 }
 
 /** @param {unknown} maps @param {TargetState[]} targets */
@@ -124,13 +139,10 @@ function readMaps(maps, targets) {
     () =>
       `\`maps\` must hold one buffer for each of the ${targets.length} targets, got ${shown(Array.isArray(maps) ? maps.length : maps)}`,
   );
-  return maps.map((map, index) => {
-    const bytes = bytesOf(map, `maps[${index}]`);
-    return new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  });
+  return maps.map((map, index) => bytesOf(map, `maps[${index}]`));
 }
 
-/** @param {LayerState} layer @param {number} index @param {Int8Array[]} maps */
+/** @param {LayerState} layer @param {number} index @param {Uint8Array[]} maps */
 function checkLayer(layer, index, maps) {
   need(typeof layer?.name === "string", () => `\`layers[${index}]\` must have a name, got ${shown(layer)}`);
   const which = `layer '${layer.name}'`;
@@ -152,8 +164,15 @@ function checkLayer(layer, index, maps) {
     () => `${which}: gap must hold one number or null for each of ${maps.length} targets, got ${shown(layer.gap)}`,
   );
   need(isTexts(layer.caveats), () => `${which}: caveats must be a list of texts, got ${shown(layer.caveats)}`);
+  need(
+    isTexts(layer.unaccounted) && layer.unaccounted.length === maps.length,
+    () =>
+      `${which}: unaccounted must hold one text for each of ${maps.length} targets, got ${shown(layer.unaccounted)}`,
+  );
   checkGeometry(layer, which);
-  const end = layer.offset + cellsOf(layer.shape);
+  const { bytes } = layer;
+  need(bytes === 1 || bytes === 2, () => `${which}: bytes of a value must be 1 or 2, got ${shown(bytes)}`);
+  const end = layer.offset + bytes * layer.shape[0] * layer.shape[1] * layer.shape[2];
   need(
     Number.isInteger(layer.offset) && layer.offset >= 0 && maps.every((map) => end <= map.length),
     () =>
@@ -195,36 +214,4 @@ function readFrames(model, length) {
       `\`frames\` must hold ${length} pictures, as \`size\` says, got ${shown(Array.isArray(frames) ? frames.length : frames)}`,
   );
   return frames.map((frame, index) => bytesOf(frame, `frames[${index}]`));
-}
-
-/** @param {unknown} value @param {number} low @param {number} high @param {number} otherwise */
-function clamp(value, low, high, otherwise) {
-  return typeof value === "number" && Number.isFinite(value) ? Math.min(Math.max(value, low), high) : otherwise;
-}
-
-/**
- * Where the person is, brought into range: what is drawn, not what the model says.
- * @param {TubeModel} model
- * @param {Content} content
- * @returns {Position}
- */
-export function readPosition(model, content) {
-  return {
-    frame: Math.round(clamp(model.get("frame"), 0, content.size[0] - 1, 0)),
-    layer: Math.round(clamp(model.get("layer"), 0, content.layers.length - 1, content.layers.length - 1)),
-    threshold: clamp(model.get("threshold"), 0, 1, 0.4),
-    target: Math.round(clamp(model.get("target"), 0, content.targets.length - 1, 0)),
-    playing: model.get("playing") === true,
-  };
-}
-
-/**
- * A layer's map for a target, as it lies in the buffer.
- * @param {Content} content
- * @param {number} layer
- * @param {number} target
- */
-export function mapOf(content, layer, target) {
-  const { offset, shape } = content.layers[layer];
-  return content.maps[target].subarray(offset, offset + cellsOf(shape));
 }

@@ -69,30 +69,31 @@ function taps(samples, cells, position) {
  * @param {number[]} size clip: [time, height, width]
  * @param {number[]} shape map: [time, height, width]
  * @param {Geometry} geometry
- * @param {number} [zoom] samples per pixel and axis; 1 samples the pixels' centres
+ * @param {number} [zoom] samples per pixel and axis, about: whole samples fill the picture; 1 samples the pixels' centres
  * @returns {Plan}
  */
 export function plan(size, shape, geometry, zoom = 1) {
   const [t, h, w] = shape;
   const { rows, origin, step } = geometry;
-  /** @param {number} sample */
-  const pixel = (sample) => (sample + 0.5) / zoom - 0.5;
+  const [height, width] = [size[1], size[2]].map((pixels) => Math.max(1, Math.round(pixels * zoom)));
+  /** @param {number} sample @param {number} samples @param {number} pixels */
+  const pixel = (sample, samples, pixels) => ((sample + 0.5) * pixels) / samples - 0.5;
   return {
     shape,
-    height: size[1] * zoom,
-    width: size[2] * zoom,
+    height,
+    width,
     time: taps(size[0], t, (f) => rowAt(rows, f)),
-    y: taps(size[1] * zoom, h, (s) => cellAt(pixel(s), origin[0], step[0], h)),
-    x: taps(size[2] * zoom, w, (s) => cellAt(pixel(s), origin[1], step[1], w)),
+    y: taps(height, h, (s) => cellAt(pixel(s, height, size[1]), origin[0], step[0], h)),
+    x: taps(width, w, (s) => cellAt(pixel(s, width, size[2]), origin[1], step[1], w)),
     mixed: new Float32Array(h * w),
     line: new Float32Array(w),
   };
 }
 
 /**
- * The map at one frame, still in its own cells, as fractions of the scale (-1..1).
+ * The map at one frame, still in its own cells.
  * @param {Plan} made
- * @param {Int8Array} values row-major [time, height, width]
+ * @param {Float32Array} values row-major [time, height, width]
  * @param {number} frame
  * @param {Float32Array} out height*width of the map
  */
@@ -100,15 +101,14 @@ export function mixRows(made, values, frame, out) {
   const cells = made.shape[1] * made.shape[2];
   const low = made.time.low[frame] * cells;
   const high = Math.min(made.time.low[frame] + 1, made.shape[0] - 1) * cells;
-  const share = made.time.share[frame] / 127;
-  const rest = 1 / 127 - share;
-  for (let c = 0; c < cells; c++) out[c] = values[low + c] * rest + values[high + c] * share;
+  const share = made.time.share[frame];
+  for (let c = 0; c < cells; c++) out[c] = values[low + c] * (1 - share) + values[high + c] * share;
 }
 
 /**
- * The map at one frame, stretched over the picture, as fractions of the scale (-1..1).
+ * The map at one frame, stretched over the picture.
  * @param {Plan} made
- * @param {Int8Array} values row-major [time, height, width]
+ * @param {Float32Array} values row-major [time, height, width]
  * @param {number} frame
  * @param {Float32Array} out made.height * made.width
  */
@@ -131,19 +131,14 @@ export function slice(made, values, frame, out) {
 }
 
 /**
- * The map with its rows brought to the clip's frames, its cells untouched: what the volume texture holds. Between two
- * frames a linear filter then interpolates what the frames show, so the tube never shows what no frame has. Bytes again,
- * since software graphics filter them fastest; a frame mixed from two rows is off by half a 127th of the scale at most.
+ * The map with its rows brought to the clip's frames, its cells untouched.
  * @param {Plan} made
- * @param {Int8Array} values
+ * @param {Float32Array} values
  */
 export function rowsToFrames(made, values) {
   const cells = made.shape[1] * made.shape[2];
   const frames = made.time.low.length;
-  const out = new Int8Array(frames * cells);
-  for (let f = 0; f < frames; f++) {
-    mixRows(made, values, f, made.mixed);
-    for (let c = 0; c < cells; c++) out[f * cells + c] = Math.round(made.mixed[c] * 127);
-  }
+  const out = new Float32Array(frames * cells);
+  for (let f = 0; f < frames; f++) mixRows(made, values, f, out.subarray(f * cells, (f + 1) * cells));
   return out;
 }

@@ -4,14 +4,15 @@ import { h } from "./dom.js";
 import { drawFlat, project } from "./flat_canvas.js";
 import { placeLabels } from "./labels.js";
 import { createSharpness } from "./sharpness.js";
-import { mapOf } from "./state.js";
 import { plan, rowsToFrames } from "./stretch.js";
 import { createVolume } from "./tube_gl.js";
-import { addGestures, buttonsFor } from "./turning.js";
+import { addGestures } from "./turning.js";
 
-const MARGIN = 30; // CSS pixels around the box, for the labels
+const MARGIN = 34; // CSS pixels around the box, for the labels
+const FORGOTTEN = 5000; // ms out of view after which the graphics are given back: a page holds 16 contexts
 
-/** @typedef {import("./state.js").Position} Position */
+/** @typedef {import("./position.js").Position} Position */
+/** @typedef {import("./field.js").Field} Field */
 
 /**
  * @param {Object} given
@@ -25,13 +26,7 @@ const MARGIN = 30; // CSS pixels around the box, for the labels
 export function createTubeView({ content, bitmaps, camera, root, invalidate, signal }) {
   const note = h("p", { class: "ne-tube-note", hidden: true });
   const labels = h("div", { class: "ne-labels", "aria-hidden": "true" });
-  const stage = h(
-    "div",
-    { class: "ne-stage ne-stage-tube" },
-    labels,
-    buttonsFor(camera, root, invalidate, signal),
-    note,
-  );
+  const stage = h("div", { class: "ne-stage ne-stage-tube" }, labels, note);
   const half = halfBox(content.size);
   /** @type {HTMLCanvasElement | undefined} */
   let canvas;
@@ -51,7 +46,8 @@ export function createTubeView({ content, bitmaps, camera, root, invalidate, sig
       class: "ne-tube",
       tabindex: 0,
       role: "img",
-      "aria-label": "The evidence as a body in the clip's space and time. Shift and arrow keys turn it.",
+      "aria-label":
+        "The evidence as a body in the clip's space and time. Shift and arrow keys turn it, plus and minus zoom.",
     });
     canvas?.remove();
     stage.prepend(made);
@@ -94,43 +90,56 @@ export function createTubeView({ content, bitmaps, camera, root, invalidate, sig
     invalidate();
   };
   const lost = (/** @type {Event} */ event) => {
+    if (event.target !== canvas) return; // one that was given back
     event.preventDefault(); // so that the browser may give it back
     volume = null;
     root.dataset.gl = "lost";
     note.textContent = "The browser took the graphics away; click here to have the tube back.";
     note.hidden = false;
   };
-  /** A page holds 16 contexts: who needs his again after losing it takes a fresh one. */
+  const release = () => {
+    if (!gl) return;
+    const extension = gl.getExtension("WEBGL_lose_context");
+    [gl, volume] = [null, null];
+    canvas?.remove();
+    canvas = undefined;
+    root.dataset.gl = "released";
+    extension?.loseContext();
+  };
+  /** Who needs his context again after losing it takes a fresh one. */
   const revive = () => {
     if (gl?.isContextLost()) start();
   };
   stage.addEventListener("pointerdown", revive, { signal });
 
-  const { observe } = observers(stage, signal, invalidate, (visible) => {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let leaving;
+  observe(stage, signal, invalidate, (visible) => {
     inView = visible;
-    if (!visible) return;
+    clearTimeout(leaving);
+    if (!visible) {
+      leaving = setTimeout(release, FORGOTTEN);
+      return;
+    }
     revive();
     invalidate();
   });
-  observe();
   signal.addEventListener("abort", () => {
+    clearTimeout(leaving);
     gl?.getExtension("WEBGL_lose_context")?.loseContext();
   });
 
-  /** @param {Position} at */
-  const upload = (at) => {
-    const wanted = `${at.layer} ${at.target}`;
-    if (uploaded === wanted) return;
-    const layer = content.layers[at.layer];
-    const made = plan(content.size, layer.shape, layer.geometry);
-    const values = mapOf(content, at.layer, at.target);
-    if (volume) volume.setMap(rowsToFrames(made, values), layer);
-    else flat = project(made, values);
-    uploaded = wanted;
+  /** @param {Field} field */
+  const upload = (field) => {
+    if (uploaded === field.key) return;
+    const made = plan(content.size, field.shape, field.geometry);
+    if (volume) volume.setMap(rowsToFrames(made, field.values), field);
+    else flat = project(made, field.values);
+    uploaded = field.key;
   };
 
-  /** @param {Position} at */
-  const draw = (at) => {
+  /** @param {Position} at @param {Field} field */
+  const draw = (at, field) => {
     if (!canvas && inView) start();
     if (!canvas || gl?.isContextLost()) return;
     const width = stage.clientWidth || 480;
@@ -139,7 +148,7 @@ export function createTubeView({ content, bitmaps, camera, root, invalidate, sig
     const { ratio, sharp } = volume ? sharpness.next(width * height) : flatly;
     const [wide, tall] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
     if (canvas.width !== wide || canvas.height !== tall) Object.assign(canvas, { width: wide, height: tall });
-    upload(at);
+    upload(field);
     if (volume) {
       const scale = scaleToFit(basisOf(camera), half, width, height, MARGIN) * camera.zoom;
       volume.draw(at, camera, scale * ratio, accentOf(root), ratio, sharp);
@@ -167,7 +176,7 @@ function accentOf(root) {
  * @param {() => void} resized
  * @param {(visible: boolean) => void} seen
  */
-function observers(stage, signal, resized, seen) {
+function observe(stage, signal, resized, seen) {
   const sizes = typeof ResizeObserver === "undefined" ? null : new ResizeObserver(resized);
   const sights =
     typeof IntersectionObserver === "undefined"
@@ -175,14 +184,10 @@ function observers(stage, signal, resized, seen) {
       : new IntersectionObserver((entries) => seen(entries[entries.length - 1].isIntersecting), {
           rootMargin: "200px",
         });
+  sizes?.observe(stage);
+  sights?.observe(stage);
   signal.addEventListener("abort", () => {
     sizes?.disconnect();
     sights?.disconnect();
   });
-  return {
-    observe() {
-      sizes?.observe(stage);
-      sights?.observe(stage);
-    },
-  };
 }

@@ -1,6 +1,7 @@
 // The volume on WebGL2: textures, programs, one draw. Knows nothing of the page around its canvas.
 import { basisOf, boxEdges, halfBox, isBehind, project } from "./camera.js";
-import { AGAINST, FOR } from "./colours.js";
+import { rampsOf, signsOf } from "./colours.js";
+import { OPACITY } from "./position.js";
 import { BOX_FRAGMENT, BOX_VERTEX, LINE_FRAGMENT, LINE_VERTEX } from "./shaders.js";
 
 /** @typedef {{shape: number[], geometry: import("./stretch.js").Geometry}} Grid */
@@ -126,14 +127,6 @@ export function createVolume(gl, size, bitmaps) {
   gl.uniform1i(box.places.volume, 0);
   gl.uniform1i(box.places.frames, 1);
   gl.uniform3fv(box.places.half_box, half);
-  gl.uniform3fv(
-    box.places.ramp_for,
-    FOR.flat().map((part) => part / 255),
-  );
-  gl.uniform3fv(
-    box.places.ramp_against,
-    AGAINST.flat().map((part) => part / 255),
-  );
   /** Signals when the graphics are done with the last draw. @type {WebGLSync | null} */
   let fence = null;
   /** Cells along x, y and time; the frames stand for time. */
@@ -155,16 +148,30 @@ export function createVolume(gl, size, bitmaps) {
     return Math.max(spans[2] / Math.max(2, Math.ceil(spans[2] / wanted)), longest / MOST_STEPS);
   };
 
+  /** @param {import("./position.js").Position} at */
+  const setColours = ({ colours, sign, opacity }) => {
+    const { positive, negative } = rampsOf(colours, sign);
+    gl.uniform3fv(
+      box.places.ramp,
+      [...positive, ...negative].flat().map((part) => part / 255),
+    );
+    const signs = signsOf(sign);
+    gl.uniform2f(box.places.signs, signs.positive, signs.negative);
+    gl.uniform1f(box.places.body, opacity / OPACITY);
+  };
+
   return {
     /**
-     * @param {Int8Array} values [frames, height, width of the map]
+     * Bytes, since software graphics filter them fastest; a value is off by half a 127th of the scale at most.
+     * @param {Float32Array} values [frames, height, width of the map], -1..1
      * @param {Grid} grid
      */
     setMap(values, { shape, geometry }) {
       const [, h, w] = shape;
+      const bytes = Int8Array.from(values, (value) => Math.min(Math.max(Math.round(value * 127), -127), 127));
       gl.activeTexture(gl.TEXTURE0);
       gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
-      gl.texImage3D(gl.TEXTURE_3D, 0, gl.R8_SNORM, w, h, size[0], 0, gl.RED, gl.BYTE, values);
+      gl.texImage3D(gl.TEXTURE_3D, 0, gl.R8_SNORM, w, h, size[0], 0, gl.RED, gl.BYTE, bytes);
       cells = [w, h, size[0]];
       const [, height, width] = size;
       const { origin, step } = geometry;
@@ -181,7 +188,7 @@ export function createVolume(gl, size, bitmaps) {
     },
 
     /**
-     * @param {import("./state.js").Position} at
+     * @param {import("./position.js").Position} at
      * @param {Camera} camera
      * @param {number} scale canvas pixels per world unit
      * @param {number[]} accent colour of the frame's border, 0..1
@@ -213,6 +220,7 @@ export function createVolume(gl, size, bitmaps) {
       gl.uniform2f(box.places.pixels, width, height);
       gl.uniform1f(box.places.scale, scale);
       gl.uniform1f(box.places.threshold, Math.max(at.threshold - 1e-4, 2e-3));
+      setColours(at);
       gl.uniform1f(box.places.stride, strideOf(basis.back, sharp));
       gl.uniform1f(box.places.frame, at.frame);
       gl.uniform1f(box.places.slab_at, (at.frame + 0.5) / size[0]);

@@ -1,6 +1,33 @@
-// The hand that turns the tube: buttons, drag, wheel, keys. The camera is nobody's trait: nothing here is ever sent.
+// The hand that turns the tube: buttons, drag, wheel, keys. The camera is nobody's trait: none of it is ever sent.
 import { turn, VIEWS, zoomBy } from "./camera.js";
 import { h } from "./dom.js";
+
+/** What stands beside the frame. @param {import("./slider.js").Hands} hands @param {AbortSignal} signal */
+export function modesFor(hands, signal) {
+  const buttons = /** @type {const} */ ([
+    ["tube", "tube"],
+    ["montage", "all frames"],
+  ]).map(([mode, words]) => {
+    const button = h("button", { type: "button", "data-name": `mode-${mode}`, title: "switch (m)" }, words);
+    const press = () => {
+      hands.move("mode", mode);
+      hands.done();
+    };
+    button.addEventListener("click", press, { signal });
+    return { mode, button };
+  });
+  return {
+    element: h(
+      "div",
+      { class: "ne-views", role: "group", "aria-label": "Beside the frame" },
+      ...buttons.map(({ button }) => button),
+    ),
+    /** @param {string} shown */
+    show(shown) {
+      for (const { mode, button } of buttons) button.setAttribute("aria-pressed", String(mode === shown));
+    },
+  };
+}
 
 /**
  * @param {import("./camera.js").Camera} camera
@@ -80,8 +107,17 @@ export function addGestures(canvas, camera, root, invalidate, signal) {
   canvas.addEventListener(
     "keydown",
     (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const zoom = { "+": 1.2, "=": 1.2, "-": 1 / 1.2 }[event.key];
+      if (zoom || event.key === "0") {
+        event.preventDefault();
+        if (zoom) zoomBy(camera, zoom);
+        else look(camera, VIEWS.reset, "reset", root, invalidate);
+        invalidate();
+        return;
+      }
       const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-      if (!by || !event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!by || !event.shiftKey) return;
       event.preventDefault();
       turned(by[0] * 0.12, by[1] * 0.12);
     },

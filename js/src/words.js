@@ -1,7 +1,12 @@
-// What the view says in words: one place, so that what is read and what is read aloud agree.
+// What the view says in words: one place, so that what is read and what is read aloud agree. The sentence about the
+// evidence is that of notebook_explain/explanations/evidence.py; both are held to the same examples.
 
 /** @typedef {import("./state.js").Content} Content */
-/** @typedef {import("./state.js").Position} Position */
+/** @typedef {import("./state.js").TargetState} TargetState */
+/** @typedef {import("./position.js").Position} Position */
+/** @typedef {import("./evidence.js").Kept} Kept */
+
+const NARROW = 0.1;
 
 /**
  * "93 %", "8.4 %", "under 0.1 %", as Python says it. The space does not break: a line never begins with "%".
@@ -9,7 +14,8 @@
  */
 export function percent(share, digits = 0) {
   if (share > 0 && share < 0.001) return "under 0.1\u00a0%";
-  return `${(100 * share).toFixed(Math.max(digits, share > 0 && share < 0.0995 ? 1 : 0))}\u00a0%`;
+  const shown = Math.max(digits, share > 0 && share < 0.0995 ? 1 : 0);
+  return `${(Math.floor(100 * share * 10 ** shown + 0.5) / 10 ** shown).toFixed(shown)}\u00a0%`;
 }
 
 /** A threshold, which moves in whole percents. @param {number} share */
@@ -29,30 +35,62 @@ export function layerWords({ layers }, layer) {
   return parts.join(" · ");
 }
 
-/** "wave · 93 %" @param {import("./state.js").TargetState} target */
+/** "wave · 93 %" @param {TargetState} target */
 export function targetWords({ name, logit, probability }) {
   return `${name} · ${probability === null ? `logits differ by ${logit.toFixed(2)}` : percent(probability)}`;
 }
 
 /**
- * "keeps 71 % of the evidence for 'wave' in 8.0 % of the clip, frames 5 to 11"
- * @param {string} name
- * @param {{evidence: number, volume: number, frames: [number, number] | null}} found
+ * What is explained: a class, or one class rather than another.
+ * @param {Content} content
+ * @param {Pick<Position, "target" | "against">} at
+ * @returns {Pick<TargetState, "name" | "probability" | "rival">}
  */
-export function keptWords(name, { evidence, volume, frames }) {
-  if (!frames) return `no evidence for ‘${name}’ at this threshold`;
-  const [first, last] = frames.map((frame) => frame + 1);
-  const when = first === last ? `frame ${first}` : `frames ${first} to ${last}`;
-  return `${percent(evidence)} of the evidence for ‘${name}’ in ${percent(volume, 1)} of the clip, ${when}`;
+export function explained({ targets }, { target, against }) {
+  if (against === null) return targets[target];
+  return { name: `${targets[target].name} − ${targets[against].name}`, probability: null, rival: null };
 }
 
-/** Everything about a position, for the live region. @param {Content} content @param {Position} at @param {string} kept */
-export function positionWords(content, at, kept) {
-  const parts = [
-    frameWords(content, at.frame),
-    `layer ${layerWords(content, at.layer)}`,
-    `threshold ${whole(at.threshold)}`,
-  ];
-  if (content.targets.length > 1) parts.unshift(targetWords(content.targets[at.target]));
-  return `${parts.join(", ")}. ${kept}`;
+/**
+ * "'wave' 93 %, ahead of 'clap' 4.0 %": the class, how sure, and what comes next.
+ * @param {Pick<TargetState, "name" | "probability" | "rival">} target
+ */
+export function verdict({ name, probability, rival }) {
+  if (probability === null) return `'${name}'`;
+  const head = `'${name}' ${percent(probability)}`;
+  if (!rival) return head;
+  const close = Math.abs(probability - rival.probability) < NARROW ? "narrowly " : "";
+  const order = probability >= rival.probability ? "ahead of" : "behind";
+  return `${head}, ${close}${order} '${rival.name}' ${percent(rival.probability)}`;
+}
+
+/** "frames 5 to 11 of 16 (mostly 7 to 9)" @param {Kept} found @param {number} frames */
+function when({ frames: range, core }, frames) {
+  const [first, last] = range ?? [0, 0];
+  const length = last - first + 1;
+  const words = length === 1 ? `frame ${first + 1}` : `frames ${first + 1} to ${last + 1}`;
+  if (!core || length < 4 || core[1] - core[0] + 1 > 0.6 * length) return `${words} of ${frames}`;
+  const mostly = core[0] === core[1] ? `${core[0] + 1}` : `${core[0] + 1} to ${core[1] + 1}`;
+  return `${words} of ${frames} (mostly ${mostly})`;
+}
+
+/**
+ * What the threshold keeps, when and where.
+ * @param {Kept} found
+ * @param {number} frames
+ * @param {"for" | "against"} side
+ */
+export function keptWords(found, frames, side) {
+  const other = side === "for" ? "against" : "for";
+  const most = found.against > 0.5 ? `; most of the evidence is ${other} it` : "";
+  if (!found.frames) return `no evidence ${side} it at this threshold${most}`;
+  return (
+    `${percent(found.evidence)} of the evidence ${side} it in ${percent(found.volume, 1)} of the clip, ` +
+    `${when(found, frames)}, ${found.place}${most}`
+  );
+}
+
+/** Everything about a position, for the live region. @param {Content} content @param {Position} at @param {string} sentence */
+export function positionWords(content, at, sentence) {
+  return `${frameWords(content, at.frame)}, layer ${layerWords(content, at.layer)}, threshold ${whole(at.threshold)}. ${sentence}`;
 }

@@ -47,10 +47,12 @@ export function layerOf(name, shape, size, offset, targets = 1) {
     pathway: null,
     shape,
     offset,
+    bytes: 1,
     scale: Array(targets).fill(2),
     geometry: even(shape, size),
     gap: Array(targets).fill(null),
     caveats: [],
+    unaccounted: Array(targets).fill(""),
   };
 }
 
@@ -64,25 +66,37 @@ export function viewOf(bytes) {
 /** Four frames of 4x6 pixels, two layers (2x2x3 and 1x1x1), two targets. */
 export function smallState(changes = {}) {
   const size = [4, 4, 6];
-  const first = Int8Array.from([0, 10, 127, -127, 50, 0, 0, 20, 90, -90, 60, 0]);
-  const bytes = new Uint8Array([...new Uint8Array(first.buffer), 64]);
+  const first = [0, 10, 127, -127, 50, 0, 0, 20, 90, -90, 60, 0];
+  const packed = (sign) => {
+    const bytes = new DataView(new ArrayBuffer(14));
+    for (const [k, code] of first.entries()) bytes.setInt8(k, sign * code);
+    bytes.setInt16(12, sign * 16384, true);
+    return viewOf(new Uint8Array(bytes.buffer));
+  };
   return {
     title: "a small clip",
     size,
     times: [0, 0.1, 0.2, 0.3],
     frames: [1, 2, 3, 4].map((frame) => viewOf(Uint8Array.of(frame))),
-    layers: [layerOf("stem", [2, 2, 3], size, 0, 2), layerOf("last", [1, 1, 1], size, 12, 2)],
-    maps: [viewOf(bytes), viewOf(bytes.map((byte) => 256 - byte))],
+    layers: [layerOf("stem", [2, 2, 3], size, 0, 2), { ...layerOf("last", [1, 1, 1], size, 12, 2), bytes: 2 }],
+    maps: [packed(1), packed(-1)],
     targets: [
-      { name: "wave", logit: 3, probability: 0.93 },
-      { name: "<b>clap</b>", logit: 1.25, probability: null },
+      { name: "wave", logit: 3, probability: 0.93, rival: { name: "<i>clap</i>", probability: 0.04 }, best: [] },
+      { name: "<b>clap</b>", logit: 1.25, probability: null, rival: null, best: [] },
     ],
     caveats: ["The preprocessing was guessed."],
     frame: 1,
     layer: 0,
     threshold: 0.4,
     target: 0,
+    against: null,
     playing: false,
+    speed: 1,
+    mode: "tube",
+    sign: "both",
+    scale: "clip",
+    colours: "diverging",
+    opacity: 0.6,
     ...changes,
   };
 }

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { mapOf, readContent, readPosition, StateError } from "../src/state.js";
+import { decoded } from "../src/field.js";
+import { readPosition } from "../src/position.js";
+import { readContent, StateError } from "../src/state.js";
 import { FakeModel, smallState, viewOf } from "./helpers.js";
 
 const read = (changes) => readContent(new FakeModel(smallState(changes)));
@@ -11,9 +13,13 @@ const withLayer = (changes) => {
 test("a whole state is read, wherever its bytes lie in their buffers", () => {
   const content = read();
   expect([...content.frames[2]]).toEqual([3]);
-  expect([...mapOf(content, 0, 0)]).toEqual([0, 10, 127, -127, 50, 0, 0, 20, 90, -90, 60, 0]);
-  expect([...mapOf(content, 1, 0)]).toEqual([64]);
-  expect(mapOf(content, 0, 1)[3]).toBe(127);
+  const codes = [0, 10, 127, -127, 50, 0, 0, 20, 90, -90, 60, 0];
+  expect([...decoded(content, 0, 0)]).toEqual(
+    codes.map((code) => expect.closeTo(Math.sign(code) * Math.abs(code / 127) ** 2.5, 6)),
+  );
+  expect([...decoded(content, 1, 0)]).toEqual([expect.closeTo(16384 / 32767, 6)]);
+  expect([...decoded(content, 1, 1)]).toEqual([expect.closeTo(-16384 / 32767, 6)]);
+  expect(decoded(content, 0, 1)[3]).toBe(1);
 });
 
 const geometry = smallState().layers[0].geometry;
@@ -35,7 +41,7 @@ const WRONG = [
   [
     "short maps",
     { maps: [viewOf(new Uint8Array(12)), viewOf(new Uint8Array(13))] },
-    "layer 'last': shape 1x1x1 at offset 12 needs 13 bytes of each map, got 12, 13",
+    "layer 'last': shape 1x1x1 at offset 12 needs 14 bytes of each map, got 12, 13",
   ],
   ["no layers", { layers: [] }, "`layers` must list at least one layer, got []"],
   ["layer without a name", { layers: [{}] }, "`layers[0]` must have a name, got {}"],
@@ -46,6 +52,18 @@ const WRONG = [
   ],
   ["pathway in words", withLayer({ pathway: "slow" }), "pathway must be a whole number or null"],
   ["shape of zero", withLayer({ shape: [2, 0, 3] }), "layer 'stem': shape must be three whole numbers above 0"],
+  ["a value of three bytes", withLayer({ bytes: 3 }), "layer 'stem': bytes of a value must be 1 or 2, got 3"],
+  ["unaccounted missing", withLayer({ unaccounted: [""] }), "unaccounted must hold one text for each of 2 targets"],
+  [
+    "no rival",
+    { targets: [{ name: "a", logit: 1, probability: 1, best: [] }, {}] },
+    '`targets[0]` must have a rival (or null) and a list `best`, each with name and probability, got {"best":[]}',
+  ],
+  [
+    "best of numbers",
+    { targets: [{ name: "a", logit: 1, probability: 1, rival: null, best: [1] }, {}] },
+    "`targets[0]` must have a rival",
+  ],
   ["negative offset", withLayer({ offset: -1 }), "at offset -1"],
   [
     "scale of one target",
@@ -91,21 +109,52 @@ test("unknown times are welcome", () => {
   expect(read({ times: [] }).times).toEqual([]);
 });
 
+const at = (changes, more) => readPosition(new FakeModel(smallState({ ...changes, ...more })), read(more));
+const POSITION = {
+  frame: 3,
+  layer: 0,
+  threshold: 1,
+  target: 1,
+  against: null,
+  playing: false,
+  speed: 4,
+  mode: "tube",
+  sign: "both",
+  scale: "clip",
+  colours: "diverging",
+  opacity: 1,
+};
+
 test("a position out of range is drawn at the nearest end, a senseless one at the default", () => {
-  const content = read();
-  const at = (changes) => readPosition(new FakeModel(smallState(changes)), content);
-  expect(at({ frame: 99, layer: -3, threshold: 1.5, target: 9, playing: 1 })).toEqual({
-    frame: 3,
-    layer: 0,
-    threshold: 1,
-    target: 1,
-    playing: false,
-  });
-  expect(at({ frame: null, layer: undefined, threshold: Number.NaN, target: "x", playing: true })).toEqual({
+  const far = { frame: 99, layer: -3, threshold: 1.5, target: 9, playing: 1, speed: 1000, opacity: 7, mode: "cube" };
+  expect(at(far)).toEqual(POSITION);
+  const mad = {
+    frame: null,
+    layer: undefined,
+    threshold: Number.NaN,
+    target: "x",
+    playing: true,
+    speed: "fast",
+    sign: 1,
+  };
+  expect(at({ ...mad, opacity: null, against: "x", colours: "jet", scale: undefined })).toEqual({
+    ...POSITION,
     frame: 0,
     layer: 1,
     threshold: 0.4,
     target: 0,
     playing: true,
+    speed: 1,
+    opacity: 0.6,
   });
+});
+
+test("a difference is of two single classes that are not the same", () => {
+  const guess = { rival: null, best: [] };
+  const targets = [0.5, 0.3].map((probability, k) => ({ name: `class ${k}`, logit: 1, probability, ...guess }));
+  expect(at({ target: 0, against: 1 }, { targets }).against).toBe(1);
+  expect(at({ target: 1, against: 1 }, { targets }).against).toBeNull();
+  expect(at({ target: 1, against: 7 }, { targets }).against).toBeNull();
+  expect(at({ target: 0, against: 1 }).against).toBeNull(); // the second is a difference itself
+  expect(at({ target: 1, against: 0 }).against).toBeNull();
 });

@@ -5,7 +5,7 @@ import { even } from "./helpers.js";
 const sliceOf = (size, shape, geometry, values, frame, zoom) => {
   const made = plan(size, shape, geometry, zoom);
   const out = new Float32Array(made.width * made.height);
-  slice(made, Int8Array.from(values), frame, out);
+  slice(made, Float32Array.from(values), frame, out);
   return [...out];
 };
 
@@ -28,7 +28,7 @@ function byDefinition(shape, { rows, origin, step }, values, f, y, x) {
     });
     sum += weight * values[(cell[0] * shape[1] + cell[1]) * shape[2] + cell[2]];
   }
-  return sum / 127;
+  return sum;
 }
 
 describe("rowAt", () => {
@@ -50,20 +50,20 @@ describe("slice", () => {
     const values = [0, 1, 2, 3, 4, 5, -6, -7, -127, 127, 10, 11];
     const size = [2, 2, 3];
     expect(sliceOf(size, size, even(size, size), values, 1)).toEqual(
-      values.slice(6).map((value) => expect.closeTo(value / 127, 6)),
+      values.slice(6).map((value) => expect.closeTo(value, 6)),
     );
   });
 
   test("half-pixel centres: two cells over four pixels give 0, 1/4, 3/4, 1", () => {
     const size = [1, 1, 4];
-    const found = sliceOf(size, [1, 1, 2], even([1, 1, 2], size), [0, 127], 0);
+    const found = sliceOf(size, [1, 1, 2], even([1, 1, 2], size), [0, 1], 0);
     expect(found).toEqual([0, 0.25, 0.75, 1].map((value) => expect.closeTo(value, 6)));
   });
 
   test("time: two rows over four frames give 0, 1/4, 3/4, 1", () => {
     const geometry = even([2, 1, 1], [4, 1, 1]);
     expect(geometry.rows).toEqual([0.5, 2.5]);
-    const found = [0, 1, 2, 3].map((frame) => sliceOf([4, 1, 1], [2, 1, 1], geometry, [0, 127], frame)[0]);
+    const found = [0, 1, 2, 3].map((frame) => sliceOf([4, 1, 1], [2, 1, 1], geometry, [0, 1], frame)[0]);
     expect(found).toEqual([0, 0.25, 0.75, 1].map((value) => expect.closeTo(value, 6)));
   });
 
@@ -73,7 +73,7 @@ describe("slice", () => {
       [3, 4, 2],
     ];
     const geometry = { rows: [0.5, 1.25, 6], origin: [-1.5, 2], step: [2.75, 5.5] };
-    const values = Array.from({ length: 24 }, (_, k) => ((k * 89) % 255) - 127);
+    const values = Array.from({ length: 24 }, (_, k) => (((k * 89) % 255) - 127) / 127);
     for (let f = 0; f < 7; f++) {
       const found = sliceOf(size, shape, geometry, values, f);
       for (let y = 0; y < 9; y++) {
@@ -90,7 +90,7 @@ describe("slice", () => {
       [1, 2, 3],
     ];
     const geometry = even(shape, size);
-    const values = [0, 100, -50, 20, 127, 3];
+    const values = [0, 0.8, -0.4, 0.2, 1, 0.03];
     const found = sliceOf(size, shape, geometry, values, 0, 3);
     expect(found).toHaveLength(2 * 4 * 9);
     for (const [p, value] of found.entries()) {
@@ -100,7 +100,16 @@ describe("slice", () => {
   });
 });
 
+test("a zoom that does not divide the picture gives whole samples that span it", () => {
+  const size = [1, 30, 30];
+  const made = plan(size, [1, 2, 2], even([1, 2, 2], size), 0.35);
+  expect([made.width, made.height]).toEqual([11, 11]);
+  const out = new Float32Array(121);
+  slice(made, Float32Array.from([0, 1, 0, 1]), 0, out);
+  expect([out[0], out[5], out[10]]).toEqual([0, expect.closeTo(0.5, 6), 1]);
+});
+
 test("rowsToFrames brings rows to frames and leaves the cells", () => {
   const made = plan([4, 5, 5], [2, 1, 2], even([2, 1, 2], [4, 5, 5]));
-  expect([...rowsToFrames(made, Int8Array.from([0, 100, 40, -100]))]).toEqual([0, 100, 10, 50, 30, -50, 40, -100]);
+  expect([...rowsToFrames(made, Float32Array.from([0, 100, 40, -100]))]).toEqual([0, 100, 10, 50, 30, -50, 40, -100]);
 });

@@ -17,12 +17,23 @@ const context = () => ({
   fillRect() {},
   drawImage: (picture) => drawn.push(picture),
   fillText() {},
+  strokeRect() {},
+  scale() {},
+  beginPath() {},
+  moveTo() {},
+  lineTo() {},
+  fill() {},
 });
 
 beforeEach(() => {
   closed = 0;
   drawn = [];
-  vi.stubGlobal("createImageBitmap", async (blob) => ({ bytes: blob.size, close: () => closed++ }));
+  vi.stubGlobal("createImageBitmap", async (blob) => ({
+    bytes: blob.size,
+    width: 6,
+    height: 4,
+    close: () => closed++,
+  }));
   vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((kind) => (kind === "2d" ? context() : null));
 });
 afterEach(() => {
@@ -41,6 +52,7 @@ async function render(changes, more = {}) {
 const root = () => el.querySelector(".ne-tubes");
 const find = (name) => el.querySelector(`[data-name=${name}]`);
 const row = (name) => el.querySelector(`.ne-row-${name} .ne-value`).textContent;
+const sentence = () => el.querySelector(".ne-kept").textContent.replaceAll("\u00a0", " ");
 const fire = (target, type, given) => target.dispatchEvent(new Event(type, { bubbles: true, ...given }));
 const press = (target, key, type = "keydown", given = {}) => {
   const event = new KeyboardEvent(type, { key, bubbles: true, cancelable: true, ...given });
@@ -65,7 +77,7 @@ describe("drawing", () => {
       "This browser has no WebGL2: the tube is shown flat, from three sides.",
     ]);
     expect(el.querySelectorAll("canvas.ne-frame, canvas.ne-tube")).toHaveLength(2);
-    expect(drawn.length).toBeGreaterThanOrEqual(5); // frame, overlay, three sides
+    expect(drawn.length).toBeGreaterThanOrEqual(9); // frame, overlay, three sides, four small frames
   });
 
   test("says where it is in words", async () => {
@@ -74,8 +86,8 @@ describe("drawing", () => {
     expect(row("layer")).toBe("stem · block · 2×2×3");
     expect(row("threshold")).toBe("40\u00a0%");
     await vi.waitFor(() =>
-      expect(el.querySelector(".ne-kept").textContent).toMatch(
-        /^\d+\s% of the evidence for ‘wave’ in \d+\.\d\s% of the clip, frames 1 to 4$/,
+      expect(sentence()).toMatch(
+        /^'wave' 93 %, ahead of '<i>clap<\/i>' 4\.0 %: \d+ % of the evidence for it in \d+\.\d % of the clip, frames 1 to 4 of 4 \(mostly 1 to 2\), upper right$/,
       ),
     );
     expect(el.querySelector(".ne-caveats").textContent).toBe("The preprocessing was guessed.");
@@ -84,7 +96,7 @@ describe("drawing", () => {
 
   test("names are text, never markup", async () => {
     await render({ title: "<img src=x onerror=alert(1)>" });
-    expect(el.querySelector("img, option b")).toBeNull();
+    expect(el.querySelector("img, option b, .ne-kept i")).toBeNull();
     expect([...find("target").options].map((option) => option.textContent)).toEqual([
       "wave · 93\u00a0%",
       "<b>clap</b> · logits differ by 1.25",
@@ -96,7 +108,7 @@ describe("drawing", () => {
     await render({
       targets: [targets[0]],
       maps: [maps[0]],
-      layers: layers.map((layer) => ({ ...layer, scale: [1], gap: [null] })),
+      layers: layers.map((layer) => ({ ...layer, scale: [1], gap: [null], unaccounted: [""] })),
     });
     expect(find("target")).toBeNull();
     expect(el.querySelector(".ne-target").textContent).toBe("evidence for wave · 93\u00a0%");
@@ -246,6 +258,135 @@ describe("keys", () => {
     press(root(), "s", "keydown", { ctrlKey: true });
     press(root(), "Escape");
     expect([model.get("frame"), heard]).toEqual([1, ["s", "Escape"]]);
+  });
+});
+
+describe("keys of the rest", () => {
+  test("speed goes through its stops, m changes the mode", async () => {
+    await render();
+    const walk = [
+      [">", "speed", 2],
+      [">", "speed", 4],
+      [">", "speed", 4],
+      ["<", "speed", 2],
+      ["m", "mode", "montage"],
+      ["m", "mode", "tube"],
+    ];
+    for (const [key, name, value] of walk) {
+      press(root(), key);
+      press(root(), key, "keyup");
+      expect([key, model.get(name)]).toEqual([key, value]);
+    }
+  });
+
+  test("on the tube plus, minus and 0 are the camera's, not the threshold's", async () => {
+    await render();
+    const tube = el.querySelector(".ne-tube");
+    for (const key of ["+", "-", "="]) expect(press(tube, key).defaultPrevented).toBe(true);
+    press(tube, "ArrowLeft", "keydown", { shiftKey: true });
+    expect(root().dataset.camera).toBe("free");
+    press(tube, "0");
+    expect([root().dataset.camera, model.get("threshold")]).toEqual(["reset", 0.4]);
+  });
+});
+
+describe("what is chosen", () => {
+  const pick = (name, value) => {
+    find(name).value = value;
+    fire(find(name), "change");
+  };
+
+  test("every choice is one commit, and is drawn", async () => {
+    await render();
+    const chosen = { sign: "negative", colours: "sequential", scale: "frame", speed: "0.5" };
+    let saved = 0;
+    for (const [name, value] of Object.entries(chosen)) {
+      pick(name, value);
+      expect([name, String(model.get(name)), model.saved]).toEqual([name, value, ++saved]);
+      await painted(name, value);
+    }
+    await vi.waitFor(() => expect(sentence()).toContain("of the evidence against it in"));
+    expect(el.querySelector(".ne-caveats").textContent).toContain("Every frame is on its own scale");
+    expect(el.querySelector(".ne-legend").textContent).toBe("weakstrong against");
+  });
+
+  test("a class rather than another: told in words, and undone by the dash", async () => {
+    const targets = ["wave", "clap"].map((name, k) => ({
+      name,
+      logit: 1,
+      probability: 0.6 - k / 5,
+      rival: null,
+      best: [{ name, probability: 0.5 }],
+    }));
+    await render({ targets });
+    pick("against", "1");
+    await vi.waitFor(() => expect(sentence()).toMatch(/^'wave − clap': \d+ %/));
+    expect(find("against").options[1].disabled).toBe(true); // not against itself
+    pick("against", "null");
+    expect(model.get("against")).toBeNull();
+    await vi.waitFor(() => expect(sentence()).toMatch(/^'wave' 60 %: /));
+    expect(el.querySelector(".ne-best").textContent).toBe("wave50\u00a0%");
+  });
+
+  test("where a class is a difference already, nothing can be taken from it", async () => {
+    await render();
+    expect(find("against")).toBeNull();
+  });
+
+  test("the montage takes the tube's place, shows all frames, and a click picks one", async () => {
+    await render();
+    drawn = [];
+    find("mode-montage").click();
+    await painted("mode", "montage");
+    expect(el.querySelectorAll("canvas.ne-montage, canvas.ne-tube")).toHaveLength(1);
+    expect(drawn.filter((picture) => picture.bytes !== undefined).length).toBeGreaterThanOrEqual(4);
+    expect(find("mode-montage").getAttribute("aria-pressed")).toBe("true");
+    expect(find("front").closest(".ne-views").hidden).toBe(true);
+    const saved = model.saved;
+    const montage = el.querySelector(".ne-montage");
+    Object.defineProperty(montage, "clientWidth", { value: 448 });
+    const click = new MouseEvent("click", { bubbles: true });
+    Object.defineProperties(click, { offsetX: { value: 430 }, offsetY: { value: 20 } });
+    montage.dispatchEvent(click);
+    expect([model.get("frame"), model.saved]).toEqual([3, saved + 1]);
+    find("mode-tube").click();
+    await painted("mode", "tube");
+    expect(el.querySelector("canvas.ne-tube")).not.toBeNull();
+  });
+
+  test("what a layer leaves out is told for the class shown", async () => {
+    const { layers } = smallState();
+    await render({ layers: [{ ...layers[0], unaccounted: ["One is missing.", ""] }, layers[1]] });
+    expect(el.querySelector(".ne-caveats").textContent).toContain("stem: One is missing.");
+    pick("target", "1");
+    expect(el.querySelector(".ne-caveats").textContent).not.toContain("One is missing.");
+  });
+
+  test("a frame's evidence is told aloud when a gesture ends", async () => {
+    await render();
+    await vi.waitFor(() => expect(sentence()).toContain("of the evidence"));
+    slide("frame", 3);
+    expect(el.querySelector("[aria-live]").textContent).toBe("");
+    fire(find("frame"), "change");
+    expect(el.querySelector("[aria-live]").textContent).toMatch(
+      /^frame 4 of 4 · 0\.30 s, layer stem · block · 2×2×3, threshold 40\s%\. 'wave' 93\s%, ahead of .* of the clip, /,
+    );
+  });
+});
+
+describe("less motion", () => {
+  const reduced = (matches) => vi.stubGlobal("matchMedia", () => ({ matches }));
+  test("who asks for it starts playing with his own hand", async () => {
+    reduced(true);
+    await render({ playing: true });
+    expect([model.get("playing"), model.saved]).toEqual([false, 0]);
+    find("play").click();
+    expect(model.get("playing")).toBe(true);
+  });
+  test("others need not", async () => {
+    reduced(false);
+    await render({ playing: true });
+    expect(model.get("playing")).toBe(true);
   });
 });
 

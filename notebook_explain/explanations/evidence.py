@@ -1,18 +1,27 @@
-"""How much of the evidence a threshold keeps, and where it lies, in numbers and in words.
+"""How much of the evidence a threshold keeps, when and where it lies, in numbers and in words.
 
 These functions are the oracle for every place that counts: the viewer's line, the figure, the command line.
-A threshold is a fraction of the largest absolute value that the layer's map has for the target over the whole clip;
-"evidence" and "volume" are counted on the positive part of the stretched map.
+A threshold is a fraction of the largest absolute value that the layer's map has for the target over the whole clip
+(or over each frame, where every frame has a scale of its own); "evidence" and "volume" are counted on the positive part
+of the stretched map. Whoever asks for the evidence against a class gives the map with its sign turned.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain.explanations.targets import TargetResult
+
 DEFAULT_THRESHOLD = 0.4
+CORE = 0.7  # of the evidence kept: what "mostly" means
+NARROW = 0.1  # two probabilities closer than this are said to be close
+MOVES, SPREAD = 0.25, 0.22  # of the picture: a way worth telling; a spread (standard deviation) that is no place
+LOW, HIGH = 0.4, 0.6  # of the picture: between them lies the middle
 
 
 @dataclass(frozen=True)
@@ -27,10 +36,12 @@ class Kept:
         Share of the clip's voxels.
     frames : (first, last) indices or None
         Frames that hold any of it.
+    place : str
+        Where its weight lies in the picture ("upper left", "from left to right"); "" where nothing is kept.
     against : float in 0..1
         Share of the negative part in all the evidence of the map, whatever the threshold.
-    place : str
-        Where its weight lies in the picture ("upper left", "centre"); "" where nothing is kept.
+    core : (first, last) indices or None
+        The shortest run of frames that holds most of what is kept (`CORE`).
     """
 
     evidence: float
@@ -38,23 +49,25 @@ class Kept:
     frames: tuple[int, int] | None
     place: str
     against: float = 0.0
+    core: tuple[int, int] | None = None
 
 
-def kept(volume: NDArray[np.float32], peak: float, threshold: float) -> Kept:
+def kept(volume: NDArray[np.float32], peak: float | NDArray[np.float32], threshold: float) -> Kept:
     """Count what a threshold keeps of a stretched map.
 
     Parameters
     ----------
     volume : float array (time, height, width)
         The map, stretched over the clip, signed.
-    peak : float
-        Largest absolute value of the map at its own resolution.
+    peak : float, or float array (time,)
+        Largest absolute value of the map at its own resolution; of each frame, where each has a scale of its own.
     threshold : float in 0..1
         Fraction of ``peak``.
     """
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold must lie in 0..1, got {threshold}")
-    mask = (volume > 0) & (volume >= threshold * peak)
+    least = threshold * np.asarray(peak, np.float32).reshape(-1, 1, 1)
+    mask = (volume > 0) & (volume >= least)
     everything = np.abs(volume).sum(dtype=np.float64)
     against = float(-volume[volume < 0].sum(dtype=np.float64) / everything) if everything > 0 else 0.0
     if not mask.any():
@@ -63,36 +76,151 @@ def kept(volume: NDArray[np.float32], peak: float, threshold: float) -> Kept:
     frames = np.flatnonzero(mask.any(axis=(1, 2)))
     evidence = weight.sum() / volume[volume > 0].sum(dtype=np.float64)
     return Kept(
-        float(min(1.0, evidence)), float(mask.mean()), (int(frames[0]), int(frames[-1])), _place(weight), against
+        evidence=float(min(1.0, evidence)),
+        volume=float(mask.mean()),
+        frames=(int(frames[0]), int(frames[-1])),
+        place=_place(weight),
+        against=against,
+        core=_core(weight.sum(axis=(1, 2))),
     )
+
+
+def _core(weight: NDArray[np.float64]) -> tuple[int, int]:
+    """The shortest run of frames that holds `CORE` of the weight, the first of several."""
+    sums = np.concatenate([[0.0], np.cumsum(weight)])
+    wanted = CORE * sums[-1] * (1 - 1e-9)  # a hair less, so that rounding does not decide
+    runs = []
+    for first in range(len(weight)):
+        enough = np.flatnonzero(sums[first + 1 :] - sums[first] >= wanted)
+        if len(enough):
+            runs.append((int(enough[0]), first))
+    length, first = min(runs)
+    return first, first + length
+
+
+def _course(weight: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Where the weight (time, pixels of one axis) lies along that axis, in shares of the picture.
+
+    A straight line through its places in time: where it begins and ends, its middle, the spread around the line.
+    """
+    time, pixels = weight.shape
+    at, when, total = (np.arange(pixels) + 0.5) / pixels, np.arange(time), weight.sum()
+    now = when - weight.sum(axis=1) @ when / total
+    duration = weight.sum(axis=1) @ now**2 / total
+    middle = (weight @ at).sum() / total
+    slope = now @ (weight @ at) / total / duration if duration > 1e-9 else 0.0
+    rest = (weight @ at**2).sum() / total - middle**2 - slope**2 * duration
+    way = slope * np.sqrt(3 * duration)  # to the ends of a stretch of even weight
+    return middle - way, middle + way, middle, float(np.sqrt(max(rest, 0.0)))
+
+
+def _thirds(course: tuple[float, float, float, float]) -> tuple[int, int]:
+    """Low (0), middle (1), high (2) or spread (-1), at the beginning and at the end."""
+    start, end, middle, spread = course
+    if spread > SPREAD:
+        return -1, -1
+    third = [0 if place < LOW else 2 if place > HIGH else 1 for place in (start, end, middle)]
+    return (third[0], third[1]) if abs(end - start) >= MOVES else (third[2], third[2])
 
 
 def _place(weight: NDArray[np.float64]) -> str:
-    """The ninth of the picture in which the centre of the weight lies."""
-    _, height, width = weight.shape
-    y = (weight.sum(axis=(0, 2)) @ (np.arange(height) + 0.5)) / weight.sum() / height
-    x = (weight.sum(axis=(0, 1)) @ (np.arange(width) + 0.5)) / weight.sum() / width
-    vertical = "upper" if y < 0.4 else "lower" if y > 0.6 else ""
-    horizontal = "left" if x < 0.4 else "right" if x > 0.6 else ""
-    return " ".join(word for word in (vertical, horizontal) if word) or "centre"
+    """Where the weight (time, height, width) lies in the picture, and where it goes."""
+    down, across = _thirds(_course(weight.sum(axis=2))), _thirds(_course(weight.sum(axis=1)))
+    start, end = zip(down, across, strict=True)
+    return _spot(*start) if start == end else f"from {_stop(*start)} to {_stop(*end)}"
 
 
-def in_words(name: str, probability: float | None, found: Kept, frames: int) -> str:
-    """One sentence for people: "'wave' 93 %: 71 % of the evidence for it in 8.0 % of the clip, frames 5 to 11 of 16"."""
-    head = f"'{name}'" if probability is None else f"'{name}' {percent(probability)}"
-    against = "; most of the evidence is against it" if found.against > 0.5 else ""
+_DOWN, _ACROSS = ("top", "middle", "bottom"), ("left", "middle", "right")
+
+
+def _spot(down: int, across: int) -> str:
+    """A place that stays."""
+    if down < 0:
+        return ("down the left side", "down the middle", "down the right side", "all over the picture")[across]
+    if across < 0:
+        return f"across the {_DOWN[down]}"
+    if down == 1:
+        return ("on the left", "in the centre", "on the right")[across]
+    return f"at the {_DOWN[down]}" if across == 1 else _stop(down, across)
+
+
+def _stop(down: int, across: int) -> str:
+    """A place on the way from one to another."""
+    if down < 0 or (down == 1 and across != 1):
+        return _ACROSS[across]
+    if across < 0 or (across == 1 and down != 1):
+        return _DOWN[down]
+    return "centre" if down == 1 else f"{('upper', '', 'lower')[down]} {_ACROSS[across]}"
+
+
+def rival_of(result: TargetResult) -> tuple[str, float] | None:
+    """The best class but for the one explained, with its probability; None where that is unknown or no single class."""
+    if result.probability is None:
+        return None
+    own = result.name.removeprefix(f"{result.head}: ")
+    return next(((label, p) for label, p in result.top5 if label not in (result.name, own)), None)
+
+
+def in_words(
+    name: str,
+    probability: float | None,
+    found: Kept,
+    frames: int,
+    rival: tuple[str, float] | None = None,
+    side: Literal["for", "against"] = "for",
+) -> str:
+    """One sentence for people.
+
+    "'wave' 93 %, ahead of 'clap' 4.0 %: 71 % of the evidence for it in 8.0 % of the clip, frames 5 to 11 of 16, upper left".
+
+    Parameters
+    ----------
+    name : str
+    probability : float or None
+        None for a difference of two classes.
+    found : Kept
+        Of the map; of the map with its sign turned, where ``side`` is "against".
+    frames : int
+        Length of the clip.
+    rival : (name, probability), optional
+        The best of the other classes.
+    side : "for" or "against"
+    """
+    other = {"for": "against", "against": "for"}[side]
+    most = f"; most of the evidence is {other} it" if found.against > 0.5 else ""
+    head = _verdict(name, probability, rival)
     if found.frames is None:
-        return f"{head}: no evidence for it at this threshold{against}"
-    first, last = found.frames[0] + 1, found.frames[1] + 1
-    when = f"frame {first}" if first == last else f"frames {first} to {last}"
+        return f"{head}: no evidence {side} it at this threshold{most}"
     return (
-        f"{head}: {percent(found.evidence)} of the evidence for it in {percent(found.volume, 1)} of the clip, "
-        f"{when} of {frames}, {found.place}{against}"
+        f"{head}: {percent(found.evidence)} of the evidence {side} it in {percent(found.volume, 1)} of the clip, "
+        f"{_when(found, frames)}, {found.place}{most}"
     )
+
+
+def _verdict(name: str, probability: float | None, rival: tuple[str, float] | None) -> str:
+    if probability is None:
+        return f"'{name}'"
+    head = f"'{name}' {percent(probability)}"
+    if rival is None:
+        return head
+    other, theirs = rival
+    close = "narrowly " if abs(probability - theirs) < NARROW else ""
+    return f"{head}, {close}{'ahead of' if probability >= theirs else 'behind'} '{other}' {percent(theirs)}"
+
+
+def _when(found: Kept, frames: int) -> str:
+    (first, last), core = found.frames or (0, 0), found.core
+    length = last - first + 1
+    when = f"frame {first + 1}" if length == 1 else f"frames {first + 1} to {last + 1}"
+    if core is None or length < 4 or core[1] - core[0] + 1 > 0.6 * length:
+        return f"{when} of {frames}"
+    mostly = f"{core[0] + 1}" if core[0] == core[1] else f"{core[0] + 1} to {core[1] + 1}"
+    return f"{when} of {frames} (mostly {mostly})"
 
 
 def percent(share: float, digits: int = 0) -> str:
     """A share as people read it: "93 %", "8.4 %", "under 0.1 %"; the viewer says it alike."""
     if 0 < share < 0.001:
         return "under 0.1 %"
-    return f"{100 * share:.{max(digits, 1 if 0 < share < 0.0995 else 0)}f} %"
+    digits = max(digits, 1 if 0 < share < 0.0995 else 0)
+    return f"{math.floor(100 * share * 10**digits + 0.5) / 10**digits:.{digits}f} %"

@@ -7,6 +7,7 @@ and texts are data. A file of a later version is refused in words rather than re
 from __future__ import annotations
 
 import json
+import math
 import os
 import zipfile
 from collections.abc import Mapping
@@ -18,23 +19,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain.clip import Clip
+from notebook_explain.explanations.archives import RefusedError, read_arrays
 from notebook_explain.explanations.geometry import Geometry
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.targets import TargetResult
 from notebook_explain.explanations.tubes import LayerMap, Tubes
-from notebook_explain.explanations.writing import replacing
+from notebook_explain.writing import replacing
 
 FORMAT, VERSION = "notebook_explain", 1
 MAX_BYTES = 2**30
 MAX_TEXT = 2**24
+FAR = 1e9  # pixels: nothing lies further away
+MAX_WEIGHTS = 2**27  # numbers that stretching a map along one axis may need
 
 
 def save(explanation: Tubes, path: str | os.PathLike[str]) -> Path:
-    """Write an explanation to ``path`` (".npz" is added where missing); an existing file is replaced as a whole."""
+    """Write an explanation to ``path`` (".npz" is added where missing); an existing file is replaced as a whole.
+
+    The file tells where the clip was read from, so that a film can be drawn over it later; pages and pictures do not.
+
+    Raises
+    ------
+    ValueError, OSError
+        It holds numbers that are not finite; the folder is missing or cannot be written to.
+    """
     path = Path(path)
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     text, arrays = _pack(explanation)
-    header = np.frombuffer(json.dumps(text).encode(), np.uint8)
+    try:
+        header = np.frombuffer(json.dumps(text, allow_nan=False).encode(), np.uint8)
+    except ValueError as error:
+        raise ValueError(f"this explanation cannot be saved, it holds a number that is not finite ({error})") from None
+    for layer in explanation.layers:
+        if not np.isfinite(layer.values).all():
+            raise ValueError(f"this explanation cannot be saved: layer {layer.name!r} holds values that are not finite")
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, header=header, **arrays)  # type: ignore[arg-type]
     return path
@@ -60,9 +78,8 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Tubes:
     if not path.is_file():
         raise FileNotFoundError(f"no file at {str(path)!r}; give the path of an .npz that save() wrote")
     try:
-        arrays = _read(path, max_bytes)
-        return _unpack(arrays)
-    except _RefusedError as refusal:
+        return _unpack(read_arrays(path, max_bytes))
+    except RefusedError as refusal:
         raise ValueError(f"{str(path)!r} cannot be loaded: {refusal}") from None
     except (ValueError, KeyError, TypeError, IndexError, EOFError, OSError, zipfile.BadZipFile, MemoryError) as error:
         raise ValueError(
@@ -72,28 +89,12 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Tubes:
         raise ValueError(f"{str(path)!r} cannot be loaded: it is damaged ({error})") from error
 
 
-class _RefusedError(Exception):
-    pass
-
-
-def _read(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:
-    with zipfile.ZipFile(path) as archive:
-        total = sum(entry.file_size for entry in archive.infolist())
-        if total > max_bytes:
-            raise _RefusedError(
-                f"it unpacks to {total:,} bytes, above the limit of {max_bytes:,} (max_bytes= raises it)"
-            )
-    with np.load(path, allow_pickle=False) as file:
-        if "header" not in file.files:
-            raise _RefusedError("it has no header, so notebook_explain did not write it")
-        return {name: file[name] for name in file.files}
-
-
 def _pack(tubes: Tubes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     clip = tubes.clip
     arrays: dict[str, NDArray[Any]] = {"frames": clip.frames}
-    if clip.times is not None:
-        arrays["times"] = clip.times
+    for name in ("times", "frame_numbers"):  # files of before have no frame_numbers
+        if getattr(clip, name) is not None:
+            arrays[name] = getattr(clip, name)
     layers = []
     for index, layer in enumerate(tubes.layers):
         arrays[f"values_{index}"], arrays[f"rows_{index}"] = layer.values, layer.geometry.rows
@@ -120,60 +121,110 @@ def _pack(tubes: Tubes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 
 def _unpack(arrays: Mapping[str, NDArray[Any]]) -> Tubes:
-    header = arrays["header"]
-    if header.dtype != np.uint8 or header.ndim != 1 or header.size > MAX_TEXT:
-        raise _RefusedError("its header is not text")
-    text = json.loads(header.tobytes().decode())
-    if not isinstance(text, dict) or text.get("format") != FORMAT:
-        raise _RefusedError("its header is not one of notebook_explain")
-    if text.get("version") != VERSION:
-        raise _RefusedError(
-            f"it has version {text.get('version')!r}, this one reads {VERSION}; update notebook_explain"
-        )
-    if text.get("kind") != "tubes":
-        raise _RefusedError(f"it holds {text.get('kind')!r}, this version knows 'tubes'")
-    about = text["clip"]
-    clip = Clip(
-        arrays["frames"],
-        arrays.get("times"),
-        str(about["source"]),
-        _pair(about["origin"]),
-        _pair(about["step"]),
-        (int(about["source_size"][0]), int(about["source_size"][1])),
-    )
+    text = _text_of(arrays)
     targets = tuple(_target(entry) for entry in text["targets"])
+    clip = _clip(text["clip"], arrays)
     layers = tuple(_layer(entry, index, arrays, len(targets)) for index, entry in enumerate(text["layers"]))
     if not targets or not layers:
-        raise _RefusedError("it holds no target or no layer")
-    entry = text["provenance"]
-    return Tubes(clip, targets, layers, Provenance(**{**entry, "caveats": tuple(map(str, entry["caveats"]))}))
+        raise RefusedError("it holds no target or no layer")
+    for layer in layers:
+        if max(pixels * cells for pixels, cells in zip(clip.size, layer.grid, strict=True)) > MAX_WEIGHTS:
+            raise RefusedError(
+                f"layer {layer.name!r} has {layer.grid} cells, too many to be stretched over {clip.size}"
+            )
+    return Tubes(clip, targets, layers, Provenance.of(text["provenance"]))
 
 
-def _pair(value: Any) -> tuple[float, float]:
-    return float(value[0]), float(value[1])
+def _text_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """The JSON of a file of this format, version and kind."""
+    if "header" not in arrays:
+        raise RefusedError("it has no header, so notebook_explain did not write it")
+    header = arrays["header"]
+    if header.dtype != np.uint8 or header.ndim != 1 or header.size > MAX_TEXT:
+        raise RefusedError("its header is not text")
+    text = json.loads(header.tobytes().decode(), parse_constant=_refuse_constant)
+    json.dumps(text, ensure_ascii=False).encode()  # halves of letters, which no page could be written with
+    if not isinstance(text, dict) or text.get("format") != FORMAT:
+        raise RefusedError("its header is not one of notebook_explain")
+    if text.get("version") != VERSION:
+        raise RefusedError(f"it has version {text.get('version')!r}, this one reads {VERSION}; update notebook_explain")
+    if text.get("kind") != "tubes":
+        raise RefusedError(f"it holds {text.get('kind')!r}, this version knows 'tubes'")
+    return text
+
+
+def _refuse_constant(constant: str) -> Any:
+    raise RefusedError(f"its header holds {constant}, which is no number")
+
+
+def _clip(entry: Any, arrays: Mapping[str, NDArray[Any]]) -> Clip:
+    times, numbers = arrays.get("times"), arrays.get("frame_numbers")
+    if times is not None and (times.dtype != np.float64 or not np.isfinite(times).all()):
+        raise RefusedError("the times of its clip are not finite numbers")
+    if numbers is not None and (numbers.dtype != np.int64 or numbers.min(initial=0) < 0):
+        raise RefusedError("the frame numbers of its clip are not whole numbers from 0")
+    size = _whole(entry["source_size"][0]), _whole(entry["source_size"][1])
+    if min(size) < 1 or max(size) > FAR:
+        raise RefusedError(f"the source of its clip has the impossible size {size}")
+    step = _pair(entry["step"])
+    if min(step) < 1 / FAR:
+        raise RefusedError(f"the pixels of its clip are {step} pixels of the source, which they cannot be")
+    return Clip(arrays["frames"], times, _words(entry["source"]), _pair(entry["origin"]), step, size, numbers)
 
 
 def _target(entry: Any) -> TargetResult:
-    top5 = tuple((str(name), float(score)) for name, score in entry["top5"])
-    numbers = {key: None if entry[key] is None else float(entry[key]) for key in ("probability", "bias")}
-    against = None if entry["against"] is None else int(entry["against"])
-    names = {"name": str(entry["name"]), "head": str(entry["head"]), "index": int(entry["index"])}
+    if set(entry) != set(TargetResult.__dataclass_fields__):
+        raise RefusedError(f"a target of it has the fields {sorted(entry)[:12]}")
     return TargetResult(
-        **{**entry, **numbers, **names, "logit": float(entry["logit"]), "against": against, "top5": top5}
+        name=_words(entry["name"]),
+        index=_whole(entry["index"]),
+        head=_words(entry["head"]),
+        logit=_number(entry["logit"]),
+        probability=None if entry["probability"] is None else _number(entry["probability"]),
+        bias=None if entry["bias"] is None else _number(entry["bias"]),
+        against=None if entry["against"] is None else _whole(entry["against"]),
+        top5=tuple((_words(name), _number(score)) for name, score in entry["top5"]),
     )
 
 
 def _layer(entry: Any, index: int, arrays: Mapping[str, NDArray[Any]], targets: int) -> LayerMap:
     values = arrays[f"values_{index}"]
     if values.dtype != np.float32 or values.ndim != 4 or len(values) != targets or 0 in values.shape:
-        raise _RefusedError(f"layer {index} is not a float32 array (target, time, height, width)")
+        raise RefusedError(f"layer {index} is not a float32 array (target, time, height, width)")
     if not np.isfinite(values).all():
-        raise _RefusedError(f"layer {index} holds values that are not finite")
+        raise RefusedError(f"layer {index} holds values that are not finite")
     geometry = Geometry(arrays[f"rows_{index}"], _pair(entry["origin"]), _pair(entry["step"]))
     if len(geometry.rows) != values.shape[1]:
-        raise _RefusedError(f"layer {index} has {values.shape[1]} rows, its geometry {len(geometry.rows)}")
-    gap = None if entry["gap"] is None else np.asarray(entry["gap"], np.float32)
+        raise RefusedError(f"layer {index} has {values.shape[1]} rows, its geometry {len(geometry.rows)}")
+    if min(geometry.step) < 1 / FAR or np.abs(geometry.rows).max() > FAR:
+        raise RefusedError(f"the cells of layer {index} lie where no clip is")
+    gap = None if entry["gap"] is None else np.array([_number(part) for part in entry["gap"]], np.float32)
     if gap is not None and gap.shape != (targets,):
-        raise _RefusedError(f"layer {index} has {gap.shape} gaps for {targets} targets")
-    pathway = None if entry["pathway"] is None else int(entry["pathway"])
-    return LayerMap(str(entry["name"]), str(entry["kind"]), values, geometry, pathway, gap)
+        raise RefusedError(f"layer {index} has {gap.shape} gaps for {targets} targets")
+    pathway = None if entry["pathway"] is None else _whole(entry["pathway"])
+    return LayerMap(_words(entry["name"]), _words(entry["kind"]), values, geometry, pathway, gap)
+
+
+def _pair(value: Any) -> tuple[float, float]:
+    first, second = (_number(part) for part in value)
+    if max(abs(first), abs(second)) > FAR:
+        raise RefusedError(f"{first:g} and {second:g} lie further away than any pixel")
+    return first, second
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(float(value)):
+        raise RefusedError(f"{str(value)[:40]!r} stands where a finite number should be")
+    return float(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 2**53:
+        raise RefusedError(f"{str(value)[:40]!r} stands where a whole number should be")
+    return value
+
+
+def _words(value: Any) -> str:
+    if not isinstance(value, str):
+        raise RefusedError(f"{str(value)[:40]!r} stands where a text should be")
+    return value

@@ -163,10 +163,116 @@ class Tubes:
         return display.figure(self, layer=layer, target=self.target_index(target), frames=frames, threshold=threshold)
 
     def to_html(self, path: str | os.PathLike[str], title: str | None = None) -> Path:
-        """Write one interactive HTML page that opens anywhere, with no kernel and no network."""
+        """Write one interactive HTML page that opens anywhere, with no kernel and no network.
+
+        ``notebook_explain.to_html([one, other], path)`` puts several explanations on one page.
+        """
         from notebook_explain import display
 
         return display.to_html(self, path, title=title)
+
+    def embed(self, title: str | None = None) -> Any:
+        """Return the page for the output of a cell: it is saved with the notebook, and lives without a kernel.
+
+        The widget that a cell shows by itself does not outlive its kernel in every notebook; this does, wherever HTML
+        is shown, and with it goes a picture for where it is not.
+        """
+        from notebook_explain import display
+
+        return display.embed(self, title=title)
+
+    def to_gif(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        layer: str | int | None = None,
+        target: int | str = 0,
+        threshold: float = DEFAULT_THRESHOLD,
+        fps: float | None = None,
+        size: int | None = None,
+    ) -> Path:
+        """Write the clip with its evidence as a GIF that repeats, what it shows and its caveats beneath.
+
+        Parameters
+        ----------
+        path : path to a file (".gif" is added where it has no ending)
+        layer, target, threshold
+            As for `figure`.
+        fps : float, optional
+            Frames a second, at most 50; by default the clip's own, but not below 2 nor above 10, so that one can follow.
+        size : int, optional
+            Pixels of the picture's longer side; by default the clip's own, but not below 320 nor above 480.
+
+        Returns
+        -------
+        Path
+            An existing file is replaced as a whole.
+        """
+        from notebook_explain import display
+
+        shown = {"layer": layer, "target": self.target_index(target), "threshold": threshold}
+        return display.to_gif(self, path, **shown, fps=fps, size=size)
+
+    def to_video(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        layer: str | int | None = None,
+        target: int | str = 0,
+        threshold: float = DEFAULT_THRESHOLD,
+        fps: float | None = None,
+        size: int | None = None,
+        source: bool | str | os.PathLike[str] = False,
+    ) -> Path:
+        """Write a video (WebM, VP8, which browsers play) of the clip with its evidence, or of the video it came from.
+
+        Parameters
+        ----------
+        path : path to a file (".webm" is added where it has no ending)
+        layer, target, threshold
+            As for `figure`.
+        fps : float, optional
+            Frames a second. By default those of the source; for the clip's few frames as for `to_gif`.
+        size : int, optional
+            Pixels of the picture's longer side; by default the source's own size, the clip's own but not below 320.
+        source : bool or path
+            False: the frames that the network saw. True: every frame of the clip's source from the first of them to the
+            last, at the source's own resolution; the evidence between the frames that the network saw is interpolated,
+            and what it never saw is dimmed. A path tells where the source lies now.
+
+        Returns
+        -------
+        Path
+            An existing file is replaced as a whole.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError, ExplainError
+            No source, or another one; arguments out of range; an OpenCV that cannot write such a video.
+        """
+        from notebook_explain import display
+
+        shown = {"layer": layer, "target": self.target_index(target), "threshold": threshold}
+        return display.to_video(self, path, **shown, fps=fps, size=size, source=source)
+
+    def to_ipyvolume(
+        self, *, layer: str | int | None = None, target: int | str = 0, threshold: float = DEFAULT_THRESHOLD
+    ) -> Any:
+        """Return an ipyvolume figure (a widget) with the tube as a volume; needs ``notebook_explain[ipyvolume]``.
+
+        Parameters
+        ----------
+        layer, target, threshold
+            As for `figure`.
+
+        Raises
+        ------
+        ImportError
+            ipyvolume is not installed.
+        """
+        from notebook_explain import display
+
+        return display.to_ipyvolume(self, layer=layer, target=self.target_index(target), threshold=threshold)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         from notebook_explain import display

@@ -20,12 +20,29 @@ CSP = (
 )
 _STYLE = """
 :root { color-scheme: light dark; }
-body { margin: 0; padding: 16px; font: 14px/1.45 system-ui, sans-serif; background: #fff; color: #1c1e21; }
-@media (prefers-color-scheme: dark) { body { background: #16181c; color: #e6e8eb; } }
+body { margin: 0; padding: 16px; font: 14px/1.45 system-ui, sans-serif;
+  background: light-dark(#fff, #16181c); color: light-dark(#1c1e21, #e6e8eb); }
 main { max-width: 1100px; margin: 0 auto; }
 h1 { font-size: 20px; font-weight: 600; margin: 0 0 12px; }
 section { margin-bottom: 28px; }
-footer { font-size: 12px; opacity: .75; margin-top: 16px; }
+footer { font-size: 12px; opacity: .75; margin-top: 16px; overflow-wrap: anywhere; }
+"""
+# In the output of a cell the page is as high as what it shows, and light or dark as the notebook around it.
+_IN_A_CELL = """
+const frame = window.frameElement;
+if (frame) {
+  const around = frame.ownerDocument.body;
+  const theme = () => {
+    const light = around.dataset.jpThemeLight;
+    if (!light) return;
+    document.body.dataset.jpThemeLight = light;
+    document.documentElement.style.colorScheme = light === "true" ? "light" : "dark";
+  };
+  theme();
+  new MutationObserver(theme).observe(around, { attributeFilter: ["data-jp-theme-light"] });
+  const fit = () => { frame.style.height = `${Math.ceil(document.body.getBoundingClientRect().height)}px`; };
+  new ResizeObserver(fit).observe(document.body);
+}
 """
 
 
@@ -55,7 +72,33 @@ def page(widgets: Sequence[Any], title: str = "notebook_explain", notes: Sequenc
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n"
         f"<body><main><h1>{html.escape(title)}</h1><div id='app'></div><footer>{foot}</footer></main>\n"
         f"<script type='application/json' id='ne-data'>{data}</script>\n"
-        f"<script type='module'>{HOST.read_text(encoding='utf-8')}</script></body></html>\n"
+        f"<script type='module'>{HOST.read_text(encoding='utf-8')}</script>\n"
+        f"<script type='module'>{_IN_A_CELL}</script></body></html>\n"
+    )
+
+
+def frame(text: str, picture: str, words: str, height: int = 640) -> str:
+    """An HTML element that holds a page in itself, for the output of a cell.
+
+    Below the page lies a picture, which is seen where a page is cut out: on GitHub, in a notebook that is not trusted.
+
+    Parameters
+    ----------
+    text : str
+        The page.
+    picture : str
+        A PNG in base64.
+    words : str
+        What is to be seen, for those who do not see.
+    height : int
+        Pixels, until the page is there and knows better.
+    """
+    said = html.escape(words, quote=True)
+    return (
+        "<div style='display:grid'>"
+        f'<img alt="{said}" src="data:image/png;base64,{picture}" style="grid-area:1/1;max-width:100%">'
+        f'<iframe title="{said}" srcdoc="{html.escape(text, quote=True)}" '
+        f'style="grid-area:1/1;width:100%;height:{height}px;border:0"></iframe></div>'
     )
 
 

@@ -12,26 +12,45 @@ from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.widgets import wire
 
 STATIC = Path(__file__).parent.parent / "static"
+BOUNDS = {"threshold": (0.0, 1.0), "opacity": (0.0, 1.0), "speed": (0.25, 4.0)}
+MOVABLE = (
+    "frame",
+    "layer",
+    "threshold",
+    "target",
+    "against",
+    "playing",
+    "speed",
+    "mode",
+    "sign",
+    "scale",
+    "colours",
+    "opacity",
+)
 
 
 class TubeViewer(anywidget.AnyWidget):
     """Show tubes in a cell; every control works in the browser, with the kernel busy or dead.
 
-    The traits ``frame``, ``layer``, ``threshold``, ``target`` and ``playing`` follow what the person does (one
-    message when a gesture ends, none during it), may be set from Python, observed and linked.
+    The traits that move follow what the person does (one message when a gesture ends, none during it), and may be set
+    from Python, observed and linked: ``frame``, ``layer``, ``threshold``, ``target``, ``against`` (the class whose map
+    is subtracted, or None), ``playing``, ``speed`` (0.25..4), ``mode`` ("tube" or "montage"), ``sign`` ("both",
+    "positive" or "negative"), ``scale`` ("clip" or "frame": whose largest value a threshold is a fraction of),
+    ``colours`` ("diverging" or "sequential") and ``opacity`` (0..1).
 
     Parameters
     ----------
     tubes : Tubes
     title : str
     **state
-        First values of the traits: ``frame, layer`` (indices, or a layer's name), ``threshold`` (0..1), ``target``,
-        ``playing``.
+        First values of these traits; ``layer``, ``target`` and ``against`` also by name.
 
     Raises
     ------
     traitlets.TraitError
-        An index out of range, or a threshold outside 0..1.
+        A value out of range.
+    TypeError
+        No such trait.
     """
 
     _esm = (STATIC / "tube_viewer.js").read_text(encoding="utf-8")
@@ -41,25 +60,31 @@ class TubeViewer(anywidget.AnyWidget):
     size = traitlets.List(traitlets.Int(), help="[time, height, width] of the clip").tag(sync=True)
     times = traitlets.List(traitlets.Float(), help="seconds of each frame; empty when unknown").tag(sync=True)
     frames = traitlets.List(traitlets.Bytes(), help="one JPEG per frame").tag(sync=True)
-    layers = traitlets.List(traitlets.Dict(), help="name, kind, shape, offset, scale, geometry of each map").tag(
-        sync=True
-    )
-    maps = traitlets.List(traitlets.Bytes(), help="one int8 buffer per target").tag(sync=True)
+    layers = traitlets.List(traitlets.Dict(), help="name, kind, shape, scale, geometry of each map").tag(sync=True)
+    maps = traitlets.List(traitlets.Bytes(), help="one buffer per target").tag(sync=True)
     targets = traitlets.List(traitlets.Dict(), help="name, logit, probability of each target").tag(sync=True)
     caveats = traitlets.List(traitlets.Unicode(), help="what a reader has to know").tag(sync=True)
     frame = traitlets.Int(0, help="index of the frame shown").tag(sync=True)
     layer = traitlets.Int(0, help="index of the layer shown").tag(sync=True)
     threshold = traitlets.Float(DEFAULT_THRESHOLD, help="fraction of the map's largest absolute value").tag(sync=True)
     target = traitlets.Int(0, help="index of the target shown").tag(sync=True)
+    against = traitlets.Int(None, allow_none=True, help="index of the target whose map is subtracted").tag(sync=True)
     playing = traitlets.Bool(False, help="whether the clip plays").tag(sync=True)
+    speed = traitlets.Float(1.0, help="of playing").tag(sync=True)
+    mode = traitlets.Enum(("tube", "montage"), "tube", help="what stands beside the frame").tag(sync=True)
+    sign = traitlets.Enum(("both", "positive", "negative"), "both", help="which evidence is shown").tag(sync=True)
+    scale = traitlets.Enum(("clip", "frame"), "clip", help="one scale for the clip, or one per frame").tag(sync=True)
+    colours = traitlets.Enum(("diverging", "sequential"), "diverging", help="kind of colour map").tag(sync=True)
+    opacity = traitlets.Float(0.6, help="of the evidence").tag(sync=True)
 
     def __init__(self, tubes: Tubes, *, title: str = "", **state: Any) -> None:
-        unknown = sorted(set(state) - {"frame", "layer", "threshold", "target", "playing"})
+        unknown = sorted(set(state) - set(MOVABLE))
         if unknown:
-            raise TypeError(f"view has no {unknown[0]!r}; it takes frame, layer, threshold, target, playing and title")
+            raise TypeError(f"view has no {unknown[0]!r}; it takes {', '.join(MOVABLE)} and title")
         names = [layer.name for layer in tubes.layers]
-        if isinstance(state.get("target"), str):
-            state["target"] = tubes.target_index(state["target"])
+        for name in ("target", "against"):
+            if isinstance(state.get(name), str):
+                state[name] = tubes.target_index(state[name])
         if isinstance(state.get("layer"), str):
             state["layer"] = names.index(tubes.layer(state["layer"]).name)
         state.setdefault("layer", len(names) - 1)
@@ -73,19 +98,27 @@ class TubeViewer(anywidget.AnyWidget):
         if layout is not None:
             layout.close()
 
-    @traitlets.validate("frame", "layer", "target")
-    def _in_range(self, proposal: Any) -> int:
+    @traitlets.validate("frame", "layer", "target", "against")
+    def _in_range(self, proposal: Any) -> int | None:
         name, value = proposal["trait"].name, proposal["value"]
-        count = {"frame": len(self.frames), "layer": len(self.layers), "target": len(self.targets)}[name]
+        if value is None:
+            return None
+        count = {"frame": len(self.frames), "layer": len(self.layers)}.get(name, len(self.targets))
         if count and not 0 <= value < count:
             raise traitlets.TraitError(f"{name} must lie in 0..{count - 1}, got {value}")
+        if name == "against" and count and self.targets[value]["probability"] is None:
+            raise traitlets.TraitError(
+                f"against must be a single class, got {value}: {self.targets[value]['name']!r} is a difference already"
+            )
         return int(value)
 
-    @traitlets.validate("threshold")
-    def _fraction(self, proposal: Any) -> float:
-        if not 0 <= proposal["value"] <= 1:
-            raise traitlets.TraitError(f"threshold must lie in 0..1, got {proposal['value']}")
-        return float(proposal["value"])
+    @traitlets.validate(*BOUNDS)
+    def _within(self, proposal: Any) -> float:
+        name, value = proposal["trait"].name, proposal["value"]
+        low, high = BOUNDS[name]
+        if not low <= value <= high:
+            raise traitlets.TraitError(f"{name} must lie in {low:g}..{high:g}, got {value}")
+        return float(value)
 
 
 def _brightest_frame(tubes: Tubes, layer: int, target: int) -> int:

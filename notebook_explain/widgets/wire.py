@@ -1,4 +1,4 @@
-"""What travels from Python to the browser: frames as JPEGs, maps as one int8 buffer per target with a list beside it."""
+"""What travels from Python to the browser: frames as JPEGs, maps as one buffer per target with a list beside it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes, percent
+from notebook_explain.explanations.evidence import rival_of
 
 # Small frames are drawn enlarged, where the coarse colours of an ordinary JPEG show as fringes; they cost little as fine ones.
 SMALL_SIDE, SMALL_QUALITY, QUALITY = 160, 90, 75
 MAX_SIDE = 512  # a frame is drawn at a few hundred pixels; larger ones would only travel longer
+SMALL_MAP, POWER = 8192, 2.5  # cells; of the values of larger maps
+UNLIKELY = 0.1  # a probability below which one has to be told
+COMPLETE = 0.05  # of the score: less missing than this needs no words
 
 
 def jpegs(frames: NDArray[np.uint8]) -> list[bytes]:
@@ -31,7 +35,7 @@ def jpegs(frames: NDArray[np.uint8]) -> list[bytes]:
 
 
 def maps(tubes: Tubes) -> tuple[list[dict[str, Any]], list[bytes]]:
-    """Describe the layers, and pack their maps: value = int8 / 127 * scale.
+    """Describe the layers, and pack their maps, one buffer per target.
 
     Layers that emit the same tensor (a stage and its last block) share one place in the buffer.
     """
@@ -40,53 +44,98 @@ def maps(tubes: Tubes) -> tuple[list[dict[str, Any]], list[bytes]]:
     placed: dict[bytes, int] = {}
     offset = 0
     for layer in tubes.layers:
-        packed = [_int8(layer.values[target], layer.peak(target)) for target in range(len(tubes.targets))]
+        packed = [pack(layer.values[target], layer.peak(target)) for target in range(len(tubes.targets))]
         key = b"".join(packed)
         if key not in placed:
-            placed[key], offset = offset, offset + layer.values[0].size
+            placed[key], offset = offset, offset + len(packed[0])
             for buffer, data in zip(buffers, packed, strict=True):
                 buffer.append(data)
-        layers.append(_describe(layer, placed[key], len(tubes.targets)))
+        layers.append(_describe(layer, placed[key], tubes.targets))
     return layers, [b"".join(parts) for parts in buffers]
 
 
-def _int8(values: NDArray[np.float32], peak: float) -> bytes:
-    return np.round(values * (127 / peak if peak > 0 else 0)).astype(np.int8).tobytes()
+def pack(values: NDArray[np.float32], peak: float) -> bytes:
+    """A map as bytes; no value that is not 0 becomes 0, so that every sign arrives.
+
+    Small maps: two bytes per value, value = code / 32767 * peak. Large ones: one byte, |value| = |code / 127| ** 2.5 * peak.
+    The power gives weak evidence, of which a large map mostly consists, the finer steps; the shares that a threshold
+    keeps then differ by less than half a point from those of the map itself.
+    """
+    share = np.abs(values) / np.float32(peak if peak > 0 else 1)
+    code = share * 32767 if width_of(values) == 2 else share ** (1 / POWER) * 127
+    code = np.where(values != 0, np.maximum(np.round(code), 1), 0)
+    return (np.sign(values) * code).astype("<i2" if width_of(values) == 2 else "i1").tobytes()
 
 
-def _describe(layer: LayerMap, offset: int, targets: int) -> dict[str, Any]:
+def width_of(values: NDArray[np.float32]) -> int:
+    """Bytes of each value."""
+    return 2 if values.size <= SMALL_MAP else 1
+
+
+def _describe(layer: LayerMap, offset: int, results: tuple[TargetResult, ...]) -> dict[str, Any]:
     geometry = layer.geometry
+    targets = range(len(results))
     return {
         "name": layer.name,
         "kind": layer.kind,
         "pathway": layer.pathway,
         "shape": list(layer.grid),
         "offset": offset,
-        "scale": [layer.peak(target) for target in range(targets)],
+        "bytes": width_of(layer.values[0]),
+        "scale": [layer.peak(target) for target in targets],
         "geometry": {
             "rows": [round(float(row), 4) for row in geometry.rows],
             "origin": list(geometry.origin),
             "step": list(geometry.step),
         },
-        "gap": [None] * targets if layer.gap is None else [float(gap) for gap in layer.gap],
+        "gap": [None for _ in targets] if layer.gap is None else [float(gap) for gap in layer.gap],
         "caveats": _coarse(layer),
+        "unaccounted": [_unaccounted(layer, target, result) for target, result in enumerate(results)],
     }
 
 
 def _coarse(layer: LayerMap) -> list[str]:
     """What a smooth picture hides."""
-    y, x = layer.geometry.step
+    pixels = max(layer.geometry.step)
     rows = layer.geometry.rows
-    frames = float(np.diff(rows).mean()) if len(rows) > 1 else 0.0
-    if max(y, x) < 4 and frames < 2:
+    frames = float(np.diff(rows).mean()) if len(rows) > 1 else 1.0
+    if pixels < 4 and frames < 2:
         return []
-    apart = f"{max(y, x):.0f} pixels" + (f" and {frames:.1f} frames" if frames >= 1.5 else "")
-    return [f"The cells of this layer are {apart} apart: detail finer than that is no evidence."]
+    grid = "x".join(map(str, layer.grid))
+    times = f"{pixels:.0f} times" + (f" in space and {frames:.0f} times in time" if frames >= 1.5 else "")
+    return [f"This map is {grid} cells, stretched {times}: detail finer than a cell is not evidence."]
+
+
+def _unaccounted(layer: LayerMap, target: int, result: TargetResult) -> str:
+    """What the map of a layer leaves out of the score; nothing is said where only the classifier's bias is missing."""
+    if layer.gap is None or layer.kind == "pooling input":  # there, the method itself says so
+        return ""
+    gap, score = float(layer.gap[target]), result.logit
+    if min(abs(gap), abs(gap - (result.bias or 0.0))) <= COMPLETE * max(1.0, abs(score)):
+        return ""
+    found = f"The evidence here for {result.name!r} adds up to {score - gap:.3g}, its score is {score:.3g}"
+    return f"{found}: the rest has no place in this map."
 
 
 def targets(results: tuple[TargetResult, ...]) -> list[dict[str, Any]]:
-    """Name, score and probability of each target."""
-    return [{"name": r.name, "logit": r.logit, "probability": r.probability} for r in results]
+    """Name, score and probability of each target, and what else the network considered."""
+    described = []
+    for result in results:
+        rival = rival_of(result)
+        described.append(
+            {
+                "name": result.name,
+                "logit": result.logit,
+                "probability": result.probability,
+                "rival": None if rival is None else _guess(*rival),
+                "best": [_guess(*guess) for guess in result.top5],
+            }
+        )
+    return described
+
+
+def _guess(name: str, probability: float) -> dict[str, Any]:
+    return {"name": name, "probability": probability}
 
 
 def state(tubes: Tubes, title: str = "") -> dict[str, Any]:
@@ -109,6 +158,12 @@ def _remarks(tubes: Tubes) -> list[str]:
     caveats = []
     if tubes.clip.source.startswith("synthetic"):
         caveats.append(f"The clip is a {tubes.clip.source}.")
-    low = [target for target in tubes.targets if target.probability is not None and target.probability < 0.1]
-    caveats += [f"The model gives {t.name!r} only {percent(t.probability)}." for t in low if t.probability is not None]
+    for target in tubes.targets:
+        if target.probability is None or target.probability >= UNLIKELY:
+            continue
+        rival = rival_of(target)
+        best = (
+            "" if rival is None or rival[1] < UNLIKELY else f"; its first choice is {rival[0]!r} ({percent(rival[1])})"
+        )
+        caveats.append(f"The model gives {target.name!r} only {percent(target.probability)}{best}.")
     return caveats

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser
 
+from notebook_explain.explanations import Tubes
 from tests.browser import lab
 from tests.browser.driving import NO_WEBGL2, Viewer, chromium, edited, offline_page
-from tests.browser.worlds import tubes
+from tests.browser.worlds import COARSE, LAYERS, TWO_PATHWAYS, Layer, tubes
 
 HEIGHT = 760
+WIDTHS = (360, 800, 1600)
 SETTLED = ".ne-tubes:is([data-ready=true], [data-error=true])"
+LOSE = "canvas => canvas.getContext('webgl2').getExtension('WEBGL_lose_context').loseContext()"
+Do = Callable[[Viewer], object]
 
 
 def take(
     browser: Browser,
     path: Path,
     picture: Path,
-    do: Callable[[Viewer], object] = lambda viewer: None,
+    do: Do = lambda viewer: None,
     *,
     width: int = 800,
     scheme: str = "light",
@@ -40,7 +45,9 @@ def take(
             viewer.wait("root.dataset.gl")
             viewer.sharp()
             do(viewer)
-            viewer.wait("/evidence for/.test(root.querySelector('.ne-kept').textContent)")
+            viewer.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
+            if viewer.data("mode") == "tube" and viewer.data("gl") == "webgl2":
+                viewer.sharp()
         page.screenshot(path=picture, full_page=True)
     finally:
         page.context.close()
@@ -49,81 +56,147 @@ def take(
     return picture
 
 
-def _lowest(viewer: Viewer) -> None:
-    viewer.slide("layer", 0)
-    viewer.slide("threshold", 0.25)
+# What is done to a viewer
 
 
-def _second(viewer: Viewer) -> None:
-    viewer.part("target").select_option("1")
-    viewer.shows("target", 1)
+def slide(**values: float) -> Do:
+    return lambda viewer: [viewer.slide(name, value) for name, value in values.items()]
 
 
-def _play(viewer: Viewer) -> None:
+def press(*names: str) -> Do:
+    return lambda viewer: [viewer.part(name).click() for name in names]
+
+
+def choose(**choices: str) -> Do:
+    """Choose in menus, those of the drawer too, and close it."""
+
+    def do(viewer: Viewer) -> None:
+        viewer.part("more").click()
+        for name, value in choices.items():
+            viewer.part(name).select_option(value)
+            viewer.wait(f"root.dataset['{name}'] === given", value)
+        viewer.part("more").click()
+
+    return do
+
+
+def after(*steps: Do) -> Do:
+    return lambda viewer: [step(viewer) for step in steps]
+
+
+def play(viewer: Viewer) -> None:
     viewer.part("play").click()
     viewer.wait("(window.seen ??= new Set()).add(root.dataset.frame).size > 3")
 
 
-def _focus(viewer: Viewer) -> None:
-    for _ in range(2):
-        viewer.page.keyboard.press("Tab")
+def focus(name: str) -> Do:
+    def do(viewer: Viewer) -> None:
+        for _ in range(24):
+            viewer.page.keyboard.press("Tab")
+            if viewer.root.evaluate("(root, name) => document.activeElement.matches(name)", name):
+                return
+
+    return do
+
+
+def lose(viewer: Viewer) -> None:
+    viewer.root.locator("canvas.ne-tube").evaluate(LOSE)
+    viewer.wait("root.dataset.gl === 'lost'")
+
+
+def paper(viewer: Viewer) -> None:
+    viewer.page.emulate_media(media="print")
+
+
+MONTAGE, MORE = press("mode-montage"), press("more")
+STATES: dict[str, Do] = {
+    "second-target": choose(target="1"),
+    "difference": choose(against="1"),
+    "first-layer": slide(layer=0, threshold=0.25),
+    "uneven-layer": slide(layer=2),
+    "high-threshold": slide(threshold=0.85),
+    "no-threshold": slide(threshold=0),
+    "all-hidden": slide(threshold=1),
+    "against-only": choose(sign="negative"),
+    "for-only": choose(sign="positive"),
+    "sequential": choose(colours="sequential"),
+    "sequential-for-only": choose(colours="sequential", sign="positive"),
+    "scale-per-frame": choose(scale="frame"),
+    "opaque": after(MORE, slide(opacity=1), MORE),
+    "faint": after(MORE, slide(opacity=0.25), MORE),
+    "drawer": MORE,
+    "front": lambda viewer: viewer.look("front"),
+    "side": lambda viewer: viewer.look("side"),
+    "top": lambda viewer: viewer.look("top"),
+    "zoomed": lambda viewer: [viewer.root.locator(".ne-tube").press("+") for _ in range(3)],
+    "playing": play,
+    "focus-timeline": focus("[data-name=frame]"),
+    "focus-layer": focus("[data-name=layer]"),
+    "focus-tube": focus(".ne-tube"),
+    "graphics-lost": lose,
+    "print": paper,
+    "print-montage": after(MONTAGE, paper),
+}
 
 
 def _spoil(state: dict[str, Any]) -> None:
     state["maps"][0] = {"$b64": "AAAA"}
 
 
-STATES: dict[str, Callable[[Viewer], object]] = {
-    "second-target": _second,
-    "first-layer": _lowest,
-    "uneven-layer": lambda viewer: viewer.slide("layer", 2),
-    "high-threshold": lambda viewer: viewer.slide("threshold", 0.85),
-    "no-threshold": lambda viewer: viewer.slide("threshold", 0),
-    "all-hidden": lambda viewer: viewer.slide("threshold", 1),
-    "front": lambda viewer: viewer.look("front"),
-    "side": lambda viewer: viewer.look("side"),
-    "top": lambda viewer: viewer.look("top"),
-    "playing": _play,
-    "focus": _focus,
-}
+def worlds() -> Iterator[tuple[str, Tubes]]:
+    """Clips, classes and networks of other shapes."""
+    long = "a rather long name of a class, as some data sets have them"
+    layer = Layer("backbone.blocks.4.res_blocks.6.branch2.conv_b", "block", COARSE.grid, gap=2.2)
+    made_by_hand = ("These maps are made by hand: they show how a caveat reads.",)
+    yield "wide-clip", tubes(size=72, width=128, targets=(long,), layers=(*LAYERS, layer), caveats=made_by_hand)
+    yield "tall-clip", tubes(size=128, width=72)
+    yield "long-clip", tubes(frames=64)
+    yield "two-frames", tubes(frames=2, layers=(COARSE,))
+    yield "two-pathways", tubes(layers=TWO_PATHWAYS)
+    yield (
+        "many-layers",
+        tubes(layers=[Layer(f"blocks.{k}", "block", (16 // (1 + k // 12), 40 - k, 40 - k)) for k in range(36)]),
+    )
+    unsure = tubes(probabilities=(0.06, 0.05), source="synthetic sample: a ball")
+    best = (("ball bounces", 0.31), ("ball rests", 0.29), ("ball rolls right", 0.06))
+    yield (
+        "unsure",
+        dataclasses.replace(unsure, targets=tuple(dataclasses.replace(t, top5=best) for t in unsure.targets)),
+    )
 
 
-def pages(browser: Browser, out: Path) -> list[Path]:
-    made = []
+def pages(browser: Browser, out: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         path = tubes().to_html(Path(folder) / "page.html")
         for scheme in ("light", "dark"):
-            for width in (360, 800, 1200):
-                made.append(take(browser, path, out / f"{scheme}-{width}.png", width=width, scheme=scheme))
-        made += [take(browser, path, out / f"{name}.png", do) for name, do in STATES.items()]
-        made.append(take(browser, path, out / "no-webgl2.png", script=NO_WEBGL2))
-        made.append(take(browser, edited(path, _spoil), out / "malformed.png"))
-        made.append(take(browser, edited(path, _spoil), out / "malformed-dark.png", scheme="dark"))
-        wide = tubes(
-            size=72,
-            width=128,
-            targets=("a rather long name of a class, as some data sets have them",),
-            caveats=("These maps are made by hand: they show how a caveat reads.",),
-        )
-        path = wide.to_html(Path(folder) / "wide.html")
-        made.append(take(browser, path, out / "one-target-wide-clip.png"))
-        made.append(take(browser, path, out / "one-target-wide-clip-360.png", width=360))
-    return made
+            for width in WIDTHS:
+                how: dict[str, Any] = {"width": width, "scheme": scheme}
+                yield take(browser, path, out / f"{scheme}-{width}.png", **how)
+                yield take(browser, path, out / f"{scheme}-{width}-montage.png", MONTAGE, **how)
+            yield take(browser, path, out / f"{scheme}-360-drawer.png", MORE, width=360, scheme=scheme)
+            yield take(browser, path, out / f"{scheme}-no-webgl2.png", script=NO_WEBGL2, scheme=scheme)
+            yield take(browser, edited(path, _spoil), out / f"{scheme}-malformed.png", scheme=scheme)
+        for name, do in STATES.items():
+            yield take(browser, path, out / f"{name}.png", do)
+        for name, world in worlds():
+            path = world.to_html(Path(folder) / f"{name}.html")
+            yield take(browser, path, out / f"{name}.png")
+            yield take(browser, path, out / f"{name}-360.png", width=360, scheme="dark")
+            yield take(browser, path, out / f"{name}-montage.png", MONTAGE)
 
 
-def demo(browser: Browser, out: Path) -> list[Path]:
+def demo(browser: Browser, out: Path) -> Iterator[Path]:
     """The page of the bundled model and clip."""
     import notebook_explain
 
     with tempfile.TemporaryDirectory() as folder:
         path = notebook_explain.demo().to_html(Path(folder) / "demo.html")
-        return [
-            take(browser, path, out / f"demo-{scheme}.png", width=1000, scheme=scheme) for scheme in ("light", "dark")
-        ]
+        for scheme in ("light", "dark"):
+            yield take(browser, path, out / f"demo-{scheme}.png", width=1000, scheme=scheme)
+        yield take(browser, path, out / "demo-montage.png", MONTAGE, width=1000)
 
 
-def in_lab(browser: Browser, out: Path) -> list[Path]:
-    made = []
+def in_lab(browser: Browser, out: Path) -> Iterator[Path]:
     cells = (
         f"import sys; sys.path.insert(0, {str(lab.REPOSITORY)!r})\nfrom tests.browser.worlds import tubes\ntubes()",
     )
@@ -131,7 +204,7 @@ def in_lab(browser: Browser, out: Path) -> list[Path]:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "work").mkdir()
             lab.write_notebook(Path(folder) / "work" / "viewer.ipynb", cells)
-            context = browser.new_context(viewport={"width": 1200, "height": 900})
+            context = browser.new_context(viewport={"width": 1200, "height": 1100})
             try:
                 with lab.server(Path(folder), f"JupyterLab {scheme.title()}") as address:
                     page = context.new_page()
@@ -141,12 +214,12 @@ def in_lab(browser: Browser, out: Path) -> list[Path]:
                     viewer.root.wait_for(timeout=30_000)
                     viewer.wait("root.dataset.gl")
                     viewer.sharp()
-                    viewer.wait("/evidence for/.test(root.querySelector('.ne-kept').textContent)")
-                    made.append(out / f"lab-{scheme}.png")
-                    page.screenshot(path=made[-1])
+                    viewer.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
+                    picture = out / f"lab-{scheme}.png"
+                    page.screenshot(path=picture)
+                    yield picture
             finally:
                 context.close()
-    return made
 
 
 def main() -> None:
@@ -157,12 +230,9 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
-        made = pages(browser, given.out)
-        if given.demo:
-            made += demo(browser, given.out)
-        if given.lab:
-            made += in_lab(browser, given.out)
-    print(*made, sep="\n")
+        for make in (pages, *([demo] if given.demo else []), *([in_lab] if given.lab else [])):
+            for picture in make(browser, given.out):
+                print(picture, flush=True)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ class Layer:
     ----------
     rows : frames that the rows stand for; spread evenly by default
     negative : strength of the evidence against, behind the ball
+    pathway : which of the network's parallel pathways
+    gap : what the map leaves out of the score
     """
 
     name: str
@@ -27,6 +29,8 @@ class Layer:
     grid: tuple[int, int, int]
     rows: tuple[float, ...] | None = None
     negative: float = 0.7
+    pathway: int | None = None
+    gap: float = 0.1
 
 
 FINE = Layer("stem", "stem", (16, 32, 32))
@@ -35,6 +39,11 @@ UNEVEN = Layer("layer3.1", "block", (5, 14, 14), rows=(0.0, 1.0, 4.0, 9.0, 15.0)
 COARSE = Layer("layer4.1", "pooling input", (2, 7, 7))
 LAYERS = (FINE, MIDDLE, UNEVEN, COARSE)
 POSITIVE = (Layer("only for", "stem", (16, 32, 32), negative=0.0),)
+TWO_PATHWAYS = tuple(
+    Layer(f"{way}.{stage}", "pooling input" if stage == "s5" else "block", grid, pathway=pathway)
+    for stage, side in (("s2", 16), ("s3", 8), ("s5", 4))
+    for pathway, (way, grid) in enumerate((("slow", (4, side, side)), ("fast", (16, side, side))))
+)
 TARGETS = ("ball rolls right", "ball is thrown")
 
 
@@ -51,9 +60,10 @@ def tubes(
 ) -> Tubes:
     """Make tubes of a clip of ``frames`` frames, ``size`` pixels high and ``width`` (``size`` by default) wide."""
     clip = Clip(landscape(frames, size, width or size), times=np.arange(frames) / 8, source=source)
+    known = (*probabilities, *[0.01] * len(targets))
+    best = tuple((name, p) for name, p in (*zip(targets, known, strict=False), ("ball bounces", 0.04)) if p is not None)
     results = tuple(
-        TargetResult(name, k, "", 4.2 - 1.5 * k, (*probabilities, *[0.01] * len(targets))[k], bias=0.1)
-        for k, name in enumerate(targets)
+        TargetResult(name, k, "", 4.2 - 1.5 * k, known[k], bias=0.1, top5=best) for k, name in enumerate(targets)
     )
     provenance = Provenance(
         "SaliencyTubes", {}, "by hand", {}, {"numpy": np.__version__}, 0.01, 1, len(targets), tuple(caveats)
@@ -106,4 +116,5 @@ def _map(layer: Layer, size: tuple[int, int, int], targets: int) -> LayerMap:
     blur = 0.1 + 0.35 / height
     values = np.stack([evidence(k, time, y, x, blur, layer.negative) for k in range(targets)]).astype(np.float32)
     values *= np.float32(3.0)
-    return LayerMap(layer.name, layer.kind, values, geometry, None, np.full(targets, 0.1, np.float32))
+    gap = np.full(targets, layer.gap, np.float32)
+    return LayerMap(layer.name, layer.kind, values, geometry, layer.pathway, gap)

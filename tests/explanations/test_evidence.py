@@ -30,7 +30,7 @@ def test_a_bright_corner_is_named_with_its_frames() -> None:
     assert (found.frames, found.place) == ((2, 4), "lower right")
     assert found.evidence == 1
     words = in_words("wave", 0.93, found, 8)
-    assert words == "'wave' 93 %: 100 % of the evidence for it in 2.2 % of the clip, frames 3 to 5 of 8, lower right"
+    assert words == "'wave' 93 %: 100 % of the evidence for it in 2.3 % of the clip, frames 3 to 5 of 8, lower right"
 
 
 def test_one_frame_the_centre_and_nothing_at_all_have_their_words() -> None:
@@ -38,7 +38,7 @@ def test_one_frame_the_centre_and_nothing_at_all_have_their_words() -> None:
     assert kept(volume, 0.0, 0.4).frames is None
     assert in_words("jog", None, kept(volume, 0.0, 0.4), 3) == "'jog': no evidence for it at this threshold"
     volume[1, 4, 4] = 1
-    assert in_words("jog", 0.5, kept(volume, 1.0, 0.4), 3).endswith("frame 2 of 3, centre")
+    assert in_words("jog", 0.5, kept(volume, 1.0, 0.4), 3).endswith("frame 2 of 3, in the centre")
 
 
 def test_negative_evidence_is_not_counted() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import zipfile
@@ -48,6 +49,28 @@ def test_everything_comes_back(saved: Path) -> None:
         np.testing.assert_array_equal(mine.geometry.rows, theirs.geometry.rows)
         assert (mine.geometry.origin, mine.geometry.step) == (theirs.geometry.origin, theirs.geometry.step)
     np.testing.assert_array_equal(after.volume("last", 1), before.volume("last", 1))
+
+
+def test_the_numbers_of_the_frames_come_back_and_files_of_before_have_none(tmp_path: Path) -> None:
+    before = small_tubes()
+    numbers = np.array([0, 3, 3, 7, 2**40, 2**40 + 1])
+    numbered = dataclasses.replace(before, clip=dataclasses.replace(before.clip, frame_numbers=numbers))
+    np.testing.assert_array_equal(ne.load(numbered.save(tmp_path / "new")).clip.frame_numbers, numbers)
+    old = before.save(tmp_path / "old")  # as it was written before clips knew their frames' numbers
+    with np.load(old) as file:
+        assert "frame_numbers" not in file.files
+    assert ne.load(old).clip.frame_numbers is None
+
+
+def test_what_could_not_be_loaded_again_is_not_saved(tmp_path: Path) -> None:
+    tubes = small_tubes()
+    broken = dataclasses.replace(tubes.layers[0], values=np.full_like(tubes.layers[0].values, np.inf))
+    with pytest.raises(ValueError, match="cannot be saved: layer 'stem' holds values that are not finite"):
+        dataclasses.replace(tubes, layers=(broken,)).save(tmp_path / "t")
+    result = dataclasses.replace(tubes.targets[0], logit=float("nan"))
+    with pytest.raises(ValueError, match="cannot be saved, it holds a number that is not finite"):
+        dataclasses.replace(tubes, targets=(result, tubes.targets[1])).save(tmp_path / "t")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_saving_replaces_a_file_as_a_whole_and_leaves_nothing_beside_it(saved: Path) -> None:

@@ -18,27 +18,49 @@ from typing import Any
 import numpy as np
 import pytest
 import traitlets
+from numpy.typing import NDArray
 from PIL import Image
 
 from notebook_explain import TubeViewer, display
-from notebook_explain.explanations import LayerMap
-from notebook_explain.widgets import page
+from notebook_explain.explanations import Geometry, LayerMap, TargetResult
+from notebook_explain.widgets import page, wire
 from tests.values import small_tubes
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_maps_come_back_within_half_a_step() -> None:
+def unpack(data: bytes, width: int) -> NDArray[np.float64]:
+    """What a browser makes of a packed map, as fractions of its scale: the definition, written once more."""
+    if width == 2:
+        return np.frombuffer(data, "<i2") / 32767
+    codes = np.frombuffer(data, "i1") / 127
+    return np.sign(codes) * np.abs(codes) ** 2.5
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_maps_come_back_within_half_a_step_and_every_sign_arrives(large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if large:
+        monkeypatch.setattr(wire, "SMALL_MAP", 0)
     tubes = small_tubes()
+    tubes.layers[0].values[0, 0, 0, :2] = 1e-9, -1e-9
     viewer = tubes.view()
     for target in range(2):
-        buffer = np.frombuffer(viewer.maps[target], np.int8)
         for layer, sent in zip(tubes.layers, viewer.layers, strict=True):
-            n = int(np.prod(sent["shape"]))
-            values = buffer[sent["offset"] : sent["offset"] + n].reshape(sent["shape"]) / 127 * sent["scale"][target]
-            np.testing.assert_allclose(values, layer.values[target], atol=sent["scale"][target] / 254 * 1.001)
+            assert sent["bytes"] == (1 if large else 2)
+            end = sent["offset"] + int(np.prod(sent["shape"])) * sent["bytes"]
+            share = unpack(viewer.maps[target][sent["offset"] : end], sent["bytes"]).reshape(sent["shape"])
+            true = layer.values[target].astype(np.float64) / sent["scale"][target]
+            # The next code lies 1/127 further on the scale of the power, where the step is steepest at the upper end.
+            step = 2.5 * (np.abs(true) ** 0.4 + 1 / 254) ** 1.5 / 127 if large else 1 / 32767
+            tiny = 1.001 * (127.0**-2.5 if large else 1 / 32767)  # what is nearly nothing is sent as the least there is
+            assert (np.abs(share - true) <= np.maximum(0.501 * step, tiny)).all()
+            np.testing.assert_array_equal(np.sign(share), np.sign(true))
             assert sent["scale"][target] == pytest.approx(np.abs(layer.values[target]).max())
     viewer.close()
+
+
+def test_only_large_maps_are_packed_tightly() -> None:
+    assert [wire.width_of(np.zeros(shape, np.float32)) for shape in ((8, 32, 32), (8, 33, 32))] == [2, 1]
 
 
 def test_layers_with_the_same_map_share_their_bytes() -> None:
@@ -46,7 +68,7 @@ def test_layers_with_the_same_map_share_their_bytes() -> None:
     twin = dataclasses.replace(tubes.layers[0], name="twin")
     viewer = dataclasses.replace(tubes, layers=(*tubes.layers, twin)).view()
     assert viewer.layers[2]["offset"] == viewer.layers[0]["offset"]
-    assert len(viewer.maps[0]) == sum(layer.values[0].size for layer in tubes.layers)
+    assert len(viewer.maps[0]) == sum(2 * layer.values[0].size for layer in tubes.layers)
     viewer.close()
 
 
@@ -88,9 +110,10 @@ def test_python_and_javascript_name_the_same_traits() -> None:
             traitlets.Float: "number",
             traitlets.Bool: "boolean",
             traitlets.Unicode: "string",
+            traitlets.Enum: "string",
         }.get(type(trait))
         if expected:
-            assert kinds[name] == expected, name
+            assert kinds[name] == expected + (" | null" if trait.allow_none else ""), name
         else:
             assert "[]" in kinds[name] or "Array" in kinds[name], name
 
@@ -122,9 +145,17 @@ def test_a_closed_viewer_is_gone() -> None:
         ("layer", -1, r"layer must lie in 0..1, got -1"),
         ("target", 2, r"target must lie in 0..1, got 2"),
         ("threshold", 1.2, r"threshold must lie in 0..1, got 1.2"),
+        ("threshold", float("nan"), r"threshold must lie in 0..1, got nan"),
+        ("opacity", -0.1, r"opacity must lie in 0..1, got -0.1"),
+        ("speed", 5, r"speed must lie in 0.25..4, got 5"),
+        ("against", 2, r"against must lie in 0..1, got 2"),
+        ("mode", "3d", r"'mode' .* expected any of \['tube', 'montage'\], not the str '3d'"),
+        ("sign", "for", r"'sign' .* expected any of \['both', 'positive', 'negative'\]"),
+        ("scale", "layer", r"'scale' .* expected any of \['clip', 'frame'\]"),
+        ("colours", "jet", r"'colours' .* expected any of \['diverging', 'sequential'\]"),
     ],
 )
-def test_values_out_of_range_are_refused_and_nothing_changes(name: str, value: float, message: str) -> None:
+def test_values_out_of_range_are_refused_and_nothing_changes(name: str, value: Any, message: str) -> None:
     viewer = small_tubes().view()
     before = getattr(viewer, name)
     with pytest.raises(traitlets.TraitError, match=message):
@@ -136,6 +167,31 @@ def test_values_out_of_range_are_refused_and_nothing_changes(name: str, value: f
 def test_a_misspelt_option_of_the_view_is_told() -> None:
     with pytest.raises(TypeError, match="view has no 'thresold'; it takes frame, layer, threshold"):
         small_tubes().view(thresold=0.9)
+
+
+def test_a_difference_cannot_be_subtracted_again() -> None:
+    tubes = small_tubes()
+    both = dataclasses.replace(tubes.targets[0], name="class 0 − class 1", probability=None)
+    tubes = dataclasses.replace(tubes, targets=(tubes.targets[0], both))
+    with pytest.raises(
+        traitlets.TraitError, match="against must be a single class, got 1: 'class 0 − class 1' is a diff"
+    ):
+        tubes.view(against="class 0 − class 1")
+
+
+def test_a_view_opens_as_it_is_told() -> None:
+    told = {
+        "mode": "montage",
+        "sign": "negative",
+        "scale": "frame",
+        "colours": "sequential",
+        "speed": 0.5,
+        "opacity": 0.9,
+    }
+    viewer = small_tubes().view(against="class 1", **told)
+    assert {name: getattr(viewer, name) for name in told} == told
+    assert viewer.against == 1
+    viewer.close()
 
 
 def test_an_unknown_layer_for_the_view_is_named() -> None:
@@ -207,3 +263,60 @@ def test_the_wheel_holds_the_bundles(tmp_path: Path) -> None:
     static = {f"notebook_explain/static/{name}" for name in ("tube_viewer.js", "tube_viewer.css", "host.js")}
     assert static | {"notebook_explain/models/demo/weights.pt"} <= names
     assert not [name for name in names if name.startswith(("tests/", "js/"))]
+
+
+# Words that come from Python
+
+
+def _state(**changes: Any) -> dict[str, Any]:
+    tubes = small_tubes()
+    targets = tuple(dataclasses.replace(target, **changes) for target in tubes.targets)
+    return wire.state(dataclasses.replace(tubes, targets=targets))
+
+
+def test_each_target_comes_with_what_else_the_network_considered() -> None:
+    first, second = wire.state(small_tubes())["targets"]
+    assert first["rival"] == {"name": "class 1", "probability": 0.3}
+    assert second["rival"] == {"name": "class 0", "probability": 0.6}
+    assert [guess["name"] for guess in first["best"]] == ["class 0", "class 1"]
+    assert _state(probability=None)["targets"][0]["rival"] is None
+    assert _state(top5=())["targets"][0]["rival"] is None
+
+
+def test_the_head_of_a_network_does_not_make_a_class_its_own_rival() -> None:
+    (described,) = wire.targets((TargetResult("verb: run", 0, "verb", 1.0, 0.6, top5=(("run", 0.6), ("walk", 0.3))),))
+    assert described["rival"]["name"] == "walk"
+
+
+def test_a_class_that_the_network_hardly_considers_is_told_with_its_first_choice() -> None:
+    said = _state(probability=0.04)["caveats"]
+    assert "The model gives 'class 1' only 4.0 %; its first choice is 'class 0' (60 %)." in said
+    assert not [text for text in _state(probability=0.5)["caveats"] if "only" in text]
+
+
+def test_a_coarse_map_says_how_far_it_is_stretched() -> None:
+    tubes = small_tubes(size=48, time=16)
+    coarse = LayerMap("last", "block", np.ones((2, 2, 7, 7), np.float32), Geometry.even((2, 7, 7), tubes.clip.size))
+    fine = LayerMap(
+        "first", "block", np.ones((2, 16, 24, 24), np.float32), Geometry.even((16, 24, 24), tubes.clip.size)
+    )
+    flat = LayerMap("wide", "block", np.ones((2, 16, 4, 4), np.float32), Geometry.even((16, 4, 4), tubes.clip.size))
+    said = [layer["caveats"] for layer in wire.maps(dataclasses.replace(tubes, layers=(coarse, fine, flat)))[0]]
+    assert said == [
+        [
+            "This map is 2x7x7 cells, stretched 7 times in space and 8 times in time: detail finer than a cell is not evidence."
+        ],
+        [],
+        ["This map is 16x4x4 cells, stretched 12 times: detail finer than a cell is not evidence."],
+    ]
+
+
+def test_what_a_map_leaves_out_of_the_score_is_told_but_not_a_mere_bias() -> None:
+    tubes = small_tubes()  # logits 1.5 and 0.5, bias 0.1
+    layers = [
+        dataclasses.replace(tubes.layers[0], kind=kind, gap=np.array(gap, np.float32))
+        for kind, gap in (("block", (0.6, 0.0)), ("block", (0.1, 0.1)), ("pooling input", (0.6, 0.6)))
+    ]
+    said = [layer["unaccounted"] for layer in wire.maps(dataclasses.replace(tubes, layers=tuple(layers)))[0]]
+    told = "The evidence here for 'class 0' adds up to 0.9, its score is 1.5: the rest has no place in this map."
+    assert said == [[told, ""], ["", ""], ["", ""]]

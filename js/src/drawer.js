@@ -1,0 +1,88 @@
+// The drawer: what is seldom changed, what else the network considered, and the keys.
+import { h } from "./dom.js";
+import { createMenu, createSlider } from "./slider.js";
+import { percent, whole } from "./words.js";
+
+/** @typedef {import("./state.js").Content} Content */
+/** @typedef {import("./position.js").Position} Position */
+/** @typedef {import("./slider.js").Hands} Hands */
+
+const SIGNS = /** @type {[string, string][]} */ ([
+  ["both", "for and against"],
+  ["positive", "for only"],
+  ["negative", "against only"],
+]);
+const COLOURS = /** @type {[string, string][]} */ ([
+  ["diverging", "orange and blue (diverging)"],
+  ["sequential", "dark to light (sequential)"],
+]);
+const SCALES = /** @type {[string, string][]} */ ([
+  ["clip", "one for the clip"],
+  ["frame", "one for each frame"],
+]);
+const KEYS = [
+  ["space", "play"],
+  ["← →", "frame"],
+  ["Home End", "first, last frame"],
+  ["↑ ↓", "layer"],
+  ["[ ]", "threshold"],
+  ["< >", "speed"],
+  ["m", "tube or all frames"],
+  ["on the tube: Shift + arrows", "turn"],
+  ["+ − 0", "zoom, reset"],
+];
+
+/** @param {string} label @param {...HTMLElement} control */
+const field = (label, ...control) => h("label", { class: "ne-field" }, h("span", {}, label), ...control);
+
+/**
+ * @param {Content} content
+ * @param {Hands} hands
+ * @param {AbortSignal} signal
+ */
+export function createDrawer(content, hands, signal) {
+  const text = (/** @type {string} */ value) => value;
+  const sign = createMenu("sign", "evidence", SIGNS, hands, text, signal);
+  const colours = createMenu("colours", "colours", COLOURS, hands, text, signal);
+  const scale = createMenu("scale", "scale", SCALES, hands, text, signal);
+  const opacity = createSlider("opacity", "opacity", { max: 1, step: 0.05 }, hands, signal);
+  const best = h("dl", { class: "ne-best" });
+  const guesses = h("div", {}, h("p", { class: "ne-about" }, "What else the network considered"), best);
+  const keys = h("dl", { class: "ne-keys" }, ...KEYS.flatMap(([key, does]) => [h("dt", {}, key), h("dd", {}, does)]));
+  let shown = -1;
+  return {
+    element: h(
+      "details",
+      { class: "ne-drawer" },
+      h("summary", { "data-name": "more" }, "More"),
+      h(
+        "div",
+        { class: "ne-fields" },
+        field("evidence", sign.select),
+        field("colours", colours.select),
+        field("scale", scale.select),
+        field("opacity", opacity.input),
+      ),
+      h("div", { class: "ne-lists" }, guesses, h("div", {}, h("p", { class: "ne-about" }, "Keys"), keys)),
+    ),
+    /** @param {Position} at */
+    show(at) {
+      sign.show(at.sign);
+      colours.show(at.colours);
+      scale.show(at.scale);
+      opacity.show(at.opacity, whole(at.opacity));
+      if (shown === at.target) return;
+      shown = at.target;
+      const guessed = content.targets[at.target].best;
+      guesses.hidden = guessed.length === 0;
+      best.replaceChildren(...guessed.flatMap(({ name, probability }) => guessRow(name, probability)));
+    },
+  };
+}
+
+/** @param {string} name @param {number} probability */
+function guessRow(name, probability) {
+  const bar = h("i", {});
+  bar.style.width = `${100 * probability}%`;
+  return [h("dt", {}, name), h("dd", {}, bar, percent(probability))];
+}

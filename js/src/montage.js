@@ -1,0 +1,100 @@
+// All frames at once, each with its evidence: for print, and for those who do not like 3D.
+import { h } from "./dom.js";
+import { createOverlay } from "./overlay.js";
+
+const [LEAST, IDEAL, MOST] = [68, 108, 150]; // CSS pixels across a tile
+const GAP = 4;
+
+/**
+ * Columns, and the size of a tile, that fill a width best.
+ * @param {number[]} size clip: [time, height, width]
+ * @param {number} width CSS pixels
+ */
+export function layOut([frames, tall, wide], width) {
+  const shape = Math.max(1, Math.sqrt(wide / tall));
+  const [fewest, most] = [MOST, LEAST].map((aim) => Math.max(Math.floor((width + GAP) / (aim * shape + GAP)), 1));
+  const across = (/** @type {number} */ columns) => Math.max((width + GAP) / columns - GAP, 8);
+  /** Of tiles neither small nor large those that leave the fewest places empty; of these, of the best size. @param {number} count */
+  const cost = (count) => (Math.ceil(frames / count) * count - frames) * 1000 + Math.abs(across(count) - IDEAL * shape);
+  let columns = Math.min(fewest, frames);
+  for (let count = columns + 1; count <= Math.min(most, frames); count++)
+    if (cost(count) < cost(columns)) columns = count;
+  const down = (across(columns) * tall) / wide;
+  const rows = Math.ceil(frames / columns);
+  return { columns, across: across(columns), down, height: rows * (down + GAP) - GAP };
+}
+
+/**
+ * @param {import("./state.js").Content} content
+ * @param {ImageBitmap[]} bitmaps
+ * @param {(frame: number) => void} pick
+ * @param {AbortSignal} signal
+ */
+export function createMontage({ size }, bitmaps, pick, signal) {
+  const canvas = h("canvas", {
+    class: "ne-montage",
+    role: "img",
+    "aria-label": `All ${size[0]} frames, each with the evidence found in it`,
+  });
+  const stage = h("div", { class: "ne-stage ne-stage-montage" }, canvas);
+  /** @type {ReturnType<typeof createOverlay> | undefined} */
+  let overlay;
+  let drawnAt = "";
+  canvas.addEventListener(
+    "click",
+    (event) => {
+      const { columns, across, down } = layOut(size, canvas.clientWidth);
+      const [column, row] = [event.offsetX / (across + GAP), event.offsetY / (down + GAP)].map(Math.floor);
+      const frame = row * columns + column;
+      if (column < columns && frame < size[0]) pick(frame);
+    },
+    { signal },
+  );
+  return {
+    stage,
+    /** @param {import("./position.js").Position} at @param {import("./field.js").Field} field */
+    draw(at, field) {
+      const width = canvas.parentElement?.clientWidth || 480;
+      const ratio = Math.min(globalThis.devicePixelRatio || 1, 2);
+      const { columns, across, down, height } = layOut(size, width);
+      if (drawnAt !== `${width} ${ratio}`) {
+        overlay = createOverlay(size, (across * ratio) / size[2]);
+        Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
+        canvas.style.height = `${height}px`;
+      }
+      drawnAt = `${width} ${ratio}`;
+      const context = canvas.getContext("2d");
+      if (!context || !overlay) throw new Error("this browser cannot draw on a canvas");
+      context.clearRect(0, 0, canvas.width, canvas.height);
+      context.font = `600 ${11 * ratio}px system-ui, sans-serif`;
+      for (const [f, bitmap] of bitmaps.entries()) {
+        const place = [(f % columns) * (across + GAP), Math.floor(f / columns) * (down + GAP), across, down];
+        const [x, y, w, h] = place.map((part) => part * ratio);
+        context.drawImage(bitmap, x, y, w, h);
+        context.drawImage(overlay.picture(at, field, f), x, y, w, h);
+        drawNumber(context, String(f + 1), x, y, ratio);
+        if (f === at.frame) drawBorder(context, x, y, w, h, 2 * ratio);
+      }
+    },
+  };
+}
+
+/** @param {CanvasRenderingContext2D} context @param {string} text @param {number} x @param {number} y @param {number} ratio */
+function drawNumber(context, text, x, y, ratio) {
+  context.fillStyle = "#14171cb8";
+  context.fillRect(x, y, (6 + 7 * text.length) * ratio, 15 * ratio);
+  context.fillStyle = "#fff";
+  context.fillText(text, x + 3 * ratio, y + 11.5 * ratio);
+}
+
+/** @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {number} w @param {number} h @param {number} line */
+function drawBorder(context, x, y, w, h, line) {
+  for (const [colour, inset] of /** @type {const} */ ([
+    ["#14171c", 1.5 * line],
+    ["#fff", 0.5 * line],
+  ])) {
+    context.strokeStyle = colour;
+    context.lineWidth = line;
+    context.strokeRect(x + inset, y + inset, w - 2 * inset, h - 2 * inset);
+  }
+}

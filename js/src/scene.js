@@ -1,0 +1,218 @@
+// Everything about one content of the model: its parts, and how they move together.
+import { createCommits } from "./commit.js";
+import { createControls, createPlayBar } from "./controls.js";
+import { createCounter } from "./counter.js";
+import { createScheduler, h, listen } from "./dom.js";
+import { curves, kept } from "./evidence.js";
+import { createFields } from "./field.js";
+import { createFrameCanvas, createFrameView, decodeFrames } from "./frame_canvas.js";
+import { addKeyboard } from "./keyboard.js";
+import { createMontage } from "./montage.js";
+import { createPlayer } from "./player.js";
+import { MOVABLE, readPosition } from "./position.js";
+import { createTimeline } from "./timeline.js";
+import { createTubeView } from "./tube_canvas.js";
+import { buttonsFor, modesFor } from "./turning.js";
+import { explained, keptWords, positionWords, verdict } from "./words.js";
+
+/** @typedef {import("./state.js").TubeModel} TubeModel */
+/** @typedef {import("./state.js").Content} Content */
+/** @typedef {import("./position.js").Position} Position */
+/** @typedef {ReturnType<typeof createParts>} Parts */
+
+/** Say what is wrong where the view would be. @param {HTMLElement} root @param {unknown} error */
+export function showError(root, error) {
+  const words = error instanceof Error ? error.message : String(error);
+  delete root.dataset.ready;
+  root.dataset.error = "true";
+  root.replaceChildren(h("p", { class: "ne-error", role: "alert" }, `This view cannot be drawn: ${words}.`));
+}
+
+/** The elements of a scene, wired to the hands that move them. @param {HTMLElement} root @param {Content} content @param {import("./slider.js").Hands} hands @param {HTMLElement} views @param {AbortSignal} signal */
+function createParts(root, content, hands, views, signal) {
+  const timeline = createTimeline(content, hands, signal);
+  const playBar = createPlayBar(content, hands, signal);
+  const controls = createControls(content, hands, signal);
+  const modes = modesFor(hands, signal);
+  const canvas = createFrameCanvas(content);
+  const live = h("p", { class: "ne-live", "aria-live": "polite" });
+  const beside = h("div", { class: "ne-beside" });
+  const left = h(
+    "div",
+    { class: "ne-left" },
+    h("div", { class: "ne-stage ne-stage-frame" }, canvas),
+    timeline.element,
+    playBar.element,
+  );
+  const right = h("div", { class: "ne-right" }, beside, h("div", { class: "ne-tools" }, modes.element, views));
+  root.append(controls.head, h("div", { class: "ne-stages" }, left, right), controls.caption, controls.rows, live);
+  return {
+    timeline,
+    canvas,
+    beside,
+    live,
+    /** @param {Position} at @param {string} words */
+    show(at, words) {
+      timeline.show(at.frame);
+      playBar.show(at);
+      controls.show(at, words);
+      modes.show(at.mode);
+      views.hidden = at.mode !== "tube";
+    },
+  };
+}
+
+/**
+ * What the threshold keeps of what is shown, in words and as curves; null while it is counted.
+ * @param {Content} content
+ * @param {(at: Position) => import("./evidence.js").Summary | undefined} counter
+ * @param {Position} at
+ */
+function found(content, counter, at) {
+  const summary = counter(at);
+  if (!summary) return null;
+  const numbers = kept(summary, at.threshold);
+  const { own, other } = curves(summary, at.threshold);
+  const none = { all: own.all.map(() => 0), kept: own.all.map(() => 0) };
+  const against = at.sign === "negative";
+  return {
+    numbers,
+    words: keptWords(numbers, content.size[0], against ? "against" : "for"),
+    courses: { positive: against ? none : own, negative: against ? own : at.sign === "both" ? other : none },
+  };
+}
+
+/**
+ * @param {TubeModel} model
+ * @param {HTMLElement} root
+ * @param {Content} content
+ * @param {import("./camera.js").Camera} camera
+ * @param {AbortSignal} signal
+ */
+export function mount(model, root, content, camera, signal) {
+  const commits = createCommits(model, signal);
+  const position = () => readPosition(model, content);
+  const fields = createFields(content);
+  /** @type {((at: Position) => void) | undefined} */
+  let paint;
+  const invalidate = createScheduler(() => paint?.(position()), signal);
+  const counter = createCounter(content.size, fields, () => moved(), signal);
+  const hands = {
+    move: commits.set,
+    done() {
+      commits.commit();
+      const at = position();
+      const words = found(content, counter, at)?.words ?? "";
+      const spoken = positionWords(content, at, `${verdict(explained(content, at))}: ${words}`);
+      if (!at.playing && parts.live.textContent !== spoken) parts.live.textContent = spoken;
+    },
+    play() {
+      commits.set("playing", !position().playing);
+      commits.commit();
+    },
+  };
+  const parts = createParts(root, content, hands, buttonsFor(camera, root, invalidate, signal), signal);
+  const moved = () => {
+    const at = position();
+    parts.show(at, found(content, counter, at)?.words ?? "");
+    invalidate();
+  };
+  addKeyboard(root, position, content, hands, signal);
+  const beat = createPlayer(
+    position,
+    content,
+    (frame) => {
+      commits.set("frame", frame);
+      commits.commitAtMost();
+    },
+    signal,
+  );
+  // Whoever asks for less motion starts it with his own hand.
+  if (position().playing && globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches) {
+    commits.set("playing", false);
+  }
+  for (const name of MOVABLE) {
+    const changed = () => {
+      if (!commits.setting()) commits.heard(name);
+      if (name === "frame" || name === "playing" || name === "speed") beat();
+      moved();
+    };
+    listen(model, `change:${name}`, changed, signal);
+  }
+  moved();
+  beat();
+
+  decodeFrames(content.frames)
+    .then((bitmaps) => {
+      const close = () => {
+        for (const bitmap of bitmaps) bitmap.close();
+      };
+      if (signal.aborted) return close();
+      signal.addEventListener("abort", close, { once: true });
+      const pick = (/** @type {number} */ frame) => {
+        hands.move("frame", frame);
+        hands.done();
+      };
+      paint = painter(root, {
+        parts,
+        bitmaps,
+        fields,
+        found: (at) => found(content, counter, at),
+        frameView: createFrameView(parts.canvas, content, bitmaps),
+        tube: createTubeView({ content, bitmaps, camera, root, invalidate, signal }),
+        montage: createMontage(content, bitmaps, pick, signal),
+        invalidate,
+      });
+      const sizes = typeof ResizeObserver === "undefined" ? null : new ResizeObserver(invalidate);
+      sizes?.observe(root);
+      signal.addEventListener("abort", () => sizes?.disconnect(), { once: true });
+      invalidate();
+    })
+    .catch((error) => signal.aborted || showError(root, error));
+}
+
+/**
+ * @param {HTMLElement} root
+ * @param {Object} given
+ * @param {Parts} given.parts
+ * @param {ImageBitmap[]} given.bitmaps
+ * @param {(at: Position) => import("./field.js").Field} given.fields
+ * @param {(at: Position) => ReturnType<typeof found>} given.found
+ * @param {ReturnType<typeof createFrameView>} given.frameView
+ * @param {ReturnType<typeof createTubeView>} given.tube
+ * @param {ReturnType<typeof createMontage>} given.montage
+ * @param {() => void} given.invalidate
+ */
+function painter(root, { parts, bitmaps, fields, found, frameView, tube, montage, invalidate }) {
+  let painted = 0;
+  /** What was last drawn where: a turn of the tube leaves the frame as it is. @type {Record<string, string>} */
+  const drawn = {};
+  /** @param {string} name @param {unknown} wanted @param {() => void} draw */
+  const once = (name, wanted, draw) => {
+    const key = JSON.stringify(wanted);
+    if (drawn[name] !== key) draw();
+    drawn[name] = key;
+  };
+  return (/** @type {Position} */ at) => {
+    if (at.mode === "tube" && tube.busy()) return invalidate();
+    const stage = at.mode === "tube" ? tube.stage : montage.stage;
+    if (stage.parentElement !== parts.beside) parts.beside.replaceChildren(stage);
+    const { playing, speed, mode, ...look } = at;
+    try {
+      const field = fields(at);
+      const counted = found(at);
+      once("frame", look, () => frameView.draw(at, field));
+      const { frame, ...still } = look;
+      const width = parts.beside.clientWidth;
+      once("timeline", [still, counted !== null, width], () => parts.timeline.draw(bitmaps, counted?.courses, at));
+      if (mode === "tube") tube.draw(at, field);
+      else once("montage", [look, width], () => montage.draw(at, field));
+      root.dataset.kept = counted ? JSON.stringify(counted.numbers) : "";
+    } catch (error) {
+      return showError(root, error);
+    }
+    for (const name of MOVABLE) root.dataset[name] = String(at[name]);
+    root.dataset.painted = String(++painted);
+    root.dataset.ready = "true";
+  };
+}

@@ -1,0 +1,108 @@
+"""Words under a picture, set by Pillow: what is shown, and every caveat, so that no picture travels without them.
+
+The letters are those that matplotlib brings along (DejaVu Sans), found without importing it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colours of a caption."""
+
+    back: Colour
+    ink: Colour
+    pale: Colour
+
+
+PAPER = Look((255, 255, 255), (29, 33, 39), (89, 97, 109))
+STAGE = Look((20, 23, 28), (230, 233, 238), (169, 177, 189))  # as in the viewer, the picture stands on a dark stage
+
+
+@dataclass(frozen=True)
+class Words:
+    """A paragraph of a caption.
+
+    Attributes
+    ----------
+    text : str
+    lines : int
+        At most; what is longer ends in "…".
+    strong : bool
+        In bold and in ink; pale otherwise.
+    """
+
+    text: str
+    lines: int = 2
+    strong: bool = False
+
+
+@functools.lru_cache(maxsize=32)
+def font(size: int, bold: bool = False) -> Any:
+    """A font of that many pixels; Pillow's own where matplotlib's cannot be found."""
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is not None and spec.origin is not None:
+        folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
+        path = folder / f"DejaVuSans{'-Bold' if bold else ''}.ttf"
+        if path.is_file():
+            return ImageFont.truetype(str(path), size)
+    return ImageFont.load_default(size)
+
+
+def plain(text: str) -> str:
+    """One line of text that can be drawn: blanks for line breaks, nothing for what cannot be seen."""
+    return "".join(letter for letter in re.sub(r"\s+", " ", text).strip() if letter.isprintable())
+
+
+def wrapped(text: str, letters: Any, width: float, lines: int) -> list[str]:
+    """Text in lines no wider than ``width`` pixels, broken at blanks and, where a word is too long, within it."""
+    done: list[str] = []
+    rest = plain(text)
+    while rest and len(done) < lines:
+        fits = _fitting(rest, letters, width)
+        if fits < len(rest):
+            blank = rest.rfind(" ", 0, fits + 1)
+            fits = blank if blank > 0 else fits
+        done.append(rest[:fits].rstrip())
+        rest = rest[fits:].lstrip()
+    if rest and done:
+        last = done[-1]
+        done[-1] = last[: _fitting(f"{last}…", letters, width, ending="…")].rstrip() + "…"
+    return done
+
+
+def _fitting(text: str, letters: Any, width: float, ending: str = "") -> int:
+    """How many letters of a text, at least one, fit into ``width`` pixels, with an ending after them."""
+    low, high = 1, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if letters.getlength(text[:middle] + ending) <= width else (low, middle - 1)
+    return low
+
+
+def block(words: Sequence[Words], width: int, size: int, look: Look, pad: int = 0) -> Image.Image:
+    """Paragraphs as a picture of that width, as high as they need."""
+    placed, y = [], 0
+    for paragraph in words:
+        letters = font(size if paragraph.strong else max(size - 1, 9), paragraph.strong)
+        for line in wrapped(paragraph.text, letters, width - 2 * pad, paragraph.lines):
+            placed.append((y, line, letters, look.ink if paragraph.strong else look.pale))
+            y += round(1.35 * size)
+        y += round(0.2 * size) if paragraph.strong else 0
+    picture = Image.new("RGB", (width, max(y, 1)), look.back)
+    draw = ImageDraw.Draw(picture)
+    for at, line, letters, colour in placed:
+        draw.text((pad, at), line, colour, font=letters)
+    return picture

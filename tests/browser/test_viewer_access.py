@@ -1,0 +1,133 @@
+"""The viewer for everybody: what axe-core finds in every mode and theme, and the keyboard, the touch, the reader, the print."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from notebook_explain.explanations import Tubes
+from tests.browser.conftest import OpenPage
+from tests.browser.driving import NO_WEBGL2, Viewer, edited
+from tests.browser.worlds import tubes
+
+AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
+SETTLED = ".ne-tubes:is([data-ready=true], [data-error=true])"
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    if AXE.is_file():
+        return AXE.read_text(encoding="utf-8")
+    if os.environ.get("NE_REQUIRE_BROWSER") == "1":
+        pytest.fail("no axe-core: make lint installs it (NE_REQUIRE_BROWSER=1 forbids the skip)")
+    pytest.skip("no axe-core in js/node_modules: make lint installs it")
+
+
+@pytest.fixture(scope="module")
+def world() -> Tubes:
+    return tubes(caveats=("These maps are made by hand.",))
+
+
+@pytest.fixture(scope="module")
+def path(world: Tubes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return world.to_html(tmp_path_factory.mktemp("page") / "page.html")
+
+
+def wrongs(viewer: Viewer, axe: str) -> list[str]:
+    """What axe-core finds wrong with the page, each with the part it speaks of."""
+    viewer.page.add_script_tag(content=axe)
+    found = viewer.page.evaluate("axe.run(document)")
+    assert found["passes"]
+    return [
+        f"{wrong['impact']}: {wrong['id']}: {node['html'][:120]} {node['failureSummary']}"
+        for wrong in found["violations"]
+        for node in wrong["nodes"]
+    ]
+
+
+def _shown(viewer: Viewer) -> None:
+    viewer.sharp()
+
+
+def _drawer(viewer: Viewer) -> None:
+    viewer.part("more").click()
+    viewer.part("colours").select_option("sequential")
+    viewer.sharp()
+
+
+def _montage(viewer: Viewer) -> None:
+    viewer.part("mode-montage").click()
+    viewer.wait("root.dataset.mode === 'montage'")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("do", [_shown, _drawer, _montage], ids=["tube", "drawer", "montage"])
+def test_axe_finds_nothing_wrong(
+    open_page: OpenPage, path: Path, axe: str, scheme: str, do: Callable[[Viewer], None]
+) -> None:
+    viewer = open_page(path, color_scheme=scheme)
+    do(viewer)
+    assert wrongs(viewer, axe) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_wrong_with_an_error_or_without_webgl2(
+    open_page: OpenPage, path: Path, axe: str, scheme: str
+) -> None:
+    def spoil(state: dict[str, Any]) -> None:
+        state["maps"][0] = {"$b64": "AAAA"}
+
+    assert wrongs(open_page(edited(path, spoil), color_scheme=scheme, wait=SETTLED), axe) == []
+    assert wrongs(open_page(path, color_scheme=scheme, script=NO_WEBGL2), axe) == []
+
+
+def test_every_control_is_reached_by_tab_and_shows_that_it_has_the_focus(open_page: OpenPage, path: Path) -> None:
+    viewer = open_page(path, 800, 1000)
+    viewer.part("more").click()
+    viewer.sharp()
+    viewer.page.evaluate("document.activeElement.blur()")
+    rings = {}
+    for _ in range(26):
+        viewer.page.keyboard.press("Tab")
+        name, style, width = viewer.page.evaluate(
+            "(({ dataset, className }, style) => [dataset.name ?? className, style.outlineStyle, parseFloat(style.outlineWidth)])"
+            "(document.activeElement, getComputedStyle(document.activeElement))"
+        )
+        rings[name] = style != "none" and width >= 1
+    wanted = {
+        "target",
+        "against",
+        "frame",
+        "play",
+        "speed",
+        "ne-tube",
+        "mode-tube",
+        "mode-montage",
+        "front",
+        "side",
+        "top",
+    }
+    wanted |= {"reset", "layer", "threshold", "more", "sign", "colours", "scale", "opacity"}
+    assert wanted <= set(rings)
+    assert [name for name in wanted if not rings[name]] == []
+
+
+def test_a_reader_hears_what_a_gesture_changed(open_page: OpenPage, path: Path) -> None:
+    viewer = open_page(path)
+    viewer.wait("/of the evidence/.test(root.querySelector('.ne-kept').textContent)")
+    live = viewer.root.locator("[aria-live=polite]")
+    assert live.inner_text() == ""
+    viewer.put("frame", 3)
+    heard = live.inner_text().replace("\u00a0", " ")
+    assert heard.startswith(
+        "frame 4 of 16 · 0.38 s, layer layer4.1 · pooling input · 2×7×7, threshold 40 %. 'ball rolls"
+    )
+    names = viewer.root.evaluate(
+        "root => [...root.querySelectorAll('input, select, button, canvas[role]')].filter(e => e.offsetParent)"
+        ".map(e => e.getAttribute('aria-label') ?? e.textContent).filter(text => !text.trim())"
+    )
+    assert names == []

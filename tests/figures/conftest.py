@@ -1,0 +1,5 @@
+"""What the tests of pictures share."""
+
+from tests.figures.clips import drawn
+
+__all__ = ["drawn"]
