@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 
-from benchmarks import browser, sizes, tubes
+from benchmarks import browser, real_people, sizes, tubes
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     tubes.main()
     sizes.main()
     browser.main()
+    real_people.main()
