@@ -51,7 +51,7 @@ class Folder:
         count = len(self.files)
         with self._opened(self.files[0]) as picture:
             size = picture.height, picture.width
-        return Survey(count, self.timeline([None] * count), count, size)
+        return Survey(count, self.timeline([None] * count), size)
 
     def frames(self, survey: Survey) -> Generator[Frame, None, None]:
         """Every picture; decoded only when asked for."""
@@ -180,4 +180,4 @@ def _inside(folder: Path, found: list[str]) -> str:
     folders = [name for name in found if (folder / name).is_dir()]
     if any(pair <= set(folders) for pair in _FLOW_FOLDERS):
         return "; its folders are those of optical flow; give the folder of the frames"
-    return f"; it holds the folders {', '.join(folders[:5])}; give the one with the frames" if folders else ""
+    return f"; it holds {', '.join((folders or found)[:5])}; give the path of what is meant" if found else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import re
 import stat
@@ -37,8 +38,7 @@ def open_source(path: Any, *, fps: float | None = None, max_pixels: int = MAX_PI
         Nothing there; a URL, a device, a text; ``fps`` for a video.
     """
     path = _checked(path)
-    if fps is not None and (isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 0 < fps < 100_000):
-        raise ValueError(f"fps must be a number of frames per second above 0, got {fps!r}")
+    fps = _checked_rate(fps)
     if path.is_dir() or path.suffix.lower() in PICTURES:
         return Folder(path, fps, max_pixels)
     if fps is not None:
@@ -71,6 +71,14 @@ def _checked(path: Any) -> Path:
     if _is_text(found):
         raise ValueError(f"{text!r} is a text file, not a video; {_GIVE}")
     return found
+
+
+def _checked_rate(fps: Any) -> float | None:
+    if fps is None:
+        return None
+    if isinstance(fps, bool) or not isinstance(fps, numbers.Real) or not 0 < float(fps) < 100_000:
+        raise ValueError(f"fps must be a number of frames per second above 0, got {fps!r}")
+    return float(fps)
 
 
 def _refuse_url(text: str) -> None:

@@ -138,7 +138,7 @@ def _tell(name: str, survey: Survey, sampling: Sampling, count: int, times: Time
     """Warn, once, of frames that were promised and did not come, and of fewer than were asked for."""
     words = sampling.shortfall(count, times)
     first, after = sampling.span(count, times)
-    start, end = sampling.span(survey.count if sampling.in_seconds else survey.promised, survey.times)
+    start, end = sampling.span(survey.count if sampling.in_seconds else survey.due(times), survey.times)
     came, promised = after - first, end - start
     if promised - came > promised // _NEWS:
         window = "" if sampling.window is None else f" in the window {sampling.window}"

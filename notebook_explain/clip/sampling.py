@@ -97,9 +97,8 @@ class Sampling:
         first, after = self.span(count, times)
         words = []
         if self.window is not None and math.isfinite(self.window[1]):
-            last = (
-                times[-1] + 1 if times is not None and self.in_seconds else count
-            )  # people round the end of a film up
+            # People round the end of a film up: a second past its last frame is no news.
+            last = times[-1] + 1 if times is not None and self.in_seconds else count
             if self.window[1] > last and self.end >= self.window[1]:
                 words.append(f"the window {self.window} reaches beyond the end ({extent(count, times)})")
         there = after - first if self.stride is None else len(range(first, after, self.stride))
@@ -111,7 +110,7 @@ class Sampling:
     def spread_over(self, came: int) -> str:
         """What becomes of the frames wanted where only so many came."""
         if self.stride is not None:
-            return f"every {self.stride}. of those {came} is taken" if self.stride > 1 else f"those {came} are taken"
+            return f"one in {self.stride} of those {came} is taken"
         if self.frames is None:
             return f"the clip has those {came}"
         return f"the {self.frames} frames wanted are spread over those {came}"

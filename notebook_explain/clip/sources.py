@@ -23,15 +23,38 @@ class Survey:
         The frames that are probably there; 0 where nothing is known.
     times : float64 array (count,) or None
         Their seconds.
-    promised : int
-        The frames that should be there; more than ``count`` where the file was cut off.
     size : (height, width) ints
+    header : int
+        The frames that the header promises; 0 where it does not.
+    seconds : float
+        The length that the header promises; 0 where it does not.
+    packets : int
+        Pieces of the file that may give a frame each.
     """
 
     count: int
     times: Times
-    promised: int
     size: tuple[int, int]
+    header: int = 0
+    seconds: float = 0.0
+    packets: int = 0
+
+    @property
+    def promised(self) -> int:
+        """The most frames that anything promises."""
+        return max(self.count, self.header)
+
+    def due(self, times: Times) -> int:
+        """How many frames there should be, given the times of those that came.
+
+        As many as the header says where the last one lies well before the end, else no more than are there: headers round
+        their length, or tell that of the sound, or multiply it with a mean frame rate.
+        """
+        if times is not None and len(times) and self.header > 0:
+            longest = float(np.diff(times).max()) if len(times) > 1 else 0.0
+            if self.seconds - float(times[-1]) > max(2.5 * longest, 0.02 * self.seconds, 0.1):
+                return self.header
+        return min(filter(None, (self.count, self.header)), default=0)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,16 @@ _ALONE = ("hevc", "hev1", "hvc1", "dvhe", "dvh1", "h265", "x265")
 _REORDERED = (64, 2.0)  # packets lie in the order of decoding: by how many frames and seconds they may be late
 
 
+@dataclass(frozen=True)
+class _Header:
+    """What a video says of itself: frames a second and frames (0: unknown), height and width, codec."""
+
+    fps: float = 0.0
+    count: int = 0
+    size: tuple[int, int] = (0, 0)
+    codec: str = ""
+
+
 class Video:
     """A video file.
 
@@ -38,79 +49,75 @@ class Video:
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, path.name
-        self._fps = 0.0
-        self._codec = ""
+        self._header = _Header()
 
     def survey(self, sampling: Sampling) -> Survey:
-        """Read the header and count the packets, up to the last that is wanted."""
-        import cv2
-
-        with self._opened() as video:
-            fps = float(video.get(cv2.CAP_PROP_FPS))
-            self._fps = fps if 0 < fps < 1000 else 0.0
-            self._codec = _four_letters(video.get(cv2.CAP_PROP_FOURCC))
-            header = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-            size = int(video.get(cv2.CAP_PROP_FRAME_HEIGHT)), int(video.get(cv2.CAP_PROP_FRAME_WIDTH))
-        packets, whole, start = self._packets(sampling)
-        if not packets:  # then the frames are counted by decoding once: a header may promise any number
-            return Survey(0, np.zeros(0), max(header, 0), size)
-        times = self.timeline(sorted(packets))
-        promised = len(packets)
-        if whole and header > 0:
-            cut = times is not None and self._fps > 0 and _is_cut_off(times, header / self._fps - start)
-            promised = header if cut else min(promised, header)
-        return Survey(len(packets), times, promised, size)
+        """Read the header and count the packets, up to the last that is wanted; nothing is decoded."""
+        packets, start = self._packets(sampling)
+        if not packets:
+            with self._opened() as video:
+                self._header = _header(video)
+        told = self._header
+        count, times = len(packets), self.timeline(sorted(packets))
+        if not any(packets) and (sampling.in_seconds or not packets):  # they have to be counted by decoding them
+            count, times = 0, np.zeros(0)
+        seconds = told.count / told.fps - start if told.fps else 0.0
+        return Survey(count, times, told.size, told.count, seconds, len(packets))
 
     def frames(self, survey: Survey) -> Generator[Frame, None, None]:
         """Decode from the first frame to the last; the noise of damaged files is kept off standard error."""
         import cv2
 
+        alone = (cv2.CAP_PROP_N_THREADS, 1) if self._header.codec.lower() in _ALONE else ()
         came = failed = 0
-        alone = (cv2.CAP_PROP_N_THREADS, 1) if self._codec.lower() in _ALONE else ()
         with self._opened(*alone) as video:
             while True:
                 if video.grab():
                     yield Frame(came, video.get(cv2.CAP_PROP_POS_MSEC) / 1000, partial(self._picture, video, came))
                     came += 1
-                elif came + failed < survey.count:
+                elif came + failed < survey.packets:
                     failed += 1
                 else:
                     return
 
     def timeline(self, seconds: list[Any]) -> Times:
-        """The container's times where they make sense (most of them rise), else an even division of the frame rate."""
+        """The container's times where they make sense, else an even division of the frame rate.
+
+        They do when nearly all of them rise and none falls far: a film without times has zeros, films put end to end begin
+        anew.
+        """
         times = np.asarray(seconds, np.float64)
-        if len(times) < 2 or np.mean(np.diff(times) > 0) > 0.9:
+        steps = np.diff(times)
+        if len(times) < 2 or (np.mean(steps > 0) > 0.9 and steps.min() > -1):
             return np.maximum.accumulate(np.maximum(times, 0.0))
-        return self._even(len(times))
+        return np.arange(len(times)) / self._header.fps if self._header.fps else None
 
     def silence(self) -> str:
         """Why not a single frame came."""
-        codec = f"OpenCV has no decoder for its codec {self._codec!r}" if self._codec else "it is no video"
+        codec = self._header.codec
+        why = f"OpenCV has no decoder for its codec {codec!r}" if codec else "it is no video"
         return (
-            f"no frame of {str(self.path)!r} could be decoded; it may be empty or damaged, or {codec} "
+            f"no frame of {str(self.path)!r} could be decoded; it may be empty or damaged, or {why} "
             "(ffmpeg -i FILE -c:v libx264 OUT.mp4 makes one that plays everywhere)"
         )
 
-    def _even(self, count: int) -> Times:
-        return np.arange(count) / self._fps if self._fps else None
+    def _packets(self, sampling: Sampling) -> tuple[list[float], float]:
+        """Seconds of each packet, from where the picture sets in, and when that is in the container's own seconds.
 
-    def _packets(self, sampling: Sampling) -> tuple[list[float], bool, float]:
-        """Seconds of each packet, whether the file was looked at to its end, and when its picture sets in.
-
-        The seconds are counted from where the picture sets in; an empty list where OpenCV cannot tell.
+        Nothing, or zeros, where this OpenCV cannot tell.
         """
         import cv2
 
         found, start = list[float](), 0.0
         with contextlib.suppress(ValueError), self._opened(cv2.CAP_PROP_FORMAT, -1) as video:
+            self._header = _header(video)
             while video.grab():
                 found.append(video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-                if len(found) == 1 and self._fps and hasattr(cv2, "CAP_PROP_PTS"):
-                    start = max(video.get(cv2.CAP_PROP_PTS) / self._fps, 0.0)
+                if len(found) == 1 and self._header.fps and hasattr(cv2, "CAP_PROP_PTS"):
+                    start = max(video.get(cv2.CAP_PROP_PTS) / self._header.fps, 0.0)
                 if sampling.beyond(len(found), found[-1], _REORDERED):
-                    return found, False, start
-        return found, True, start
+                    break
+        return found, start
 
     def _picture(self, video: Any, number: int) -> NDArray[np.uint8]:
         import cv2
@@ -140,12 +147,23 @@ class Video:
                 video.release()
 
 
-def _is_cut_off(times: NDArray[np.float64], seconds: float) -> bool:
-    """Whether the last packet lies well before the end that the header tells (rounded, or that of the sound)."""
-    frame = float(np.diff(times).max()) if len(times) > 1 else 0.0
-    return seconds - float(times[-1]) > max(2.5 * frame, 0.02 * seconds, 0.1)
+def _header(video: Any) -> _Header:
+    import cv2
 
-
-def _four_letters(code: float) -> str:
-    letters = "".join(chr(int(code) >> shift & 255) for shift in (0, 8, 16, 24)) if code > 0 else ""
-    return letters if letters.isprintable() else ""
+    fps, count, height, width, codec = (
+        float(video.get(what))
+        for what in (
+            cv2.CAP_PROP_FPS,
+            cv2.CAP_PROP_FRAME_COUNT,
+            cv2.CAP_PROP_FRAME_HEIGHT,
+            cv2.CAP_PROP_FRAME_WIDTH,
+            cv2.CAP_PROP_FOURCC,
+        )
+    )
+    letters = "".join(chr(int(max(codec, 0)) >> shift & 255) for shift in (0, 8, 16, 24)).strip("\0 ")
+    return _Header(
+        fps if 0 < fps < 1000 else 0.0,
+        max(int(count), 0),
+        (int(height), int(width)),
+        letters if letters.isprintable() else "",
+    )

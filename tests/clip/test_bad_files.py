@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -194,5 +195,7 @@ def test_levels_of_noise_are_put_back(tmp_path: Path) -> None:
         Clip.read(path, window=(5, 6))
     with quiet.quiet(), quiet.quiet():
         assert quiet._levels()[0] == 0
+    with ThreadPoolExecutor(4) as threads:
+        assert [len(clip) for clip in threads.map(Clip.read, [path] * 40)] == [2] * 40
     assert quiet._levels() == before
     assert before[0] > 0

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from notebook_explain import Clip
+from notebook_explain.clip import open_source
+from notebook_explain.clip.sampling import Sampling
 from tests.clip.videos import coded, numbers_of
 
 
@@ -96,7 +98,7 @@ def test_folders_that_hold_no_one_clip_are_refused(tmp_path: Path) -> None:
         Clip.read(tmp_path)
     _fill(tmp_path / "v_a", ["img_1.jpg"])
     (tmp_path / "v_b").mkdir()
-    with pytest.raises(ValueError, match="it holds the folders v_a, v_b; give the one with the frames"):
+    with pytest.raises(ValueError, match="it holds v_a, v_b; give the path of what is meant"):
         Clip.read(tmp_path)
     two = _fill(tmp_path / "two", [f"P01_{clip:02d}_frame_{number}.jpg" for clip in (1, 2) for number in range(3)])
     with pytest.raises(
@@ -202,4 +204,5 @@ def test_only_regular_files_are_pictures_and_only_wanted_ones_are_opened(tmp_pat
     (folder / "img_3.jpg").write_bytes(b"damaged")
     os.mkfifo(folder / "img_6.jpg")
     (folder / "img_7.jpg").mkdir()
+    assert open_source(folder).survey(Sampling()).count == 6
     assert numbers_of(Clip.read(folder, stride=2).frames) == [0, 2, 4]

@@ -29,8 +29,9 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
     for how in ({"frames": 8, "size": 32}, {"window": (0.1, 0.4)}, {"stride": 3, "frames": 2}):
         try:
             clip = Clip.read(path, max_pixels=2**22, fps=10 if path.is_dir() else None, **how)
-            assert len(clip) == len(clip.times) == len(clip.frame_numbers), (clip, clip.times)
-            assert (clip.times[1:] >= clip.times[:-1]).all(), clip.times
+            times = range(len(clip)) if clip.times is None else clip.times.tolist()  # a damaged frame rate is not known
+            assert len(clip) == len(times) == len(clip.frame_numbers), (clip, times)
+            assert list(times) == sorted(times)
             outcomes["clip"] = outcomes.get("clip", 0) + 1
         except ValueError as error:
             assert path.name.split(".")[0] in str(error) or "window" in str(error), error
@@ -71,6 +72,7 @@ def _run(folder: Path) -> dict[str, int]:
     ("kind", "codec", "pixels"),
     [
         ("mp4", "libx264", "yuv420p"),
+        ("mp4", "libx265", "yuv420p"),
         ("mp4", "mpeg4", "yuv420p"),
         ("mkv", "libx264", "yuv420p"),
         ("avi", "mjpeg", "yuvj420p"),

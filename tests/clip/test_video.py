@@ -145,15 +145,19 @@ def test_arguments_that_cannot_be_meant_are_refused(
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded_and_the_caller_may_raise_the_limit(
-    videos: dict[str, Path],
+    videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from notebook_explain.clip.video import Video
+
     path = videos["h264.mp4"]
-    with pytest.raises(
-        ValueError, match=r"60 frames of 96 x 128 of 'h264.mp4' are more pixels than max_pixels=100,000"
-    ):
-        Clip.read(path, max_pixels=100_000)
-    with pytest.raises(ValueError, match=r"pictures of 96 x 128 pixels, more than max_pixels=10,000"):
-        Clip.read(path, frames=1, size=8, max_pixels=10_000)
+    with monkeypatch.context() as patch:
+        patch.setattr(Video, "frames", lambda self, survey: pytest.fail("this was decoded"))
+        with pytest.raises(
+            ValueError, match=r"60 frames of 96 x 128 of 'h264.mp4' are more pixels than max_pixels=100,000"
+        ):
+            Clip.read(path, max_pixels=100_000)
+        with pytest.raises(ValueError, match=r"pictures of 96 x 128 pixels, more than max_pixels=10,000"):
+            Clip.read(path, frames=1, size=8, max_pixels=10_000)
     assert len(Clip.read(path, max_pixels=60 * 96 * 128)) == 60
     assert len(Clip.read(path, size=16, max_pixels=100_000)) == 60  # what counts is what is kept
 
@@ -237,3 +241,17 @@ def test_colours_are_red_green_blue(tmp_path: Path) -> None:
     red[..., 0] = 255
     clip = Clip.read(write(tmp_path / "red.mkv", "ffv1", [red] * 3, pixels="bgr0"))
     np.testing.assert_array_equal(clip.frames, np.stack([red] * 3))
+
+
+def test_h265_is_decoded_by_one_thread_since_damage_would_let_several_wait_for_ever(
+    videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cv2
+
+    opened: list[list[int]] = []
+    real = cv2.VideoCapture
+    monkeypatch.setattr(cv2, "VideoCapture", lambda path, backend, how: opened.append(how) or real(path, backend, how))
+    for name, threads in (("h265.mp4", [cv2.CAP_PROP_N_THREADS, 1]), ("h264.mp4", [])):
+        opened.clear()
+        Clip.read(videos[name], frames=2)
+        assert opened == [[cv2.CAP_PROP_FORMAT, -1], threads]  # opened twice: packets counted, frames decoded
