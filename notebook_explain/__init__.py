@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from notebook_explain.clip import Clip
     from notebook_explain.display import to_html
     from notebook_explain.explanations import ExplainError, Target, load
-    from notebook_explain.methods import SaliencyTubes
+    from notebook_explain.methods import FeaturePyramid, SaliencyTubes
     from notebook_explain.models import VideoModel, adapt
     from notebook_explain.models.demo import demo_model
     from notebook_explain.one_call import demo, explain
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Clip": "clip",
     "ExplainError": "explanations",
+    "FeaturePyramid": "methods",
     "SaliencyTubes": "methods",
     "Target": "explanations",
     "TubeViewer": "widgets",
@@ -51,6 +52,7 @@ __all__ = [  # noqa: RUF022  in the order in which a person meets them
     "adapt",
     "VideoModel",
     "SaliencyTubes",
+    "FeaturePyramid",
     "Target",
     "TubeViewer",
     "load",

@@ -20,6 +20,8 @@ EXPLAINERS: dict[str, Callable[..., Any]] = {
     "tubes": ne.SaliencyTubes(),
     "pooled": ne.SaliencyTubes(pooled=True),
     "one layer": ne.SaliencyTubes(layers=("layer2.0",)),
+    "pyramid": ne.FeaturePyramid(depth=4),
+    "pyramid by gradient": ne.FeaturePyramid(contribution="gradient", depth=4),
 }
 STATED = {"size": 32, "frames": 8, "mean": zoo.MEAN, "std": zoo.STD, "layout": "BCTHW"}
 CLIP = zoo.random_clip(8, 32)
@@ -76,7 +78,7 @@ def test_a_model_is_as_found_after_adapting_and_explaining(explainer: Callable[.
     manager = {"plain": torch.enable_grad, "no_grad": torch.no_grad, "inference_mode": torch.inference_mode}[context]
     with manager():
         model = ne.adapt(net, **STATED)
-        explainer(model, CLIP, [0, 1])
+        explainer(model, CLIP, 1 if isinstance(explainer, ne.FeaturePyramid) else [0, 1])  # a pyramid has one target
     _assert_same(before, _trace(net))
 
 

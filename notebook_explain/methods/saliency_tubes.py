@@ -107,7 +107,7 @@ class SaliencyTubes:
             knobs=asdict(self),
             model=f"{type(model.module).__name__}, {sum(p.numel() for p in model.module.parameters()):,} parameters",
             preprocessing=asdict(model.preprocessing),
-            versions=_versions(),
+            versions=versions(),
             seconds=time.perf_counter() - start,
             forwards=1,
             backwards=len(targets),
@@ -171,7 +171,8 @@ def _completeness(maps: Sequence[LayerMap], targets: Sequence[TargetResult]) -> 
     return caveats
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """What a result was computed with."""
     import notebook_explain
 
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -92,11 +93,15 @@ class VideoModel:
         return (f"The clip has {shown} frames, the network takes {wanted}: some are shown to it several times.",)
 
     def run(
-        self, clip: Clip, layers: Sequence[Layer], compute: Callable[[Recording], Result]
+        self,
+        clip: Clip,
+        layers: Sequence[Layer],
+        compute: Callable[[Recording], Result],
+        around: Callable[[nn.Module], AbstractContextManager[object]] = nullcontext,
     ) -> tuple[Result, tuple[str, ...]]:
         """Record a clip that fits and compute on the recording, on a shadow; returns the result and caveats.
 
-        The recording's graph must not outlive ``compute``.
+        The recording's graph must not outlive ``compute``. ``around`` is given the shadow, and is open while it runs.
         """
 
         def on(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
@@ -104,7 +109,8 @@ class VideoModel:
             # Whatever mode the caller is in, explanations need gradients.
             with torch.inference_mode(False), torch.enable_grad():
                 video = self.preprocessing.tensor(clip, like.device, like.dtype)
-                recording = record(shadow, video, self.preprocessing.arrange, layers, self.labels)
+                with around(shadow):
+                    recording = record(shadow, video, self.preprocessing.arrange, layers, self.labels)
                 self._check_labels(recording.heads)
                 result = compute(recording)
                 empty = ", ".join(layer.name for layer in layers if layer.name in recording.unreached)
