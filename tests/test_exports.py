@@ -23,7 +23,7 @@ import notebook_explain as ne
 from notebook_explain import display
 from notebook_explain.explanations import Tubes
 from notebook_explain.explanations.remarks import caveats
-from tests.figures.clips import CAVEATS, LONG, drawn, made
+from tests.figures.clips import CAVEATS, COARSE, LONG, drawn, made
 from tests.values import small_tubes
 
 __all__ = ["drawn"]
@@ -91,7 +91,7 @@ def test_every_way_out_says_that_the_clip_is_synthetic_and_keeps_every_caveat(wa
 def test_every_picture_says_so_where_it_can_be_seen(method: str, tmp_path: Path, drawn: list[str]) -> None:
     getattr(made(), method)(*([tmp_path / "out"] if method.startswith("to_") else []))
     said = " ".join(drawn)
-    for words in (SYNTHETIC, *CAVEATS):
+    for words in (SYNTHETIC, COARSE, *CAVEATS):
         assert words in said
 
 
@@ -147,6 +147,19 @@ def test_a_page_of_nothing_or_of_something_else_is_refused_and_the_old_one_stays
     with pytest.raises(TypeError, match="a page shows explanations, such as tubes; got str, Clip"):
         ne.to_html([made(), "wave", made().clip], path)  # type: ignore[list-item]
     assert [file.read_text() for file in tmp_path.iterdir()] == ["of before"]
+
+
+@pytest.mark.parametrize("method", ["to_html", "to_gif", "to_video", "save"])
+@pytest.mark.parametrize(
+    ("place", "words"), [(".", "'.' is a folder"), ("nowhere/x", "no folder 'nowhere' to write 'x")]
+)
+def test_a_place_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, place: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError, match=re.escape(words)):
+        getattr(made(), method)(place)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_page_leaves_no_widget_behind(tmp_path: Path) -> None:

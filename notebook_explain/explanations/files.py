@@ -44,6 +44,8 @@ def save(explanation: Tubes, path: str | os.PathLike[str]) -> Path:
         It holds numbers that are not finite; the folder is missing or cannot be written to.
     """
     path = Path(path)
+    if not path.name:
+        raise IsADirectoryError(f"{str(path)!r} is a folder; give the path of a file in it")
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     text, arrays = _pack(explanation)
     try:

@@ -8,12 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from notebook_explain.explanations.evidence import percent, rival_of
+from notebook_explain.explanations.targets import TargetResult
 
 if TYPE_CHECKING:
-    from notebook_explain.explanations.tubes import Tubes
+    from notebook_explain.explanations.tubes import LayerMap, Tubes
 
-UNLIKELY = 0.1
+UNLIKELY = 0.1  # a probability below which one has to be told
+COMPLETE = 0.05  # of the score: less missing than this needs no words
 LONGEST_NAME = 80  # letters of a label, where there is room for a sentence only
 
 
@@ -31,6 +35,36 @@ def caveats(tubes: Tubes) -> list[str]:
         )
         said.append(f"The model gives {target.name!r} only {percent(target.probability)}{best}.")
     return [*said, *tubes.provenance.caveats]
+
+
+def coarse(layer: LayerMap) -> list[str]:
+    """What a smooth picture hides."""
+    pixels = max(layer.geometry.step)
+    rows = layer.geometry.rows
+    frames = float(np.diff(rows).mean()) if len(rows) > 1 else 1.0
+    if pixels < 4 and frames < 2:
+        return []
+    grid = "x".join(map(str, layer.grid))
+    times = f"{pixels:.0f} times" + (f" in space and {frames:.0f} times in time" if frames >= 1.5 else "")
+    return [f"This map is {grid} cells, stretched {times}: detail finer than a cell is not evidence."]
+
+
+def unaccounted(layer: LayerMap, target: int, result: TargetResult) -> str:
+    """What the map of a layer leaves out of the score; nothing is said where only the classifier's bias is missing."""
+    if layer.gap is None or layer.kind == "pooling input":  # there, the method itself says so
+        return ""
+    gap, score = float(layer.gap[target]), result.logit
+    if min(abs(gap), abs(gap - (result.bias or 0.0))) <= COMPLETE * max(1.0, abs(score)):
+        return ""
+    found = f"The evidence here for {result.name!r} adds up to {score - gap:.3g}, its score is {score:.3g}"
+    return f"{found}: the rest has no place in this map."
+
+
+def all_caveats(tubes: Tubes, layer: str | int | None = None, target: int = 0) -> list[str]:
+    """The caveats of one map of tubes: those of the whole, then those of its layer; where only one can be shown."""
+    shown = tubes.layer(layer)
+    said = [*caveats(tubes), *coarse(shown), unaccounted(shown, target, tubes.targets[target])]
+    return [text for text in dict.fromkeys(said) if text]
 
 
 def sentence(tubes: Tubes, threshold: float, layer: str | int | None = None, target: int = 0) -> str:

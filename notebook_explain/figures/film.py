@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw
 
 from notebook_explain.explanations import Tubes, percent
-from notebook_explain.explanations.remarks import caveats, sentence
+from notebook_explain.explanations.remarks import all_caveats, sentence
 from notebook_explain.figures.canvas import course
 from notebook_explain.figures.captions import STAGE, Words, block, font
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
@@ -51,7 +51,7 @@ class Caption:
         size = int(np.clip(round(width / 34), 11, 30))
         pad, high = size // 2, 2 * size
         head = block([Words(sentence(tubes, threshold, layer, target), 4, strong=True)], width, size, STAGE, pad)
-        foot = block(_words(tubes, reel, layer, threshold), width, size, STAGE, pad)
+        foot = block(_words(tubes, reel, layer, target, threshold), width, size, STAGE, pad)
         line, top = pad + head.height, pad + head.height + round(1.5 * size)
         still = Image.new("RGB", (width, top + high + pad + foot.height + pad), STAGE.back)
         still.paste(head, (0, pad))
@@ -74,14 +74,17 @@ class Caption:
         return np.asarray(picture)
 
 
-def _words(tubes: Tubes, reel: Reel, layer: str | int | None, threshold: float) -> list[Words]:
+def _words(tubes: Tubes, reel: Reel, layer: str | int | None, target: int, threshold: float) -> list[Words]:
     p, shown = tubes.provenance, tubes.layer(layer)
     about = (
         f"orange: for it, blue: against it, from {percent(threshold)} of the strongest; {p.method}, layer {shown.name}"
     )
     # A synthetic clip is named in the caveats.
     clip = "" if tubes.clip.source.startswith("synthetic") else f"; clip: {tubes.clip.name}"
-    return [Words(about + clip, 4), *(Words(text, 4) for text in (reel.remark, *caveats(tubes)) if text)]
+    return [
+        Words(about + clip, 4),
+        *(Words(text, 4) for text in (reel.remark, *all_caveats(tubes, layer, target)) if text),
+    ]
 
 
 def _draw_course(

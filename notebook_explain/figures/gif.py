@@ -12,6 +12,7 @@ from PIL import Image
 from notebook_explain.writing import replacing
 
 COLOURS = 256
+NEAR = 3  # levels of 0..255: a colour of the palette that is nearer needs no help
 SAMPLED, LOOKED_AT = 2**15, 2**18  # pixels that the palette is chosen from; among which rare colours are looked for
 FASTEST = 50.0  # frames a second; browsers slow what asks for more
 
@@ -48,8 +49,26 @@ def write_gif(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: float, com
 
 
 def _with_palette(picture: NDArray[np.uint8], tile: NDArray[np.float32], palette: Image.Image) -> Image.Image:
-    dithered = np.clip(picture + tile, 0, 255).round().astype(np.uint8)
-    return Image.fromarray(dithered).quantize(palette=palette, dither=Image.Dither.NONE)
+    """A picture in the palette's colours, dithered where none of them is near: letters on a plain ground stay plain."""
+    nearest = _quantised(picture, palette)
+    off = np.abs(_colours(palette)[nearest].astype(np.int16) - picture).max(axis=-1) > NEAR
+    dithered = _quantised(np.clip(picture + tile, 0, 255).round().astype(np.uint8), palette)
+    chosen = Image.fromarray(np.where(off, dithered, nearest))
+    chosen.putpalette(palette.getpalette() or b"")
+    return chosen
+
+
+def _quantised(picture: NDArray[np.uint8], palette: Image.Image) -> NDArray[np.uint8]:
+    """The place of the nearest colour in the palette for every pixel."""
+    return np.asarray(Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE))
+
+
+def _colours(palette: Image.Image) -> NDArray[np.uint8]:
+    """The palette's colours (`COLOURS`, 3)."""
+    colours = np.zeros((COLOURS, 3), np.uint8)
+    stated = np.array(palette.getpalette(), np.uint8).reshape(-1, 3)
+    colours[: len(stated)] = stated
+    return colours
 
 
 def _palette(film: NDArray[np.uint8]) -> Image.Image:
@@ -66,8 +85,7 @@ def _palette(film: NDArray[np.uint8]) -> Image.Image:
 def _dither(film: NDArray[np.uint8], palette: Image.Image) -> NDArray[np.float32]:
     """What is added to every picture, (height, width, 1): as strong as the palette is coarse, so that it hides its steps."""
     middle = film[len(film) // 2]
-    nearest = Image.fromarray(middle).quantize(palette=palette, dither=Image.Dither.NONE).convert("RGB")
-    coarse = np.abs(np.asarray(nearest, np.float32) - middle).mean()
+    coarse = np.abs(_colours(palette)[_quantised(middle, palette)].astype(np.float32) - middle).mean()
     return _threshold_map(*film.shape[1:3])[..., None] * np.float32(np.clip(6 * coarse, 4, 16))
 
 

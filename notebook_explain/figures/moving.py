@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
-from notebook_explain.explanations.remarks import caveats, origin
+from notebook_explain.explanations.remarks import all_caveats, origin
 from notebook_explain.figures import gif, webm
 from notebook_explain.figures.film import developed
 from notebook_explain.figures.reels import MOST, clip_reel, longest_side, rate, source_reel
@@ -34,7 +34,7 @@ def tubes_gif(
     path = _ending(path, ".gif", "to_gif() writes a GIF (to_video() a WebM, figure() a picture)")
     reel = clip_reel(tubes.clip, longest_side(size, tubes.clip, SMALL, LARGE))
     speed = rate(fps, reel.fps, gif.FASTEST)
-    comment = "\n".join((*origin(tubes), *caveats(tubes)))
+    comment = "\n".join((*origin(tubes), *all_caveats(tubes, layer, target)))
     return gif.write_gif(path, developed(tubes, reel, layer, target, threshold), speed, comment)
 
 
@@ -65,6 +65,8 @@ def tubes_video(
 def _ending(path: str | os.PathLike[str], ending: str, why: str) -> Path:
     """The path, its ending added where it has none (ValueError for another one)."""
     path = Path(path)
+    if not path.name:
+        raise IsADirectoryError(f"{str(path)!r} is a folder; give the path of a file in it")
     if path.suffix.lower() == ending:
         return path
     if path.suffix:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes, percent
-from notebook_explain.explanations.remarks import caveats, sentence
+from notebook_explain.explanations.remarks import all_caveats, sentence
 from notebook_explain.figures.canvas import Canvas, course, evenly, scaled
 from notebook_explain.figures.captions import plain
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
@@ -68,7 +68,7 @@ def tubes_figure(
     inches = max(LEAST_WIDTH, wide * len(chosen))
     title, small = (
         _wrapped(sentence(tubes, threshold, layer, target), inches, 10),
-        _small_print(tubes, layer, threshold, inches),
+        _small_print(tubes, layer, target, threshold, inches),
     )
     heights = (wide * height / width + 0.5 + 0.18 * len(title), 1.6 + 0.12 * len(small))
     plot = TextFigure(figsize=(inches, sum(heights)), layout="constrained", facecolor="white")
@@ -91,7 +91,7 @@ def _frames(axes: Any, tubes: Tubes, chosen: Any, layer: Any, target: int, thres
         place.axis("off")
 
 
-def _small_print(tubes: Tubes, layer: str | int | None, threshold: float, inches: float) -> list[str]:
+def _small_print(tubes: Tubes, layer: str | int | None, target: int, threshold: float, inches: float) -> list[str]:
     """What the picture means and where it comes from, then every caveat."""
     shown = tubes.layer(layer)
     time, height, width = shown.grid
@@ -99,7 +99,9 @@ def _small_print(tubes: Tubes, layer: str | int | None, threshold: float, inches
         f"{tubes.provenance.method}, layer {shown.name} ({shown.kind}, {time}×{height}×{width} cells), shown from "
         f"{percent(threshold)} of its largest value; clip: {tubes.clip.name}"
     )
-    return [line for text in (about, *caveats(tubes)) for line in _wrapped(text, inches, SMALL_PRINT)]
+    return [
+        line for text in (about, *all_caveats(tubes, layer, target)) for line in _wrapped(text, inches, SMALL_PRINT)
+    ]
 
 
 def _wrapped(text: str, inches: float, points: float) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
-from notebook_explain.explanations.remarks import caveats, sentence
+from notebook_explain.explanations.remarks import all_caveats, sentence
 from notebook_explain.figures.canvas import Canvas, evenly, scaled
 from notebook_explain.figures.captions import PAPER, Words, block
 from notebook_explain.figures.overlay import overlaid
@@ -35,12 +35,13 @@ def strip_png(tubes: Tubes, frames: int = 6, threshold: float = DEFAULT_THRESHOL
         page.paste(Image.fromarray(picture), (GAP + k * (canvas.size[1] + GAP), GAP))
     page.paste(caption, (0, canvas.size[0] + 3 * GAP))
     with io.BytesIO() as out:
-        page.save(out, "PNG", compress_level=1)
+        # It is saved with every notebook: 256 colours are a third of the bytes, and nobody sees it at this size.
+        page.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(out, "PNG")
         return out.getvalue()
 
 
 def _words(tubes: Tubes, threshold: float) -> list[Words]:
     seconds = "" if tubes.clip.times is None else f", {np.ptp(tubes.clip.times):.2f} s"
     about = f"{tubes.provenance.method}, layer {tubes.layer().name}, clip: {tubes.clip.name}{seconds}"
-    said = [Words(text, 3) for text in caveats(tubes)]
+    said = [Words(text, 3) for text in all_caveats(tubes)]
     return [Words(sentence(tubes, threshold), 3, strong=True), Words(about), *said[:LONGEST_CAPTION]]

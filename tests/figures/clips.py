@@ -19,6 +19,8 @@ CAVEATS = (
     "size, frames, mean and std were assumed: state what the network was trained with.",
 )
 
+COARSE = "This map is 6x4x4 cells, stretched 6 times: detail finer than a cell is not evidence."
+
 
 def made(
     frames: int = 6,

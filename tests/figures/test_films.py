@@ -18,7 +18,7 @@ from notebook_explain.figures.film import developed
 from notebook_explain.figures.gif import write_gif
 from notebook_explain.figures.overlay import overlaid
 from notebook_explain.figures.reels import clip_reel, rate
-from tests.figures.clips import CAVEATS, every_shape, made
+from tests.figures.clips import CAVEATS, COARSE, every_shape, made
 
 Film = np.ndarray
 
@@ -64,7 +64,7 @@ def test_every_frame_is_there_with_its_evidence(tubes: Tubes) -> None:
 def test_a_film_says_what_it_is_when_it_is_and_every_caveat(drawn: list[str]) -> None:
     film_of(made(), 200)
     said = " ".join(drawn)
-    for words in ("'wave' 93 %", "for it", "against it", "40 % of the strongest", "layer blocks.2", *CAVEATS):
+    for words in ("'wave' 93 %", "for it", "against it", "40 % of the strongest", "layer blocks.2", COARSE, *CAVEATS):
         assert words in said
     assert "The clip is a synthetic sample: wave." in said
     assert [text for text in drawn if text.startswith("frame ")] == [
@@ -128,6 +128,13 @@ def test_what_stands_still_does_not_flicker_in_a_gif(tmp_path: Path) -> None:
     assert wrong.mean() < 12
     assert np.percentile(wrong, 99) < 40
     assert np.abs(pictures[3, 40, 45] - [250, 20, 120]).max() < 16  # a small patch keeps its colour
+
+
+def test_a_small_patch_in_a_single_frame_keeps_its_colour_in_a_gif(tmp_path: Path) -> None:
+    film = noisy()
+    film[5, 60:66, 100:106] = (20, 250, 30)
+    pictures, _, _ = gif_of(write_gif(tmp_path / "g.gif", film, 10, ""))
+    assert np.abs(pictures[5, 60:66, 100:106].mean(axis=(0, 1)) - [20, 250, 30]).max() < 16
 
 
 def test_a_gif_has_one_palette_for_all_its_frames(tmp_path: Path) -> None:

@@ -181,8 +181,8 @@ def test_another_video_is_refused_and_nothing_is_written(video: Path, folder: Pa
         ValueError, match=r"'short' ends after 12 frames, but the clip took frame 30; is it the same video"
     ):
         tubes.to_video(out / "v", source=short)
-    far = replace(tubes, clip=replace(tubes.clip, frame_numbers=np.array([0, 1, 2, 2**40])))
-    with pytest.raises(ValueError, match=r"'wave.avi' has 30 frames, but the clip took frame 1099511627777"):
+    far = replace(tubes, clip=replace(tubes.clip, frame_numbers=np.array([0, 1, 2, 5000])))
+    with pytest.raises(ValueError, match=r"'wave.avi' has 30 frames, but the clip took frame 5001"):
         far.to_video(out / "v", source=True)
     with pytest.raises(ValueError, match=r"could not be opened as a video|is a text file|no video"):
         tubes.to_video(out / "v", source=__file__)
