@@ -27,6 +27,9 @@ export const SEQUENCE = [
   [252, 244, 168],
 ];
 
+/** What the tube stands on, in either theme, so that the ramps look the same; --ne-stage in the style sheet. */
+export const STAGE = [20, 23, 28];
+
 /** Colours of a ramp that the graphics card gets. */
 export const STOPS = 5;
 

@@ -45,3 +45,16 @@ export function listen(model, event, listener, signal) {
   model.on(event, listener);
   signal.addEventListener("abort", () => model.off(event, listener), { once: true });
 }
+
+/**
+ * Watch an element's size until the signal aborts.
+ * @param {HTMLElement} element
+ * @param {() => void} resized
+ * @param {AbortSignal} signal
+ */
+export function onResize(element, resized, signal) {
+  if (typeof ResizeObserver === "undefined") return;
+  const sizes = new ResizeObserver(resized);
+  sizes.observe(element);
+  signal.addEventListener("abort", () => sizes.disconnect(), { once: true });
+}

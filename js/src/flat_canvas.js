@@ -54,13 +54,20 @@ export function drawFlat(canvas, projections, at, frames, pixelRatio) {
   const table = overlayTable(at);
   const signs = signsOf(at.sign);
   const gap = 20 * pixelRatio;
-  const tile = Math.max(Math.min((canvas.width - 4 * gap) / 3, canvas.height - 2 * gap), 8);
-  const top = (canvas.height - tile) / 2;
+  // Beside one another, or in two rows, whichever leaves more room for each.
+  const room = [3, 2].map((columns) => {
+    const rows = Math.ceil(3 / columns);
+    return Math.min((canvas.width - (columns + 1) * gap) / columns, (canvas.height - gap) / rows - 2 * gap);
+  });
+  const columns = room[0] >= room[1] ? 3 : 2;
+  const tile = Math.max(...room, 8);
   context.clearRect(0, 0, canvas.width, canvas.height);
   context.font = `${11 * pixelRatio}px system-ui, sans-serif`;
   context.textAlign = "center";
   for (const [k, projection] of projections.entries()) {
-    const left = (canvas.width - 3 * tile - 2 * gap) / 2 + k * (tile + gap);
+    const left = (canvas.width - columns * (tile + gap) + gap) / 2 + (k % columns) * (tile + gap);
+    const rows = Math.ceil(3 / columns);
+    const top = (canvas.height - gap - rows * (tile + 2 * gap)) / 2 + gap + Math.floor(k / columns) * (tile + 2 * gap);
     context.fillStyle = "#232830";
     context.fillRect(left, top, tile, tile);
     context.drawImage(pictureOf(projection, at.threshold, table, signs), left, top, tile, tile);

@@ -20,7 +20,7 @@ const STEPS = [1, 2, 4, 5, 8, 10, 16, 20, 32, 50, 64, 100, 200, 500, 1000];
 export function placeLabels(labels, camera, half, width, height, scale, { size, times }) {
   const basis = basisOf(camera);
   const seconds = times.length ? ` · ${(times[times.length - 1] - times[0]).toFixed(2)} s` : "";
-  const names = [`x · ${size[2]} px`, `y · ${size[1]} px`, `time${seconds}`];
+  const names = [`x · ${size[2]} px`, `y\n${size[1]} px`, `time${seconds}`];
   const edges = boxEdges().map(([from, to], index) => {
     const [a, b] = [project(basis, half, from), project(basis, half, to)];
     return { axis: Math.floor(index / 4), a, b, middle: [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2] };
@@ -41,20 +41,20 @@ export function placeLabels(labels, camera, half, width, height, scale, { size, 
       texts.push([String(frame + 1), [a[0] + at * dx, a[1] + at * dy], away, 11]);
     }
   }
-  labels.replaceChildren(
-    ...texts.map(([text, [x, y], [dx, dy], away]) => {
-      const label = h("span", {}, text);
-      // Words are wider than high: further out where they stand beside an edge.
-      const far = away + Math.abs(dx) * 2.4 * text.length;
-      const [reach, left, top] = [
-        3.2 * text.length + 4,
-        width / 2 + x * scale + dx * far,
-        height / 2 - y * scale - dy * far,
-      ];
-      label.style.transform = `translate(${Math.min(Math.max(left, reach), width - reach).toFixed(1)}px, ${top.toFixed(1)}px) translate(-50%, -50%)`;
-      return label;
-    }),
-  );
+  const spans = /** @type {HTMLElement[]} */ ([...labels.children]);
+  let used = 0;
+  for (const [text, [x, y], [dx, dy], away] of texts) {
+    // Words are wider than high: further out where they stand beside an edge.
+    const longest = Math.max(...text.split("\n").map((line) => line.length));
+    const far = away + Math.abs(dx) * 2.4 * longest;
+    const [left, top] = [width / 2 + x * scale + dx * far, height / 2 - y * scale - dy * far];
+    if (left < 0 || left > width || top < 0 || top > height) continue; // zoomed out of sight
+    const label = spans[used++] ?? labels.appendChild(h("span", {}));
+    if (label.textContent !== text) label.textContent = text;
+    const within = Math.min(Math.max(left, 3.2 * longest + 4), width - 3.2 * longest - 4);
+    label.style.transform = `translate(${within.toFixed(1)}px, ${top.toFixed(1)}px) translate(-50%, -50%)`;
+  }
+  for (const label of spans.slice(used)) label.remove();
 }
 
 /** The edge to write along: for y the leftmost, else the lowest, and of two as low the left one. @param {Edge[]} edges @param {number} axis */

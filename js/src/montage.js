@@ -2,23 +2,26 @@
 import { h } from "./dom.js";
 import { createOverlay } from "./overlay.js";
 
-const [LEAST, IDEAL, MOST] = [68, 108, 150]; // CSS pixels across a tile
 const GAP = 4;
+const TALL = 480; // CSS pixels: about as high as the tube
+const LEAST = 56; // across a tile
 
 /**
- * Columns, and the size of a tile, that fill a width best.
+ * Columns, and the size of a tile, that fill a width best: about as high as the tube is, with few places empty.
  * @param {number[]} size clip: [time, height, width]
  * @param {number} width CSS pixels
  */
 export function layOut([frames, tall, wide], width) {
-  const shape = Math.max(1, Math.sqrt(wide / tall));
-  const [fewest, most] = [MOST, LEAST].map((aim) => Math.max(Math.floor((width + GAP) / (aim * shape + GAP)), 1));
   const across = (/** @type {number} */ columns) => Math.max((width + GAP) / columns - GAP, 8);
-  /** Of tiles neither small nor large those that leave the fewest places empty; of these, of the best size. @param {number} count */
-  const cost = (count) => (Math.ceil(frames / count) * count - frames) * 1000 + Math.abs(across(count) - IDEAL * shape);
-  let columns = Math.min(fewest, frames);
-  for (let count = columns + 1; count <= Math.min(most, frames); count++)
+  const ideal = Math.max(Math.sqrt((width * TALL * wide) / tall / frames), LEAST);
+  const cost = (/** @type {number} */ columns) => {
+    const larger = Math.log(across(columns) / ideal); // higher than the tube is worse than lower
+    return Math.max(2 * larger, -larger) + (3 * ((columns - (frames % columns)) % columns)) / frames;
+  };
+  let columns = 1;
+  for (let count = 2; count <= frames && across(count) >= LEAST; count++) {
     if (cost(count) < cost(columns)) columns = count;
+  }
   const down = (across(columns) * tall) / wide;
   const rows = Math.ceil(frames / columns);
   return { columns, across: across(columns), down, height: rows * (down + GAP) - GAP };

@@ -2,7 +2,7 @@
 import { createCommits } from "./commit.js";
 import { createControls, createPlayBar } from "./controls.js";
 import { createCounter } from "./counter.js";
-import { createScheduler, h, listen } from "./dom.js";
+import { createScheduler, h, listen, onResize } from "./dom.js";
 import { curves, kept } from "./evidence.js";
 import { createFields } from "./field.js";
 import { createFrameCanvas, createFrameView, decodeFrames } from "./frame_canvas.js";
@@ -50,7 +50,6 @@ function createParts(root, content, hands, views, signal) {
     timeline,
     canvas,
     beside,
-    live,
     /** @param {Position} at @param {string} words */
     show(at, words) {
       timeline.show(at.frame);
@@ -58,6 +57,11 @@ function createParts(root, content, hands, views, signal) {
       controls.show(at, words);
       modes.show(at.mode);
       views.hidden = at.mode !== "tube";
+    },
+    /** For readers, when a gesture has ended. @param {Position} at @param {string} words */
+    say(at, words) {
+      const spoken = positionWords(content, at, `${verdict(explained(content, at))}: ${words}`);
+      if (!at.playing && live.textContent !== spoken) live.textContent = spoken;
     },
   };
 }
@@ -83,6 +87,7 @@ function found(content, counter, at) {
 }
 
 /**
+ * Everything about one content, until the signal aborts.
  * @param {TubeModel} model
  * @param {HTMLElement} root
  * @param {Content} content
@@ -97,14 +102,12 @@ export function mount(model, root, content, camera, signal) {
   let paint;
   const invalidate = createScheduler(() => paint?.(position()), signal);
   const counter = createCounter(content.size, fields, () => moved(), signal);
+  const told = (/** @type {Position} */ at) => found(content, counter, at);
   const hands = {
     move: commits.set,
     done() {
       commits.commit();
-      const at = position();
-      const words = found(content, counter, at)?.words ?? "";
-      const spoken = positionWords(content, at, `${verdict(explained(content, at))}: ${words}`);
-      if (!at.playing && parts.live.textContent !== spoken) parts.live.textContent = spoken;
+      parts.say(position(), told(position())?.words ?? "");
     },
     play() {
       commits.set("playing", !position().playing);
@@ -113,35 +116,12 @@ export function mount(model, root, content, camera, signal) {
   };
   const parts = createParts(root, content, hands, buttonsFor(camera, root, invalidate, signal), signal);
   const moved = () => {
-    const at = position();
-    parts.show(at, found(content, counter, at)?.words ?? "");
+    parts.show(position(), told(position())?.words ?? "");
     invalidate();
   };
   addKeyboard(root, position, content, hands, signal);
-  const beat = createPlayer(
-    position,
-    content,
-    (frame) => {
-      commits.set("frame", frame);
-      commits.commitAtMost();
-    },
-    signal,
-  );
-  // Whoever asks for less motion starts it with his own hand.
-  if (position().playing && globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches) {
-    commits.set("playing", false);
-  }
-  for (const name of MOVABLE) {
-    const changed = () => {
-      if (!commits.setting()) commits.heard(name);
-      if (name === "frame" || name === "playing" || name === "speed") beat();
-      moved();
-    };
-    listen(model, `change:${name}`, changed, signal);
-  }
+  follow(model, position, content, commits, moved, signal);
   moved();
-  beat();
-
   decodeFrames(content.frames)
     .then((bitmaps) => {
       const close = () => {
@@ -157,18 +137,45 @@ export function mount(model, root, content, camera, signal) {
         parts,
         bitmaps,
         fields,
-        found: (at) => found(content, counter, at),
+        told,
         frameView: createFrameView(parts.canvas, content, bitmaps),
         tube: createTubeView({ content, bitmaps, camera, root, invalidate, signal }),
         montage: createMontage(content, bitmaps, pick, signal),
         invalidate,
       });
-      const sizes = typeof ResizeObserver === "undefined" ? null : new ResizeObserver(invalidate);
-      sizes?.observe(root);
-      signal.addEventListener("abort", () => sizes?.disconnect(), { once: true });
+      onResize(root, invalidate, signal);
       invalidate();
     })
     .catch((error) => signal.aborted || showError(root, error));
+}
+
+/**
+ * Whatever moves, by this hand, by another view's, by Python's or by playing, is followed.
+ * @param {TubeModel} model
+ * @param {() => Position} position
+ * @param {Content} content
+ * @param {import("./commit.js").Commits} commits
+ * @param {() => void} moved
+ * @param {AbortSignal} signal
+ */
+function follow(model, position, content, commits, moved, signal) {
+  const go = (/** @type {number} */ frame) => {
+    commits.set("frame", frame);
+    commits.commitAtMost();
+  };
+  const beat = createPlayer(position, content, go, signal);
+  // Whoever asks for less motion starts it with his own hand.
+  const still = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches;
+  if (still && position().playing) commits.set("playing", false);
+  for (const name of MOVABLE) {
+    const changed = () => {
+      if (!commits.setting()) commits.heard(name);
+      if (name === "frame" || name === "playing" || name === "speed") beat();
+      moved();
+    };
+    listen(model, `change:${name}`, changed, signal);
+  }
+  beat();
 }
 
 /**
@@ -177,13 +184,13 @@ export function mount(model, root, content, camera, signal) {
  * @param {Parts} given.parts
  * @param {ImageBitmap[]} given.bitmaps
  * @param {(at: Position) => import("./field.js").Field} given.fields
- * @param {(at: Position) => ReturnType<typeof found>} given.found
+ * @param {(at: Position) => ReturnType<typeof found>} given.told what the threshold keeps, once it is counted
  * @param {ReturnType<typeof createFrameView>} given.frameView
  * @param {ReturnType<typeof createTubeView>} given.tube
  * @param {ReturnType<typeof createMontage>} given.montage
  * @param {() => void} given.invalidate
  */
-function painter(root, { parts, bitmaps, fields, found, frameView, tube, montage, invalidate }) {
+function painter(root, { parts, bitmaps, fields, told, frameView, tube, montage, invalidate }) {
   let painted = 0;
   /** What was last drawn where: a turn of the tube leaves the frame as it is. @type {Record<string, string>} */
   const drawn = {};
@@ -200,7 +207,7 @@ function painter(root, { parts, bitmaps, fields, found, frameView, tube, montage
     const { playing, speed, mode, ...look } = at;
     try {
       const field = fields(at);
-      const counted = found(at);
+      const counted = told(at);
       once("frame", look, () => frameView.draw(at, field));
       const { frame, ...still } = look;
       const width = parts.beside.clientWidth;

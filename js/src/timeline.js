@@ -37,8 +37,10 @@ export function createTimeline(content, hands, signal) {
       drawThumbs(context, bitmaps, content.size, width);
       if (courses) drawCourses(context, courses, rampsOf(how.colours, how.sign), THUMBS + MARGIN, width, height - 2);
       context.font = "10px system-ui, sans-serif";
-      context.fillStyle = "#c3cbd6";
-      context.fillText("evidence", 4, THUMBS + 11);
+      context.fillStyle = "#14171cb0";
+      context.fillRect(1, THUMBS + 2, context.measureText("evidence").width + 6, 13);
+      context.fillStyle = "#dfe5ec";
+      context.fillText("evidence", 4, THUMBS + 12);
     },
   };
 }

@@ -1,6 +1,6 @@
 // The tube's place in the page: its canvas and the life of the graphics context.
 import { basisOf, halfBox, scaleToFit } from "./camera.js";
-import { h } from "./dom.js";
+import { h, onResize } from "./dom.js";
 import { drawFlat, project } from "./flat_canvas.js";
 import { placeLabels } from "./labels.js";
 import { createSharpness } from "./sharpness.js";
@@ -38,8 +38,9 @@ export function createTubeView({ content, bitmaps, camera, root, invalidate, sig
   let flat = null;
   let uploaded = "";
   let inView = typeof IntersectionObserver === "undefined";
-  const busy = () => volume !== null && !gl?.isContextLost() && volume.busy();
-  const sharpness = createSharpness(invalidate, busy, signal);
+  const alive = () => (gl?.isContextLost() ? null : volume);
+  const busy = () => alive()?.busy() ?? false;
+  const sharpness = createSharpness(invalidate, () => alive()?.drawing() ?? false, signal);
 
   const freshCanvas = () => {
     const made = h("canvas", {
@@ -71,7 +72,8 @@ export function createTubeView({ content, bitmaps, camera, root, invalidate, sig
 
   const start = () => {
     const made = freshCanvas();
-    gl = made.getContext("webgl2", { antialias: false, depth: false, preserveDrawingBuffer: true }) ?? null;
+    gl =
+      made.getContext("webgl2", { alpha: false, antialias: false, depth: false, preserveDrawingBuffer: true }) ?? null;
     if (!gl) return fallBack("This browser has no WebGL2");
     made.addEventListener("webglcontextlost", lost, { signal });
     made.addEventListener("webglcontextrestored", restored, { signal });
@@ -94,6 +96,7 @@ export function createTubeView({ content, bitmaps, camera, root, invalidate, sig
     event.preventDefault(); // so that the browser may give it back
     volume = null;
     root.dataset.gl = "lost";
+    labels.replaceChildren();
     note.textContent = "The browser took the graphics away; click here to have the tube back.";
     note.hidden = false;
   };
@@ -104,6 +107,7 @@ export function createTubeView({ content, bitmaps, camera, root, invalidate, sig
     canvas?.remove();
     canvas = undefined;
     root.dataset.gl = "released";
+    labels.replaceChildren();
     extension?.loseContext();
   };
   /** Who needs his context again after losing it takes a fresh one. */
@@ -114,7 +118,8 @@ export function createTubeView({ content, bitmaps, camera, root, invalidate, sig
 
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let leaving;
-  observe(stage, signal, invalidate, (visible) => {
+  onResize(stage, invalidate, signal);
+  onSight(stage, signal, (visible) => {
     inView = visible;
     clearTimeout(leaving);
     if (!visible) {
@@ -169,25 +174,12 @@ function accentOf(root) {
   return found?.length === 3 ? found.map((part) => Number(part) / 255) : [0.9, 0.95, 1];
 }
 
-/**
- * Watch the stage's size and whether it is in view.
- * @param {HTMLElement} stage
- * @param {AbortSignal} signal
- * @param {() => void} resized
- * @param {(visible: boolean) => void} seen
- */
-function observe(stage, signal, resized, seen) {
-  const sizes = typeof ResizeObserver === "undefined" ? null : new ResizeObserver(resized);
-  const sights =
-    typeof IntersectionObserver === "undefined"
-      ? null
-      : new IntersectionObserver((entries) => seen(entries[entries.length - 1].isIntersecting), {
-          rootMargin: "200px",
-        });
-  sizes?.observe(stage);
-  sights?.observe(stage);
-  signal.addEventListener("abort", () => {
-    sizes?.disconnect();
-    sights?.disconnect();
+/** Watch whether the stage is in view, or nearly so. @param {HTMLElement} stage @param {AbortSignal} signal @param {(visible: boolean) => void} seen */
+function onSight(stage, signal, seen) {
+  if (typeof IntersectionObserver === "undefined") return;
+  const sights = new IntersectionObserver((entries) => seen(entries[entries.length - 1].isIntersecting), {
+    rootMargin: "200px",
   });
+  sights.observe(stage);
+  signal.addEventListener("abort", () => sights.disconnect(), { once: true });
 }

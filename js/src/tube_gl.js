@@ -1,6 +1,6 @@
 // The volume on WebGL2: textures, programs, one draw. Knows nothing of the page around its canvas.
 import { basisOf, boxEdges, halfBox, isBehind, project } from "./camera.js";
-import { rampsOf, signsOf } from "./colours.js";
+import { rampsOf, STAGE, signsOf } from "./colours.js";
 import { OPACITY } from "./position.js";
 import { BOX_FRAGMENT, BOX_VERTEX, LINE_FRAGMENT, LINE_VERTEX } from "./shaders.js";
 
@@ -127,8 +127,10 @@ export function createVolume(gl, size, bitmaps) {
   gl.uniform1i(box.places.volume, 0);
   gl.uniform1i(box.places.frames, 1);
   gl.uniform3fv(box.places.half_box, half);
-  /** Signals when the graphics are done with the last draw. @type {WebGLSync | null} */
-  let fence = null;
+  /** Signals when the graphics are done with the last two draws. @type {WebGLSync[]} */
+  const fences = [];
+  /** @param {WebGLSync | undefined} fence */
+  const isPending = (fence) => fence !== undefined && gl.getSyncParameter(fence, gl.SYNC_STATUS) === gl.UNSIGNALED;
   /** Cells along x, y and time; the frames stand for time. */
   let cells = [1, 1, size[0]];
 
@@ -136,14 +138,15 @@ export function createVolume(gl, size, bitmaps) {
    * World units from one sample of a ray to the next: half a cell, so that no body slips through; and a whole part of
    * the way between two frames, so that seen from the front each frame is met exactly.
    * @param {number[]} back
+   * @param {number} zoom
    * @param {boolean} sharp
    */
-  const strideOf = (back, sharp) => {
+  const strideOf = (back, zoom, sharp) => {
     const longest = 2 * Math.hypot(...half);
     const spans = cells.map((count, axis) => (2 * half[axis]) / count / Math.max(Math.abs(back[axis]), 1e-6));
     const wanted = Math.min(
-      Math.max(Math.min(...spans) / (sharp ? 2 : 1.2), longest / (sharp ? 140 : 80)),
-      longest / (sharp ? 72 : 40),
+      Math.max(Math.min(...spans) / (sharp ? 2 : 1.2), longest / (sharp ? 140 * Math.max(zoom, 1) : 56)),
+      longest / (sharp ? 100 * Math.max(zoom, 1) : 36),
     );
     return Math.max(spans[2] / Math.max(2, Math.ceil(spans[2] / wanted)), longest / MOST_STEPS);
   };
@@ -199,7 +202,7 @@ export function createVolume(gl, size, bitmaps) {
       const basis = basisOf(camera);
       const { drawingBufferWidth: width, drawingBufferHeight: height } = gl;
       gl.viewport(0, 0, width, height);
-      gl.clearColor(0, 0, 0, 0);
+      gl.clearColor(STAGE[0] / 255, STAGE[1] / 255, STAGE[2] / 255, 1);
       gl.clear(gl.COLOR_BUFFER_BIT);
       const edges = boxEdges().map((edge) => {
         const [from, to] = edge.map((corner) => project(basis, half, corner).map((part) => part * scale));
@@ -221,21 +224,23 @@ export function createVolume(gl, size, bitmaps) {
       gl.uniform1f(box.places.scale, scale);
       gl.uniform1f(box.places.threshold, Math.max(at.threshold - 1e-4, 2e-3));
       setColours(at);
-      gl.uniform1f(box.places.stride, strideOf(basis.back, sharp));
+      gl.uniform1f(box.places.stride, strideOf(basis.back, camera.zoom, sharp));
       gl.uniform1f(box.places.frame, at.frame);
       gl.uniform1f(box.places.slab_at, (at.frame + 0.5) / size[0]);
       gl.uniform1f(box.places.slab_half, Math.min(0.007 / (2 * half[2]), 0.4 / size[0]));
       gl.uniform3fv(box.places.accent, accent);
       drawBox(facesTowards(basis));
       drawEdges(false, 0.6);
-      if (fence) gl.deleteSync(fence);
-      fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+      if (fences.length > 1) gl.deleteSync(fences.shift() ?? null);
+      const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+      if (fence) fences.push(fence);
       gl.flush();
     },
 
-    /** Whether the graphics still work on the last draw: another now would only queue up behind it. */
-    busy() {
-      return fence !== null && gl.getSyncParameter(fence, gl.SYNC_STATUS) === gl.UNSIGNALED;
-    },
+    /** Whether the graphics still work on the last draw. */
+    drawing: () => isPending(fences[fences.length - 1]),
+
+    /** Whether they work on the one before it even: another draw now would only queue up behind them. */
+    busy: () => fences.length > 1 && isPending(fences[0]),
   };
 }

@@ -99,6 +99,7 @@ export function addGestures(canvas, camera, root, invalidate, signal) {
     (event) => {
       if (!canvas.matches(":focus") && !event.ctrlKey) return;
       event.preventDefault();
+      root.dataset.camera = "free";
       zoomBy(camera, Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)));
       invalidate();
     },
@@ -111,10 +112,10 @@ export function addGestures(canvas, camera, root, invalidate, signal) {
       const zoom = { "+": 1.2, "=": 1.2, "-": 1 / 1.2 }[event.key];
       if (zoom || event.key === "0") {
         event.preventDefault();
-        if (zoom) zoomBy(camera, zoom);
-        else look(camera, VIEWS.reset, "reset", root, invalidate);
-        invalidate();
-        return;
+        if (!zoom) return look(camera, VIEWS.reset, "reset", root, invalidate);
+        root.dataset.camera = "free";
+        zoomBy(camera, zoom);
+        return invalidate();
       }
       const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       if (!by || !event.shiftKey) return;

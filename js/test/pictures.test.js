@@ -114,21 +114,29 @@ test("opacity runs from nothing to nothing beneath", () => {
 });
 
 describe("the montage", () => {
-  test("leaves the fewest places empty, and no tile is too small", () => {
+  const shapeOf = (frames, width, shape = [112, 112]) => layOut([frames, ...shape], width);
+  test("fills the width, and no tile is too small", () => {
     for (const [frames, width] of [
       [16, 560],
       [16, 320],
       [32, 900],
       [7, 500],
+      [64, 450],
       [1, 400],
     ]) {
-      const { columns, across, height } = layOut([frames, 112, 112], width);
+      const { columns, across, height } = shapeOf(frames, width);
       expect(columns * (across + 4) - 4).toBeCloseTo(width, 6);
-      expect(across).toBeGreaterThanOrEqual(68);
+      expect(across).toBeGreaterThanOrEqual(56);
       expect(height).toBeGreaterThanOrEqual(Math.ceil(frames / columns) * across);
     }
-    expect(layOut([16, 112, 112], 560).columns).toBe(4);
-    expect(layOut([16, 112, 112], 320).columns).toBe(4);
+  });
+
+  test("is about as high as the tube, with few places empty", () => {
+    expect([16, 64, 2].map((frames) => shapeOf(frames, 450).columns)).toEqual([4, 7, 2]);
+    expect([320, 450, 640].map((width) => shapeOf(16, width).columns)).toEqual([4, 4, 4]);
+    expect(shapeOf(64, 450).height).toBeLessThan(700);
+    expect(shapeOf(16, 450, [72, 128]).columns).toBe(4);
+    expect(shapeOf(16, 450, [128, 72]).columns).toBe(4);
   });
 });
 

@@ -19,6 +19,7 @@ const context = () => ({
   fillText() {},
   strokeRect() {},
   scale() {},
+  measureText: () => ({ width: 40 }),
   beginPath() {},
   moveTo() {},
   lineTo() {},
@@ -346,7 +347,7 @@ describe("what is chosen", () => {
     const montage = el.querySelector(".ne-montage");
     Object.defineProperty(montage, "clientWidth", { value: 448 });
     const click = new MouseEvent("click", { bubbles: true });
-    Object.defineProperties(click, { offsetX: { value: 430 }, offsetY: { value: 20 } });
+    Object.defineProperties(click, { offsetX: { value: 430 }, offsetY: { value: 200 } });
     montage.dispatchEvent(click);
     expect([model.get("frame"), model.saved]).toEqual([3, saved + 1]);
     find("mode-tube").click();

@@ -15,7 +15,7 @@ from ipywidgets import HTML, VBox
 from numpy.typing import NDArray
 
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
-from notebook_explain.explanations.remarks import caveats, origin
+from notebook_explain.explanations.remarks import all_caveats, origin
 
 LEVELS = 512  # entries of the transfer function, from -1 to 1
 OPACITY = 0.25  # of the strongest evidence, per step of a ray
@@ -72,7 +72,7 @@ def tubes_volume(
         finally:  # whoever draws with ipyvolume beside this has a current figure
             ipyvolume.pylab.current.figure, ipyvolume.pylab.current.container = before
     # The figure has no room for words, and its old view fails on a tooltip: a cell shows them below it.
-    words = (tubes.in_words(threshold, layer, target), *origin(tubes), *caveats(tubes))
+    words = (tubes.in_words(threshold, layer, target), *origin(tubes), *all_caveats(tubes, layer, target))
     figure._repr_mimebundle_ = VBox([figure, HTML("<br>".join(map(html.escape, words)))])._repr_mimebundle_
     return figure
 

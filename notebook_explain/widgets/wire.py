@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from notebook_explain.explanations import LayerMap, TargetResult, Tubes, percent
+from notebook_explain.explanations import LayerMap, TargetResult, Tubes
 from notebook_explain.explanations.evidence import rival_of
+from notebook_explain.explanations.remarks import caveats, coarse, unaccounted
 
 # Small frames are drawn enlarged, where the coarse colours of an ordinary JPEG show as fringes; they cost little as fine ones.
 SMALL_SIDE, SMALL_QUALITY, QUALITY = 160, 90, 75
 MAX_SIDE = 512  # a frame is drawn at a few hundred pixels; larger ones would only travel longer
 SMALL_MAP, POWER = 8192, 2.5  # cells; of the values of larger maps
-UNLIKELY = 0.1  # a probability below which one has to be told
-COMPLETE = 0.05  # of the score: less missing than this needs no words
 
 
 def jpegs(frames: NDArray[np.uint8]) -> list[bytes]:
@@ -89,32 +88,9 @@ def _describe(layer: LayerMap, offset: int, results: tuple[TargetResult, ...]) -
             "step": list(geometry.step),
         },
         "gap": [None for _ in targets] if layer.gap is None else [float(gap) for gap in layer.gap],
-        "caveats": _coarse(layer),
-        "unaccounted": [_unaccounted(layer, target, result) for target, result in enumerate(results)],
+        "caveats": coarse(layer),
+        "unaccounted": [unaccounted(layer, target, result) for target, result in enumerate(results)],
     }
-
-
-def _coarse(layer: LayerMap) -> list[str]:
-    """What a smooth picture hides."""
-    pixels = max(layer.geometry.step)
-    rows = layer.geometry.rows
-    frames = float(np.diff(rows).mean()) if len(rows) > 1 else 1.0
-    if pixels < 4 and frames < 2:
-        return []
-    grid = "x".join(map(str, layer.grid))
-    times = f"{pixels:.0f} times" + (f" in space and {frames:.0f} times in time" if frames >= 1.5 else "")
-    return [f"This map is {grid} cells, stretched {times}: detail finer than a cell is not evidence."]
-
-
-def _unaccounted(layer: LayerMap, target: int, result: TargetResult) -> str:
-    """What the map of a layer leaves out of the score; nothing is said where only the classifier's bias is missing."""
-    if layer.gap is None or layer.kind == "pooling input":  # there, the method itself says so
-        return ""
-    gap, score = float(layer.gap[target]), result.logit
-    if min(abs(gap), abs(gap - (result.bias or 0.0))) <= COMPLETE * max(1.0, abs(score)):
-        return ""
-    found = f"The evidence here for {result.name!r} adds up to {score - gap:.3g}, its score is {score:.3g}"
-    return f"{found}: the rest has no place in this map."
 
 
 def targets(results: tuple[TargetResult, ...]) -> list[dict[str, Any]]:
@@ -150,20 +126,5 @@ def state(tubes: Tubes, title: str = "") -> dict[str, Any]:
         "layers": layers,
         "maps": buffers,
         "targets": targets(tubes.targets),
-        "caveats": [*_remarks(tubes), *tubes.provenance.caveats],
+        "caveats": caveats(tubes),
     }
-
-
-def _remarks(tubes: Tubes) -> list[str]:
-    caveats = []
-    if tubes.clip.source.startswith("synthetic"):
-        caveats.append(f"The clip is a {tubes.clip.source}.")
-    for target in tubes.targets:
-        if target.probability is None or target.probability >= UNLIKELY:
-            continue
-        rival = rival_of(target)
-        best = (
-            "" if rival is None or rival[1] < UNLIKELY else f"; its first choice is {rival[0]!r} ({percent(rival[1])})"
-        )
-        caveats.append(f"The model gives {target.name!r} only {percent(target.probability)}{best}.")
-    return caveats

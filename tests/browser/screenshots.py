@@ -46,7 +46,7 @@ def take(
             viewer.sharp()
             do(viewer)
             viewer.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
-            if viewer.data("mode") == "tube" and viewer.data("gl") == "webgl2":
+            if (viewer.data("mode"), viewer.data("gl"), viewer.data("playing")) == ("tube", "webgl2", "false"):
                 viewer.sharp()
         page.screenshot(path=picture, full_page=True)
     finally:

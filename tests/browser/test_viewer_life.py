@@ -14,7 +14,7 @@ from notebook_explain.explanations import Tubes
 from notebook_explain.widgets import page as page_of
 from tests.browser import lab
 from tests.browser.conftest import OpenPage
-from tests.browser.driving import Viewer, edited
+from tests.browser.driving import Viewer, changed, edited
 from tests.browser.worlds import COARSE, tubes
 
 
@@ -89,7 +89,7 @@ def test_ten_viewers_in_one_view_all_have_their_tube(open_page: OpenPage, tmp_pa
     for place in range(10):
         viewer = Viewer(first.page, place)
         viewer.wait("root.dataset.gl === 'webgl2' && root.dataset.ready === 'true'", timeout=30)
-        assert viewer.canvas("tube")[..., 3].any(), place
+        assert viewer.canvas("tube").std() > 5, place
 
 
 def test_who_is_long_out_of_view_gives_the_graphics_back_and_has_them_again(open_page: OpenPage, path: Path) -> None:
@@ -101,7 +101,7 @@ def test_who_is_long_out_of_view_gives_the_graphics_back_and_has_them_again(open
     viewer.page.evaluate("document.body.style.paddingTop = ''")
     viewer.wait("root.dataset.gl === 'webgl2'")
     viewer.sharp()
-    assert (viewer.canvas("tube")[..., 3] > 0).mean() == pytest.approx((before[..., 3] > 0).mean(), abs=0.01)
+    assert changed(before, viewer.canvas("tube"), 40).mean() < 0.01
 
 
 def _playing(state: dict[str, Any]) -> None:
