@@ -18,18 +18,17 @@ Spatio-Temporal Convolutions, ICIP 2019, arXiv:1902.01078.
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from notebook_explain.clip import Clip
-from notebook_explain.explanations import LayerMap, Provenance, TargetResult, Tubes
+from notebook_explain.explanations import LayerMap, TargetResult, Tubes
+from notebook_explain.methods.common import fitted, provenance
 from notebook_explain.models import POOLING_INPUT, Layer, Recording, VideoModel, score_of
 
 COMPLETE = 1e-3  # of the logit's size: what float32 leaves of an exact sum
@@ -84,13 +83,8 @@ class SaliencyTubes:
         ExplainError
             No gradient can be had.
         """
-        if not isinstance(model, VideoModel):
-            raise TypeError(
-                f"model must be a VideoModel, got {type(model).__name__}; make one with notebook_explain.adapt"
-            )
         start = time.perf_counter()
-        clip = Clip.of(clip, frames=model.preprocessing.frames, size=model.preprocessing.size)
-        seen = model.fit(clip)
+        clip, seen = fitted(model, clip)
         layers = model.select(self.layers)
 
         def compute(recording: Recording) -> tuple[tuple[TargetResult, ...], list[NDArray[np.float32]]]:
@@ -102,18 +96,8 @@ class SaliencyTubes:
         (targets, values), said = model.run(seen, layers, compute)
         maps = _layer_maps(layers, values, targets)
         caveats = (*model.caveats, *model.remarks(clip), *said, *_completeness(maps, targets))
-        provenance = Provenance(
-            method="Saliency tubes" + (", gradients pooled (Grad-CAM)" if self.pooled else ""),
-            knobs=asdict(self),
-            model=f"{type(model.module).__name__}, {sum(p.numel() for p in model.module.parameters()):,} parameters",
-            preprocessing=asdict(model.preprocessing),
-            versions=versions(),
-            seconds=time.perf_counter() - start,
-            forwards=1,
-            backwards=len(targets),
-            caveats=tuple(dict.fromkeys(caveats)),
-        )
-        return Tubes(seen, targets, maps, provenance)
+        method = "Saliency tubes" + (", gradients pooled (Grad-CAM)" if self.pooled else "")
+        return Tubes(seen, targets, maps, provenance(method, self, model, start, len(targets), caveats))
 
     def _maps(self, recording: Recording, score: torch.Tensor, last: bool) -> list[NDArray[np.float32]]:
         """One map per layer for one score; channels are summed before anything leaves the device."""
@@ -169,15 +153,3 @@ def _completeness(maps: Sequence[LayerMap], targets: Sequence[TargetResult]) -> 
             f"the score is {target.logit:.3g}: what lies between them is not linear."
         )
     return caveats
-
-
-def versions() -> dict[str, str]:
-    """What a result was computed with."""
-    import notebook_explain
-
-    return {
-        "notebook_explain": notebook_explain.__version__,
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }

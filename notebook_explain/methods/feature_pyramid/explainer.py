@@ -13,21 +13,20 @@ ICCV Workshops 2019, arXiv:1909.08611. ``published`` holds the rule of its relea
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from notebook_explain.clip import Clip
-from notebook_explain.explanations import ExplainError, Provenance, TargetResult
+from notebook_explain.explanations import ExplainError, TargetResult
 from notebook_explain.explanations.pyramids import Pyramid
+from notebook_explain.methods.common import fitted, provenance
 from notebook_explain.methods.feature_pyramid.assembling import assembled
 from notebook_explain.methods.feature_pyramid.climbing import Climb, Group, Operand, climb
 from notebook_explain.methods.feature_pyramid.contributions import by_gradient, exact, fast
 from notebook_explain.methods.feature_pyramid.passing import Passed
-from notebook_explain.methods.saliency_tubes import versions
 from notebook_explain.models import Recording, VideoModel, score_of
 from notebook_explain.models.connectivity import Connections, connections
 
@@ -102,16 +101,11 @@ class FeaturePyramid:
         ExplainError
             The network has no convolutions that feed one another, or its classes come from no layer that can be seen.
         """
-        if not isinstance(model, VideoModel):
-            raise TypeError(
-                f"model must be a VideoModel, got {type(model).__name__}; make one with notebook_explain.adapt"
-            )
+        start = time.perf_counter()
+        clip, seen = fitted(model, clip)
         if isinstance(target, (list, tuple)):
             raise TypeError("a pyramid has one target; make one for each: [explainer(model, clip, t) for t in targets]")
-        start = time.perf_counter()
         wired = connections(model)
-        clip = Clip.of(clip, frames=model.preprocessing.frames, size=model.preprocessing.size)
-        seen = model.fit(clip)
         passed = Passed(wired, self.contribution == "gradient")
 
         def compute(recording: Recording) -> tuple[TargetResult, list[Group], Climb]:
@@ -122,18 +116,10 @@ class FeaturePyramid:
             return model.results(recording, (one,))[0], rows, walk
 
         (result, rows, walk), said = model.run(seen, (), compute, passed.around)
-        provenance = Provenance(
-            method=f"Class feature pyramid, {self.contribution} contributions",
-            knobs=asdict(self),
-            model=f"{type(model.module).__name__}, {sum(p.numel() for p in model.module.parameters()):,} parameters",
-            preprocessing=asdict(model.preprocessing),
-            versions=versions(),
-            seconds=time.perf_counter() - start,
-            forwards=1,
-            backwards=int(passed.gradients),
-            caveats=tuple(dict.fromkeys((*model.caveats, *model.remarks(clip), *said, *wired.notes))),
-        )
-        return assembled(model, wired, passed, seen, result, rows, walk, provenance)
+        caveats = (*model.caveats, *model.remarks(clip), *said, *wired.notes)
+        method = f"Class feature pyramid, {self.contribution} contributions"
+        told = provenance(method, self, model, start, int(passed.gradients), caveats)
+        return assembled(model, wired, passed, seen, result, rows, walk, told)
 
     def _climb(
         self, wired: Connections, passed: Passed, gradients: dict[Group, torch.Tensor], tops: Any

@@ -1,0 +1,66 @@
+"""What every explainer does first and last: read the clip as its model sees it, and say how the result came about."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from notebook_explain.clip import Clip
+from notebook_explain.explanations import Provenance
+from notebook_explain.models import VideoModel
+
+
+def fitted(model: VideoModel, clip: Any) -> tuple[Clip, Clip]:
+    """The clip as it was given, and as the network sees it; TypeError for what is no model or no clip."""
+    if not isinstance(model, VideoModel):
+        raise TypeError(f"model must be a VideoModel, got {type(model).__name__}; make one with notebook_explain.adapt")
+    clip = Clip.of(clip, frames=model.preprocessing.frames, size=model.preprocessing.size)
+    return clip, model.fit(clip)
+
+
+def provenance(
+    method: str, explainer: Any, model: VideoModel, start: float, backwards: int, caveats: Iterable[str]
+) -> Provenance:
+    """How a result came about that one forward pass was used for.
+
+    Parameters
+    ----------
+    method : str
+    explainer : frozen dataclass
+        Its fields are the knobs.
+    model : VideoModel
+    start : float
+        ``time.perf_counter()`` when the work began.
+    backwards : int
+    caveats : iterable of str
+        Each is said once.
+    """
+    module = model.module
+    return Provenance(
+        method=method,
+        knobs=asdict(explainer),
+        model=f"{type(module).__name__}, {sum(p.numel() for p in module.parameters()):,} parameters",
+        preprocessing=asdict(model.preprocessing),
+        versions=_versions(),
+        seconds=time.perf_counter() - start,
+        forwards=1,
+        backwards=backwards,
+        caveats=tuple(dict.fromkeys(caveats)),
+    )
+
+
+def _versions() -> dict[str, str]:
+    import notebook_explain
+
+    return {
+        "notebook_explain": notebook_explain.__version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
