@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+import torch.nn.functional as F
 from torch import nn
 
 from notebook_explain.models import VideoModel
@@ -10,6 +12,22 @@ from notebook_explain.models.preprocessing import Preprocessing
 from tests.models.perturbing import Key
 
 Origins = list[set[tuple[str, int]]]  # for each channel, (layer or "input", kernel or colour)
+
+
+class Base(nn.Module):
+    """Two convolutions, pooling, a head; ``between`` is what the others change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Conv3d(3, 6, 3, padding=1), nn.BatchNorm3d(6)
+        self.second = nn.Conv3d(6, 4, 3, padding=1)
+        self.fc = nn.Linear(4, 5)
+
+    def between(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.norm(x))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.second(self.between(self.first(x))).mean((2, 3, 4)))
 
 
 def as_model(net: nn.Module, frames: int = 4, size: int = 16, layout: str | tuple[int, ...] = "BCTHW") -> VideoModel:
