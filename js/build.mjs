@@ -1,5 +1,6 @@
 // Bundles src/ into ../notebook_explain/static/, which is committed: nobody needs node to install the package.
 // `node build.mjs --check` builds in memory and exits 1 when a committed file differs from its source.
+import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,34 +23,47 @@ const here = dirname(fileURLToPath(import.meta.url));
 const target = resolve(here, "../notebook_explain/static");
 const LARGEST = { "tube_viewer.js": 60_000 }; // bytes; the text travels with every instance of the widget
 
-const { outputFiles } = await build({
+const common = {
   absWorkingDir: here,
-  entryPoints: ["src/tube_viewer.js", "src/host.js"],
   outdir: target,
   bundle: true,
-  format: "esm",
   target: "es2022",
   minify: true,
   legalComments: "none",
   charset: "utf8",
   write: false,
   plugins: [shaders],
-});
-const styles = await build({
-  absWorkingDir: here,
-  entryPoints: ["src/tube_viewer.css"],
-  outdir: target,
-  bundle: true,
-  minify: true,
-  legalComments: "none",
-  write: false,
-});
+};
+const built = await Promise.all([
+  build({ ...common, entryPoints: ["src/tube_viewer.js"], format: "iife", globalName: "view" }),
+  build({ ...common, entryPoints: ["src/host.js"], format: "esm" }),
+  build({ ...common, entryPoints: ["src/tube_viewer.css"], charset: "ascii" }),
+]);
+
+/**
+ * A page imports a widget's module anew for every instance, and never forgets one: so the code runs, and is compiled,
+ * for the first instance only. The key is the code's own, so that two versions on a page do not meet.
+ * @param {Uint8Array} contents
+ */
+function once(contents) {
+  const key = createHash("sha256").update(contents).digest("hex").slice(0, 16);
+  const code = new TextDecoder().decode(contents).trim();
+  return Buffer.from(
+    `const key=Symbol.for("notebook_explain ${key}");if(!globalThis[key]){${code}globalThis[key]=view.default}\n` +
+      "export default globalThis[key];\n",
+  );
+}
+const files = built.flatMap(({ outputFiles }) =>
+  outputFiles.map(({ path, contents }) => ({
+    name: basename(path),
+    contents: basename(path) === "tube_viewer.js" ? once(contents) : contents,
+  })),
+);
 
 const check = process.argv.includes("--check");
 let failed = false;
 if (!check) await mkdir(target, { recursive: true });
-for (const { path, contents } of [...outputFiles, ...styles.outputFiles]) {
-  const name = basename(path);
+for (const { name, contents } of files) {
   if (contents.length > (LARGEST[name] ?? Number.POSITIVE_INFINITY)) {
     console.error(`${name} has ${contents.length} bytes; at most ${LARGEST[name]} are allowed`);
     failed = true;

@@ -1,6 +1,7 @@
 // Counting what a threshold keeps. A map is gone through once, a few frames at a time while the hand rests; then every
 // threshold is at hand.
 import { startSummary } from "./evidence.js";
+import { createRecent } from "./recent.js";
 import { plan } from "./stretch.js";
 
 /** @typedef {import("./position.js").Position} Position */
@@ -18,8 +19,8 @@ const KEPT = 24; // summaries at hand
  * @returns {(at: Position) => Summary | undefined} the summary of what is shown; it is counted where it is not yet
  */
 export function createCounter(size, fields, counted, signal) {
-  /** @type {Map<string, Summary>} */
-  const summaries = new Map();
+  /** @type {ReturnType<typeof createRecent<Summary>>} */
+  const summaries = createRecent(KEPT);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let underway = "";
@@ -37,7 +38,6 @@ export function createCounter(size, fields, counted, signal) {
         timer = setTimeout(go);
         return;
       }
-      for (const old of [...summaries.keys()].slice(0, summaries.size + 1 - KEPT)) summaries.delete(old);
       summaries.set(key, counting.finish());
       underway = "";
       counted();

@@ -1,4 +1,5 @@
 // What is shown, as one map: a layer's values for a class, or for a class less another, as fractions of a scale.
+import { createRecent } from "./recent.js";
 import { plan, rowsToFrames } from "./stretch.js";
 
 /** @typedef {import("./state.js").Content} Content */
@@ -69,19 +70,16 @@ function perFrame(content, { key, values, shape, geometry }) {
 
 /** @param {Content} content @returns {(at: Position) => Field} */
 export function createFields(content) {
-  /** @type {Map<string, Field>} */
-  const made = new Map();
+  /** @type {ReturnType<typeof createRecent<Field>>} */
+  const made = createRecent(KEPT);
   return ({ layer, target, against, scale }) => {
     const key = `${layer} ${target} ${against} ${scale}`;
-    let field = made.get(key);
-    if (!field) {
-      const { shape, geometry } = content.layers[layer];
-      const values = against === null ? decoded(content, layer, target) : difference(content, layer, target, against);
-      const plain = { key, values, shape, geometry };
-      field = scale === "frame" ? perFrame(content, plain) : { ...plain, weights: null };
-      for (const old of [...made.keys()].slice(0, made.size + 1 - KEPT)) made.delete(old);
-    }
-    made.delete(key); // the one used last stands last
+    const known = made.get(key);
+    if (known) return known;
+    const { shape, geometry } = content.layers[layer];
+    const values = against === null ? decoded(content, layer, target) : difference(content, layer, target, against);
+    const plain = { key, values, shape, geometry };
+    const field = scale === "frame" ? perFrame(content, plain) : { ...plain, weights: null };
     made.set(key, field);
     return field;
   };

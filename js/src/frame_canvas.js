@@ -40,7 +40,7 @@ export function createFrameView(canvas, { size }, bitmaps) {
   const overlay = createOverlay(size, Math.max(1, Math.round(SIDE / Math.max(size[1], size[2]))));
   canvas.width = overlay.width;
   canvas.height = overlay.height;
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   if (!context) throw new Error("this browser cannot draw on a canvas");
   return {
     /** @param {import("./position.js").Position} at @param {import("./field.js").Field} field */

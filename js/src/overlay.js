@@ -27,7 +27,7 @@ export function createPaint() {
 export function createOverlay(size, zoom) {
   const [height, width] = [size[1], size[2]].map((pixels) => Math.max(1, Math.round(pixels * zoom)));
   const canvas = h("canvas", { width, height });
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   if (!context) throw new Error("this browser cannot draw on a canvas");
   const image = context.createImageData(width, height);
   const stretched = new Float32Array(width * height);

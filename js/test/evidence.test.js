@@ -62,6 +62,12 @@ test("a frame's own scale weighs its evidence", () => {
   expect(found).toMatchObject({ evidence: expect.closeTo(1.25 / 1.575, 6), volume: 0.5, frames: [0, 1], core: [1, 1] });
 });
 
+test("and so it weighs the evidence of the other side", () => {
+  const made = plan([2, 1, 2], [2, 1, 2], even([2, 1, 2], [2, 1, 2]));
+  const summary = summarise(made, field([1, -1, 1, -1], Float32Array.of(0.25, 1)));
+  expect(curves(summary, 0.5).other).toEqual({ all: [0.25, 1], kept: [0.25, 1] });
+});
+
 test("between two bins it interpolates", () => {
   const summary = summarise(MADE, field(VALUES));
   const [low, middle, high] = [0.3, 0.3004, 0.301].map((threshold) => kept(summary, threshold).evidence);

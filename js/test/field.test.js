@@ -57,8 +57,13 @@ test("what was shown is at hand again, and no more than a few fields are kept", 
   const fields = createFields(contentOf());
   const first = fields(AT);
   expect(fields({ ...AT })).toBe(first);
-  for (const layer of [0, 1]) {
-    for (const against of [null, 1]) for (const scale of ["clip", "frame"]) fields({ ...AT, layer, against, scale });
-  }
+  const others = [0, 1].flatMap((layer) =>
+    [null, 1].flatMap((against) => ["clip", "frame"].map((scale) => ({ ...AT, layer, against, scale }))),
+  );
+  for (const at of others.slice(1, 6)) fields(at);
+  expect(fields({ ...AT })).toBe(first); // the one used longest ago is forgotten, and this one was just used
+  fields(others[6]);
+  expect(fields({ ...AT })).toBe(first);
+  for (const at of others.slice(1)) fields(at);
   expect(fields({ ...AT })).not.toBe(first);
 });

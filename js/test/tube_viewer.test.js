@@ -211,6 +211,21 @@ describe("the commit rule", () => {
     vi.useRealTimers();
   });
 
+  test("at four times the speed four times the frames are shown", async () => {
+    const shown = async (speed) => {
+      await render({ speed, times: [0, 0.4, 0.8, 1.2] });
+      vi.useFakeTimers();
+      let frames = 0;
+      model.on("change:frame", () => frames++);
+      find("play").click();
+      vi.advanceTimersByTime(1610);
+      vi.useRealTimers();
+      cleanup();
+      return frames;
+    };
+    expect([await shown(1), await shown(4), await shown(0.5)]).toEqual([4, 16, 2]);
+  });
+
   test("turning the tube sends nothing", async () => {
     await render();
     find("side").click();

@@ -57,7 +57,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         if script:
             page.add_init_script(script)
         page.goto(path.as_uri())
-        page.locator(wait).first.wait_for(state="attached", timeout=15_000)
+        page.locator(wait).first.wait_for(state="attached", timeout=45_000)
         return Viewer(page, wrong=wrong)
 
     yield open_

@@ -104,7 +104,7 @@ class Viewer:
     def number(self, name: str) -> float:
         return float(self.data(name) or "nan")
 
-    def wait(self, condition: str, given: Any = None, timeout: float = 10) -> Any:
+    def wait(self, condition: str, given: Any = None, timeout: float = 30) -> Any:
         """Wait for a JavaScript expression of ``root`` and ``given`` to be true, looked at once per frame."""
         script = f"""(root, [given, limit]) => new Promise((done, failed) => {{
           const end = performance.now() + limit;
@@ -126,6 +126,7 @@ class Viewer:
         full = "(canvas => canvas && canvas.width >= canvas.clientWidth - 1)(root.querySelector('.ne-tube'))"
         count, now = "root.dataset.painted", "performance.now()"
         rests = f"(root.last?.[0] === {count} ? {now} - root.last[1] > 120 : !(root.last = [{count}, {now}]))"
+        self.root.evaluate("root => { root.last = undefined; }")  # what rested before does not count
         self.wait(f"({FINISH}, {rests}) && {full}")
 
     def slide(self, name: str, value: float) -> None:

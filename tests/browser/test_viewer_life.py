@@ -28,15 +28,15 @@ def path(world: Tubes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return world.to_html(tmp_path_factory.mktemp("page") / "page.html")
 
 
-# The page's own widget, rendered and ended again and again, as a cell run again does it.
+# The page's own widget, imported, rendered and ended again and again, as a cell run again does it.
 AGAIN = """async count => {
   const data = JSON.parse(document.getElementById("ne-data").textContent), { esm } = Object.values(data.modules)[0];
   const decode = v => Array.isArray(v) ? v.map(decode) : v === null || typeof v !== "object" ? v : "$b64" in v
     ? new DataView(Uint8Array.from(atob(v.$b64), c => c.charCodeAt(0)).buffer)
     : Object.fromEntries(Object.entries(v).map(([k, x]) => [k, decode(x)]));
-  window.widget ??= (await import(URL.createObjectURL(new Blob([esm], { type: "text/javascript" })))).default;
   const state = decode(data.widgets[0].state), app = document.getElementById("app");
   for (let k = 0; k < count; k++) {
+    const widget = (await import(URL.createObjectURL(new Blob([esm], { type: "text/javascript" })))).default;
     const el = app.appendChild(document.createElement("section"));
     const model = { get: name => state[name], set() {}, save_changes() {}, on() {}, off() {} };
     const end = widget().render({ model, el });
@@ -71,7 +71,8 @@ def test_a_view_drawn_a_hundred_times_leaves_nothing_behind(open_page: OpenPage,
     before = counters(viewer.page)
     viewer.page.evaluate(AGAIN, 100)
     after = counters(viewer.page)
-    assert after["MB"] < before["MB"] + 0.5, (before, after)
+    # A page never forgets a module that it imported: some kilobytes each are the browser's own.
+    assert after["MB"] < before["MB"] + 4, (before, after)
     assert after["elements"] < before["elements"] + 50, (before, after)
     assert after["listeners"] < before["listeners"] + 20, (before, after)
 
@@ -97,7 +98,7 @@ def test_who_is_long_out_of_view_gives_the_graphics_back_and_has_them_again(open
     viewer.sharp()
     before = viewer.canvas("tube")
     viewer.page.evaluate("document.body.style.paddingTop = '5000px'")
-    viewer.wait("root.dataset.gl === 'released' && !root.querySelector('.ne-tube')", timeout=15)
+    viewer.wait("root.dataset.gl === 'released' && !root.querySelector('.ne-tube')", timeout=30)
     viewer.page.evaluate("document.body.style.paddingTop = ''")
     viewer.wait("root.dataset.gl === 'webgl2'")
     viewer.sharp()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,9 @@ def test_an_interrupt_ends_with_130_and_leaves_files_as_they_were(here: Path) ->
         "import time, pathlib\ndef make():\n pathlib.Path('begun').touch()\n time.sleep(60)\n"
     )
     (here / "a.html").write_text("mine")
-    running = process("explain", "clip.gif", "--model", "slow:make", "--out", "a.html")
+    # Who runs the tests in the background may have told them to ignore interrupts, and that is handed down.
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    running = process("explain", "clip.gif", "--model", "slow:make", "--out", "a.html", preexec_fn=heard)
     end = time.monotonic() + 60
     while not (here / "begun").exists() and time.monotonic() < end:
         time.sleep(0.05)

@@ -73,7 +73,7 @@ def make(count: int = 40, seed: int = 7) -> dict[str, Any]:
             sentence = in_words("wave", probability, found, SIZE[0], rival, side)  # type: ignore[arg-type]
             said.append({"threshold": threshold, **asdict(found), "words": sentence})
         maps.append({"balls": balls, "probability": probability, "rival": rival, "side": side, "said": said})
-    shares = [0, 0.0004, 0.00095, 0.001, 0.0225, 0.0994, 0.0995, 0.1, 0.125, 0.5, 0.995, 0.9999, 1]
+    shares = [0, 0.0004, 0.00095, 0.001, 0.0015, 0.0225, 0.0994, 0.0995, 0.1, 0.125, 0.5, 0.995, 0.9999, 1]
     percents = [
         {"share": share, "digits": digits, "text": percent(share, digits)} for share in shares for digits in (0, 1)
     ]
