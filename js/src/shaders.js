@@ -29,7 +29,7 @@ uniform vec3 cell_scale, cell_shift; // box to texture: where the cells of this 
 uniform vec3 near_cell;              // box: reach of the gradient
 uniform vec3 ramp[10], accent;        // for, from weak to strong; against, likewise
 uniform vec2 signs;                  // whether evidence for, and against, is shown
-uniform float threshold, stride, frame, slab_at, slab_half, body;
+uniform float threshold, stride, frame, slab_at, slab_half, body, close;
 
 float valueAt(vec3 p) { return texture(volume, p * cell_scale + cell_shift).r; }
 float above(float v) { return max(v * signs.x, -v * signs.y) - threshold; }
@@ -103,6 +103,10 @@ void main() {
       now = above(v);
       steps++;
       if (slabbed || now >= 0.) break;
+      if (now > -close && before > -close) { // a thin body may lie between: else its edge would be a saw
+        float between = .5 * (t + next), w = texture(volume, base + along * between).r;
+        if (above(w) >= 0.) { next = between; v = w; now = above(w); break; }
+      }
       before = now;
       t = next;
     }

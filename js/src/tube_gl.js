@@ -225,6 +225,7 @@ export function createVolume(gl, size, bitmaps) {
       gl.uniform1f(box.places.threshold, Math.max(at.threshold - 1e-4, 2e-3));
       setColours(at);
       gl.uniform1f(box.places.stride, strideOf(basis.back, camera.zoom, sharp));
+      gl.uniform1f(box.places.close, sharp ? 0.15 : 0);
       gl.uniform1f(box.places.frame, at.frame);
       gl.uniform1f(box.places.slab_at, (at.frame + 0.5) / size[0]);
       gl.uniform1f(box.places.slab_half, Math.min(0.007 / (2 * half[2]), 0.4 / size[0]));
