@@ -21,7 +21,9 @@ const shaders = {
 
 const here = dirname(fileURLToPath(import.meta.url));
 const target = resolve(here, "../notebook_explain/static");
-const LARGEST = { "tube_viewer.js": 60_000 }; // bytes; the text travels with every instance of the widget
+/** The views, and the bytes that each may have: the text travels with every instance of the widget. @type {Record<string, number>} */
+const VIEWS = { tube_viewer: 60_000 };
+const LARGEST = Object.fromEntries(Object.entries(VIEWS).map(([view, bytes]) => [`${view}.js`, bytes]));
 
 const common = {
   absWorkingDir: here,
@@ -35,9 +37,11 @@ const common = {
   plugins: [shaders],
 };
 const built = await Promise.all([
-  build({ ...common, entryPoints: ["src/tube_viewer.js"], format: "iife", globalName: "view" }),
+  ...Object.keys(VIEWS).flatMap((view) => [
+    build({ ...common, entryPoints: [`src/${view}.js`], format: "iife", globalName: "view" }),
+    build({ ...common, entryPoints: [`src/${view}.css`], charset: "ascii" }),
+  ]),
   build({ ...common, entryPoints: ["src/host.js"], format: "esm" }),
-  build({ ...common, entryPoints: ["src/tube_viewer.css"], charset: "ascii" }),
 ]);
 
 /**
@@ -56,7 +60,7 @@ function once(contents) {
 const files = built.flatMap(({ outputFiles }) =>
   outputFiles.map(({ path, contents }) => ({
     name: basename(path),
-    contents: basename(path) === "tube_viewer.js" ? once(contents) : contents,
+    contents: basename(path) in LARGEST ? once(contents) : contents,
   })),
 );
 
