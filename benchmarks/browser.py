@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator
 
 from notebook_explain.widgets.tube_viewer import STATIC
 from tests.browser import lab
@@ -151,11 +151,12 @@ def measure(browser: Browser, folder: Path, frames: int, size: int, runs: int) -
 
 
 def cell_to_paint(browser: Browser, folder: Path, runs: int) -> list[Figure]:
-    """Run a cell in a real JupyterLab: from the key to the viewer's first paint, beside a cell that prints a word."""
+    """In a real JupyterLab, from the key to the first paint of tubes, and of their widget, beside a cell that prints a word."""
     (folder / "work").mkdir(parents=True)
     imports = f"import sys; sys.path.insert(0, {str(lab.REPOSITORY)!r})\nfrom tests.browser import worlds"
     makes = [f"made_{frames} = worlds.tubes(frames={frames}, size={size})" for frames, size in SIZES]
-    cells = ["\n".join((imports, *makes)), "print('a word')", *(f"made_{frames}" for frames, _ in SIZES)]
+    shown = [f"made_{frames}{how}" for frames, _ in SIZES for how in ("", ".view()")]
+    cells = ["\n".join((imports, *makes)), "print('a word')", *shown]
     lab.write_notebook(folder / "work" / "bench.ipynb", cells)
     figures = []
     with lab.server(folder) as address:
@@ -165,25 +166,35 @@ def cell_to_paint(browser: Browser, folder: Path, runs: int) -> list[Figure]:
             notebook = lab.Notebook(page, address, "bench.ipynb")
             notebook.run_all()
             notebook.idle()
-            for place, (frames, size) in enumerate(SIZES, start=2):
+            kinds = [(f"{frames}x{size}x{size} cell", how) for frames, size in SIZES for how in ("page", "widget")]
+            for place, (name, how) in enumerate(kinds, start=2):
                 took, trivial = [], []
                 for _ in range(runs):
-                    trivial.append(_cell(page, notebook, 1, ".jp-OutputArea-output:not([data-old])"))
-                    took.append(_cell(page, notebook, place, f"{READY}:not([data-old])"))
-                figures.append(Figure(f"{frames}x{size}x{size} cell to first paint (JupyterLab)", took, trivial))
+                    trivial.append(
+                        _cell(notebook, 1, lambda cell: cell.locator(".jp-OutputArea-output:not([data-old])"))
+                    )
+                    took.append(_cell(notebook, place, SHOWN[how]))
+                figures.append(Figure(f"{name} to first paint ({how}, JupyterLab)", took, trivial))
         finally:
             context.close()
     return figures
 
 
-def _cell(page: Page, notebook: lab.Notebook, place: int, shown: str) -> float:
+SHOWN: dict[str, Callable[[Locator], Locator]] = {
+    "page": lambda cell: cell.locator("iframe:not([data-old])").first.content_frame.locator(READY),
+    "widget": lambda cell: cell.locator(f"{READY}:not([data-old])"),
+}
+
+
+def _cell(notebook: lab.Notebook, place: int, shown: Callable[[Locator], Locator]) -> float:
     """Milliseconds from running a cell until something new is shown in it."""
     cell = notebook.cell(place)
-    cell.evaluate("cell => cell.querySelectorAll('.ne-tubes, .jp-OutputArea-output').forEach(e => e.dataset.old = 1)")
+    old = ".ne-tubes, iframe, .jp-OutputArea-output"
+    cell.evaluate("(cell, old) => cell.querySelectorAll(old).forEach(e => e.dataset.old = 1)", old)
     cell.locator(".cm-content").first.click()
     start = time.perf_counter()
-    page.keyboard.press("Control+Enter")
-    cell.locator(shown).first.wait_for(state="attached", timeout=30_000)
+    notebook.page.keyboard.press("Control+Enter")
+    shown(cell).first.wait_for(state="attached", timeout=30_000)
     return 1000 * (time.perf_counter() - start)
 
 

@@ -1,4 +1,4 @@
-"""Which view, figure, film or page shows which explanation, and what a cell shows: the widget, or the page.
+"""Which view, figure, film or page shows which explanation, and what a cell shows: the page, or the widget.
 
 Running a cell again closes the widget that its last run drew, so that a cell run a hundred times costs what one run
 costs.
@@ -20,6 +20,7 @@ from notebook_explain.writing import replacing
 if TYPE_CHECKING:
     from notebook_explain.widgets import TubeViewer
 
+LARGEST_CELL = 2_000_000  # bytes; a notebook server drops outputs of more than 3 MB in three seconds
 _drawn: dict[str, tuple[Any, list[Any]]] = {}  # per cell: the run it belongs to, and the widgets that it drew
 
 
@@ -87,7 +88,8 @@ def to_html(explanations: Tubes | Iterable[Tubes], path: str | os.PathLike[str],
 
 
 def _page(explanations: Sequence[Tubes], title: str | None) -> str:
-    from notebook_explain.widgets import page
+    from notebook_explain.widgets import TubeViewer
+    from notebook_explain.widgets.page import offline, page
 
     wrong = [type(other).__name__ for other in explanations if not isinstance(other, Tubes)]
     if wrong:
@@ -96,16 +98,12 @@ def _page(explanations: Sequence[Tubes], title: str | None) -> str:
         raise ValueError("there is nothing to show; give at least one explanation")
     alone = len(explanations) == 1
     widgets, notes = [], []
-    try:
-        for explanation in explanations:
-            heading = f"{_title(explanation)} ({explanation.clip.name})"
-            widgets.append(view(explanation, title="" if alone else heading))
-            notes += [line if alone else f"{heading}: {line}" for line in origin(explanation)]
-        whole = _title(explanations[0]) if alone else f"{len(explanations)} explanations"
-        return page(widgets, title or whole, notes)
-    finally:
-        for widget in widgets:
-            widget.close()
+    for explanation in explanations:
+        heading = f"{_title(explanation)} ({explanation.clip.name})"
+        widgets.append(offline(TubeViewer)(explanation, title="" if alone else heading))
+        notes += [line if alone else f"{heading}: {line}" for line in origin(explanation)]
+    whole = _title(explanations[0]) if alone else f"{len(explanations)} explanations"
+    return page(widgets, title or whole, notes)
 
 
 def _title(explanation: Tubes) -> str:
@@ -114,22 +112,20 @@ def _title(explanation: Tubes) -> str:
 
 
 def mimebundle(explanation: Tubes) -> Any:
-    """What a cell shows: the widget, and a picture where no widget runs (GitHub, nbviewer).
+    """What a cell shows: the page, which is saved with the notebook and alive without a kernel.
 
-    Where no front end is there to run a widget (``jupyter nbconvert --execute``, papermill), it is the page instead:
-    whoever reads the notebook later needs neither a kernel nor a network.
+    Where that would be too large it is the widget, with a picture where no widget runs (GitHub, nbviewer); but the page
+    again where no front end is there to run one (``jupyter nbconvert --execute``, papermill).
     """
+    page = embed(explanation)
     cell, run = _cell()
-    if cell is None and run is not None:
-        return embed(explanation)._repr_mimebundle_()
-    from notebook_explain.figures import strip_png
-
+    if len(page.html) <= LARGEST_CELL or (cell is None and run is not None):
+        return page._repr_mimebundle_()
     widget = view(explanation)
     _close_last_run(widget, cell, run)
     shown = widget._repr_mimebundle_()
     data, metadata = shown if isinstance(shown, tuple) else (shown, {})
-    picture = base64.b64encode(strip_png(explanation)).decode()
-    return {**(data or {}), "text/plain": _named(explanation), "image/png": picture}, metadata
+    return {**(data or {}), "text/plain": page.text, "image/png": page.png}, metadata
 
 
 def embed(explanation: Tubes, title: str | None = None) -> Embedded:

@@ -5,6 +5,7 @@ And the ways that no other file tests: several explanations on one page, the pag
 
 from __future__ import annotations
 
+import base64
 import builtins
 import html
 import json
@@ -172,16 +173,26 @@ def test_a_page_leaves_no_widget_behind(tmp_path: Path) -> None:
 # In a cell
 
 
-def test_where_nobody_watches_a_cell_shows_the_page_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    tubes = made()
-    monkeypatch.setattr(display, "_cell", lambda: (None, "the request of a program"))
-    bundle, _ = tubes._repr_mimebundle_()
+def test_a_cell_shows_the_page_itself() -> None:
+    bundle, _ = made()._repr_mimebundle_()
     assert sorted(bundle) == ["image/png", "text/html", "text/plain"]
     assert "<iframe" in bundle["text/html"]
     assert bundle["image/png"] in bundle["text/html"], "the picture lies beneath the page"
+    assert bundle["text/plain"].startswith("Tubes('wave'")
+
+
+def test_what_is_too_large_for_a_cell_is_shown_by_the_widget_where_one_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    tubes = made()
+    monkeypatch.setattr(display, "LARGEST_CELL", 10_000)
+    monkeypatch.setattr(display, "_cell", lambda: (None, "the request of a program"))
+    assert sorted(tubes._repr_mimebundle_()[0]) == ["image/png", "text/html", "text/plain"]
     for cell in (("a cell of JupyterLab", 1), (None, None)):
         monkeypatch.setattr(display, "_cell", lambda cell=cell: cell)
-        assert "application/vnd.jupyter.widget-view+json" in tubes._repr_mimebundle_()[0]
+        bundle, _ = tubes._repr_mimebundle_()
+        assert "application/vnd.jupyter.widget-view+json" in bundle
+        assert "text/html" not in bundle
+        assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+        assert bundle["text/plain"].startswith("Tubes('wave'")
 
 
 def test_words_of_a_model_cannot_leave_the_place_of_the_page() -> None:

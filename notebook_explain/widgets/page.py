@@ -10,8 +10,12 @@ import base64
 import html
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import traitlets
+from anywidget import AnyWidget
 
 HOST = Path(__file__).parent.parent / "static" / "host.js"
 CSP = (
@@ -44,6 +48,12 @@ if (frame) {
   new ResizeObserver(fit).observe(document.body);
 }
 """
+
+
+@cache
+def offline(kind: type[AnyWidget]) -> type[AnyWidget]:
+    """A kind of widget made for a page: no front end hears of it, and there is nothing to close."""
+    return type(kind.__name__, (kind,), {"open": lambda self: None, "layout": traitlets.Any(None)})
 
 
 def page(widgets: Sequence[Any], title: str = "notebook_explain", notes: Sequence[str] = ()) -> str:

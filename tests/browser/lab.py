@@ -79,6 +79,16 @@ def server(folder: Path, theme: str = "JupyterLab Light") -> Iterator[str]:
         _end(process)
 
 
+def end_kernels(address: str) -> None:
+    """End every kernel of a server, with the sessions that notebooks have with them."""
+    with urllib.request.urlopen(f"{address}/api/sessions", timeout=10) as answer:
+        sessions = json.load(answer)
+    for session in sessions:
+        request = urllib.request.Request(f"{address}/api/sessions/{session['id']}", method="DELETE")
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+
+
 def _answers(process: subprocess.Popen[bytes], url: str, log: Path, limit: float = 30) -> None:
     end = time.monotonic() + limit
     while time.monotonic() < end and process.poll() is None:

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, FrameLocator, Locator, Page
 
 from tests.browser import lab
-from tests.browser.driving import Viewer, changed
+from tests.browser.driving import READY, Viewer, changed
 from tests.browser.lab import REPOSITORY, Messages, Notebook
 
 CELLS = (
@@ -19,9 +19,10 @@ CELLS = (
     "import json; print(json.dumps([viewer.frame, viewer.layer, viewer.threshold, viewer.playing]))",
     "viewer.frame = 3",
     "tubes",
+    "from notebook_explain import display\ndisplay.LARGEST_CELL = 0  # as if the page were too large to be saved\ntubes",
     "from ipywidgets.widgets.widget import _instances; print(json.dumps(sorted(type(w).__name__ for w in _instances.values())))",
 )
-SHOW, PRINT, SET, TUBES, COUNT = range(len(CELLS))
+SHOW, PRINT, SET, TUBES, LARGE, COUNT = range(len(CELLS))
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,11 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 960, "height": 1500})
     yield context.new_page()
     context.close()
+
+
+def inside(cell: Locator) -> FrameLocator:
+    """The page that stands in a cell's output."""
+    return cell.locator("iframe").first.content_frame
 
 
 def drag(page: Page, slider: Locator, start: float, end: float, moves: int) -> None:
@@ -65,8 +71,8 @@ def test_the_viewer_in_jupyterlab(address: str, page: Page) -> None:
     # Both cells show a viewer that paints.
     assert viewer.screenshot("frame").std() > 15
     assert viewer.screenshot("tube").std() > 15
-    second = Viewer(page, within=notebook.cell(TUBES))
-    second.root.wait_for(timeout=15_000)
+    inside(notebook.cell(TUBES)).locator(READY).wait_for(timeout=15_000)
+    Viewer(page, within=notebook.cell(LARGE)).root.wait_for(timeout=15_000)
 
     # A drag moves the picture and says nothing; its end says one short thing.
     for name, start, end in (("frame", 0.1, 0.95), ("threshold", 0.4, 0.7), ("layer", 0.9, 0.1)):
@@ -111,10 +117,21 @@ def test_the_viewer_in_jupyterlab(address: str, page: Page) -> None:
     # A cell run again closes what its last run drew.
     alive = []
     for _ in range(5):
-        notebook.run(TUBES)
+        notebook.run(LARGE)
         alive.append(json.loads(notebook.run(COUNT)))
-    Viewer(page, within=notebook.cell(TUBES)).root.wait_for()
-    assert notebook.cell(TUBES).locator(".ne-tubes").count() == 1
+    Viewer(page, within=notebook.cell(LARGE)).root.wait_for()
+    assert notebook.cell(LARGE).locator(".ne-tubes").count() == 1
     assert errors == []
     assert [names.count("TubeViewer") for names in alive] == [2] * 5
     assert alive[-1] == alive[0]  # nor anything that a viewer brought with it
+
+    # Saved, and opened without its kernel, a cell shows its explanation as before, and it moves.
+    page.keyboard.press("Control+s")
+    page.locator(".jp-mod-dirty").wait_for(state="detached")
+    lab.end_kernels(address)
+    notebook = Notebook(page, address, "viewer.ipynb")
+    frame = inside(notebook.cell(TUBES))
+    frame.locator(READY).wait_for(timeout=15_000)
+    frame.locator("[data-name=frame]").fill("2")
+    frame.locator(f"{READY}[data-frame='2']").wait_for(timeout=5_000)
+    assert errors == []
