@@ -10,13 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from notebook_explain.methods.feature_pyramid.contributions import channel_means, tap_means
-from notebook_explain.models.connectivity import Call, Connections, watch
+from notebook_explain.models.connectivity import SHAPING, Call, Connections, watch
 
-# Functions that change a channel by itself, position by position: what they make of a kernel is still that kernel.
-_SHAPING = frozenset(
-    """batch_norm relu relu6 leaky_relu elu celu selu gelu silu mish hardswish hardtanh softplus prelu rrelu dropout
-    dropout3d feature_dropout clone contiguous""".split()
-)
 Key = tuple[str, int]  # "kernel" or "sum", place among the layers or sums of the connections
 
 
@@ -89,7 +84,7 @@ class Passed:
 
     def _named(self, name: str, module: str, given: Any, result: Any) -> None:
         """Follow what a kernel puts out through its norm and activation."""
-        if name not in _SHAPING or not isinstance(result, Tensor) or result.grad_fn is None:
+        if name not in SHAPING or not isinstance(result, Tensor) or result.grad_fn is None:
             return
         before = [entry[0] for entry in result.grad_fn.next_functions]
         key = next((self._forms[node] for node in before if node in self._forms), None)

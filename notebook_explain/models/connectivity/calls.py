@@ -20,6 +20,11 @@ from notebook_explain.models.connectivity.links import Site
 
 _ADDS = {"add": (1, 1), "radd": (1, 1), "iadd": (1, 1), "sub": (1, -1), "subtract": (1, -1), "isub": (1, -1)}
 _ADDS["rsub"] = (-1, 1)
+# Functions that change a channel by itself, position by position: what they make of a kernel is still that kernel.
+SHAPING = frozenset(
+    """batch_norm relu relu6 leaky_relu elu celu selu gelu silu mish hardswish hardtanh softplus prelu rrelu dropout
+    dropout3d feature_dropout clone contiguous""".split()
+)
 _CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
 
@@ -61,7 +66,7 @@ class Call:
 
 
 Seen = Callable[[Call], "Callable[[torch.Tensor], torch.Tensor | None] | None"]
-Named = Callable[[str, str, Any, Any], None]
+Named = Callable[[str, str, Any, Any], "torch.Tensor | None"]
 
 
 @contextmanager
@@ -75,7 +80,8 @@ def watch(shadow: nn.Module, seen: Seen, named: Named | None = None) -> Iterator
         Called with a ``Call`` before each operation; what it returns, if anything, is called with the result, and
         what that returns, if anything, goes on in the result's place (never for in-place operations).
     named : function, optional
-        Called after any function of torch with its name, the module that it ran in, its arguments, and the result.
+        Called after any function of torch with its name, the module that it ran in, its arguments, and the result;
+        what it returns, if anything, goes on in the result's place.
     """
     running = [""]
 
@@ -113,7 +119,8 @@ class _Watching(TorchFunctionMode):
             instead = after(result)
             result = result if instead is None or func.__name__ in _IN_PLACE else instead
         if self.named is not None:
-            self.named(name, self.running[-1], args, result)
+            instead = self.named(name, self.running[-1], args, result)
+            result = result if instead is None else instead
         return result
 
     def _call(self, name: str, args: Any, kwargs: Any) -> Call | None:
