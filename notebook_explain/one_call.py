@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from notebook_explain.explanations import Tubes
@@ -15,11 +16,12 @@ def explain(
     target: Any = None,
     labels: Any = None,
     *,
-    size: int | None = None,
+    size: int | Sequence[int] | None = None,
     frames: int | None = None,
     mean: Any = None,
     std: Any = None,
     layout: Any = None,
+    crop: str | None = None,
 ) -> Tubes:
     """Adapt a module, read a clip, and show where the model found its evidence.
 
@@ -31,7 +33,7 @@ def explain(
         ``None`` explains the top class.
     labels : sequence of str, optional
         Class names in order.
-    size, frames, mean, std, layout
+    size, frames, mean, std, layout, crop
         What the network was trained with, as for ``adapt``.
 
     Returns
@@ -42,9 +44,10 @@ def explain(
     from notebook_explain.methods import SaliencyTubes
     from notebook_explain.models import VideoModel, adapt
 
-    how = {"size": size, "frames": frames, "mean": mean, "std": std, "layout": layout, "labels": labels}
+    how = {"size": size, "frames": frames, "mean": mean, "std": std, "layout": layout, "crop": crop, "labels": labels}
+    how = {name: value for name, value in how.items() if value is not None}
     if isinstance(module, VideoModel):
-        if any(value is not None for value in how.values()):
+        if how:
             raise TypeError("this model is adapted already; state labels, size and the like in adapt()")
         return SaliencyTubes()(module, clip, target)
     return SaliencyTubes()(adapt(module, **how), clip, target)

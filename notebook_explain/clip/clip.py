@@ -98,6 +98,7 @@ class Clip:
         frames: int | None = None,
         size: int | Sequence[int] | None = None,
         *,
+        crop: str = "center",
         layout: str | None = None,
     ) -> Clip:
         """Make a clip of a clip, a path, or an array.
@@ -106,7 +107,7 @@ class Clip:
         ----------
         value : Clip, path to a video or to a folder of pictures, array or tensor
             An array is uint8, or numbers that can only mean one thing: fractions in 0..1, or whole numbers in 0..255.
-        frames, size : optional
+        frames, size, crop : optional
             As for ``read``; of paths only.
         layout : str, optional
             The order of an array's axes: T (time), H, W, C (colours) and B (a batch of one), as in "TCHW", "CTHW",
@@ -122,7 +123,7 @@ class Clip:
         if isinstance(value, Clip):
             return value
         if isinstance(value, (str, os.PathLike)):
-            return cls.read(value, frames=frames, size=size)
+            return cls.read(value, frames=frames, size=size, crop=crop)
         if hasattr(value, "frames") and not isinstance(value, np.ndarray):  # a sample of notebook_explain.samples
             note = f"synthetic sample: {value.label}" if hasattr(value, "label") else "array"
             fps = getattr(value, "fps", None)

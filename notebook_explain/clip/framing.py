@@ -84,8 +84,11 @@ class Framing:
 
 def check_size(size: Any) -> tuple[int, int] | None:
     """(height, width) of a size that is ``None``, one number or two (TypeError or ValueError otherwise)."""
-    if size is None:
-        return None
+    return None if size is None else pixels(size)
+
+
+def pixels(size: Any) -> tuple[int, int]:
+    """(height, width) of one number, which is a square, or of two (TypeError or ValueError otherwise)."""
     parts = tuple(size) if isinstance(size, (list, tuple, np.ndarray)) and np.ndim(size) else (size, size)
     if len(parts) != 2:
         raise ValueError(f"size must be one number (a square) or (height, width), got {size!r}")

@@ -16,7 +16,7 @@ from notebook_explain.command_line.telling import heard, show, steps, tell
 
 if TYPE_CHECKING:
     from notebook_explain.clip import Clip
-    from notebook_explain.explanations import Tubes
+    from notebook_explain.explanations import Target, Tubes
     from notebook_explain.models import VideoModel
 
 Step = Callable[[str], None]
@@ -48,13 +48,17 @@ def demo(options: argparse.Namespace) -> int:
 
 def explain(options: argparse.Namespace) -> int:
     """Explain a clip with a network of the user's, and write what was asked for."""
+    if options.against is not None and options.target is None:
+        raise ValueError("--against needs a --target: what is explained is why the one rather than the other")
     sources = [Path(options.clip), *filter(None, (options.weights, options.labels))]
     ways_out.check(options.out, sources)
+    ways_out.check_films(options.out, options.source)
     with heard() as warnings:
         with _theirs(5 + len(options.out)) as step:
             tubes, weights = _explained(options, step)
             shown = _stated(layer=options.layer, threshold=options.threshold)
-            written, mistakes = _written(tubes, options, shown, step)
+            source = options.clip if options.source else None
+            written, mistakes = _written(tubes, options, shown, step, source)
         show([*_about(tubes, shown, weights), *written])
     for text in warnings:
         if not any(caveat in text for caveat in tubes.provenance.caveats):  # those are among the rows
@@ -81,14 +85,22 @@ def layers(options: argparse.Namespace) -> int:
 
 def open_(options: argparse.Namespace) -> int:
     """Say what a saved explanation holds, and write it in other forms; torch is not needed."""
-    from notebook_explain.explanations import load
+    from notebook_explain.explanations import Tubes, load
 
-    ways_out.check(options.out, [options.file, Path(f"{options.file}.npz")])
+    sources = [options.file, Path(f"{options.file}.npz"), *map(Path, filter(None, [options.source]))]
+    ways_out.check(options.out, sources)
+    ways_out.check_films(options.out, options.source)
     tubes = load(options.file)
+    if not isinstance(tubes, Tubes):
+        kind = type(tubes).__name__.lower()
+        raise ValueError(
+            f"{str(options.file)!r} holds a {kind}, this command knows tubes; in Python, "
+            f"notebook_explain.load(...).to_html('{kind}.html') writes a page of it"
+        )
     shown = _stated(layer=options.layer, threshold=options.threshold, target=_place(tubes, options.target))
     rows = _about(tubes, shown, every_layer=True)
     with steps(len(options.out)) as step:
-        written, mistakes = _written(tubes, options, shown, step)
+        written, mistakes = _written(tubes, options, shown, step, options.source)
     show([*rows, *written])
     return _end(mistakes)
 
@@ -113,8 +125,8 @@ def _explained(options: argparse.Namespace, step: Step) -> tuple[Tubes, str]:
     Clip.read(options.clip, frames=1, **limits)  # a mistyped path is told before torch is loaded and a network built
     model, weights = _model(options, step)
     step("reading the clip")
-    part = _stated(window=options.window, stride=options.stride, crop=options.crop, **limits)
-    clip = Clip.read(options.clip, frames=model.preprocessing.frames, size=model.preprocessing.size, **part)
+    part, p = _stated(window=options.window, stride=options.stride, **limits), model.preprocessing
+    clip = Clip.read(options.clip, frames=p.frames, size=p.size, crop=p.crop, **part)
     step("explaining it")
     return _tubes(model, clip, options), weights
 
@@ -125,7 +137,7 @@ def _tubes(model: VideoModel, clip: Clip, options: argparse.Namespace) -> Tubes:
 
     explainer = SaliencyTubes(layers=_layers(model, options.layer))
     try:
-        return explainer(model, clip, _targets(model, options.target))
+        return explainer(model, clip, _targets(model, options.target, options.against))
     except Exception as error:
         if meant(error) or not raised_by_a_network(error):
             raise
@@ -145,6 +157,7 @@ def _model(options: argparse.Namespace, step: Step) -> tuple[VideoModel, str]:
         weights = load_weights(network, options.weights)
     step("measuring its layers")
     how = {name: getattr(options, name) for name in ("size", "frames", "mean", "std", "layout")}
+    how |= _stated(crop=getattr(options, "crop", None))  # 'layers' has none: no layer lies elsewhere for it
     return adapt(network, labels=labels, **how), weights
 
 
@@ -154,12 +167,18 @@ def _layers(model: VideoModel, name: str | None) -> tuple[str, ...] | None:
     return None if name is None or name in usual else (*usual, model.layer(name).name)
 
 
-def _targets(model: VideoModel, texts: Sequence[str] | None) -> list[str | int] | None:
-    """Labels, or indices: a number that is no label."""
+def _targets(model: VideoModel, texts: Sequence[str] | None, against: str | None) -> list[Target] | None:
+    """Classes, or their differences from another one; by labels, or indices: numbers that are no labels."""
+    from notebook_explain.explanations import Target
+
     names = {name for labels in model.labels.values() for name in labels}
+
+    def of(text: str) -> Target:
+        return Target(int(text) if _is_index(text) and text not in names else text)
+
     if texts is None:
         return None
-    return [int(text) if _is_index(text) and text not in names else text for text in texts]
+    return [of(text) if against is None else of(text) - of(against) for text in texts]
 
 
 def _place(tubes: Tubes, text: str | None) -> int | None:
@@ -179,7 +198,7 @@ def _stated(**values: Any) -> dict[str, Any]:
 
 
 def _written(
-    tubes: Tubes, options: argparse.Namespace, shown: ways_out.Shown, step: Step
+    tubes: Tubes, options: argparse.Namespace, shown: ways_out.Shown, step: Step, source: str | None
 ) -> tuple[list[Row], list[str]]:
     """Write all forms that can be written: rows for them, and what went wrong with the others."""
     rows: list[Row] = []
@@ -187,7 +206,7 @@ def _written(
     for path in dict.fromkeys(options.out):
         step(f"writing {path.name}")
         try:
-            rows.append(("wrote", ways_out.write(tubes, path, shown)))
+            rows.append(("wrote", ways_out.write(tubes, path, shown, source)))
         except Exception as error:
             if options.traceback or not meant(error):
                 raise

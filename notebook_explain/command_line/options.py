@@ -61,14 +61,20 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("clip", metavar="CLIP", help="a video file, or a folder of frames")
     _network(explain)
     _part_of_the_clip(explain)
-    explain.add_argument_group("what is explained").add_argument(
+    which = explain.add_argument_group("what is explained")
+    which.add_argument(
         "--target",
         nargs="+",
         action="extend",
         metavar="LABEL",
         help="classes, by label or index (default: the one that the network finds most likely)",
     )
-    _shown(explain)
+    which.add_argument(
+        "--against", metavar="LABEL", help="why each target rather than this class: their difference is explained"
+    )
+    _shown(explain).add_argument(
+        "--source", action="store_true", help="draw .webm over all of CLIP's own pictures, at their own size"
+    )
     explain.set_defaults(run=commands.explain)
 
     layers = chosen.add_parser("layers", help="list the layers of a network", description=_LAYERS, **how)
@@ -77,7 +83,11 @@ def parser() -> argparse.ArgumentParser:
 
     opened = chosen.add_parser("open", help="look into a saved explanation", description=_OPEN, **how)
     opened.add_argument("file", type=Path, metavar="FILE.npz", help="what --out FILE.npz or tubes.save() wrote")
-    _shown(opened).add_argument("--target", metavar="LABEL", help="the class shown (default: the first)")
+    shown = _shown(opened)
+    shown.add_argument("--target", metavar="LABEL", help="the class shown, by name or place (default: the first)")
+    shown.add_argument(
+        "--source", metavar="CLIP", help="draw .webm over this, which the clip was read from, at its own size"
+    )
     opened.set_defaults(run=commands.open_)
 
     for command in (demo, explain, layers, opened):
@@ -109,7 +119,7 @@ def _network(command: argparse.ArgumentParser) -> None:
     trained = command.add_argument_group(
         "what it was trained with", "What is left out is assumed, and said: a wrong guess explains another network."
     )
-    trained.add_argument("--size", type=_size, metavar="N", help="height and width in pixels: N, or HxW")
+    trained.add_argument("--size", type=_size, metavar="N", help="in pixels: N (a square), or HxW (height x width)")
     trained.add_argument("--frames", type=_count, metavar="N", help="how many frames it is shown")
     trained.add_argument("--mean", type=_colours, metavar="R,G,B", help="in units of 0..1, such as 0.432,0.395,0.376")
     trained.add_argument("--std", type=_colours, metavar="R,G,B", help="the network sees (rgb / 255 - mean) / std")
@@ -133,7 +143,7 @@ def _part_of_the_clip(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--crop",
         choices=("center", "letterbox", "stretch"),
-        help="how the picture becomes the network's: its middle (default), whole with a border, or stretched",
+        help="how a picture comes to --size: its middle (default), whole between black bars, or stretched",
     )
     group.add_argument("--fps", type=_number, metavar="N", help="pictures per second of a folder of frames")
     group.add_argument(
@@ -165,15 +175,11 @@ def _shown(command: argparse.ArgumentParser) -> Any:
     return group
 
 
-def _size(text: str) -> int:
+def _size(text: str) -> tuple[int, int]:
     if not re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9})?", text):
-        raise argparse.ArgumentTypeError(f"must be N or HxW, such as 112 or 112x112, got {text!r}")
-    height, *width = [_count(side) for side in text.split("x")]
-    if width not in ([], [height]):
-        raise argparse.ArgumentTypeError(
-            f"must be the same in height and width, since networks are shown squares, got {text!r}"
-        )
-    return height
+        raise argparse.ArgumentTypeError(f"must be N or HxW, such as 112 or 180x320, got {text!r}")
+    sides = [_count(side) for side in text.split("x")]
+    return sides[0], sides[-1]
 
 
 def _count(text: str) -> int:

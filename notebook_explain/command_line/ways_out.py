@@ -9,12 +9,12 @@ from typing import Any
 
 from notebook_explain.writing import replacing
 
-Shown = dict[str, Any]  # layer, target, threshold: those that were stated
+Shown = dict[str, Any]  # layer, target, threshold: those that were stated; source for a film
 
 
 def known(path: Path) -> Path:
     """Return the path of a file whose ending is one of `FORMS` (ValueError otherwise)."""
-    if path.suffix not in FORMS:
+    if path.suffix.lower() not in FORMS:
         has = f"the ending {path.suffix!r}" if path.suffix else "no ending"
         raise ValueError(f"{str(path)!r} has {has}; it must be one of {', '.join(FORMS)}")
     return path
@@ -48,34 +48,36 @@ def check(paths: Iterable[Path], sources: Iterable[Path]) -> None:
                 raise ValueError(f"--out {str(path)!r} lies among the frames that are read; give another folder")
 
 
-def write(tubes: Any, path: Path, shown: Shown) -> Path:
-    """Write tubes in the form that the ending of ``path`` tells; what stands there is replaced as a whole, or not."""
-    written: Path = FORMS[path.suffix](tubes, path, shown)
+def write(tubes: Any, path: Path, shown: Shown, source: str | Path | None = None) -> Path:
+    """Write tubes in the form that the ending of ``path`` tells; what stands there is replaced as a whole, or not.
+
+    A video is drawn over ``source``, the video that the clip was read from, where that is given.
+    """
+    form = path.suffix.lower()
+    over = {"source": source} if source is not None and form == FILM else {}
+    written: Path = FORMS[form](tubes, path, {**shown, **over})
     return written
+
+
+def check_films(paths: Iterable[Path], source: str | bool | None) -> None:
+    """Refuse a source that is not there, or that no film is drawn over (FileNotFoundError, ValueError)."""
+    if isinstance(source, str) and not Path(source).exists():
+        raise FileNotFoundError(f"no clip at {source!r} to draw films over; give the one that the explanation is of")
+    if source and not any(path.suffix.lower() == FILM for path in paths):
+        raise ValueError(
+            f"--source is what films are drawn over, but no --out ends in {FILM}; add one, or leave it out"
+        )
 
 
 def _page(tubes: Any, path: Path, shown: Shown) -> Path:
     """The page; it opens at what was stated, and can be set to anything else."""
-    if not shown:
-        written: Path = tubes.to_html(path)
-        return written
-    from notebook_explain.explanations.remarks import origin
-    from notebook_explain.widgets import page
-
-    names = [target.name for target in tubes.targets]
-    widget = tubes.view(**shown)
-    try:
-        text = page([widget], f"Why {names[shown.get('target', 0)]!r}?", origin(tubes))
-    finally:
-        widget.close()
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
+    written: Path = tubes.to_html(path, **shown)
+    return written
 
 
 def _picture(tubes: Any, path: Path, shown: Shown) -> Path:
     with replacing(path) as temporary:
-        tubes.figure(**shown).savefig(temporary, format=path.suffix[1:], dpi=150)
+        tubes.figure(**shown).savefig(temporary, format=path.suffix[1:].lower(), dpi=150)
     return path
 
 
@@ -94,12 +96,13 @@ def _file(tubes: Any, path: Path, _: Shown) -> Path:
     return written
 
 
+FILM = ".webm"
 FORMS: dict[str, Callable[[Any, Path, Shown], Path]] = {
     ".html": _page,
     ".png": _picture,
     ".svg": _picture,
     ".pdf": _picture,
     ".gif": _gif,
-    ".webm": _film,
+    FILM: _film,
     ".npz": _file,
 }

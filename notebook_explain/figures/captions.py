@@ -1,12 +1,11 @@
 """Words under a picture, set by Pillow: what is shown, and every caveat, so that no picture travels without them.
 
-The letters are those that matplotlib brings along (DejaVu Sans), found without importing it.
+The letters are those that matplotlib brings along (DejaVu Sans), or a font of the system's for what they lack.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib.util
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
+
+from notebook_explain.figures.letters import dejavu, font_for
 
 Colour = tuple[int, int, int]
 
@@ -49,16 +50,15 @@ class Words:
     strong: bool = False
 
 
+def font(size: int, bold: bool = False, text: str = "") -> Any:
+    """A font of that many pixels, which has the letters of a text; Pillow's own where matplotlib's cannot be found."""
+    other = font_for(plain(text))
+    return _opened(dejavu(bold) if other is None else other.fname, size)
+
+
 @functools.lru_cache(maxsize=32)
-def font(size: int, bold: bool = False) -> Any:
-    """A font of that many pixels; Pillow's own where matplotlib's cannot be found."""
-    spec = importlib.util.find_spec("matplotlib")
-    if spec is not None and spec.origin is not None:
-        folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
-        path = folder / f"DejaVuSans{'-Bold' if bold else ''}.ttf"
-        if path.is_file():
-            return ImageFont.truetype(str(path), size)
-    return ImageFont.load_default(size)
+def _opened(path: Path | None, size: int) -> Any:
+    return ImageFont.load_default(size) if path is None else ImageFont.truetype(str(path), size)
 
 
 def plain(text: str) -> str:
@@ -96,7 +96,7 @@ def block(words: Sequence[Words], width: int, size: int, look: Look, pad: int = 
     """Paragraphs as a picture of that width, as high as they need."""
     placed, y = [], 0
     for paragraph in words:
-        letters = font(size if paragraph.strong else max(size - 1, 9), paragraph.strong)
+        letters = font(size if paragraph.strong else max(size - 1, 9), paragraph.strong, paragraph.text)
         for line in wrapped(paragraph.text, letters, width - 2 * pad, paragraph.lines):
             placed.append((y, line, letters, look.ink if paragraph.strong else look.pale))
             y += round(1.35 * size)

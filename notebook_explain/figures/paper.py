@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import io
-import textwrap
+import warnings
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes, percent
 from notebook_explain.explanations.remarks import all_caveats, sentence
 from notebook_explain.figures.canvas import Canvas, course, evenly, scaled
-from notebook_explain.figures.captions import plain
+from notebook_explain.figures.captions import font, wrapped
+from notebook_explain.figures.letters import font_for
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
 
 WIDE, TALL = 1.5, 2.2  # inches that a frame takes at most
@@ -31,7 +32,9 @@ class TextFigure(Figure):
 
     def savefig(self, *where: Any, **options: Any) -> None:
         """Save as matplotlib does; 42 means whole fonts in a PDF, which publishers ask for."""
-        with rc_context({"svg.fonttype": "none", "pdf.fonttype": 42, "ps.fonttype": 42}):
+        whole = rc_context({"svg.fonttype": "none", "pdf.fonttype": 42, "ps.fonttype": 42})
+        with whole, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from")  # it has been said, once and in words
             super().savefig(*where, **options)
 
     def _repr_png_(self) -> bytes:
@@ -67,16 +70,18 @@ def tubes_figure(
     wide = min(WIDE, TALL * width / height)
     inches = max(LEAST_WIDTH, wide * len(chosen))
     title, small = (
-        _wrapped(sentence(tubes, threshold, layer, target), inches, 10),
+        set_lines(sentence(tubes, threshold, layer, target), inches, 10),
         _small_print(tubes, layer, target, threshold, inches),
     )
+    other = font_for("".join((*title, *small)))
+    family = [*rcParams["font.family"], *([] if other is None else [other.name])]  # the first that has a letter sets it
     heights = (wide * height / width + 0.5 + 0.18 * len(title), 1.6 + 0.12 * len(small))
     plot = TextFigure(figsize=(inches, sum(heights)), layout="constrained", facecolor="white")
     strip, below = plot.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
-    strip.suptitle("\n".join(title), fontsize=10)
+    strip.suptitle("\n".join(title), fontsize=10, family=family)
     _frames(strip.subplots(1, len(chosen), squeeze=False)[0], tubes, chosen, layer, target, threshold)
     _curve(below.subplots(), tubes, tubes.volume(layer, target), chosen)
-    below.supxlabel("\n".join(small), fontsize=SMALL_PRINT, x=0.01, ha="left", color="0.3")
+    below.supxlabel("\n".join(small), fontsize=SMALL_PRINT, x=0.01, ha="left", color="0.3", family=family)
     return plot
 
 
@@ -100,14 +105,16 @@ def _small_print(tubes: Tubes, layer: str | int | None, target: int, threshold: 
         f"{percent(threshold)} of its largest value; clip: {tubes.clip.name}"
     )
     return [
-        line for text in (about, *all_caveats(tubes, layer, target)) for line in _wrapped(text, inches, SMALL_PRINT)
+        line for text in (about, *all_caveats(tubes, layer, target)) for line in set_lines(text, inches, SMALL_PRINT)
     ]
 
 
-def _wrapped(text: str, inches: float, points: float) -> list[str]:
+def set_lines(text: str, inches: float, points: float) -> list[str]:
     """Lines that fit, and that matplotlib sets as they are: no mathematics."""
-    letters = int(inches * 72 / (0.56 * points))  # DejaVu Sans takes 0.52 to 0.6 of its size a letter
-    return [line.replace("$", r"\$") for line in textwrap.wrap(plain(text), letters)]
+    fine = 10  # pixels a point, for hinting not to matter
+    room = 0.92 * inches * 72 * fine
+    lines = wrapped(text, font(round(fine * points), text=text), room, len(text))
+    return [line.replace("$", r"\$") for line in lines]
 
 
 def _curve(axes: Any, tubes: Tubes, volume: NDArray[np.float32], chosen: NDArray[np.int64]) -> None:

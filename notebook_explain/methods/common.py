@@ -20,7 +20,8 @@ def fitted(model: VideoModel, clip: Any) -> tuple[Clip, Clip]:
     """The clip as it was given, and as the network sees it; TypeError for what is no model or no clip."""
     if not isinstance(model, VideoModel):
         raise TypeError(f"model must be a VideoModel, got {type(model).__name__}; make one with notebook_explain.adapt")
-    clip = Clip.of(clip, frames=model.preprocessing.frames, size=model.preprocessing.size)
+    p = model.preprocessing
+    clip = Clip.of(clip, frames=p.frames, size=p.size, crop=p.crop)
     return clip, model.fit(clip)
 
 

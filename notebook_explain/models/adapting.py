@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from notebook_explain.clip.framing import check_crop, pixels
 from notebook_explain.explanations import ExplainError, Geometry
 from notebook_explain.models.catalogue import Layer, Place, Survey, default_layers, survey, tensors
 from notebook_explain.models.preprocessing import Preprocessing, check_layout, colours
@@ -33,11 +34,12 @@ MAX_LABEL = 200
 def adapt(
     module: nn.Module,
     *,
-    size: int | None = None,
+    size: int | Sequence[int] | None = None,
     frames: int | None = None,
     mean: Sequence[float] | float | None = None,
     std: Sequence[float] | float | None = None,
     layout: str | Sequence[int] | None = None,
+    crop: str = "center",
     labels: Sequence[str] | Mapping[Any, Any] | None = None,
 ) -> VideoModel:
     """Make a model that can be explained of any module; the module itself is not touched.
@@ -46,13 +48,18 @@ def adapt(
     ----------
     module : nn.Module
         A video classifier; in ``torch.compile``, ``DataParallel`` or plain.
-    size, frames : int, optional
-        Height and width in pixels, and number of frames, that the network was trained with.
+    size : int or (height, width), optional
+        In pixels, as the network was trained; one number is a square.
+    frames : int, optional
+        How many it was trained with.
     mean, std : one or three floats, optional
         In units of 0..1: the network sees ``(rgb / 255 - mean) / std``.
     layout : optional
         "BCTHW" (channels before time), "BTCHW" (Hugging Face), "BTHWC", "(BT)CHW", or the strides in time of several
         pathways: ``(4, 1)`` for SlowFast.
+    crop : str
+        How a clip comes to that size, as for ``Clip.read``: "center" keeps the middle, "letterbox" all of it between
+        black bars, "stretch" all of it without its proportions. A clip that has the size already is left as it is.
     labels : optional
         Class names in order; ``{index: name}``; or ``{head: names}`` for several heads.
 
@@ -82,7 +89,7 @@ def adapt(
         **{
             name: value
             for name, value in {
-                "size": size,
+                "size": None if size is None else pixels(size),
                 "frames": frames,
                 "mean": None if mean is None else colours("mean", mean),
                 "std": None if std is None else colours("std", std),
@@ -91,6 +98,7 @@ def adapt(
             if value is not None
         },
     }
+    stated["crop"] = check_crop(crop)
     names = _labels(labels if labels is not None else config.get("labels"))
     stated.pop("labels", None)
     preprocessing, found, layers = _first_that_runs(network, stated)
@@ -99,7 +107,8 @@ def adapt(
         known.add("layout")
     assumed = tuple(name for name in ("size", "frames", "mean", "std", "layout") if name not in known)
     preprocessing = replace(preprocessing, assumed=assumed)
-    caveats = () if found is not None else (_EVEN,)
+    own = (getattr(part, "caveat", None) for part in network.modules())  # a module may say what its reader must know
+    caveats = tuple(dict.fromkeys([*([] if found else [_EVEN]), *(text for text in own if isinstance(text, str))]))
     if assumed:
         text = _assumption(preprocessing)
         warn(f"{type(network).__name__}: {text}")
@@ -111,7 +120,9 @@ def adapt(
 
 
 def _assumption(p: Preprocessing) -> str:
-    values: dict[str, Any] = {"size": p.size, "frames": p.frames, "layout": p.layout}
+    height, width = p.size
+    size = height if height == width else p.size
+    values: dict[str, Any] = {"size": size, "frames": p.frames, "layout": p.layout}
     values |= {"mean": tuple(round(v, 3) for v in p.mean), "std": tuple(round(v, 3) for v in p.std)}
     listed = ", ".join(f"{name}={values[name]!r}" for name in p.assumed)
     return f"Assumed, since nobody stated it: {listed}. A wrong guess explains another model; state them in adapt()."
@@ -124,10 +135,9 @@ def _config(module: nn.Module) -> dict[str, Any]:
     for name, keys in {"size": ("image_size", "crop_size"), "frames": ("num_frames", "frames_per_clip")}.items():
         for key in keys:
             value = getattr(config, key, None)
-            if isinstance(value, (list, tuple)) and len(value) == 2 and value[0] == value[1]:
-                value = value[0]
-            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-                found.setdefault(name, value)
+            parts = value if name == "size" and isinstance(value, (list, tuple)) and len(value) == 2 else [value]
+            if all(isinstance(part, int) and not isinstance(part, bool) and part > 0 for part in parts):
+                found.setdefault(name, pixels(value) if name == "size" else value)
     labels = getattr(config, "id2label", None)
     if isinstance(labels, Mapping) and labels:
         found["labels"] = labels
@@ -177,7 +187,7 @@ def _first_that_runs(
             except Exception as error:  # whatever a network raises on an input that it was not made for
                 if first is None or (first_measured and not measured):  # a real pass speaks plainer than positions do
                     first, first_measured = error, measured
-                    tried = f"{preprocessing.frames}x{preprocessing.size}, {preprocessing.layout!r}"
+                    tried = f"{'x'.join(map(str, preprocessing.shape))}, {preprocessing.layout!r}"
                 continue
             if layers:
                 return preprocessing, found, layers
@@ -194,11 +204,11 @@ def _first_that_runs(
 
 def _candidates(stated: Mapping[str, Any]) -> Iterator[Preprocessing]:
     layouts = (stated["layout"],) if "layout" in stated else _LAYOUTS
-    shapes = dict.fromkeys((stated.get("frames", frames), stated.get("size", size)) for frames, size in _SHAPES)
+    shapes = dict.fromkeys((stated.get("frames", frames), stated.get("size", (size, size))) for frames, size in _SHAPES)
     mean, std = stated.get("mean", KINETICS_MEAN), stated.get("std", KINETICS_STD)
     for frames, size in shapes:
         for layout in layouts:
-            yield Preprocessing(size, frames, mean, std, layout)
+            yield Preprocessing(size, frames, mean, std, layout, crop=stated["crop"])
 
 
 def _only_layout(module: nn.Module, chosen: Preprocessing) -> bool:
@@ -215,7 +225,7 @@ def _only_layout(module: nn.Module, chosen: Preprocessing) -> bool:
 
 def _survey(module: nn.Module, p: Preprocessing) -> Survey:
     def run(shadow: nn.Module) -> Survey:
-        return survey(shadow, stand_in(p, likeness(shadow).device), (p.frames, p.size, p.size))
+        return survey(shadow, stand_in(p, likeness(shadow).device), p.shape)
 
     return on_shadow(module, run)[0]
 
@@ -238,7 +248,7 @@ def _by_shape(module: nn.Module, p: Preprocessing) -> tuple[Layer, ...]:
                     ):
                         time, height, width = tensor.shape[2:]
                         layout = Layout(tuple(tensor.shape), 2, None, (time, height, width))
-                        even = Geometry.even((time, height, width), (p.frames, p.size, p.size))
+                        even = Geometry.even((time, height, width), p.shape)
                         if name not in found:
                             found[name] = Layer(name, "block", Place(name, 0, path), layout, even)
 
@@ -247,7 +257,7 @@ def _by_shape(module: nn.Module, p: Preprocessing) -> tuple[Layer, ...]:
         handles = [part.register_forward_hook(hook(name)) for name, part in shadow.named_modules() if name]
         try:
             with torch.no_grad():
-                video = torch.zeros((1, 3, p.frames, p.size, p.size), device=like.device, dtype=like.dtype)
+                video = torch.zeros((1, 3, *p.shape), device=like.device, dtype=like.dtype)
                 shadow(p.arrange(video))
         finally:
             for handle in handles:

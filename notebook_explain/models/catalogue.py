@@ -26,7 +26,11 @@ MOST_NESTED = 4  # structures within structures of what a module returns
 POOLING_INPUT = "pooling input"
 _POOLING = frozenset(
     {"mean", "sum", "amax", "max", "logsumexp"}
-    | {f"{kind}_pool{n}d" for kind in ("avg", "max", "adaptive_avg", "adaptive_max") for n in (1, 2, 3)}
+    | {
+        f"{kind}_pool{n}d"
+        for kind in ("avg", "max", "soft", "adaptive_avg", "adaptive_max", "adaptive_soft")
+        for n in (1, 2, 3)
+    }
 )
 
 

@@ -113,6 +113,16 @@ def _glu(x: Coordinates, dim: int = -1) -> Coordinates:
     return Coordinates.of([field.chunk(2, dim)[0] for field in x.fields], x.pooled)
 
 
+def _soft_pool(x: Coordinates, *window: Any, **_: Any) -> Any:
+    return _max_pool(x, *window)
+
+
+def _select_frames(x: Coordinates, *_: Any) -> Coordinates:
+    """Halve the frames by what they hold: which ones depends on the clip, so they are taken to be spread evenly."""
+    count = x.shape[2] // 2 if x.shape[2] > 2 else x.shape[2]
+    return _adaptive(x, (count, *x.shape[3:]))
+
+
 def _adaptive(x: Coordinates, output_size: Any, *_: Any, **__: Any) -> Coordinates:
     dims = x.ndim - 2
     average: Callable[..., torch.Tensor] = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[
@@ -222,12 +232,13 @@ gumbel_softmax nan_to_num to float half double bfloat16 type type_as cpu cuda ma
 """.split()
 
 PRODUCTS = frozenset({"matmul", "bmm", "mm", "addmm", "einsum", "scaled_dot_product_attention"})
-_POOLS: dict[str, Callable[..., Any]] = {"max": _max_pool, "avg": _avg_pool, "lp": _lp_pool}
+_POOLS: dict[str, Callable[..., Any]] = {"max": _max_pool, "avg": _avg_pool, "lp": _lp_pool, "soft": _soft_pool}
 RULES: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(_STILL, same_places),
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _conv),
     **{f"{kind}_pool{n}d": rule for kind, rule in _POOLS.items() for n in (1, 2, 3)},
-    **{f"adaptive_{kind}_pool{n}d": _adaptive for kind in ("max", "avg") for n in (1, 2, 3)},
+    **{f"adaptive_{kind}_pool{n}d": _adaptive for kind in ("max", "avg", "soft") for n in (1, 2, 3)},
+    "select_frames": _select_frames,
     **dict.fromkeys(("mean", "sum", "amax", "amin", "nanmean", "logsumexp", "median", "var", "std", "norm"), _reduce),
     **dict.fromkeys(("max", "min"), _extreme),
     **dict.fromkeys(("matmul", "bmm", "mm"), _matmul),

@@ -76,15 +76,15 @@ class Coordinates(torch.Tensor):
                 if isinstance(args[0], Coordinates) or name in PRODUCTS:
                     return RULES[name](*args, **kwargs)
                 return func(*_pick(args, 0, False), **_pick(kwargs, 0, False))  # a plain tensor made to fit ours
-            if name in _MOVES or name in ("get", "set", "delete"):
+            if name in MOVES or name in ("get", "set", "delete"):
                 return _everywhere(func, args, kwargs)
-            if name in _BINARY and len(args) >= 2:
+            if name in BINARY and len(args) >= 2:
                 return _binary(name, func, args[0], args[1])
             return _unknown(func, name, args, kwargs)
 
 
 # What runs as it is, because it only moves values about.
-_MOVES = frozenset(
+MOVES = frozenset(
     """view reshape permute transpose movedim moveaxis swapaxes swapdims flatten unflatten squeeze unsqueeze
     expand expand_as repeat repeat_interleave tile contiguous clone detach cat concat concatenate stack hstack
     vstack split split_with_sizes chunk unbind tensor_split narrow select getitem setitem index_select gather
@@ -94,7 +94,7 @@ _MOVES = frozenset(
     storage_offset requires_grad_ is_cuda get_device data_ptr len hash format repr dim_order type_as_shape""".split()
 )
 _JOINS = frozenset({"cat", "concat", "concatenate", "stack", "hstack", "vstack"})
-_BINARY = frozenset(
+BINARY = frozenset(
     """add radd iadd sub rsub isub subtract mul rmul imul multiply div rdiv idiv divide truediv rtruediv itruediv
     true_divide""".split()
 )

@@ -167,11 +167,11 @@ def _read(path: Path) -> Any:
         raise FileNotFoundError(f"no file of weights at {str(path)!r}; give the path of a checkpoint")
     path.open("rb").close()  # what may not be read at all is told as it is
     try:
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             return importlib.import_module("safetensors.torch").load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except (ModuleNotFoundError, MemoryError):
-        if path.suffix != ".safetensors":
+        if path.suffix.lower() != ".safetensors":
             raise
         raise ValueError(
             f"{path.name} needs a package that is not installed: pip install safetensors (or save it with torch.save)"

@@ -1,4 +1,4 @@
-"""From a clip to what the network eats: size, colours, axes."""
+"""From a clip to what the network eats: size, crop, colours, axes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from notebook_explain.clip import Clip
+from notebook_explain.clip.framing import check_crop, pixels
 
 LAYOUTS = ("BCTHW", "BTCHW", "BTHWC", "(BT)CHW")
 Inputs = Any  # a tensor, or a list of tensors for networks with several pathways
@@ -20,31 +21,34 @@ class Preprocessing:
 
     Attributes
     ----------
-    size : int
-        Height and width in pixels.
+    size : (height, width) ints
+        In pixels. One number is taken for a square, and kept as two.
     frames : int
     mean, std : 3 floats each
         Of red, green, blue, in units of 0..1: the network sees ``(rgb / 255 - mean) / std``.
     layout : str or tuple of int
         "BCTHW", "BTCHW" (Hugging Face), "BTHWC", "(BT)CHW" (frames in the batch axis), or for a list of pathways their
         strides in time: ``(4, 1)`` is SlowFast's slow pathway, every fourth frame, and its fast one.
+    crop : str
+        How a clip comes to that size, in the words of ``Clip.read``: "center", "letterbox" or "stretch".
     assumed : tuple of str
         Those of the fields above that nobody stated.
     """
 
-    size: int
+    size: tuple[int, int]
     frames: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     layout: str | tuple[int, ...]
     assumed: tuple[str, ...] = ()
+    crop: str = "center"
 
     def __post_init__(self) -> None:
-        for name in ("size", "frames"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-                raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
-            object.__setattr__(self, name, int(value))
+        object.__setattr__(self, "size", pixels(self.size))
+        if isinstance(self.frames, bool) or not hasattr(self.frames, "__index__") or self.frames < 1:
+            raise ValueError(f"frames must be a whole number above 0, got {self.frames!r}")
+        object.__setattr__(self, "frames", int(self.frames))
+        check_crop(self.crop)
         for name in ("mean", "std"):
             value = tuple(float(part) for part in getattr(self, name))
             if len(value) != 3 or not np.all(np.isfinite(value)):
@@ -56,9 +60,14 @@ class Preprocessing:
             object.__setattr__(self, name, value)
         check_layout(self.layout)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(time, height, width) of what the network sees, in frames and pixels."""
+        return (self.frames, *self.size)
+
     def fit(self, clip: Clip) -> Clip:
-        """The clip that the network really sees: resized, cropped to the middle square, sampled evenly."""
-        return clip.sampled(self.frames).resized(self.size)
+        """The clip that the network really sees: sampled evenly, and made to fit unless it has the size already."""
+        return clip.sampled(self.frames).resized(self.size, self.crop)
 
     def tensor(self, clip: Clip, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
         """(1, 3, time, height, width), normalised, on the network's device."""

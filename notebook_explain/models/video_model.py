@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -51,8 +51,9 @@ class VideoModel:
 
     def __repr__(self) -> str:
         p = self.preprocessing
+        height, width = p.size
         return (
-            f"VideoModel({type(self.module).__name__}, {p.frames} frames of {p.size} x {p.size}, {p.layout}, "
+            f"VideoModel({type(self.module).__name__}, {p.frames} frames of {height} x {width}, {p.layout}, "
             f"{len(self.layers)} layers: {', '.join(layer.name for layer in self.layers)})"
         )
 
@@ -169,7 +170,12 @@ class VideoModel:
             target = Target(target)
         against = None if target.against is None else self._resolve(heads, target.against)
         head = self._head(heads, target)
-        return Target(self._index(head, heads[head], target.label), head, against)
+        resolved = Target(self._index(head, heads[head], target.label), head)
+        if against == resolved:
+            raise ValueError(
+                f"target {target.label!r} is compared with itself, and that difference is 0; give another class"
+            )
+        return replace(resolved, against=against)
 
     def _head(self, heads: Mapping[str, Head], target: Target) -> str:
         if target.head is not None:
@@ -252,8 +258,7 @@ def score_of(recording: Recording, target: Target) -> torch.Tensor:
 
 def stand_in(preprocessing: Preprocessing, device: torch.device) -> Any:
     """A clip of coordinates in the layout of the network's forward."""
-    clip = Coordinates.of_clip(preprocessing.frames, preprocessing.size, preprocessing.size, device)
-    return preprocessing.arrange(clip)
+    return preprocessing.arrange(Coordinates.of_clip(*preprocessing.shape, device))
 
 
 def _names(heads: Mapping[str, Head]) -> str:

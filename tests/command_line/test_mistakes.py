@@ -36,9 +36,9 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
     [
         (["--frames", "0"], "argument --frames: must be a whole number above 0, got '0'"),
         (["--frames", "-4"], "argument --frames: "),
-        (["--size", "112px"], "argument --size: must be N or HxW, such as 112 or 112x112, got '112px'"),
+        (["--size", "112px"], "argument --size: must be N or HxW, such as 112 or 180x320, got '112px'"),
         (["--size", "112x0"], "argument --size: must be a whole number above 0, got '0'"),
-        (["--size", "1x2x3"], "argument --size: must be N or HxW, such as 112 or 112x112, got '1x2x3'"),
+        (["--size", "1x2x3"], "argument --size: must be N or HxW, such as 112 or 180x320, got '1x2x3'"),
         (["--mean", "red"], "argument --mean: must be one number or three"),
         (["--mean", "0.4,0.4"], "argument --mean: must be one number or three"),
         (["--mean", "114,108,101"], r"mean must be in units of 0..1, .*; divide mean and std by 255"),
@@ -74,10 +74,6 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
         (["--model", "no_such_nets:make"], "there is no module 'no_such_nets'; it is looked for in the current folder"),
         (["--weights", "none.pt"], "no file of weights at 'none.pt'"),
         (["--weights", "other.pt"], r"other.pt does not fit the network ResNet3D: \d+ missing \(.*\); 2 unexpected"),
-        (
-            ["--size", "20x32"],
-            "argument --size: must be the same in height and width, since networks are shown squares",
-        ),
         (["--unknown", "3"], "unrecognized arguments: --unknown 3"),
     ],
 )

@@ -97,7 +97,7 @@ def test_nothing_stated_is_found_by_trying_and_said_in_one_warning(name: str) ->
 def test_size_and_frames_are_assumed_too_when_any_would_do() -> None:
     with pytest.warns(UserWarning, match=r"nobody stated it: size=112, frames=16, mean="):
         model = ne.adapt(zoo.ZOO["residual"].make())
-    assert (model.preprocessing.size, model.preprocessing.frames) == (112, 16)
+    assert (model.preprocessing.size, model.preprocessing.frames) == ((112, 112), 16)
 
 
 def test_a_configuration_states_for_its_model() -> None:
@@ -111,7 +111,7 @@ def test_a_configuration_states_for_its_model() -> None:
             return self.net(x)
 
     model = ne.adapt(Configured(), mean=0.5, std=0.5, layout="BTCHW")
-    assert (model.preprocessing.size, model.preprocessing.frames, model.caveats) == (32, 8, ())
+    assert (model.preprocessing.size, model.preprocessing.frames, model.caveats) == ((32, 32), 8, ())
     assert model.labels == {"": ("a", "b")}
 
 
@@ -157,7 +157,7 @@ def test_the_users_own_error_is_the_cause() -> None:
             return self.undefined(self.conv(x))
 
     with pytest.raises(
-        ne.ExplainError, match=r"The most likely reason: with 8x16, 'BCTHW' it raised: .*undefined"
+        ne.ExplainError, match=r"The most likely reason: with 8x16x16, 'BCTHW' it raised: .*undefined"
     ) as caught:
         ne.adapt(Typo(), size=16, frames=8)
     assert isinstance(caught.value.__cause__, AttributeError)
@@ -166,7 +166,7 @@ def test_the_users_own_error_is_the_cause() -> None:
 def test_a_model_that_runs_with_nothing_says_what_to_state() -> None:
     with pytest.raises(
         ne.ExplainError,
-        match=r"Linear ran with none of the inputs tried; state layout= in adapt.*most likely reason: with 4x8, 'BCTHW'",
+        match=r"Linear ran with none of the inputs tried; state layout= in adapt.*most likely reason: with 4x8x8, 'BCTHW'",
     ):
         ne.adapt(nn.Linear(7, 3), size=8, frames=4)
 
@@ -182,7 +182,7 @@ def test_a_scripted_model_says_what_cannot_be_done() -> None:
 @pytest.mark.parametrize(
     ("stated", "message"),
     [
-        ({"size": 0}, "size must be a whole number above 0, got 0"),
+        ({"size": 0}, "size must be at least 1 pixel, got 0"),
         ({"frames": 2.5}, "frames must be a whole number above 0, got 2.5"),
         ({"mean": (114.75, 114.75, 114.75)}, "mean must be in units of 0..1.*divide mean and std by 255"),
         ({"std": 0}, "std must be above 0"),

@@ -324,14 +324,15 @@ def test_damaged_checkpoints_load_or_are_refused_in_words(zipped: bool, tmp_path
     assert refused > 50
 
 
-def test_safetensors_need_their_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "w.safetensors").write_bytes(b"\0" * 16)
+@pytest.mark.parametrize("name", ["w.safetensors", "w.SAFETENSORS"])
+def test_safetensors_need_their_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\0" * 16)
     monkeypatch.setitem(sys.modules, "safetensors", None)
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)
     with pytest.raises(
-        ValueError, match=r"w\.safetensors needs a package that is not installed: pip install safetensors"
+        ValueError, match=rf"{re.escape(name)} needs a package that is not installed: pip install safetensors"
     ):
-        load_weights(small_net(), tmp_path / "w.safetensors")
+        load_weights(small_net(), tmp_path / name)
 
 
 def test_safetensors_are_read(tmp_path: Path) -> None:
