@@ -29,6 +29,38 @@ export function zoomBy(camera, factor) {
   camera.zoom = Math.min(Math.max(camera.zoom * factor, 0.4), 8);
 }
 
+/** A camera that a hand moves, for one view or for several that look through it: all of them hear of it. */
+export class Orbit extends EventTarget {
+  /** @type {Camera} */
+  camera = { ...VIEWS.reset };
+  /** Which of the views, or "free". @type {string} */
+  view = "reset";
+
+  /** @param {keyof typeof VIEWS} view */
+  look(view) {
+    Object.assign(this.camera, VIEWS[view]);
+    this.#moved(view);
+  }
+
+  /** @param {number} right radians @param {number} down radians */
+  turn(right, down) {
+    turn(this.camera, right, down);
+    this.#moved("free");
+  }
+
+  /** @param {number} factor */
+  zoom(factor) {
+    zoomBy(this.camera, factor);
+    this.#moved("free");
+  }
+
+  /** @param {string} view */
+  #moved(view) {
+    this.view = view;
+    this.dispatchEvent(new Event("moved"));
+  }
+}
+
 /** @param {Camera} camera @returns {Basis} */
 export function basisOf({ yaw, pitch }) {
   const [sy, cy, sp, cp] = [Math.sin(yaw), Math.cos(yaw), Math.sin(pitch), Math.cos(pitch)];

@@ -61,7 +61,7 @@ function createTarget(content, hands, signal) {
   const plain = plainTargets(content);
   const others = plain.map((k) => /** @type {[string, string]} */ ([String(k), targets[k].name]));
   const read = (/** @type {string} */ value) => (value === "null" ? null : Number(value));
-  const against = createMenu("against", "rather than", [["null", "–"], ...others], hands, read, signal);
+  const against = createMenu("against", "rather than", [["null", "no other class"], ...others], hands, read, signal);
   const rather = h("label", {}, h("span", {}, "rather than"), against.select);
   return {
     element: h(
@@ -86,7 +86,8 @@ function createLegend() {
   const bar = h("div", { class: "ne-ramp" });
   const hidden = h("div", { class: "ne-ramp-hidden" });
   bar.append(hidden);
-  const element = h("div", { class: "ne-legend" }, low, bar, high);
+  const note = h("span", { class: "ne-legend-note" }, "dimmed: below the threshold");
+  const element = h("div", { class: "ne-legend" }, low, bar, high, note);
   return {
     element,
     /** @param {Position} at */
@@ -173,9 +174,9 @@ export function createControls(content, hands, signal) {
     /** @param {Position} at @param {string} words what the threshold keeps */
     show(at, words) {
       network.show(at.layer);
-      layerValue.textContent = layerWords(content, at.layer);
+      layerValue.textContent = `${at.layer + 1} of ${content.layers.length}: ${layerWords(content, at.layer)}`;
       threshold.show(at.threshold, whole(at.threshold));
-      thresholdValue.textContent = whole(at.threshold);
+      thresholdValue.textContent = `${whole(at.threshold)} of the strongest`;
       target.show(at);
       drawer.show(at);
       legend.show(at);

@@ -18,6 +18,15 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 /**
+ * Light or dark as the page says of the place where a view stands; where it does not say, the view's style sheet decides.
+ * @param {HTMLElement} root
+ * @param {HTMLElement} place
+ */
+export function followScheme(root, place) {
+  if (/^(light|dark)$/.test(getComputedStyle(place).colorScheme)) root.style.colorScheme = "inherit";
+}
+
+/**
  * Run `draw` once before the next repaint, however often it is asked for.
  * @param {() => void} draw
  * @param {AbortSignal} signal
@@ -36,7 +45,7 @@ export function createScheduler(draw, signal) {
 
 /**
  * Listen to a model until the signal aborts.
- * @param {import("./state.js").TubeModel} model
+ * @param {{on: (event: string, listener: () => void) => void, off: (event: string, listener: () => void) => void}} model
  * @param {string} event
  * @param {() => void} listener
  * @param {AbortSignal} signal

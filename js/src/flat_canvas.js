@@ -70,7 +70,11 @@ export function drawFlat(canvas, projections, at, frames, pixelRatio) {
     const top = (canvas.height - gap - rows * (tile + 2 * gap)) / 2 + gap + Math.floor(k / columns) * (tile + 2 * gap);
     context.fillStyle = "#232830";
     context.fillRect(left, top, tile, tile);
-    context.drawImage(pictureOf(projection, at.threshold, table, signs), left, top, tile, tile);
+    // The front is the picture in its own shape; along time there is no such thing.
+    const longest = Math.max(projection.width, projection.height);
+    const [w, h] = projection.across === "x" ? [projection.width / longest, projection.height / longest] : [1, 1];
+    const picture = pictureOf(projection, at.threshold, table, signs);
+    context.drawImage(picture, left + (tile * (1 - w)) / 2, top + (tile * (1 - h)) / 2, tile * w, tile * h);
     context.fillStyle = "#aeb7c4";
     context.fillText(projection.name, left + tile / 2, top - 7 * pixelRatio);
     context.fillText(`${projection.across} →`, left + tile / 2, top + tile + 15 * pixelRatio);

@@ -63,6 +63,12 @@ function actionOf(key, at, { size, layers }) {
  * @param {AbortSignal} signal
  */
 export function addKeyboard(root, position, content, { move, done, play }, signal) {
+  let moved = false;
+  // Only a key's own gesture ends here: the focus may be leaving for a slider that a hand already holds.
+  const end = () => {
+    if (moved) done();
+    moved = false;
+  };
   root.addEventListener(
     "keydown",
     (event) => {
@@ -81,10 +87,11 @@ export function addKeyboard(root, position, content, { move, done, play }, signa
       const action = actionOf(event.key, position(), content);
       if (!action) return;
       event.preventDefault();
+      moved = true;
       move(...action);
     },
     { signal },
   );
-  root.addEventListener("keyup", done, { signal });
-  root.addEventListener("focusout", done, { signal });
+  root.addEventListener("keyup", end, { signal });
+  root.addEventListener("focusout", end, { signal });
 }

@@ -7,6 +7,7 @@ import { curves, kept } from "./evidence.js";
 import { createFields } from "./field.js";
 import { createFrameCanvas, createFrameView, decodeFrames } from "./frame_canvas.js";
 import { addKeyboard } from "./keyboard.js";
+import { showError } from "./life.js";
 import { createMontage } from "./montage.js";
 import { createPlayer } from "./player.js";
 import { MOVABLE, readPosition } from "./position.js";
@@ -19,14 +20,6 @@ import { explained, keptWords, positionWords, verdict } from "./words.js";
 /** @typedef {import("./state.js").Content} Content */
 /** @typedef {import("./position.js").Position} Position */
 /** @typedef {ReturnType<typeof createParts>} Parts */
-
-/** Say what is wrong where the view would be. @param {HTMLElement} root @param {unknown} error */
-export function showError(root, error) {
-  const words = error instanceof Error ? error.message : String(error);
-  delete root.dataset.ready;
-  root.dataset.error = "true";
-  root.replaceChildren(h("p", { class: "ne-error", role: "alert" }, `This view cannot be drawn: ${words}.`));
-}
 
 /** The elements of a scene, wired to the hands that move them. @param {HTMLElement} root @param {Content} content @param {import("./slider.js").Hands} hands @param {HTMLElement} views @param {AbortSignal} signal */
 function createParts(root, content, hands, views, signal) {
@@ -91,10 +84,10 @@ function found(content, counter, at) {
  * @param {TubeModel} model
  * @param {HTMLElement} root
  * @param {Content} content
- * @param {import("./camera.js").Camera} camera
+ * @param {import("./camera.js").Orbit} orbit
  * @param {AbortSignal} signal
  */
-export function mount(model, root, content, camera, signal) {
+export function mount(model, root, content, orbit, signal) {
   const commits = createCommits(model, signal);
   const position = () => readPosition(model, content);
   const fields = createFields(content);
@@ -114,13 +107,19 @@ export function mount(model, root, content, camera, signal) {
       commits.commit();
     },
   };
-  const parts = createParts(root, content, hands, buttonsFor(camera, root, invalidate, signal), signal);
+  const parts = createParts(root, content, hands, buttonsFor(orbit, signal), signal);
   const moved = () => {
     parts.show(position(), told(position())?.words ?? "");
     invalidate();
   };
   addKeyboard(root, position, content, hands, signal);
   follow(model, position, content, commits, moved, signal);
+  const turned = () => {
+    root.dataset.camera = orbit.view;
+    invalidate();
+  };
+  orbit.addEventListener("moved", turned, { signal });
+  turned();
   moved();
   decodeFrames(content.frames)
     .then((bitmaps) => {
@@ -139,7 +138,7 @@ export function mount(model, root, content, camera, signal) {
         fields,
         told,
         frameView: createFrameView(parts.canvas, content, bitmaps),
-        tube: createTubeView({ content, bitmaps, camera, root, invalidate, signal }),
+        tube: createTubeView({ content, bitmaps, orbit, root, invalidate, signal }),
         montage: createMontage(content, bitmaps, pick, signal),
         invalidate,
       });

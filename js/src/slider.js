@@ -20,14 +20,23 @@ import { h } from "./dom.js";
 export function createSlider(name, label, { max, step }, hands, signal) {
   const input = h("input", { type: "range", "data-name": name, "aria-label": label, min: 0, max, step });
   input.disabled = max === 0;
-  let held = false;
-  input.addEventListener("input", () => hands.move(name, Number(input.value)), { signal });
-  input.addEventListener("keydown", () => (held = true), { signal });
-  input.addEventListener("change", () => held || hands.done(), { signal });
+  let [held, moved] = [false, false];
+  const move = () => {
+    moved = true;
+    hands.move(name, Number(input.value));
+  };
+  // The hand that goes on to another slider moves that one before this one loses the focus: it has nothing to end then.
+  const end = () => {
+    if (moved) hands.done();
+    moved = false;
+  };
   const released = () => {
     held = false;
-    hands.done();
+    end();
   };
+  input.addEventListener("input", move, { signal });
+  input.addEventListener("keydown", () => (held = true), { signal });
+  input.addEventListener("change", () => held || end(), { signal });
   input.addEventListener("keyup", released, { signal });
   input.addEventListener("blur", released, { signal });
   return {

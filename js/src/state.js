@@ -43,12 +43,12 @@ export class StateError extends Error {}
  * @param {() => string} words
  * @returns {asserts condition}
  */
-function need(condition, words) {
+export function need(condition, words) {
   if (!condition) throw new StateError(words());
 }
 
 /** How a value reads in an error: short. @param {unknown} value */
-function shown(value) {
+export function shown(value) {
   if (value === undefined) return "nothing";
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
   const text = JSON.stringify(value) ?? String(value);
@@ -56,15 +56,15 @@ function shown(value) {
 }
 
 /** @param {unknown} value @param {number} length @returns {value is number[]} */
-const isNumbers = (value, length) =>
+export const isNumbers = (value, length) =>
   Array.isArray(value) && value.length === length && value.every((entry) => Number.isFinite(entry));
 /** @param {unknown} value @returns {value is string[]} */
-const isTexts = (value) => Array.isArray(value) && value.every((entry) => typeof entry === "string");
+export const isTexts = (value) => Array.isArray(value) && value.every((entry) => typeof entry === "string");
 /** @param {unknown} value @returns {value is number[]} */
-const isShape = (value) => isNumbers(value, 3) && value.every((entry) => Number.isInteger(entry) && entry > 0);
+export const isShape = (value) => isNumbers(value, 3) && value.every((entry) => Number.isInteger(entry) && entry > 0);
 
 /** The bytes of a buffer as it came, wherever it lies in its ArrayBuffer. @param {unknown} value @param {string} name */
-function bytesOf(value, name) {
+export function bytesOf(value, name) {
   need(ArrayBuffer.isView(value), () => `\`${name}\` must be bytes, got ${shown(value)}`);
   return new Uint8Array(/** @type {ArrayBuffer} */ (value.buffer), value.byteOffset, value.byteLength);
 }
@@ -182,7 +182,7 @@ function checkLayer(layer, index, maps) {
 }
 
 /** @param {LayerState} layer @param {string} which */
-function checkGeometry(layer, which) {
+export function checkGeometry(layer, which) {
   const { rows, origin, step } = layer.geometry ?? {};
   need(
     isNumbers(rows, layer.shape[0]) && rows.every((row, k) => k === 0 || row > rows[k - 1]),
@@ -196,7 +196,7 @@ function checkGeometry(layer, which) {
 }
 
 /** @param {TubeModel} model @param {number} length */
-function readTimes(model, length) {
+export function readTimes(model, length) {
   const times = model.get("times") ?? [];
   need(
     isNumbers(times, 0) || isNumbers(times, length),
@@ -206,7 +206,7 @@ function readTimes(model, length) {
 }
 
 /** @param {TubeModel} model @param {number} length */
-function readFrames(model, length) {
+export function readFrames(model, length) {
   const frames = model.get("frames");
   need(
     Array.isArray(frames) && frames.length === length,

@@ -37,10 +37,12 @@ export function createTimeline(content, hands, signal) {
       drawThumbs(context, bitmaps, content.size, width);
       if (courses) drawCourses(context, courses, rampsOf(how.colours, how.sign), THUMBS + MARGIN, width, height - 2);
       context.font = "10px system-ui, sans-serif";
+      const [long, short] = ["evidence of each frame · bright: above the threshold", "evidence of each frame"];
+      const name = context.measureText(long).width + 12 < width ? long : short;
       context.fillStyle = "#14171cb0";
-      context.fillRect(1, THUMBS + 2, context.measureText("evidence").width + 6, 13);
+      context.fillRect(1, THUMBS + 2, context.measureText(name).width + 6, 13);
       context.fillStyle = "#dfe5ec";
-      context.fillText("evidence", 4, THUMBS + 12);
+      context.fillText(name, 4, THUMBS + 12);
     },
   };
 }

@@ -18,16 +18,17 @@ const FORGOTTEN = 5000; // ms out of view after which the graphics are given bac
  * @param {Object} given
  * @param {import("./state.js").Content} given.content
  * @param {ImageBitmap[]} given.bitmaps
- * @param {import("./camera.js").Camera} given.camera kept by the caller, so that it outlives new content
- * @param {HTMLElement} given.root carries data-gl and data-camera
+ * @param {import("./camera.js").Orbit} given.orbit kept by the caller, so that it outlives new content
+ * @param {HTMLElement} given.root carries data-gl
  * @param {() => void} given.invalidate ask for a draw
  * @param {AbortSignal} given.signal
  */
-export function createTubeView({ content, bitmaps, camera, root, invalidate, signal }) {
+export function createTubeView({ content, bitmaps, orbit, root, invalidate, signal }) {
   const note = h("p", { class: "ne-tube-note", hidden: true });
   const labels = h("div", { class: "ne-labels", "aria-hidden": "true" });
   const stage = h("div", { class: "ne-stage ne-stage-tube" }, labels, note);
   const half = halfBox(content.size);
+  const { camera } = orbit;
   /** @type {HTMLCanvasElement | undefined} */
   let canvas;
   /** @type {WebGL2RenderingContext | null} */
@@ -52,7 +53,7 @@ export function createTubeView({ content, bitmaps, camera, root, invalidate, sig
     });
     canvas?.remove();
     stage.prepend(made);
-    addGestures(made, camera, root, invalidate, signal);
+    addGestures(made, orbit, signal);
     canvas = made;
     uploaded = "";
     return made;

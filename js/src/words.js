@@ -23,7 +23,7 @@ export const whole = (share) => `${Math.round(100 * share)}\u00a0%`;
 
 /** "frame 5 of 16 · 0.33 s" @param {Content} content @param {number} frame */
 export function frameWords({ size, times }, frame) {
-  const seconds = times.length ? ` · ${times[frame].toFixed(2)} s` : "";
+  const seconds = times.length ? ` · ${times[frame].toFixed(2)}\u00a0s` : "";
   return `frame ${frame + 1} of ${size[0]}${seconds}`;
 }
 
@@ -85,7 +85,7 @@ export function keptWords(found, frames, side) {
   const most = found.against > 0.5 ? `; most of the evidence is ${other} it` : "";
   if (!found.frames) return `no evidence ${side} it at this threshold${most}`;
   return (
-    `${percent(found.evidence)} of the evidence ${side} it in ${percent(found.volume, 1)} of the clip, ` +
+    `${percent(found.evidence)} of the evidence ${side} it in ${percent(found.volume)} of the clip, ` +
     `${when(found, frames)}, ${found.place}${most}`
   );
 }

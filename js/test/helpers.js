@@ -100,3 +100,20 @@ export function smallState(changes = {}) {
     ...changes,
   };
 }
+
+/** A canvas' context that draws nothing, and keeps what pictures it was given (jsdom has none). */
+export const context2d = (drawn = []) => ({
+  createImageData: (width, height) => ({ data: new Uint8ClampedArray(width * height * 4), width, height }),
+  putImageData() {},
+  clearRect() {},
+  fillRect() {},
+  drawImage: (picture) => drawn.push(picture),
+  fillText() {},
+  strokeRect() {},
+  scale() {},
+  measureText: () => ({ width: 40 }),
+  beginPath() {},
+  moveTo() {},
+  lineTo() {},
+  fill() {},
+});

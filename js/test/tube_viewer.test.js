@@ -2,29 +2,13 @@
 // The whole view in a page without WebGL2 (jsdom has none): everything but pixels.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import widget from "../src/tube_viewer.js";
-import { FakeModel, smallState } from "./helpers.js";
+import { context2d, FakeModel, smallState } from "./helpers.js";
 
 let model;
 let el;
 let cleanup;
 let closed;
 let drawn;
-
-const context = () => ({
-  createImageData: (width, height) => ({ data: new Uint8ClampedArray(width * height * 4), width, height }),
-  putImageData() {},
-  clearRect() {},
-  fillRect() {},
-  drawImage: (picture) => drawn.push(picture),
-  fillText() {},
-  strokeRect() {},
-  scale() {},
-  measureText: () => ({ width: 40 }),
-  beginPath() {},
-  moveTo() {},
-  lineTo() {},
-  fill() {},
-});
 
 beforeEach(() => {
   closed = 0;
@@ -35,7 +19,9 @@ beforeEach(() => {
     height: 4,
     close: () => closed++,
   }));
-  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((kind) => (kind === "2d" ? context() : null));
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((kind) =>
+    kind === "2d" ? context2d(drawn) : null,
+  );
 });
 afterEach(() => {
   cleanup?.();
@@ -83,16 +69,16 @@ describe("drawing", () => {
 
   test("says where it is in words", async () => {
     await render();
-    expect(row("frame")).toBe("frame 2 of 4 · 0.10 s");
-    expect(row("layer")).toBe("stem · block · 2×2×3");
-    expect(row("threshold")).toBe("40\u00a0%");
+    expect(row("frame")).toBe("frame 2 of 4 · 0.10\u00a0s");
+    expect(row("layer")).toBe("1 of 2: stem · block · 2×2×3");
+    expect(row("threshold")).toBe("40\u00a0% of the strongest");
     await vi.waitFor(() =>
       expect(sentence()).toMatch(
-        /^'wave' 93 %, ahead of '<i>clap<\/i>' 4\.0 %: \d+ % of the evidence for it in \d+\.\d % of the clip, frames 1 to 4 of 4 \(mostly 1 to 2\), upper right$/,
+        /^'wave' 93 %, ahead of '<i>clap<\/i>' 4\.0 %: \d+ % of the evidence for it in \d+ % of the clip, frames 1 to 4 of 4 \(mostly 1 to 2\), upper right$/,
       ),
     );
     expect(el.querySelector(".ne-caveats").textContent).toBe("The preprocessing was guessed.");
-    expect(find("frame").getAttribute("aria-valuetext")).toBe("frame 2 of 4 · 0.10 s");
+    expect(find("frame").getAttribute("aria-valuetext")).toBe("frame 2 of 4 · 0.10\u00a0s");
   });
 
   test("names are text, never markup", async () => {
@@ -160,6 +146,19 @@ describe("the commit rule", () => {
     expect([model.saved, model.get("frame")]).toEqual([1, 3]);
     slide("frame", 0); // and the mouse commits as before
     fire(find("frame"), "change");
+    expect(model.saved).toBe(2);
+  });
+
+  test("a hand that goes on to another slider ends no gesture by leaving the first", async () => {
+    await render();
+    find("frame").focus();
+    slide("frame", 2);
+    fire(find("frame"), "change");
+    slide("threshold", 0.1); // the browser moves it on pointerdown, and the focus only then
+    find("threshold").focus();
+    slide("threshold", 0.5);
+    expect(model.saved).toBe(1);
+    fire(find("threshold"), "change");
     expect(model.saved).toBe(2);
   });
 
@@ -323,7 +322,7 @@ describe("what is chosen", () => {
     }
     await vi.waitFor(() => expect(sentence()).toContain("of the evidence against it in"));
     expect(el.querySelector(".ne-caveats").textContent).toContain("Every frame is on its own scale");
-    expect(el.querySelector(".ne-legend").textContent).toBe("weakstrong against");
+    expect(el.querySelector(".ne-legend").textContent).toBe("weakstrong againstdimmed: below the threshold");
   });
 
   test("a class rather than another: told in words, and undone by the dash", async () => {
@@ -385,7 +384,7 @@ describe("what is chosen", () => {
     expect(el.querySelector("[aria-live]").textContent).toBe("");
     fire(find("frame"), "change");
     expect(el.querySelector("[aria-live]").textContent).toMatch(
-      /^frame 4 of 4 · 0\.30 s, layer stem · block · 2×2×3, threshold 40\s%\. 'wave' 93\s%, ahead of .* of the clip, /,
+      /^frame 4 of 4 · 0\.30\ss, layer stem · block · 2×2×3, threshold 40\s%\. 'wave' 93\s%, ahead of .* of the clip, /,
     );
   });
 });

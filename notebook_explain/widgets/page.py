@@ -26,7 +26,7 @@ _STYLE = """
 :root { color-scheme: light dark; }
 body { margin: 0; padding: 16px; font: 14px/1.45 system-ui, sans-serif;
   background: light-dark(#fff, #16181c); color: light-dark(#1c1e21, #e6e8eb); }
-main { max-width: 1100px; margin: 0 auto; }
+main { margin: 0 auto; }
 h1 { font-size: 20px; font-weight: 600; margin: 0 0 12px; }
 section { margin-bottom: 28px; }
 footer { font-size: 12px; opacity: .75; margin-top: 16px; overflow-wrap: anywhere; }
@@ -37,13 +37,13 @@ const frame = window.frameElement;
 if (frame) {
   const around = frame.ownerDocument.body;
   const theme = () => {
-    const light = around.dataset.jpThemeLight;
-    if (!light) return;
-    document.body.dataset.jpThemeLight = light;
-    document.documentElement.style.colorScheme = light === "true" ? "light" : "dark";
+    const jupyter = { true: "light", false: "dark" }[around.dataset.jpThemeLight];
+    if (jupyter) document.body.dataset.jpThemeLight = around.dataset.jpThemeLight;
+    const scheme = jupyter ?? getComputedStyle(frame).colorScheme;
+    if (scheme === "light" || scheme === "dark") document.documentElement.style.colorScheme = scheme;
   };
   theme();
-  new MutationObserver(theme).observe(around, { attributeFilter: ["data-jp-theme-light"] });
+  new MutationObserver(theme).observe(around, { attributeFilter: ["data-jp-theme-light", "class"] });
   const fit = () => { frame.style.height = `${Math.ceil(document.body.getBoundingClientRect().height)}px`; };
   new ResizeObserver(fit).observe(document.body);
 }
@@ -56,7 +56,7 @@ def offline(kind: type[AnyWidget]) -> type[AnyWidget]:
     return type(kind.__name__, (kind,), {"open": lambda self: None, "layout": traitlets.Any(None)})
 
 
-def page(widgets: Sequence[Any], title: str = "notebook_explain", notes: Sequence[str] = ()) -> str:
+def page(widgets: Sequence[Any], title: str = "notebook_explain", notes: Sequence[str] = (), width: int = 1100) -> str:
     """Return the text of an HTML page that shows widgets.
 
     Parameters
@@ -65,6 +65,8 @@ def page(widgets: Sequence[Any], title: str = "notebook_explain", notes: Sequenc
     title : str
     notes : sequence of str
         Lines at the foot of the page (plain text).
+    width : int
+        Pixels that the page may use at most.
     """
     modules: dict[str, dict[str, str]] = {}
     shown = []
@@ -80,10 +82,11 @@ def page(widgets: Sequence[Any], title: str = "notebook_explain", notes: Sequenc
         f'<meta http-equiv="Content-Security-Policy" content="{CSP}">'
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n"
-        f"<body><main><h1>{html.escape(title)}</h1><div id='app'></div><footer>{foot}</footer></main>\n"
+        f"<body><main style='max-width:{width:d}px'><h1>{html.escape(title)}</h1><div id='app'></div>"
+        f"<footer>{foot}</footer></main>\n"
         f"<script type='application/json' id='ne-data'>{data}</script>\n"
-        f"<script type='module'>{HOST.read_text(encoding='utf-8')}</script>\n"
-        f"<script type='module'>{_IN_A_CELL}</script></body></html>\n"
+        f"<script type='module'>{_IN_A_CELL}</script>\n"
+        f"<script type='module'>{HOST.read_text(encoding='utf-8')}</script></body></html>\n"
     )
 
 
@@ -107,8 +110,8 @@ def frame(text: str, picture: str, words: str, height: int = 640) -> str:
     return (
         "<div style='display:grid'>"
         f'<img alt="{said}" src="data:image/png;base64,{picture}" style="grid-area:1/1;max-width:100%">'
-        f'<iframe title="{said}" srcdoc="{html.escape(text, quote=True)}" '
-        f'style="grid-area:1/1;width:100%;height:{height}px;border:0"></iframe></div>'
+        f'<div style="grid-area:1/1"><iframe title="{said}" srcdoc="{html.escape(text, quote=True)}" '
+        f'style="display:block;width:100%;height:{height}px;border:0"></iframe></div></div>'
     )
 
 

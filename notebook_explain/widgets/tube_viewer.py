@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ class TubeViewer(anywidget.AnyWidget):
         if isinstance(state.get("layer"), str):
             state["layer"] = names.index(tubes.layer(state["layer"]).name)
         state.setdefault("layer", len(names) - 1)
-        state.setdefault("frame", _brightest_frame(tubes, state["layer"], state.get("target", 0)))
+        state.setdefault("frame", brightest_frame(tubes, state["layer"], state.get("target", 0)))
         super().__init__(**wire.state(tubes, title), **state)
 
     def close(self) -> None:
@@ -100,28 +101,37 @@ class TubeViewer(anywidget.AnyWidget):
 
     @traitlets.validate("frame", "layer", "target", "against")
     def _in_range(self, proposal: Any) -> int | None:
-        name, value = proposal["trait"].name, proposal["value"]
-        if value is None:
-            return None
+        name = proposal["trait"].name
         count = {"frame": len(self.frames), "layer": len(self.layers)}.get(name, len(self.targets))
-        if count and not 0 <= value < count:
-            raise traitlets.TraitError(f"{name} must lie in 0..{count - 1}, got {value}")
-        if name == "against" and count and self.targets[value]["probability"] is None:
-            raise traitlets.TraitError(
-                f"against must be a single class, got {value}: {self.targets[value]['name']!r} is a difference already"
-            )
-        return int(value)
+        return checked_place(name, proposal["value"], count, self.targets)
 
     @traitlets.validate(*BOUNDS)
     def _within(self, proposal: Any) -> float:
-        name, value = proposal["trait"].name, proposal["value"]
-        low, high = BOUNDS[name]
-        if not low <= value <= high:
-            raise traitlets.TraitError(f"{name} must lie in {low:g}..{high:g}, got {value}")
-        return float(value)
+        return checked_number(proposal["trait"].name, proposal["value"])
 
 
-def _brightest_frame(tubes: Tubes, layer: int, target: int) -> int:
+def checked_place(name: str, value: int | None, count: int, targets: Sequence[Mapping[str, Any]]) -> int | None:
+    """The index of one of ``count`` things; ``against`` must be a class, not a difference (TraitError otherwise)."""
+    if value is None:
+        return None
+    if count and not 0 <= value < count:
+        raise traitlets.TraitError(f"{name} must lie in 0..{count - 1}, got {value}")
+    if name.endswith("against") and count and targets[value]["probability"] is None:
+        raise traitlets.TraitError(
+            f"{name} must be a single class, got {value}: {targets[value]['name']!r} is a difference already"
+        )
+    return int(value)
+
+
+def checked_number(name: str, value: float) -> float:
+    """A number within the bounds of its trait, with or without a side's prefix (TraitError otherwise)."""
+    low, high = BOUNDS[name.split("_")[-1]]
+    if not low <= value <= high:
+        raise traitlets.TraitError(f"{name} must lie in {low:g}..{high:g}, got {value}")
+    return float(value)
+
+
+def brightest_frame(tubes: Tubes, layer: int, target: int) -> int:
     """The frame that holds the most evidence for the target: the one worth opening with."""
     if not (0 <= layer < len(tubes.layers) and 0 <= target < len(tubes.targets)):
         return 0

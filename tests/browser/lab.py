@@ -1,4 +1,4 @@
-"""A real JupyterLab on this machine: its server, a page in it, its cells, and the messages that cross its websocket."""
+"""A real JupyterLab or Notebook 7 on this machine: its server, a page in it, its cells, the messages on its websocket."""
 
 from __future__ import annotations
 
@@ -31,8 +31,11 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
 
 
 @contextmanager
-def server(folder: Path, theme: str = "JupyterLab Light") -> Iterator[str]:
-    """JupyterLab over ``folder / "work"`` on a free loopback port, as its address; everything it writes stays in ``folder``."""
+def server(folder: Path, theme: str = "JupyterLab Light", app: str = "jupyterlab") -> Iterator[str]:
+    """JupyterLab, or the app "notebook", over ``folder / "work"`` on a free loopback port, as its address.
+
+    Everything it writes stays in ``folder``.
+    """
     settings = folder / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (folder / "work").mkdir(exist_ok=True)
@@ -65,7 +68,7 @@ def server(folder: Path, theme: str = "JupyterLab Light") -> Iterator[str]:
     )
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options],
+            [sys.executable, "-m", app, *options],
             stdout=log,
             stderr=subprocess.STDOUT,
             env=environment,
@@ -97,7 +100,7 @@ def _answers(process: subprocess.Popen[bytes], url: str, log: Path, limit: float
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
-    raise RuntimeError(f"JupyterLab did not come up:\n{log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"the server did not come up:\n{log.read_text(errors='replace')[-2000:]}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -158,13 +161,15 @@ def _read(frame: str | bytes) -> tuple[str, dict[str, Any]]:
 class Notebook:
     """An open notebook, its kernel idle."""
 
-    def __init__(self, page: Page, address: str, name: str) -> None:
+    def __init__(self, page: Page, address: str, name: str, app: str = "lab/tree") -> None:
         self.page = page
-        page.goto(f"{address}/lab/tree/{name}?reset")
+        page.goto(f"{address}/{app}/{name}?reset")
         self.idle()
 
     def idle(self) -> None:
-        self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=40_000)
+        self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(
+            state="attached", timeout=40_000
+        )
 
     def cell(self, place: int) -> Locator:
         return self.page.locator(".jp-Notebook .jp-CodeCell").nth(place)

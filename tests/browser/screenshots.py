@@ -11,9 +11,11 @@ from typing import Any
 
 from playwright.sync_api import Browser
 
+from notebook_explain.display import compare
 from notebook_explain.explanations import Tubes
 from tests.browser import lab
 from tests.browser.driving import NO_WEBGL2, Viewer, chromium, edited, offline_page
+from tests.browser.pyramid_screenshots import pyramid_pages
 from tests.browser.worlds import COARSE, LAYERS, TWO_PATHWAYS, Layer, tubes
 
 HEIGHT = 760
@@ -185,6 +187,45 @@ def pages(browser: Browser, out: Path) -> Iterator[Path]:
             yield take(browser, path, out / f"{name}-montage.png", MONTAGE)
 
 
+def both(viewer: Viewer) -> None:
+    """Wait for the second of two viewers, which begins to draw when it comes into view."""
+    other = Viewer(viewer.page, 1)
+    other.root.locator(".ne-tools").scroll_into_view_if_needed()
+    other.wait("root.dataset.gl")
+    other.sharp()
+    other.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
+
+
+def _spoil_second(state: dict[str, Any]) -> None:
+    state["b_maps"][0] = {"$b64": "AAAA"}
+
+
+def pairs(browser: Browser, out: Path) -> Iterator[Path]:
+    """Two explanations side by side: two layers, two classes, two networks, and one that cannot be drawn."""
+    world, unsure = tubes(), tubes(probabilities=(0.21, 0.55))
+    tuned = dataclasses.replace(unsure, provenance=dataclasses.replace(unsure.provenance, model="the same, tuned"))
+    with tempfile.TemporaryDirectory() as folder:
+
+        def page(name: str, *given: Tubes, **state: Any) -> Path:
+            two = compare(*given, **state)
+            path = two.to_html(Path(folder) / f"{name}.html")
+            two.close()
+            return path
+
+        layers = page("layers", world, world, a_layer="stem")
+        for scheme in ("light", "dark"):
+            for width in (360, 900, 1400):
+                how: dict[str, Any] = {"width": width, "scheme": scheme}
+                yield take(browser, layers, out / f"compare-{scheme}-{width}.png", both, **how)
+        yield take(browser, layers, out / "compare-montage.png", MONTAGE, width=1400)
+        yield take(browser, edited(layers, _spoil_second), out / "compare-one-malformed.png", width=1400)
+        classes = page("classes", world, world, b_target=1)
+        yield take(browser, classes, out / "compare-classes.png", both, width=1400)
+        turned = after(lambda viewer: viewer.look("side"), slide(threshold=0.2), both)
+        networks = page("networks", world, tuned)
+        yield take(browser, networks, out / "compare-networks-linked.png", turned, width=1400, scheme="dark")
+
+
 def demo(browser: Browser, out: Path) -> Iterator[Path]:
     """The page of the bundled model and clip."""
     import notebook_explain
@@ -230,7 +271,7 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
-        for make in (pages, *([demo] if given.demo else []), *([in_lab] if given.lab else [])):
+        for make in (pages, pairs, pyramid_pages, *([demo] if given.demo else []), *([in_lab] if given.lab else [])):
             for picture in make(browser, given.out):
                 print(picture, flush=True)
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+import notebook_explain as ne
 from notebook_explain.explanations import Tubes
+from notebook_explain.widgets.page import frame
 from tests.browser.conftest import OpenPage
 from tests.browser.driving import NO_WEBGL2, Viewer, edited
 from tests.browser.worlds import tubes
@@ -64,12 +66,20 @@ def _montage(viewer: Viewer) -> None:
     viewer.wait("root.dataset.mode === 'montage'")
 
 
+def _lost(viewer: Viewer) -> None:
+    viewer.sharp()
+    viewer.root.locator("canvas.ne-tube").evaluate(
+        "canvas => canvas.getContext('webgl2').getExtension('WEBGL_lose_context').loseContext()"
+    )
+    viewer.wait("root.dataset.gl === 'lost'")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("do", [_shown, _drawer, _montage], ids=["tube", "drawer", "montage"])
+@pytest.mark.parametrize("do", [_shown, _drawer, _montage, _lost], ids=["tube", "drawer", "montage", "graphics-lost"])
 def test_axe_finds_nothing_wrong(
     open_page: OpenPage, path: Path, axe: str, scheme: str, do: Callable[[Viewer], None]
 ) -> None:
-    viewer = open_page(path, color_scheme=scheme)
+    viewer = open_page(path, 360 if do is _drawer else 640, color_scheme=scheme)
     do(viewer)
     assert wrongs(viewer, axe) == []
 
@@ -83,6 +93,23 @@ def test_axe_finds_nothing_wrong_with_an_error_or_without_webgl2(
 
     assert wrongs(open_page(edited(path, spoil), color_scheme=scheme, wait=SETTLED), axe) == []
     assert wrongs(open_page(path, color_scheme=scheme, script=NO_WEBGL2), axe) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_wrong_with_two_side_by_side(
+    open_page: OpenPage, world: Tubes, axe: str, scheme: str, tmp_path: Path
+) -> None:
+    two = ne.compare(world, world, titles=("before", "after"), b_target=1, b_layer=0)
+    path = two.to_html(tmp_path / "two.html")
+    two.close()
+    viewer = open_page(path, 900, color_scheme=scheme)
+    viewer.sharp()
+    assert wrongs(viewer, axe) == []
+
+    def spoil(state: dict[str, Any]) -> None:
+        state["b_maps"][0] = {"$b64": "AAAA"}
+
+    assert wrongs(open_page(edited(path, spoil), 900, color_scheme=scheme), axe) == []
 
 
 def test_every_control_is_reached_by_tab_and_shows_that_it_has_the_focus(open_page: OpenPage, path: Path) -> None:
@@ -131,3 +158,34 @@ def test_a_reader_hears_what_a_gesture_changed(open_page: OpenPage, path: Path) 
         ".map(e => e.getAttribute('aria-label') ?? e.textContent).filter(text => !text.trim())"
     )
     assert names == []
+
+
+def test_a_view_is_as_dark_as_the_place_where_it_stands(open_page: OpenPage, path: Path, tmp_path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    backs = {}
+    for scheme in ("light", "dark"):
+        page = tmp_path / f"{scheme}.html"
+        page.write_text(
+            text.replace("<div id='app'>", f"<div id='app' style='color-scheme:{scheme}'>"), encoding="utf-8"
+        )
+        for browser in ("light", "dark"):
+            viewer = open_page(page, color_scheme=browser)
+            backs[scheme, browser] = viewer.root.evaluate("root => getComputedStyle(root).backgroundColor")
+    assert backs["light", "light"] == backs["light", "dark"] == "rgb(255, 255, 255)"
+    assert backs["dark", "light"] == backs["dark", "dark"] == "rgb(27, 30, 35)"
+
+
+def test_in_a_host_that_wraps_frames_the_page_lies_over_its_picture_and_is_as_dark(
+    open_page: OpenPage, path: Path, tmp_path: Path
+) -> None:
+    """As marimo does: a frame gets an element of its own around it, and the document says that it is dark."""
+    shown = frame(path.read_text(encoding="utf-8"), "iVBORw0KGgo=", "a page")
+    host = tmp_path / "host.html"
+    wrapped = shown.replace("<iframe", "<div><iframe").replace("</iframe>", "</iframe></div>")
+    host.write_text(f"<!doctype html><html style='color-scheme:dark'><body>{wrapped}</body></html>", encoding="utf-8")
+    page = open_page(host, wait="iframe").page
+    inside = Viewer(page, within=page.locator("iframe").content_frame)  # type: ignore[arg-type]
+    inside.wait("root.dataset.ready")
+    assert inside.root.evaluate("root => getComputedStyle(root).backgroundColor") == "rgb(27, 30, 35)"
+    tops = [page.locator(name).evaluate("one => one.getBoundingClientRect().top") for name in ("img", "iframe")]
+    assert tops[0] == tops[1]

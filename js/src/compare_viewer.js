@@ -1,0 +1,115 @@
+// CompareViewer: two tube viewers of one clip side by side. They share the frame, the play and the camera; the layer, the
+// threshold and the class are each side's own, unless they are linked.
+import { Orbit } from "./camera.js";
+import { sidesOf } from "./compare_sides.js";
+import { followScheme, h, listen } from "./dom.js";
+import { readPosition } from "./position.js";
+import { readContent, StateError } from "./state.js";
+import createTubeViewer from "./tube_viewer.js";
+import { explained, verdict } from "./words.js";
+
+/** @typedef {import("./compare_sides.js").CompareModel} CompareModel */
+/** @typedef {ReturnType<typeof sidesOf>} Sides */
+
+const PLACES = ["first", "second"];
+/** What a side's heading speaks of. */
+const NAMED = ["size", "frames", "times", "layers", "maps", "targets", "caveats", "layer", "target", "against"];
+
+/** What a side shows now, in words; nothing where it cannot be read (its viewer says why). @param {Sides[0]} side */
+function shownBy(side) {
+  try {
+    const content = readContent(side);
+    const at = readPosition(side, content);
+    return [verdict({ ...explained(content, at), rival: null }), `layer ${content.layers[at.layer].name}`];
+  } catch (error) {
+    if (error instanceof StateError) return ["", ""];
+    throw error;
+  }
+}
+
+/** A place above each side: its title, and what it shows that the other does not. @param {CompareModel} model @param {Sides} sides @param {AbortSignal} signal */
+function createHeadings(model, sides, signal) {
+  const groups = sides.map(() => {
+    const [title, differs] = [h("b", {}), h("span", {})];
+    const heading = h("p", { class: "ne-side-title" }, title, differs);
+    return { title, differs, heading, element: h("div", { class: "ne-side", role: "group" }, heading) };
+  });
+  const show = () => {
+    const shown = sides.map(shownBy);
+    const titles = model.get("titles") ?? [];
+    for (const [k, { title, differs, heading, element }] of groups.entries()) {
+      const own = shown[k].filter((words, part) => words && words !== shown[1 - k][part]);
+      title.textContent = typeof titles[k] === "string" ? titles[k] : "";
+      differs.textContent = own.join(", ");
+      heading.hidden = !title.textContent && own.length === 0;
+      const words = [`${PLACES[k]} explanation`, title.textContent, ...own];
+      element.setAttribute("aria-label", words.filter(Boolean).join(", "));
+    }
+  };
+  listen(model, "change:titles", show, signal);
+  for (const side of sides) for (const name of NAMED) listen(side, `change:${name}`, show, signal);
+  show();
+  return groups.map(({ element }) => element);
+}
+
+/** The switch that makes both sides move as one. @param {CompareModel} model @param {Sides} sides @param {AbortSignal} signal */
+function createLink(model, sides, signal) {
+  const box = h("input", { type: "checkbox", "data-name": "linked" });
+  const show = () => {
+    box.checked = model.get("linked") === true;
+  };
+  const choose = () => {
+    model.set("linked", box.checked);
+    if (box.checked) for (const name of ["layer", "threshold"]) sides[1].follow(sides[0], name);
+    try {
+      model.save_changes();
+    } catch {
+      // The kernel is gone. The view lives without it.
+    }
+  };
+  box.addEventListener("change", choose, { signal });
+  listen(model, "change:linked", show, signal);
+  show();
+  return h("label", {}, box, " one layer and threshold for both, where both have that layer");
+}
+
+/** Keys on the switch are the viewers' as well: the first one answers. @param {HTMLElement} head @param {HTMLElement} first @param {AbortSignal} signal */
+function passKeys(head, first, signal) {
+  const pass = (/** @type {KeyboardEvent} */ event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.key === "Tab" || event.key === "Escape") return;
+    event.stopPropagation(); // a letter here must not be a command of the notebook
+    if (event.key === " " || event.key === "Enter") return;
+    const { key, shiftKey, repeat } = event;
+    const again = new KeyboardEvent(event.type, { key, shiftKey, repeat, cancelable: true });
+    if (!first.querySelector(".ne-tubes")?.dispatchEvent(again)) event.preventDefault();
+  };
+  for (const type of /** @type {const} */ (["keydown", "keyup"])) head.addEventListener(type, pass, { signal });
+}
+
+export default () => ({
+  /** @param {{model: CompareModel, el: HTMLElement, signal?: AbortSignal}} given */
+  render({ model, el, signal }) {
+    const life = new AbortController();
+    const end = () => life.abort();
+    if (signal?.aborted) return end;
+    signal?.addEventListener("abort", end, { once: true, signal: life.signal });
+    const sides = sidesOf(model);
+    const places = createHeadings(model, sides, life.signal);
+    const head = h(
+      "div",
+      { class: "ne-compare-head" },
+      createLink(model, sides, life.signal),
+      h("span", {}, "Each side is on its own scale: colours of the two do not compare."),
+    );
+    passKeys(head, places[0], life.signal);
+    const root = h("div", { class: "ne-compare", role: "group", "aria-label": "Two explanations of one clip" });
+    root.append(head, h("div", { class: "ne-pair" }, ...places));
+    el.append(root);
+    followScheme(root, el);
+    life.signal.addEventListener("abort", () => root.remove(), { once: true });
+    const orbit = new Orbit();
+    for (const [k, side] of sides.entries())
+      createTubeViewer().render({ model: side, el: places[k], signal: life.signal, orbit });
+    return end;
+  },
+});

@@ -1,0 +1,92 @@
+"""The viewers in a real Notebook 7 with a real kernel: a viewer, the page of a bare value, and two side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser import lab
+from tests.browser.driving import READY, Viewer, changed
+from tests.browser.lab import REPOSITORY, Messages, Notebook
+from tests.browser.test_lab import drag, inside
+
+CELLS = (
+    f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
+    "from tests.browser import worlds\nimport notebook_explain as ne\ntubes = worlds.tubes()\nviewer = tubes.view()\nviewer",
+    "tubes",
+    "two = ne.compare(tubes, tubes, a_layer=0)\ntwo",
+    "import json; print(json.dumps([viewer.frame, two.frame, two.a_threshold, two.b_threshold, two.linked]))",
+    "two.b_threshold = 0.25",
+)
+SHOW, TUBES, TWO, PRINT, SET = range(len(CELLS))
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("notebook")
+    (folder / "work").mkdir()
+    lab.write_notebook(folder / "work" / "viewer.ipynb", CELLS)
+    with lab.server(folder, app="notebook") as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1200, "height": 1100})
+    yield context.new_page()
+    context.close()
+
+
+def test_the_viewers_in_notebook_7(address: str, page: Page) -> None:
+    messages = Messages(page)
+    notebook = Notebook(page, address, "viewer.ipynb", "notebooks")
+    errors: list[str] = []  # from here on: Notebook has one of its own while it starts
+    page.on("pageerror", lambda error: errors.append(f"{error}\n{error.stack}"))
+    notebook.run_all()
+    viewer = Viewer(page, within=notebook.cell(SHOW))
+    viewer.root.and_(page.locator("[data-ready=true]")).wait_for(timeout=30_000)
+    notebook.idle()
+    viewer.sharp()
+    assert viewer.screenshot("tube").std() > 15
+    viewer.part("frame").press("ArrowLeft")
+    frame = viewer.number("frame")
+
+    # A bare value is its page, in a frame of its own.
+    notebook.cell(TUBES).scroll_into_view_if_needed()
+    inside(notebook.cell(TUBES)).locator(READY).wait_for(timeout=30_000)
+
+    # Two side by side: a drag says nothing until it ends, and moves its own side, or both where they share.
+    notebook.cell(TWO).scroll_into_view_if_needed()
+    sides = [Viewer(page, k, within=notebook.cell(TWO)) for k in (0, 1)]
+    for side in sides:
+        side.root.locator(".ne-tools").scroll_into_view_if_needed()
+        side.root.and_(page.locator("[data-ready=true]")).wait_for(timeout=30_000)
+        side.sharp()
+    for name, moved in (("frame", (True, True)), ("threshold", (True, False))):
+        sides[0].part(name).scroll_into_view_if_needed()
+        before, stood = [side.canvas("frame") for side in sides], sides[0].number(name)
+        messages.forget()
+        drag(page, sides[0].part(name), 0.1, 0.6, 12)
+        sides[0].shows(name, float(sides[0].part(name).input_value()))
+        assert sides[0].number(name) != stood
+        page.wait_for_timeout(300)  # what were to come would have come
+        assert (messages.sent, messages.received) == ([], []), f"messages while {name} was dragged"
+        now = [side.canvas("frame") for side in sides]
+        assert tuple(bool(changed(*pair).mean() > 0.005) for pair in zip(before, now, strict=True)) == moved
+        page.mouse.up()
+        page.wait_for_timeout(400)
+        assert len(messages.sent) == 1
+        assert messages.sent[0] < 2048
+
+    # Python knows all of it, and the side follows Python.
+    shown = [side.number("threshold") for side in sides]
+    wanted = [frame, sides[0].number("frame"), *shown, 0]
+    assert json.loads(notebook.run(PRINT)) == pytest.approx(wanted)
+    notebook.run(SET)
+    sides[1].root.scroll_into_view_if_needed()
+    sides[1].shows("threshold", 0.25)
+    assert sides[0].number("threshold") == shown[0]
+    assert errors == []

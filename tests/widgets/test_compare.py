@@ -1,0 +1,198 @@
+"""Two explanations side by side: what is one clip, what each side is called, what may be set, what travels."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import traitlets
+
+import notebook_explain as ne
+from notebook_explain import CompareViewer, display
+from notebook_explain.explanations import Tubes
+from tests.browser.worlds import tubes as world
+from tests.values import small_tubes
+
+SOURCES = Path(__file__).parents[2] / "js" / "src"
+
+
+def of_network(tubes: Tubes, **changes: Any) -> Tubes:
+    return dataclasses.replace(tubes, provenance=dataclasses.replace(tubes.provenance, **changes))
+
+
+def test_python_and_javascript_name_the_same_traits() -> None:
+    text = (SOURCES / "compare_sides.js").read_text()
+    block = re.search(r"@typedef \{Object\} CompareViewerState(.*?)\*/", text, re.S)
+    assert block
+    kinds = {name: kind for kind, name in re.findall(r"@property \{(.+?)\} (\w+)", block.group(1))}
+    traits = {name: trait for name, trait in CompareViewer.class_traits(sync=True).items() if not name.startswith("_")}
+    assert set(kinds) == set(traits) - {"layout", "tabbable", "tooltip"}
+    simple = {traitlets.Int: "number", traitlets.Float: "number", traitlets.Bool: "boolean", traitlets.Enum: "string"}
+    for name, kind in kinds.items():
+        wanted = simple.get(type(traits[name]))
+        assert kind == wanted + (" | null" if traits[name].allow_none else "") if wanted else kind.endswith("[]"), name
+
+
+def test_every_trait_of_a_tube_viewer_is_on_both_sides_or_shared() -> None:
+    single = set(ne.TubeViewer.class_trait_names(sync=True)) - {"title"}
+    compared = set(CompareViewer.class_trait_names(sync=True)) - {"titles", "linked"}
+    assert {re.sub("^[ab]_", "", name) for name in compared} == single
+    assert {name.replace("a_", "b_", 1) for name in compared if name.startswith("a_")} == {
+        name for name in compared if name.startswith("b_")
+    }
+
+
+def test_frames_travel_once_and_each_side_is_what_its_own_viewer_would_show() -> None:
+    a, b = small_tubes(), small_tubes(targets=1)
+    viewer, alone = ne.compare(a, b), (a.view(), b.view())
+    for name in ("size", "times", "frames"):
+        assert getattr(viewer, name) == getattr(alone[0], name)
+    for side, single in zip("ab", alone, strict=True):
+        for name in ("layers", "maps", "targets", "caveats", "layer", "threshold", "target", "against"):
+            assert getattr(viewer, f"{side}_{name}") == getattr(single, name), (side, name)
+    assert viewer.frame == alone[0].frame
+    for each in (viewer, *alone):
+        each.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "titles"),
+    [
+        ({}, ["a", "b"]),
+        ({"model": "Tuned"}, ["by hand", "Tuned"]),
+        (
+            {"model": "Tuned", "method": "SharpTubes", "knobs": {"order": 2}},
+            ["by hand · SaliencyTubes", "Tuned · SharpTubes · order=2"],
+        ),
+        ({"knobs": {"order": 2}}, ["a", "order=2"]),
+    ],
+)
+def test_sides_are_called_by_what_differs(changes: dict[str, Any], titles: list[str]) -> None:
+    viewer = ne.compare(world(), of_network(world(), **changes))
+    assert viewer.titles == titles
+    viewer.close()
+
+
+def test_sides_of_other_classes_are_called_by_them_unless_told_otherwise() -> None:
+    one, other = world(targets=("rolls",), probabilities=(0.9,)), world(targets=("flies",), probabilities=(0.1,))
+    for given, titles in ((None, ["rolls", "flies"]), (("before", ""), ["before", ""])):
+        viewer = ne.compare(one, other, titles=given)
+        assert viewer.titles == titles
+        viewer.close()
+    for wrong in ("ab", ["one"], ["one", 2]):
+        with pytest.raises(
+            ValueError, match=r'titles must be two texts, one for each side, as in \("before", "after"\), got'
+        ):
+            ne.compare(one, other, titles=wrong)  # type: ignore[arg-type]
+
+
+def test_first_values_by_name_for_one_side_or_for_both() -> None:
+    tubes = world()
+    viewer = ne.compare(
+        tubes, tubes, threshold=0.5, b_threshold=0.6, a_layer="stem", b_target="ball is thrown", frame=2
+    )
+    shown = [viewer.a_threshold, viewer.b_threshold, viewer.a_layer, viewer.b_layer, viewer.a_target, viewer.b_target]
+    assert shown == [0.5, 0.6, 0, 3, 0, 1]
+    assert (viewer.frame, viewer.linked) == (2, False)
+    viewer.close()
+    viewer = ne.compare(tubes, tubes, layer="stem", target="ball is thrown")
+    assert (viewer.a_layer, viewer.b_layer, viewer.a_target, viewer.b_target, viewer.linked) == (0, 0, 1, 1, True)
+    viewer.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("frame", 16, "frame must lie in 0..15, got 16"),
+        ("a_layer", -1, "a_layer must lie in 0..3, got -1"),
+        ("b_layer", 1, "b_layer must lie in 0..0, got 1"),
+        ("b_target", 2, "b_target must lie in 0..1, got 2"),
+        ("b_threshold", 1.5, "b_threshold must lie in 0..1, got 1.5"),
+        ("speed", 9, "speed must lie in 0.25..4, got 9.0"),
+        ("b_against", 1, "b_against must be a single class, got 1: 'ball is thrown' is a difference already"),
+    ],
+)
+def test_what_is_out_of_range_is_said_and_changes_nothing(name: str, value: Any, words: str) -> None:
+    a = world()
+    b = world(probabilities=(0.83, None))
+    b = dataclasses.replace(b, layers=b.layers[-1:])
+    with pytest.raises(traitlets.TraitError, match=f"^{re.escape(words)}$"):
+        ne.compare(a, b, **{name: value})
+    viewer = ne.compare(a, b)
+    before = getattr(viewer, name)
+    with pytest.raises(traitlets.TraitError, match=f"^{re.escape(words)}$"):
+        setattr(viewer, name, value)
+    assert getattr(viewer, name) == before
+    viewer.close()
+
+
+def test_what_does_not_exist_is_said_with_what_does() -> None:
+    tubes = world()
+    with pytest.raises(
+        TypeError, match=r"^compare has no 'c_layer'; it takes frame, .*a_layer, b_layer, .* and titles$"
+    ):
+        ne.compare(tubes, tubes, c_layer=1)
+    with pytest.raises(ValueError, match=r"^layer 'stm' is not in these tubes; they have stem, "):
+        ne.compare(tubes, tubes, b_layer="stm")
+    with pytest.raises(TypeError, match=r"^compare shows two explanations of one clip, such as tubes; b is ndarray$"):
+        ne.compare(tubes, tubes.clip.frames)  # type: ignore[arg-type]
+
+
+def test_two_clips_are_refused_with_what_differs() -> None:
+    a = world()
+    with pytest.raises(
+        ValueError, match=r"saw clips of 16x64x64 and 8x64x64 \(time x height x width\); adapt both to one size"
+    ):
+        ne.compare(a, world(frames=8))
+    frames = a.clip.frames.copy()
+    frames[3:5] += 1
+    with pytest.raises(ValueError, match=r"but 2 of the 16 frames differ \(.*\); explain the same clip twice"):
+        ne.compare(a, dataclasses.replace(a, clip=dataclasses.replace(a.clip, frames=frames)))
+    assert a.clip.times is not None
+    slower = dataclasses.replace(a.clip, times=a.clip.times * 2)
+    with pytest.raises(ValueError, match="but their frames are of different times; explain the same clip twice"):
+        ne.compare(a, dataclasses.replace(a, clip=slower))
+    # Elsewhere read again, or with no times known, it is the same clip.
+    again = dataclasses.replace(a.clip, frames=a.clip.frames.copy(), times=None, source="elsewhere")
+    ne.compare(a, dataclasses.replace(a, clip=again)).close()
+
+
+def test_the_page_holds_frames_once_both_sides_and_where_each_comes_from(tmp_path: Path) -> None:
+    a, b = world(), of_network(world(), model="Tuned")
+    viewer = ne.compare(a, b, titles=("before", "after"))
+    viewer.b_threshold = 0.7
+    path = viewer.to_html(tmp_path / "two.html", title="<before> & after")
+    text = path.read_text(encoding="utf-8")
+    data = json.loads(re.search(r"id='ne-data'>(.*?)</script>", text, re.S).group(1))  # type: ignore[union-attr]
+    (widget,) = data["widgets"]
+    assert list(data["modules"]) == [widget["module"]] == ["CompareViewer"]
+    assert len(widget["state"]["frames"]) == 16
+    assert widget["state"]["b_threshold"] == 0.7
+    assert "<title>&lt;before&gt; &amp; after</title>" in text
+    assert "before: SaliencyTubes of by hand; clip: a ball crosses a landscape" in text
+    assert "after: SaliencyTubes of Tuned; clip: a ball crosses a landscape" in text
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        viewer.to_html(tmp_path / "none" / "two.html")
+    viewer.close()
+
+
+def test_a_cell_run_again_closes_what_it_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = iter(range(9))
+    monkeypatch.setattr(display, "_cell", lambda: ("a cell", next(run)))
+    tubes = small_tubes()
+    made = [ne.compare(tubes, tubes) for _ in range(3)]
+    assert [viewer.comm is None for viewer in made] == [True, True, False]
+    made[-1].close()
+
+
+def test_opening_does_not_change_the_explanations() -> None:
+    a, b = small_tubes(), small_tubes()
+    kept = [layer.values.copy() for layer in a.layers]
+    ne.compare(a, b).close()
+    for layer, before in zip(a.layers, kept, strict=True):
+        np.testing.assert_array_equal(layer.values, before)
