@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 
-from benchmarks import browser, decoding, exports, real_people, sizes, tubes
+from benchmarks import browser, decoding, exports, pyramids, real_people, routing, sizes, tubes
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     tubes.main()
+    pyramids.main()
+    routing.main()
     sizes.main()
     decoding.main()
     exports.main()

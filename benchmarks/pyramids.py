@@ -1,18 +1,29 @@
-"""What a feature pyramid costs on an r3d_18-sized network at 16x112x112: routing once per model, then one per clip."""
+"""What a feature pyramid costs on an r3d_18-sized network at 16x112x112: routing once per model, then one per clip.
+
+And three layers back by the published rule, the way the released code goes (``released_way``), beside ours.
+"""
 
 from __future__ import annotations
 
-import json
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import torch
+from torch import Tensor
 
 import notebook_explain as ne
-from benchmarks.timing import line, ratio
+from benchmarks.timing import line, ratio, seconds
+from notebook_explain.methods.feature_pyramid import published_backstep, published_first
+from notebook_explain.methods.feature_pyramid.passing import Passed
+from notebook_explain.models import VideoModel
 from notebook_explain.models.connectivity import connections, route
+from notebook_explain.widgets import pyramid_wire
 from tests import zoo
 
 STATED = {"size": 112, "frames": 16, "mean": 0.45, "std": 0.225, "layout": "BCTHW"}
+THETA, TIMED = 0.6, 300  # of the published rule; expansions that are timed
+GOAL = 50
 
 
 def main(repeats: int = 5) -> None:
@@ -30,20 +41,77 @@ def main(repeats: int = 5) -> None:
         x = video.clone().requires_grad_()
         torch.autograd.grad(net(x)[0, 0], x)
 
-    middle, low, high, base = ratio(lambda: route(model), forward, repeats)
-    line("routing of all channels, once / forward", f"{middle:.2f} x  ({low:.2f} to {high:.2f})  of {base:.2f} s")
-    wired = connections(model)
-    line("channels whose origin is known", f"{wired.routed:.1%}")
+    def show(name: str, work: Callable[[], Any], goal: str = "") -> None:
+        middle, low, high, base = ratio(work, forward, repeats)
+        line(name, f"{middle:.2f} x  ({low:.2f} to {high:.2f})  = {middle * base:.2f} s", goal)
+
+    show("routing of all channels, once / forward", lambda: route(model))
+    line("channels whose origin is known", f"{connections(model).routed:.1%}")
     backward, *_ = ratio(both, forward, repeats)
     for how in ("exact", "fast", "gradient"):
         explainer = ne.FeaturePyramid(contribution=how)
-        middle, low, high, _ = ratio(lambda explainer=explainer: explainer(model, clip, 0), forward, repeats)
         goal = f"goal {3 + backward:.1f} (forward+backward {backward:.1f}, and 3)"
-        line(f"full depth, {how} / forward", f"{middle:.2f} x  ({low:.2f} to {high:.2f})", goal)
+        show(f"full depth, {how} / forward", lambda explainer=explainer: explainer(model, clip, 0), goal)
     found = ne.FeaturePyramid()(model, clip, 0)
-    size = len(json.dumps(found.to_json()))
     line("rows, units, edges", f"{len(found.rows)}, {len(found.units):,}, {len(found.edges):,}")
-    line("as JSON", f"{size / 1e6:.2f} MB")
+    line("on the wire, clip and all", f"{_bytes(pyramid_wire.state(found)) / 1e6:.2f} MB", "goal 2 MB (densenet121)")
+    _three_layers(model, clip)
+
+
+def _bytes(value: Any) -> int:
+    """Of a state: buffers as they are, the rest about as JSON has it."""
+    if isinstance(value, bytes):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(len(str(key)) + 3 + _bytes(entry) for key, entry in value.items())
+    return sum(map(_bytes, value)) if isinstance(value, (list, tuple)) else len(str(value)) + 1
+
+
+def _three_layers(model: VideoModel, clip: ne.Clip) -> None:
+    """Back-steps alone, the forward pass apart: the released way, the same rule here, and exact contributions."""
+    weights, means = _tape(model, clip)
+    first = published_first(weights[0].flatten(1).numpy(), 0, THETA)
+    steps = [first]
+    for weight, mean in zip(weights[1:], means, strict=True):  # every way counts: nothing is remembered
+        children = published_backstep(weight.numpy(), mean.numpy().reshape(-1, 1, 1, 1), sorted(set(steps[-1])), THETA)
+        steps.append([child for kernel in steps[-1] for child in children[kernel]])
+    expansions = 1 + len(steps[0]) + len(steps[1])
+    some = (steps[0] + steps[1])[:: max(1, expansions // TIMED)]
+    each = seconds(lambda: [released_way(weights[1], means[0], kernel, THETA) for kernel in some]) / len(some)
+    released = each * expansions
+    line("three layers back, the released way", f"{released:.2f} s for {expansions:,} expansions", f"{len(some)} timed")
+    for name, knobs in (("exact", {}), ("the published rule", {"mode": "paper", "theta": THETA, "most": 10_000})):
+        ours = min(_back(ne.FeaturePyramid(depth=3, **knobs), model, clip) for _ in range(3))
+        line(f"the released way / ours, {name}", f"{released / ours:.0f} x of {ours:.3f} s", f"goal {GOAL}")
+
+
+def _back(explainer: ne.FeaturePyramid, model: VideoModel, clip: ne.Clip) -> float:
+    """Seconds from the end of the forward pass to the pyramid."""
+    steps = list(explainer.stream(model, clip, 0))
+    return steps[-1].seconds - next(step.seconds for step in steps if step.stage == "pass")
+
+
+def _tape(model: VideoModel, clip: ne.Clip) -> tuple[list[Tensor], list[Tensor]]:
+    """Weights of the classifier and the two convolutions before it, and the channel means that these two read."""
+    wired = connections(model)
+    passed = Passed(wired)
+    model.run(model.fit(clip), (), lambda _: None, passed.around)
+    last = [("kernel", at) for at in range(len(wired.layers))][:-4:-1]
+    return [passed.calls[key].weight for key in last], [passed.levels[key][0].float() for key in last[1:]]
+
+
+def released_way(weight: Tensor, means: Tensor, kernel: int, theta: float) -> list[int]:
+    """One expansion as the released code goes about it: tap means anew for each kernel, then a loop over tensor scalars.
+
+    It also takes the means of the activation anew each time, which is not counted here.
+    """
+    taps = weight[kernel].mean((1, 2, 3))
+    scores = [k * a for k, a in zip(taps, means, strict=False)]
+    total = sum(scores)
+    shares = [score / total for score in scores]
+    low, high = min(shares), max(shares)
+    scaled = [(share - low) / (high - low) for share in shares]
+    return [at for at, share in enumerate(scaled) if share >= theta]
 
 
 if __name__ == "__main__":

@@ -131,6 +131,7 @@ def train_small(
     labels: Sequence[int],
     generator: torch.Generator,
     epochs: int = EPOCHS,
+    draw: Callable[[NDArray[np.uint8], torch.Generator], Tensor] | None = None,
 ) -> list[float]:
     """Train `net` in place, and leave it in eval mode.
 
@@ -139,13 +140,15 @@ def train_small(
     net : nn.Module
         From float (batch, 3, 16, 64, 64) to logits (batch, class).
     clips : sequence of uint8 arrays (time, 64, 64, 3)
-        Of any length from 46 frames on; an epoch draws one window from each.
+        Of any length from 46 frames on, or as `draw` needs them; an epoch draws once from each.
     labels : sequence of int
         Class index of each clip.
     generator : torch.Generator
         Where the order, windows, shifts, mirrors, gains and dropout are drawn from.
     epochs : int
         Fixed beforehand; nothing stops early.
+    draw : function
+        From a clip to float (3, 16, 64, 64); `augmented` by default.
 
     Returns
     -------
@@ -155,14 +158,14 @@ def train_small(
     steps = epochs * -(-len(clips) // BATCH)
     optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
-    wanted, losses = torch.tensor(labels), []
+    wanted, losses, draw = torch.tensor(labels), [], draw or augmented
     net.train()
     with torch.random.fork_rng(devices=[]):  # dropout knows the global generator only
         torch.default_generator.manual_seed(_draw(generator, 2**31))
         for _ in range(epochs):
             order, total = torch.randperm(len(clips), generator=generator), 0.0
             for chosen in order.split(BATCH):
-                x = torch.stack([augmented(clips[at], generator) for at in chosen.tolist()])
+                x = torch.stack([draw(clips[at], generator) for at in chosen.tolist()])
                 loss = F.cross_entropy(net(x), wanted[chosen], label_smoothing=0.05)
                 optimizer.zero_grad()
                 loss.backward()
@@ -181,14 +184,19 @@ def augmented(clip: NDArray[np.uint8], generator: torch.Generator) -> Tensor:
     """
     stride = TRAIN_STRIDES[_draw(generator, len(TRAIN_STRIDES))]
     room = len(clip) - (1 + (FRAMES - 1) * stride)
-    x = normalised(window(clip, _draw(generator, room + 1), FRAMES, stride)[None])
-    x = F.pad(x.flatten(1, 2), (SHIFT,) * 4, mode="replicate").unflatten(1, (3, FRAMES))[0]
-    top, left = _draw(generator, 2 * SHIFT + 1), _draw(generator, 2 * SHIFT + 1)
-    x = x[..., top : top + SIDE, left : left + SIDE]
+    x = shifted(window(clip, _draw(generator, room + 1), FRAMES, stride), generator)
     mirror, backwards, negative = (_draw(generator, 2) for _ in range(3))
     x = x.flip([axis for axis, turned in ((-1, mirror), (1, backwards)) if turned])
     gain = 0.7 + 0.6 * torch.rand((), generator=generator)
     return x * (-gain if negative else gain)
+
+
+def shifted(frames: NDArray[np.uint8], generator: torch.Generator) -> Tensor:
+    """Move a clip of 16 frames by a few pixels: float (3, 16, 64, 64)."""
+    x = normalised(frames[None])
+    x = F.pad(x.flatten(1, 2), (SHIFT,) * 4, mode="replicate").unflatten(1, (3, FRAMES))[0]
+    top, left = _draw(generator, 2 * SHIFT + 1), _draw(generator, 2 * SHIFT + 1)
+    return x[..., top : top + SIDE, left : left + SIDE]
 
 
 def _draw(generator: torch.Generator, below: int) -> int:

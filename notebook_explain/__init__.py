@@ -17,18 +17,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from notebook_explain import samples
+    from notebook_explain import layers, samples
     from notebook_explain.clip import Clip
-    from notebook_explain.display import to_html
+    from notebook_explain.display import compare, to_html
     from notebook_explain.explanations import ExplainError, Target, load
     from notebook_explain.methods import FeaturePyramid, SaliencyTubes
     from notebook_explain.models import VideoModel, adapt
     from notebook_explain.models.demo import demo_model
     from notebook_explain.one_call import demo, explain
-    from notebook_explain.widgets import TubeViewer
+    from notebook_explain.widgets import CompareViewer, TubeViewer
 
 _HOMES = {
     "Clip": "clip",
+    "CompareViewer": "widgets",
     "ExplainError": "explanations",
     "FeaturePyramid": "methods",
     "SaliencyTubes": "methods",
@@ -36,9 +37,11 @@ _HOMES = {
     "TubeViewer": "widgets",
     "VideoModel": "models",
     "adapt": "models",
+    "compare": "display",
     "demo": "one_call",
     "demo_model": "models.demo",
     "explain": "one_call",
+    "layers": "layers",
     "load": "explanations",
     "samples": "samples",
     "to_html": "display",
@@ -55,9 +58,12 @@ __all__ = [  # noqa: RUF022  in the order in which a person meets them
     "FeaturePyramid",
     "Target",
     "TubeViewer",
+    "CompareViewer",
     "load",
     "to_html",
+    "compare",
     "samples",
+    "layers",
     "ExplainError",
     "__version__",
 ]

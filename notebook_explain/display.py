@@ -8,34 +8,92 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from notebook_explain.explanations import Tubes
+from notebook_explain.explanations import Explanation, Pyramid, Tubes
 from notebook_explain.explanations.remarks import origin, shortened
 from notebook_explain.writing import replacing
 
 if TYPE_CHECKING:
-    from notebook_explain.widgets import TubeViewer
+    from notebook_explain.widgets import CompareViewer
 
 LARGEST_CELL = 2_000_000  # bytes; a notebook server drops outputs of more than 3 MB in three seconds
 _drawn: dict[str, tuple[Any, list[Any]]] = {}  # per cell: the run it belongs to, and the widgets that it drew
 
 
-def view(explanation: Tubes, **state: Any) -> TubeViewer:
+def view(explanation: Explanation, **state: Any) -> Any:
     """Return the widget that shows an explanation."""
-    from notebook_explain.widgets import TubeViewer
+    widget = _viewer(explanation)(explanation, **state)
+    _close_last_run(widget, *_cell())
+    return widget
 
-    return TubeViewer(explanation, **state)
+
+def _viewer(explanation: Explanation) -> Any:
+    """The kind of widget that shows this kind of explanation."""
+    from notebook_explain.widgets import PyramidViewer, TubeViewer
+
+    return PyramidViewer if isinstance(explanation, Pyramid) else TubeViewer
 
 
-def figure(explanation: Tubes, **options: Any) -> Any:
+def compare(a: Tubes, b: Tubes, *, titles: Sequence[str] | None = None, **state: Any) -> CompareViewer:
+    """Return the widget that shows two explanations of one clip side by side: two layers, classes, networks or methods.
+
+    They share the frame, the play and the camera; layer, threshold and class are each side's own. Its ``to_html(path)``
+    writes a page. Running the cell again closes the widget that its last run made.
+
+    Parameters
+    ----------
+    a, b : Tubes
+        Of the same frames at the same times; they may be the same.
+    titles : two str, optional
+        What the sides are called; by default what differs in network, method, its knobs and classes.
+    **state
+        First values, such as ``frame=3``, ``b_layer="layer3"``, or ``threshold=0.5`` for both sides; `CompareViewer`
+        lists them.
+
+    Returns
+    -------
+    CompareViewer
+
+    Raises
+    ------
+    TypeError, ValueError, traitlets.TraitError
+        Something else than tubes; explanations of two clips; a first value that does not exist or is out of range.
+
+    Examples
+    --------
+    ``ne.compare(tubes, tubes, a_layer="layer2", b_layer="layer4")``; ``ne.compare(before, after, titles=("before
+    fine-tuning", "after"))``.
+    """
+    from notebook_explain.widgets import CompareViewer
+
+    widget = CompareViewer(a, b, titles=titles, **state)
+    _close_last_run(widget, *_cell())
+    return widget
+
+
+def figure(explanation: Explanation, **options: Any) -> Any:
     """Return the matplotlib figure of an explanation."""
-    from notebook_explain.figures import paper
+    from notebook_explain.figures import paper, pyramid
 
+    if isinstance(explanation, Pyramid):
+        return pyramid.pyramid_figure(explanation, **options)
     return paper.tubes_figure(explanation, **options)
+
+
+def _picture(explanation: Explanation) -> bytes:
+    """A PNG for where nothing else can be shown."""
+    if isinstance(explanation, Pyramid):
+        from notebook_explain.figures.pyramid import pyramid_png
+
+        return pyramid_png(explanation)
+    from notebook_explain.figures import strip_png
+
+    return strip_png(explanation)
 
 
 def to_gif(explanation: Tubes, path: str | os.PathLike[str], **options: Any) -> Path:
@@ -59,17 +117,24 @@ def to_ipyvolume(explanation: Tubes, **options: Any) -> Any:
     return volume.tubes_volume(explanation, **options)
 
 
-def to_html(explanations: Tubes | Iterable[Tubes], path: str | os.PathLike[str], title: str | None = None) -> Path:
+def to_html(
+    explanations: Explanation | Iterable[Explanation],
+    path: str | os.PathLike[str],
+    title: str | None = None,
+    **state: Any,
+) -> Path:
     """Write one interactive HTML page of one or several explanations, one below the other.
 
     It opens anywhere, with no kernel and no network; an existing file is replaced as a whole.
 
     Parameters
     ----------
-    explanations : Tubes, or several of them
+    explanations : Tubes or Pyramid, or several of them
     path : path to a file
     title : str, optional
         Heading of the page, plain text; by default what is explained.
+    **state
+        How each of them opens, as for its `view`; it can be set to anything else on the page.
 
     Returns
     -------
@@ -77,21 +142,22 @@ def to_html(explanations: Tubes | Iterable[Tubes], path: str | os.PathLike[str],
 
     Raises
     ------
-    TypeError, ValueError, OSError
-        Something else than explanations; none at all; a folder that is not there.
+    TypeError, ValueError, traitlets.TraitError, OSError
+        Something else than explanations; none at all; a state that a viewer does not have; a folder that is not there.
     """
     path = Path(path)
-    shown = [explanations] if isinstance(explanations, Tubes) else list(explanations)
+    shown = [explanations] if isinstance(explanations, Explanation) else list(explanations)
     with replacing(path) as temporary:
-        temporary.write_text(_page(shown, title), encoding="utf-8")
+        temporary.write_text(_page(shown, title, state), encoding="utf-8")
     return path
 
 
-def _page(explanations: Sequence[Tubes], title: str | None) -> str:
-    from notebook_explain.widgets import TubeViewer
+def _page(
+    explanations: Sequence[Explanation], title: str | None, state: Mapping[str, Any] = MappingProxyType({})
+) -> str:
     from notebook_explain.widgets.page import offline, page
 
-    wrong = [type(other).__name__ for other in explanations if not isinstance(other, Tubes)]
+    wrong = [type(other).__name__ for other in explanations if not isinstance(other, Explanation)]
     if wrong:
         raise TypeError(f"a page shows explanations, such as tubes; got {', '.join(wrong)}")
     if not explanations:
@@ -99,19 +165,23 @@ def _page(explanations: Sequence[Tubes], title: str | None) -> str:
     alone = len(explanations) == 1
     widgets, notes = [], []
     for explanation in explanations:
-        heading = f"{_title(explanation)} ({explanation.clip.name})"
-        widgets.append(offline(TubeViewer)(explanation, title="" if alone else heading))
+        heading = f"{_title(explanation, state)} ({explanation.clip.name})"
+        widgets.append(offline(_viewer(explanation))(explanation, title="" if alone else heading, **state))
         notes += [line if alone else f"{heading}: {line}" for line in origin(explanation)]
-    whole = _title(explanations[0]) if alone else f"{len(explanations)} explanations"
+    whole = _title(explanations[0], state) if alone else f"{len(explanations)} explanations"
     return page(widgets, title or whole, notes)
 
 
-def _title(explanation: Tubes) -> str:
-    names = [repr(shortened(target.name, 80)) for target in explanation.targets]
+def _title(explanation: Explanation, state: Mapping[str, Any]) -> str:
+    """The question that a page answers: of the target that it opens at, where one is stated."""
+    shown = list(explanation.targets)
+    if isinstance(explanation, Tubes) and state.get("target") is not None:
+        shown = [shown[explanation.target_index(state["target"])]]
+    names = [repr(shortened(target.name, 80)) for target in shown]
     return f"Why {', '.join(names[:3])}{' …' if len(names) > 3 else ''}?"
 
 
-def mimebundle(explanation: Tubes) -> Any:
+def mimebundle(explanation: Explanation) -> Any:
     """What a cell shows: the page, which is saved with the notebook and alive without a kernel.
 
     Where that would be too large it is the widget, with a picture where no widget runs (GitHub, nbviewer); but the page
@@ -122,23 +192,21 @@ def mimebundle(explanation: Tubes) -> Any:
     if len(page.html) <= LARGEST_CELL or (cell is None and run is not None):
         return page._repr_mimebundle_()
     widget = view(explanation)
-    _close_last_run(widget, cell, run)
     shown = widget._repr_mimebundle_()
     data, metadata = shown if isinstance(shown, tuple) else (shown, {})
     return {**(data or {}), "text/plain": page.text, "image/png": page.png}, metadata
 
 
-def embed(explanation: Tubes, title: str | None = None) -> Embedded:
+def embed(explanation: Explanation, title: str | None = None) -> Embedded:
     """Return the page of an explanation, to stand in a cell."""
-    from notebook_explain.figures import strip_png
     from notebook_explain.widgets.page import frame
 
     words = f"{explanation.in_words()} ({explanation.clip.name})"
-    picture = base64.b64encode(strip_png(explanation)).decode()
+    picture = base64.b64encode(_picture(explanation)).decode()
     return Embedded(frame(_page([explanation], title), picture, words), picture, _named(explanation))
 
 
-def _named(explanation: Tubes) -> str:
+def _named(explanation: Explanation) -> str:
     """Its repr without the folders that the clip lies in: notebooks are passed on."""
     return repr(replace(explanation, clip=replace(explanation.clip, source=explanation.clip.name)))
 

@@ -6,6 +6,7 @@ import random
 import threading
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,9 @@ EXPLAINERS: dict[str, Callable[..., Any]] = {
     "one layer": ne.SaliencyTubes(layers=("layer2.0",)),
     "pyramid": ne.FeaturePyramid(depth=4),
     "pyramid by gradient": ne.FeaturePyramid(contribution="gradient", depth=4),
+    "pyramid as published": ne.FeaturePyramid(mode="paper"),
 }
+STREAMS = {name: explainer for name, explainer in EXPLAINERS.items() if hasattr(explainer, "stream")}
 STATED = {"size": 32, "frames": 8, "mean": zoo.MEAN, "std": zoo.STD, "layout": "BCTHW"}
 CLIP = zoo.random_clip(8, 32)
 
@@ -79,6 +82,63 @@ def test_a_model_is_as_found_after_adapting_and_explaining(explainer: Callable[.
     with manager():
         model = ne.adapt(net, **STATED)
         explainer(model, CLIP, 1 if isinstance(explainer, ne.FeaturePyramid) else [0, 1])  # a pyramid has one target
+    _assert_same(before, _trace(net))
+
+
+@pytest.mark.parametrize("context", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("explainer", STREAMS.values(), ids=STREAMS)
+def test_between_two_steps_of_a_stream_a_model_is_as_found_and_whoever_stops_cancels(
+    explainer: Any, context: Callable[..., Any]
+) -> None:
+    net = _lived_in()
+    before = _trace(net)
+    with context():
+        model = ne.adapt(net, **STATED)
+        here = {**before, "grad_mode": (torch.is_grad_enabled(), torch.is_inference_mode_enabled())}
+        steps = explainer.stream(model, CLIP, 1)
+        for _ in range(4):
+            next(steps)
+            _assert_same(here, _trace(net))
+        del steps
+    _assert_same(before, _trace(net))
+
+
+@pytest.mark.parametrize("explainer", STREAMS.values(), ids=STREAMS)
+def test_a_stream_tells_how_far_it_is_and_ends_with_what_a_call_gives(explainer: Any) -> None:
+    model = ne.adapt(zoo.ZOO["residual"].make(), **STATED)
+    steps = list(explainer.stream(model, CLIP, 1))
+    assert all(0 < step.done <= step.total for step in steps)
+    assert all(a.seconds <= b.seconds for a, b in pairwise(steps))
+    assert all(b.done == a.done + 1 for a, b in pairwise(steps) if a.stage == b.stage)
+    assert steps[-1].done == steps[-1].total
+    partial = [step.partial for step in steps if step.partial is not None]
+    assert repr(partial[-1]) == repr(explainer(model, CLIP, 1))
+    assert len({repr(each) for each in partial}) > 2, "it grows"
+
+
+@pytest.mark.parametrize("explainer", STREAMS.values(), ids=STREAMS)
+def test_a_stream_is_of_the_parameters_that_it_began_with(explainer: Any) -> None:
+    net = zoo.ZOO["residual"].make()
+    model = ne.adapt(net, **STATED)
+    expected = explainer(model, CLIP, 1)
+    steps = explainer.stream(model, CLIP, 1)
+    last = next(step for step in steps if step.partial is not None)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.mul_(-1)
+    for last in steps:  # noqa: B007
+        pass
+    assert last.partial.units == expected.units
+    assert last.partial.edges == expected.edges
+
+
+@pytest.mark.parametrize("name", zoo.BLOCKS)
+def test_networks_of_building_blocks_are_explained_and_left_as_found(name: str) -> None:
+    net = zoo.seeded(zoo.BLOCKS[name]).train()
+    before = _trace(net)
+    model = ne.adapt(net, **STATED)
+    for explainer in (ne.SaliencyTubes(), ne.SaliencyTubes(pooled=True), ne.FeaturePyramid(depth=4)):
+        explainer(model, CLIP, 1)
     _assert_same(before, _trace(net))
 
 

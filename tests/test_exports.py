@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ipywidgets.widgets.widget import _instances
+from traitlets import TraitError
 
 import notebook_explain as ne
 from notebook_explain import display
@@ -140,6 +141,35 @@ def test_one_explanation_is_a_page_by_either_door(tmp_path: Path) -> None:
     assert state_of(one)[0]["title"] == ""
 
 
+def test_a_page_opens_at_what_is_stated(tmp_path: Path) -> None:
+    stated = {"layer": "stem", "target": "class 1", "threshold": 0.75, "mode": "montage", "frame": 2}
+    text = small_tubes().to_html(tmp_path / "a.html", **stated).read_text(encoding="utf-8")
+    expected = {**stated, "layer": 0, "target": 1}
+    assert {name: state_of(text)[0][name] for name in stated} == expected
+    assert "<title>Why &#x27;class 1&#x27;?</title>" in text
+    assert len(state_of(text)[0]["targets"]) == 2, "the other class is on the page too"
+    text = ne.to_html([small_tubes(), small_tubes()], tmp_path / "b.html", "Two", **stated).read_text(encoding="utf-8")
+    assert [{name: state[name] for name in stated} for state in state_of(text)] == [expected] * 2
+    assert [state["title"] for state in state_of(text)] == ["Why 'class 1'? (by hand)"] * 2
+
+
+@pytest.mark.parametrize(
+    ("stated", "kind", "words"),
+    [
+        ({"layer": "steam"}, ValueError, "layer 'steam' is not in these tubes; they have stem, last"),
+        ({"target": "wave"}, ValueError, "target 'wave' is not among those computed"),
+        ({"threshold": 2}, TraitError, "threshold must lie in 0..1, got 2"),
+        ({"colour": "red"}, TypeError, "view has no 'colour'; it takes "),
+    ],
+)
+def test_a_page_that_cannot_open_so_is_not_written(
+    tmp_path: Path, stated: dict[str, Any], kind: type[Exception], words: str
+) -> None:
+    with pytest.raises(kind, match=re.escape(words)):
+        small_tubes().to_html(tmp_path / "a.html", **stated)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_page_of_nothing_or_of_something_else_is_refused_and_the_old_one_stays(tmp_path: Path) -> None:
     path = tmp_path / "p.html"
     path.write_text("of before")
@@ -201,7 +231,7 @@ def test_words_of_a_model_cannot_leave_the_place_of_the_page() -> None:
     text = bundle["text/html"]
     assert text.count("<iframe") == text.count("</iframe>") == 1
     assert "<script" not in text
-    assert re.fullmatch(r"<div [^<>]*><img [^<>]*><iframe [^<>]*></iframe></div>", text)
+    assert re.fullmatch(r"<div [^<>]*><img [^<>]*><div [^<>]*><iframe [^<>]*></iframe></div></div>", text)
 
 
 def test_an_embedded_page_is_told_in_a_line() -> None:

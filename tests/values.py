@@ -6,6 +6,7 @@ import numpy as np
 
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Geometry, LayerMap, Provenance, TargetResult, Tubes
+from notebook_explain.explanations.pyramids import Edge, Pyramid, Row, Unit
 
 
 def small_tubes(*, targets: int = 2, time: int = 6, size: int = 12, seed: int = 0) -> Tubes:
@@ -26,3 +27,32 @@ def small_tubes(*, targets: int = 2, time: int = 6, size: int = 12, seed: int = 
     )
     provenance = Provenance("by hand", {"pooled": False}, "none", {"size": size}, {"numpy": np.__version__}, 0.1, 1, 1)
     return Tubes(clip, results, layers, provenance)
+
+
+def small_pyramid(*, time: int = 6, size: int = 12, seed: int = 0) -> Pyramid:
+    """A class, three kernels, two channels of a sum, two kernels and a colour; random signed maps."""
+    rng = np.random.default_rng(seed)
+    tubes = small_tubes(time=time, size=size, seed=seed)
+
+    def maps(units: int, *grid: int) -> np.ndarray:
+        return rng.normal(size=(units, *grid)).astype(np.float32)
+
+    coarse, fine = (layer.geometry for layer in reversed(tubes.layers))
+    rows = (
+        Row("fc", "class", 4, (0,), 1.0, receptive_field=(99, 99, 99)),
+        Row("late", "kernel", 8, (1, 2, 3), 0.8, maps(3, 2, 3, 3), coarse, (5, 9, 9)),
+        Row("sum in late", "sum", 8, (4, 5), 0.7, maps(2, 2, 3, 3), coarse, (5, 7, 7)),
+        Row("early", "kernel", 4, (6, 7), 0.6, maps(2, time, 4, 4), fine, (3, 3, 3)),
+        Row("clip", "input", 3, (8,), 0.9, receptive_field=(1, 1, 1)),
+    )
+    channels = (0, 5, 2, 7, 1, 3, 0, 2, 1)
+    scores = (1.0, 0.5, 0.2, 0.1, 0.3, 0.1, 0.25, 0.05, 0.2)
+    of = [at for at, row in enumerate(rows) for _ in row.units]
+    units = tuple(Unit(*each, -1 if each[1] == 2 else 1) for each in zip(of, channels, scores, strict=True))
+    ends = ((1, 0), (2, 0), (3, 0), (4, 1), (4, 2), (5, 1), (6, 4), (6, 5), (7, 5), (6, 3), (8, 6))
+    kinds = ("conv",) * 5 + ("concat",) + ("identity",) * 3 + ("conv",) * 2
+    edges = tuple(
+        Edge(child, parent, 0.7 * (-1) ** (parent == 2), 0.1 + 0.08 * child + 0.01 * parent, kind)
+        for (child, parent), kind in zip(ends, kinds, strict=True)
+    )
+    return Pyramid(tubes.clip, tubes.targets[0], rows, units, edges, tubes.provenance)

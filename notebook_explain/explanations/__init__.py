@@ -4,17 +4,24 @@ from notebook_explain.explanations.errors import ExplainError
 from notebook_explain.explanations.evidence import DEFAULT_THRESHOLD, Kept, in_words, kept, percent
 from notebook_explain.explanations.files import load, save
 from notebook_explain.explanations.geometry import Geometry, stretch
+from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.provenance import Provenance
+from notebook_explain.explanations.pyramids import Pyramid
 from notebook_explain.explanations.targets import Target, TargetResult
 from notebook_explain.explanations.tubes import LayerMap, Tubes
+
+Explanation = Tubes | Pyramid
 
 __all__ = [
     "DEFAULT_THRESHOLD",
     "ExplainError",
+    "Explanation",
     "Geometry",
     "Kept",
     "LayerMap",
+    "Progress",
     "Provenance",
+    "Pyramid",
     "Target",
     "TargetResult",
     "Tubes",

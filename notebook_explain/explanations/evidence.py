@@ -188,16 +188,17 @@ def in_words(
     """
     other = {"for": "against", "against": "for"}[side]
     most = f"; most of the evidence is {other} it" if found.against > 0.5 else ""
-    head = _verdict(name, probability, rival)
+    head = verdict(name, probability, rival)
     if found.frames is None:
         return f"{head}: no evidence {side} it at this threshold{most}"
     return (
-        f"{head}: {percent(found.evidence)} of the evidence {side} it in {percent(found.volume, 1)} of the clip, "
+        f"{head}: {percent(found.evidence)} of the evidence {side} it in {percent(found.volume)} of the clip, "
         f"{_when(found, frames)}, {found.place}{most}"
     )
 
 
-def _verdict(name: str, probability: float | None, rival: tuple[str, float] | None) -> str:
+def verdict(name: str, probability: float | None, rival: tuple[str, float] | None) -> str:
+    """How sure the network is of a class, and of the best of the others."""
     if probability is None:
         return f"'{name}'"
     head = f"'{name}' {percent(probability)}"

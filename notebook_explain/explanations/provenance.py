@@ -21,7 +21,8 @@ class Provenance:
     model : str
         Class of the network, and its number of parameters.
     preprocessing : dict
-        Size, frames, mean, std and layout; ``"assumed"`` lists those that nobody stated.
+        Size (height, width; one number in older files), crop, frames, mean, std and layout; ``"assumed"`` lists those
+        that nobody stated.
     versions : dict
         Of this package, torch, numpy and Python.
     seconds : float

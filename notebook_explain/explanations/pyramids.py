@@ -2,97 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain.clip import Clip
-from notebook_explain.explanations.geometry import Geometry, stretch
+from notebook_explain.explanations import graphs, pyramid_words
+from notebook_explain.explanations.geometry import stretch
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.targets import TargetResult
+from notebook_explain.explanations.units import CLASS, INPUT, KERNEL, SUM, Edge, Row, Unit
+from notebook_explain.writing import replacing
 
-CLASS, KERNEL, SUM, INPUT = "class", "kernel", "sum", "input"
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A node of the pyramid: a class, a kernel, a channel of a sum, or a colour of the clip.
-
-    Attributes
-    ----------
-    row : int
-        Which of the pyramid's rows.
-    channel : int
-        Class index, kernel (output channel of its layer), channel of the sum, or colour (red 0, green 1, blue 2).
-    score : float in 0..1
-        How much of the class's positive evidence reaches it on the ways that are shown; the class has 1.
-    direction : int
-        1 when more of its output speaks for the class, -1 when less does (behind a norm with a negative weight, say).
-    """
-
-    row: int
-    channel: int
-    score: float
-    direction: int
-
-
-@dataclass(frozen=True)
-class Edge:
-    """From a child, nearer the clip, to its parent; both are places among the pyramid's units.
-
-    Attributes
-    ----------
-    child, parent : int
-    contribution : float
-        What the child adds to the parent, signed: to the mean of its pre-activation for "conv" and "concat", of the
-        sum for "identity". With ``contribution="gradient"``, to the score of the class by way of the parent.
-    share : float in 0..1
-        Of all that speaks for the class among what the parent reads, shown or not. Of a sum, this is local: what its
-        addends add on average, whatever the next layer makes of it.
-    kind : str
-        "conv", "identity" or "concat".
-    """
-
-    child: int
-    parent: int
-    contribution: float
-    share: float
-    kind: str
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """A layer's part of the pyramid.
-
-    Attributes
-    ----------
-    name : str
-        Of the convolution or linear layer, the sum, or "clip".
-    kind : str
-        "class", "kernel", "sum" or "input".
-    width : int
-        How many channels the layer has, shown or not.
-    units : tuple of int
-        Places among the pyramid's units, by descending score.
-    coverage : float in 0..1
-        How much of the positive evidence that leads from the units above into this layer the shown units carry; the
-        rest is that of its other channels.
-    maps : float32 array (unit, time, height, width), or None
-        What each unit puts out, after its norm and activation where it has them, at the layer's own resolution.
-    geometry : Geometry or None
-        Where the cells lie in the clip.
-    """
-
-    name: str
-    kind: str
-    width: int
-    units: tuple[int, ...]
-    coverage: float
-    maps: NDArray[np.float32] | None = None
-    geometry: Geometry | None = None
+__all__ = ["CLASS", "INPUT", "KERNEL", "SUM", "Edge", "Pyramid", "Row", "Unit"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +51,11 @@ class Pyramid:
             f"{self.clip!r})"
         )
 
+    @property
+    def targets(self) -> tuple[TargetResult, ...]:
+        """The one target, as every explanation tells its targets."""
+        return (self.target,)
+
     @cached_property
     def _above(self) -> tuple[tuple[int, ...], ...]:
         """The parents of each unit."""
@@ -134,11 +66,15 @@ class Pyramid:
 
     def row(self, which: str | int) -> Row:
         """A row by name or place (ValueError lists the names)."""
+        return self.rows[self.row_index(which)]
+
+    def row_index(self, which: str | int) -> int:
+        """Place of a row, by place or name (ValueError lists the names)."""
         names = [row.name for row in self.rows]
         if isinstance(which, int) and -len(names) <= which < len(names):
-            return self.rows[which]
+            return which % len(names)
         if which in names:
-            return self.rows[names.index(str(which))]
+            return names.index(str(which))
         raise ValueError(f"row {which!r} is not in this pyramid; it has {', '.join(names)}")
 
     def prune(self, threshold: float) -> tuple[int, ...]:
@@ -194,43 +130,94 @@ class Pyramid:
         together = np.einsum("u,uthw->thw", np.asarray(weights, np.float32), row.maps)
         return stretch(together, row.geometry, self.clip.size)
 
+    def in_words(self, unit: int | None = None, threshold: float = 0.0) -> str:
+        """One sentence: of the whole at a threshold, or of one unit by its place."""
+        if unit is not None:
+            return pyramid_words.of_unit(self, unit)
+        return pyramid_words.of_pyramid(self, self.prune(threshold))
+
     def to_json(self) -> dict[str, Any]:
         """The pyramid as a graph of plain values (no maps): ``nodes`` and ``links``, ready for ``json.dumps``."""
-        nodes = [
-            {
-                "id": at,
-                "row": unit.row,
-                "layer": self.rows[unit.row].name,
-                "kind": self.rows[unit.row].kind,
-                "channel": unit.channel,
-                "score": unit.score,
-                "direction": unit.direction,
-            }
-            for at, unit in enumerate(self.units)
-        ]
-        links = [
-            {"source": e.child, "target": e.parent, "contribution": e.contribution, "share": e.share, "kind": e.kind}
-            for e in self.edges
-        ]
-        rows = [{"name": r.name, "kind": r.kind, "width": r.width, "coverage": r.coverage} for r in self.rows]
-        return {"target": self.target.name, "logit": self.target.logit, "rows": rows, "nodes": nodes, "links": links}
+        return graphs.graph(self)
 
     def to_tree(self) -> dict[str, Any]:
         """The pyramid as a nested tree (``name``, ``children``), as D3's hierarchies read it.
 
         A unit with several parents hangs under the one that it gives the largest share to.
         """
-        best: dict[int, Edge] = {}
-        for edge in self.edges:
-            held = best.get(edge.child)
-            weight = edge.share * self.units[edge.parent].score
-            if held is None or weight > held.share * self.units[held.parent].score:
-                best[edge.child] = edge
-        branches: list[dict[str, Any]] = [
-            {"name": f"{self.rows[unit.row].name} {unit.channel}", "score": unit.score, "children": []}
-            for unit in self.units
-        ]
-        for child, edge in best.items():
-            branches[edge.parent]["children"].append(branches[child])
-        tops = [branch for at, branch in enumerate(branches) if at not in best]
-        return {"name": self.target.name, "children": tops}
+        return graphs.tree(self)
+
+    def write_json(self, path: str | os.PathLike[str], *, nested: bool = False) -> Path:
+        """Write the graph, or the nested tree, with its provenance as a JSON file; an existing file is replaced."""
+        path = Path(path)
+        text = graphs.text(self, nested=nested)
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        return path
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write everything to one .npz file (arrays and text, no pickle); ``notebook_explain.load`` reads it back."""
+        from notebook_explain.explanations.files import save
+
+        return save(self, path)
+
+    # The one sanctioned door from an explanation to the rooms that show it.
+
+    def view(self, **state: Any) -> Any:
+        """Return the viewer, a widget.
+
+        Parameters
+        ----------
+        **state
+            How it opens: ``threshold`` (0..1), ``row`` by name or place, ``selected`` (places of units), ``title``, and
+            the other traits of the viewer.
+        """
+        from notebook_explain import display
+
+        return display.view(self, **state)
+
+    def figure(
+        self, rows: int | list[str | int] | tuple[str | int, ...] = 6, units: int = 8, threshold: float = 0.0
+    ) -> Any:
+        """Return a matplotlib figure: rows of units with their maps over the frame, and the links between them.
+
+        Parameters
+        ----------
+        rows : int, or list of str and int
+            How many rows, evenly chosen from the class to the clip; or which, by name or place.
+        units : int
+            How many units of a row at most, those of the highest score; the rest is told as "others".
+        threshold : float in 0..1
+            As for ``prune``.
+        """
+        from notebook_explain import display
+
+        return display.figure(self, rows=rows, units=units, threshold=threshold)
+
+    def to_html(self, path: str | os.PathLike[str], title: str | None = None, **state: Any) -> Path:
+        """Write one interactive HTML page that opens anywhere, with no kernel and no network.
+
+        ``notebook_explain.to_html([tubes, pyramid], path)`` puts several explanations on one page.
+
+        Parameters
+        ----------
+        path : path to a file
+        title : str, optional
+            Heading of the page; by default what is explained.
+        **state
+            How it opens, as for `view`.
+        """
+        from notebook_explain import display
+
+        return display.to_html(self, path, title=title, **state)
+
+    def embed(self, title: str | None = None) -> Any:
+        """Return the page for the output of a cell: it is saved with the notebook, and lives without a kernel."""
+        from notebook_explain import display
+
+        return display.embed(self, title=title)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        from notebook_explain import display
+
+        return display.mimebundle(self)

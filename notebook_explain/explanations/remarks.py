@@ -12,8 +12,10 @@ import numpy as np
 
 from notebook_explain.explanations.evidence import percent, rival_of
 from notebook_explain.explanations.targets import TargetResult
+from notebook_explain.explanations.units import SUM
 
 if TYPE_CHECKING:
+    from notebook_explain.explanations.pyramids import Pyramid
     from notebook_explain.explanations.tubes import LayerMap, Tubes
 
 UNLIKELY = 0.1  # a probability below which one has to be told
@@ -21,12 +23,12 @@ COMPLETE = 0.05  # of the score: less missing than this needs no words
 LONGEST_NAME = 80  # letters of a label, where there is room for a sentence only
 
 
-def caveats(tubes: Tubes) -> list[str]:
+def caveats(explanation: Tubes | Pyramid) -> list[str]:
     """Whole sentences: that the clip is synthetic, that the model hardly believes in a target, what its making brought."""
     said = []
-    if tubes.clip.source.startswith("synthetic"):
-        said.append(f"The clip is a {tubes.clip.source}.")
-    for target in tubes.targets:
+    if explanation.clip.source.startswith("synthetic"):
+        said.append(f"The clip is a {explanation.clip.source}.")
+    for target in explanation.targets:
         if target.probability is None or target.probability >= UNLIKELY:
             continue
         rival = rival_of(target)
@@ -34,7 +36,15 @@ def caveats(tubes: Tubes) -> list[str]:
             "" if rival is None or rival[1] < UNLIKELY else f"; its first choice is {rival[0]!r} ({percent(rival[1])})"
         )
         said.append(f"The model gives {target.name!r} only {percent(target.probability)}{best}.")
-    return [*said, *tubes.provenance.caveats]
+    return [*said, *explanation.provenance.caveats]
+
+
+def pyramid_caveats(pyramid: Pyramid) -> list[str]:
+    """The caveats of a pyramid: those of every explanation, and what its numbers leave open."""
+    said = caveats(pyramid)
+    if any(row.kind == SUM for row in pyramid.rows):
+        said.append("What a kernel adds to a sum is counted there, whatever the next layer makes of it.")
+    return list(dict.fromkeys(said))
 
 
 def coarse(layer: LayerMap) -> list[str]:
@@ -80,11 +90,11 @@ def shortened(text: str, most: int) -> str:
     return f"{text[: (most - 2) // 2].rstrip()} … {text[len(text) - (most - 3) // 2 :].lstrip()}"
 
 
-def origin(tubes: Tubes) -> list[str]:
+def origin(explanation: Tubes | Pyramid) -> list[str]:
     """Method, model and clip; what it cost and what it was made with. No folders: they are nobody else's business."""
-    p = tubes.provenance
+    p = explanation.provenance
     versions = ", ".join(f"{name} {version}" for name, version in p.versions.items())
     return [
-        f"{p.method} of {p.model}; clip: {tubes.clip.name}",
+        f"{p.method} of {p.model}; clip: {explanation.clip.name}",
         f"{p.forwards} forward, {p.backwards} backward, {p.seconds:.2f} s; {versions}",
     ]

@@ -132,7 +132,8 @@ class Tubes:
         Parameters
         ----------
         **state
-            How it opens: ``layer`` and ``target`` by name or place, ``frame``, ``threshold`` (0..1), ``playing``, ``title``.
+            How it opens: ``layer`` and ``target`` by name or place, ``frame``, ``threshold`` (0..1), ``playing``, ``title``,
+            and the other traits of the viewer.
         """
         from notebook_explain import display
 
@@ -162,20 +163,28 @@ class Tubes:
 
         return display.figure(self, layer=layer, target=self.target_index(target), frames=frames, threshold=threshold)
 
-    def to_html(self, path: str | os.PathLike[str], title: str | None = None) -> Path:
+    def to_html(self, path: str | os.PathLike[str], title: str | None = None, **state: Any) -> Path:
         """Write one interactive HTML page that opens anywhere, with no kernel and no network.
 
         ``notebook_explain.to_html([one, other], path)`` puts several explanations on one page.
+
+        Parameters
+        ----------
+        path : path to a file
+        title : str, optional
+            Heading of the page; by default what is explained.
+        **state
+            How it opens, as for `view`: ``to_html(path, layer=0, threshold=0.6, mode="montage")``.
         """
         from notebook_explain import display
 
-        return display.to_html(self, path, title=title)
+        return display.to_html(self, path, title=title, **state)
 
     def embed(self, title: str | None = None) -> Any:
         """Return the page for the output of a cell: it is saved with the notebook, and lives without a kernel.
 
-        The widget that a cell shows by itself does not outlive its kernel in every notebook; this does, wherever HTML
-        is shown, and with it goes a picture for where it is not.
+        With it goes a picture for where HTML is not shown. A cell whose last line is the explanation shows the same,
+        unless the page is too large for a notebook's server: then it shows the widget, and this the page nevertheless.
         """
         from notebook_explain import display
 

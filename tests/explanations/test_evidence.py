@@ -47,7 +47,7 @@ def test_negative_evidence_is_not_counted() -> None:
     volume[0, 0, 0] = 3
     found = kept(volume, 3.0, 0.5)
     assert found.against == pytest.approx(0.7)
-    assert in_words("jog", 0.04, found, 2).startswith("'jog' 4.0 %: 100 % of the evidence for it in 12.5 % of the clip")
+    assert in_words("jog", 0.04, found, 2).startswith("'jog' 4.0 %: 100 % of the evidence for it in 13 % of the clip")
     assert in_words("jog", 0.0004, found, 2).startswith("'jog' under 0.1 %")
     assert in_words("jog", None, found, 2).endswith("; most of the evidence is against it")
 

@@ -104,7 +104,10 @@ def test_a_failed_save_leaves_the_old_file(saved: Path, monkeypatch: pytest.Monk
 def test_a_later_version_and_another_kind_are_refused(saved: Path) -> None:
     with pytest.raises(ValueError, match="it has version 2, this one reads 1; update notebook_explain"):
         ne.load(_rewritten(saved, header=lambda h: h | {"version": 2}))
-    with pytest.raises(ValueError, match="it holds 'pyramid', this version knows 'tubes'"):
+    for kind in ("concepts", ["tubes"], None):
+        with pytest.raises(ValueError, match="this version knows 'tubes' and 'pyramid'; update notebook_explain"):
+            ne.load(_rewritten(saved, header=lambda h, kind=kind: h | {"kind": kind}))
+    with pytest.raises(ValueError, match="damaged or not a file that save"):
         ne.load(_rewritten(saved, header=lambda h: h | {"kind": "pyramid"}))
     with pytest.raises(ValueError, match="not one of notebook_explain"):
         ne.load(_rewritten(saved, header=lambda h: [1, 2]))

@@ -173,6 +173,32 @@ def test_a_grouped_network_has_the_pyramid_of_its_dense_twin():
     np.testing.assert_allclose([n["score"] for n in one["nodes"]], [n["score"] for n in two["nodes"]], rtol=1e-6)
 
 
+def test_where_two_kernels_are_one_channel_what_it_adds_is_split_between_them():
+    class Larger(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.last = conv(3, 2), conv(3, 2), conv(2, 1, size=1)
+
+        def forward(self, x):
+            return self.last(torch.maximum(torch.relu(self.a(x)), torch.relu(self.b(x))))
+
+    torch.manual_seed(0)
+    net = Net(Larger(), 1).eval()
+    with torch.no_grad():
+        net.body.last.weight.fill_(0.5)
+        net.body.last.bias.fill_(5)
+        net.head.weight.fill_(1)
+    clip = zoo.random_clip(8, 16)
+    found = pyramid(net, clip=clip, mass=1.0)
+    x = torch.from_numpy(clip).permute(3, 0, 1, 2)[None].float() / 255
+    with torch.no_grad():
+        means = torch.maximum(torch.relu(net.body.a(x)), torch.relu(net.body.b(x))).mean((0, 2, 3, 4))
+    for name in ("body.a", "body.b"):
+        for at in found.row(name).units:
+            (edge,) = [edge for edge in found.edges if edge.child == at]
+            assert edge.contribution == pytest.approx(0.5 * float(means[found.units[at].channel]) / 2, rel=1e-4)
+
+
 def test_behind_a_negative_norm_the_children_are_those_that_make_less():
     body = nn.Sequential(conv(3, 4), nn.ReLU(), conv(4, 2, size=1), nn.BatchNorm3d(2), nn.ReLU())
     net = quiet(Net(body, 2))
@@ -263,6 +289,7 @@ def test_depth_and_most_limit_the_pyramid():
         ({"selection": "best"}, "selection must be one of"),
         ({"mass": 0}, "mass must lie above 0, up to 1, got 0"),
         ({"depth": 0}, "depth must be a whole number, 1 or more, got 0"),
+        ({"mode": "published"}, "mode must be one of 'corrected', 'paper', got 'published'"),
     ],
 )
 def test_wrong_knobs_are_told(knobs, words):

@@ -164,7 +164,7 @@ def test_provenance_tells_how_it_came_about() -> None:
     p = tubes.provenance
     assert "Grad-CAM" in p.method
     assert p.knobs == {"layers": None, "pooled": True}
-    assert p.preprocessing["size"] == 32
+    assert p.preprocessing["size"] == [32, 32]
     assert p.preprocessing["assumed"] == []
     assert set(p.versions) == {"notebook_explain", "torch", "numpy", "python"}
     assert "parameters" in p.model

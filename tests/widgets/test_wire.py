@@ -244,9 +244,10 @@ def test_no_front_end_hears_of_a_page_that_is_made(monkeypatch: pytest.MonkeyPat
     assert opened == []
 
 
-def test_running_a_cell_again_closes_what_its_last_run_drew(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = iter([("cell", 1), ("cell", 1), ("cell", 2), ("other", 3), ("cell", 4)])
-    monkeypatch.setattr(display, "_cell", lambda: next(runs))
+@pytest.mark.parametrize("show", [lambda: small_tubes()._repr_mimebundle_(), lambda: small_tubes().view()])
+def test_running_a_cell_again_closes_what_its_last_run_drew(monkeypatch: pytest.MonkeyPatch, show: Any) -> None:
+    now: list[tuple[str, int]] = []
+    monkeypatch.setattr(display, "_cell", lambda: now[-1])
     monkeypatch.setattr(display, "_drawn", {})
     monkeypatch.setattr(display, "LARGEST_CELL", 0)
     drawn = []
@@ -257,8 +258,9 @@ def test_running_a_cell_again_closes_what_its_last_run_drew(monkeypatch: pytest.
         return drawn[-1]
 
     monkeypatch.setattr(display, "view", remembering)
-    for _ in range(5):
-        small_tubes()._repr_mimebundle_()
+    for run in (("cell", 1), ("cell", 1), ("cell", 2), ("other", 3), ("cell", 4)):
+        now.append(run)
+        show()
     open_ = [widget.comm is not None for widget in drawn]
     assert open_ == [False, False, False, True, True]
 

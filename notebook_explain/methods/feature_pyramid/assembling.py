@@ -1,6 +1,9 @@
-"""From what a climb found to the pyramid: rows from the class down, units by score, their maps and where these lie."""
+"""From what a climb found to the pyramid, row by row: units by score, edges, their maps and where these lie."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,69 +11,82 @@ from torch import Tensor
 
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Geometry, Provenance, TargetResult
-from notebook_explain.explanations.pyramids import CLASS, Edge, Pyramid, Row, Unit
+from notebook_explain.explanations.pyramids import CLASS, INPUT, Edge, Pyramid, Row, Unit
 from notebook_explain.methods.feature_pyramid.climbing import Climb, Group
 from notebook_explain.methods.feature_pyramid.passing import Passed
 from notebook_explain.models import VideoModel
 from notebook_explain.models.connectivity import Connections
 
 
-def assembled(
-    model: VideoModel,
-    wired: Connections,
-    passed: Passed,
-    clip: Clip,
-    target: TargetResult,
-    groups: list[Group],
-    walk: Climb,
-    provenance: Provenance,
-) -> Pyramid:
-    """Put a pyramid together from the kept nodes of each group, in the order in which they were reached."""
-    tops = {step.parent[0] for step in walk.steps} - {step.child[0] for step in walk.steps} or set(groups[:1])
-    units: list[Unit] = []
-    rows: list[Row] = []
-    places: dict[tuple[Group, int], int] = {}
-    for at, group in enumerate(groups):
-        first = len(units)
+@dataclass(eq=False)
+class Assembly:
+    """A pyramid that grows from the class down: at any time, what it is made of so far is a pyramid.
+
+    Attributes
+    ----------
+    model, wired, passed : what the climb stands on
+    clip : Clip
+        The frames that the network saw.
+    target : TargetResult
+    told : function
+        Where the pyramid comes from, as of now.
+    """
+
+    model: VideoModel
+    wired: Connections
+    passed: Passed
+    clip: Clip
+    target: TargetResult
+    told: Callable[[], Provenance]
+    rows: list[Row] = field(default_factory=list)
+    units: list[Unit] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+    places: dict[tuple[Group, int], int] = field(default_factory=dict)
+
+    def pyramid(self) -> Pyramid:
+        """What is there."""
+        return Pyramid(self.clip, self.target, tuple(self.rows), tuple(self.units), tuple(self.edges), self.told())
+
+    def add(self, group: Group, walk: Climb) -> None:
+        """Add the kept nodes of a group, and the edges from them to what is there already."""
+        first, row = len(self.units), len(self.rows)
         for channel in walk.kept[group]:
-            places[group, channel] = len(units)
+            self.places[group, channel] = len(self.units)
             direction = -1 if walk.flows[group][channel] < 0 else 1
-            units.append(Unit(at, channel, min(1.0, walk.scores[group][channel]), direction))
-        kind = CLASS if group in tops else group[0]
-        maps, geometry = (None, None) if kind in (CLASS, "input") else _maps(model, wired, passed, clip, group, walk)
-        shown = tuple(range(first, len(units)))
-        rows.append(Row(_name(wired, group), kind, _width(wired, group), shown, walk.coverage(group), maps, geometry))
-    edges = tuple(
-        Edge(places[step.child], places[step.parent], step.contribution, step.share, step.kind)
-        for step in walk.steps
-        if step.child in places
-    )
-    return Pyramid(clip, target, tuple(rows), tuple(units), edges, provenance)
+            self.units.append(Unit(row, channel, min(1.0, walk.scores[group][channel]), direction))
+        shown = tuple(range(first, len(self.units)))
+        kind = group[0] if walk.steps[group] else CLASS  # nothing leads to a class
+        name, width, field = self._about(group)
+        maps, geometry = (None, None) if kind in (CLASS, INPUT) else self._maps(group, walk)
+        self.rows.append(Row(name, kind, width, shown, walk.coverage(group), maps, geometry, field))
+        self.edges += [
+            Edge(self.places[step.child], self.places[step.parent], step.contribution, step.share, step.kind)
+            for step in walk.steps[group]
+            if step.child in self.places
+        ]
 
+    def _about(self, group: Group) -> tuple[str, int, tuple[int, int, int] | None]:
+        """Name, width and receptive field."""
+        if group[0] == "input":
+            return "clip" if group[1] == 0 else f"clip, pathway {group[1]}", 3, (1, 1, 1)
+        if group[0] == "sum":
+            each = self.wired.sums[group[1]]
+            return each.name, each.channels, each.receptive_field
+        layer = self.wired.layers[group[1]]
+        return layer.name, layer.out_channels, layer.receptive_field
 
-def _name(wired: Connections, group: Group) -> str:
-    if group[0] == "input":
-        return "clip" if group[1] == 0 else f"clip, pathway {group[1]}"
-    return wired.layers[group[1]].name if group[0] == "kernel" else wired.sums[group[1]].name
-
-
-def _width(wired: Connections, group: Group) -> int:
-    if group[0] == "input":
-        return 3
-    return wired.layers[group[1]].out_channels if group[0] == "kernel" else wired.sums[group[1]].channels
-
-
-def _maps(
-    model: VideoModel, wired: Connections, passed: Passed, clip: Clip, group: Group, walk: Climb
-) -> tuple[NDArray[np.float32] | None, Geometry | None]:
-    """What the kept nodes put out, (unit, time, height, width), and where its cells lie; None without a place in the clip."""
-    axis = wired.sums[group[1]].axis if group[0] == "sum" else -1 - len(wired.layers[group[1]].kernel)
-    volume = _volume(passed.made[group], axis, len(clip))
-    if volume is None:
-        return None, None
-    maps = volume[walk.kept[group]].float().cpu().numpy()
-    site = wired.layers[group[1]].site if group[0] == "kernel" else wired.sums[group[1]].site
-    return maps, _geometry(model, site.module, maps.shape[1:], clip)
+    def _maps(self, group: Group, walk: Climb) -> tuple[NDArray[np.float32] | None, Geometry | None]:
+        """What the kept nodes put out, (unit, time, height, width), and where it lies; None without a place in the clip."""
+        if group[0] == "sum":
+            axis, site = self.wired.sums[group[1]].axis, self.wired.sums[group[1]].site
+        else:
+            layer = self.wired.layers[group[1]]
+            axis, site = -1 - len(layer.kernel), layer.site
+        volume = _volume(self.passed.made[group], axis, len(self.clip))
+        if volume is None:
+            return None, None
+        maps = volume[walk.kept[group]].float().cpu().numpy()
+        return maps, _geometry(self.model, site.module, maps.shape[1:], self.clip)
 
 
 def _volume(made: Tensor, axis: int, frames: int) -> Tensor | None:

@@ -61,13 +61,14 @@ class Climb:
         How much positive evidence reaches a node, and the same counted negative where less of the node is what helps.
     arrived : dict of group to float
         All the positive evidence that leads there, of nodes not chosen too.
-    steps : list of Step
+    steps : dict of group to list of Step
+        Those that lead to its nodes.
     """
 
     scores: dict[Group, dict[int, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
     flows: dict[Group, dict[int, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
     arrived: dict[Group, float] = field(default_factory=lambda: defaultdict(float))
-    steps: list[Step] = field(default_factory=list)
+    steps: dict[Group, list[Step]] = field(default_factory=lambda: defaultdict(list))
     kept: dict[Group, list[int]] = field(default_factory=dict)
 
     def coverage(self, group: Group) -> float:
@@ -103,7 +104,7 @@ def order(connections: Connections, tops: list[Group]) -> list[Group]:
 
 
 def climb(
-    connections: Connections,
+    groups: list[Group],
     tops: dict[Group, dict[int, float]],
     contributions: Contributions,
     choose: Callable[[Floats], NDArray[np.int64]],
@@ -115,7 +116,8 @@ def climb(
 
     Parameters
     ----------
-    connections : Connections
+    groups : list of Group
+        Each after all that read it (``order``).
     tops : dict of group to dict of channel to float
         Where to begin: score times direction.
     contributions : function
@@ -134,74 +136,99 @@ def climb(
         for channel, value in nodes.items():
             walk.scores[group][channel], walk.flows[group][channel] = abs(value), value
             walk.arrived[group] += abs(value)
-    for done, group in enumerate(order(connections, list(tops))):
+    for done, group in enumerate(groups):
         ranked = sorted(walk.scores[group], key=lambda at: (-walk.scores[group][at], at))
         walk.kept[group] = [at for at in ranked if walk.scores[group][at] > 0][:most]
         if walk.kept[group] and group[0] != "input" and (depth is None or done < depth):
-            operands = contributions(group, walk.kept[group])
-            for place, channel in enumerate(walk.kept[group]):
-                _expand(walk, group, place, channel, operands, choose, signed)
+            _expand(walk, group, contributions(group, walk.kept[group]), choose, signed)
         yield group, walk
 
 
 def _expand(
     walk: Climb,
     group: Group,
-    place: int,
-    channel: int,
     operands: list[Operand],
     choose: Callable[[Floats], NDArray[np.int64]],
     signed: bool,
 ) -> None:
-    """Share out one node's score among its children."""
-    direction = -1.0 if signed and walk.flows[group][channel] < 0 else 1.0
-    nodes, added, flows, kinds = _children(operands, place)
-    positive = (added * direction).clip(min=0)
-    total = positive.sum()
-    if total <= 0:
-        return
-    shares, score = positive / total, walk.scores[group][channel]
-    for kind, at in np.unique(nodes[:, :2], axis=0).tolist():
-        among = (nodes[:, 0] == kind) & (nodes[:, 1] == at)
-        walk.arrived[NODES[kind], at] += score * float(shares[among].sum())
-    for at in choose(shares).tolist():
-        kind, where, source = nodes[at].tolist()
-        child: Group = (NODES[kind], where)
-        given = score * float(shares[at])
-        walk.scores[child][source] += given
-        walk.flows[child][source] += given if flows[at] * direction >= 0 else -given
-        walk.steps.append(
-            Step((child, source), (group, channel), float(added[at]), float(shares[at]), KINDS[int(kinds[at])])
-        )
+    """Share out the scores of a group's kept nodes among their children."""
+    known: dict[tuple[int, ...], _Children] = {}  # kernels of one group of channels read the same
+    for place, channel in enumerate(walk.kept[group] if operands else ()):
+        first = tuple(int(operand.first[place]) for operand in operands)
+        if first not in known:
+            known[first] = _Children.of(operands, first)
+        read = known[first]
+        direction = -1.0 if signed and walk.flows[group][channel] < 0 else 1.0
+        added, flows = read.sums([operand.added[place] for operand in operands])
+        positive = (added * direction).clip(min=0)
+        total = positive.sum()
+        if total <= 0:
+            continue
+        shares, score = positive / total, walk.scores[group][channel]
+        for at, part in enumerate(np.bincount(read.group, shares, len(read.groups)).tolist()):
+            walk.arrived[read.groups[at]] += score * part
+        for at in choose(shares).tolist():
+            child, source = read.groups[read.group[at]], int(read.source[at])
+            given = score * float(shares[at])
+            walk.scores[child][source] += given
+            walk.flows[child][source] += given if flows[at] * direction >= 0 else -given
+            step = Step((child, source), (group, channel), float(added[at]), float(shares[at]), KINDS[read.kind[at]])
+            walk.steps[child].append(step)
 
 
-def _children(operands: list[Operand], place: int) -> tuple[NDArray[np.int64], Floats, Floats, NDArray[np.int64]]:
+@dataclass(frozen=True, eq=False)
+class _Children:
     """What one node reads, each child once.
 
-    Returns
-    -------
-    children (child, 3): node, at, channel
-    what each adds (child,)
-    the same, with the sign that the child's own output has in it (child,)
-    kind of the link (child,)
+    Attributes
+    ----------
+    groups : list of Group
+    group, source, kind : int64 arrays (child,)
+        Which of the groups, the channel there, the kind of the link.
+    channels : int64 array (link,)
+        Where among all channels that are read, those of the operands one after the other.
+    split : float64 array (link,)
+        Between how many nodes what the channel adds is split, evenly: where it merges several, nobody can tell whose it is.
+    sign : float64 array (link,)
+        Of the child's own output in what it adds.
+    child : int64 array (link,)
     """
-    found = []
-    for operand in operands:
-        links, first = operand.links, int(operand.first[place])
-        rows = np.arange(links.first[first], links.first[first + operand.added.shape[1]])
-        rows = rows[links.kind[rows] != GATE]
-        readers = links.reader[rows]
-        # Where a channel merges several nodes, what it adds is split evenly: nobody can tell whose it is.
-        adds = operand.added[place][readers - first] / np.bincount(readers)[readers] if len(rows) else np.empty(0)
-        signs = np.where(operand.levels[readers] < 0, -1.0, 1.0) * np.where(links.slope[rows] < 0, -1.0, 1.0)
-        keys = np.stack([links.node[rows], links.at[rows], links.source[rows]], axis=1)
-        found.append((keys, adds, adds * signs, links.kind[rows]))
-    keys, adds, flows, kinds = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    nodes, once, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    inverse = inverse.reshape(-1)
-    count = len(nodes)
-    sums = [np.asarray(np.bincount(inverse, each, count), np.float64) for each in (adds, flows)]
-    return nodes, sums[0], sums[1], kinds[once]
+
+    groups: list[Group]
+    group: NDArray[np.int64]
+    source: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    channels: NDArray[np.int64]
+    split: Floats
+    sign: Floats
+    child: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, operands: list[Operand], firsts: tuple[int, ...]) -> _Children:
+        """Of a node that begins to read each operand at these channels."""
+        found, before = [], 0
+        for operand, first in zip(operands, firsts, strict=True):
+            links, count = operand.links, operand.added.shape[1]
+            rows = np.arange(links.first[first], links.first[first + count])
+            rows = rows[links.kind[rows] != GATE]
+            readers = links.reader[rows]
+            sign = np.where(operand.levels[readers] < 0, -1.0, 1.0) * np.where(links.slope[rows] < 0, -1.0, 1.0)
+            keys = np.stack([links.node[rows], links.at[rows], links.source[rows]], axis=1)
+            split = np.bincount(readers, minlength=1)[readers].astype(np.float64)
+            found.append((keys, readers - first + before, split, sign, links.kind[rows]))
+            before += count
+        keys, channels, split, sign, kinds = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        nodes, once, child = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        groups, group = np.unique(nodes[:, :2], axis=0, return_inverse=True)
+        named = [(NODES[node], at) for node, at in groups.tolist()]
+        return cls(named, group.reshape(-1), nodes[:, 2], kinds[once], channels, split, sign, child.reshape(-1))
+
+    def sums(self, added: list[Floats]) -> tuple[Floats, Floats]:
+        """What each child adds to a node, and the same with the sign of the child's own output in it: (child,)."""
+        adds = np.concatenate(added)[self.channels] / self.split
+        count = len(self.source)
+        ours, theirs = (np.bincount(self.child, each, count) for each in (adds, adds * self.sign))
+        return ours.astype(np.float64), theirs.astype(np.float64)
 
 
 def _links(connections: Connections, group: Group) -> list[Links]:

@@ -11,10 +11,12 @@ small product per axis, whatever the stride, padding and dilation, and the sum o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import grad
 
 from notebook_explain.models.connectivity import Call
 
@@ -29,14 +31,16 @@ def tap_means(read: Tensor, made: Sequence[int], call: Call) -> Tensor:
     made : sizes of the output's axes of position
     """
     axes = len(call.kernel)
-    # Double precision, so that what is added up is exact to single precision even where things cancel.
-    means = read.detach().reshape(-1, *read.shape[-1 - axes :]).to(torch.float64).mean(0)
-    for axis, size in enumerate(made):
-        seen = _seen(means.shape[1], size, axis, call).to(means)
-        means = torch.tensordot(means, seen, ([1], [1])) / size  # the axis goes to the end, as that of the taps
-    if call.transposed:
-        return means  # each output position sees a tap of only one in `stride` inputs: the mean counts that
-    return means
+    seen = [_seen(read.shape[axis - axes], size, axis, call).to(read.device) for axis, size in enumerate(made)]
+    # Along the last axis in single precision, in which all of it lies: only there would a copy cost time. The rest in
+    # double precision, so that what is added up is exact to single precision even where things cancel.
+    fine = read.detach() if read.dtype == torch.float64 else read.detach().float()
+    along = fine.reshape(-1, read.shape[-1]) @ seen[-1].to(fine.dtype).T / made[-1]
+    means = along.reshape(-1, *read.shape[-1 - axes : -1], seen[-1].shape[0]).double().mean(0)
+    for each, size in zip(seen[:-1], made, strict=False):  # the axis goes to the end, as that of the taps
+        means = torch.tensordot(means, each.double(), ([1], [1])) / size
+    # Each tap of a transposed convolution sees one position in `stride`: the mean counts that.
+    return means.movedim(1, -1)
 
 
 def _seen(length: int, made: int, axis: int, call: Call) -> Tensor:
@@ -54,7 +58,9 @@ def _seen(length: int, made: int, axis: int, call: Call) -> Tensor:
 
 def channel_means(read: Tensor, axis: int) -> Tensor:
     """The mean of each channel over everything else: float64 (channel,)."""
-    return read.detach().movedim(axis, -1).flatten(0, -2).to(torch.float64).mean(0) if read.ndim > 1 else read.double()
+    fine = read.detach() if read.dtype == torch.float64 else read.detach().float()
+    others = [at for at in range(read.ndim) if at != axis % read.ndim]
+    return (fine.mean(others) if others else fine).double()
 
 
 def exact(call: Call, means: Tensor, kernels: Sequence[int]) -> Tensor:
@@ -77,27 +83,47 @@ def by_gradient(call: Call, read: Tensor, gradient: Tensor, kernels: Sequence[in
 
     The gradient of the score by W[i, j], times W[i, j], summed over taps: no pair is computed one by one.
     """
+    weight = chosen(call, kernels)
+    places = torch.as_tensor(list(kernels), device=weight.device)
+    if not call.kernel:
+        slope = gradient[..., places].reshape(-1, len(places)).T @ read.detach().reshape(-1, read.shape[-1])
+        return slope.double() * weight[..., 0]
+    if call.groups == 1 and not call.transposed:
+        return (
+            (_weight_gradient(call, read, gradient.index_select(-1 - len(call.kernel), places)) * weight)
+            .flatten(2)
+            .sum(2)
+        )
+    slope = _weight_gradient(call, read, gradient)
+    slope = _by_kernel(call, slope) if call.transposed else slope
+    return (slope[places] * weight).flatten(2).sum(2)
+
+
+def _weight_gradient(call: Call, read: Tensor, gradient: Tensor) -> Tensor:
+    """Of the score by the weights, in their shape but for as many kernels as there are gradients: float64."""
     assert call.weight is not None
-    places = torch.as_tensor(list(kernels), device=call.weight.device)
-    with torch.enable_grad():
-        weight = call.weight.detach().clone().requires_grad_()
-        if call.kernel:
-            made = _convolve(call, read.detach(), weight, gradient.shape[-len(call.kernel) :])
-        else:
-            made = F.linear(read.detach(), weight)
-        (slope,) = torch.autograd.grad(made, weight, gradient)
-    product = (slope * weight.detach()).double()
-    if call.transposed:
-        product = _by_kernel(call, product)
-    return product[places].flatten(2).sum(2) if product.ndim > 2 else product[places]
+    axes = len(call.kernel)
+    function: Any = {1: grad.conv1d_weight, 2: grad.conv2d_weight, 3: grad.conv3d_weight}[axes]
+    read, gradient = (part.detach().reshape(-1, *part.shape[-1 - axes :]) for part in (read, gradient))
+    if call.transposed:  # it is the other one turned round
+        padding = [before for before, _ in call.padding]
+        shape: Sequence[int] = call.weight.shape
+        slope: Tensor = function(gradient, shape, read, call.stride, padding, call.dilation, call.groups)
+        return slope.double()
+    pads = [side for before, after in reversed(call.padding) for side in (before, after)]
+    even = all(before == after for before, after in call.padding)
+    padding = [before if even else 0 for before, _ in call.padding]
+    shape = (gradient.shape[1], *call.weight.shape[1:])
+    read = read if even else F.pad(read, pads)
+    slope = function(read, shape, gradient, call.stride, padding, call.dilation, call.groups)
+    return slope.double()
 
 
 def chosen(call: Call, kernels: Sequence[int]) -> Tensor:
     """Weights of chosen kernels: float64 (kernel, input channel of its group, *taps)."""
     assert call.weight is not None
-    weight = call.weight.detach().double()
-    weight = _by_kernel(call, weight) if call.transposed else weight
-    picked = weight[torch.as_tensor(list(kernels), device=weight.device)]
+    weight = _by_kernel(call, call.weight.detach()) if call.transposed else call.weight.detach()
+    picked = weight[torch.as_tensor(list(kernels), device=weight.device)].double()
     return picked if call.kernel else picked[..., None]
 
 
@@ -115,21 +141,3 @@ def _own(call: Call, means: Tensor, kernels: Sequence[int]) -> Tensor:
     groups = torch.as_tensor(list(kernels), device=means.device) // (outputs // call.groups)
     own = grouped[groups]
     return own if call.kernel else own[..., None]
-
-
-def _convolve(call: Call, read: Tensor, weight: Tensor, made: Sequence[int]) -> Tensor:
-    axes = len(call.kernel)
-    if call.transposed:
-        least = [
-            (size - 1) * stride - before - after + dilation * (kernel - 1) + 1
-            for size, stride, (before, after), dilation, kernel in zip(
-                read.shape[-axes:], call.stride, call.padding, call.dilation, call.kernel, strict=True
-            )
-        ]
-        extra = [got - own for got, own in zip(made, least, strict=True)]
-        back = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}[axes]
-        padding = [before for before, _ in call.padding]
-        return back(read, weight, None, call.stride, padding, extra, call.groups, call.dilation)
-    pads = [side for before, after in reversed(call.padding) for side in (before, after)]
-    function = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[axes]
-    return function(F.pad(read, pads), weight, None, call.stride, 0, call.dilation, call.groups)

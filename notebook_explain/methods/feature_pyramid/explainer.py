@@ -13,6 +13,7 @@ ICCV Workshops 2019, arXiv:1909.08611. ``published`` holds the rule of its relea
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,18 +21,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from notebook_explain.explanations import ExplainError, TargetResult
+from notebook_explain.explanations import Provenance, TargetResult
+from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.pyramids import Pyramid
 from notebook_explain.methods.common import fitted, provenance
-from notebook_explain.methods.feature_pyramid.assembling import assembled
-from notebook_explain.methods.feature_pyramid.climbing import Climb, Group, Operand, climb
-from notebook_explain.methods.feature_pyramid.contributions import by_gradient, exact, fast
+from notebook_explain.methods.feature_pyramid import paper
+from notebook_explain.methods.feature_pyramid.assembling import Assembly
+from notebook_explain.methods.feature_pyramid.climbing import Climb, Group, Operand, climb, order
 from notebook_explain.methods.feature_pyramid.passing import Passed
+from notebook_explain.methods.feature_pyramid.reading import operands, tops_of
+from notebook_explain.methods.streaming import drained
 from notebook_explain.models import Recording, VideoModel, score_of
 from notebook_explain.models.connectivity import Connections, connections
 
 Floats = NDArray[np.float64]
+_Rows = tuple[int, Iterator[tuple[Group, Climb]], list[str]]
 CONTRIBUTIONS, SELECTIONS = ("exact", "fast", "gradient"), ("mass", "topk", "minmax")
+CORRECTED, PAPER = MODES = ("corrected", "paper")
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,11 @@ class FeaturePyramid:
         Units that a row keeps, those of the highest score.
     depth : int or None
         How many rows to go down; the whole network for None.
+    mode : str
+        "corrected", all of the above. "paper": the published rule with `theta`, three rows deep unless `depth` says
+        otherwise; `contribution`, `selection`, `mass` and `k` do not matter then. It shares these faults of the released
+        code: a negative sum turns the choice round, groups are mixed up, norms, sums and concatenations are not seen, the
+        first step does not look at the clip. It does not imitate the others (``paper`` lists both).
     """
 
     contribution: str = "exact"
@@ -63,11 +74,13 @@ class FeaturePyramid:
     theta: float = 0.6
     most: int = 64
     depth: int | None = None
+    mode: str = CORRECTED
 
     def __post_init__(self) -> None:
         for name, value, known in (
             ("contribution", self.contribution, CONTRIBUTIONS),
             ("selection", self.selection, SELECTIONS),
+            ("mode", self.mode, MODES),
         ):
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
@@ -80,7 +93,7 @@ class FeaturePyramid:
                 raise ValueError(f"{name} must be a whole number, 1 or more, got {value!r}")
 
     def __call__(self, model: VideoModel, clip: Any, target: Any = None) -> Pyramid:
-        """Explain one class of one clip.
+        """Explain one class of one clip; where that takes a while and somebody watches, under a progress bar.
 
         Parameters
         ----------
@@ -101,44 +114,71 @@ class FeaturePyramid:
         ExplainError
             The network has no convolutions that feed one another, or its classes come from no layer that can be seen.
         """
+        found: Pyramid = drained(self.stream(model, clip, target), "pyramid")
+        return found
+
+    def stream(self, model: VideoModel, clip: Any, target: Any = None) -> Iterator[Progress]:
+        """The same step by step: the pyramid so far after each row, from the class down.
+
+        Between two steps the model is as it was; whoever stops asking for the next one cancels the rest. The pyramid is
+        that of the parameters as they were in the forward pass.
+
+        Yields
+        ------
+        Progress
+            Stages "connections" (once for a model), "pass" and "rows"; ``partial`` is a Pyramid from the first row on.
+        """
         start = time.perf_counter()
         clip, seen = fitted(model, clip)
         if isinstance(target, (list, tuple)):
             raise TypeError("a pyramid has one target; make one for each: [explainer(model, clip, t) for t in targets]")
         wired = connections(model)
-        passed = Passed(wired, self.contribution == "gradient")
+        yield Progress("connections", 1, 1, time.perf_counter() - start)
+        how = self.contribution if self.mode != PAPER else PAPER
+        passed = Passed(wired, gradients=how == "gradient", taps=how == "exact")
 
-        def compute(recording: Recording) -> tuple[TargetResult, list[Group], Climb]:
+        def compute(recording: Recording) -> tuple[TargetResult, dict[Group, dict[int, float]]]:
             (one,) = model.resolve(recording.heads, target)
-            gradients = self._gradients(passed, score_of(recording, one)) if passed.gradients else {}
-            tops = _tops(wired, str(one.head), int(one.label), None if one.against is None else int(one.against.label))
-            rows, walk = self._climb(wired, passed, gradients, tops)
-            return model.results(recording, (one,))[0], rows, walk
+            passed.finish(score_of(recording, one))
+            against = None if one.against is None else int(one.against.label)
+            return model.results(recording, (one,))[0], tops_of(wired, str(one.head), int(one.label), against)
 
-        (result, rows, walk), said = model.run(seen, (), compute, passed.around)
-        caveats = (*model.caveats, *model.remarks(clip), *said, *wired.notes)
-        method = f"Class feature pyramid, {self.contribution} contributions"
-        told = provenance(method, self, model, start, int(passed.gradients), caveats)
-        return assembled(model, wired, passed, seen, result, rows, walk, told)
+        (result, tops), said = model.run(seen, (), compute, passed.around)
+        yield Progress("pass", 1, 1, time.perf_counter() - start)
+        total, rows, remarks = self._rows(wired, passed, tops)
+        caveats = (*remarks, *model.caveats, *model.remarks(clip), *said, *wired.notes)
 
-    def _climb(
-        self, wired: Connections, passed: Passed, gradients: dict[Group, torch.Tensor], tops: Any
-    ) -> tuple[list[Group], Climb]:
-        def contributions(group: Group, nodes: list[int]) -> list[Operand]:
-            return _operands(self.contribution, wired, passed, gradients, group, nodes)
+        def told() -> Provenance:
+            return provenance(self._method(), self, model, start, int(passed.gradients), caveats)
 
-        rows, walk = [], Climb()
-        signed = self.contribution != "gradient"
-        for group, found in climb(wired, tops, contributions, self._choose, self.most, self.depth, signed):
-            walk = found
+        assembly = Assembly(model, wired, passed, seen, result, told)
+        for done, (group, walk) in enumerate(_guarded(rows)):
             if walk.kept[group]:
-                rows.append(group)
-        return rows, walk
+                assembly.add(group, walk)
+            yield Progress("rows", done + 1, total, time.perf_counter() - start, assembly.pyramid())
 
-    def _gradients(self, passed: Passed, score: torch.Tensor) -> dict[Group, torch.Tensor]:
-        keys = [key for key, made in passed.raw.items() if made.requires_grad]
-        found = torch.autograd.grad(score, [passed.raw[key] for key in keys], allow_unused=True)
-        return {key: gradient for key, gradient in zip(keys, found, strict=True) if gradient is not None}
+    def _rows(self, wired: Connections, passed: Passed, tops: dict[Group, dict[int, float]]) -> _Rows:
+        """How many rows there will be at most, the rows, and what is to be said of them."""
+        if self.mode == PAPER:
+            (group, nodes), *others = tops.items()
+            if others or len(nodes) > 1:
+                raise ValueError("the published rule explains one class, not a difference; give one label or index")
+            layers, said = paper.path(wired, group, self.depth or paper.DEPTH)
+            down = paper.walk_down(passed, layers, next(iter(nodes)), self.theta, self.most)
+            return len(layers), down, [paper.CAVEAT, *said]
+
+        def contributions(group: Group, nodes: list[int]) -> list[Operand]:
+            return operands(self.contribution, wired, passed, group, nodes)
+
+        groups = order(wired, list(tops))
+        signed = self.contribution != "gradient"
+        rows = climb(groups, tops, contributions, self._choose, self.most, self.depth, signed)
+        return len(groups), rows, []
+
+    def _method(self) -> str:
+        if self.mode == PAPER:
+            return "Class feature pyramid, the published rule"
+        return f"Class feature pyramid, {self.contribution} contributions"
 
     def _choose(self, shares: Floats) -> NDArray[np.int64]:
         """Places of the children to follow, the largest first; none without positive evidence."""
@@ -154,53 +194,11 @@ class FeaturePyramid:
         return ranked[: int(np.searchsorted(carried, self.mass * carried[-1] - 1e-12)) + 1]
 
 
-def _tops(wired: Connections, head: str, label: int, against: int | None) -> dict[Group, dict[int, float]]:
-    """Where a pyramid begins: the kernels of the classifier that are the class, and those of one that is subtracted."""
-    tops: dict[Group, dict[int, float]] = {}
-    for index, sign in ((label, 1.0), (against, -1.0)):
-        if index is None:
-            continue
-        links = wired.heads.get(head)
-        found = [] if links is None or index >= len(links) else [each for each in links[index] if each.kind != "gate"]
-        if not found:
-            raise ExplainError(
-                "the logits come out of an operation that cannot be seen through, so no pyramid can begin there; "
-                "SaliencyTubes explain this model"
-            )
-        for link in found:
-            value = sign * (-1.0 if link.slope < 0 else 1.0) / len(found)
-            tops.setdefault((link.node, link.at), {})[link.channel] = value
-    total = sum(abs(value) for nodes in tops.values() for value in nodes.values())
-    return {group: {at: value / total for at, value in nodes.items()} for group, nodes in tops.items()}
-
-
-def _operands(
-    how: str, wired: Connections, passed: Passed, gradients: dict[Group, torch.Tensor], group: Group, nodes: list[int]
-) -> list[Operand]:
-    """What chosen nodes of a layer or sum read, and what each channel adds to them."""
-    if group not in passed.calls or (how == "gradient" and group not in gradients):
-        return []
-    call, places = passed.calls[group], np.array(nodes, np.int64)
-    levels = [each.cpu().numpy() for each in passed.levels[group]]
-    if group[0] == "sum":
-        each = wired.sums[group[1]]
-        added = levels
-        if how == "gradient":
-            slope = gradients[group].detach().double()
-            whole = [
-                (slope * read.double()).movedim(each.axis, -1).flatten(0, -2).sum(0) for read in passed.read[group]
-            ]
-            added = [one.cpu().numpy() for one in whole]
-        return [
-            Operand(addend.links, places, addend.sign * values[places][:, None], level)
-            for addend, values, level in zip(each.addends, added, levels, strict=True)
-        ]
-    layer = wired.layers[group[1]]
-    if how == "gradient":
-        pairs = by_gradient(call, passed.read[group][0], gradients[group], nodes)
-    elif how == "fast":
-        pairs = fast(call, passed.levels[group][0], nodes)
-    else:
-        pairs = exact(call, passed.means[group][0], nodes)
-    first = np.array([layer.reads(node).start for node in nodes], np.int64)
-    return [Operand(layer.links, first, pairs.cpu().numpy(), levels[0])]
+def _guarded(rows: Iterator[tuple[Group, Climb]]) -> Iterator[tuple[Group, Climb]]:
+    """Each row in a mode of ours, which is never the caller's between two of them."""
+    while True:
+        with torch.inference_mode(False), torch.no_grad():
+            found = next(rows, None)
+        if found is None:
+            return
+        yield found

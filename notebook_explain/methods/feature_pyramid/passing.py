@@ -21,27 +21,37 @@ class Passed:
 
     Attributes
     ----------
+    connections : Connections
+    gradients : bool
+        Whether gradients of the score are wanted.
+    taps : bool
+        Whether ``tap_means`` are: what "exact" needs.
     calls : dict of key to Call, without its operands
+        Their weights are copies: the user's own may change before the pyramid stands.
     levels : dict of key to float64 tensors (channel,), one for each operand
         The mean of each channel that is read.
     means : dict of key to float64 tensors, one for each operand
-        ``tap_means`` for convolutions, the levels for the others.
+        ``tap_means`` for convolutions where they are wanted, the levels for the others.
     raw : dict of key to tensor
-        What it put out, in the graph.
+        What it put out, in the graph, until the gradients are known.
     made : dict of key to tensor
         The same after its norm and activation.
     read : dict of key to tuple of tensor
         Its operands; kept for gradients only.
+    slopes : dict of key to tensor
+        Gradients of the score by what it put out.
     """
 
     connections: Connections
-    gradients: bool
+    gradients: bool = False
+    taps: bool = True
     calls: dict[Key, Call] = field(default_factory=dict)
     means: dict[Key, tuple[Tensor, ...]] = field(default_factory=dict)
     levels: dict[Key, tuple[Tensor, ...]] = field(default_factory=dict)
     made: dict[Key, Tensor] = field(default_factory=dict)
     raw: dict[Key, Tensor] = field(default_factory=dict)
     read: dict[Key, tuple[Tensor, ...]] = field(default_factory=dict)
+    slopes: dict[Key, Tensor] = field(default_factory=dict)
     _forms: dict[Any, Key] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -53,15 +63,24 @@ class Passed:
         """What has to be open while the shadow runs."""
         return watch(shadow, self._seen, self._named)
 
+    def finish(self, score: Tensor) -> None:
+        """Take the gradients of a score, where they are wanted, and let go of the graph."""
+        if self.gradients:
+            keys = [key for key, made in self.raw.items() if made.requires_grad]
+            found = torch.autograd.grad(score, [self.raw[key] for key in keys], allow_unused=True)
+            self.slopes = {key: slope for key, slope in zip(keys, found, strict=True) if slope is not None}
+        self.raw.clear()
+        self._forms.clear()
+
     def _seen(self, call: Call) -> Any:
         key = self._keys.get(call.site)
         if key is None:
             return None
         read = call.operands
-        self.calls[key] = replace(call, operands=())
+        weight = None if call.weight is None else call.weight.detach().clone()
+        self.calls[key] = replace(call, operands=(), weight=weight, bias=None)
         if self.gradients:
-            self.read[key] = tuple(tensor.detach().clone() for tensor in read)  # they may be overwritten
-
+            self.read[key] = tuple(map(self._kept, read)) if key[0] == "sum" else (self._kept(read[0], call.weight),)
         if key[0] == "sum":
             axis = self.connections.sums[key[1]].axis
             whole = torch.broadcast_tensors(*(tensor.detach() for tensor in read))  # type: ignore[no-untyped-call]
@@ -71,7 +90,7 @@ class Passed:
 
         def done(result: Tensor) -> Tensor:
             self.means[key] = self.levels[key]
-            if call.kernel:
+            if call.kernel and self.taps:
                 self.means[key] = (tap_means(read[0], result.shape[-len(call.kernel) :], call),)
             self.raw[key] = result
             follows = result.clone()  # what comes next may overwrite it in place
@@ -81,6 +100,11 @@ class Passed:
             return follows
 
         return done
+
+    @staticmethod
+    def _kept(read: Tensor, weight: Tensor | None = None) -> Tensor:
+        """An operand as it is now: a copy, but where autograd keeps it itself and refuses that it is overwritten."""
+        return read.detach() if weight is not None and weight.requires_grad else read.detach().clone()
 
     def _named(self, name: str, module: str, given: Any, result: Any) -> None:
         """Follow what a kernel puts out through its norm and activation."""

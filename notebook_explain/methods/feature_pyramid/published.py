@@ -63,7 +63,7 @@ def published_backstep(
             raise ValueError(f"there is no kernel {kernel}; this layer has 0 to {ends[-1] - 1}")
         at = int(np.searchsorted(ends, kernel, side="right"))
         row = branches[at][kernel - (ends[at] - len(branches[at]))]
-        children[int(kernel)] = _chosen(_scores(row, _seen(branches, at, means)), theta)
+        children[int(kernel)] = _chosen(published_scores(row, _seen(branches, at, means)), theta)
     return children
 
 
@@ -77,8 +77,7 @@ def published_first(classifier: Floats, target: int, theta: float) -> list[int]:
     theta : float in 0..1
         Least weight, scaled so that the whole matrix, all classes together, fills 0 to 1.
     """
-    scaled = (classifier - classifier.min()) / (classifier.max() - classifier.min())
-    return np.flatnonzero(scaled[target] >= theta).tolist()
+    return np.flatnonzero(scaled(classifier)[target] >= theta).tolist()
 
 
 def _seen(branches: list[Floats], at: int, means: Floats) -> Floats:
@@ -89,8 +88,14 @@ def _seen(branches: list[Floats], at: int, means: Floats) -> Floats:
     return means[first : first + branches[at].shape[1]]
 
 
-def _scores(row: Floats, means: Floats) -> Floats:
-    """The products p of one kernel's tap means and its input's means, grouped as published."""
+def published_scores(row: Floats, means: Floats) -> Floats:
+    """The products p of one kernel's tap means and its input's means, grouped as published: (channel,).
+
+    Parameters
+    ----------
+    row : float (input / groups, *taps)
+    means : float (input,)
+    """
     taps = row.reshape(len(row), -1).mean(axis=1)
     if len(means) % len(taps):
         raise ValueError(f"an activation of {len(means)} channels does not divide into groups of {len(taps)}")
@@ -98,8 +103,17 @@ def _scores(row: Floats, means: Floats) -> Floats:
     return scores
 
 
-def _chosen(scores: Floats, theta: float) -> list[int]:
+def shares_of(scores: Floats) -> Floats:
+    """The scaled scores r, 0 to 1; not a number where all are the same."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = scores / scores.sum()
-        scaled = (shares - shares.min()) / (shares.max() - shares.min())
-    return np.flatnonzero(scaled >= theta).tolist()  # not a number is never above it
+        return scaled(scores / scores.sum())
+
+
+def scaled(values: Floats) -> Floats:
+    """Shifted and stretched so that all of them together fill 0 to 1."""
+    result: Floats = (values - values.min()) / (values.max() - values.min())
+    return result
+
+
+def _chosen(scores: Floats, theta: float) -> list[int]:
+    return np.flatnonzero(shares_of(scores) >= theta).tolist()  # not a number is never above it

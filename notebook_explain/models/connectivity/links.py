@@ -138,6 +138,8 @@ class KernelLayer:
     transposed : bool
     links : Links
         Of its input channels.
+    receptive_field : (time, height, width) in frames and pixels, or None
+        What one cell sees of a clip without end; None where it cannot be known.
     """
 
     name: str
@@ -151,6 +153,7 @@ class KernelLayer:
     dilation: tuple[int, ...]
     transposed: bool
     links: Links
+    receptive_field: tuple[int, int, int] | None = None
 
     def reads(self, kernel: int) -> range:
         """Input channels that one kernel reads: all, or those of its group."""
@@ -184,6 +187,7 @@ class Sum:
     axis : int
         Axis of the channels in the sum's tensor.
     addends : two Addend, in the order of the operands
+    receptive_field : (time, height, width) in frames and pixels, or None
     """
 
     name: str
@@ -191,6 +195,7 @@ class Sum:
     channels: int
     axis: int
     addends: tuple[Addend, Addend]
+    receptive_field: tuple[int, int, int] | None = None
 
     def __repr__(self) -> str:
         return f"Sum({self.name!r}, {self.channels} channels)"

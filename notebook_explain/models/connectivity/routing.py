@@ -32,11 +32,12 @@ from notebook_explain.models.connectivity.links import (
     Sum,
 )
 from notebook_explain.models.connectivity.opening import JOINS, OpenGradients, Suspects
+from notebook_explain.models.connectivity.seeing import receptive_fields, with_fields
 from notebook_explain.models.connectivity.walking import Addition, Edge, Graph
 from notebook_explain.models.outputs import LastActivations, to_heads
 from notebook_explain.models.randomness import LocalRandomness
 from notebook_explain.models.shadow import likeness, on_shadow
-from notebook_explain.models.video_model import VideoModel
+from notebook_explain.models.video_model import VideoModel, stand_in
 
 _COLOURS = {"BCTHW": 1, "BTCHW": 2, "BTHWC": 4, "(BT)CHW": 1}  # axis of red, green and blue
 _CLOSED = frozenset(
@@ -87,6 +88,7 @@ def route(model: VideoModel) -> Connections:
 
     def on(shadow: nn.Module) -> Connections:
         with torch.inference_mode(False), torch.enable_grad():
+            fields = receptive_fields(shadow, stand_in(model.preprocessing, likeness(shadow).device))
             if shadow is not model.module:
                 _freeze(shadow)
             opened = True
@@ -98,7 +100,7 @@ def route(model: VideoModel) -> Connections:
             if found.suspects.sums:
                 _convict(found, found.suspects.guilty(_run(shadow, model, opened, seed=1).suspects))
         with torch.no_grad():
-            return _read(found)
+            return with_fields(_read(found), fields)
 
     return on_shadow(model.module, on)[0]
 
@@ -155,7 +157,7 @@ def _run(shadow: nn.Module, model: VideoModel, opened: bool, seed: int = 0) -> _
 def _noise(model: VideoModel, like: torch.Tensor, graph: Graph, seed: int) -> tuple[list[torch.Tensor], bool]:
     """A random clip in the layout that the network takes, where walks through the graph stop."""
     p = model.preprocessing
-    noise = torch.randn((1, 3, p.frames, p.size, p.size), generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn((1, 3, *p.shape), generator=torch.Generator().manual_seed(seed))
     inputs = p.arrange(noise.to(like.device, like.dtype))
     several = isinstance(inputs, list)
     tensors = [part.contiguous().requires_grad_().clone() for part in (inputs if several else [inputs])]
