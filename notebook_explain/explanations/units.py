@@ -25,8 +25,10 @@ class Unit:
     channel : int
         Class index, kernel (output channel of its layer), channel of the sum, or colour (red 0, green 1, blue 2).
     score : float in 0..1
-        How much of the class's positive evidence reaches it on the ways that are shown; the class has 1. By the
-        published rule: which share of the units above chose it.
+        How much of the class's positive evidence reaches it on the ways that are shown; the class has 1. With
+        ``contribution="gradient"``: what the units above that are shown owe to it in the class's score, all that it
+        speaks against them taken off, as a share of all that speaks for the class right below it (never above 1). By
+        the published rule: which share of the units above chose it.
     direction : int
         1 when more of its output speaks for the class, -1 when less does (behind a norm with a negative weight, say).
     """

@@ -63,6 +63,10 @@ class Climb:
         All the positive evidence that leads there, of nodes not chosen too.
     steps : dict of group to list of Step
         Those that lead to its nodes.
+    nets : dict of group to dict of channel to float
+        Of contributions to the class: all that kept nodes owe to a channel, for and against, chosen or not.
+    whole : float
+        Of contributions to the class: all that speaks for it right below.
     """
 
     scores: dict[Group, dict[int, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
@@ -70,6 +74,14 @@ class Climb:
     arrived: dict[Group, float] = field(default_factory=lambda: defaultdict(float))
     steps: dict[Group, list[Step]] = field(default_factory=lambda: defaultdict(list))
     kept: dict[Group, list[int]] = field(default_factory=dict)
+    nets: dict[Group, dict[int, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
+    whole: float = 0.0
+
+    def settle(self, group: Group) -> None:
+        """Score those that were chosen by their nets, now that all that read them are known."""
+        nets = self.nets[group]
+        self.scores[group] = defaultdict(float, {at: nets[at] / self.whole for at in self.scores[group]})
+        self.arrived[group] = sum(net for net in nets.values() if net > 0) / self.whole if self.whole > 0 else 0.0
 
     def coverage(self, group: Group) -> float:
         """How much of what leads to a group its kept nodes carry, 0 to 1."""
@@ -137,6 +149,8 @@ def climb(
             walk.scores[group][channel], walk.flows[group][channel] = abs(value), value
             walk.arrived[group] += abs(value)
     for done, group in enumerate(groups):
+        if not signed and group not in tops:
+            walk.settle(group)
         ranked = sorted(walk.scores[group], key=lambda at: (-walk.scores[group][at], at))
         walk.kept[group] = [at for at in ranked if walk.scores[group][at] > 0][:most]
         if walk.kept[group] and group[0] != "input" and (depth is None or done < depth):
@@ -153,6 +167,7 @@ def _expand(
 ) -> None:
     """Share out the scores of a group's kept nodes among their children."""
     known: dict[tuple[int, ...], _Children] = {}  # kernels of one group of channels read the same
+    nets: dict[tuple[int, ...], Floats] = {}
     for place, channel in enumerate(walk.kept[group] if operands else ()):
         first = tuple(int(operand.first[place]) for operand in operands)
         if first not in known:
@@ -160,10 +175,12 @@ def _expand(
         read = known[first]
         direction = -1.0 if signed and walk.flows[group][channel] < 0 else 1.0
         added, flows = read.sums([operand.added[place] for operand in operands])
+        nets[first] = nets.get(first, np.zeros(len(added))) + added
         positive = (added * direction).clip(min=0)
         total = positive.sum()
         if total <= 0:
             continue
+        walk.whole += 0.0 if walk.steps[group] else float(total)
         shares, score = positive / total, walk.scores[group][channel]
         for at, part in enumerate(np.bincount(read.group, shares, len(read.groups)).tolist()):
             walk.arrived[read.groups[at]] += score * part
@@ -174,6 +191,9 @@ def _expand(
             walk.flows[child][source] += given if flows[at] * direction >= 0 else -given
             step = Step((child, source), (group, channel), float(added[at]), float(shares[at]), KINDS[read.kind[at]])
             walk.steps[child].append(step)
+    for first, net in nets.items():
+        for at, value in enumerate(net.tolist()):
+            walk.nets[known[first].groups[known[first].group[at]]][int(known[first].source[at])] += value
 
 
 @dataclass(frozen=True, eq=False)
