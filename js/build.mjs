@@ -22,7 +22,7 @@ const shaders = {
 const here = dirname(fileURLToPath(import.meta.url));
 const target = resolve(here, "../notebook_explain/static");
 /** The views, and the bytes that each may have: the text travels with every instance of the widget. @type {Record<string, number>} */
-const VIEWS = { tube_viewer: 60_000 };
+const VIEWS = { tube_viewer: 60_000, compare_viewer: 60_000, pyramid_viewer: 84_000 };
 const LARGEST = Object.fromEntries(Object.entries(VIEWS).map(([view, bytes]) => [`${view}.js`, bytes]));
 
 const common = {

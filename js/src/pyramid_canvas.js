@@ -1,0 +1,214 @@
+// The picture of the pyramid. Only what is in sight is drawn, and a tile as finely as its size on the screen deserves.
+import { AGAINST, colourAt, cssColour, FOR } from "./colours.js";
+import { h } from "./dom.js";
+import { boxOf } from "./pyramid_layout.js";
+import { drawLinks } from "./pyramid_links.js";
+import { createTiles } from "./pyramid_tiles.js";
+import { countWords, shortName } from "./pyramid_words.js";
+import { percent } from "./words.js";
+
+/** @typedef {import("./pyramid_state.js").Content} Content */
+/** @typedef {import("./pyramid_layout.js").Layout} Layout */
+/** @typedef {import("./pyramid_layout.js").Band} Band */
+/** @typedef {import("./pyramid_layout.js").Box} Box */
+/** @typedef {import("./pyramid_sight.js").Eye} Eye */
+
+const INK = "#e6e9ee";
+const PALE = "#a9b1bd";
+const STAGE = "#14171c";
+const OTHERS = "#2c3139";
+const FINE = 10; // pixels of the screen from which a small row is drawn unit by unit
+const FONT = "11px system-ui, sans-serif";
+const LABEL = 12; // pixels of the screen: a tile's number needs twice that, a row's name as much
+
+/** A text of at most so many letters, its middle left out. @param {string} text @param {number} most */
+export const shortened = (text, most) =>
+  text.length <= most
+    ? text
+    : `${text.slice(0, Math.ceil(most * 0.4))}…${text.slice(text.length - Math.floor(most * 0.6) + 1)}`;
+
+/**
+ * @param {Content} content
+ * @param {import("./pyramid_graph.js").Graph} graph
+ * @param {ImageBitmap[]} bitmaps
+ * @param {HTMLCanvasElement} canvas
+ */
+export function createPicture(content, graph, bitmaps, canvas) {
+  const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true }); // far faster in software graphics
+  if (!context) throw new Error("this browser cannot draw on a canvas");
+  const tiles = createTiles(content, bitmaps);
+  /** @type {WeakMap<Band, HTMLCanvasElement>} */
+  const bars = new WeakMap();
+
+  /** @param {Box} box @param {Eye} eye @returns {Box | null} null out of sight */
+  const seen = (box, eye) => {
+    const [x, y, w, tall] = [eye.x(box.x), eye.y(box.y), box.w * eye.zoom, box.h * eye.zoom];
+    return box.w && x < eye.width && x + w > 0 && y < eye.height && y + tall > 0 ? { x, y, w, h: tall } : null;
+  };
+  /** @param {string} text @param {number} x @param {number} y @param {string} colour @param {string} [font] */
+  const write = (text, x, y, colour, font = FONT) => {
+    context.font = font;
+    context.fillStyle = colour;
+    context.fillText(text, x, y);
+  };
+
+  /** @param {Band} band @param {Box} box */
+  const drawOthers = (band, box) => {
+    context.fillStyle = OTHERS;
+    context.fillRect(box.x, box.y, box.w, box.h);
+    if (!band.large || box.w < 36 || box.h < 2.2 * LABEL) return;
+    write("others", box.x + 6, box.y + box.h / 2 - 3, PALE);
+    write(percent(1 - band.coverage), box.x + 6, box.y + box.h / 2 + 11, INK);
+  };
+
+  /** @param {number} unit @param {Box} box @param {number} most the largest score of its row @param {boolean} coarse */
+  const drawLabel = (unit, box, most, coarse) => {
+    const { score, direction } = content.units;
+    const part = most ? score[unit] / most : 0;
+    const thick = Math.min(4, 0.09 * box.h);
+    context.fillStyle = cssColour(colourAt(direction[unit] < 0 ? AGAINST : FOR, 0.55));
+    context.fillRect(box.x, box.y + box.h - thick, box.w * part, thick);
+    if (coarse || box.h < 2.2 * LABEL || content.rows[content.units.row[unit]].kind === "class") return;
+    const name = shortName(content, unit).replace(/^\D+(?=\d)/, "");
+    const words = box.w >= 62 ? percent(score[unit]).replace("under ", "<") : "";
+    context.fillStyle = "#14171cb8";
+    context.fillRect(box.x, box.y, box.w, LABEL + 3);
+    write(name, box.x + 3, box.y + LABEL, INK, `600 ${FONT}`);
+    context.textAlign = "right";
+    write(words, box.x + box.w - 3, box.y + LABEL, PALE);
+    context.textAlign = "left";
+  };
+
+  /** @param {number} unit @param {number} most @param {Box} box @param {CanvasRenderingContext2D} [into] */
+  const drawPart = (unit, most, { x, y, w, h: tall }, into = context) => {
+    const { score, direction } = content.units;
+    const strength = most ? 0.1 + 0.65 * (score[unit] / most) : 0;
+    into.fillStyle = cssColour(colourAt(direction[unit] < 0 ? AGAINST : FOR, strength));
+    into.fillRect(x, y, Math.max(w - (w > 3 ? 0.6 : 0), 0.4), tall);
+  };
+  /** A small row's bar, drawn once: of a hundred rows of dozens each, every rectangle would cost. @param {Band} band @param {Layout} layout */
+  const barOf = (band, { boxes, left, width }) => {
+    const known = bars.get(band);
+    if (known) return known;
+    const made = h("canvas", { width: width - left - 8, height: 1 });
+    const into = made.getContext("2d", { willReadFrequently: true });
+    for (const unit of band.units) {
+      const { x, w } = boxOf(boxes, unit);
+      if (into) drawPart(unit, content.units.score[band.units[0]], { x: x - left, y: 0, w, h: 1 }, into);
+    }
+    bars.set(band, made);
+    return made;
+  };
+
+  /** @param {Band} band @param {Eye} eye @param {Layout} layout @param {Sight} sight @param {boolean} coarse */
+  const drawBand = (band, eye, layout, { near, frame }, coarse) => {
+    const most = band.units.length ? content.units.score[band.units[0]] : 0;
+    const others = band.others && seen(band.others, eye);
+    if (others) drawOthers(band, others);
+    const whole = { x: layout.left, y: band.y, w: layout.width - layout.left - 8, h: band.h };
+    const asBar = !band.large && band.h * eye.zoom < FINE && seen(whole, eye);
+    if (asBar) {
+      context.globalAlpha = near.size ? 0.4 : 1;
+      context.drawImage(barOf(band, layout), asBar.x, asBar.y, asBar.w, asBar.h);
+      context.globalAlpha = 1;
+    }
+    for (const unit of band.units) {
+      const dim = near.size > 0 && !near.has(unit);
+      if (asBar && (dim || !near.size)) continue;
+      const box = seen(boxOf(layout.boxes, unit), eye);
+      if (!box) continue;
+      if (!band.large || !tiles.draw(context, unit, frame, box)) drawPart(unit, most, box);
+      if (dim) {
+        context.fillStyle = "#14171c99";
+        context.fillRect(box.x, box.y, box.w, box.h);
+      }
+      if (band.large) drawLabel(unit, box, most, coarse);
+    }
+  };
+
+  /** The names of the layers, in the margin, or above their tiles where there is none. @param {Band} band @param {Eye} eye @param {number} left @param {Sight} sight */
+  const drawName = ({ row, y, h: tall, large, open, units, coverage }, eye, left, { row: chosen }) => {
+    const [top, high] = [eye.y(y), tall * eye.zoom];
+    if (top > eye.height || top + high < 0) return;
+    const { name, kind } = content.rows[row];
+    const bold = row === chosen ? "600 " : "";
+    const said = countWords(content, row, units.length);
+    if (left < 100) {
+      if (!large || kind === "class") return;
+      const text = `${open ? "▾" : "▸"} ${shortened(name, 26)} · ${percent(coverage)}`;
+      context.font = bold + FONT;
+      context.fillStyle = "#14171cc0";
+      context.fillRect(left - 2, top - 15, context.measureText(text).width + 6, 14);
+      write(text, left, top - 4, row === chosen ? INK : PALE, context.font);
+      return;
+    }
+    if (high < 9) return;
+    const middle = Math.max(top, 0) + Math.min(high, 96) / 2;
+    const mark = kind === "class" ? "" : open ? (large ? "▾ " : "") : "▸ ";
+    const title = mark + shortened(name, 20);
+    const font = `${bold}${Math.min(11.5, high)}px system-ui, sans-serif`;
+    const two = large && high > 34;
+    write(title, 8, middle + (two ? -3 : 4), row === chosen ? "#fff" : large ? INK : PALE, font);
+    if (two)
+      write(
+        kind === "class" ? said : `${said} · ${percent(coverage)}`,
+        8,
+        middle + 13,
+        PALE,
+        "10.5px system-ui, sans-serif",
+      );
+  };
+
+  /** The class beside its tile. @param {Band} band @param {Eye} eye @param {Layout} layout */
+  const drawClass = (band, eye, { boxes }) => {
+    const last = band.units[band.units.length - 1];
+    const box = last === undefined ? null : seen(boxOf(boxes, last), eye);
+    if (!box) return;
+    const { name, probability } = content.explained;
+    const most = Math.max(8, Math.floor((eye.width - box.x - box.w - 20) / 9));
+    const middle = box.y + box.h / 2;
+    write(shortened(name, most), box.x + box.w + 10, middle - 2, "#fff", "600 16px system-ui, sans-serif");
+    const sure = probability === null ? "a difference" : `the network gives it ${percent(probability)}`;
+    write(shortened(sure, Math.floor(1.5 * most)), box.x + box.w + 10, middle + 16, PALE, "12px system-ui, sans-serif");
+  };
+
+  /** @param {number} unit @param {Eye} eye @param {Layout} layout @param {string} colour @param {number} width @param {number[]} [dash] */
+  const ring = (unit, eye, { boxes }, colour, width, dash = []) => {
+    const box = seen(boxOf(boxes, unit), eye);
+    if (!box) return;
+    context.setLineDash(dash);
+    context.lineWidth = width;
+    context.strokeStyle = colour;
+    context.strokeRect(box.x - 1, box.y - 1, box.w + 2, box.h + 2);
+    context.setLineDash([]);
+  };
+
+  /** @typedef {{frame: number, row: number, selected: number[], hot: number | null, focused: number | null, near: Set<number>}} Sight */
+  /**
+   * @param {Layout} layout @param {import("./pyramid_links.js").Links} links @param {Eye} eye @param {Sight} sight
+   * @param {{ratio: number, coarse: boolean}} fineness
+   */
+  return (layout, links, eye, sight, { ratio, coarse }) => {
+    const { width, height } = eye;
+    const [wide, tall] = [Math.round(width * ratio), Math.round(height * ratio)];
+    if (canvas.width !== wide || canvas.height !== tall) Object.assign(canvas, { width: wide, height: tall });
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.fillStyle = STAGE;
+    context.fillRect(0, 0, width, height);
+    context.save();
+    context.beginPath();
+    context.rect(layout.left - 4, 0, width, height);
+    context.clip();
+    drawLinks(context, content, graph, layout, links, eye);
+    for (const band of layout.bands) drawBand(band, eye, layout, sight, coarse);
+    for (const band of layout.bands) if (content.rows[band.row].kind === "class") drawClass(band, eye, layout);
+    for (const unit of sight.selected) ring(unit, eye, layout, "#ffffff", 2.5);
+    if (sight.hot !== null) ring(sight.hot, eye, layout, "#ffffff", 1.5);
+    if (sight.focused !== null) {
+      ring(sight.focused, eye, layout, STAGE, 5);
+      ring(sight.focused, eye, layout, "#64b1f6", 3, [6, 3]);
+    }
+    context.restore();
+    for (const band of layout.bands) drawName(band, eye, layout.left, sight);
+  };
+}

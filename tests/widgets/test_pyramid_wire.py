@@ -1,0 +1,315 @@
+"""What travels of a pyramid: columns that say what its edges say, maps within half a step, a budget; and traits that hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import json
+import re
+import shutil
+import subprocess
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import traitlets
+from numpy.typing import NDArray
+
+from notebook_explain.explanations import Geometry
+from notebook_explain.explanations.geometry import stretch
+from notebook_explain.explanations.pyramids import Pyramid
+from notebook_explain.widgets import PyramidViewer, pyramid_wire
+from tests.widgets.pyramid_examples import EXAMPLES, example, make
+from tests.widgets.pyramids import deep_pyramid, random_pyramid
+from tests.widgets.test_examples import _same
+
+JS = Path(__file__).parents[2] / "js"
+# What the browser's own code makes of a state: which units stay at each threshold.
+PRUNE = """
+import { decode } from "%(src)s/host.js";
+import { createGraph } from "%(src)s/pyramid_graph.js";
+import { readContent } from "%(src)s/pyramid_state.js";
+const { state, thresholds } = JSON.parse(await new Response(process.stdin).text());
+const read = decode(state);
+const graph = createGraph(readContent({ get: (name) => read[name] }));
+const kept = thresholds.map((at) => [...graph.prune(at).entries()].filter(([, stays]) => stays).map(([unit]) => unit));
+console.log(JSON.stringify(kept));
+"""
+
+
+def weight(state: dict[str, Any]) -> int:
+    """Bytes on the wire: the buffers, and the rest as JSON."""
+    if isinstance(state, bytes):
+        return len(state)
+    if isinstance(state, dict):
+        return sum(len(key) + 4 + weight(value) for key, value in state.items())
+    if isinstance(state, (list, tuple)):
+        return sum(weight(value) + 1 for value in state)
+    return len(json.dumps(state))
+
+
+def edges_of(state: dict[str, Any]) -> list[tuple[int, int, float, float, str]]:
+    """The columns read back: the definition, written once more."""
+    columns, units = state["edges"], len(state["units"]["direction"])
+    child = np.frombuffer(columns["child"], "<u2")
+    parent = np.repeat(np.arange(units), np.frombuffer(columns["fan"], "<u4"))
+    scale = np.frombuffer(columns["scale"], "<f4")[parent]
+    added = np.frombuffer(columns["contribution"], "<i2") / 32767 * scale
+    share = np.frombuffer(columns["share"], "<u2") / 65535
+    kinds = [("conv", "identity", "concat")[kind] for kind in columns["kind"]]
+    return list(zip(child.tolist(), parent.tolist(), added.tolist(), share.tolist(), kinds, strict=True))
+
+
+@pytest.fixture(scope="module")
+def deep() -> Pyramid:
+    return deep_pyramid()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_edge_arrives_within_half_a_step(seed: int) -> None:
+    pyramid = random_pyramid(seed)
+    found = {(child, parent): rest for child, parent, *rest in edges_of(pyramid_wire.state(pyramid))}
+    assert len(found) == len(pyramid.edges)
+    for edge in pyramid.edges:
+        added, share, kind = found[edge.child, edge.parent]
+        most = max(abs(other.contribution) for other in pyramid.edges if other.parent == edge.parent)
+        assert abs(added - edge.contribution) <= 0.51 * most / 32767 + 1e-6 * most
+        assert abs(share - edge.share) <= 0.51 / 65535
+        assert kind == edge.kind
+
+
+def test_units_arrive_as_they_are() -> None:
+    pyramid = random_pyramid(1)
+    state = pyramid_wire.state(pyramid)
+    assert np.frombuffer(state["units"]["score"], "<f8").tolist() == [unit.score for unit in pyramid.units]
+    assert np.frombuffer(state["units"]["channel"], "<i4").tolist() == [unit.channel for unit in pyramid.units]
+    assert np.frombuffer(state["units"]["direction"], "i1").tolist() == [unit.direction for unit in pyramid.units]
+    assert [(row["name"], row["kind"], row["count"]) for row in state["rows"]] == [
+        (row.name, row.kind, len(row.units)) for row in pyramid.rows
+    ]
+    assert state["explained"]["name"] == "wave"
+    assert [row["names"] for row in state["rows"][:2]] == [["'wave'"], []]
+    assert state["rows"][2]["sees"] == "3 frames, 9x9 pixels"
+
+
+def _thumbnails(state: dict[str, Any], row: int) -> NDArray[np.float64]:
+    told = state["rows"][row]
+    first = sum(other["count"] for other in state["rows"][:row])
+    cells = int(np.prod(told["map"]["shape"]))
+    codes = np.frombuffer(state["thumbnails"], "i1", told["count"] * cells, told["map"]["offset"])
+    peaks = np.frombuffer(state["units"]["peak"], "<f4")[first : first + told["count"]]
+    return codes.reshape(told["count"], *told["map"]["shape"]) / 127 * peaks[:, None, None, None]
+
+
+def test_small_maps_arrive_whole_within_half_a_step() -> None:
+    pyramid = random_pyramid(2)
+    state = pyramid_wire.state(pyramid)
+    row = pyramid.rows[2]
+    assert row.maps is not None
+    step = np.abs(row.maps).max(axis=(1, 2, 3), keepdims=True) / 127
+    assert (np.abs(_thumbnails(state, 2) - row.maps) <= 0.501 * step).all()
+    assert state["rows"][2]["map"]["whole"]["peaks"] == []
+    assert state["rows"][0]["map"] is None
+
+
+def test_a_thumbnail_is_the_mean_of_what_its_cells_cover_and_lies_where_they_lie() -> None:
+    pyramid = random_pyramid(3, rows=1, grid=(16, 28, 21), size=(16, 112, 84))
+    state = pyramid_wire.state(pyramid)
+    told, row = state["rows"][1]["map"], pyramid.rows[1]
+    assert row.maps is not None
+    assert told["shape"] == [8, 14, 14]
+    blocks = row.maps.reshape(len(row.units), 8, 2, 14, 2, 21).mean(axis=(2, 4))
+    fine = np.repeat(blocks, 14, axis=-1).reshape(*blocks.shape[:-1], 14, 21).mean(axis=-1)
+    step = np.abs(fine).max(axis=(1, 2, 3), keepdims=True) / 127
+    assert (np.abs(_thumbnails(state, 1) - fine) <= 0.51 * step).all()
+    even = Geometry.even((8, 14, 14), pyramid.clip.size)
+    assert told["geometry"]["rows"] == pytest.approx(even.rows, abs=1e-4)
+    assert told["geometry"]["origin"] == pytest.approx(even.origin)
+    assert told["geometry"]["step"] == pytest.approx(even.step)
+
+
+def test_the_first_eight_of_a_row_come_whole() -> None:
+    pyramid = random_pyramid(3, rows=2, units=(10, 10), grid=(8, 20, 20), size=(8, 60, 60))
+    state = pyramid_wire.state(pyramid)
+    for at in (1, 2):
+        whole, maps = state["rows"][at]["map"]["whole"], pyramid.rows[at].maps
+        assert maps is not None
+        assert (whole["shape"], len(whole["peaks"])) == ([8, 20, 20], 8)
+        codes = np.frombuffer(state["maps"], "i1", 8 * 3200, whole["offset"]).reshape(8, 8, 20, 20)
+        peaks = np.array(whole["peaks"])[:, None, None, None]
+        assert (np.abs(codes / 127 * peaks - maps[:8]) <= 0.501 * peaks / 127).all()
+
+
+def test_a_network_as_deep_as_densenet121_keeps_to_two_megabytes(deep: Pyramid) -> None:
+    state = pyramid_wire.state(deep)
+    assert len(deep.rows) > 120
+    assert len(deep.edges) > 80_000
+    assert weight(state) <= 2_000_000
+    assert len(edges_of(state)) == pyramid_wire.MOST_EDGES
+    assert (
+        f"Of {len(deep.edges):,} links the 60,000 strongest are drawn; the scores count all of them."
+        in state["caveats"]
+    )
+    assert len(state["thumbnails"]) + len(state["maps"]) > 400_000
+
+
+def test_edges_left_out_change_nothing_that_pruning_keeps(deep: Pyramid) -> None:
+    for pyramid, most in ((deep, pyramid_wire.MOST_EDGES), (random_pyramid(4, rows=12, units=(8, 12)), 1)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pyramid_wire, "MOST_EDGES", most)
+            edges = edges_of(pyramid_wire.state(pyramid))
+        assert len(edges) < len(pyramid.edges)
+        known = {(edge.child, edge.parent): edge for edge in pyramid.edges}
+        fewer = dataclasses.replace(pyramid, edges=tuple(known[child, parent] for child, parent, *_ in edges))
+        for threshold in np.linspace(0, 1, 20):
+            assert fewer.prune(threshold) == pyramid.prune(threshold)
+
+
+def test_units_out_of_order_are_refused() -> None:
+    pyramid = random_pyramid(0)
+    rows = list(pyramid.rows)
+    rows[1] = dataclasses.replace(rows[1], units=rows[1].units[::-1])
+    with pytest.raises(ValueError, match="must follow one another row by row"):
+        pyramid_wire.state(dataclasses.replace(pyramid, rows=tuple(rows)))
+
+
+def test_a_map_of_nothing_travels() -> None:
+    pyramid = random_pyramid(0)
+    rows = [dataclasses.replace(row, maps=None if row.maps is None else 0 * row.maps) for row in pyramid.rows]
+    state = pyramid_wire.state(dataclasses.replace(pyramid, rows=tuple(rows)))
+    assert set(state["thumbnails"]) == {0}
+
+
+# The browser's own code
+
+
+def pruned_in_javascript(pyramid: Pyramid, thresholds: list[float]) -> list[list[int]]:
+    node = shutil.which("node")
+    if node is None or not (JS / "src").is_dir():
+        pytest.skip("no node, or no js/src: the committed examples are compared all the same")
+    given = json.dumps({"state": example(pyramid)["state"], "thresholds": thresholds})
+    script = PRUNE % {"src": (JS / "src").as_uri()}
+    run = subprocess.run(
+        [node, "--input-type=module", "-e", script], input=given, capture_output=True, text=True, check=True
+    )
+    found: list[list[int]] = json.loads(run.stdout)
+    return found
+
+
+def test_the_browser_prunes_random_pyramids_as_python_does(deep: Pyramid) -> None:
+    for pyramid in (random_pyramid(7, rows=10), deep):
+        # Thresholds at which a unit just stays are where roundings would show.
+        most = max(unit.score for unit in pyramid.units if unit.row == 2)
+        ties = [min(1.0, unit.score / most) for unit in pyramid.units if unit.row == 2][:10]
+        thresholds = [*(float(at) for at in np.linspace(0, 1, 20)), *ties]
+        assert pruned_in_javascript(pyramid, thresholds) == [list(pyramid.prune(at)) for at in thresholds]
+
+
+def test_places_of_many_units_take_four_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    pyramid = random_pyramid(8)
+    monkeypatch.setattr(pyramid_wire, "MOST_SHORT", 10)
+    assert len(pyramid_wire.state(pyramid)["edges"]["child"]) == 4 * len(pyramid.edges)
+    assert pruned_in_javascript(pyramid, [0.2]) == [list(pyramid.prune(0.2))]
+
+
+def test_the_browser_prunes_a_real_pyramid_as_python_does() -> None:
+    pytest.importorskip("torch")
+    import notebook_explain as ne
+
+    pyramid = ne.FeaturePyramid()(ne.demo_model(), ne.samples.contrast("wave one hand", "kick"))
+    thresholds = [float(at) for at in np.linspace(0, 1, 20)]
+    assert pruned_in_javascript(pyramid, thresholds) == [list(pyramid.prune(threshold)) for threshold in thresholds]
+
+
+def test_the_examples_are_what_python_says_today() -> None:
+    if not EXAMPLES.is_file():
+        pytest.skip("no js/test here: a package without its JavaScript")
+    _same(json.loads(EXAMPLES.read_text()), json.loads(json.dumps(make())), "python -m tests.widgets.pyramid_examples")
+
+
+# The widget
+
+
+def _typedef() -> dict[str, str]:
+    text = (JS / "src" / "pyramid_state.js").read_text()
+    block = re.search(r"@typedef \{Object\} PyramidViewerState(.*?)\*/", text, re.S)
+    assert block
+    return {name: kind for kind, name in re.findall(r"@property \{(.+?)\} (\w+)", block.group(1))}
+
+
+def test_python_and_javascript_name_the_same_traits() -> None:
+    own = {name for name in PyramidViewer.class_trait_names(sync=True) if not name.startswith("_")}
+    kinds = _typedef()
+    assert set(kinds) == own - {"layout", "tabbable", "tooltip"}
+    expected = {traitlets.Int: "number", traitlets.Float: "number", traitlets.Bool: "boolean"}
+    expected |= {traitlets.Unicode: "string", traitlets.Bytes: "DataView"}
+    for name, kind in kinds.items():
+        trait = type(PyramidViewer.class_traits(sync=True)[name])
+        wanted = expected.get(trait)
+        assert kind == wanted if wanted else ("[]" in kind or "Record" in kind), name
+
+
+def test_the_view_opens_below_the_class_at_its_brightest_frame() -> None:
+    pyramid = random_pyramid(2)
+    viewer = PyramidViewer(pyramid, title="why")
+    assert (viewer.row, viewer.threshold, viewer.selected, viewer.title) == (1, 0.0, [], "why")
+    assert viewer.frame == int(pyramid.tube(1).clip(min=0).sum(axis=(1, 2)).argmax())
+    viewer.close()
+    named = PyramidViewer(pyramid, row="clip", collapsed=["sum in block1"], selected=[3, 1, 3], frame=2)
+    assert (named.row, named.collapsed, named.selected, named.frame) == (7, [1], [3, 1], 2)
+    named.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("frame", 8, r"frame must lie in 0..7, got 8"),
+        ("row", -1, r"row must lie in 0..7, got -1"),
+        ("threshold", 1.01, r"threshold must lie in 0..1, got 1.01"),
+        ("threshold", float("nan"), r"threshold must lie in 0..1, got nan"),
+        ("selected", [0, 1000], r"selected must hold numbers in 0..\d+, got 1000"),
+        ("collapsed", [9], r"collapsed must hold numbers in 0..7, got 9"),
+    ],
+)
+def test_values_out_of_range_are_refused_and_nothing_changes(name: str, value: Any, message: str) -> None:
+    viewer = PyramidViewer(random_pyramid(2))
+    before = getattr(viewer, name)
+    with pytest.raises(traitlets.TraitError, match=message):
+        setattr(viewer, name, value)
+    assert getattr(viewer, name) == before
+    viewer.close()
+
+
+def test_a_misspelt_option_is_told() -> None:
+    with pytest.raises(TypeError, match="view has no 'layer'; it takes frame, row, threshold"):
+        PyramidViewer(random_pyramid(0), layer=1)
+    with pytest.raises(ValueError, match="row 'x' is not in this pyramid; it has head"):
+        PyramidViewer(random_pyramid(0), row="x")
+
+
+def test_a_closed_view_is_gone() -> None:
+    viewer = PyramidViewer(random_pyramid(0))
+    gone, layout = weakref.ref(viewer), viewer.layout
+    viewer.close()
+    assert layout.comm is None
+    del viewer, layout
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_rows_tube_can_be_had_from_its_thumbnails() -> None:
+    """What the browser does, in Python: the sum over thumbnails, stretched, is Pyramid.tube to the quantisation."""
+    pyramid = random_pyramid(6)
+    state = pyramid_wire.state(pyramid)
+    row = pyramid.rows[2]
+    assert row.maps is not None
+    assert row.geometry is not None
+    stays = set(pyramid.prune(0.2))
+    weights = np.array([pyramid.units[at].score * pyramid.units[at].direction * (at in stays) for at in row.units])
+    together = np.einsum("u,uthw->thw", weights, _thumbnails(state, 2)).astype(np.float32)
+    error = (np.abs(weights) * np.abs(row.maps).max(axis=(1, 2, 3)) / 254).sum()
+    tube = pyramid.tube(2, 0.2)
+    assert np.abs(tube).max() > 20 * error
+    assert np.abs(stretch(together, row.geometry, pyramid.clip.size) - tube).max() <= 1.01 * error
