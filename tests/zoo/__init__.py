@@ -1,7 +1,7 @@
 """A zoo of small video networks with seeded random weights: the architectures and the traps real models have.
 
 `ZOO` names them. ``entry.make()`` builds one in eval mode, the same each time; `feed` turns a uint8 clip into what it
-eats. Only torch and numpy are needed.
+eats. Only torch and numpy are needed. `BLOCKS` names networks of our own building blocks.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from . import convnets, heads, tokens, traps
+from .blocks import BLOCKS
 from .convnets import CLASSES, full_size_r3d18
 from .heads import NOUNS
 
-__all__ = ["CLASSES", "NOUNS", "TRAITS", "ZOO", "Entry", "feed", "full_size_r3d18", "random_clip", "seeded"]
+__all__ = ["BLOCKS", "CLASSES", "NOUNS", "TRAITS", "ZOO", "Entry", "feed", "full_size_r3d18", "random_clip", "seeded"]
 
 MEAN, STD = 0.45, 0.225
 

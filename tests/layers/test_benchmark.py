@@ -1,0 +1,67 @@
+"""The benchmark of the blocks counts right, and prints what it should."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from benchmarks import blocks
+from notebook_explain import layers
+
+
+def test_multiply_adds_are_those_counted_by_hand() -> None:
+    x = torch.randn(2, 3, 4, 6, 6)
+    conv = nn.Conv3d(3, 5, 3, padding=1, bias=False)
+    assert blocks.multiply_adds(conv, x) == 2 * 4 * 6 * 6 * 5 * 3 * 27
+    recursion = layers.SRTG(3)
+    assert blocks.multiply_adds(recursion, x) == 2 * 4 * 16 * 3**2  # 16 T C^2 for a clip
+    head = nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(3, 7))
+    assert blocks.multiply_adds(nn.Sequential(conv, nn.Conv3d(5, 3, 1, 2, groups=1), head), x) == (
+        2 * 4 * 6 * 6 * 5 * 3 * 27 + 2 * 2 * 3 * 3 * 3 * 5 + 2 * 3 * 7
+    )
+
+
+def test_peak_memory_counts_what_lives_at_once() -> None:
+    x = torch.ones(1000)
+    assert blocks.peak_bytes(lambda: x + 1) == 4000
+    assert blocks.peak_bytes(lambda: (x + 1) * 2) == 8000
+    assert blocks.peak_bytes(lambda: [x + at for at in range(3)]) == 12_000
+    assert blocks.peak_bytes(lambda: [(x + at).sum() for at in range(3)]) < 4100
+    assert blocks.peak_bytes(lambda: x.view(10, 100)) == 0
+
+
+def test_it_prints_time_and_memory_of_every_pooling(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "SHAPE", (1, 8, 8, 28, 28))
+    blocks.pooling(1)
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.startswith("pooling of 8x8x28x28 by 2x2x2")
+    assert [row.split(",")[0].strip() for row in rows] == ["average"] * 2 + ["max"] * 2 + ["soft"] * 2
+    peaks = [float(re.search(r"peak ([\d.]+)", row)[1]) for row in rows]  # type: ignore[index]
+    assert peaks[:4] == pytest.approx([0.125, 1.125, 0.375, 1.375], abs=0.01)  # max pooling keeps int64 indices
+    assert rows[4].endswith("goal: at most 4 x max")
+
+
+def test_forward_is_at_most_four_times_max_pooling() -> None:
+    """The goal, loosely: a noisy machine must not fail it, a slow way of computing must."""
+    x = torch.randn(1, 64, 16, 56, 56)
+    middle, low, _, _ = blocks.ratio(lambda: layers.soft_pool3d(x, 2), lambda: F.max_pool3d(x, 2), 5)
+    assert min(middle, low) < 4
+
+
+def test_variants_have_the_weights_that_they_should() -> None:
+    with torch.device("meta"):
+        plain, nets = blocks.zoo.full_size_r3d18(blocks.CLASSES), blocks.variants()
+    millions = sum(p.numel() for p in plain.parameters())
+    more = sum(2 * (16 * c**2 + 16 * c) for c in (64, 128, 256, 512))
+    counts = {name: sum(p.numel() for p in net.parameters()) for name, net in nets.items()}
+    assert counts["r3d_18"] == counts["soft pooling there"] == millions
+    assert counts["SRTG behind every block"] == millions + more
+    assert counts["class regularization behind every stage"] == millions + 512 * (64 + 128 + 256 + 512)
+    assert abs(counts["FAST in place of 3x3x3"] / millions - 1) < 0.001
+    assert abs(counts["FAST in parallel"] / millions - 1) < 0.001

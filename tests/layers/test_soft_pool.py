@@ -1,0 +1,312 @@
+"""SoftPool is its definition: against loops in every dimension, its gradient too, at any magnitude and precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from notebook_explain import layers
+from notebook_explain.layers.soft_mean import PIECE
+from tests.layers import oracles
+
+POOLS = {1: layers.soft_pool1d, 2: layers.soft_pool2d, 3: layers.soft_pool3d}
+ADAPTIVE = {1: layers.adaptive_soft_pool1d, 2: layers.adaptive_soft_pool2d, 3: layers.adaptive_soft_pool3d}
+MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+
+
+def noise(*shape: int, seed: int = 0, scale: float = 1.0, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    return (torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * scale).to(dtype)
+
+
+@st.composite
+def poolings(draw: st.DrawFn) -> Any:
+    dims = draw(st.integers(1, 3))
+    shape = tuple(draw(st.integers(1, 8 if dims < 3 else 6)) for _ in range(dims))
+    kernel = tuple(draw(st.integers(1, 4)) for _ in range(dims))
+    stride = tuple(draw(st.integers(1, 4)) for _ in range(dims))
+    padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
+    dilation = tuple(draw(st.integers(1, 2)) for _ in range(dims))
+    ceil_mode, temperature = draw(st.booleans()), draw(st.sampled_from([0.1, 1.0, 7.0]))
+    return shape, (kernel, stride, padding, dilation), ceil_mode, temperature, draw(st.integers(0, 99))
+
+
+@settings(max_examples=120, deadline=None)
+@given(poolings())
+def test_values_gradients_and_shapes_are_those_of_the_definition(pooling: Any) -> None:
+    shape, windows, ceil_mode, temperature, seed = pooling
+    counts = oracles.pooled_shape(shape, windows, ceil_mode)
+    assume(min(counts) > 0)
+    x = noise(2, *shape, seed=seed, scale=3).requires_grad_()
+    out = POOLS[len(shape)](x, *windows, ceil_mode, temperature=temperature)
+    gradient = noise(*out.shape, seed=seed + 1)
+    expected, back = oracles.soft_pool(x.detach().numpy(), windows, ceil_mode, temperature, gradient.numpy())
+    np.testing.assert_allclose(out.detach().numpy(), expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(torch.autograd.grad(out, x, gradient)[0].numpy(), back, rtol=1e-9, atol=1e-11)
+    whole = noise(2, *shape, seed=seed)
+    if len(shape) > 1 or not ceil_mode:  # max_pool1d of torch 2.13 keeps windows that begin in the right padding
+        assert out.shape == MAX[len(shape)](whole[None], *windows, ceil_mode=ceil_mode)[0].shape
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "dilation"), [(2, 2, 0, 1), (3, 2, 1, 1), (3, 1, 1, 2), (2, 3, 0, 1)]
+)
+def test_gradients_are_the_true_ones_twice_over(
+    dims: int, kernel: int, stride: int, padding: int, dilation: int
+) -> None:
+    x = noise(1, 2, *[5, 6, 5][:dims]).requires_grad_()
+
+    def pool(x: torch.Tensor) -> torch.Tensor:
+        return POOLS[dims](x, kernel, stride, padding, dilation, temperature=0.7)
+
+    assert torch.autograd.gradcheck(pool, x)
+    if dims < 3:
+        assert torch.autograd.gradgradcheck(pool, x)
+
+
+def test_gradients_of_rows_are_the_true_ones_twice_over() -> None:
+    x = noise(1, 2, 3, 4, 5).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: layers.adaptive_soft_pool3d(x, (2, 3, 1), temperature=2.0), x)
+    assert torch.autograd.gradgradcheck(
+        lambda x: layers.adaptive_soft_pool3d(x, 1), x[:, :1, :2].detach().requires_grad_()
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 3).flatmap(lambda d: st.tuples(*[st.integers(1, 9)] * d)), st.data())
+def test_adaptive_windows_are_those_of_torch(shape: tuple[int, ...], data: st.DataObject) -> None:
+    counts = tuple(data.draw(st.integers(1, length + 2)) for length in shape)
+    x = noise(2, *shape)
+    out = ADAPTIVE[len(shape)](x, counts, temperature=0.5)
+    np.testing.assert_allclose(out.numpy(), oracles.adaptive_soft_pool(x.numpy(), counts, 0.5), rtol=1e-10)
+
+
+def test_adaptive_pooling_takes_none_for_an_axis_and_pools_everything_by_default() -> None:
+    x = noise(2, 3, 4, 6, 6)
+    assert layers.AdaptiveSoftPool3d((None, 3, 2))(x).shape == (2, 3, 4, 3, 2)
+    weights = x.flatten(2).softmax(2)
+    torch.testing.assert_close(layers.AdaptiveSoftPool3d()(x).flatten(2)[..., 0], (weights * x.flatten(2)).sum(2))
+
+
+def test_large_windows_that_tile_are_the_same_laid_side_by_side() -> None:
+    x = noise(2, 3, 8, 10, 15).requires_grad_()
+    one, other = (
+        layers.soft_pool3d(x, (4, 5, 5)),
+        layers.soft_pool3d(x, (4, 5, 5), (4, 5, 6)),
+    )  # the second does not tile
+    torch.testing.assert_close(one[..., 0], other[..., 0])
+    out, back = oracles.soft_pool(
+        x[0].detach().numpy(), [(4, 5, 5)] * 2 + [(0,) * 3, (1,) * 3], False, 1.0, np.ones((3, 2, 2, 3))
+    )
+    np.testing.assert_allclose(one[0].detach().numpy(), out)
+    np.testing.assert_allclose(torch.autograd.grad(one[0].sum(), x)[0][0].numpy(), back, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 100.0, 1e4])
+def test_results_lie_between_average_and_maximum_at_any_magnitude(dtype: torch.dtype, scale: float) -> None:
+    x = noise(2, 3, 4, 6, 6, scale=scale).clamp(-6e4, 6e4).to(dtype).requires_grad_()
+    out = layers.soft_pool3d(x, 2)
+    exact = layers.soft_pool3d(x.detach().double(), 2)
+    wide = 2.0**-7 if dtype == torch.bfloat16 else 2.0**-10 if dtype == torch.float16 else 1e-5
+    assert out.dtype == dtype
+    torch.testing.assert_close(out.double(), exact, rtol=wide, atol=wide * scale)
+    assert (exact <= F.max_pool3d(x.double(), 2) + 1e-9 * scale).all()
+    assert (exact >= F.avg_pool3d(x.double(), 2) - 1e-9 * scale).all()
+    gradient = torch.autograd.grad(out.sum(), x)[0].double()
+    assert gradient.isfinite().all()
+    sums = F.avg_pool3d(gradient, 2) * 8
+    torch.testing.assert_close(
+        sums, torch.ones_like(sums), atol=8 * wide, rtol=0
+    )  # a constant added is added to the result
+
+
+def test_what_a_cell_gets_from_many_windows_is_summed_in_full_precision() -> None:
+    x = noise(1, 1, 4, 8, 8, 8, dtype=torch.bfloat16)[0].requires_grad_()
+    whole = x.detach().double().requires_grad_()
+    one, other = (torch.autograd.grad(layers.soft_pool3d(each, 3, 1, 1).sum(), each)[0] for each in (x, whole))
+    assert one.dtype == torch.bfloat16
+    torch.testing.assert_close(one.double(), other, rtol=2.0**-8, atol=1e-3)
+
+
+def test_the_largest_finite_numbers_do_not_overflow() -> None:
+    top = torch.finfo(torch.float32).max
+    x = torch.tensor([[top, -top, top, -top]])
+    torch.testing.assert_close(layers.soft_pool1d(x), torch.tensor([[top, top]]))
+    half = torch.full((1, 8), 60000.0, dtype=torch.float16)
+    assert torch.equal(layers.soft_pool1d(half, 8), half[:, :1])
+
+
+def test_cells_of_minus_infinity_take_no_part_and_nan_is_not_hidden() -> None:
+    inf = float("inf")
+    x = torch.tensor([[1.0, -inf, 2.0, float("nan")]], requires_grad=True)
+    out = layers.soft_pool1d(x)
+    assert out[0, 0] == 1
+    assert out[0, 1].isnan()
+    assert torch.autograd.grad(out[0, 0], x)[0][0, :2].tolist() == [1, 0]
+
+
+def test_one_cell_is_itself_a_constant_stays_and_order_within_a_window_does_not_matter() -> None:
+    x = noise(2, 3, 4, 4, 4)
+    assert torch.equal(layers.soft_pool3d(x, 1), x)
+    torch.testing.assert_close(
+        layers.soft_pool3d(torch.full((1, 2, 4, 4, 4), 3.3), 2), torch.full((1, 2, 2, 2, 2), 3.3)
+    )
+    torch.testing.assert_close(
+        layers.soft_pool1d(x[0, 0, 0]), layers.soft_pool1d(x[0, 0, 0].view(4, 2, 2).flip(2).flatten(1))
+    )
+
+
+def test_temperature_leads_from_the_maximum_to_the_average() -> None:
+    x = noise(2, 3, 4, 4, 4)
+    torch.testing.assert_close(layers.soft_pool3d(x, 2, temperature=1e-4), F.max_pool3d(x, 2), atol=1e-3, rtol=0)
+    torch.testing.assert_close(layers.soft_pool3d(x, 2, temperature=1e5), F.avg_pool3d(x, 2), atol=1e-3, rtol=0)
+
+
+def test_pieces_make_no_difference_nor_does_the_order_in_memory() -> None:
+    x = noise(3, 5, 8, 128, 128, dtype=torch.float32)
+    assert x[:, :, ::2, ::2, ::2].numel() > 6 * PIECE
+    whole = layers.soft_pool3d(x, 2)
+    parts = torch.stack([torch.stack([layers.soft_pool3d(c[None], 2)[0] for c in clip]) for clip in x])
+    torch.testing.assert_close(whole, parts)
+    last = x.contiguous(memory_format=torch.channels_last_3d).requires_grad_()
+    out = layers.soft_pool3d(last, 2)
+    assert out.is_contiguous(memory_format=torch.channels_last_3d)
+    torch.testing.assert_close(out, whole, rtol=0, atol=1e-6)
+    leaf = x.clone().requires_grad_()
+    gradient = noise(*whole.shape, dtype=torch.float32)
+    torch.testing.assert_close(
+        torch.autograd.grad(out, last, gradient)[0], torch.autograd.grad(layers.soft_pool3d(leaf, 2), leaf, gradient)[0]
+    )
+
+
+def test_only_the_input_is_kept_for_the_backward_pass() -> None:
+    x = noise(1, 2, 4, 6, 6).requires_grad_()
+    kept: list[torch.Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: (kept.append(t), t)[1], lambda t: t):
+        layers.soft_pool3d(x, 3, 2, 1)
+    assert [t.data_ptr() for t in kept] == [x.data_ptr()]
+
+
+def test_a_forward_and_backward_pass_needs_little_more_than_the_gradient() -> None:
+    from benchmarks.blocks import peak_bytes
+
+    x = noise(1, 64, 16, 56, 56, dtype=torch.float32).requires_grad_()
+    size, gradient = x.numel() * 4, torch.ones(1, 64, 8, 28, 28)
+    assert peak_bytes(lambda: F.avg_pool3d(x.detach(), 2)) == size / 8
+    assert peak_bytes(lambda: layers.soft_pool3d(x.detach(), 2)) < 0.25 * size  # of which the result is an eighth
+    assert peak_bytes(lambda: torch.autograd.grad(layers.soft_pool3d(x, 2), x, gradient)) < 1.4 * size
+
+
+def test_weights_are_a_router_whose_shares_sum_to_the_result() -> None:
+    x = noise(2, 3, 5, 6, 6)
+    weights, shares = layers.soft_pool_weights(x, 3, 2, 1)
+    assert weights.shape == (2, 3, 3, 3, 3, 27)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 3, 3, 3, 3, dtype=x.dtype))
+    torch.testing.assert_close(shares.sum(-1), layers.soft_pool3d(x, 3, 2, 1))
+    assert (weights[:, :, 0, 0, 0].view(2, 3, 3, 3, 3)[:, :, 0] == 0).all()  # padding
+    one, _ = layers.soft_pool_weights(x[0, 0, 0], 2, dims=1)
+    torch.testing.assert_close(one[:, 0], x[0, 0, 0, :, :2].softmax(1))
+
+
+class TestReleased:
+    """What the released code does is there for who needs it, and is not the definition."""
+
+    def test_on_the_cpu_all_channels_share_one_weight_and_nothing_is_negative(self) -> None:
+        x = noise(1, 3, 4, 4)
+        e = x.exp().sum(1, keepdim=True)
+        expected = (F.avg_pool2d(x * e, 2) / F.avg_pool2d(e, 2)).clamp_min(0)
+        out = layers.soft_pool2d(x, 2, released="cpu")
+        torch.testing.assert_close(out, expected)
+        assert (out - layers.soft_pool2d(x, 2)).abs().max() > 0.1
+
+    def test_with_one_positive_channel_it_is_the_definition(self) -> None:
+        x = noise(1, 1, 4, 4).abs()
+        torch.testing.assert_close(layers.soft_pool2d(x, 2, released="cpu"), layers.soft_pool2d(x, 2))
+
+    def test_on_cuda_the_gradient_takes_the_weights_for_constants(self) -> None:
+        x = noise(1, 2, 8).requires_grad_()
+        out = layers.soft_pool1d(x, 2, released="cuda")
+        torch.testing.assert_close(out, layers.soft_pool1d(x, 2))
+        weights, _ = layers.soft_pool_weights(x.detach(), 2, dims=1)
+        torch.testing.assert_close(torch.autograd.grad(out.sum(), x)[0], weights.flatten(2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        ({"kernel_size": 0}, ValueError, "kernel_size must be one number or 3, each at least 1; got 0"),
+        ({"kernel_size": 2.5}, TypeError, "kernel_size must be a whole number, or 3 of them; got 2.5"),
+        ({"kernel_size": True}, TypeError, "kernel_size must be a whole number, or 3 of them; got True"),
+        ({"kernel_size": (2, 2)}, ValueError, "kernel_size must be one number or 3"),
+        ({"stride": (1, 0, 1)}, ValueError, "stride must be one number or 3, each at least 1"),
+        ({"padding": 2}, ValueError, "padding must be at most half of kernel_size"),
+        ({"temperature": 0.0}, ValueError, "temperature must be above 0 and finite, got 0.0"),
+        ({"released": "gpu"}, ValueError, "released must be one of"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(arguments: dict[str, Any], error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        layers.SoftPool3d(**arguments)
+
+
+def test_inputs_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"windows of \[9, 9, 9\] are larger than \[4, 4, 4\]"):
+        layers.soft_pool3d(noise(1, 2, 4, 4, 4), 9)
+    with pytest.raises(ValueError, match="expected 4 axes"):
+        layers.SoftPool3d()(noise(4, 4))
+    with pytest.raises(TypeError, match=r"expected floats, got torch.int64; convert with x.float\(\)"):
+        layers.SoftPool3d()(torch.ones(1, 1, 2, 2, 2, dtype=torch.long))
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_per_sample_gradients_go_through_vmap() -> None:
+    x = noise(4, 2, 4, 4, 4)
+    each = torch.func.vmap(torch.func.grad(lambda one: layers.soft_pool3d(one, 2).square().sum()))(x)
+    leaf = x.clone().requires_grad_()
+    torch.testing.assert_close(each, torch.autograd.grad(layers.soft_pool3d(leaf, 2).square().sum(), leaf)[0])
+
+
+class Names(TorchFunctionMode):
+    """What functions of torch are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_whoever_watches_functions_of_torch_sees_one_pooling() -> None:
+    x = noise(2, 3, 4, 6, 6)
+    with Names() as seen:
+        pooled = layers.soft_pool3d(x, 2, 1, 1, 1, True, 0.3), layers.adaptive_soft_pool3d(x, 2, 0.3)
+    assert seen.names == ["soft_pool3d", "adaptive_soft_pool3d"]
+    assert torch.equal(pooled[0], layers.soft_pool3d(x, 2, 1, 1, 1, True, 0.3))
+    assert torch.equal(pooled[1], layers.adaptive_soft_pool3d(x, 2, 0.3))
+
+
+def test_a_module_pools_as_its_function_does_and_says_what_it_is() -> None:
+    x = noise(2, 3, 5, 6, 6)
+    module = layers.SoftPool3d((1, 3, 3), 2, (0, 1, 1), ceil_mode=True, temperature=0.5)
+    out = layers.soft_pool3d(x, (1, 3, 3), 2, (0, 1, 1), 1, True, temperature=0.5)
+    assert out.shape[3:] == (4, 4)
+    assert torch.equal(module(x), out)
+    torch.testing.assert_close(module.explain(x).shares.sum(-1), out)
+    assert repr(module) == (
+        "SoftPool3d(kernel_size=(1, 3, 3), stride=(2, 2, 2), padding=(0, 1, 1), ceil_mode=True, temperature=0.5)"
+    )
+    assert repr(layers.AdaptiveSoftPool2d(1)) == "AdaptiveSoftPool2d(output_size=1)"
+    assert not nn.Sequential(module).state_dict()
+    assert layers.soft_pool3d.__name__ == "soft_pool3d"
+    assert "temperature" in str(layers.soft_pool3d.__doc__)

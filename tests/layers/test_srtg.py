@@ -1,0 +1,239 @@
+"""SRTG: the gate's truth table, what it lets through, where gradient goes, and that no frame knows the future."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from notebook_explain import layers
+from notebook_explain.layers.srtg import GATES, PLACES
+from tests.layers import oracles
+
+
+def sequence(frames: int = 6, channels: int = 5, seed: int = 0, scale: float = 4.0) -> torch.Tensor:
+    return torch.randn(1, channels, frames, generator=torch.Generator().manual_seed(seed)) * scale
+
+
+def clips(batch: int = 2, channels: int = 4, frames: int = 6, seed: int = 0) -> torch.Tensor:
+    return torch.randn(batch, channels, frames, 3, 5, generator=torch.Generator().manual_seed(seed))
+
+
+def open_gate(**options: object) -> tuple[layers.SRTG, torch.Tensor]:
+    """A block whose recursion repeats what it reads, so that every frame finds back to itself."""
+    block = layers.SRTG(4, **options)  # type: ignore[arg-type]
+    block.recursion = Echo()
+    far = torch.arange(24.0).view(1, 4, 6)[..., None, None].expand(2, 4, 6, 3, 5) * 3
+    return block, far.clone()
+
+
+class Echo(nn.Module):
+    """Says again what it hears, made a little larger by a parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return x * self.gain, None
+
+
+class TestTruthTable:
+    def test_the_same_sequence_of_distinct_frames_returns(self) -> None:
+        s = sequence()
+        cycles = layers.cyclic_consistency(s, s)
+        assert cycles.returns.all()
+        assert cycles.likelihood.min() > 0.99
+
+    def test_a_sequence_somewhere_else_does_not(self) -> None:
+        cycles = layers.cyclic_consistency(sequence(), sequence(seed=1) * 0.01 + 9)
+        assert not cycles.returns.all()
+
+    def test_in_reverse_every_frame_finds_itself_but_not_in_order(self) -> None:
+        s = sequence()
+        assert layers.cyclic_consistency(s, s.flip(2)).returns.all()
+        backward = layers.cyclic_consistency(s, s.flip(2), monotone=True)
+        assert not backward.returns.any()
+        assert (backward.likelihood == 0).all()
+        assert layers.cyclic_consistency(s, s, monotone=True).returns.all()
+
+    def test_a_constant_sequence_ties_and_does_not_return_but_a_single_frame_does(self) -> None:
+        s = torch.ones(1, 5, 6)
+        cycles = layers.cyclic_consistency(s, s)
+        assert not cycles.returns.any()
+        torch.testing.assert_close(cycles.likelihood, torch.full((1, 6), 1 / 6))
+        assert layers.cyclic_consistency(s[..., :1], s[..., :1]).returns.all()
+
+    def test_two_frames_that_are_the_same_do_not_return_the_others_do(self) -> None:
+        s = sequence()
+        s[..., 3] = s[..., 2]
+        assert layers.cyclic_consistency(s, s).returns.tolist() == [[True, True, False, False, True, True]]
+
+    def test_both_directions_are_asked(self) -> None:
+        s, r = sequence(), sequence()
+        r[..., 5] = r[..., 4]  # from r, frame 5 comes back to 4; from s, frame 5 finds 4 first
+        returns = layers.cyclic_consistency(s, r).returns
+        assert not returns[0, 5]
+
+    def test_samples_of_a_batch_are_asked_by_themselves(self) -> None:
+        s = torch.cat([sequence(), sequence(seed=2)])
+        r = torch.cat([sequence(), torch.zeros(1, 5, 6)])
+        assert layers.cyclic_consistency(s, r).returns.all(1).tolist() == [True, False]
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.integers(2, 6), st.integers(1, 4), st.integers(0, 500), st.sampled_from([0.3, 1.0, 5.0]))
+    def test_it_is_the_definition(self, frames: int, channels: int, seed: int, temperature: float) -> None:
+        s = sequence(frames, channels, seed, 1.5).double()
+        r = s + sequence(frames, channels, seed + 1, 0.8).double()
+        a, b = s[0].numpy(), r[0].numpy()
+        forth, back = oracles.cycle(a, b, temperature), oracles.cycle(b, a, temperature)
+        cycles = layers.cyclic_consistency(s, r, temperature)
+        assert cycles.returns[0].tolist() == [x and y for x, y in zip(forth[0], back[0], strict=True)]
+        np.testing.assert_allclose(cycles.likelihood[0], (np.array(forth[1]) + back[1]) / 2, rtol=1e-9)
+
+
+class TestGate:
+    def test_open_it_multiplies_and_closed_it_is_the_identity_bitwise(self) -> None:
+        block, x = open_gate(gate="hard")
+        torch.testing.assert_close(block(x), x * x.mean((3, 4))[..., None, None])
+        still = clips()
+        for shut in (layers.SRTG(4, gate="hard"), layers.SRTG(4, gate="closed")):
+            assert torch.equal(shut(still), still)
+            assert shut.explain(still).gate.tolist() == [0, 0]
+
+    def test_one_frame_that_does_not_return_shuts_it(self) -> None:
+        block, x = open_gate(gate="hard")
+        assert block.explain(x).gate.tolist() == [1, 1]
+        x[1, :, 4] = x[1, :, 3]
+        signals = block.explain(x)
+        assert signals.returns[1].tolist() == [True, True, True, False, False, True]
+        assert signals.gate.tolist() == [1, 0]
+        assert torch.equal(block(x)[1], x[1])
+
+    def test_none_is_the_recursion_alone_as_in_released_checkpoints(self) -> None:
+        block, x = layers.SRTG(4, gate="none"), clips()
+        r = block.recursion(x.mean((3, 4)).transpose(1, 2))[0].transpose(1, 2)
+        torch.testing.assert_close(block(x), x * r[..., None, None])
+
+    def test_soft_lies_between_and_straight_through_is_hard_forward(self) -> None:
+        torch.manual_seed(0)
+        x = clips()
+        soft, through = layers.SRTG(4), layers.SRTG(4, gate="straight-through")
+        gate = soft.explain(x).gate
+        assert ((gate > 0) & (gate < 1)).all()
+        torch.testing.assert_close(soft(x), x * soft.explain(x).factor[..., None, None])
+        assert torch.equal(through(x), x)
+        block, far = open_gate(gate="straight-through")
+        torch.testing.assert_close(block(far), far * far.mean((3, 4))[..., None, None])
+
+    @pytest.mark.parametrize(
+        ("gate", "learns"), [("soft", True), ("straight-through", True), ("hard", False), ("none", True)]
+    )
+    def test_gradient_reaches_the_recursion_through_a_shut_gate_only_if_it_is_no_hard_one(
+        self, gate: str, learns: bool
+    ) -> None:
+        torch.manual_seed(0)
+        block, x = layers.SRTG(4, gate=gate), clips()
+        if gate != "none":
+            assert not layers.cyclic_consistency(*_sr(block, x)).returns.all(1).any()
+        gradient = torch.autograd.grad(block(x).square().sum(), block.recursion.weight_ih_l0)[0]
+        assert bool(gradient.abs().max() > 0) == learns
+
+    def test_gradient_reaches_it_through_an_open_hard_gate(self) -> None:
+        block, x = open_gate(gate="hard")
+        assert torch.autograd.grad(block(x).sum(), block.recursion.gain)[0].abs() > 0
+
+    def test_the_soft_gates_gradient_is_the_true_one(self) -> None:
+        s, r = (sequence(3, 2, seed, 1.0).double().requires_grad_() for seed in (0, 1))
+        assert torch.autograd.gradcheck(lambda s, r: layers.cyclic_consistency(s, r).likelihood, (s, r))
+
+
+def _sr(block: layers.SRTG, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return x.mean((3, 4)), block.explain(x).recurrence
+
+
+def test_no_frame_is_changed_by_what_comes_later() -> None:
+    block, x = layers.SRTG(4, gate="none"), clips()
+    other = x.clone()
+    other[:, :, 3:] += 5
+    before, after = block.explain(x).recurrence, block.explain(other).recurrence
+    assert torch.equal(before[..., :3], after[..., :3])
+    assert (before[..., 3:] != after[..., 3:]).any()
+
+
+@pytest.mark.parametrize(("cell", "gates"), [("lstm", 4), ("gru", 3)])
+def test_parameters_are_as_many_as_counted(cell: str, gates: int) -> None:
+    count = sum(p.numel() for p in layers.SRTG(32, cell=cell).parameters())
+    assert count == 2 * gates * (2 * 32**2 + 2 * 32)  # for an LSTM 16 C^2 + 16 C
+
+
+def test_released_r3d_34_grows_as_measured() -> None:
+    widths = [64] * 3 + [128] * 4 + [256] * 6 + [512] * 3
+    more = sum(16 * c**2 + 16 * c for c in widths)
+    assert more == pytest.approx((84.01 - 63.84) * 1e6, rel=0.01)
+
+
+@pytest.mark.parametrize(("place", "gate"), list(itertools.product(PLACES, GATES)))
+def test_blocks_run_with_a_recursion_in_every_place(place: str, gate: str) -> None:
+    block = layers.SRTGBlock(3, 6, (1, 2, 2), place, gate=gate).eval()
+    x = clips(channels=3)
+    assert block(x).shape == (2, 6, 6, 2, 3)
+    assert block.recursion.channels == (3 if place in ("start", "top") else 6)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_recursion_stands_where_its_place_says(place: str) -> None:
+    torch.manual_seed(0)
+    block, x = layers.SRTGBlock(4, 4, place=place, gate="none").eval(), clips()
+    r = block.recursion
+    start = r(x) if place == "start" else x
+    inner = block.first(r(start) if place == "top" else start)
+    inner = block.second(r(inner) if place == "mid" else inner)
+    inner = r(inner) if place == "end" else inner
+    out = torch.relu(inner + (r(start) if place == "skip" else start))
+    torch.testing.assert_close(block(x), r(out) if place == "final" else out)
+
+
+def test_a_shut_recursion_leaves_a_block_as_it_is_wherever_it_stands() -> None:
+    torch.manual_seed(0)
+    one = layers.SRTGBlock(4, 4, gate="closed").eval()
+    for place in PLACES:
+        other = layers.SRTGBlock(4, 4, place=place, gate="closed").eval()
+        other.load_state_dict(one.state_dict())
+        assert torch.equal(one(clips()), other(clips()))
+
+
+def test_signals_are_per_frame() -> None:
+    block, x = layers.SRTG(4), clips()
+    signals = block.explain(x)
+    assert signals.recurrence.shape == signals.factor.shape == (2, 4, 6)
+    assert signals.returns.shape == signals.likelihood.shape == (2, 6)
+    torch.testing.assert_close(signals.factor, 1 + signals.gate[:, None, None] * (signals.recurrence - 1))
+    np.testing.assert_array_less(signals.recurrence.detach().abs(), 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"gate": "open"}, "gate must be one of 'soft', 'hard', 'straight-through', 'none', 'closed'; got 'open'"),
+        ({"cell": "rnn"}, "cell must be 'lstm' or 'gru', got 'rnn'"),
+        ({"temperature": -1}, "temperature must be above 0 and finite, got -1"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(options: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        layers.SRTG(4, **options)  # type: ignore[arg-type]
+
+
+def test_places_and_inputs_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"place must be one of 'start', .*; got 'res'"):
+        layers.SRTGBlock(4, 4, place="res")
+    with pytest.raises(
+        ValueError, match=r"expected \(batch, 4 channels, time, height, width\), got shape \[2, 5, 6, 3, 5\]"
+    ):
+        layers.SRTG(4)(clips(channels=5))
