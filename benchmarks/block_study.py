@@ -1,0 +1,188 @@
+"""Do the building blocks help a small network? ``python -m benchmarks.block_study``: five paired seeds, two worlds.
+
+One network, and the same with one block put in, are trained on the same clips in the same order for the same number of
+epochs, and tried on clips that neither saw. Everything was fixed before: the network, the epochs, the seeds; nothing is
+tuned for any block. "samples" are synthetic people of ten actions, other people in the test; "people" are four actions of
+nine real ones, each left out once. What is told is the difference of accuracy to the network without, its mean over the
+seeds, and Student's 95 % interval: the luck of training is in it, that of the clips at hand is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from benchmarks import weizmann
+from benchmarks.small_training import BATCH, fresh, leave_one_out, normalised, shifted, train_small
+from notebook_explain import layers
+from notebook_explain.models.demo.drawing import singles
+from notebook_explain.models.demo.net import LABELS
+
+SEEDS, STUDENT = 5, 2.776  # of four degrees of freedom
+EPOCHS = {"samples": 12, "people": 15}
+TRAINING, TESTING, COUNT = 800_000, 810_000, (300, 300)  # first seeds of the samples, and how many
+STAGES = ("stage1", "stage2", "stage3")
+
+
+class StudyNet(nn.Module):
+    """Stem, two max poolings, three convolutions, average pooling, linear classifier: what a block is put into.
+
+    Grids for 16 x 64 x 64 in (channel, time, height, width): 16 x 8 x 32 x 32, pooled to 16 x 8 x 16 x 16; stage 1
+    24 x 8 x 16 x 16, pooled to 24 x 4 x 8 x 8; stages 2 and 3 48 x 4 x 8 x 8.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.stem = _stage(3, 16, (3, 5, 5), (2, 2, 2))
+        self.pool1, self.stage1 = nn.MaxPool3d((1, 2, 2)), _stage(16, 24)
+        self.pool2, self.stage2 = nn.MaxPool3d(2), _stage(24, 48)
+        self.stage3 = _stage(48, 48)
+        self.head = nn.Linear(48, classes)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Logits (batch, class) of clips (batch, 3, time, height, width)."""
+        x = self.stem(clips - clips.mean(dim=2, keepdim=True))
+        x = self.stage1(self.pool1(x))
+        logits: Tensor = self.head(self.stage3(self.stage2(self.pool2(x))).mean((2, 3, 4)))
+        return logits
+
+
+class StudyMTNet(StudyNet):
+    """The same with its stages as multi-temporal convolutions of two streams, both of which the classifier reads."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(classes)
+        self.stage1 = layers.MTConv(16, 24, 3, share=0.75)  # type: ignore[assignment]
+        self.stage2 = layers.MTConv(24, 48, 3, (2, 2, 2), share=0.75)  # type: ignore[assignment]
+        self.stage3 = layers.MTConv(48, 48, 3, share=0.75)  # type: ignore[assignment]
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Logits, as above."""
+        x = self.pool1(self.stem(clips - clips.mean(dim=2, keepdim=True)))
+        streams = layers.split_streams(x, 0.75)
+        for stage in (self.stage1, self.stage2, self.stage3):
+            short, long = stage(streams)
+            streams = torch.relu(short), torch.relu(long)
+        logits: Tensor = self.head(torch.cat([stream.mean((2, 3, 4)) for stream in streams], 1))
+        return logits
+
+
+def _stage(
+    inputs: int, outputs: int, kernel: tuple[int, int, int] = (3, 3, 3), stride: tuple[int, int, int] = (1, 1, 1)
+) -> nn.Sequential:
+    padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+    return nn.Sequential(
+        nn.Conv3d(inputs, outputs, kernel, stride, padding, bias=False), nn.BatchNorm3d(outputs), nn.ReLU()
+    )
+
+
+def _swapped(exchanges: dict) -> Callable[[int], nn.Module]:
+    return lambda classes: layers.swap(StudyNet(classes), exchanges).model
+
+
+class Block(NamedTuple):
+    """One way to build the network, and what its paper says of the block."""
+
+    build: Callable[[int], nn.Module]
+    claim: str
+
+
+BLOCKS: dict[str, Block] = {
+    "none (max pooling)": Block(StudyNet, ""),
+    "average pooling": Block(_swapped({nn.MaxPool3d: lambda pool: nn.AvgPool3d(pool.kernel_size)}), ""),
+    "SoftPool": Block(_swapped({nn.MaxPool3d: layers.SoftPool3d}), "+1 to +2 points top-1, ImageNet"),
+    "FAST": Block(_swapped(dict.fromkeys([f"{stage}.0" for stage in STAGES], layers.FAST3d)), "see its paper"),
+    "SRTG": Block(_swapped(dict.fromkeys(STAGES, layers.followed_by(layers.SRTG))), "see its paper"),
+    "MTConv": Block(StudyMTNet, "as accurate with fewer MACs"),
+    "class regularization": Block(
+        lambda classes: layers.class_regularized(StudyNet(classes), "head", STAGES).model,
+        "+1.8 points top-1, Kinetics",
+    ),
+}
+
+
+def on_samples(build: Callable[[int], nn.Module], seeds: range, drawn: tuple) -> list[float]:
+    """Accuracy of each seed on synthetic people."""
+    (clips, labels), (test, wanted) = drawn
+    found = []
+    for seed in seeds:
+        net = fresh(lambda: build(len(LABELS)), seed)
+        train_small(net, clips, labels, torch.Generator().manual_seed(seed), EPOCHS["samples"], shifted)
+        with torch.inference_mode():
+            guesses = [net(normalised(test[at : at + BATCH])).argmax(1) for at in range(0, len(test), BATCH)]
+        found.append(float((torch.cat(guesses) == torch.tensor(wanted)).double().mean()))
+    return found
+
+
+def on_people(build: Callable[[int], nn.Module], seeds: range, clips: tuple) -> list[float]:
+    """Accuracy of each seed on the people left out, all folds together."""
+    made = lambda: build(len(weizmann.LABELS))  # noqa: E731
+    tried = ([one.right for one in leave_one_out(clips, made, seed, EPOCHS["people"])] for seed in seeds)
+    return [float(np.concatenate(right).mean()) for right in tried]
+
+
+def draw(first: int, count: int) -> tuple[np.ndarray, list[int]]:
+    """Synthetic clips uint8 (clip, time, height, width, 3) and their labels."""
+    samples = singles(first, count)
+    return np.stack([sample.frames for sample in samples]), [LABELS.index(sample.labels[0]) for sample in samples]
+
+
+def interval(differences: list[float]) -> tuple[float, float, float]:
+    """Mean, and Student's 95 % interval of five differences."""
+    mean = statistics.mean(differences)
+    half = STUDENT * statistics.stdev(differences) / math.sqrt(len(differences))
+    return mean, mean - half, mean + half
+
+
+def row(name: str, found: list[float], without: list[float], seconds: float, claim: str) -> str:
+    """One line of the table."""
+    weights = sum(p.numel() for p in BLOCKS[name].build(10).parameters())
+    told = (
+        ""
+        if found is without
+        else "{:+.1%} ({:+.1%} to {:+.1%})".format(
+            *interval([one - other for one, other in zip(found, without, strict=True)])
+        )
+    )
+    return f"| {name} | {statistics.mean(found):.1%} | {told} | {weights:,} | {seconds:.0f} s | {claim} |"
+
+
+def main() -> None:
+    """Print the table of one world or both."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--world", choices=EPOCHS, action="append", help="default: both")
+    parser.add_argument("--block", choices=BLOCKS, action="append", help="default: all; 'none' is always there")
+    parser.add_argument("--first", type=int, default=0, help="first of the five seeds, for trials")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    seeds = range(options.first, options.first + SEEDS)
+    first = next(iter(BLOCKS))
+    for world in options.world or EPOCHS:
+        if world == "people" and not weizmann.found():
+            print("people: the real clips are not on this machine")
+            continue
+        data = weizmann.read() if world == "people" else (draw(TRAINING, COUNT[0]), draw(TESTING, COUNT[1]))
+        of = on_people if world == "people" else on_samples
+        print(f"\n{world}, {SEEDS} seeds from {options.first} on, {EPOCHS[world]} epochs\n")
+        print("| block | accuracy | difference to none | weights | training, all seeds | published |\n|" + "---|" * 6)
+        without: list[float] = []
+        for name in tqdm([first, *(b for b in options.block or BLOCKS if b != first)], desc=world, disable=None):
+            start = time.perf_counter()
+            found = of(BLOCKS[name].build, seeds, data)
+            without = without or found
+            print(row(name, found, without, time.perf_counter() - start, BLOCKS[name].claim), flush=True)
+
+
+if __name__ == "__main__":
+    main()
