@@ -44,7 +44,7 @@ def conv(inputs, outputs, groups=1, size=3):
 
 def pyramid(net, target=0, clip=None, **knobs):
     clip = zoo.random_clip(8, 16) if clip is None else clip
-    return FeaturePyramid(**knobs)(ne.adapt(net.eval(), **STATED), clip, target)
+    return FeaturePyramid(**{"contribution": "exact"} | knobs)(ne.adapt(net.eval(), **STATED), clip, target)
 
 
 def kernels(found, name):
@@ -103,6 +103,34 @@ def test_gradient_contributions_add_up_to_what_a_layer_gives_to_the_score(transp
     if transposed:
         pairs = exact(one, tap_means(x, made.shape[2:], one), range(6))
         torch.testing.assert_close(pairs.sum(1), made.double().mean((0, 2, 3, 4)), rtol=1e-5, atol=1e-6)
+
+
+def test_a_pyramid_by_gradient_says_where_it_ends() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv3d(3, 4, 1),
+        nn.ReLU(),
+        nn.Conv3d(4, 4, 1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool3d(1),
+        nn.Flatten(),
+        nn.Linear(4, 2),
+    )
+    with torch.no_grad():
+        for part in (net[0], net[2], net[6]):
+            part.weight.fill_(0.1)
+            part.bias.fill_(0.0)
+        net[2].weight[:, 0] = 1.0
+        net[2].weight[:, 1:] = -0.01
+        net[2].bias.fill_(1.0)
+        net[0].weight[0] = -1.0  # the one kernel that speaks for the class is active by its bias alone
+        net[0].bias.fill_(5.0)
+    white = np.full((8, 16, 16, 3), 255, np.uint8)
+    found = pyramid(net, 0, white, contribution="gradient")
+    assert [row.name for row in found.rows] == ["6", "2", "0"]
+    assert "Below 0 nothing speaks for the class on balance: the pyramid ends there." in found.provenance.caveats
+    deep = pyramid(net, 0, white, contribution="gradient", depth=2)
+    assert not [caveat for caveat in deep.provenance.caveats if "on balance" in caveat]
 
 
 @pytest.mark.parametrize("contribution", ["exact", "fast", "gradient"])
@@ -285,7 +313,7 @@ def test_depth_and_most_limit_the_pyramid():
 @pytest.mark.parametrize(
     ("knobs", "words"),
     [
-        ({"contribution": "exakt"}, "contribution must be one of 'exact', 'fast', 'gradient', got 'exakt'"),
+        ({"contribution": "exakt"}, "contribution must be one of 'gradient', 'exact', 'fast', got 'exakt'"),
         ({"selection": "best"}, "selection must be one of"),
         ({"mass": 0}, "mass must lie above 0, up to 1, got 0"),
         ({"depth": 0}, "depth must be a whole number, 1 or more, got 0"),

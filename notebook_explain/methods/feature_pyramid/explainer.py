@@ -1,10 +1,14 @@
 """Class Feature Pyramids: from a class down through the whole network, layer by layer, the kernels that inform it.
 
 A pyramid begins at the class and goes down. What a unit reads is shared out among those who made it, by what each adds
-to it (``contributions``): a unit's positive evidence is 1, its children have their part of that. A unit that several
-parents read is expanded once, with the sum of what they give it. Which channel is whose is found once for a model, for
-any architecture (``models.connectivity``). Where a norm's weight is negative, less of a kernel's output is what helps;
-its unit's direction says so, and its children are those that make it less.
+(``contributions``). A unit that several parents read is expanded once, with the sum of what they give it. Which channel
+is whose is found once for a model, for any architecture (``models.connectivity``). Where a norm's weight is negative,
+less of a kernel's output is what helps; its unit's direction says so, and its children are those that make it less.
+
+Contributions by gradient are to the class's score, for and against taken together; exact ones are to the mean of the
+unit right above, and what speaks for the class is passed on from row to row. The first name kernels that the network
+misses more when they are taken away (``python -m benchmarks.ablation``), and are the default for that; the second hold
+exactly, layer by layer.
 
 Reference: Stergiou, Kapidis, Kalliatakis, Chrysoulas, Poppe, Veltkamp: Class Feature Pyramids for Video Explanation,
 ICCV Workshops 2019, arXiv:1909.08611. ``published`` holds the rule of its released code, which does otherwise.
@@ -36,7 +40,7 @@ from notebook_explain.models.connectivity import Connections, connections
 
 Floats = NDArray[np.float64]
 _Rows = tuple[int, Iterator[tuple[Group, Climb]], list[str]]
-CONTRIBUTIONS, SELECTIONS = ("exact", "fast", "gradient"), ("mass", "topk", "minmax")
+CONTRIBUTIONS, SELECTIONS = ("gradient", "exact", "fast"), ("mass", "topk", "minmax")
 CORRECTED, PAPER = MODES = ("corrected", "paper")
 
 
@@ -47,8 +51,8 @@ class FeaturePyramid:
     Attributes
     ----------
     contribution : str
-        "exact": what a channel adds to the mean of a kernel's pre-activation. "fast": the same, borders and strides
-        left out. "gradient": what it adds to the class's score by way of the kernel, to first order.
+        "gradient": what a channel adds to the class's score by way of a kernel, to first order. "exact": what it adds to
+        the mean of the kernel's pre-activation. "fast": the same, borders and strides left out.
     selection : str
         Which children of a unit are followed: "mass", the fewest that carry `mass` of its positive evidence; "topk",
         the `k` largest; "minmax", those whose share, scaled so that the smallest is 0 and the largest 1, is at least
@@ -67,7 +71,7 @@ class FeaturePyramid:
         first step does not look at the clip. It does not imitate the others (``paper`` lists both).
     """
 
-    contribution: str = "exact"
+    contribution: str = "gradient"
     selection: str = "mass"
     mass: float = 0.9
     k: int = 8
@@ -146,15 +150,17 @@ class FeaturePyramid:
         (result, tops), said = model.run(seen, (), compute, passed.around)
         yield Progress("pass", 1, 1, time.perf_counter() - start)
         total, rows, remarks = self._rows(wired, passed, tops)
-        caveats = (*remarks, *model.caveats, *model.remarks(clip), *said, *wired.notes)
+        caveats = (*model.caveats, *model.remarks(clip), *said, *wired.notes)
 
         def told() -> Provenance:
-            return provenance(self._method(), self, model, start, int(passed.gradients), caveats)
+            return provenance(self._method(), self, model, start, int(passed.gradients), (*remarks, *caveats))
 
         assembly = Assembly(model, wired, passed, seen, result, told)
         for done, (group, walk) in enumerate(_guarded(rows)):
             if walk.kept[group]:
                 assembly.add(group, walk)
+            if done + 1 == total:
+                remarks += self._ended(walk, assembly.rows[-1].name)
             yield Progress("rows", done + 1, total, time.perf_counter() - start, assembly.pyramid())
 
     def _rows(self, wired: Connections, passed: Passed, tops: dict[Group, dict[int, float]]) -> _Rows:
@@ -174,6 +180,13 @@ class FeaturePyramid:
         signed = self.contribution != "gradient"
         rows = climb(groups, tops, contributions, self._choose, self.most, self.depth, signed)
         return len(groups), rows, []
+
+    def _ended(self, walk: Climb, last: str) -> list[str]:
+        """What is to be said where the way down ends before the clip."""
+        whole = self.mode == PAPER or self.depth is not None
+        if whole or any(kept for group, kept in walk.kept.items() if group[0] == "input"):
+            return []
+        return [f"Below {last} nothing speaks for the class on balance: the pyramid ends there."]
 
     def _method(self) -> str:
         if self.mode == PAPER:
