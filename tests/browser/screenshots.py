@@ -251,7 +251,7 @@ def in_lab(browser: Browser, out: Path) -> Iterator[Path]:
                     page = context.new_page()
                     notebook = lab.Notebook(page, address, "viewer.ipynb")
                     notebook.run_all()
-                    viewer = Viewer(page, within=notebook.cell(0))
+                    viewer = Viewer(page, within=notebook.cell(0).locator("iframe").first.content_frame.locator("body"))
                     viewer.root.wait_for(timeout=30_000)
                     viewer.wait("root.dataset.gl")
                     viewer.sharp()
