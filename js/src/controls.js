@@ -176,7 +176,7 @@ export function createControls(content, hands, signal) {
       network.show(at.layer);
       layerValue.textContent = `${at.layer + 1} of ${content.layers.length}: ${layerWords(content, at.layer)}`;
       threshold.show(at.threshold, whole(at.threshold));
-      thresholdValue.textContent = `${whole(at.threshold)} of the strongest`;
+      thresholdValue.textContent = `${whole(at.threshold)} of ${at.scale === "frame" ? "each frame's" : "the"} strongest`;
       target.show(at);
       drawer.show(at);
       legend.show(at);

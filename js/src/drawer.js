@@ -1,4 +1,4 @@
-// The drawer: what is seldom changed, what else the network considered, and the keys.
+// The drawer: what is seldom changed, what the network considered, and the keys.
 import { h } from "./dom.js";
 import { createMenu, createSlider } from "./slider.js";
 import { percent, whole } from "./words.js";
@@ -47,7 +47,7 @@ export function createDrawer(content, hands, signal) {
   const scale = createMenu("scale", "scale", SCALES, hands, text, signal);
   const opacity = createSlider("opacity", "opacity", { max: 1, step: 0.05 }, hands, signal);
   const best = h("dl", { class: "ne-best" });
-  const guesses = h("div", {}, h("p", { class: "ne-about" }, "What else the network considered"), best);
+  const guesses = h("div", {}, h("p", { class: "ne-about" }, "What the network considered"), best);
   const keys = h("dl", { class: "ne-keys" }, ...KEYS.flatMap(([key, does]) => [h("dt", {}, key), h("dd", {}, does)]));
   let shown = -1;
   return {
@@ -83,6 +83,6 @@ export function createDrawer(content, hands, signal) {
 /** @param {string} name @param {number} probability */
 function guessRow(name, probability) {
   const bar = h("i", {});
-  bar.style.width = `${100 * probability}%`;
+  bar.style.width = `${60 * probability}%`; // the numbers need the rest
   return [h("dt", {}, name), h("dd", {}, bar, percent(probability))];
 }

@@ -1,5 +1,5 @@
 // The life of a view: it is drawn, drawn anew when Python replaces what it shows, and gone without a trace.
-import { h, listen } from "./dom.js";
+import { followScheme, h, listen } from "./dom.js";
 
 /**
  * @param {Object} given
@@ -24,6 +24,7 @@ export function live({ model, el, signal }, { kind, name, content, mount }) {
     const root = h("div", { class: kind, role: "group", tabindex: -1, "aria-label": label });
     scene.signal.addEventListener("abort", () => root.remove(), { once: true });
     el.append(root);
+    followScheme(root, el);
     try {
       mount(root, scene.signal);
     } catch (error) {

@@ -70,7 +70,8 @@ export function createPicture(content, graph, bitmaps, canvas) {
     context.fillRect(box.x, box.y + box.h - thick, box.w * part, thick);
     if (coarse || box.h < 2.2 * LABEL || content.rows[content.units.row[unit]].kind === "class") return;
     const name = shortName(content, unit).replace(/^\D+(?=\d)/, "");
-    const words = box.w >= 62 ? percent(score[unit]).replace("under ", "<") : "";
+    const sign = direction[unit] < 0 ? "−" : ""; // where less of it helps
+    const words = box.w >= 62 ? sign + percent(score[unit]).replace("under ", "<") : "";
     context.fillStyle = "#14171cb8";
     context.fillRect(box.x, box.y, box.w, LABEL + 3);
     write(name, box.x + 3, box.y + LABEL, INK, `600 ${FONT}`);

@@ -67,7 +67,7 @@ export function createControls(content, hands, acts, signal) {
       "div",
       { class: "ne-pyramid-legend" },
       key(colourAt(FOR, 0.5), "for the class: adds, is active"),
-      key(colourAt(AGAINST, 0.5), "against: takes away"),
+      key(colourAt(AGAINST, 0.5), "against (−): less of it helps"),
       h("span", {}, "width of a link: evidence"),
       hints,
       tools,
@@ -92,7 +92,7 @@ export function createControls(content, hands, acts, signal) {
     /** @param {import("./pyramid_state.js").Place} at @param {string} words @param {import("./pyramid_graph.js").Graph} graph @param {Uint8Array} stays */
     show(at, words, graph, stays) {
       const { name, kind } = rows[at.row];
-      const carried = kind === "class" ? "" : ` · ${percent(graph.coverage(at.row, stays))}`;
+      const carried = kind === "class" ? "" : `, ${percent(graph.coverage(at.row, stays))} of what leads here`;
       const named = `${name} · ${countWords(content, at.row, graph.of(at.row, stays).length)}${carried}`;
       layer.show(at.row, named);
       layerValue.textContent = named;

@@ -17,7 +17,7 @@ const LOOK = { colours: "diverging", opacity: 0.6 };
 export function tubesOf(content, graph, { selected, row }, stays) {
   const own = selected.flatMap((unit) => unitTube(content, unit) ?? []);
   if (own.length) {
-    return { tubes: own, title: `Where ${own.length === 1 ? own[0].name : `${own.length} units`} looked` };
+    return { tubes: own, title: `Where ${own[own.length - 1].name} looked` };
   }
   // The class and a linear layer have no place in the clip: then the next row below that has, else one above.
   const order = [...content.rows.keys()].sort(
@@ -45,32 +45,44 @@ export function createTubes(content, graph, outer, signal) {
   /** @type {Model | undefined} */
   let inner;
   let key = "";
+  let words = "";
+  /** @type {string[]} */
+  let names = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  /** Of several units one is shown: its name follows the choice. */
+  const entitle = () => {
+    const at = inner?.get("layer") ?? names.length - 1;
+    const one = `Where ${names[at]} looked: ${at + 1} of ${names.length} chosen, "layer" shows another`;
+    title.textContent = names.length > 1 ? one : words;
+  };
   signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
 
   /** @param {Record<string, any>} state */
   const begin = (state) => {
     inner = new Model({ ...FIRST, ...LOOK, ...state });
     inner.save_changes = outer.commit;
+    inner.on("change:layer", entitle);
     for (const name of /** @type {const} */ (["frame", "playing"]))
       inner.on(`change:${name}`, () => outer.set(name, inner?.get(name)));
     tubeViewer().render({ model: /** @type {any} */ (inner), el: inside, signal });
   };
   /** @param {Place} place @param {Uint8Array} stays */
   const settle = (place, stays) => {
-    const { tubes, title: words } = tubesOf(content, graph, place, stays);
-    const next = JSON.stringify([words, place.selected]) + (tubes[0]?.values.join() ?? "");
+    const { tubes, title: said } = tubesOf(content, graph, place, stays);
+    const next = JSON.stringify([said, place.selected]) + (tubes[0]?.values.join() ?? "");
     if (next === key) return;
     key = next;
-    title.textContent = words;
+    words = said;
+    names = tubes.map(({ name }) => name);
     inside.hidden = !tubes.length;
     element.dataset.tubes = String(tubes.length);
-    if (!tubes.length) return;
+    if (!tubes.length) return entitle();
     inside.style.minHeight = `${inside.offsetHeight}px`; // nothing jumps while one view makes way for the next
     const state = { ...tubeState({ ...content, title: "" }, tubes), layer: tubes.length - 1 };
     if (inner) inner.set(state);
     else begin({ ...state, frame: place.frame, playing: place.playing });
+    entitle();
     setTimeout(() => inside.style.removeProperty("min-height"), 500);
   };
   return {

@@ -46,7 +46,7 @@ export function unitWords(content, graph, stays, unit) {
   const { kind, sees } = rows[units.row[unit]];
   const found = parts(content, graph, stays, unit);
   const local = kind === "sum" ? "; shares of a sum count only what is added there" : "";
-  const of = found && ` It is made mostly of ${found}${local}.`;
+  const of = found && ` Its largest parts: ${found}${local}.`;
   if (kind === "class") return `${shortName(content, unit)}, the class.${of}`;
   const said = [
     `${unitName(content, unit)}: gets ${percent(units.score[unit])} of the evidence for '${explained.name}'`,
@@ -73,9 +73,10 @@ export function bandWords(content, { row, units, coverage }) {
 /** What the view says while nothing is pointed at. @param {Content} content @param {Graph} graph @param {Uint8Array} stays */
 export function headWords(content, graph, stays) {
   const found = parts(content, graph, stays, 0);
-  const made = found ? `made mostly of ${found}` : "at this threshold nothing below it is left";
-  return `${verdict(content.explained)}: ${made}. Larger tiles carry more of it, and show where they are active.`;
+  const made = found ? `its largest parts are ${found}` : "at this threshold nothing below it is left";
+  return `${verdict(content.explained)}: ${made}. The first tile of a row is its strongest; a tile shows where its kernel is active.`;
 }
 
 /** @param {Content} content @param {number} count @param {number} threshold */
-export const prunedWords = ({ units }, count, threshold) => `${whole(threshold)} · ${count} of ${units.count} units`;
+export const prunedWords = ({ units }, count, threshold) =>
+  `${whole(threshold)} of a row's strongest · ${count} of ${units.count} units`;

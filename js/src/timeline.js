@@ -6,7 +6,7 @@ import { createStrip } from "./slider.js";
 import { frameWords } from "./words.js";
 
 const THUMBS = 34; // CSS pixels down; the canvas' height is the style sheet's
-const MARGIN = 5;
+const NAME = 16; // what the curve is called stands between the frames and it
 
 /** @typedef {{all: number[], kept: number[]}} Course evidence of each frame, all of it and what the threshold keeps */
 
@@ -35,12 +35,10 @@ export function createTimeline(content, hands, signal) {
       if (!context) return;
       context.scale(ratio, ratio);
       drawThumbs(context, bitmaps, content.size, width);
-      if (courses) drawCourses(context, courses, rampsOf(how.colours, how.sign), THUMBS + MARGIN, width, height - 2);
+      if (courses) drawCourses(context, courses, rampsOf(how.colours, how.sign), THUMBS + NAME, width, height - 2);
       context.font = "10px system-ui, sans-serif";
       const [long, short] = ["evidence of each frame · bright: above the threshold", "evidence of each frame"];
       const name = context.measureText(long).width + 12 < width ? long : short;
-      context.fillStyle = "#14171cb0";
-      context.fillRect(1, THUMBS + 2, context.measureText(name).width + 6, 13);
       context.fillStyle = "#dfe5ec";
       context.fillText(name, 4, THUMBS + 12);
     },

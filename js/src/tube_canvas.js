@@ -9,6 +9,7 @@ import { createVolume } from "./tube_gl.js";
 import { addGestures } from "./turning.js";
 
 const MARGIN = 34; // CSS pixels around the box, for the labels
+const NAMES = 40; // pixels more for the names beside the box
 const FORGOTTEN = 5000; // ms out of view after which the graphics are given back: a page holds 16 contexts
 
 /** @typedef {import("./position.js").Position} Position */
@@ -156,7 +157,7 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
     if (canvas.width !== wide || canvas.height !== tall) Object.assign(canvas, { width: wide, height: tall });
     upload(field);
     if (volume) {
-      const scale = scaleToFit(basisOf(camera), half, width, height, MARGIN) * camera.zoom;
+      const scale = scaleToFit(basisOf(camera), half, width - NAMES, height, MARGIN) * camera.zoom;
       volume.draw(at, camera, scale * ratio, accentOf(root), ratio, sharp);
       if (sharp) sharpness.drew();
       placeLabels(labels, camera, half, width, height, scale, content);

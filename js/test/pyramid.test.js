@@ -243,7 +243,7 @@ describe("words", () => {
   test("a unit says what it gets, where it goes, which way it helps, what it is made of", () => {
     const unit = graph.of(2, stays)[0];
     expect(plain(unitWords(content, graph, stays, unit))).toMatch(
-      /^kernel \d+ of block2\.conv: gets [\d.]+ % of the evidence for 'wave'; (all|the most) from it (goes|is handed on unchanged) to .+; (more|less) of its own output speaks for the class\. It is made mostly of .+\. One cell of it sees 3 frames, 9x9 pixels\.$/,
+      /^kernel \d+ of block2\.conv: gets [\d.]+ % of the evidence for 'wave'; (all|the most) from it (goes|is handed on unchanged) to .+; (more|less) of its own output speaks for the class\. Its largest parts: .+\. One cell of it sees 3 frames, 9x9 pixels\.$/,
     );
     const sum = graph.of(1, stays).find((one) => graph.below(one, stays).length);
     expect(unitWords(content, graph, stays, sum)).toContain("shares of a sum count only what is added there");
@@ -253,7 +253,7 @@ describe("words", () => {
 
   test("the class says how sure the network is and what it is made of", () => {
     expect(plain(headWords(content, graph, stays))).toMatch(
-      /^'wave' 70 %, ahead of 'clap' 20 %: made mostly of channel \d+ of sum/,
+      /^'wave' 70 %, ahead of 'clap' 20 %: its largest parts are channel \d+ of sum/,
     );
     const alone = stays.map((_, unit) => Number(unit === 0));
     expect(headWords(content, graph, alone)).toContain("nothing below it is left");

@@ -216,7 +216,7 @@ def test_frames_larger_than_what_travels_fill_the_slab_too(open_page: OpenPage, 
     viewer.slide("frame", 0)
     picture = viewer.screenshot("tube").astype(float)
     height, width, _ = picture.shape
-    side = min(height, width) // 2 - 45
+    side = min(height, width) // 2 - 68
     for dy in (-1, 1):
         for dx in (-1, 1):
             y, x = height // 2 + dy * side, width // 2 + dx * side

@@ -85,7 +85,7 @@ def test_a_click_shows_a_kernels_tube_and_a_shifted_one_another(
     assert warm[: height // 3, : width // 3].mean() > warm[height // 2 :, width // 2 :].mean() + 60
     hand.tree.click(position={"x": second[0] + 9, "y": second[1] + 30}, modifiers=["Shift"])
     hand.wait("root.dataset.selected === given", f"{FIRST},{FIRST + 1}")
-    hand.wait("root.querySelector('.ne-heading').textContent === 'Where 2 units looked'")
+    hand.wait("/^Where .* looked: 2 of 2 chosen/.test(root.querySelector('.ne-heading').textContent)")
 
 
 def test_the_frame_is_one_for_the_tree_and_the_tube(open_page: OpenPage, path: Path) -> None:

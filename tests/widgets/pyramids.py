@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from notebook_explain.clip import Clip
@@ -55,6 +57,10 @@ def random_pyramid(
     target = TargetResult(name, 1, "", 2.5, 0.7, top5=((name, 0.7), ("clap", 0.2)))
     clip = Clip(rng.integers(0, 256, (*size, 3), np.uint8), times=np.arange(size[0]) / 8, source="by hand")
     provenance = Provenance("Class feature pyramid, by hand", {}, "none", {}, {"numpy": np.__version__}, 0.1, 1, 0)
+    totals = np.zeros(len(made_units))
+    for edge in edges:
+        totals[edge.parent] += edge.share / 0.9  # the rest is that of channels not shown
+    edges = [replace(edge, share=edge.share / totals[edge.parent]) for edge in edges]
     order = rng.permutation(len(edges))
     return Pyramid(
         clip, target, tuple(made_rows), tuple(made_units), tuple(edges[k] for k in order.tolist()), provenance
