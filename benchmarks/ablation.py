@@ -128,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     nets = {"residual": demo_net, "branches": branch_net}
     parser.add_argument("--net", choices=nets, action="append", help="default: both")
-    parser.add_argument("--clips", type=int, default=200, help="half of one person, half of two (default: %(default)s)")
+    parser.add_argument("--clips", type=int, default=150, help="half of one person, half of two (default: %(default)s)")
     parser.add_argument("--shift", type=int, default=0, help="of the seeds, for trials (default: %(default)s)")
     options = parser.parse_args()
     warnings.simplefilter("ignore")

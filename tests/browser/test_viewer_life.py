@@ -128,6 +128,7 @@ def test_paper_shows_the_pictures_and_the_sentence_not_the_buttons(open_page: Op
     viewer.page.emulate_media(media="print")
     for hidden in ("play", "front", "mode-montage", "more"):
         assert not viewer.part(hidden).is_visible(), hidden
+    assert viewer.root.locator(".ne-play-bar .ne-value").is_visible(), "which frame it is"
     for shown in ("canvas.ne-frame", "canvas.ne-tube", ".ne-kept", ".ne-caveats"):
         assert viewer.root.locator(shown).is_visible(), shown
 
