@@ -19,7 +19,9 @@ from playwright.sync_api import Browser, Locator
 from notebook_explain.widgets.tube_viewer import STATIC
 from tests.browser import lab
 from tests.browser.driving import READY, Viewer, chromium, find_chromium, offline_page
+from tests.browser.pyramids import SETTLED, write_page
 from tests.browser.worlds import Layer, tubes
+from tests.widgets.pyramids import deep_pyramid
 
 SIZES = ((16, 112), (32, 224))
 LAYERS = (Layer("stem", "stem", (16, 56, 56)), Layer("last", "pooling input", (2, 7, 7)))
@@ -48,6 +50,19 @@ TURN = """async (root, ms) => {
   while (performance.now() - start < ms) {
     canvas.dispatchEvent(new PointerEvent("pointermove", { buttons: 1, movementX: 4, movementY: frames % 2, bubbles: true }));
     frames++;
+    await new Promise(requestAnimationFrame);
+  }
+  const seconds = (performance.now() - start) / 1000;
+  return [(Number(root.dataset.painted) - before) / seconds, frames / seconds];
+}"""
+# Frames a second while a wheel zooms a pyramid in and out: those painted, and those that the browser itself made meanwhile.
+ZOOM = """async (root, ms) => {
+  const tree = root.querySelector(".ne-branches"), before = Number(root.dataset.painted), start = performance.now();
+  let frames = 0;
+  tree.focus();
+  while (performance.now() - start < ms) {
+    const deltaY = frames++ % 60 < 30 ? -50 : 50;
+    tree.dispatchEvent(new WheelEvent("wheel", { deltaY, clientX: 500, clientY: 500, bubbles: true, cancelable: true }));
     await new Promise(requestAnimationFrame);
   }
   const seconds = (performance.now() - start) / 1000;
@@ -150,6 +165,21 @@ def measure(browser: Browser, folder: Path, frames: int, size: int, runs: int) -
     return figures
 
 
+def zooming(browser: Browser, folder: Path, runs: int) -> Turning:
+    """A pyramid as large as of a DenseNet-121, zoomed."""
+    path = write_page(folder / "deep.html", deep_pyramid())
+    page, _ = offline_page(browser, 1100, 900)
+    try:
+        page.goto(path.as_uri())
+        root = page.locator(SETTLED).first
+        root.wait_for(state="attached", timeout=30_000)
+        rates = [root.evaluate(ZOOM, 2000) for _ in range(runs)]
+    finally:
+        page.context.close()
+    painted, possible = (list(column) for column in zip(*rates, strict=True))
+    return Turning("zooming a pyramid of 122 rows, 7,684 units", painted, possible, 30)
+
+
 def cell_to_paint(browser: Browser, folder: Path, runs: int) -> list[Figure]:
     """In a real JupyterLab, from the key to the first paint of tubes, and of their widget, beside a cell that prints a word."""
     (folder / "work").mkdir(parents=True)
@@ -215,6 +245,7 @@ def main() -> None:
         for frames, size in SIZES:
             for figure in measure(browser, Path(folder), frames, size, runs):
                 print(figure)
+        print(zooming(browser, Path(folder), runs))
         for figure in cell_to_paint(browser, Path(folder) / "lab", runs):
             print(figure)
 
