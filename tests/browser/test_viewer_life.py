@@ -139,7 +139,7 @@ def test_paper_shows_the_pictures_and_the_sentence_not_the_buttons(open_page: Op
 @pytest.fixture
 def notebook(browser: Browser, tmp_path: Path) -> Iterator[tuple[lab.Notebook, str]]:
     (tmp_path / "work").mkdir()
-    cell = f"import sys; sys.path.insert(0, {str(lab.REPOSITORY)!r})\nfrom tests.browser import worlds\nworlds.tubes()"
+    cell = f"import sys; sys.path.insert(0, {str(lab.REPOSITORY)!r})\nfrom tests.browser import worlds\nworlds.tubes().view()"
     lab.write_notebook(tmp_path / "work" / "dead.ipynb", [cell])
     context = browser.new_context(viewport={"width": 960, "height": 1200})
     with lab.server(tmp_path) as address:
