@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 
@@ -16,6 +15,7 @@ from notebook_explain.explanations.remarks import origin
 from notebook_explain.widgets import wire
 from notebook_explain.widgets.page import page
 from notebook_explain.widgets.tube_viewer import STATIC, brightest_frame, checked_number, checked_place
+from notebook_explain.widgets.view import View
 from notebook_explain.writing import replacing
 
 SIDES = ("a", "b")
@@ -25,7 +25,7 @@ _SENT_ONCE = ("size", "times", "frames")
 _SENT_EACH = ("layers", "maps", "targets", "caveats")
 
 
-class CompareViewer(anywidget.AnyWidget):
+class CompareViewer(View):
     """Show two explanations of one clip side by side; every control works in the browser, with the kernel busy or dead.
 
     The traits that move follow what the person does (one message when a gesture ends, none during it), and may be set
@@ -113,13 +113,6 @@ class CompareViewer(anywidget.AnyWidget):
         with replacing(path) as temporary:
             temporary.write_text(page([self], title, self._notes, width=1600), encoding="utf-8")
         return path
-
-    def close(self) -> None:
-        """Close the widget and the layout that came with it: nothing of it stays in the kernel."""
-        layout = getattr(self, "layout", None)
-        super().close()
-        if layout is not None:
-            layout.close()
 
     @traitlets.validate("frame", *(f"{side}_{name}" for side in SIDES for name in OWN if name != "threshold"))
     def _in_range(self, proposal: Any) -> int | None:

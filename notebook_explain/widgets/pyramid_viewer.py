@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from notebook_explain.explanations.pyramids import Pyramid
 from notebook_explain.widgets import pyramid_wire
+from notebook_explain.widgets.view import View
 
 STATIC = Path(__file__).parent.parent / "static"
 MOVABLE = ("frame", "row", "threshold", "selected", "collapsed", "playing")
 
 
-class PyramidViewer(anywidget.AnyWidget):
+class PyramidViewer(View):
     """Show a pyramid in a cell; every control works in the browser, with the kernel busy or dead.
 
     The traits that move follow what the person does (one message when a gesture ends, none during it), and may be set
@@ -75,13 +75,6 @@ class PyramidViewer(anywidget.AnyWidget):
         state["selected"] = list(state.get("selected", ()))
         state.setdefault("frame", _brightest_frame(pyramid, state["row"]))
         super().__init__(**pyramid_wire.state(pyramid, title), **state)
-
-    def close(self) -> None:
-        """Close the widget and the layout that came with it: nothing of it stays in the kernel."""
-        layout = getattr(self, "layout", None)
-        super().close()
-        if layout is not None:
-            layout.close()
 
     @traitlets.validate("frame", "row")
     def _in_range(self, proposal: Any) -> int:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.widgets import wire
+from notebook_explain.widgets.view import View
 
 STATIC = Path(__file__).parent.parent / "static"
 BOUNDS = {"threshold": (0.0, 1.0), "opacity": (0.0, 1.0), "speed": (0.25, 4.0)}
@@ -30,7 +30,7 @@ MOVABLE = (
 )
 
 
-class TubeViewer(anywidget.AnyWidget):
+class TubeViewer(View):
     """Show tubes in a cell; every control works in the browser, with the kernel busy or dead.
 
     The traits that move follow what the person does (one message when a gesture ends, none during it), and may be set
@@ -91,13 +91,6 @@ class TubeViewer(anywidget.AnyWidget):
         state.setdefault("layer", len(names) - 1)
         state.setdefault("frame", brightest_frame(tubes, state["layer"], state.get("target", 0)))
         super().__init__(**wire.state(tubes, title), **state)
-
-    def close(self) -> None:
-        """Close the widget and the layout that came with it: nothing of it stays in the kernel."""
-        layout = getattr(self, "layout", None)
-        super().close()
-        if layout is not None:
-            layout.close()
 
     @traitlets.validate("frame", "layer", "target", "against")
     def _in_range(self, proposal: Any) -> int | None:
