@@ -31,6 +31,7 @@ from notebook_explain.models.connectivity.links import (
     Links,
     Sum,
 )
+from notebook_explain.models.connectivity.notes import lost, mixed
 from notebook_explain.models.connectivity.opening import JOINS, OpenGradients, Suspects
 from notebook_explain.models.connectivity.seeing import receptive_fields, with_fields
 from notebook_explain.models.connectivity.walking import Addition, Edge, Graph
@@ -238,11 +239,7 @@ def _read(found: _Pass) -> Connections:
                 graph.additions[done.made.node] = Addition(order, (first, second), done.made)
     heads = {name: graph.read(edge, 1, IDENTITY) for name, edge in found.heads.items()}
     routed = _in_order(Connections(tuple(layers), _sums(graph, found.done), heads), graph)
-    lost = (
-        f"{count} channels come out of {operation}, which mixes channels: what feeds them is not known."
-        for operation, count in routed.unknown.items()
-    )
-    return replace(routed, notes=(*lost, *graph.notes))
+    return replace(routed, notes=(*lost(routed.unknown), *mixed(graph.mixed), *graph.notes))
 
 
 def _layer(graph: Graph, done: _Done, before: list[KernelLayer]) -> KernelLayer:

@@ -113,6 +113,8 @@ class Graph:
         Results of functions that mix channels inside, such as attention.
     names : dict of node to text
         What to call an operation that cannot be seen through.
+    mixed : dict used as an ordered set of texts
+        Products whose gates are mixed of many channels.
     notes : dict used as an ordered set of sentences
     """
 
@@ -122,6 +124,7 @@ class Graph:
         self.sums: list[Added] = []
         self.closed: set[Node] = set()
         self.names: dict[Node, str] = {}
+        self.mixed: dict[str, None] = {}
         self.notes: dict[str, None] = {}
         self._first_only: set[Node] = set()  # additions of a thing to itself: one term stands for both
         self._depends: dict[Node, bool] = {}
@@ -249,9 +252,7 @@ class Graph:
         axis, links = first
         gates = self._broadcast(gate, at.shape, axis, CONV)
         if gates.unknown or not 0 < len(gates.node) <= MOST_GATES * len(gates):
-            self.notes[
-                f"The gate of {self.name(at.node)} is mixed of many channels: what it comes from is not shown."
-            ] = None
+            self.mixed[self.name(at.node)] = None
             return _Product(main)
         return _Product(main, axis, None if same_sources(links, gates) else gates)
 
