@@ -14,13 +14,14 @@ from notebook_explain.layers.class_regularization import (
 )
 from notebook_explain.layers.fast import FAST3d, matching_width
 from notebook_explain.layers.mtconv import MTConv, MTConv3d, frame_likeness, select_frames, split_streams
-from notebook_explain.layers.mtnet import MTNET_DEPTHS, MTBlock, MTNet, mtnet
+from notebook_explain.layers.mtnet import MTNET_DEPTHS, MTBlock, MTNet, StreamShares, mtnet
+from notebook_explain.layers.released import SRTGNet, released_network
+from notebook_explain.layers.routing import Routing, adaptive_soft_pool_weights, soft_pool_weights
 from notebook_explain.layers.signals import plane_evidence, signals
 from notebook_explain.layers.soft_pool import (
     AdaptiveSoftPool1d,
     AdaptiveSoftPool2d,
     AdaptiveSoftPool3d,
-    Routing,
     SoftPool1d,
     SoftPool2d,
     SoftPool3d,
@@ -30,10 +31,10 @@ from notebook_explain.layers.soft_pool import (
     soft_pool1d,
     soft_pool2d,
     soft_pool3d,
-    soft_pool_weights,
 )
 from notebook_explain.layers.srtg import SRTG, Cycles, Signals, SRTGBlock, cyclic_consistency
 from notebook_explain.layers.swap import Change, Swapped, followed_by, swap
+from notebook_explain.layers.told import ByClass, Named, PerFrame, explains
 
 __all__ = [
     "MTNET_DEPTHS",
@@ -41,6 +42,7 @@ __all__ = [
     "AdaptiveSoftPool1d",
     "AdaptiveSoftPool2d",
     "AdaptiveSoftPool3d",
+    "ByClass",
     "Change",
     "ClassRegularization",
     "Cycles",
@@ -50,24 +52,31 @@ __all__ = [
     "MTConv",
     "MTConv3d",
     "MTNet",
+    "Named",
+    "PerFrame",
     "Routing",
     "SRTGBlock",
+    "SRTGNet",
     "Signals",
     "SoftPool1d",
     "SoftPool2d",
     "SoftPool3d",
+    "StreamShares",
     "Swapped",
     "adaptive_soft_pool1d",
     "adaptive_soft_pool2d",
     "adaptive_soft_pool3d",
+    "adaptive_soft_pool_weights",
     "class_regularize",
     "class_regularized",
     "cyclic_consistency",
+    "explains",
     "followed_by",
     "frame_likeness",
     "matching_width",
     "mtnet",
     "plane_evidence",
+    "released_network",
     "select_frames",
     "signals",
     "soft_pool1d",

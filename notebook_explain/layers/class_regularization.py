@@ -19,7 +19,8 @@ by their probability, make w.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -27,6 +28,7 @@ from torch import Tensor, nn
 
 from notebook_explain.layers.soft_mean import in_full
 from notebook_explain.layers.swap import Swapped, copied_model, exchanged, followed_by
+from notebook_explain.layers.told import ByClass, Named, Told, explains, holding
 
 GUESSES = ("hard", "soft")
 
@@ -47,6 +49,13 @@ class Guess(NamedTuple):
     scores: Tensor
     factor: Tensor
     table: Tensor
+
+    def told(self) -> list[Told]:
+        """In a form for any viewer."""
+        return [
+            Named("early guess of the class (logits)", "classes", self.scores, 0.0),
+            ByClass("what each kernel says of each class", self.table),
+        ]
 
 
 def class_regularize(
@@ -161,12 +170,16 @@ class ClassRegularization(nn.Module):
             raise ValueError(f"expected (batch, {self.channels} channels, ...), got shape {list(x.shape)}")
         return class_regularize(x, self.table(), self.beta, labels, self.guess == "soft", self.order)
 
-    @torch.jit.unused
+    @explains
     def explain(self, x: Tensor) -> Guess:
         """What is guessed of a batch, what follows for its channels, and the table that says so."""
         table = self.table()
         scores = _scores(x, table)
         return Guess(scores, _factor(scores, table[self.order], self.beta, None, self.guess == "soft"), table)
+
+    def ablations(self) -> dict[str, Callable[[], AbstractContextManager[None]]]:
+        """Without it, what comes in goes on."""
+        return {"class regularization": lambda: holding(self, beta=0.0)}
 
     def extra_repr(self) -> str:
         """Settings, for repr."""

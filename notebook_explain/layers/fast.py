@@ -16,7 +16,11 @@ one), widths, and how parallel planes are merged.
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,6 +30,7 @@ from notebook_explain.layers.windows import entries
 
 MERGES = ("sum", "concat")
 PLANES = ("yx", "tx", "ty")
+_AXES = {"yx": "space", "tx": "time and the horizontal", "ty": "time and the vertical"}
 
 
 def matching_width(inputs: int, outputs: int, kernel_size: int = 3, parallel: bool = False, merge: str = "sum") -> int:
@@ -124,6 +129,25 @@ class FAST3d(nn.Module):
             return y
         planes = self.tx(space), self.ty(space)
         return planes[0] + planes[1] if self.merge == "sum" else torch.cat(planes, 1)
+
+    def ablations(self) -> dict[str, Callable[[], AbstractContextManager[None]]]:
+        """Without a plane, its kernel keeps the middle cell only: channels are mixed, but no neighbour is seen."""
+        return {f"plane {plane} ({_AXES[plane]})": partial(self.without, plane) for plane in PLANES}
+
+    @contextmanager
+    def without(self, plane: str) -> Iterator[None]:
+        """Within it, one of the planes "yx", "tx" and "ty" sees nothing beside the place itself."""
+        whole: Any = getattr(self, plane)[0]
+        point = copy.deepcopy(whole)  # the weights themselves may be somebody else's
+        middle: Any = (..., *(size // 2 for size in whole.kernel_size))
+        with torch.no_grad():
+            point.weight.zero_()
+            point.weight[middle] = whole.weight[middle]
+        getattr(self, plane)[0] = point
+        try:
+            yield
+        finally:
+            getattr(self, plane)[0] = whole
 
     def extra_repr(self) -> str:
         """Settings, for repr."""

@@ -4,7 +4,9 @@ A share r of the channels is the short stream, at full resolution. The others ar
 height and width and with half of the frames, so that the same kernel covers twice the extent. Each stream has its own
 convolution; the short one also tells the long one what it found::
 
-    short' = conv(short)        long' = conv(long) + norm(conv_1x1x1(resize(select_frames(avg_pool(short')))))
+    short' = norm(found)        long' = norm(conv(long)) + norm(conv_1x1x1(resize(select_frames(avg_pool(found)))))
+
+where found = conv(short), not yet normalised.
 
 ``select_frames`` halves the number of frames without parameters, by how alike neighbouring frames are.
 
@@ -60,16 +62,23 @@ def select_frames(x: Tensor, keep: str = "most", ends: bool = False) -> Tensor:
 
 
 def _select_frames(x: Tensor, keep: str, ends: bool) -> Tensor:
+    if x.shape[2] <= 2:
+        return x
+    index = selected_frames(x, keep, ends)
+    shape = [x.shape[0], x.shape[1], index.shape[1], x.shape[3], x.shape[4]]
+    return x.gather(2, index[:, None, :, None, None].expand(shape))
+
+
+def selected_frames(x: Tensor, keep: str = "most", ends: bool = False) -> Tensor:
+    """Which frames `select_frames` keeps: int64 (batch, half of time), in order."""
     frames = x.shape[2]
     if frames <= 2:
-        return x
+        return torch.arange(frames, device=x.device).expand(x.shape[0], frames)
     likeness = frame_likeness(x)
     if not ends:
         likeness = likeness[:, 1:-1]
     order = likeness.argsort(dim=1, descending=keep == "most", stable=True)
-    index = order[:, : frames // 2].sort(1)[0] + (0 if ends else 1)
-    shape = [x.shape[0], x.shape[1], index.shape[1], x.shape[3], x.shape[4]]
-    return x.gather(2, index[:, None, :, None, None].expand(shape))
+    return order[:, : frames // 2].sort(1)[0] + (0 if ends else 1)
 
 
 def frame_likeness(x: Tensor) -> Tensor:
@@ -91,10 +100,8 @@ class MTConv(nn.Module):
     share : float
         r: the short stream's share of the channels.
     groups : int
-        Sub-streams. With more than one, floor(r groups) of them are in the short stream, the others in the long one,
-        and norms are group norms; with one, batch norms.
-    grouped : bool
-        Whether the convolutions themselves stay within their sub-streams.
+        Sub-streams, within which the convolutions stay. With more than one, floor(r groups) of them are in the short
+        stream, the others in the long one, and norms are group norms; with one, batch norms.
     keep, ends
         See `select_frames`.
     """
@@ -109,7 +116,6 @@ class MTConv(nn.Module):
         stride: Any = 1,
         share: float = 0.875,
         groups: int = 1,
-        grouped: bool = True,
         lateral: bool = True,
         keep: str = "most",
         ends: bool = False,
@@ -127,10 +133,9 @@ class MTConv(nn.Module):
         options: dict[str, Any] = {
             "stride": entries(stride, 3, "stride", 1), "padding": tuple(size // 2 for size in kernel), "bias": False,
         }  # fmt: skip
-        parts = within if grouped else (1, 1)
-        _check_groups((short_in, short_out), (long_in, long_out), within, parts)
-        self.short = nn.Conv3d(short_in, short_out, kernel, groups=parts[0], **options, **made)
-        self.long = nn.Conv3d(long_in, long_out, kernel, groups=parts[1], **options, **made)
+        _check_groups((short_in, short_out), (long_in, long_out), within)
+        self.short = nn.Conv3d(short_in, short_out, kernel, groups=within[0], **options, **made)
+        self.long = nn.Conv3d(long_in, long_out, kernel, groups=within[1], **options, **made)
         self.norm_short = _norm(short_out, within[0], groups, made)
         self.norm_long = _norm(long_out, within[1], groups, made)
         self.lateral: nn.Sequential | None = None
@@ -141,12 +146,12 @@ class MTConv(nn.Module):
 
     def forward(self, streams: Streams) -> Streams:
         """(short, long), normalised, without activation."""
-        short = self.norm_short(self.short(streams[0]))
+        found = self.short(streams[0])
         long = self.norm_long(self.long(streams[1]))
         if self.lateral is not None:
-            halved = select_frames(half_size(short), self.keep, self.ends)
+            halved = select_frames(half_size(found), self.keep, self.ends)
             long = long + self.lateral(F.interpolate(halved, long.shape[2:], mode="trilinear", align_corners=False))
-        return short, long
+        return self.norm_short(found), long
 
     def extra_repr(self) -> str:
         """Settings, for repr."""
@@ -195,6 +200,11 @@ class MTConv3d(nn.Module):
         long = F.interpolate(long, short.shape[2:], mode="trilinear", align_corners=False)
         return torch.cat([short, long], 1)
 
+    def parts(self) -> dict[str, tuple[str, slice]]:
+        """Which channels of the output come from which stream."""
+        short = self.conv.short.out_channels
+        return {"short stream": ("", slice(0, short)), "long stream": ("", slice(short, None))}
+
 
 def split_streams(x: Tensor, share: float = 0.875, keep: str = "most", ends: bool = False) -> Streams:
     """Short stream: the first channels as they are. Long stream: the others at half resolution in time and space."""
@@ -220,13 +230,11 @@ def check_selection(keep: str) -> None:
         raise ValueError(f"keep must be 'most' or 'least' (alike), got {keep!r}")
 
 
-def _check_groups(
-    short: tuple[int, int], long: tuple[int, int], within: tuple[int, int], parts: tuple[int, int]
-) -> None:
-    for name, (inputs, outputs), norm, conv in zip(("short", "long"), (short, long), within, parts, strict=True):
-        if outputs % norm or inputs % conv:
+def _check_groups(short: tuple[int, int], long: tuple[int, int], within: tuple[int, int]) -> None:
+    for name, (inputs, outputs), parts in zip(("short", "long"), (short, long), within, strict=True):
+        if outputs % parts or inputs % parts:
             raise ValueError(
-                f"the {name} stream's {inputs} to {outputs} channels cannot be divided among {norm} sub-streams; "
+                f"the {name} stream's {inputs} to {outputs} channels cannot be divided among {parts} sub-streams; "
                 "choose another width, share or number of groups"
             )
 

@@ -14,15 +14,25 @@ Reference: see ``mtconv``. What the paper's table has as SoftPool behind the ste
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from notebook_explain.layers.mtconv import MTConv, Streams, check_selection, select_frames, split_streams, split_width
+from notebook_explain.layers.mtconv import (
+    MTConv,
+    Streams,
+    check_selection,
+    half_size,
+    select_frames,
+    selected_frames,
+    split_streams,
+    split_width,
+)
 from notebook_explain.layers.soft_pool import SoftPool3d
 from notebook_explain.layers.srtg import SRTG
+from notebook_explain.layers.told import PerFrame, Told, explains
 
 MTNET_DEPTHS: dict[str, tuple[int, int, int, int]] = {
     "XS": (2, 2, 2, 2),
@@ -64,13 +74,13 @@ class MTBlock(nn.Module):
     ) -> None:
         super().__init__()
         made: dict[str, Any] = {"device": device, "dtype": dtype}
-        each: dict[str, Any] = {"share": share, "groups": groups, "keep": keep, "ends": ends, **made}
+        each: dict[str, Any] = {"share": share, "keep": keep, "ends": ends, **made}
         narrow, strided = outputs // groups, stride != 1 or inputs != outputs
-        self.conv1 = MTConv(inputs, narrow, 1, grouped=False, **each)
-        self.conv2 = MTConv(narrow, inputs, 1, grouped=False, **each)
-        self.conv3 = MTConv(inputs, narrow, 3, stride, **each)
-        self.conv4 = MTConv(narrow, outputs, 1 if strided else (1, 3, 3), **each)
-        self.shortcut = MTConv(inputs, outputs, 1, stride, grouped=False, lateral=False, **each) if strided else None
+        self.conv1 = MTConv(inputs, narrow, 1, **each)
+        self.conv2 = MTConv(narrow, inputs, 1, **each)
+        self.conv3 = MTConv(inputs, narrow, 3, stride, groups=groups, **each)
+        self.conv4 = MTConv(narrow, outputs, 1 if strided else (1, 3, 3), groups=groups, **each)
+        self.shortcut = MTConv(inputs, outputs, 1, stride, lateral=False, **each) if strided else None
         short, long = split_width(outputs, share)
         self.recursion_short = SRTG(short, gate="none", cell="gru", **made)
         self.recursion_long = SRTG(long, gate="none", cell="gru", **made)
@@ -83,9 +93,36 @@ class MTBlock(nn.Module):
         short, long = self.recursion_short(short) + past[0], self.recursion_long(long) + past[1]
         return _relu((short, long))
 
+    def parts(self) -> dict[str, tuple[str, slice]]:
+        """Which of the tensors that it returns is which stream."""
+        return {"short stream": ("[0]", slice(None)), "long stream": ("[1]", slice(None))}
+
 
 def _relu(streams: Streams) -> Streams:
     return torch.relu(streams[0]), torch.relu(streams[1])
+
+
+class StreamShares(NamedTuple):
+    """What both streams did with a batch of clips.
+
+    Attributes
+    ----------
+    logits : tensor (batch, class, 2)
+        What the short and the long stream add to each logit; with the bias they sum to it.
+    short, long : tensor (batch, time)
+        1 for each frame of the clip that the stream begins with, 0 for the others.
+    """
+
+    logits: Tensor
+    short: Tensor
+    long: Tensor
+
+    def told(self) -> list[Told]:
+        """In a form for any viewer."""
+        return [
+            PerFrame("frames that the short stream keeps", self.short, None, "input"),
+            PerFrame("frames that the long stream keeps", self.long, None, "input"),
+        ]
 
 
 class MTNet(nn.Module):
@@ -144,15 +181,18 @@ class MTNet(nn.Module):
 
     def streams(self, clips: Tensor) -> Streams:
         """Last activations of (batch, 3, time, height, width): short and long stream."""
-        x = self.stem(clips)
-        odd = [x.shape[4] % 2, x.shape[3] % 2]
-        if max(odd) > 0:
-            x = F.pad(x, [0, odd[0], 0, odd[1], 0, 0], mode="replicate")
-        x = select_frames(self.pool(x), self.keep, self.ends)
+        x = select_frames(self._pooled(clips), self.keep, self.ends)
         y = split_streams(x, self.share, self.keep, self.ends)
         for block in self.blocks:
             y = block(y)
         return y
+
+    def _pooled(self, clips: Tensor) -> Tensor:
+        x = self.stem(clips)
+        if x.shape[3] % 2 + x.shape[4] % 2 > 0:  # on the left and on top, both, as in the released code
+            x = F.pad(x, [1, 0, 1, 0, 0, 0], mode="replicate")
+        pooled: Tensor = self.pool(x)
+        return pooled
 
     def forward(self, clips: Tensor) -> Tensor:
         """Logits (batch, class) of clips (batch, 3, time, height, width)."""
@@ -160,10 +200,16 @@ class MTNet(nn.Module):
         logits: Tensor = self.fc(torch.cat([short.mean((2, 3, 4)), long.mean((2, 3, 4))], 1))
         return logits
 
-    @torch.jit.unused
-    def explain(self, clips: Tensor) -> Tensor:
-        """Shares of both streams; see `shares`."""
-        return self.shares(clips)
+    @explains
+    def explain(self, clips: Tensor) -> StreamShares:
+        """What both streams add to the logits, and which frames of the clips they begin with."""
+        x = self._pooled(clips)
+        kept = selected_frames(x, self.keep, self.ends)
+        _, beyond = split_width(x.shape[1], self.share)
+        halved = half_size(select_frames(x, self.keep, self.ends)[:, -beyond:])
+        again = kept.gather(1, selected_frames(halved, self.keep, self.ends))
+        none = x.new_zeros(x.shape[0], x.shape[2])
+        return StreamShares(self.shares(clips), none.scatter(1, kept, 1), none.scatter(1, again, 1))
 
     @torch.jit.unused
     def shares(self, clips: Tensor) -> Tensor:

@@ -1,24 +1,29 @@
 """What the building blocks in a network say of themselves: values to look at, for any network that holds some of them.
 
-* SoftPool: which cells each window listened to (`soft_pool_weights`).
+* SoftPool: which cells each window listened to (`Routing`).
 * SRTG: by what each frame was multiplied, and whether it found back to itself (`Signals`).
-* MTNet: what the short and the long stream add to each logit (`MTNet.shares`).
+* MTNet: what the short and the long stream add to each logit, and which frames they keep (`StreamShares`).
 * Class regularization: the guess, and the table of classes and kernels (`Guess`).
 * FAST: what each plane adds to a score (`plane_evidence`).
 
-The network is copied for it; it is not touched, and nothing is remembered in it.
+The network is copied for it; it is not touched, and nothing is remembered in it. `notebook_explain.BlockSignals` makes
+an explanation of all this, with figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from notebook_explain.layers.fast import PLANES, FAST3d
 from notebook_explain.layers.swap import copied_model
+from notebook_explain.layers.told import blocks_of
 
 
 def signals(model: nn.Module, *inputs: Any) -> dict[str, Any]:
@@ -27,7 +32,7 @@ def signals(model: nn.Module, *inputs: Any) -> dict[str, Any]:
     Parameters
     ----------
     model : module
-        Blocks are its modules that have an ``explain`` method.
+        Blocks are its modules that have an ``explain`` method (marked by ``told.explains``).
     inputs
         Of its forward: a batch of clips, normalised as the network was trained.
 
@@ -45,24 +50,47 @@ def signals(model: nn.Module, *inputs: Any) -> dict[str, Any]:
     >>> signals(net, clips)["layer1.1"].factor.mean(1)    # how much each frame is amplified, (batch, time)
     """
     copied = copied_model(model).eval()
-    blocks = {name: part for name, part in copied.named_modules() if callable(getattr(part, "explain", None))}
-    if not blocks:
+    if not blocks_of(copied):
         raise ValueError(f"{type(model).__name__} has no module that explains itself; ne.layers.swap() puts some in")
-    found: dict[str, Any] = {}
-    calls = dict.fromkeys(blocks, 0)
-
-    def before(name: str) -> Any:
-        def asked(block: Any, given: tuple[Any, ...]) -> None:
-            calls[name] += 1
-            found[name if calls[name] == 1 else f"{name}#{calls[name]}"] = block.explain(*given)
-
-        return asked
-
-    for name, block in blocks.items():
-        block.register_forward_pre_hook(before(name))
-    with torch.no_grad():
+    with torch.no_grad(), listening(copied) as said:
         copied(*inputs)
-    return found
+    return dict(said)
+
+
+@contextmanager
+def listening(model: nn.Module) -> Iterator[Iterator[tuple[str, Any]]]:
+    """Within it, what a network's blocks are given is kept; afterwards, what they say of it can be had, one by one.
+
+    They are asked when the network has run: a block may run others to explain itself, and whoever listens to those must
+    not take it for the network's own pass.
+    """
+    given: list[tuple[str, Any, tuple[Any, ...]]] = []
+    calls: dict[str, int] = defaultdict(int)
+
+    def keeping(name: str) -> Any:
+        def keep(block: Any, inputs: tuple[Any, ...]) -> None:
+            calls[name] += 1
+            key = name if calls[name] == 1 else f"{name}#{calls[name]}"
+            # What comes next may overwrite it.
+            kept = tree_map(lambda one: one.detach().clone() if isinstance(one, Tensor) else one, inputs)
+            given.append((key, block, kept))
+
+        return keep
+
+    handles = [block.register_forward_pre_hook(keeping(name)) for name, block in blocks_of(model).items()]
+    try:
+        yield _asked(given)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _asked(given: list[tuple[str, Any, tuple[Any, ...]]]) -> Iterator[tuple[str, Any]]:
+    while given:
+        name, block, inputs = given.pop(0)
+        with torch.no_grad():
+            said = block.explain(*inputs)
+        yield name, said
 
 
 def plane_evidence(
@@ -101,23 +129,12 @@ def plane_evidence(
     if strange or not wanted:
         there = f"; there are {', '.join(every)}" if every else ""
         raise ValueError(f"no FAST convolution{f' {strange[0]!r}' if strange else ''} in {type(model).__name__}{there}")
+    found = {}
     with torch.no_grad():
         score = copied(clips)[:, target]
-        return {
-            plane: score - _without(copied, [every[name] for name in wanted], plane, clips)[:, target]
-            for plane in PLANES
-        }
-
-
-def _without(model: nn.Module, blocks: list[FAST3d], plane: str, clips: Tensor) -> Tensor:
-    """Logits while one plane of some blocks sees nothing but the place itself."""
-    weights: list[Tensor] = [getattr(block, plane)[0].weight for block in blocks]
-    kept = [weight.clone() for weight in weights]
-    for weight, whole in zip(weights, kept, strict=True):
-        middle: Any = (..., *(size // 2 for size in weight.shape[2:]))
-        weight.zero_()
-        weight[middle] = whole[middle]
-    logits: Tensor = model(clips)
-    for weight, whole in zip(weights, kept, strict=True):
-        weight.copy_(whole)
-    return logits
+        for plane in PLANES:
+            with ExitStack() as without:
+                for name in wanted:
+                    without.enter_context(every[name].without(plane))
+                found[plane] = score - copied(clips)[:, target]
+    return found

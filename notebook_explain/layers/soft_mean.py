@@ -1,4 +1,4 @@
-"""The arithmetic of SoftPool in eager torch, and its gradient.
+"""The arithmetic of SoftPool: in eager torch, with its gradient, and, lower down, by torch's own operations.
 
 The result is m + sum_i e_i d_i / sum_i e_i with d_i = a_i - m, e_i = exp(d_i / T) and m the window's maximum. Nothing
 overflows at any finite magnitude, and half precision is summed in float32. The sums run over the taps of the window
@@ -19,12 +19,27 @@ from torch import Tensor
 
 from notebook_explain.layers.windows import Tap, Windows, taps, unfolded, window_counts
 
+RELEASED = ("", "cpu", "cuda")
 LOWEST = -1e30  # exp of it is 0, and it times 0 is 0
 WHOLE: list[Tap] = [(..., ...)]  # of a row: all of it
 PIECE = (
     2**15
 )  # elements of the result, or of rows, at a time: they fit into a core's cache, and torch leaves them to one
 LOG2E = 1.4426950408889634  # for exp2: torch shares an exp of any size among cores
+
+
+def check_input(x: Tensor, dims: int, temperature: float, released: str = "") -> None:
+    """ValueError or TypeError where this cannot be pooled over the last `dims` axes."""
+    if x.dim() not in (dims + 1, dims + 2):
+        raise ValueError(
+            f"expected {dims + 1} axes (channel first), or {dims + 2} with a batch; got shape {tuple(x.shape)}"
+        )
+    if not x.is_floating_point():
+        raise TypeError(f"expected floats, got {x.dtype}; convert with x.float()")
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"temperature must be above 0 and finite, got {temperature!r}")
+    if released not in RELEASED:
+        raise ValueError(f"released must be one of {RELEASED}, got {released!r}")
 
 
 def in_full(x: Tensor) -> Tensor:
@@ -167,5 +182,43 @@ def _full(dtype: torch.dtype) -> torch.dtype:
 def _differentiable(x: Tensor, windows: Windows | None, temperature: float) -> Tensor:
     """Compute the same by operations that torch can differentiate as often as is liked."""
     cells = in_full(x)[..., None, :] if windows is None else unfolded(in_full(x), *windows)
-    weights = (cells / temperature).softmax(-1)
-    return (weights * cells.masked_fill(cells == -float("inf"), 0.0)).sum(-1).to(x.dtype)
+    return mean_of_cells(cells, cells / temperature).to(x.dtype)
+
+
+# The same by torch's own operations, with all windows in memory: for TorchScript, for gradients of gradients, for what
+# was released, and for whoever wants to see the weights.
+
+
+def composed(x: Tensor, windows: Windows, temperature: float, released: str = "") -> Tensor:
+    """Pool softly."""
+    cells = unfolded(in_full(x), windows[0], windows[1], windows[2], windows[3], windows[4])
+    scores = scores_of_cells(x, windows, temperature, released)
+    return mean_of_cells(cells, scores, released).to(x.dtype)
+
+
+def scores_of_cells(x: Tensor, windows: Windows, temperature: float, released: str = "") -> Tensor:
+    """What the softmax is taken of: (..., windows per axis, cells); -inf where a window sees none."""
+    scores = in_full(x) / temperature
+    if released == "cpu":
+        scores = scores.logsumexp(x.dim() - len(windows[0]) - 1, keepdim=True)
+    return unfolded(scores, windows[0], windows[1], windows[2], windows[3], windows[4])
+
+
+def mean_of_cells(cells: Tensor, scores: Tensor, released: str = "") -> Tensor:
+    """Mean of the last axis, weighted by the softmax of `scores`; -inf where no cell takes part."""
+    weights = weights_of_cells(scores)
+    out = shares_of_cells(cells, weights.detach() if released == "cuda" else weights).sum(-1)
+    if released == "cpu":
+        out = out.clamp_min(0.0)
+    return out.masked_fill((cells == -float("inf")).all(-1), -float("inf"))
+
+
+def weights_of_cells(scores: Tensor) -> Tensor:
+    """Softmax over the last axis; 0 where no cell takes part."""
+    none = (scores == -float("inf")).all(-1, keepdim=True)
+    return scores.masked_fill(none, 0.0).softmax(-1).masked_fill(none, 0.0)
+
+
+def shares_of_cells(cells: Tensor, weights: Tensor) -> Tensor:
+    """Weight times value; cells of -inf add nothing."""
+    return weights * cells.masked_fill(cells == -float("inf"), 0.0)

@@ -15,24 +15,34 @@ The code released with it differs from the paper's definition; ``released`` repe
 * ``"cuda"``: the gradient is w_i alone, as if the weights were constant. (The released 3-D kernel also reads wrong
   cells; that is not repeated.)
 
-There are no parameters, so a checkpoint loads whichever is chosen.
+There are no parameters, so a checkpoint loads whichever is chosen. What windows listen to is in ``routing``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
-from notebook_explain.layers.soft_mean import in_full, soft_mean
-from notebook_explain.layers.windows import Windows, entries, evened, tile, tiled, unfolded, window_counts
+from notebook_explain.layers.routing import Routing, adaptive_soft_pool_weights, soft_pool_weights
+from notebook_explain.layers.soft_mean import check_input, composed, in_full, mean_of_cells, soft_mean
+from notebook_explain.layers.told import explains
+from notebook_explain.layers.windows import (
+    Windows,
+    adaptive_counts,
+    adaptive_sizes,
+    checked,
+    evened,
+    fitting_counts,
+    tile,
+    tiled,
+)
 
 MANY = 64  # cells in a window, from which on windows that tile are laid side by side first
-RELEASED = ("", "cpu", "cuda")
 Function = Callable[..., Tensor]
 
 
@@ -53,11 +63,9 @@ def _windowed(dims: int) -> Function:
         if has_torch_function_unary(x):  # whoever overrides torch's functions meets one pooling, not what it is made of
             return handle_torch_function(soft_pool, (x,), x, *given, temperature=temperature, released=released)
         windows = checked(dims, *given)
-        _check(x, dims, temperature, released)
+        check_input(x, dims, temperature, released)
         lengths = list(x.shape[-dims:])
-        counts = window_counts(lengths, *windows)
-        if min(counts) < 1:
-            raise ValueError(f"windows of {windows[0]} are larger than {lengths} with padding {windows[2]}")
+        counts = fitting_counts(lengths, windows)
         if released:
             return composed(x, windows, temperature, released)
         if math.prod(windows[0]) > MANY and tile(lengths, counts, windows):
@@ -73,10 +81,9 @@ def _adaptive(dims: int) -> Function:
     def adaptive(x: Tensor, output_size: Any = 1, temperature: float = 1.0) -> Tensor:
         if has_torch_function_unary(x):
             return handle_torch_function(adaptive, (x,), x, output_size, temperature=temperature)
-        _check(x, dims, temperature)
-        wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * dims
-        sizes = [length if size is None else size for size, length in zip(wanted, x.shape[-dims:], strict=False)]
-        counts = list(entries(sizes, dims, "output_size", 1))
+        sizes = adaptive_sizes(output_size, dims)
+        check_input(x, dims, temperature)
+        counts = adaptive_counts(list(x.shape[-dims:]), sizes)
         return soft_mean(tiled(evened(x, counts), counts), None, temperature).squeeze(-1)
 
     return _named(
@@ -123,93 +130,6 @@ def _named(function: Function, name: str, doc: str) -> Function:
     return function
 
 
-def checked(dims: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any) -> Windows:
-    """Windows as they are meant; ValueError or TypeError where they cannot be."""
-    kernel = entries(kernel_size, dims, "kernel_size", 1)
-    strides = kernel if stride is None else entries(stride, dims, "stride", 1)
-    pads = entries(padding, dims, "padding")
-    if any(2 * p > k for p, k in zip(pads, kernel, strict=True)):
-        raise ValueError(f"padding must be at most half of kernel_size {kernel}, got {pads}")
-    return list(kernel), list(strides), list(pads), list(entries(dilation, dims, "dilation", 1)), bool(ceil_mode)
-
-
-def _check(x: Tensor, dims: int, temperature: float, released: str = "") -> None:
-    if x.dim() not in (dims + 1, dims + 2):
-        raise ValueError(
-            f"expected {dims + 1} axes (channel first), or {dims + 2} with a batch; got shape {tuple(x.shape)}"
-        )
-    if not x.is_floating_point():
-        raise TypeError(f"expected floats, got {x.dtype}; convert with x.float()")
-    if not 0 < temperature < float("inf"):
-        raise ValueError(f"temperature must be above 0 and finite, got {temperature!r}")
-    if released not in RELEASED:
-        raise ValueError(f"released must be one of {RELEASED}, got {released!r}")
-
-
-def composed(x: Tensor, windows: Windows, temperature: float, released: str = "") -> Tensor:
-    """Pool softly by torch's own operations: for TorchScript and what was released. All windows lie in memory."""
-    cells = in_full(unfolded(x, windows[0], windows[1], windows[2], windows[3], windows[4]))
-    weights = _weights(x, windows, temperature, released == "cpu")
-    if released == "cuda":
-        weights = weights.detach()
-    out = (weights * cells.masked_fill(cells == -float("inf"), 0.0)).sum(-1)
-    return (out.clamp_min(0.0) if released == "cpu" else out).to(x.dtype)
-
-
-def _weights(x: Tensor, windows: Windows, temperature: float, shared: bool) -> Tensor:
-    scores = in_full(x) / temperature
-    if shared:
-        scores = scores.logsumexp(x.dim() - len(windows[0]) - 1, keepdim=True)
-    return unfolded(scores, windows[0], windows[1], windows[2], windows[3], windows[4]).softmax(-1)
-
-
-class Routing(NamedTuple):
-    """Which cells of each window SoftPool listens to.
-
-    Attributes
-    ----------
-    weights : tensor (..., windows per axis, cells)
-        They sum to 1 over the cells, which are in row-major order; 0 in the padding. A router: what is known of a
-        result goes to its cells by them.
-    shares : tensor of the same shape
-        Weight times value. They sum to the result, as relevance does in layer-wise relevance propagation.
-    """
-
-    weights: Tensor
-    shares: Tensor
-
-
-def soft_pool_weights(
-    x: Tensor,
-    kernel_size: Any = 2,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    temperature: float = 1.0,
-    *,
-    dims: int = 3,
-) -> Routing:
-    """Which cells of each window SoftPool listens to: the weights, and what each cell adds to the result.
-
-    Parameters
-    ----------
-    x, kernel_size, stride, padding, dilation, ceil_mode, temperature
-        As of ``soft_pool3d``.
-    dims : int
-        Over how many of the last axes is pooled.
-
-    Returns
-    -------
-    Routing
-        ``.weights`` and ``.shares``, as large as all windows together.
-    """
-    windows = checked(dims, kernel_size, stride, padding, dilation, ceil_mode)
-    _check(x, dims, temperature)
-    weights, cells = _weights(x, windows, temperature, False), unfolded(in_full(x), *windows)
-    return Routing(weights, weights * cells.masked_fill(cells == -float("inf"), 0.0))
-
-
 class _SoftPool(nn.Module):
     """Windows of fixed size: the arguments of torch's max pooling, and temperature."""
 
@@ -229,13 +149,12 @@ class _SoftPool(nn.Module):
         windows = checked(self.dims, kernel_size, stride, padding, dilation, ceil_mode)
         self.kernel_size, self.stride, self.padding, self.dilation = (tuple(each) for each in windows[:4])
         self.ceil_mode, self.temperature, self.released = bool(ceil_mode), float(temperature), released
-        _check(torch.zeros([1] * (self.dims + 1)), self.dims, temperature, released)
+        check_input(torch.zeros([1] * (self.dims + 1)), self.dims, temperature, released)
 
-    @torch.jit.unused
+    @explains
     def explain(self, x: Tensor) -> Routing:
-        """Which cells each window listens to; see `soft_pool_weights`."""
-        windows = (self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
-        return soft_pool_weights(x, *windows, self.temperature, dims=self.dims)
+        """Which cells each window listens to, and which frames; see `soft_pool_weights`."""
+        return soft_pool_weights(x, *self._windows(), self.temperature, self.released, dims=self.dims)
 
     @classmethod
     def like(cls, module: nn.Module) -> _SoftPool | None:
@@ -248,21 +167,16 @@ class _SoftPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Pool a batch of (channel, ...), or one."""
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
-            windows = (
-                list(self.kernel_size),
-                list(self.stride),
-                list(self.padding),
-                list(self.dilation),
-                self.ceil_mode,
-            )
-            return composed(x, windows, self.temperature, self.released)
+            return composed(x, self._windows(), self.temperature, self.released)
         else:  # noqa: RET505  this way it is not scripted
             return self._eager(x)
 
     @torch.jit.unused
     def _eager(self, x: Tensor) -> Tensor:
-        windows = (self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
-        return _FUNCTIONS[self.dims](x, *windows, temperature=self.temperature, released=self.released)
+        return _FUNCTIONS[self.dims](x, *self._windows(), temperature=self.temperature, released=self.released)
+
+    def _windows(self) -> Windows:
+        return list(self.kernel_size), list(self.stride), list(self.padding), list(self.dilation), self.ceil_mode
 
     def extra_repr(self) -> str:
         """Settings, for repr."""
@@ -286,9 +200,25 @@ class _AdaptiveSoftPool(nn.Module):
     def __init__(self, output_size: Any = 1, temperature: float = 1.0) -> None:
         super().__init__()
         self.output_size, self.temperature = output_size, float(temperature)
+        self._sizes = adaptive_sizes(output_size, self.dims)  # the same for TorchScript
+        check_input(torch.zeros([1] * (self.dims + 1)), self.dims, temperature)
+
+    @explains
+    def explain(self, x: Tensor) -> Routing:
+        """Which cells each window listens to, and which frames; see `adaptive_soft_pool_weights`."""
+        return adaptive_soft_pool_weights(x, self.output_size, self.temperature, dims=self.dims)
 
     def forward(self, x: Tensor) -> Tensor:
         """Pool a batch of (channel, ...), or one."""
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            counts = adaptive_counts(list(x.shape[x.dim() - len(self._sizes) :]), self._sizes)
+            cells = tiled(evened(in_full(x), counts), counts)
+            return mean_of_cells(cells, cells / self.temperature).to(x.dtype)
+        else:  # noqa: RET505  this way it is not scripted
+            return self._eager(x)
+
+    @torch.jit.unused
+    def _eager(self, x: Tensor) -> Tensor:
         return _ADAPTIVE_FUNCTIONS[self.dims](x, self.output_size, temperature=self.temperature)
 
     def extra_repr(self) -> str:

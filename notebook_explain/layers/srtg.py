@@ -19,12 +19,15 @@ were trained without: load them with ``gate="none"``; ``"closed"`` is what its g
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from notebook_explain.layers.soft_mean import in_full
+from notebook_explain.layers.told import Named, PerFrame, Told, explains, holding
 
 GATES = ("soft", "hard", "straight-through", "none", "closed")
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
@@ -66,6 +69,14 @@ class Signals(NamedTuple):
     gate: Tensor
     returns: Tensor
     likelihood: Tensor
+
+    def told(self) -> list[Told]:
+        """In a form for any viewer."""
+        return [
+            PerFrame("each frame is multiplied by (mean of its channels)", self.factor.mean(1), 1.0),
+            PerFrame("how surely each frame finds back to itself", self.likelihood),
+            Named("how far the gate is open", ("gate",), self.gate[:, None], 0.0),
+        ]
 
 
 def cyclic_consistency(s: Tensor, r: Tensor, temperature: float = 1.0, monotone: bool = False) -> Cycles:
@@ -181,7 +192,7 @@ class SRTG(nn.Module):
             return soft
         return hard if self.gate == "hard" else hard + (soft - soft.detach())
 
-    @torch.jit.unused
+    @explains
     def explain(self, x: Tensor) -> Signals:
         """What happens to a batch: which frames are amplified, which find back to themselves, how far the gate is open."""
         s = x.mean((3, 4))
@@ -189,6 +200,10 @@ class SRTG(nn.Module):
         gate = self._gate(s, r)
         cycles = cyclic_consistency(s, r, self.temperature, self.monotone)
         return Signals(r, 1 + gate[:, None, None] * (r - 1), gate, *cycles)
+
+    def ablations(self) -> dict[str, Callable[[], AbstractContextManager[None]]]:
+        """Without the recursion, what comes in goes on."""
+        return {"squeeze and recursion": lambda: holding(self, gate="closed")}
 
     def extra_repr(self) -> str:
         """Settings, for repr."""

@@ -35,6 +35,16 @@ def entries(value: Any, dims: int, name: str, least: int = 0) -> tuple[int, ...]
     return several
 
 
+def checked(dims: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any) -> Windows:
+    """Windows as they are meant; ValueError or TypeError where they cannot be."""
+    kernel = entries(kernel_size, dims, "kernel_size", 1)
+    strides = kernel if stride is None else entries(stride, dims, "stride", 1)
+    pads = entries(padding, dims, "padding")
+    if any(2 * p > k for p, k in zip(pads, kernel, strict=True)):
+        raise ValueError(f"padding must be at most half of kernel_size {kernel}, got {pads}")
+    return list(kernel), list(strides), list(pads), list(entries(dilation, dims, "dilation", 1)), bool(ceil_mode)
+
+
 def window_count(length: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
     """How many windows fit along an axis; with `ceil_mode` the last may reach beyond the end, but not begin there."""
     room = length + 2 * padding - dilation * (kernel - 1) - 1
@@ -51,6 +61,49 @@ def window_counts(
     return [
         window_count(lengths[a], kernel[a], stride[a], padding[a], dilation[a], ceil_mode) for a in range(len(kernel))
     ]
+
+
+def fitting_counts(lengths: list[int], windows: Windows) -> list[int]:
+    """`window_counts`; ValueError where no window fits."""
+    counts = window_counts(lengths, *windows)
+    if min(counts) < 1:
+        raise ValueError(f"windows of {windows[0]} are larger than {lengths} with padding {windows[2]}")
+    return counts
+
+
+def adaptive_sizes(output_size: Any, dims: int) -> list[int]:
+    """How many windows adaptive pooling shall have along each axis; 0, given as ``None``, is as many as there are cells."""
+    several = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,)
+    several = several * dims if len(several) == 1 else several
+    counts = entries([1 if size is None else size for size in several], dims, "output_size", 1)
+    return [0 if size is None else count for size, count in zip(several, counts, strict=True)]
+
+
+def adaptive_counts(lengths: list[int], sizes: list[int]) -> list[int]:
+    """How many windows adaptive pooling has; in TorchScript too."""
+    return [sizes[a] if sizes[a] > 0 else lengths[a] for a in range(len(sizes))]
+
+
+def places(length: int, count: int, kernel: int, stride: int, padding: int, dilation: int) -> list[list[int]]:
+    """Along one axis, for each window, the cell at each of its places; -1 outside of the input."""
+    found = [[window * stride - padding + at * dilation for at in range(kernel)] for window in range(count)]
+    return [[cell if 0 <= cell < length else -1 for cell in cells] for cells in found]
+
+
+def adaptive_places(length: int, count: int) -> list[list[int]]:
+    """`places` of adaptive pooling: -1 fills up the shorter windows.
+
+    Window `i` of `n` over a length `l` sees the cells from floor(i l / n) up to, not with, ceil((i + 1) l / n).
+    In TorchScript too.
+    """
+    starts = [at * length // count for at in range(count)]
+    ends = [((at + 1) * length + count - 1) // count for at in range(count)]
+    longest = max([ends[at] - starts[at] for at in range(count)])
+    found: list[list[int]] = []
+    for window in range(count):
+        cells = [starts[window] + at for at in range(longest)]
+        found.append([cell if cell < ends[window] else -1 for cell in cells])
+    return found
 
 
 def taps(lengths: list[int], counts: list[int], windows: Windows) -> list[Tap]:
@@ -110,33 +163,29 @@ def tile(lengths: list[int], counts: list[int], windows: Windows) -> bool:
 def tiled(x: Tensor, counts: list[int]) -> Tensor:
     """Cells of each window side by side, where windows tile the input: (..., windows per axis, cells).
 
-    A copy, unless there is but one window.
+    A copy, unless there is but one window. In TorchScript too.
     """
-    first = x.dim() - len(counts)
-    split: list[int] = []
-    for length, count in zip(x.shape[first:], counts, strict=True):
-        split += [count, length // count]
-    inner = [first + 2 * a for a in range(len(counts))]
-    order = [*range(first), *inner, *(axis + 1 for axis in inner)]
-    return x.reshape(*x.shape[:first], *split).permute(order).flatten(first + len(counts))
+    first, dims = x.dim() - len(counts), len(counts)
+    split = list(x.shape[:first])
+    order = list(range(first + 2 * dims))
+    for a in range(dims):
+        split += [counts[a], x.shape[first + a] // counts[a]]
+        order[first + a] = first + 2 * a
+        order[first + dims + a] = first + 2 * a + 1
+    return x.reshape(split).permute(order).flatten(first + dims)
 
 
 def evened(x: Tensor, counts: list[int]) -> Tensor:
     """Make the windows of adaptive pooling, which differ in length and overlap, tile: -inf fills up the shorter ones.
 
-    Window `i` of `n` over a length `l` sees the cells from floor(i l / n) up to, not with, ceil((i + 1) l / n).
+    In TorchScript too.
     """
     first = x.dim() - len(counts)
-    for axis, count in enumerate(counts, start=first):
-        length = x.shape[axis]
-        if length % count == 0:
+    for a in range(len(counts)):
+        length = x.shape[first + a]
+        if length % counts[a] == 0:
             continue
-        starts = [at * length // count for at in range(count)]
-        ends = [-(-(at + 1) * length // count) for at in range(count)]
-        longest = max(end - start for start, end in zip(starts, ends, strict=True))
-        cells = [min(start + at, length - 1) for start in starts for at in range(longest)]
-        empty = [start + at >= end for start, end in zip(starts, ends, strict=True) for at in range(longest)]
-        view = [-1 if a == axis else 1 for a in range(x.dim())]
-        x = x.index_select(axis, torch.tensor(cells, device=x.device))
-        x = x.masked_fill(torch.tensor(empty, device=x.device).view(view), -float("inf"))
+        cells = torch.tensor(adaptive_places(length, counts[a]), device=x.device).flatten()
+        x = x.index_select(first + a, cells.clamp_min(0))
+        x = x.masked_fill((cells < 0).view([-1] + [1] * (len(counts) - 1 - a)), -float("inf"))
     return x

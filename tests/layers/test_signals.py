@@ -44,7 +44,7 @@ def test_a_block_that_runs_twice_has_two_values() -> None:
 def test_streams_and_guesses_are_explained_too() -> None:
     mtnet = net_of("mtnet")
     shares = layers.signals(mtnet, CLIPS)[""]
-    torch.testing.assert_close(shares.sum(2) + mtnet.fc.bias, mtnet(CLIPS))
+    torch.testing.assert_close(shares.logits.sum(2) + mtnet.fc.bias, mtnet(CLIPS))
     guesses = layers.signals(net_of("class regularization"), CLIPS)
     assert [guess.table.shape for guess in guesses.values()] == [(5, 8), (5, 16)]
 

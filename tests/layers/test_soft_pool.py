@@ -208,12 +208,12 @@ def test_a_forward_and_backward_pass_needs_little_more_than_the_gradient() -> No
 
 def test_weights_are_a_router_whose_shares_sum_to_the_result() -> None:
     x = noise(2, 3, 5, 6, 6)
-    weights, shares = layers.soft_pool_weights(x, 3, 2, 1)
+    weights, shares, *_ = layers.soft_pool_weights(x, 3, 2, 1)
     assert weights.shape == (2, 3, 3, 3, 3, 27)
     torch.testing.assert_close(weights.sum(-1), torch.ones(2, 3, 3, 3, 3, dtype=x.dtype))
     torch.testing.assert_close(shares.sum(-1), layers.soft_pool3d(x, 3, 2, 1))
     assert (weights[:, :, 0, 0, 0].view(2, 3, 3, 3, 3)[:, :, 0] == 0).all()  # padding
-    one, _ = layers.soft_pool_weights(x[0, 0, 0], 2, dims=1)
+    one, *_ = layers.soft_pool_weights(x[0, 0, 0], 2, dims=1)
     torch.testing.assert_close(one[:, 0], x[0, 0, 0, :, :2].softmax(1))
 
 
@@ -236,7 +236,7 @@ class TestReleased:
         x = noise(1, 2, 8).requires_grad_()
         out = layers.soft_pool1d(x, 2, released="cuda")
         torch.testing.assert_close(out, layers.soft_pool1d(x, 2))
-        weights, _ = layers.soft_pool_weights(x.detach(), 2, dims=1)
+        weights, *_ = layers.soft_pool_weights(x.detach(), 2, dims=1)
         torch.testing.assert_close(torch.autograd.grad(out.sum(), x)[0], weights.flatten(2))
 
 
