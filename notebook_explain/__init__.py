@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from notebook_explain.clip import Clip
     from notebook_explain.display import compare, to_html
     from notebook_explain.explanations import ExplainError, Target, load
-    from notebook_explain.methods import FeaturePyramid, SaliencyTubes
+    from notebook_explain.methods import BlockSignals, FeaturePyramid, SaliencyTubes
     from notebook_explain.models import VideoModel, adapt
     from notebook_explain.models.demo import demo_model
     from notebook_explain.one_call import demo, explain
     from notebook_explain.widgets import CompareViewer, TubeViewer
 
 _HOMES = {
+    "BlockSignals": "methods",
     "Clip": "clip",
     "CompareViewer": "widgets",
     "ExplainError": "explanations",
@@ -56,6 +57,7 @@ __all__ = [  # noqa: RUF022  in the order in which a person meets them
     "VideoModel",
     "SaliencyTubes",
     "FeaturePyramid",
+    "BlockSignals",
     "Target",
     "TubeViewer",
     "CompareViewer",

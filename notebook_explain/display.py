@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from notebook_explain.explanations import Explanation, Pyramid, Tubes
+from notebook_explain.explanations import BlockReport, Explanation, Pyramid, Tubes
 from notebook_explain.explanations.remarks import origin, shortened
 from notebook_explain.writing import replacing
 
@@ -76,10 +76,12 @@ def compare(a: Tubes, b: Tubes, *, titles: Sequence[str] | None = None, **state:
     return widget
 
 
-def figure(explanation: Explanation, **options: Any) -> Any:
+def figure(explanation: Explanation | BlockReport, **options: Any) -> Any:
     """Return the matplotlib figure of an explanation."""
-    from notebook_explain.figures import paper, pyramid
+    from notebook_explain.figures import block_report, paper, pyramid
 
+    if isinstance(explanation, BlockReport):
+        return block_report.report_figure(explanation, **options)
     if isinstance(explanation, Pyramid):
         return pyramid.pyramid_figure(explanation, **options)
     return paper.tubes_figure(explanation, **options)
@@ -146,7 +148,8 @@ def to_html(
         Something else than explanations; none at all; a state that a viewer does not have; a folder that is not there.
     """
     path = Path(path)
-    shown = [explanations] if isinstance(explanations, Explanation) else list(explanations)
+    alone = isinstance(explanations, Explanation | BlockReport)
+    shown: list[Any] = [explanations] if alone else list(explanations)  # type: ignore[arg-type]
     with replacing(path) as temporary:
         temporary.write_text(_page(shown, title, state), encoding="utf-8")
     return path
@@ -158,6 +161,11 @@ def _page(
     from notebook_explain.widgets.page import offline, page
 
     wrong = [type(other).__name__ for other in explanations if not isinstance(other, Explanation)]
+    if BlockReport.__name__ in wrong:
+        raise TypeError(
+            "a page shows explanations that have a viewer, such as tubes; got BlockReport; draw it with .figure(), or put "
+            "its courses on the timeline of tubes with report.on(tubes)"
+        )
     if wrong:
         raise TypeError(f"a page shows explanations, such as tubes; got {', '.join(wrong)}")
     if not explanations:
@@ -173,12 +181,12 @@ def _page(
 
 
 def _title(explanation: Explanation, state: Mapping[str, Any]) -> str:
-    """The question that a page answers: of the target that it opens at, where one is stated."""
-    shown = list(explanation.targets)
+    """The question that a page answers: of the target that it opens at, and where none is stated how many more there are."""
+    at, more = 0, len(explanation.targets) - 1
     if isinstance(explanation, Tubes) and state.get("target") is not None:
-        shown = [shown[explanation.target_index(state["target"])]]
-    names = [repr(shortened(target.name, 80)) for target in shown]
-    return f"Why {', '.join(names[:3])}{' …' if len(names) > 3 else ''}?"
+        at, more = explanation.target_index(state["target"]), 0
+    name = shortened(explanation.targets[at].name, 80)
+    return f"Why {name!r}{f' and {more} more' if more else ''}?"
 
 
 def mimebundle(explanation: Explanation) -> Any:
@@ -206,7 +214,14 @@ def embed(explanation: Explanation, title: str | None = None) -> Embedded:
     return Embedded(frame(_page([explanation], title), picture, words), picture, _named(explanation))
 
 
-def _named(explanation: Explanation) -> str:
+def picture(report: BlockReport) -> dict[str, str]:
+    """What a cell shows of what has no viewer: its figure as a picture, and its text."""
+    from notebook_explain.figures.block_report import report_png
+
+    return {"image/png": base64.b64encode(report_png(report)).decode(), "text/plain": _named(report)}
+
+
+def _named(explanation: Explanation | BlockReport) -> str:
     """Its repr without the folders that the clip lies in: notebooks are passed on."""
     return repr(replace(explanation, clip=replace(explanation.clip, source=explanation.clip.name)))
 

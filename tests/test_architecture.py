@@ -21,7 +21,7 @@ ARROWS: dict[str, set[str]] = {
     "explanations": {"clip"},
     "layers": {"torch"},
     "models": {"clip", "samples", "explanations", "torch"},
-    "methods": {"clip", "explanations", "models", "torch"},
+    "methods": {"clip", "explanations", "layers", "models", "torch"},
     "what_if": {"clip", "explanations", "models", "torch"},
     "evaluation": {"clip", "samples", "explanations", "models", "torch"},
     "figures": {"clip", "explanations"},

@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from notebook_explain.clip import Clip
-from notebook_explain.explanations import Geometry, LayerMap, Provenance, TargetResult, Tubes
+from notebook_explain.explanations import (
+    BlockReport,
+    ClassTable,
+    Course,
+    Geometry,
+    LayerMap,
+    Numbers,
+    Provenance,
+    TargetResult,
+    Tubes,
+)
+from notebook_explain.explanations.block_report import ADDED
 from notebook_explain.explanations.pyramids import Edge, Pyramid, Row, Unit
 
 
@@ -56,3 +67,28 @@ def small_pyramid(*, time: int = 6, size: int = 12, seed: int = 0) -> Pyramid:
         for (child, parent), kind in zip(ends, kinds, strict=True)
     )
     return Pyramid(tubes.clip, tubes.targets[0], rows, units, edges, tubes.provenance)
+
+
+def small_courses(*, time: int = 6, seed: int = 0) -> tuple[Course, ...]:
+    """One with a value for every frame, one for every other, each with its own neutral."""
+    rng = np.random.default_rng(seed)
+    every, other = np.arange(time, dtype=np.float64), np.arange(0.5, time, 2)
+    multiplied, sure = "each frame is multiplied by", "how surely each frame finds back"
+    return (
+        Course("layer1.0", "SRTG", multiplied, 1 + rng.normal(size=len(every)).astype(np.float32) / 9, every, 1.0),
+        Course("", "Net", sure, rng.random(len(other), np.float32), other),
+    )
+
+
+def small_report(*, time: int = 6, size: int = 12, seed: int = 0) -> BlockReport:
+    """Two courses, a guess of three classes by one block, two planes and a table of another."""
+    rng = np.random.default_rng(seed)
+    tubes = small_tubes(time=time, size=size, seed=seed)
+    classes, planes = ("class 0", "class 1", "class 2"), ("plane yx (space)", "plane tx (time and the horizontal)")
+    numbers = (
+        Numbers("layer2", "ClassRegularization", "early guess", classes, rng.normal(size=3), 0.0),
+        Numbers("layer1.0", "FAST3d", ADDED, planes, np.array([0.75, -0.25]), 0.0),
+    )
+    table = ClassTable("layer2", "ClassRegularization", "what each kernel says", classes, rng.normal(size=(3, 5)))
+    courses = small_courses(time=time, seed=seed)
+    return BlockReport(tubes.clip, tubes.targets[0], courses, numbers, (table,), tubes.provenance)

@@ -85,17 +85,19 @@ def layers(options: argparse.Namespace) -> int:
 
 def open_(options: argparse.Namespace) -> int:
     """Say what a saved explanation holds, and write it in other forms; torch is not needed."""
-    from notebook_explain.explanations import Tubes, load
+    from notebook_explain.explanations import Pyramid, Tubes, load
 
     sources = [options.file, Path(f"{options.file}.npz"), *map(Path, filter(None, [options.source]))]
     ways_out.check(options.out, sources)
     ways_out.check_films(options.out, options.source)
     tubes = load(options.file)
     if not isinstance(tubes, Tubes):
-        kind = type(tubes).__name__.lower()
+        kind, way, done = ("pyramid", "to_html('pyramid.html')", "writes a page of it")
+        if not isinstance(tubes, Pyramid):
+            kind, way, done = ("report of blocks", "figure().savefig('blocks.png')", "draws it")
         raise ValueError(
             f"{str(options.file)!r} holds a {kind}, this command knows tubes; in Python, "
-            f"notebook_explain.load(...).to_html('{kind}.html') writes a page of it"
+            f"notebook_explain.load(...).{way} {done}"
         )
     shown = _stated(layer=options.layer, threshold=options.threshold, target=_place(tubes, options.target))
     rows = _about(tubes, shown, every_layer=True)

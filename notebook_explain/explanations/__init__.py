@@ -1,5 +1,7 @@
 """The answers: frozen values of numpy arrays, with the clip they speak of and how they came about. No torch here."""
 
+from notebook_explain.explanations.block_report import BlockReport, ClassTable, Numbers
+from notebook_explain.explanations.courses import Course
 from notebook_explain.explanations.errors import ExplainError
 from notebook_explain.explanations.evidence import DEFAULT_THRESHOLD, Kept, in_words, kept, percent
 from notebook_explain.explanations.files import load, save
@@ -10,15 +12,19 @@ from notebook_explain.explanations.pyramids import Pyramid
 from notebook_explain.explanations.targets import Target, TargetResult
 from notebook_explain.explanations.tubes import LayerMap, Tubes
 
-Explanation = Tubes | Pyramid
+Explanation = Tubes | Pyramid  # what has a viewer
 
 __all__ = [
     "DEFAULT_THRESHOLD",
+    "BlockReport",
+    "ClassTable",
+    "Course",
     "ExplainError",
     "Explanation",
     "Geometry",
     "Kept",
     "LayerMap",
+    "Numbers",
     "Progress",
     "Provenance",
     "Pyramid",

@@ -6,7 +6,7 @@ Nothing of a file is believed: a number is finite, a place lies where a clip can
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from notebook_explain.clip import Clip
 from notebook_explain.explanations.archives import RefusedError
+from notebook_explain.explanations.courses import Course
 from notebook_explain.explanations.geometry import Geometry
 from notebook_explain.explanations.targets import TargetResult
 
 Arrays = dict[str, NDArray[Any]]
 FAR = 1e9  # pixels: nothing lies further away
 MAX_WEIGHTS = 2**27  # numbers that stretching a map along one axis may need
+MAX_TOLD = 2**16  # courses, or sets of numbers: no network has as many blocks
 
 
 def pack_clip(clip: Clip, arrays: Arrays) -> dict[str, Any]:
@@ -86,6 +88,66 @@ def read_maps(what: str, values: NDArray[Any], count: int, of: str) -> NDArray[n
     return values
 
 
+def pack_courses(courses: Iterable[Course], arrays: Arrays) -> list[dict[str, Any]]:
+    """The texts of courses; their values and rows go to the arrays, one behind the other (ValueError: not to be read)."""
+    courses = tuple(courses)
+    entries = [{**pack_told(one), "neutral": one.neutral, "steps": len(one.values)} for one in courses]
+    if courses:  # else the file is what it was before there were courses
+        arrays["course_values"] = joined([one.values for one in courses], "courses")
+        arrays["course_rows"] = np.concatenate([one.rows for one in courses])
+        if not np.abs(arrays["course_rows"]).max() <= FAR:
+            raise ValueError("it holds courses of moments where no clip is")
+    return entries
+
+
+def read_courses(entries: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[Course, ...]:
+    """What ``pack_courses`` told."""
+    if not several(entries, "courses"):
+        return ()
+    lengths = [whole(entry["steps"]) for entry in entries]
+    values = cut(arrays["course_values"], lengths, "courses")
+    rows = cut(arrays["course_rows"], lengths, "the moments of its courses", np.float64)
+    for at in rows:
+        if np.abs(at).max() > FAR or np.any(np.diff(at) <= 0):
+            raise RefusedError("a course of it has moments where no clip is, or not in their order")
+    return tuple(
+        Course(*read_told(entry), mine, at, maybe(entry["neutral"]))
+        for entry, mine, at in zip(entries, values, rows, strict=True)
+    )
+
+
+def pack_told(one: Any) -> dict[str, Any]:
+    """Which part of the network tells what."""
+    return {"name": one.name, "kind": one.kind, "what": one.what}
+
+
+def read_told(entry: Any) -> tuple[str, str, str]:
+    """Name, kind and what."""
+    return words(entry["name"]), words(entry["kind"]), words(entry["what"])
+
+
+def several(entries: Any, what: str) -> list[Any]:
+    """A list of entries, not too many of them."""
+    if not isinstance(entries, list) or len(entries) > MAX_TOLD:
+        raise RefusedError(f"its {what} are no list, or more than any network has")
+    return entries
+
+
+def joined(parts: Sequence[NDArray[np.float32]], what: str) -> NDArray[np.float32]:
+    """Numbers one behind the other (ValueError where they are not finite)."""
+    whole_ = np.concatenate(parts)
+    if not np.isfinite(whole_).all():
+        raise ValueError(f"it holds {what} that are not finite")
+    return whole_
+
+
+def cut(values: NDArray[Any], lengths: Sequence[int], what: str, kind: type = np.float32) -> list[NDArray[Any]]:
+    """The parts that were joined, each of them at least one number long."""
+    if min(lengths) < 1 or values.dtype != kind or values.shape != (sum(lengths),) or not np.isfinite(values).all():
+        raise RefusedError(f"{what} are not told to the end, or not in finite numbers")
+    return np.split(values, np.cumsum(lengths)[:-1])
+
+
 def pair(value: Any) -> tuple[float, float]:
     """Two numbers that can be places in a picture."""
     first, second = (number(part) for part in value)
@@ -99,6 +161,11 @@ def number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(float(value)):
         raise RefusedError(f"{str(value)[:40]!r} stands where a finite number should be")
     return float(value)
+
+
+def maybe(value: Any) -> float | None:
+    """A finite number, or none."""
+    return None if value is None else number(value)
 
 
 def share(value: Any) -> float:

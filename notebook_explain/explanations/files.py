@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from notebook_explain.explanations import pyramid_file, tubes_file
+from notebook_explain.explanations import block_file, pyramid_file, tubes_file
 from notebook_explain.explanations.archives import RefusedError, read_arrays
+from notebook_explain.explanations.block_report import BlockReport
 from notebook_explain.explanations.pyramids import Pyramid
 from notebook_explain.explanations.tubes import Tubes
 from notebook_explain.writing import replacing
@@ -26,10 +27,15 @@ from notebook_explain.writing import replacing
 FORMAT, VERSION = "notebook_explain", 1
 MAX_BYTES = 2**30
 MAX_TEXT = 2**24
-KINDS: dict[str, tuple[type, Any]] = {"tubes": (Tubes, tubes_file), "pyramid": (Pyramid, pyramid_file)}
+Saved = Tubes | Pyramid | BlockReport
+KINDS: dict[str, tuple[type, Any]] = {
+    "tubes": (Tubes, tubes_file),
+    "pyramid": (Pyramid, pyramid_file),
+    "blocks": (BlockReport, block_file),
+}
 
 
-def save(explanation: Tubes | Pyramid, path: str | os.PathLike[str]) -> Path:
+def save(explanation: Saved, path: str | os.PathLike[str]) -> Path:
     """Write an explanation to ``path`` (".npz" is added where missing); an existing file is replaced as a whole.
 
     The file tells where the clip was read from, so that a film can be drawn over it later; pages and pictures do not.
@@ -53,12 +59,14 @@ def save(explanation: Tubes | Pyramid, path: str | os.PathLike[str]) -> Path:
     except ValueError as error:
         raise ValueError(f"this explanation cannot be saved, it holds a number that is not finite ({error})") from None
     header = np.frombuffer(said.encode(), np.uint8)
+    if header.size > MAX_TEXT:
+        raise ValueError(f"this explanation cannot be saved, its names come to {header.size:,} bytes of text")
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, header=header, **arrays)
     return path
 
 
-def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Tubes | Pyramid:
+def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Saved:
     """Read what ``save`` wrote.
 
     Parameters
@@ -69,7 +77,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Tubes |
 
     Returns
     -------
-    Tubes or Pyramid
+    Tubes, Pyramid or BlockReport
         Whichever was saved.
 
     Raises
@@ -85,7 +93,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Tubes |
     try:
         arrays = read_arrays(path, max_bytes)
         text = _text_of(arrays)
-        explanation: Tubes | Pyramid = KINDS[text["kind"]][1].unpack(text, arrays)
+        explanation: Saved = KINDS[text["kind"]][1].unpack(text, arrays)
         return explanation
     except RefusedError as refusal:
         raise ValueError(f"{str(path)!r} cannot be loaded: {refusal}") from None
@@ -111,7 +119,8 @@ def _text_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     if text.get("version") != VERSION:
         raise RefusedError(f"it has version {text.get('version')!r}, this one reads {VERSION}; update notebook_explain")
     if not isinstance(text.get("kind"), str) or text["kind"] not in KINDS:
-        known = " and ".join(map(repr, KINDS))
+        *first, last = map(repr, KINDS)
+        known = f"{', '.join(first)} and {last}"
         raise RefusedError(f"it holds {text.get('kind')!r}, this version knows {known}; update notebook_explain")
     return text
 

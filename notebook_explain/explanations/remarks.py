@@ -15,6 +15,7 @@ from notebook_explain.explanations.targets import TargetResult
 from notebook_explain.explanations.units import SUM
 
 if TYPE_CHECKING:
+    from notebook_explain.explanations.block_report import BlockReport
     from notebook_explain.explanations.pyramids import Pyramid
     from notebook_explain.explanations.tubes import LayerMap, Tubes
 
@@ -23,7 +24,7 @@ COMPLETE = 0.05  # of the score: less missing than this needs no words
 LONGEST_NAME = 80  # letters of a label, where there is room for a sentence only
 
 
-def caveats(explanation: Tubes | Pyramid) -> list[str]:
+def caveats(explanation: Tubes | Pyramid | BlockReport) -> list[str]:
     """Whole sentences: that the clip is synthetic, that the model hardly believes in a target, what its making brought."""
     said = []
     if explanation.clip.source.startswith("synthetic"):
@@ -90,7 +91,7 @@ def shortened(text: str, most: int) -> str:
     return f"{text[: (most - 2) // 2].rstrip()} … {text[len(text) - (most - 3) // 2 :].lstrip()}"
 
 
-def origin(explanation: Tubes | Pyramid) -> list[str]:
+def origin(explanation: Tubes | Pyramid | BlockReport) -> list[str]:
     """Method, model and clip; what it cost and what it was made with. No folders: they are nobody else's business."""
     p = explanation.provenance
     versions = ", ".join(f"{name} {version}" for name, version in p.versions.items())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain.clip import Clip
+from notebook_explain.explanations.courses import Course
 from notebook_explain.explanations.evidence import DEFAULT_THRESHOLD, Kept, in_words, kept
 from notebook_explain.explanations.geometry import Geometry, stretch
 from notebook_explain.explanations.provenance import Provenance
@@ -68,12 +70,15 @@ class Tubes:
     layers : tuple of LayerMap
         From input to output; the last is the default everywhere.
     provenance : Provenance
+    courses : tuple of Course
+        What parts of the network say of each moment, beside the evidence; the viewer's timeline can show one.
     """
 
     clip: Clip
     targets: tuple[TargetResult, ...]
     layers: tuple[LayerMap, ...]
     provenance: Provenance
+    courses: tuple[Course, ...] = ()
 
     def __repr__(self) -> str:
         return (
@@ -117,6 +122,12 @@ class Tubes:
             return target
         listed = ", ".join(f"{at}: {name!r}" for at, name in enumerate(names))
         raise ValueError(f"target {target!r} is not among those computed, {listed}")
+
+    def with_courses(self, courses: Iterable[Course], clip: Clip | None = None) -> Tubes:
+        """The same tubes with other courses (of this clip; ValueError where ``clip`` says that it was another one)."""
+        if clip is not None and not np.array_equal(clip.frames, self.clip.frames):
+            raise ValueError(f"these courses are of another clip, {clip.name!r}; explain {self.clip.name!r} instead")
+        return replace(self, courses=tuple(courses))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything to one .npz file (arrays and text, no pickle); ``notebook_explain.load`` reads it back."""

@@ -14,7 +14,9 @@ from notebook_explain.explanations.entries import (
     Arrays,
     number,
     pack_clip,
+    pack_courses,
     read_clip,
+    read_courses,
     read_geometry,
     read_maps,
     read_target,
@@ -49,6 +51,8 @@ def pack(tubes: Tubes) -> tuple[dict[str, Any], Arrays]:
         "layers": layers,
         "provenance": asdict(tubes.provenance),
     }
+    if tubes.courses:
+        text["courses"] = pack_courses(tubes.courses, arrays)
     return text, arrays
 
 
@@ -59,7 +63,8 @@ def unpack(text: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tubes
     layers = tuple(_layer(entry, index, arrays, len(targets), clip.size) for index, entry in enumerate(text["layers"]))
     if not targets or not layers:
         raise RefusedError("it holds no target or no layer")
-    return Tubes(clip, targets, layers, Provenance.of(text["provenance"]))
+    courses = read_courses(text.get("courses", []), arrays)  # files of before have none
+    return Tubes(clip, targets, layers, Provenance.of(text["provenance"]), courses)
 
 
 def _layer(

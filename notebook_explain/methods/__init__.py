@@ -1,6 +1,7 @@
 """The explainers: one paper, one file. Each is a value; calling it with a model and a clip gives an explanation."""
 
+from notebook_explain.methods.block_signals import BlockSignals
 from notebook_explain.methods.feature_pyramid import FeaturePyramid
 from notebook_explain.methods.saliency_tubes import SaliencyTubes
 
-__all__ = ["FeaturePyramid", "SaliencyTubes"]
+__all__ = ["BlockSignals", "FeaturePyramid", "SaliencyTubes"]

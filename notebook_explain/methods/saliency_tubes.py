@@ -12,6 +12,8 @@ is the same thing where the paper defines it, and goes on where it does not: its
 add to the logit, comparable across layers; how far it is from the logit is reported as ``gap``. ``pooled=True``
 averages the gradient over the positions first, the weighting of Grad-CAM.
 
+Building blocks that tell of each frame (``layers``) are heard in the same pass: `Tubes.courses`.
+
 Reference: Stergiou, Kapidis, Kalliatakis, Chrysoulas, Veltkamp, Poppe: Saliency Tubes: Visual Explanations for
 Spatio-Temporal Convolutions, ICIP 2019, arXiv:1902.01078.
 """
@@ -29,6 +31,7 @@ from numpy.typing import NDArray
 
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes
 from notebook_explain.methods.common import fitted, provenance
+from notebook_explain.methods.overhearing import Overheard
 from notebook_explain.models import POOLING_INPUT, Layer, Recording, VideoModel, score_of
 
 COMPLETE = 1e-3  # of the logit's size: what float32 leaves of an exact sum
@@ -86,6 +89,7 @@ class SaliencyTubes:
         start = time.perf_counter()
         clip, seen = fitted(model, clip)
         layers = model.select(self.layers)
+        heard = Overheard(model)
 
         def compute(recording: Recording) -> tuple[tuple[TargetResult, ...], list[NDArray[np.float32]]]:
             targets = model.resolve(recording.heads, target)
@@ -93,11 +97,12 @@ class SaliencyTubes:
             found = [self._maps(recording, score, score is scores[-1]) for score in scores]
             return model.results(recording, targets), [np.stack(maps) for maps in zip(*found, strict=True)]
 
-        (targets, values), said = model.run(seen, layers, compute)
+        (targets, values), said = model.run(seen, layers, compute, heard.around)
+        courses = heard.courses()
         maps = _layer_maps(layers, values, targets)
-        caveats = (*model.caveats, *model.remarks(clip), *said, *_completeness(maps, targets))
+        caveats = (*model.caveats, *model.remarks(clip), *said, *heard.remarks, *_completeness(maps, targets))
         method = "Saliency tubes" + (", gradients pooled (Grad-CAM)" if self.pooled else "")
-        return Tubes(seen, targets, maps, provenance(method, self, model, start, len(targets), caveats))
+        return Tubes(seen, targets, maps, provenance(method, self, model, start, len(targets), caveats), courses)
 
     def _maps(self, recording: Recording, score: torch.Tensor, last: bool) -> list[NDArray[np.float32]]:
         """One map per layer for one score; channels are summed before anything leaves the device."""

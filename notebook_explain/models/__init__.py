@@ -2,8 +2,20 @@
 
 from notebook_explain.models.adapting import adapt
 from notebook_explain.models.catalogue import POOLING_INPUT, Layer
+from notebook_explain.models.moments import moments_of
 from notebook_explain.models.recording import Recording, record
 from notebook_explain.models.shadow import on_shadow, shadow_of
 from notebook_explain.models.video_model import VideoModel, score_of
 
-__all__ = ["POOLING_INPUT", "Layer", "Recording", "VideoModel", "adapt", "on_shadow", "record", "score_of", "shadow_of"]
+__all__ = [
+    "POOLING_INPUT",
+    "Layer",
+    "Recording",
+    "VideoModel",
+    "adapt",
+    "moments_of",
+    "on_shadow",
+    "record",
+    "score_of",
+    "shadow_of",
+]

@@ -105,7 +105,9 @@ def test_a_later_version_and_another_kind_are_refused(saved: Path) -> None:
     with pytest.raises(ValueError, match="it has version 2, this one reads 1; update notebook_explain"):
         ne.load(_rewritten(saved, header=lambda h: h | {"version": 2}))
     for kind in ("concepts", ["tubes"], None):
-        with pytest.raises(ValueError, match="this version knows 'tubes' and 'pyramid'; update notebook_explain"):
+        with pytest.raises(
+            ValueError, match="this version knows 'tubes', 'pyramid' and 'blocks'; update notebook_explain"
+        ):
             ne.load(_rewritten(saved, header=lambda h, kind=kind: h | {"kind": kind}))
     with pytest.raises(ValueError, match="damaged or not a file that save"):
         ne.load(_rewritten(saved, header=lambda h: h | {"kind": "pyramid"}))

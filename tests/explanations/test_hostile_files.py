@@ -14,6 +14,7 @@ import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Callable
+from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import notebook_explain as ne
-from notebook_explain.explanations import Tubes
+from notebook_explain.explanations import BlockReport, Pyramid, Tubes
+from notebook_explain.explanations.files import KINDS
 from notebook_explain.figures import strip_png
-from tests.values import small_tubes
+from tests.explanations.same import assert_same
+from tests.values import small_courses, small_pyramid, small_report, small_tubes
 
 QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+MADE = {"tubes": lambda: small_tubes().with_courses(small_courses()), "pyramid": small_pyramid, "blocks": small_report}
+every_kind = pytest.mark.parametrize("whole", MADE, indirect=True)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return small_tubes().save(tmp_path_factory.mktemp("saved") / "tubes.npz").read_bytes()
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A file as it was saved: of tubes, where a test asks for no other kind."""
+    explanation = MADE[getattr(request, "param", "tubes")]()
+    return explanation.save(tmp_path_factory.mktemp("saved") / "whole.npz").read_bytes()
+
+
+def test_every_kind_of_file_takes_part() -> None:
+    assert set(MADE) == set(KINDS)
 
 
 def entries(data: bytes) -> dict[str, bytes]:
@@ -63,19 +74,47 @@ def with_header(data: bytes, edit: Callable[[Any], Any]) -> bytes:
     return packed(parts)
 
 
-def opened(folder: Path, data: bytes) -> Tubes | str:
-    """What loading gives: tubes that can be shown and saved, or the text of the one error."""
+def opened(folder: Path, data: bytes) -> Tubes | Pyramid | BlockReport | str:
+    """What loading gives: an explanation that can be shown and saved, or the text of the one error."""
     path = folder / "hostile.npz"
     path.write_bytes(data)
     try:
-        tubes = ne.load(path)
+        explanation = ne.load(path)
     except ValueError as error:
         assert str(error).startswith(f"{str(path)!r} cannot be loaded: ")  # noqa: PT017
         return str(error)
+    used(explanation)
+    assert_same(ne.load(explanation.save(folder / "again.npz")), explanation)
+    return explanation
+
+
+@singledispatch
+def used(explanation: Any) -> None:
+    """Whatever is loaded can be shown and asked."""
+    raise AssertionError(f"nobody uses a {type(explanation).__name__}")
+
+
+@used.register
+def _(tubes: Tubes) -> None:
     assert strip_png(tubes).startswith(b"\x89PNG")
-    again = ne.load(tubes.save(folder / "again.npz"))
-    np.testing.assert_array_equal(again.volume(), tubes.volume())
-    return tubes
+    assert all(np.isfinite(one.at(len(tubes.clip))).all() for one in tubes.courses)
+
+
+@used.register
+def _(pyramid: Pyramid) -> None:
+    assert set(pyramid.prune(0.5)) <= set(pyramid.prune(0.0))
+    json.dumps([pyramid.to_json(), pyramid.to_tree()], allow_nan=False)
+    for row in pyramid.rows:
+        if row.maps is not None:
+            assert np.isfinite(pyramid.tube(row.name)).all()
+    for at in range(len(pyramid.units)):
+        assert pyramid.in_words(at)
+
+
+@used.register
+def _(report: BlockReport) -> None:
+    assert report.in_words()
+    report.figure(frames=1).draw_without_rendering()
 
 
 def refused(folder: Path, data: bytes) -> str:
@@ -93,6 +132,7 @@ def test_flipped_bytes(whole: bytes, tmp_path: Path, places: list[tuple[float, i
     opened(tmp_path, bytes(data))
 
 
+@every_kind
 @QUIET
 @given(places=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=4))
 def test_flipped_bytes_beneath_a_true_checksum(whole: bytes, tmp_path: Path, places: list[tuple[float, int]]) -> None:
@@ -103,6 +143,7 @@ def test_flipped_bytes_beneath_a_true_checksum(whole: bytes, tmp_path: Path, pla
     opened(tmp_path, packed({name: bytes(part) for name, part in parts.items()}))
 
 
+@every_kind
 def test_cut_off_anywhere(whole: bytes, tmp_path: Path) -> None:
     for end in [*range(0, 60, 4), *range(60, len(whole) - 1, 67), len(whole) - 1]:
         refused(tmp_path, whole[:end])
@@ -120,6 +161,7 @@ def paths_of(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(found for key, part in inner for found in paths_of(part, (*path, key)))]
 
 
+@every_kind
 @QUIET
 @given(place=st.floats(0, 1, exclude_max=True), value=JSON)
 def test_anything_in_the_place_of_anything_in_the_header(

@@ -11,31 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import notebook_explain as ne
-from notebook_explain.explanations.pyramids import Pyramid
-from tests.explanations.test_hostile_files import JSON, QUIET, entries, npy, packed, paths_of, with_header
+from tests.explanations.same import assert_same
+from tests.explanations.test_hostile_files import entries, npy, packed, refused, with_header
 from tests.values import small_pyramid
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return small_pyramid().save(tmp_path_factory.mktemp("saved") / "pyramid.npz").read_bytes()
-
-
-def assert_same(one: Pyramid, two: Pyramid) -> None:
-    np.testing.assert_array_equal(one.clip.frames, two.clip.frames)
-    assert (one.target, one.units, one.edges, one.provenance) == (two.target, two.units, two.edges, two.provenance)
-    for mine, theirs in zip(one.rows, two.rows, strict=True):
-        for name in ("name", "kind", "width", "units", "coverage", "receptive_field"):
-            assert getattr(mine, name) == getattr(theirs, name), name
-        assert (mine.maps is None) == (theirs.maps is None)
-        if mine.maps is not None:
-            np.testing.assert_array_equal(mine.maps, theirs.maps)
-            np.testing.assert_array_equal(mine.geometry.rows, theirs.geometry.rows)
-            assert (mine.geometry.origin, mine.geometry.step) == (theirs.geometry.origin, theirs.geometry.step)
 
 
 def test_everything_comes_back(tmp_path: Path) -> None:
@@ -55,60 +40,6 @@ def test_what_could_not_be_loaded_again_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot be saved: it holds edge weights that are not finite"):
         dataclasses.replace(pyramid, edges=(edge, *pyramid.edges[1:])).save(tmp_path / "p")
     assert list(tmp_path.iterdir()) == []
-
-
-def opened(folder: Path, data: bytes) -> Pyramid | str:
-    """What loading gives: a pyramid that can be used and saved, or the text of the one error."""
-    path = folder / "hostile.npz"
-    path.write_bytes(data)
-    try:
-        pyramid = ne.load(path)
-    except ValueError as error:
-        assert str(error).startswith(f"{str(path)!r} cannot be loaded: ")  # noqa: PT017
-        return str(error)
-    assert isinstance(pyramid, Pyramid)
-    assert set(pyramid.prune(0.5)) <= set(pyramid.prune(0.0))
-    json.dumps([pyramid.to_json(), pyramid.to_tree()], allow_nan=False)
-    for row in pyramid.rows:
-        if row.maps is not None:
-            assert np.isfinite(pyramid.tube(row.name)).all()
-    for at in range(len(pyramid.units)):
-        assert pyramid.in_words(at)
-    assert_same(ne.load(pyramid.save(folder / "again.npz")), pyramid)
-    return pyramid
-
-
-def refused(folder: Path, data: bytes) -> str:
-    found = opened(folder, data)
-    assert isinstance(found, str), "a hostile file was loaded"
-    return found
-
-
-@QUIET
-@given(places=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=4))
-def test_flipped_bytes_beneath_a_true_checksum(whole: bytes, tmp_path: Path, places: list[tuple[float, int]]) -> None:
-    parts = {name: bytearray(data) for name, data in entries(whole).items()}
-    for place, change in places:
-        part = parts[sorted(parts)[int(place * 997) % len(parts)]]
-        part[int(place * len(part))] ^= change
-    opened(tmp_path, packed({name: bytes(part) for name, part in parts.items()}))
-
-
-@QUIET
-@given(place=st.floats(0, 1, exclude_max=True), value=JSON)
-def test_anything_in_the_place_of_anything_in_the_header(
-    whole: bytes, tmp_path: Path, place: float, value: Any
-) -> None:
-    def edit(text: Any) -> Any:
-        places = paths_of(text)[1:]
-        *way, last = places[int(place * len(places))]
-        part = text
-        for key in way:
-            part = part[key]
-        part[last] = value
-        return text
-
-    opened(tmp_path, with_header(whole, edit))
 
 
 def column(name: str, at: tuple[int, ...], value: float) -> Callable[[bytes], tuple[str, bytes]]:

@@ -1,0 +1,157 @@
+"""Block reports: what the building blocks of a network say of themselves, for one clip and one target. A plain value."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from notebook_explain.clip import Clip
+from notebook_explain.explanations.courses import Course, check_neutral
+from notebook_explain.explanations.evidence import percent
+from notebook_explain.explanations.provenance import Provenance
+from notebook_explain.explanations.remarks import LONGEST_NAME, shortened
+from notebook_explain.explanations.targets import TargetResult
+from notebook_explain.explanations.tubes import Tubes
+
+ADDED = "the score with it, less the score without"
+MOST_NAMED = 4  # parts in one sentence
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """A number for each of some things: a logit for each class, what each plane adds to the score.
+
+    Attributes
+    ----------
+    name, kind, what : str
+        As of a `Course`.
+    labels : tuple of str
+        What the things are.
+    values : float32 array (label,)
+    neutral : float or None
+    """
+
+    name: str
+    kind: str
+    what: str
+    labels: tuple[str, ...]
+    values: NDArray[np.float32]
+    neutral: float | None = None
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, np.float32)
+        if values.shape != (len(self.labels),) or not len(values) or not np.isfinite(values).all():
+            raise ValueError(f"values must be finite, one for each of {len(self.labels)} labels; got {values!r}")
+        check_neutral(self.neutral)
+        object.__setattr__(self, "labels", tuple(map(str, self.labels)))
+        object.__setattr__(self, "values", values)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassTable:
+    """A number for each class and each channel of a block: what each kernel says of each class.
+
+    Attributes
+    ----------
+    name, kind, what : str
+        As of a `Course`.
+    classes : tuple of str
+    values : float32 array (class, channel)
+    """
+
+    name: str
+    kind: str
+    what: str
+    classes: tuple[str, ...]
+    values: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, np.float32)
+        if values.ndim != 2 or values.shape[0] != len(self.classes) or not values.size or not np.isfinite(values).all():
+            raise ValueError(f"values must be finite, ({len(self.classes)} classes, channel); got shape {values.shape}")
+        object.__setattr__(self, "classes", tuple(map(str, self.classes)))
+        object.__setattr__(self, "values", values)
+
+
+@dataclass(frozen=True, eq=False)
+class BlockReport:
+    """What a network's building blocks say of themselves, for one clip and one target.
+
+    Attributes
+    ----------
+    clip : Clip
+        The frames that the network really saw.
+    target : TargetResult
+    courses : tuple of Course
+        What has a value at each moment, in the order of the network.
+    numbers : tuple of Numbers
+    tables : tuple of ClassTable
+    provenance : Provenance
+    """
+
+    clip: Clip
+    target: TargetResult
+    courses: tuple[Course, ...]
+    numbers: tuple[Numbers, ...]
+    tables: tuple[ClassTable, ...]
+    provenance: Provenance
+
+    def __repr__(self) -> str:
+        told: tuple[Course | Numbers | ClassTable, ...] = (*self.courses, *self.numbers, *self.tables)
+        kinds = ", ".join(dict.fromkeys(one.kind for one in told if one.kind))
+        return (
+            f"BlockReport({self.target.name!r}; {kinds}{'; ' if kinds else ''}{len(self.courses)} courses, "
+            f"{len(self.numbers)} sets of numbers, {len(self.tables)} tables; {self.clip!r})"
+        )
+
+    @property
+    def targets(self) -> tuple[TargetResult, ...]:
+        """The one target, as other explanations have several."""
+        return (self.target,)
+
+    def on(self, tubes: Tubes) -> Tubes:
+        """The same tubes with these courses on the timeline of their viewer (ValueError for tubes of another clip)."""
+        return tubes.with_courses(self.courses, self.clip)
+
+    def in_words(self) -> str:
+        """What was asked, and what the score loses without each part that can be taken out."""
+        sure = "" if self.target.probability is None else f" {percent(self.target.probability)}"
+        lost = [
+            (float(value), shortened(label, LONGEST_NAME))
+            for one in self.numbers
+            if one.what == ADDED
+            for label, value in zip(one.labels, one.values, strict=True)
+        ]
+        strongest = sorted(range(len(lost)), key=lambda at: -abs(lost[at][0]))[:MOST_NAMED]
+        named = [f"{value:+.2f} by {label}" for value, label in (lost[at] for at in sorted(strongest))]
+        rest = [f"less by {len(lost) - len(named)} others"] if len(lost) > len(named) else []
+        score = f"'{self.target.name}'{sure}, score {self.target.logit:.2f}"
+        return f"{score}: {'; '.join([*named, *rest])}" if named else score
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write everything to one .npz file (arrays and text, no pickle); ``notebook_explain.load`` reads it back."""
+        from notebook_explain.explanations.files import save
+
+        return save(self, path)
+
+    def figure(self, frames: int = 8) -> Any:
+        """Return a matplotlib figure: the clip, beneath it what the blocks say of each frame, then numbers and tables.
+
+        Parameters
+        ----------
+        frames : int
+            How many of the clip's frames to show, evenly chosen.
+        """
+        from notebook_explain import display
+
+        return display.figure(self, frames=frames)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        from notebook_explain import display
+
+        return display.picture(self)

@@ -1,0 +1,253 @@
+"""A block report for paper: the clip's frames, beneath them what blocks say of each moment, then numbers and tables.
+
+Time runs from left to right and is the same for all: what stands beneath a frame was said of it. Blocks that say the
+same kind of thing stand together, in the order of the network; where they are too many the page says how many it left
+out, and what those say at most.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+from PIL import Image
+
+from notebook_explain.explanations import BlockReport, Course, Numbers
+from notebook_explain.explanations.remarks import LONGEST_NAME, caveats, origin, shortened
+from notebook_explain.figures.block_groups import LETTERS, block_name, first_groups, heading, is_evidence, remark
+from notebook_explain.figures.block_numbers import numbers_parts
+from notebook_explain.figures.block_tables import table_parts
+from notebook_explain.figures.canvas import Canvas, scaled
+from notebook_explain.figures.paper import PIXELS, SMALL_PRINT, TextFigure
+from notebook_explain.figures.sheets import MARGIN, Part, Scale, Sheet, fitted, paragraph, stacked, told, width_of
+
+TIME, NAMES = 6.0, 1.9  # inches: for the clip, and at most for names of blocks
+RIGHT, RANGES = 0.2, 1.05  # inches beyond the clip: where nothing stands there, and where the range of each strip does
+LEAST_FRAME, TALLEST = 0.55, 1.3  # inches
+FEW, MOST_ROWS = 3, 24  # blocks: so many are lines; more than these are left out
+ROW, STRIP = 0.4, 0.15  # inches that a line of steps, or a strip of colours, takes
+MOST_NUMBERS = 64  # of a line: more are never readable
+DPI = 100
+
+
+def report_figure(report: BlockReport, frames: int = 8) -> TextFigure:
+    """Draw a block report.
+
+    Parameters
+    ----------
+    report : BlockReport
+    frames : int
+        How many of the clip's frames to show, evenly chosen.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or frames < 1:
+        raise ValueError(f"frames must be a whole number, 1 or more, got {frames!r}")
+    groups, others = first_groups(report.courses)
+    names = [block_name(one) for group in groups for one in _chosen(group)[0]]
+    left = MARGIN + 0.1 + max((width_of(fitted(name, NAMES, LETTERS), LETTERS) for name in names), default=0.0)
+    time = max(TIME, LEAST_FRAME * min(int(frames), len(report.clip)))
+    wide = left + time + (RANGES if any(len(group) > FEW for group in groups) else RIGHT)
+    parts = [paragraph(_sentence(report), wide, 10), _space(0.1), _strip(report, int(frames), left, time)]
+    for at, courses in enumerate(groups):
+        parts += [_space(0.12), *_courses(courses, len(report.clip), left, time, last=at == len(groups) - 1)]
+    parts += others
+    numbers = numbers_parts(report, wide)
+    tables = table_parts(report, wide)
+    if not (groups or numbers or tables):
+        parts += [_space(0.1), paragraph("No block of this network said anything of this clip.", wide, 9)]
+    small = [paragraph(text, wide, SMALL_PRINT, color="0.3") for text in _small_print(report)]
+    return stacked(wide, [*parts, *numbers, *tables, _space(0.15), *small]).plot
+
+
+def report_png(report: BlockReport) -> bytes:
+    """The picture of a cell: the figure in few colours, for it is saved with the notebook."""
+    with io.BytesIO() as out:
+        report_figure(report).savefig(out, format="png", dpi=DPI)
+        picture = Image.open(out).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    with io.BytesIO() as out:
+        picture.save(out, "PNG")
+        return out.getvalue()
+
+
+def _space(high: float) -> Part:
+    return Part(high, lambda sheet, top: None)
+
+
+def _sentence(report: BlockReport) -> str:
+    """That of the report, a long name cut in its middle: the numbers after it are to be seen too."""
+    name = shortened(report.target.name, LONGEST_NAME)
+    return replace(report, target=replace(report.target, name=name)).in_words()
+
+
+def _small_print(report: BlockReport) -> list[str]:
+    """What the picture means and where it comes from, then every caveat."""
+    numbered: tuple[Course | Numbers, ...] = (*report.courses, *report.numbers)
+    said = {
+        "A value is drawn half way to its neighbours in time: blocks have their own steps.": report.courses,
+        "Colours part where a block does nothing.": [one for one in numbered if one.neutral is not None],
+        "Orange: for the class that is explained, blue: against it.": [one for one in numbered if is_evidence(one)],
+    }
+    meaning = " ".join(words for words, holds in said.items() if holds)
+    return [*([meaning] if meaning else []), *origin(report), *dict.fromkeys(caveats(report))]
+
+
+# The clip
+
+
+def _strip(report: BlockReport, frames: int, left: float, time: float) -> Part:
+    """Frames side by side, each over the part of the clip that it was taken from; a tick marks its own moment."""
+    clip = report.clip
+    count, (height, width) = len(clip), clip.size[1:]
+    shown = min(frames, count)
+    chosen = (2 * np.arange(shown) + 1) * count // (2 * shown)  # the middle frame of each part
+    slot = time / shown
+    high = min(TALLEST, 0.95 * slot * height / width)
+    wide = high * width / height
+    words = 0.16 if clip.times is None else 0.29
+    canvas = Canvas.of(clip, max(PIXELS, *clip.size[1:]))
+
+    def draw(sheet: Sheet, top: float) -> None:
+        for k, at in enumerate(chosen):
+            middle = left + (k + 0.5) * slot
+            when = "" if clip.times is None else f"\n{clip.times[at]:.2f} s"
+            name = f"frame {at + 1}" if slot >= 0.65 else f"{at + 1}"
+            sheet.say(middle, top, name + when, 7, ha="center")
+            axes = sheet.axes(middle - wide / 2, top + words, wide, high)
+            axes.imshow(scaled(clip.frames[at], canvas.size), aspect="auto")
+            axes.axis("off")
+        if not report.courses:
+            return
+        marks = sheet.axes(left, top + words + high + 0.02, time, MARK, xlim=(0, count), ylim=(0, 1))
+        marks.vlines(chosen + 0.5, 0, 1, color="0.2", linewidth=1)
+        marks.axis("off")
+
+    return Part(words + high + 0.02 + MARK, draw)
+
+
+MARK = 0.06  # inches: a tick beneath a frame
+
+
+# What is said of each moment
+
+
+def _courses(courses: Sequence[Course], frames: int, left: float, time: float, last: bool) -> list[Part]:
+    """A heading with the scale, a row for each block, and time beneath them."""
+    every = np.concatenate([one.values for one in courses])
+    scale = Scale.of(every, courses[0].neutral, is_evidence(courses[0]))
+    shown, rest = _chosen(courses)
+    few = len(courses) <= FEW
+    high = (ROW if few else STRIP) * len(shown)
+
+    def draw(sheet: Sheet, top: float) -> None:
+        axes = sheet.axes(left, top, time, high, xlim=(0.5, frames + 0.5), ylim=(high, 0))
+        for at, course in enumerate(shown):
+            y, row = at * high / len(shown), high / len(shown)
+            name = fitted(block_name(course), left - MARGIN - 0.1, LETTERS)
+            sheet.say(left - 0.07, top + y + row * (0.6 if few else 0.5), name, LETTERS, ha="right", va="center")
+            if not few:
+                _cells(axes, y, course, scale)
+                ends = " to ".join(dict.fromkeys(told([course.values.min(), course.values.max()])))
+                sheet.say(left + time + 0.07, top + y + row / 2, ends, 6, va="center", color="0.3")
+                continue
+            _steps(axes, y, course, scale, every)
+            for x, text in _labels(course, frames, time):
+                sheet.say(left + x, top + y + 0.03, text, 6, ha="center", color="0.2")
+        axes.set(yticks=[])
+        axes.set_xticks(ticks(frames), [str(k) if last else "" for k in ticks(frames)])
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        if last:
+            sheet.say(left + time / 2, top + high + 0.17, f"frame (of {frames})", 7, ha="center")
+
+    parts = [heading(courses, left + time, None if few else scale), Part(high + (0.33 if last else 0.05), draw)]
+    if rest:
+        low, most = told([min(one.values.min() for one in rest), max(one.values.max() for one in rest)])
+        parts.append(remark(f"… and {len(rest)} more blocks that say less: from {low} to {most}", left))
+    return parts
+
+
+def _chosen(courses: Sequence[Course]) -> tuple[list[Course], list[Course]]:
+    """Those that say most, where there are too many: that change most, or lie furthest from doing nothing; the rest."""
+
+    def says(at: int) -> float:
+        one = courses[at]
+        values = one.values.astype(np.float64)
+        return float(np.ptp(values) if one.neutral is None else np.abs(values - one.neutral).max())
+
+    first = set(sorted(range(len(courses)), key=says, reverse=True)[:MOST_ROWS])
+    shown = [one for at, one in enumerate(courses) if at in first]
+    return shown, [one for at, one in enumerate(courses) if at not in first]
+
+
+def edges_of(course: Course, frames: int) -> NDArray[np.float64]:
+    """Where each of its values begins and ends, on an axis on which frame k (from 1) reaches from k - ½ to k + ½."""
+    rows = course.rows + 1
+    inner = (rows[:-1] + rows[1:]) / 2
+    return np.asarray(np.clip(np.concatenate([[0.5], inner, [frames + 0.5]]), 0.5, frames + 0.5), np.float64)
+
+
+def ticks(frames: int) -> list[int]:
+    """Frames to number: all, or round ones and the first."""
+    step = next(step for step in (1, 2, 5, 10, 20, 50, frames) if frames / step <= 20)
+    return sorted({1, *range(step, frames + 1, step)})
+
+
+def _cells(axes: Axes, y: float, course: Course, scale: Scale) -> None:
+    edges = edges_of(course, _frames(axes))
+    _boxes(axes, edges, np.full(len(course.values), y + 0.05 * STRIP), y + 0.95 * STRIP, course.values, scale)
+
+
+def _steps(axes: Axes, y: float, course: Course, scale: Scale, every: NDArray[np.float32]) -> None:
+    """A line of steps, filled up to where nothing is done; all rows of a group on one scale."""
+    edges = edges_of(course, _frames(axes))
+    lowest, highest = float(every.min()), float(every.max())
+    zero = scale.neutral
+    if zero is None and 0 <= lowest <= highest / 2:
+        zero = 0.0  # what counts from nothing, and comes near to it
+    ends = [lowest, highest, *([] if zero is None else [zero])]
+    low, span = min(ends), (max(ends) - min(ends)) or 1.0
+    foot, tall = y + ROW - 0.04, ROW - 0.18  # above it there is room for the numbers
+    tops = foot - tall * (course.values.astype(np.float64) - low) / span
+    if zero is not None:
+        base = foot - tall * (zero - low) / span
+        _boxes(axes, edges, tops, base, course.values, scale)
+        axes.plot(edges[[0, -1]], [base, base], color="0.4", linewidth=0.5)
+    axes.plot(np.repeat(edges, 2)[1:-1], np.repeat(tops, 2), color="0.15", linewidth=0.8, solid_capstyle="butt")
+
+
+def _boxes(
+    axes: Axes,
+    edges: NDArray[np.float64],
+    tops: NDArray[np.float64],
+    base: float,
+    values: NDArray[np.float32],
+    scale: Scale,
+) -> None:
+    """Boxes side by side, as one mesh: a long clip has many. Between two of them lies a cell without width."""
+    x = np.repeat(edges, 2)[1:-1]
+    y = np.stack([np.full(len(x), base), np.repeat(tops, 2)])
+    cells = np.repeat(values.astype(np.float64), 2)[:-1]
+    axes.pcolormesh(np.stack([x, x]), y, cells[None], cmap=scale.colours, vmin=scale.low, vmax=scale.high)
+
+
+def _frames(axes: Axes) -> int:
+    return round(axes.get_xlim()[1] - 0.5)
+
+
+def _labels(course: Course, frames: int, time: float) -> list[tuple[float, str]]:
+    """The numbers of a course and how far from the left they stand, in inches: all that fit, else least and largest."""
+    edges = (edges_of(course, frames) - 0.5) * time / frames
+    middles = (edges[:-1] + edges[1:]) / 2
+    ends = [int(course.values.argmax()), int(course.values.argmin())]
+    for chosen in ([*range(len(middles))] if len(middles) <= MOST_NUMBERS else ends, ends[: 1 + (ends[0] != ends[1])]):
+        texts = told(course.values[chosen])
+        need = max(width_of(text, 6) for text in texts) + 0.05
+        if np.diff(np.sort(middles[chosen])).min(initial=time) >= need:
+            return list(zip(middles[chosen].tolist(), texts, strict=True))
+    return [(float(middles[ends[0]]), texts[0])]  # beside each other: the largest alone

@@ -1,0 +1,372 @@
+"""The figure of a block report: nothing cut off, nothing over another, nothing left out in silence, names are text."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import json
+import re
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import to_rgb
+from matplotlib.text import Text
+from PIL import Image
+
+import notebook_explain as ne
+from notebook_explain.clip import Clip
+from notebook_explain.explanations import BlockReport, ClassTable, Course, Numbers
+from notebook_explain.explanations.block_report import ADDED
+from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR
+from tests.figures.clips import CAVEATS, LONG, made
+from tests.values import small_report
+
+UNKNOWN_LETTERS = "ignore:Glyph:UserWarning"  # matplotlib's own font lacks those of some scripts; it says so
+CLASSES = ("wave", "clap", "jump", "run", "walk", "sit", "bow", "kick", "point", "nod")
+MULTIPLIED = "each frame is multiplied by"
+HARD = "你好 $x_1^2$ _a_ \\frac{1}{2} <b>&amp;</b>\n\t🎉\x00 " + LONG
+
+
+def report(frames: int = 16, *, name: str = "wave", **said: Any) -> BlockReport:
+    """Of the clip of other pictures, with those parts."""
+    tubes = made(frames, name=name)
+    parts = {"courses": (), "numbers": (), "tables": (), **said}
+    return BlockReport(tubes.clip, tubes.targets[0], **parts, provenance=tubes.provenance)
+
+
+def courses(blocks: int, steps: int = 4, frames: int = 16, neutral: float | None = 1.0) -> tuple[Course, ...]:
+    """Each says twice as much as the one before it, up to one half."""
+    rows = (np.arange(steps) + 0.5) * frames / steps - 0.5
+    wave = np.where(np.arange(steps) % 2, -0.5, 0.5)
+    return tuple(
+        Course(f"layer.{k}", "SRTG", MULTIPLIED, 1 + wave * 2.0 ** (k + 1 - blocks), rows, neutral)
+        for k in range(blocks)
+    )
+
+
+def guesses(classes: tuple[str, ...], blocks: int) -> tuple[Numbers, ...]:
+    values = np.random.default_rng(0).permutation(len(classes)) / 10 - 0.25
+    return tuple(Numbers(f"layer{k}", "Guess", "early guess", classes, values * (k + 1), 0.0) for k in range(blocks))
+
+
+def tables(classes: tuple[str, ...], blocks: int, channels: int = 12) -> tuple[ClassTable, ...]:
+    rng = np.random.default_rng(1)
+    return tuple(
+        ClassTable(f"layer{k}", "Guess", "what each kernel says", classes, rng.normal(size=(len(classes), channels)))
+        for k in range(blocks)
+    )
+
+
+KINETICS = (*(f"class number {k}" for k in range(399)), "wave")
+PLANES = ("plane yx (space)", "plane tx (time and the horizontal)", "plane ty (time and the vertical)")
+EVIDENCE = Course("stage1", "MTConv", "evidence of the short stream", [0.5, -1.0], [3.5, 11.5], 0.0)
+REPORTS = {
+    "small": small_report(),
+    "one course": report(courses=courses(1)),
+    "three courses": report(courses=(*courses(3, 16), *courses(3, 16, neutral=None))),
+    "sixty courses": report(courses=(*courses(60), *courses(60, 8, neutral=None))),
+    "a long clip": report(300, courses=courses(2, 300, 300)),
+    "one frame": report(1, courses=courses(1, 1, 1)),
+    "classes": report(numbers=guesses(CLASSES, 4), tables=tables(CLASSES, 4)),
+    "many classes": report(numbers=guesses(KINETICS, 2), tables=tables(KINETICS, 10, 700)),
+    "planes": report(numbers=tuple(Numbers(f"b.{k}", "FAST", "evidence", PLANES, [1, k, -k], 0.0) for k in range(40))),
+    "nothing": report(),
+    "hard words": report(
+        name=HARD,
+        courses=tuple(replace(one, name=f"{HARD}.{at}", kind=HARD, what=HARD) for at, one in enumerate(courses(5))),
+        numbers=tuple(replace(one, name=HARD, what=HARD) for one in guesses((HARD, HARD + "2"), 2)),
+        tables=tuple(replace(one, name=HARD, kind=HARD) for one in tables((HARD, HARD + "2"), 2)),
+    ),
+    "huge and tiny": report(
+        courses=(
+            Course("a", "N", "huge", np.array([-3e38, 3e38], np.float32), [0.0, 9.0], 3e38),
+            Course("b", "N", "tiny", [1e-40, 2e-40], [-50.0, 90.0]),
+        ),
+        numbers=(Numbers("a", "N", "huge", ("x", "y"), np.array([3.4e38, -3.4e38], np.float32), -3e38),),
+        tables=(ClassTable("a", "N", "huge", ("x",), np.full((1, 2), -3.4e38, np.float32)),),
+    ),
+}
+every_report = pytest.mark.parametrize("shown", REPORTS.values(), ids=REPORTS)
+
+
+def texts(figure: Any) -> list[Text]:
+    """What can be read on it, drawn."""
+    figure.draw_without_rendering()
+    ticks = [label for axes in figure.axes if axes.axison for label in axes.get_xticklabels()]
+    return [text for text in [*figure.texts, *ticks] if text.get_text()]
+
+
+def words(shown: BlockReport) -> str:
+    return " ".join(text.get_text().replace("\n", " ") for text in texts(shown.figure()))
+
+
+def drawn_boxes(axes: Any) -> list[tuple[float, float, Any]]:
+    """Left and right end and colour of every value of courses."""
+    found = []
+    for mesh in (one for one in axes.collections if isinstance(one, QuadMesh)):
+        left, right = mesh.get_coordinates()[0, ::2, 0], mesh.get_coordinates()[0, 1::2, 0]
+        found += zip(left, right, mesh.to_rgba(mesh.get_array()[0, ::2]), strict=True)
+    return found
+
+
+def time_axes(figure: Any) -> list[Any]:
+    """Those on which a course is drawn."""
+    return [axes for axes in figure.axes if axes.axison and axes.get_xlim()[0] == 0.5]
+
+
+@every_report
+@pytest.mark.filterwarnings(UNKNOWN_LETTERS)
+def test_no_word_is_cut_off_or_stands_on_another(shown: BlockReport) -> None:
+    figure = shown.figure()
+    read = texts(figure)
+    assert len(read) > 8 or len(shown.clip) == 1
+    boxes = [text.get_window_extent() for text in read]
+    whole = figure.bbox
+    for text, box in zip(read, boxes, strict=True):
+        assert whole.x0 - 1 <= box.x0 <= box.x1 <= whole.x1 + 1, text.get_text()
+        assert whole.y0 - 1 <= box.y0 <= box.y1 <= whole.y1 + 1, text.get_text()
+    for (one, a), (two, b) in itertools.combinations(zip(read, boxes, strict=True), 2):
+        across, down = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+        assert min(across, down) < 2, f"{one.get_text()!r} stands on {two.get_text()!r}"
+
+
+@every_report
+@pytest.mark.filterwarnings(UNKNOWN_LETTERS)
+def test_it_can_be_saved_and_says_what_it_is_and_every_caveat(shown: BlockReport, tmp_path: Path) -> None:
+    shown.figure().savefig(tmp_path / "f.svg")
+    said = words(replace(shown, provenance=replace(made().provenance, versions={"torch": "2.13"}), clip=made().clip))
+    for part in (
+        "93 %" if shown.target.probability == 0.93 else "60 %",
+        "score",
+        "Saliency tubes of Net",
+        "torch 2.13",
+    ):
+        assert part in said
+    for part in ("The clip is a synthetic sample: wave.", *CAVEATS):
+        assert part in said
+
+
+def test_frames_stand_over_their_part_of_the_clip() -> None:
+    figure = report(16, courses=courses(1)).figure(frames=4)
+    (axis,) = time_axes(figure)
+    pictures = [axes for axes in figure.axes if axes.images]
+    assert len(pictures) == 4
+    for k, axes in enumerate(pictures):
+        box = axes.get_position()
+        left, right = axis.transData.inverted().transform(figure.transFigure.transform([[box.x0, 0], [box.x1, 0]]))[
+            :, 0
+        ]
+        assert 4 * k + 0.5 <= left < right <= 4 * (k + 1) + 0.5
+        assert (left + right) / 2 == pytest.approx(4 * k + 2.5)
+    said = [text.get_text() for text in figure.texts]
+    assert [text.split("\n")[0] for text in said if text.startswith("frame ") and "of" not in text] == [
+        f"frame {k}" for k in (3, 7, 11, 15)
+    ]
+
+
+@pytest.mark.parametrize("blocks", [1, 5])
+def test_values_reach_half_way_to_their_neighbours(blocks: int) -> None:
+    rows = np.array([0.0, 1.0, 5.0, 12.0])
+    shown = tuple(replace(one, rows=rows) for one in courses(blocks))
+    (axes,) = time_axes(report(courses=shown).figure())
+    ends = np.array([(left, right) for left, right, _ in drawn_boxes(axes)])[:4]
+    np.testing.assert_allclose(ends, [(0.5, 1.5), (1.5, 4), (4, 9.5), (9.5, 16.5)])
+
+
+def test_few_blocks_are_lines_with_their_numbers_and_many_are_strips_with_a_scale() -> None:
+    few, many = report(courses=courses(2)), report(courses=courses(4))
+    for number in ("1.50", "0.50", "1.250", "0.750"):
+        assert [text.get_text() for text in texts(few.figure())].count(number) == 2, number
+    (axes,) = time_axes(few.figure())
+    x, y = axes.lines[1].get_data()  # the first marks where nothing is done
+    np.testing.assert_allclose(x, [0.5, 4.5, 4.5, 8.5, 8.5, 12.5, 12.5, 16.5])
+    tops = axes.get_ylim()[0] - y[::2]
+    assert tops[0] - tops[1] == pytest.approx(tops[2] - tops[3])
+    assert tops[0] > tops[1]
+    said = words(many)
+    assert "0.50" in said
+    assert "1.00" in said
+    assert "1.50" in said
+    assert "0.50 to 1.50" in said, "the range of a block"
+    assert "0.938 to 1.062" in said
+    assert not re.search(r"0\.75 (?!to)", said), "no single values"
+
+
+def test_colours_part_at_the_neutral_value_and_those_of_evidence_are_its_own() -> None:
+    (axes,) = time_axes(report(courses=courses(4)).figure())
+    first, second = (colour for _, _, colour in drawn_boxes(axes)[12:14])
+    assert first[1] > max(first[0], first[2]), "green above"
+    assert min(second[0], second[2]) > second[1], "violet below"
+    same = (Course("a", "SRTG", MULTIPLIED, [1.0, 2.0], [0.0, 1.0], 1.0), *courses(4))
+    (axes,) = time_axes(report(courses=same).figure())
+    neutral = drawn_boxes(axes)[0][2][:3]
+    assert min(neutral) > 0.95
+    (axes,) = time_axes(report(courses=(EVIDENCE,)).figure())
+    half, against = (np.array(colour[:3]) for _, _, colour in drawn_boxes(axes)[:2])
+    np.testing.assert_allclose(against, to_rgb(INK_AGAINST), atol=0.01)
+    assert np.abs(half - to_rgb(INK_FOR)).max() > 0.1
+    assert half[0] > half[2]
+
+
+def test_blocks_that_are_left_out_are_counted_and_say_less() -> None:
+    shown = report(courses=courses(60))
+    said = words(shown)
+    assert "SRTG, 60 blocks" in said
+    drawn = [f"layer.{k}" for k in range(60) if re.search(rf"layer\.{k}\b", said)]
+    assert drawn == [f"layer.{k}" for k in range(36, 60)]
+    rest = [one.values for one in shown.courses[:36]]
+    assert "… and 36 more blocks that say less: from 1.0000000 to" not in said
+    low, high = map(float, re.findall(r"… and 36 more blocks that say less: from (\S+) to (\S+)", said)[0])
+    assert low == pytest.approx(np.min(rest), abs=1e-6)
+    assert high == pytest.approx(np.max(rest), abs=1e-6)
+    said = words(REPORTS["planes"])
+    assert "… and 16 more blocks that say less: from -15.0 to 15.0" in said or "from -15 to 15" in said
+    assert "b.16" in said
+    assert "b.15" not in said
+    assert "… and 2 more blocks before these" in words(report(tables=tables(CLASSES, 10)))
+    assert "… and 1 more blocks before these" in words(report(numbers=guesses(CLASSES, 9)))
+
+
+def test_numbers_are_written_and_bars_are_as_long_as_they_say() -> None:
+    figure = report(numbers=guesses(CLASSES, 4)).figure()
+    said = [text.get_text() for text in texts(figure)]
+    for name in CLASSES:
+        assert said.count(name) == 1, "once for all four blocks"
+    for one in guesses(CLASSES, 4):
+        assert all(f"{value:.2f}" in said for value in one.values)
+    panels = [axes for axes in figure.axes if len(axes.patches) == len(CLASSES)]
+    for axes, one in zip(panels, guesses(CLASSES, 4), strict=True):
+        np.testing.assert_allclose([bar.get_width() for bar in axes.patches], one.values, rtol=1e-6)
+        assert axes.get_xlim() == panels[0].get_xlim()
+    (own,) = [text for text in texts(figure) if text.get_text() == "wave"]
+    assert own.get_fontweight() == "bold"
+
+
+def test_of_many_classes_the_largest_and_the_explained_one_are_shown() -> None:
+    (numbers,) = guesses(KINETICS, 1)
+    said = words(report(numbers=(numbers,)))
+    largest = [KINETICS[at] for at in np.argsort(-numbers.values)[:10]]
+    assert "the 10 largest of 400, and the class that is explained" in said
+    for name in largest:
+        assert re.search(rf"\b{name}\b", said), name
+    assert "wave" in [text.get_text() for text in texts(report(numbers=(numbers,)).figure())]
+    assert len(re.findall(r"class number \d+", said)) == 10
+    strongest = Numbers("", "", ADDED, tuple(f"part {k}" for k in range(30)), np.r_[-90.0, np.arange(29.0)], 0.0)
+    said = words(report(numbers=(strongest,)))
+    assert "the 10 strongest of 30" in said
+    assert "part 0 " in said.split("strongest of 30")[0].split("less the score without")[1], "against it, and strongly"
+
+
+def test_channels_stand_in_the_order_of_the_explained_class() -> None:
+    (table,) = tables(CLASSES, 1)
+    figure = report(name="jump", tables=(table,)).figure()
+    assert "12 channels, by their value for 'jump', largest first" in words(report(name="jump", tables=(table,)))
+    picture = np.asarray(figure.axes[-1].images[0].get_array())[::16]
+    assert picture.shape[0] == len(CLASSES)
+    columns = picture[:, :: picture.shape[1] // 12].astype(int)
+    signs = np.sign(columns[..., 1] * 2 - columns[..., 0] - columns[..., 2])  # green above nothing, violet below
+    own = np.sort(table.values[2])[::-1]
+    others = table.values[[0, 1, *range(3, 10)]][:, np.argsort(-table.values[2])]
+    clear = np.abs(np.r_[own[None], others]) > 0.2 * np.abs(table.values).max()
+    np.testing.assert_array_equal(signs[clear], np.sign(np.r_[own[None], others])[clear])
+    said = words(report(tables=tables(KINETICS, 1)))
+    assert "the class that is explained, and the 6 of 400 classes with the largest mean in the last table" in said
+
+
+def test_a_report_without_anything_says_so() -> None:
+    assert "No block of this network said anything of this clip." in words(report())
+    assert "No block" not in words(report(courses=courses(1)))
+    assert "half way" not in words(report(numbers=guesses(CLASSES, 1)))
+
+
+def test_whatever_a_file_holds_the_page_stays_a_page() -> None:
+    kinds = tuple(replace(courses(1)[0], name=f"b{k}", what=f"value {k}") for k in range(5000))
+    long = Course("", "N", "long", np.arange(200_000), np.linspace(0, 15, 200_000), 0.0)
+    numbers = tuple(replace(guesses(CLASSES, 1)[0], what=f"guess {k}") for k in range(40))
+    every = tuple(replace(tables(CLASSES, 1)[0], what=f"table {k}") for k in range(40))
+    shown = report(courses=(long, *kinds), numbers=numbers, tables=every)
+    start = time.perf_counter()
+    figure = shown.figure()
+    assert time.perf_counter() - start < 10
+    assert max(figure.get_size_inches()) < 100
+    said = words(shown)
+    assert "… and 4989 more kinds of values, by other blocks" in said
+    assert said.count("… and 28 more kinds of values, by other blocks") == 2
+    assert "200000" in said.replace(",", "") or "199999" in said or "2e+05" in said
+
+
+@pytest.mark.filterwarnings(UNKNOWN_LETTERS)
+def test_names_are_text(tmp_path: Path) -> None:
+    REPORTS["hard words"].figure().savefig(tmp_path / "f.svg")
+    said = " ".join(re.findall(r"<text[^>]*>([^<]*)</text>", (tmp_path / "f.svg").read_text()))
+    assert r"$x_1^2$ _a_ \frac{1}{2} &lt;b&gt;&amp;amp;&lt;/b&gt;" in said
+    assert "$dollars$ and &lt;brackets&gt;" in said
+
+
+@pytest.mark.parametrize("frames", [0, -1, True, 2.5, "all"])
+def test_a_wrong_number_of_frames_is_told(frames: Any) -> None:
+    with pytest.raises(ValueError, match=f"frames must be a whole number, 1 or more, got {frames!r}"):
+        report().figure(frames=frames)
+
+
+# Cells, pages, the command line
+
+
+def in_a_secret_folder() -> BlockReport:
+    shown = small_report()
+    return replace(shown, clip=replace(shown.clip, source="/home/me/secret/wave.mp4"))
+
+
+def test_a_cell_shows_the_figure_as_a_picture() -> None:
+    bundle = in_a_secret_folder()._repr_mimebundle_()
+    assert sorted(bundle) == ["image/png", "text/plain"]
+    assert bundle["text/plain"].startswith("BlockReport('class 0'; SRTG, Net, ")
+    assert "wave.mp4" in bundle["text/plain"]
+    assert "secret" not in json.dumps(bundle)
+    assert "secret" not in words(in_a_secret_folder())
+    with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as picture:
+        figure = small_report().figure()
+        np.testing.assert_allclose(picture.size, 100 * figure.get_size_inches(), atol=1)
+        assert len(picture.convert("RGB").getcolors(2**16)) > 50
+
+
+def test_a_page_says_what_to_do_with_a_report(tmp_path: Path) -> None:
+    for given in (small_report(), [made(), small_report()]):
+        with pytest.raises(
+            TypeError, match=r"got BlockReport; draw it with .figure\(\), or put .* with report.on\(tubes\)"
+        ):
+            ne.to_html(given, tmp_path / "p.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_saved_report_is_drawn_without_torch_and_the_command_line_says_so(tmp_path: Path) -> None:
+    path = small_report().save(tmp_path / "r.npz")
+    code = (
+        f"import sys, notebook_explain as ne\nr = ne.load({str(path)!r})\nr.figure()\nr._repr_mimebundle_()\n"
+        "print('torch' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "False"]
+    command = [sys.executable, "-m", "notebook_explain", "open", str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "holds a report of blocks, this command knows tubes; in Python, notebook_explain.load(...).figure()" in (
+        run.stderr
+    )
+
+
+def test_courses_are_put_on_tubes_of_the_same_clip_only() -> None:
+    shown = report(courses=courses(2))
+    tubes = shown.on(made(16))
+    assert tubes.courses == shown.courses
+    other = Clip(made(16).clip.frames[::-1].copy(), source="other")
+    with pytest.raises(ValueError, match=r"these courses are of another clip, 'other'; explain .* instead"):
+        replace(shown, clip=other).on(tubes)
