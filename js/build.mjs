@@ -22,12 +22,11 @@ const shaders = {
 const here = dirname(fileURLToPath(import.meta.url));
 const target = resolve(here, "../notebook_explain/static");
 /** The views, and the bytes that each may have: the text travels with every instance of the widget. @type {Record<string, number>} */
-const VIEWS = { tube_viewer: 60_000, compare_viewer: 60_000, pyramid_viewer: 84_000 };
+const VIEWS = { tube_viewer: 60_000, compare_viewer: 60_000, pyramid_viewer: 90_000 };
 const LARGEST = Object.fromEntries(Object.entries(VIEWS).map(([view, bytes]) => [`${view}.js`, bytes]));
 
 const common = {
   absWorkingDir: here,
-  outdir: target,
   bundle: true,
   target: "es2022",
   minify: true,
@@ -38,11 +37,16 @@ const common = {
 };
 const built = await Promise.all([
   ...Object.keys(VIEWS).flatMap((view) => [
-    build({ ...common, entryPoints: [`src/${view}.js`], format: "iife", globalName: "view" }),
-    build({ ...common, entryPoints: [`src/${view}.css`], charset: "ascii" }),
+    build({ ...common, stdin: entry(view), outfile: join(target, `${view}.js`), format: "iife" }),
+    build({ ...common, entryPoints: [`src/${view}.css`], outdir: target, charset: "ascii" }),
   ]),
-  build({ ...common, entryPoints: ["src/host.js"], format: "esm" }),
+  build({ ...common, entryPoints: ["src/host.js"], outdir: target, format: "esm" }),
 ]);
+
+/** A script that leaves the view where `once` looks for it: as an export it would bring helpers along. @param {string} view */
+function entry(view) {
+  return { contents: `import view from "./src/${view}.js"; globalThis[key] = view;`, resolveDir: here };
+}
 
 /**
  * A page imports a widget's module anew for every instance, and never forgets one: so the code runs, and is compiled,
@@ -53,7 +57,7 @@ function once(contents) {
   const key = createHash("sha256").update(contents).digest("hex").slice(0, 16);
   const code = new TextDecoder().decode(contents).trim();
   return Buffer.from(
-    `const key=Symbol.for("notebook_explain ${key}");if(!globalThis[key]){${code}globalThis[key]=view.default}\n` +
+    `const key=Symbol.for("notebook_explain ${key}");if(!globalThis[key]){${code}}\n` +
       "export default globalThis[key];\n",
   );
 }

@@ -1,6 +1,7 @@
 // One model, two sides: each viewer of a comparison sees the model through a side, under the names that it knows. What
 // both share (the clip, its frame, how evidence is drawn) is one trait; what is each side's own has a prefix.
 
+/** @typedef {import("./state.js").CourseState} CourseState */
 /** @typedef {import("./state.js").LayerState} LayerState */
 /** @typedef {import("./state.js").TargetState} TargetState */
 /** @typedef {import("./state.js").TubeModel} TubeModel */
@@ -12,22 +13,26 @@
  * @property {number[]} size - the clip that both networks saw: [time, height, width]
  * @property {number[]} times - seconds of each frame; empty where unknown
  * @property {DataView[]} frames - one JPEG per frame, for both sides
- * @property {LayerState[]} a_layers - of the first side, as in TubeViewerState; so are the next three
+ * @property {LayerState[]} a_layers - of the first side, as in TubeViewerState; so are the next four
  * @property {DataView[]} a_maps
  * @property {TargetState[]} a_targets
  * @property {string[]} a_caveats
+ * @property {CourseState[]} a_courses
  * @property {LayerState[]} b_layers - of the second side
  * @property {DataView[]} b_maps
  * @property {TargetState[]} b_targets
  * @property {string[]} b_caveats
+ * @property {CourseState[]} b_courses
  * @property {number} a_layer - index of the layer that the first side shows
  * @property {number} a_threshold - fraction 0..1 of the largest absolute value of its layer and target
  * @property {number} a_target - index of its target
  * @property {number | null} a_against - index of its target whose map is subtracted
+ * @property {number | null} a_course - index of its course drawn on its timeline
  * @property {number} b_layer
  * @property {number} b_threshold
  * @property {number} b_target
  * @property {number | null} b_against
+ * @property {number | null} b_course
  * @property {boolean} linked - whether a hand that moves the layer or the threshold of one side moves the other's too
  * @property {number} frame - index of the frame shown, on both sides; so is all that follows
  * @property {boolean} playing
@@ -41,7 +46,7 @@
 
 /** @typedef {{get: <K extends keyof CompareViewerState>(name: K) => CompareViewerState[K], set: <K extends keyof CompareViewerState>(name: K, value: CompareViewerState[K]) => void, save_changes: () => void, on: (event: string, listener: () => void) => void, off: (event: string, listener: () => void) => void}} CompareModel */
 
-const OWN = ["layers", "maps", "targets", "caveats", "layer", "threshold", "target", "against"];
+const OWN = ["layers", "maps", "targets", "caveats", "courses", "layer", "threshold", "target", "against", "course"];
 
 /** A side of the model, as the tube viewer wants a model. @implements {TubeModel} */
 class Side {

@@ -13,7 +13,19 @@ import { explained, verdict } from "./words.js";
 
 const PLACES = ["first", "second"];
 /** What a side's heading speaks of. */
-const NAMED = ["size", "frames", "times", "layers", "maps", "targets", "caveats", "layer", "target", "against"];
+const NAMED = [
+  "size",
+  "frames",
+  "times",
+  "layers",
+  "maps",
+  "targets",
+  "caveats",
+  "courses",
+  "layer",
+  "target",
+  "against",
+];
 
 /** What a side shows now, in words; nothing where it cannot be read (its viewer says why). @param {Sides[0]} side */
 function shownBy(side) {

@@ -5,7 +5,7 @@ import { createDrawer } from "./drawer.js";
 import { createNetwork } from "./network.js";
 import { plainTargets, SPEEDS } from "./position.js";
 import { createMenu, createSlider } from "./slider.js";
-import { explained, frameWords, layerWords, targetWords, verdict, whole } from "./words.js";
+import { explained, frameWords, layerWords, quantityOf, targetWords, verdict, whole } from "./words.js";
 
 /** @typedef {import("./state.js").Content} Content */
 /** @typedef {import("./position.js").Position} Position */
@@ -80,8 +80,8 @@ function createTarget(content, hands, signal) {
   };
 }
 
-/** The ramps on one scale, what the threshold hides dimmed. */
-function createLegend() {
+/** The ramps on one scale, what the threshold hides dimmed. @param {Content} content */
+function createLegend(content) {
   const [low, high] = [h("span", {}), h("span", {})];
   const bar = h("div", { class: "ne-ramp" });
   const hidden = h("div", { class: "ne-ramp-hidden" });
@@ -104,7 +104,7 @@ function createLegend() {
       hidden.style.left = both ? `${50 - 50 * threshold}%` : "0";
       hidden.style.width = `${100 * threshold}%`;
       const whose = scale === "frame" ? "frame's" : "layer's";
-      element.title = `Evidence weaker than ${whole(threshold)} of the ${whose} strongest is not shown`;
+      element.title = `What is weaker in ${quantityOf(content)} than ${whole(threshold)} of the ${whose} strongest is not shown`;
     },
   };
 }
@@ -153,7 +153,7 @@ export function createControls(content, hands, signal) {
   const [layerValue, thresholdValue] = [h("span", { class: "ne-value" }), h("span", { class: "ne-value" })];
   const target = createTarget(content, hands, signal);
   const drawer = createDrawer(content, hands, signal);
-  const legend = createLegend();
+  const legend = createLegend(content);
   const caveats = createCaveats(content);
   const kept = h("p", { class: "ne-kept" });
   const head = h("b", {});
@@ -182,7 +182,7 @@ export function createControls(content, hands, signal) {
       legend.show(at);
       caveats.show(at);
       head.textContent = verdict(explained(content, at));
-      rest.textContent = `: ${words || "counting the evidence …"}`;
+      rest.textContent = `: ${words || `counting the ${quantityOf(content)} …`}`;
     },
   };
 }

@@ -1,7 +1,8 @@
 // The drawer: what is seldom changed, what the network considered, and the keys.
 import { h } from "./dom.js";
+import { barsWords } from "./network.js";
 import { createMenu, createSlider } from "./slider.js";
-import { percent, whole } from "./words.js";
+import { percent, quantityOf, whole } from "./words.js";
 
 /** @typedef {import("./state.js").Content} Content */
 /** @typedef {import("./position.js").Position} Position */
@@ -42,13 +43,20 @@ const field = (label, ...control) => h("label", { class: "ne-field" }, h("span",
  */
 export function createDrawer(content, hands, signal) {
   const text = (/** @type {string} */ value) => value;
-  const sign = createMenu("sign", "evidence", SIGNS, hands, text, signal);
+  const what = quantityOf(content);
+  const sign = createMenu("sign", what, SIGNS, hands, text, signal);
   const colours = createMenu("colours", "colours", COLOURS, hands, text, signal);
   const scale = createMenu("scale", "scale", SCALES, hands, text, signal);
   const opacity = createSlider("opacity", "opacity", { max: 1, step: 0.05 }, hands, signal);
   const best = h("dl", { class: "ne-best" });
   const guesses = h("div", {}, h("p", { class: "ne-about" }, "What the network considered"), best);
   const keys = h("dl", { class: "ne-keys" }, ...KEYS.flatMap(([key, does]) => [h("dt", {}, key), h("dd", {}, does)]));
+  const bars = h(
+    "div",
+    {},
+    h("p", { class: "ne-about" }, "The bars of the layers"),
+    h("p", { class: "ne-bars" }, barsWords(content)),
+  );
   let shown = -1;
   return {
     element: h(
@@ -58,12 +66,17 @@ export function createDrawer(content, hands, signal) {
       h(
         "div",
         { class: "ne-fields" },
-        field("evidence", sign.select),
+        field(what, sign.select),
         field("colours", colours.select),
         field("scale", scale.select),
         field("opacity", opacity.input),
       ),
-      h("div", { class: "ne-lists" }, guesses, h("div", {}, h("p", { class: "ne-about" }, "Keys"), keys)),
+      h(
+        "div",
+        { class: "ne-lists" },
+        h("div", {}, guesses, bars),
+        h("div", {}, h("p", { class: "ne-about" }, "Keys"), keys),
+      ),
     ),
     /** @param {Position} at */
     show(at) {

@@ -78,6 +78,9 @@ export function drawFlat(canvas, projections, at, frames, pixelRatio) {
     context.fillStyle = "#aeb7c4";
     context.fillText(projection.name, left + tile / 2, top - 7 * pixelRatio);
     context.fillText(`${projection.across} →`, left + tile / 2, top + tile + 15 * pixelRatio);
+    const middle = top + tile / 2;
+    context.fillText(projection.down, left - gap / 2, middle - 2 * pixelRatio);
+    context.fillText("↓", left - gap / 2, middle + 11 * pixelRatio);
     if (projection.across === "time") {
       context.fillStyle = "#ffffff";
       context.fillRect(left + ((at.frame + 0.5) / frames) * tile - pixelRatio / 2, top, pixelRatio, tile);

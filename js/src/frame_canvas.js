@@ -1,6 +1,8 @@
 // The frame, and over it what the layer found there.
 import { h } from "./dom.js";
 import { createOverlay } from "./overlay.js";
+import { StateError } from "./state.js";
+import { quantityOf } from "./words.js";
 
 const SIDE = 448; // the canvas' longer side, about: sharp at any width a notebook gives, and still drawn in a few ms
 
@@ -17,15 +19,15 @@ export async function decodeFrames(frames) {
   const bitmaps = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   if (bad < 0) return bitmaps;
   for (const bitmap of bitmaps) bitmap.close();
-  throw new Error(`\`frames[${bad}]\` could not be read as a JPEG picture`);
+  throw new StateError(`\`frames[${bad}]\` could not be read as a JPEG picture`);
 }
 
 /** @param {import("./state.js").Content} content */
-export function createFrameCanvas({ size }) {
+export function createFrameCanvas({ size, layers }) {
   const canvas = h("canvas", {
     class: "ne-frame",
     role: "img",
-    "aria-label": "The frame, with the evidence found in it",
+    "aria-label": `The frame, with the ${quantityOf({ layers })} found in it`,
   });
   canvas.style.aspectRatio = `${size[2]} / ${size[1]}`;
   return canvas;

@@ -1,5 +1,6 @@
 // The life of a view: it is drawn, drawn anew when Python replaces what it shows, and gone without a trace.
 import { followScheme, h, listen } from "./dom.js";
+import { StateError } from "./state.js";
 
 /**
  * @param {Object} given
@@ -50,10 +51,16 @@ export function live({ model, el, signal }, { kind, name, content, mount }) {
   return end;
 }
 
-/** Say what is wrong where the view would be. @param {HTMLElement} root @param {unknown} error */
+const DAMAGED =
+  "What is to be seen here came damaged or incomplete. In a notebook, run this cell again; of a saved page, ask for a new copy.";
+const UNABLE = "This browser could not draw what is to be seen here. Reload the page, or open it in another browser.";
+
+/** Say what is wrong where the view would be, and what to do; why, to whom it helps. @param {HTMLElement} root @param {unknown} error */
 export function showError(root, error) {
   const words = error instanceof Error ? error.message : String(error);
   delete root.dataset.ready;
   root.dataset.error = "true";
-  root.replaceChildren(h("p", { class: "ne-error", role: "alert" }, `This view cannot be drawn: ${words}.`));
+  const plain = h("p", {}, error instanceof StateError ? DAMAGED : UNABLE);
+  const why = h("p", { class: "ne-error-why" }, `This view cannot be drawn: ${words}.`);
+  root.replaceChildren(h("div", { class: "ne-error", role: "alert" }, plain, why));
 }

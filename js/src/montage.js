@@ -1,6 +1,7 @@
 // All frames at once, each with its evidence: for print, and for those who do not like 3D.
 import { h } from "./dom.js";
 import { createOverlay } from "./overlay.js";
+import { quantityOf } from "./words.js";
 
 const GAP = 4;
 const TALL = 480; // CSS pixels: about as high as the tube
@@ -33,11 +34,11 @@ export function layOut([frames, tall, wide], width) {
  * @param {(frame: number) => void} pick
  * @param {AbortSignal} signal
  */
-export function createMontage({ size }, bitmaps, pick, signal) {
+export function createMontage({ size, layers }, bitmaps, pick, signal) {
   const canvas = h("canvas", {
     class: "ne-montage",
     role: "img",
-    "aria-label": `All ${size[0]} frames, each with the evidence found in it`,
+    "aria-label": `All ${size[0]} frames, each with the ${quantityOf({ layers })} found in it`,
   });
   const stage = h("div", { class: "ne-stage ne-stage-montage" }, canvas);
   /** @type {ReturnType<typeof createOverlay> | undefined} */

@@ -18,6 +18,15 @@ export function columnsOf(layers) {
   }));
 }
 
+/** What the columns mean. @param {import("./state.js").Content} content */
+export function barsWords({ layers }) {
+  const lanes = layers.some(({ pathway }) => pathway !== layers[0].pathway);
+  return (
+    "From the network's input to its output; the higher a bar, the more cells its map has across the picture." +
+    (lanes ? " Parallel pathways lie one above the other." : "")
+  );
+}
+
 /**
  * @param {import("./state.js").Content} content
  * @param {import("./slider.js").Hands} hands
@@ -35,7 +44,7 @@ export function createNetwork(content, hands, signal) {
     "pointermove",
     (event) => {
       const under = Math.floor((event.offsetX / input.clientWidth) * columns.length);
-      input.title = layerWords(content, Math.min(Math.max(under, 0), columns.length - 1));
+      input.title = `${layerWords(content, Math.min(Math.max(under, 0), columns.length - 1))}\n${barsWords(content)}`;
     },
     { signal },
   );

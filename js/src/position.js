@@ -18,6 +18,7 @@
  * @property {string} scale
  * @property {string} colours
  * @property {number} opacity
+ * @property {number | null} course
  */
 
 export const MOVABLE = /** @type {const} */ ([
@@ -33,6 +34,7 @@ export const MOVABLE = /** @type {const} */ ([
   "scale",
   "colours",
   "opacity",
+  "course",
 ]);
 
 /** What may be chosen by name; the first is the default. */
@@ -75,8 +77,13 @@ export function readPosition(model, content) {
     scale: choice("scale"),
     colours: choice("colours"),
     opacity: clamp(model.get("opacity"), 0, 1, OPACITY),
+    course: courseOf(model.get("course"), content.courses.length),
   };
 }
+
+/** None where none is wanted or there is none. @param {unknown} course @param {number} count */
+const courseOf = (course, count) =>
+  course === null || count === 0 ? null : Math.round(clamp(course, 0, count - 1, 0));
 
 /** A difference is of two classes; a difference itself has no probability, and none can be taken of it. @param {Content} content */
 export const plainTargets = ({ targets }) =>

@@ -2,9 +2,10 @@
 import { AGAINST, colourAt, cssColour, FOR } from "./colours.js";
 import { h } from "./dom.js";
 import { boxOf } from "./pyramid_layout.js";
-import { drawLinks } from "./pyramid_links.js";
+import { createLinkPen } from "./pyramid_links.js";
+import { drawNames, shortened } from "./pyramid_names.js";
 import { createTiles } from "./pyramid_tiles.js";
-import { countWords, shortName } from "./pyramid_words.js";
+import { shortName } from "./pyramid_words.js";
 import { percent } from "./words.js";
 
 /** @typedef {import("./pyramid_state.js").Content} Content */
@@ -18,14 +19,12 @@ const PALE = "#a9b1bd";
 const STAGE = "#14171c";
 const OTHERS = "#2c3139";
 const FINE = 10; // pixels of the screen from which a small row is drawn unit by unit
+const ROUND = 7; // pixels left of the first tiles, for the links that pass there
 const FONT = "11px system-ui, sans-serif";
-const LABEL = 12; // pixels of the screen: a tile's number needs twice that, a row's name as much
+const LABEL = 12; // pixels of the screen: a tile's number needs twice that
 
-/** A text of at most so many letters, its middle left out. @param {string} text @param {number} most */
-export const shortened = (text, most) =>
-  text.length <= most
-    ? text
-    : `${text.slice(0, Math.ceil(most * 0.4))}…${text.slice(text.length - Math.floor(most * 0.6) + 1)}`;
+/** Where a small row lies. @param {Band} band @param {Layout} layout @returns {Box} */
+const barRoom = ({ y, h }, { left, width }) => ({ x: left, y, w: width - left - 8, h });
 
 /**
  * @param {Content} content
@@ -106,8 +105,7 @@ export function createPicture(content, graph, bitmaps, canvas) {
     const most = band.units.length ? content.units.score[band.units[0]] : 0;
     const others = band.others && seen(band.others, eye);
     if (others) drawOthers(band, others);
-    const whole = { x: layout.left, y: band.y, w: layout.width - layout.left - 8, h: band.h };
-    const asBar = !band.large && band.h * eye.zoom < FINE && seen(whole, eye);
+    const asBar = !band.large && band.h * eye.zoom < FINE && seen(barRoom(band, layout), eye);
     if (asBar) {
       context.globalAlpha = near.size ? 0.4 : 1;
       context.drawImage(barOf(band, layout), asBar.x, asBar.y, asBar.w, asBar.h);
@@ -125,39 +123,6 @@ export function createPicture(content, graph, bitmaps, canvas) {
       }
       if (band.large) drawLabel(unit, box, most, coarse);
     }
-  };
-
-  /** The names of the layers, in the margin, or above their tiles where there is none. @param {Band} band @param {Eye} eye @param {number} left @param {Sight} sight */
-  const drawName = ({ row, y, h: tall, large, open, units, coverage }, eye, left, { row: chosen }) => {
-    const [top, high] = [eye.y(y), tall * eye.zoom];
-    if (top > eye.height || top + high < 0) return;
-    const { name, kind } = content.rows[row];
-    const bold = row === chosen ? "600 " : "";
-    const said = countWords(content, row, units.length);
-    if (left < 100) {
-      if (!large || kind === "class") return;
-      const text = `${open ? "▾" : "▸"} ${shortened(name, 26)} · ${percent(coverage)}`;
-      context.font = bold + FONT;
-      context.fillStyle = "#14171cc0";
-      context.fillRect(left - 2, top - 15, context.measureText(text).width + 6, 14);
-      write(text, left, top - 4, row === chosen ? INK : PALE, context.font);
-      return;
-    }
-    if (high < 9) return;
-    const middle = Math.max(top, 0) + Math.min(high, 96) / 2;
-    const mark = kind === "class" ? "" : open ? (large ? "▾ " : "") : "▸ ";
-    const title = mark + shortened(name, 20);
-    const font = `${bold}${Math.min(11.5, high)}px system-ui, sans-serif`;
-    const two = large && high > 34;
-    write(title, 8, middle + (two ? -3 : 4), row === chosen ? "#fff" : large ? INK : PALE, font);
-    if (two)
-      write(
-        kind === "class" ? said : `${said} · ${percent(coverage)}`,
-        8,
-        middle + 13,
-        PALE,
-        "10.5px system-ui, sans-serif",
-      );
   };
 
   /** The class beside its tile. @param {Band} band @param {Eye} eye @param {Layout} layout */
@@ -184,7 +149,16 @@ export function createPicture(content, graph, bitmaps, canvas) {
     context.setLineDash([]);
   };
 
-  /** @typedef {{frame: number, row: number, selected: number[], hot: number | null, focused: number | null, near: Set<number>}} Sight */
+  /** The row pointed at, whose name says what it is. @param {Band} band @param {Eye} eye @param {Layout} layout */
+  const outline = (band, eye, layout) => {
+    const box = seen(barRoom(band, layout), eye);
+    if (!box) return;
+    context.lineWidth = 1.5;
+    context.strokeStyle = "#ffffff";
+    context.strokeRect(box.x - 1, box.y - 1, box.w + 2, box.h + 2);
+  };
+
+  /** @typedef {{frame: number, row: number, selected: number[], hot: number | null, focused: number | null, thin: number | null, near: Set<number>}} Sight */
   /**
    * @param {Layout} layout @param {import("./pyramid_links.js").Links} links @param {Eye} eye @param {Sight} sight
    * @param {{ratio: number, coarse: boolean}} fineness
@@ -198,18 +172,21 @@ export function createPicture(content, graph, bitmaps, canvas) {
     context.fillRect(0, 0, width, height);
     context.save();
     context.beginPath();
-    context.rect(layout.left - 4, 0, width, height);
+    context.rect(layout.left - ROUND, 0, width, height);
     context.clip();
-    drawLinks(context, content, graph, layout, links, eye);
+    const pen = createLinkPen(context, content, graph, layout, links, eye);
+    pen.below();
     for (const band of layout.bands) drawBand(band, eye, layout, sight, coarse);
     for (const band of layout.bands) if (content.rows[band.row].kind === "class") drawClass(band, eye, layout);
+    pen.above();
     for (const unit of sight.selected) ring(unit, eye, layout, "#ffffff", 2.5);
     if (sight.hot !== null) ring(sight.hot, eye, layout, "#ffffff", 1.5);
+    if (sight.thin !== null && !layout.bands[sight.thin].large) outline(layout.bands[sight.thin], eye, layout);
     if (sight.focused !== null) {
       ring(sight.focused, eye, layout, STAGE, 5);
       ring(sight.focused, eye, layout, "#64b1f6", 3, [6, 3]);
     }
     context.restore();
-    for (const band of layout.bands) drawName(band, eye, layout.left, sight);
+    drawNames(context, content, layout, eye, sight);
   };
 }

@@ -12,6 +12,7 @@ const CLASS = 62;
 const GAP = 30; // above a large row, for the links
 const OTHERS = 52; // width of the tile that stands for the other channels
 const APART = 12; // between the last large row and the small ones
+export const FILLED = 0.74; // of a small row's share of the height, the rest lies between
 const DEEPEST = 5; // the smallest tiles are 1/32 of the row
 
 /**
@@ -27,8 +28,8 @@ export function heightsOf(rows, height) {
   const each = small ? Math.min(Math.max(height - wanted, 0.2 * height) / small, 24) : 0;
   const scale = wanted ? Math.min(1.4, (height - small * each) / wanted) : 1;
   return rows.map(({ large, wanted: tall }, k) => ({
-    h: large ? Math.max(tall * scale, 8) : 0.74 * each,
-    gap: gaps[k] * scale + (large ? 0 : 0.26 * each),
+    h: large ? Math.max(tall * scale, 8) : FILLED * each,
+    gap: gaps[k] * scale + (large ? 0 : (1 - FILLED) * each),
   }));
 }
 
@@ -80,7 +81,7 @@ function bar(scores, { x, y, w, h }, coverage, put) {
  * @returns {Layout}
  */
 export function layoutOf({ rows, units, size }, graph, stays, place, { width, height }) {
-  const left = width >= 620 ? 158 : 8; // names of layers stand in a margin of their own where there is room
+  const left = width >= 620 ? 164 : 8; // names of layers stand in a margin of their own where there is room
   const boxes = new Float32Array(4 * units.count);
   const aspect = Math.min(Math.max(size[2] / size[1], 0.5), 2);
   const told = rows.map((row, index) => {

@@ -1,16 +1,20 @@
 // The links: which are drawn, and how. Their width is how much of the class's evidence goes along them, which among the
-// children of one parent is their contribution; their colour is whether they add to the parent or take from it.
+// children of one parent is their contribution; their colour is whether they add to the parent or take from it. Those of
+// what is pointed at lie above the tiles, all others below.
 import { AGAINST, colourAt, cssColour, FOR } from "./colours.js";
 import { boxOf } from "./pyramid_layout.js";
+import { createRoutes } from "./pyramid_routes.js";
 
 /** @typedef {import("./pyramid_state.js").Content} Content */
 /** @typedef {import("./pyramid_graph.js").Graph} Graph */
 /** @typedef {import("./pyramid_layout.js").Layout} Layout */
-/** @typedef {{base: number[], lit: number[], near: Set<number>, most: number[]}} Links edges; `near`: the units that the lit ones touch; `most`: the largest flow from each row */
+/** @typedef {{base: number[], lit: number[], near: Set<number>, most: number[], routes: import("./pyramid_routes.js").Routes}} Links edges; `near`: the units that the lit ones touch; `most`: the largest flow from each row */
 
 const MOST = 40; // links drawn from a row while nothing is pointed at
 const MOST_LIT = 40; // of one unit, in either direction
 const WIDEST = 9; // pixels: the link of the most evidence in its parent's row
+const CASING = 3; // pixels of the stage's colour around a lit link over what it crosses
+const STAGE = "#14171c";
 const COLOURS = { adds: cssColour(colourAt(FOR, 0.5)), takes: cssColour(colourAt(AGAINST, 0.5)) };
 
 /** The edges from a unit up to the class, each to the parent that it gives most to. @param {Content} content @param {Graph} graph @param {Uint8Array} stays @param {number} unit */
@@ -49,7 +53,7 @@ export function linksOf(content, graph, layout, stays, lit) {
   ]);
   const unique = [...new Set(shown)];
   const near = new Set([...lit, ...unique.flatMap((edge) => [edges.child[edge], edges.parent[edge]])]);
-  return { base: base.reverse(), lit: unique.reverse(), near, most };
+  return { base: base.reverse(), lit: unique.reverse(), near, most, routes: createRoutes(content, layout) };
 }
 
 /**
@@ -58,26 +62,50 @@ export function linksOf(content, graph, layout, stays, lit) {
  * @param {Links} links
  * @param {import("./pyramid_sight.js").Eye} eye
  */
-export function drawLinks(context, { edges, units }, graph, { boxes, bands }, { base, lit, most }, eye) {
-  const draw = (/** @type {number} */ edge, /** @type {number} */ alpha) => {
-    const [from, to] = [boxOf(boxes, edges.parent[edge]), boxOf(boxes, edges.child[edge])];
-    if (!from.w || !to.w) return;
-    const [x0, x1] = [eye.x(from.x + from.w / 2), eye.x(to.x + to.w / 2)];
-    const [y0, y1] = [eye.y(from.y + from.h), eye.y(to.y)];
-    if (Math.max(y0, y1) < 0 || Math.min(y0, y1) > eye.height || Math.max(x0, x1) < 0 || Math.min(x0, x1) > eye.width)
-      return;
-    const bend = Math.max((y1 - y0) / 2, 6);
+export function createLinkPen(context, { edges, units }, graph, { boxes, bands }, { base, lit, most, routes }, eye) {
+  /** A link's line; false out of sight. @param {number} edge */
+  const trace = (edge) => {
+    if (!boxOf(boxes, edges.parent[edge]).w || !boxOf(boxes, edges.child[edge]).w) return false;
+    const runs = routes(edge);
+    if (eye.y(runs[runs.length - 1].foot) < 0 || eye.y(runs[0].top) > eye.height) return false;
+    const across = runs.map((run) => eye.x(run.x));
+    if (Math.max(...across) < 0 || Math.min(...across) > eye.width) return false;
+    let [x, y] = [across[0], 0];
     context.beginPath();
-    context.moveTo(x0, y0);
-    context.bezierCurveTo(x0, y0 + bend, x1, y1 - bend, x1, y1);
+    for (const [k, run] of runs.entries()) {
+      const [over, top] = [across[k], eye.y(run.top)];
+      const bend = Math.max((top - y) / 2, 6);
+      if (k) context.bezierCurveTo(x, y + bend, over, top - bend, over, top);
+      else context.moveTo(over, top);
+      [x, y] = [over, eye.y(run.foot)];
+      if (y > top) context.lineTo(x, y);
+    }
+    return true;
+  };
+  /** @param {number} edge @param {number} alpha @param {boolean} cased over what it crosses */
+  const draw = (edge, alpha, cased) => {
+    if (!trace(edge)) return;
     const part = graph.flow(edge) / most[units.row[edges.parent[edge]]];
-    context.lineWidth = Math.max(WIDEST * part * Math.sqrt(eye.zoom), 0.7);
-    context.strokeStyle = edges.contribution[edge] < 0 ? COLOURS.takes : COLOURS.adds;
+    const width = Math.max(WIDEST * part * Math.sqrt(eye.zoom), 0.7);
     context.globalAlpha = alpha;
+    if (cased) {
+      context.lineWidth = width + CASING;
+      context.strokeStyle = STAGE;
+      context.stroke();
+    }
+    context.lineWidth = width;
+    context.strokeStyle = edges.contribution[edge] < 0 ? COLOURS.takes : COLOURS.adds;
     context.stroke();
   };
   const far = (/** @type {number} */ edge) => (bands[units.row[edges.child[edge]]].large ? 1 : 0.5);
-  for (const edge of base) draw(edge, far(edge) * (lit.length ? 0.12 : 0.45));
-  for (const edge of lit) draw(edge, 0.85);
-  context.globalAlpha = 1;
+  return {
+    below() {
+      for (const edge of base) draw(edge, far(edge) * (lit.length ? 0.12 : 0.45), false);
+      context.globalAlpha = 1;
+    },
+    above() {
+      for (const edge of lit) draw(edge, 0.85, true);
+      context.globalAlpha = 1;
+    },
+  };
 }

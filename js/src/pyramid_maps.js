@@ -74,7 +74,7 @@ export function tubeState({ title, size, times, frames, explained }, tubes) {
     let peak = 0;
     for (const value of values) peak = Math.max(peak, Math.abs(value));
     for (const value of values) codes[place++] = peak ? Math.round((32767 * value) / peak) : 0;
-    const common = { kind: "named", pathway: null, bytes: 2, gap: [null], unaccounted: [""] };
+    const common = { kind: "named", quantity: "activity", pathway: null, bytes: 2, gap: [null], unaccounted: [""] };
     return { ...common, name, shape, geometry, caveats, offset, scale: [peak] };
   });
   const views = frames.map((frame) => new DataView(frame.buffer, frame.byteOffset, frame.byteLength));

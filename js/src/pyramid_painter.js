@@ -32,14 +32,15 @@ export const isFocused = (element) => element.matches(":focus-visible");
 /**
  * @param {Object} given
  * @param {HTMLElement} given.root
+ * @param {import("./pyramid_state.js").Content} given.content
  * @param {() => import("./pyramid_state.js").Place} given.place
  * @param {import("./pyramid_sight.js").Sight} given.sight
- * @param {{focus: number, hot: number | null}} given.own
+ * @param {import("./pyramid_scene.js").Own} given.own
  * @param {ReturnType<import("./pyramid_tree.js").createTree>} given.tree
  * @param {ReturnType<import("./pyramid_canvas.js").createPicture>} given.draw
  * @param {ReturnType<typeof createFineness>} given.fineness
  */
-export function createPainter({ root, place, sight, own, tree, draw, fineness }) {
+export function createPainter({ root, content, place, sight, own, tree, draw, fineness }) {
   let painted = 0;
   return () => {
     const [here, stays, layout, eye] = [place(), sight.stays(), sight.layout(), sight.eye()];
@@ -48,7 +49,8 @@ export function createPainter({ root, place, sight, own, tree, draw, fineness })
     const links = sight.links(hot === null ? here.selected.filter((unit) => stays[unit]) : [hot]);
     // Of what is pointed at, the rest is dimmed; the class has part in all.
     const near = hot === null || hot === 0 ? new Set() : links.near;
-    draw(layout, links, eye, { ...here, hot: own.hot, focused, near }, fineness());
+    const thin = own.band ?? (focused === null ? null : content.units.row[focused]);
+    draw(layout, links, eye, { ...here, hot: own.hot, focused, thin, near }, fineness());
     tree.show(layout, here.selected, eye);
     for (const name of MOVABLE) root.dataset[name] = String(here[name]);
     const shown = stays.reduce((sum, one) => sum + one, 0);

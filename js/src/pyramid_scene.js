@@ -16,7 +16,7 @@ import { bandWords, headWords, unitWords } from "./pyramid_words.js";
 
 /** @typedef {import("./pyramid_state.js").PyramidModel} PyramidModel */
 /** @typedef {import("./pyramid_state.js").Content} Content */
-/** @typedef {{focus: number, row: number, hot: number | null, words: string}} Own what is nobody's trait: the unit in focus, the row last seen, what the pointer is at */
+/** @typedef {{focus: number, row: number, hot: number | null, band: number | null, words: string}} Own what is nobody's trait: the unit in focus, the row last seen, what the pointer is at */
 
 /**
  * Everything about one content, until the signal aborts.
@@ -34,7 +34,7 @@ export function mount(model, root, content, camera, signal) {
   const stage = h("div", { class: "ne-pyramid-stage", "data-rows": many }, canvas);
   const sight = createSight(content, place, stage, camera);
   /** @type {Own} */
-  const own = { focus: 0, row: place().row, hot: null, words: "" };
+  const own = { focus: 0, row: place().row, hot: null, band: null, words: "" };
   const live = h("p", { class: "ne-live", "aria-live": "polite" });
   /** @type {(() => void) | undefined} */
   let paint;
@@ -86,7 +86,7 @@ export function mount(model, root, content, camera, signal) {
       signal.addEventListener("abort", close, { once: true });
       const picture = createPicture(content, sight.graph, bitmaps, canvas);
       const fineness = createFineness(invalidate, signal);
-      paint = createPainter({ root, place, sight, own, tree, draw: picture, fineness });
+      paint = createPainter({ root, content, place, sight, own, tree, draw: picture, fineness });
       onResize(stage, invalidate, signal);
       invalidate();
     })
@@ -115,7 +115,7 @@ function pointer(content, sight, own, element, moved) {
     const { unit, band } = x === undefined ? { unit: null, band: null } : sight.under(x, y ?? 0);
     const words = unit === null && band ? bandWords(content, band) : "";
     if (own.hot === unit && own.words === words) return;
-    [own.hot, own.words] = [unit, words];
+    [own.hot, own.band, own.words] = [unit, unit === null && band ? band.row : null, words];
     element.style.cursor = band ? "pointer" : "default";
     moved();
   };

@@ -51,7 +51,7 @@ export const MOVABLE = /** @type {const} */ (["frame", "row", "threshold", "sele
 const KINDS = ["class", "kernel", "sum", "input"];
 
 /** @param {unknown} sound @param {string} name @param {string} what it must be @param {unknown} value */
-const must = (sound, name, what, value) => need(sound, () => `${name} must be ${what}, got ${shown(value)}`);
+const must = (sound, name, what, value) => need(sound, `${name} must be ${what}`, value);
 /** @param {any} value */
 const isCount = (value) => Number.isInteger(value) && value >= 0;
 

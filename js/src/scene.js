@@ -14,7 +14,7 @@ import { MOVABLE, readPosition } from "./position.js";
 import { createTimeline } from "./timeline.js";
 import { createTubeView } from "./tube_canvas.js";
 import { buttonsFor, modesFor } from "./turning.js";
-import { explained, keptWords, positionWords, verdict } from "./words.js";
+import { explained, keptWords, positionWords, quantityOf, verdict } from "./words.js";
 
 /** @typedef {import("./state.js").TubeModel} TubeModel */
 /** @typedef {import("./state.js").Content} Content */
@@ -38,14 +38,20 @@ function createParts(root, content, hands, views, signal) {
     playBar.element,
   );
   const right = h("div", { class: "ne-right" }, beside, h("div", { class: "ne-tools" }, modes.element, views));
-  root.append(controls.head, h("div", { class: "ne-stages" }, left, right), controls.caption, controls.rows, live);
+  root.append(
+    controls.head,
+    h("div", { class: "ne-stages" }, left, timeline.choice, right),
+    controls.caption,
+    controls.rows,
+    live,
+  );
   return {
     timeline,
     canvas,
     beside,
     /** @param {Position} at @param {string} words */
     show(at, words) {
-      timeline.show(at.frame);
+      timeline.show(at);
       playBar.show(at);
       controls.show(at, words);
       modes.show(at.mode);
@@ -74,8 +80,8 @@ function found(content, counter, at) {
   const against = at.sign === "negative";
   return {
     numbers,
-    words: keptWords(numbers, content.size[0], against ? "against" : "for"),
-    courses: { positive: against ? none : own, negative: against ? own : at.sign === "both" ? other : none },
+    words: keptWords(numbers, content.size[0], against ? "against" : "for", quantityOf(content, at.layer)),
+    evidence: { positive: against ? none : own, negative: against ? own : at.sign === "both" ? other : none },
   };
 }
 
@@ -210,7 +216,7 @@ function painter(root, { parts, bitmaps, fields, told, frameView, tube, montage,
       once("frame", look, () => frameView.draw(at, field));
       const { frame, ...still } = look;
       const width = parts.beside.clientWidth;
-      once("timeline", [still, counted !== null, width], () => parts.timeline.draw(bitmaps, counted?.courses, at));
+      once("timeline", [still, counted !== null, width], () => parts.timeline.draw(bitmaps, counted?.evidence, at));
       if (mode === "tube") tube.draw(at, field);
       else once("montage", [look, width], () => montage.draw(at, field));
       root.dataset.kept = counted ? JSON.stringify(counted.numbers) : "";

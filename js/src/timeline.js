@@ -1,14 +1,15 @@
-// The clip in time: its frames small, and beneath them the evidence of each, for above the line and against below it.
-// The slider over them is the browser's own: mouse, touch and keys scrub.
+// The clip in time: its frames small, and beneath them the evidence of each, for above the line and against below it, and
+// over it a course where one is chosen. The slider over them is the browser's own: mouse, touch and keys scrub.
 import { colourAt, cssColour, rampsOf } from "./colours.js";
+import { createCourseBar, drawCourse } from "./course_bar.js";
 import { h } from "./dom.js";
 import { createStrip } from "./slider.js";
-import { frameWords } from "./words.js";
+import { frameWords, quantityOf } from "./words.js";
 
 const THUMBS = 34; // CSS pixels down; the canvas' height is the style sheet's
-const NAME = 16; // what the curve is called stands between the frames and it
+const APART = 4; // between the frames and the curve
 
-/** @typedef {{all: number[], kept: number[]}} Course evidence of each frame, all of it and what the threshold keeps */
+/** @typedef {{all: number[], kept: number[]}} Curve evidence of each frame, all of it and what the threshold keeps */
 
 /**
  * @param {import("./state.js").Content} content
@@ -17,30 +18,35 @@ const NAME = 16; // what the curve is called stands between the frames and it
  */
 export function createTimeline(content, hands, signal) {
   const canvas = h("canvas", { "aria-hidden": "true" });
-  const { element, show } = createStrip("frame", "frame", content.size[0], hands, signal, canvas);
+  const strip = createStrip("frame", "frame", content.size[0], hands, signal, canvas);
+  // What the curve is called stands beneath it: over it the frame's marker would cross the words.
+  const name = h("p", { class: "ne-timeline-name" }, `${quantityOf(content)} per frame · bright: above threshold`);
+  const bar = createCourseBar(content, hands, signal);
+  const kind = content.courses.length ? "ne-timeline ne-timeline-high" : "ne-timeline";
   return {
-    element,
-    /** @param {number} frame */
-    show: (frame) => show(frame, frameWords(content, frame)),
+    element: h("div", { class: kind }, strip.element, name),
+    choice: bar.element,
+    /** @param {import("./position.js").Position} at */
+    show(at) {
+      strip.show(at.frame, frameWords(content, at.frame));
+      bar.show(at);
+    },
     /**
      * @param {ImageBitmap[]} bitmaps
-     * @param {{positive: Course, negative: Course} | undefined} courses undefined while they are counted
-     * @param {{colours: string, sign: string}} how
+     * @param {{positive: Curve, negative: Curve} | undefined} evidence undefined while it is counted
+     * @param {{colours: string, sign: string, course: number | null}} how
      */
-    draw(bitmaps, courses, how) {
+    draw(bitmaps, evidence, how) {
       const ratio = Math.min(globalThis.devicePixelRatio || 1, 2);
-      const [width, height] = [canvas.clientWidth || 300, canvas.clientHeight || 84];
+      const [width, height] = [canvas.clientWidth || 300, canvas.clientHeight || 76];
       Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
       const context = canvas.getContext("2d");
       if (!context) return;
       context.scale(ratio, ratio);
       drawThumbs(context, bitmaps, content.size, width);
-      if (courses) drawCourses(context, courses, rampsOf(how.colours, how.sign), THUMBS + NAME, width, height - 2);
-      context.font = "10px system-ui, sans-serif";
-      const [long, short] = ["evidence of each frame · bright: above the threshold", "evidence of each frame"];
-      const name = context.measureText(long).width + 12 < width ? long : short;
-      context.fillStyle = "#dfe5ec";
-      context.fillText(name, 4, THUMBS + 12);
+      const place = { top: THUMBS + APART, bottom: height - 2, width };
+      if (evidence) drawCurves(context, evidence, rampsOf(how.colours, how.sign), place);
+      if (how.course !== null) drawCourse(context, content.courses[how.course], content.size[0], place);
     },
   };
 }
@@ -60,22 +66,20 @@ function drawThumbs(context, bitmaps, [frames, tall, wide], width) {
 
 /**
  * @param {CanvasRenderingContext2D} context
- * @param {{positive: Course, negative: Course}} courses
+ * @param {{positive: Curve, negative: Curve}} evidence
  * @param {{positive: number[][], negative: number[][]}} ramps
- * @param {number} top
- * @param {number} width
- * @param {number} bottom
+ * @param {{top: number, bottom: number, width: number}} place
  */
-function drawCourses(context, { positive, negative }, ramps, top, width, bottom) {
+function drawCurves(context, { positive, negative }, ramps, { top, bottom, width }) {
   const [up, down] = [Math.max(...positive.all), Math.max(...negative.all)];
   const unit = up + down > 0 ? (bottom - top) / (up + down) : 0;
   const zero = up + down > 0 ? top + up * unit : (top + bottom) / 2;
-  for (const [course, ramp, sign] of /** @type {[Course, number[][], number][]} */ ([
+  for (const [curve, ramp, sign] of /** @type {[Curve, number[][], number][]} */ ([
     [positive, ramps.positive, -1],
     [negative, ramps.negative, 1],
   ])) {
-    drawArea(context, course.all, sign * unit, zero, width, cssColour(colourAt(ramp, 0.4), 0.35));
-    drawArea(context, course.kept, sign * unit, zero, width, cssColour(colourAt(ramp, 0.6)));
+    drawArea(context, curve.all, sign * unit, zero, width, cssColour(colourAt(ramp, 0.4), 0.35));
+    drawArea(context, curve.kept, sign * unit, zero, width, cssColour(colourAt(ramp, 0.6)));
   }
   context.fillStyle = "#aeb7c4";
   context.fillRect(0, zero - 0.5, width, 1);

@@ -7,6 +7,7 @@ import { createSharpness } from "./sharpness.js";
 import { plan, rowsToFrames } from "./stretch.js";
 import { createVolume } from "./tube_gl.js";
 import { addGestures } from "./turning.js";
+import { quantityOf } from "./words.js";
 
 const MARGIN = 34; // CSS pixels around the box, for the labels
 const NAMES = 40; // pixels more for the names beside the box
@@ -49,8 +50,7 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
       class: "ne-tube",
       tabindex: 0,
       role: "img",
-      "aria-label":
-        "The evidence as a body in the clip's space and time. Shift and arrow keys turn it, plus and minus zoom.",
+      "aria-label": `The ${quantityOf(content)} as a body in the clip's space and time. Shift and arrow keys turn it, plus and minus zoom.`,
     });
     canvas?.remove();
     stage.prepend(made);

@@ -1,5 +1,6 @@
 // What the view says in words: one place, so that what is read and what is read aloud agree. The sentence about the
 // evidence is that of notebook_explain/explanations/evidence.py; both are held to the same examples.
+import { courseAt, courseName } from "./course.js";
 
 /** @typedef {import("./state.js").Content} Content */
 /** @typedef {import("./state.js").TargetState} TargetState */
@@ -26,6 +27,9 @@ export function frameWords({ size, times }, frame) {
   const seconds = times.length ? ` · ${times[frame].toFixed(2)}\u00a0s` : "";
   return `frame ${frame + 1} of ${size[0]}${seconds}`;
 }
+
+/** What a layer's values are, in a word. @param {Pick<Content, "layers">} content @param {number} [layer] */
+export const quantityOf = ({ layers }, layer = 0) => layers[layer].quantity ?? "evidence";
 
 /** "layer3.1 · block · 2×7×7" @param {Content} content @param {number} layer */
 export function layerWords({ layers }, layer) {
@@ -79,18 +83,21 @@ function when({ frames: range, core }, frames) {
  * @param {Kept} found
  * @param {number} frames
  * @param {"for" | "against"} side
+ * @param {string} [what] is kept
  */
-export function keptWords(found, frames, side) {
+export function keptWords(found, frames, side, what = "evidence") {
   const other = side === "for" ? "against" : "for";
-  const most = found.against > 0.5 ? `; most of the evidence is ${other} it` : "";
-  if (!found.frames) return `no evidence ${side} it at this threshold${most}`;
+  const most = found.against > 0.5 ? `; most of the ${what} is ${other} it` : "";
+  if (!found.frames) return `no ${what} ${side} it at this threshold${most}`;
   return (
-    `${percent(found.evidence)} of the evidence ${side} it in ${percent(found.volume)} of the clip, ` +
+    `${percent(found.evidence)} of the ${what} ${side} it in ${percent(found.volume)} of the clip, ` +
     `${when(found, frames)}, ${found.place}${most}`
   );
 }
 
 /** Everything about a position, for the live region. @param {Content} content @param {Position} at @param {string} sentence */
 export function positionWords(content, at, sentence) {
-  return `${frameWords(content, at.frame)}, layer ${layerWords(content, at.layer)}, threshold ${whole(at.threshold)}. ${sentence}`;
+  const course = at.course === null ? null : content.courses[at.course];
+  const also = course ? `, ${courseName(course)}, ${courseAt(course, at.frame)}` : "";
+  return `${frameWords(content, at.frame)}, layer ${layerWords(content, at.layer)}, threshold ${whole(at.threshold)}${also}. ${sentence}`;
 }

@@ -2,7 +2,7 @@
 // Two tube viewers on one model: what moves both, what moves one, and what the kernel hears of it.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import widget from "../src/compare_viewer.js";
-import { context2d, FakeModel, smallState } from "./helpers.js";
+import { COURSES, context2d, FakeModel, smallState } from "./helpers.js";
 
 let model;
 let el;
@@ -23,7 +23,8 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-const OWN = ["layers", "maps", "targets", "caveats", "layer", "threshold", "target", "against"];
+const CONTENT = ["layers", "maps", "targets", "caveats", "courses"];
+const OWN = [...CONTENT, "layer", "threshold", "target", "against", "course"];
 
 /** The small state on both sides; the second has its layers the other way round, and one of its own. */
 function pairState(changes = {}) {
@@ -171,7 +172,7 @@ describe("words", () => {
     await render({ b_maps: [] });
     expect(roots().map((root) => root.dataset.error)).toEqual([undefined, "true"]);
     const alert = el.querySelector("[role=alert]");
-    expect(alert.textContent).toBe(
+    expect(alert.textContent).toContain(
       "This view cannot be drawn: `maps` must hold one buffer for each of the 2 targets, got 0.",
     );
     expect(headings().map(text)[1]).toBe("<i>after</i>");
@@ -180,6 +181,20 @@ describe("words", () => {
     await vi.waitFor(() => expect(roots()[1].dataset.ready).toBe("true"));
     expect([el.querySelector("[role=alert]"), both("frame")]).toEqual([null, ["3", "3"]]);
   });
+});
+
+test("each side has its own courses and its own choice among them, linked or not", async () => {
+  await render({ a_courses: COURSES, a_course: 0, b_courses: COURSES.slice(1), b_course: null, linked: true });
+  expect([0, 1].map((side) => find(side, "course").options.length)).toEqual([3, 2]);
+  find(1, "course").value = "0";
+  fire(find(1, "course"), "change");
+  expect([...traits("a_course", "b_course"), model.saved]).toEqual([0, 0, 1]);
+  find(0, "course").value = "null";
+  fire(find(0, "course"), "change");
+  expect([...traits("a_course", "b_course"), model.saved]).toEqual([null, 0, 2]);
+  await vi.waitFor(() => expect(roots().map((root) => root.dataset.course)).toEqual(["null", "0"]));
+  slide(0, "frame", 2);
+  expect(roots()[1].querySelector(".ne-course b").textContent).toBe("frame 3: 1");
 });
 
 describe("keys", () => {

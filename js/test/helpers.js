@@ -63,6 +63,19 @@ export function viewOf(bytes) {
   return new DataView(whole.buffer, 5, bytes.length);
 }
 
+/** What a gate multiplies each of four frames by, and which of them a stream keeps. */
+export const COURSES = [
+  {
+    name: "layer2",
+    kind: "SRTG",
+    what: "each frame is multiplied by",
+    values: [0.5, 1.25],
+    rows: [0.5, 2.5],
+    neutral: 1,
+  },
+  { name: "", kind: "<b>Net</b>", what: "frames kept", values: [0, 1, 1, 0], rows: [0, 1, 2, 3], neutral: null },
+];
+
 /** Four frames of 4x6 pixels, two layers (2x2x3 and 1x1x1), two targets. */
 export function smallState(changes = {}) {
   const size = [4, 4, 6];
@@ -97,6 +110,8 @@ export function smallState(changes = {}) {
     scale: "clip",
     colours: "diverging",
     opacity: 0.6,
+    courses: [],
+    course: null,
     ...changes,
   };
 }
@@ -116,4 +131,6 @@ export const context2d = (drawn = []) => ({
   moveTo() {},
   lineTo() {},
   fill() {},
+  stroke() {},
+  setLineDash() {},
 });

@@ -4,8 +4,10 @@ import { describe, expect, test } from "vitest";
 import { decode } from "../src/host.js";
 import { createGraph } from "../src/pyramid_graph.js";
 import { at, boxOf, heightsOf, layoutOf, tile } from "../src/pyramid_layout.js";
-import { linksOf } from "../src/pyramid_links.js";
+import { createLinkPen, linksOf } from "../src/pyramid_links.js";
 import { rowTube, tubeState, unitTube } from "../src/pyramid_maps.js";
+import { namedOf, shortened } from "../src/pyramid_names.js";
+import { gapsOf } from "../src/pyramid_routes.js";
 import { readContent, readPlace } from "../src/pyramid_state.js";
 import { step } from "../src/pyramid_tree.js";
 import { tubesOf } from "../src/pyramid_tubes.js";
@@ -146,6 +148,109 @@ describe("where everything stands", () => {
     expect(lit.length).toBeGreaterThan(2);
     expect(base.length).toBeGreaterThan(5);
     expect(linksOf(content, graph, layout, stays, []).lit).toEqual([]);
+  });
+});
+
+describe("the way of a link", () => {
+  const { content, graph } = examples[3];
+  const stays = graph.prune(0);
+  const layout = layoutOf(content, graph, stays, { row: 3, collapsed: [2] }, { width: 900, height: 600 });
+  const { bands, boxes } = layout;
+  const { edges, units } = content;
+  const { routes } = linksOf(content, graph, layout, stays, []);
+  const seen = [...edges.child.keys()].filter((edge) => boxOf(boxes, edges.child[edge]).w);
+  const inside = ({ row }, x) =>
+    bands[row].units.filter((unit) => x > boxOf(boxes, unit).x && x < boxOf(boxes, unit).x + boxOf(boxes, unit).w);
+
+  test("passes each large row that it skips once, through a gap between its tiles or beside them", () => {
+    const passing = seen.filter((edge) => routes(edge).length > 2);
+    expect(passing.length).toBeGreaterThan(5);
+    for (const edge of seen) {
+      const [above, below] = [units.row[edges.parent[edge]], units.row[edges.child[edge]]];
+      const skipped = bands.filter(({ row, large }) => large && row > above && row < below);
+      const passes = routes(edge).slice(1, -1);
+      expect(passes.map(({ top, foot }) => [top, foot])).toEqual(skipped.map(({ y, h }) => [y, y + h]));
+      for (const [k, { x }] of passes.entries()) expect(inside(skipped[k], x)).toEqual([]);
+    }
+  });
+
+  test("reaches its tiles at their edge, those below others of their row from the side", () => {
+    let sides = 0;
+    for (const edge of seen) {
+      const runs = routes(edge);
+      const [from, to] = [boxOf(boxes, edges.parent[edge]), boxOf(boxes, edges.child[edge])];
+      const [first, last] = [runs[0], runs.at(-1)];
+      const side = last.foot > to.y;
+      sides += Number(side);
+      if (side) expect(inside(bands[units.row[edges.child[edge]]], last.x)).toEqual([]);
+      else expect(last).toEqual({ x: to.x + to.w / 2, top: to.y, foot: to.y });
+      expect(last.foot).toBeCloseTo(side ? to.y + to.h / 2 : to.y, 3);
+      expect(first.top).toBeCloseTo(first.foot > from.y + from.h + 1e-3 ? from.y + from.h / 2 : from.y + from.h, 3);
+      const heights = runs.flatMap(({ top, foot }) => [top, foot]);
+      expect(heights).toEqual([...heights].sort((a, b) => a - b));
+    }
+    expect(sides).toBeGreaterThan(2);
+  });
+
+  test("a row is passed as near to the straight line as it has a gap", () => {
+    const band = bands[3];
+    const gaps = gapsOf(band, boxes);
+    expect(gaps).toEqual([...gaps].sort((a, b) => a - b));
+    const columns = new Set(band.units.map((unit) => boxOf(boxes, unit).x)).size;
+    expect(gaps).toHaveLength(columns + 1 + Number(band.others !== null));
+  });
+
+  test("lies below the tiles; of what is pointed at above them, with a casing", () => {
+    const strokes = [];
+    const context = new Proxy(
+      { stroke: () => strokes.push([context.strokeStyle, context.lineWidth]) },
+      { get: (target, name) => target[name] ?? (() => {}) },
+    );
+    const links = linksOf(content, graph, layout, stays, [bands[3].units[0]]);
+    const eye = { width: 900, height: 600, zoom: 1, x: (x) => x, y: (y) => y };
+    const pen = createLinkPen(context, content, graph, layout, links, eye);
+    pen.below();
+    expect(strokes).toHaveLength(links.base.length);
+    strokes.length = 0;
+    pen.above();
+    expect(strokes).toHaveLength(2 * links.lit.length);
+    for (let k = 0; k < strokes.length; k += 2) {
+      expect(strokes[k][0]).toBe("#14171c");
+      expect(strokes[k][1]).toBeCloseTo(strokes[k + 1][1] + 3, 6);
+    }
+  });
+});
+
+describe("the names of rows", () => {
+  const bandsOf = (count, h, more = {}) =>
+    Array.from({ length: count }, (_, row) => ({ row, h, large: false, open: true, ...more[row] }));
+  const named = (...given) => namedOf(...given).map(({ row }) => row);
+
+  test("every row that is as high as a line has one; of thinner ones as many as stay apart", () => {
+    expect(named(bandsOf(5, 8), 1)).toEqual([0, 1, 2, 3, 4]);
+    for (const h of [7, 4, 1.9, 0.7]) {
+      const rows = named(bandsOf(120, h), 1);
+      const apart = (rows[1] - rows[0]) * (h / 0.74);
+      expect(apart).toBeGreaterThanOrEqual(10.5);
+      expect(apart).toBeLessThan(21);
+    }
+  });
+
+  test("what is named stays named from closer by", () => {
+    for (const zoom of [1, 1.5, 3, 7]) {
+      const [far, near] = [named(bandsOf(120, 1.9), zoom), named(bandsOf(120, 1.9), 1.4 * zoom)];
+      expect(near).toEqual(expect.arrayContaining(far));
+    }
+    expect(named(bandsOf(120, 1.9), 16)).toHaveLength(120);
+  });
+
+  test("a row collapsed by hand has one, whatever its height", () => {
+    expect(named(bandsOf(8, 1, { 3: { open: false }, 5: { large: true } }), 1)).toEqual([0, 3, 5]);
+  });
+
+  test("a long name keeps its beginning and its end", () => {
+    expect(shortened("features.denseblock3.denselayer24.conv1", 20)).toBe("features…yer24.conv1");
+    expect(shortened("stem", 20)).toBe("stem");
   });
 });
 

@@ -11,18 +11,22 @@ let model;
 let el;
 let cleanup;
 let closed;
+let drawn;
+let written;
 
 const context = () =>
   new Proxy(
     {
       createImageData: (width, height) => ({ data: new Uint8ClampedArray(width * height * 4), width, height }),
       measureText: () => ({ width: 40 }),
+      fillText: (text) => written.push(text),
     },
-    { get: (target, name) => target[name] ?? (() => {}), set: () => true },
+    { get: (target, name) => target[name] ?? (() => void drawn.push(name)), set: () => true },
   );
 
 beforeEach(() => {
   closed = 0;
+  [drawn, written] = [[], []];
   vi.stubGlobal("createImageBitmap", async () => ({ width: 30, height: 24, close: () => closed++ }));
   vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((kind) => (kind === "2d" ? context() : null));
 });
@@ -31,6 +35,7 @@ afterEach(() => {
   cleanup = undefined;
   document.body.replaceChildren();
   vi.unstubAllGlobals();
+  vi.restoreAllMocks();
 });
 
 const root = () => el.querySelector(".ne-pyramid");
@@ -162,6 +167,43 @@ describe("the tree for keys and readers", () => {
   });
 });
 
+describe("the picture", () => {
+  test("the links of what is selected lie above the tiles, all others below", async () => {
+    await render();
+    expect(drawn.indexOf("bezierCurveTo")).toBeLessThan(drawn.indexOf("drawImage"));
+    expect(drawn.lastIndexOf("bezierCurveTo")).toBeLessThan(drawn.indexOf("drawImage"));
+    drawn = [];
+    model.set("selected", [1]);
+    await painted("selected", 1);
+    expect(drawn.lastIndexOf("bezierCurveTo")).toBeGreaterThan(drawn.lastIndexOf("drawImage"));
+  });
+
+  test("a thin row that is pointed at has its name where there is no margin for names", async () => {
+    vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(400);
+    await render({ row: 1 });
+    const last = pyramids[2].state.rows.at(-1).name;
+    expect(written).not.toContain(last);
+    tree().dispatchEvent(new MouseEvent("pointermove", { clientX: 100, clientY: 585 }));
+    await vi.waitFor(() => expect(written).toContain(last));
+    written = [];
+    tree().dispatchEvent(new MouseEvent("pointerleave"));
+    await vi.waitFor(() => expect(written).not.toHaveLength(0));
+    expect(written).not.toContain(last);
+  });
+
+  test("a row collapsed from the keys keeps its name while the focus is there", async () => {
+    vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(400);
+    await render();
+    vi.spyOn(tree(), "matches").mockReturnValue(true);
+    press("PageDown");
+    await vi.waitFor(() => expect(focused()).toBe(1));
+    written = [];
+    stroke("c");
+    await painted("collapsed", 1);
+    expect(written).toContain(`▸ ${pyramids[2].state.rows[1].name}`);
+  });
+});
+
 describe("the linked tube", () => {
   test("shows the row while nothing is selected, and a unit when it is", async () => {
     await render();
@@ -173,6 +215,18 @@ describe("the linked tube", () => {
       expect(inner().querySelector(".ne-row-layer .ne-value").textContent).toContain(pyramids[2].names[1]),
     );
     expect(el.querySelectorAll(".ne-tubes")).toHaveLength(1);
+  });
+
+  test("calls what it shows activity, not evidence", async () => {
+    await render();
+    await vi.waitFor(() => expect(inner()?.dataset.ready).toBe("true"));
+    await vi.waitFor(() => expect(inner().querySelector(".ne-kept").textContent).toContain("activity for it"));
+    const labels = [...inner().querySelectorAll("[aria-label], [title]")].flatMap((one) => [
+      one.getAttribute("aria-label"),
+      one.title,
+    ]);
+    const said = [...inner().querySelectorAll(".ne-stages, .ne-kept, .ne-controls")].map((one) => one.textContent);
+    expect([...labels, ...said].join(" ")).not.toMatch(/evidence/i);
   });
 
   test("shares the frame both ways, with one message when the gesture ends", async () => {
@@ -213,7 +267,7 @@ describe("life", () => {
   test("a malformed state is an alert in words, and heals when Python mends it", async () => {
     const { rows } = decode(pyramids[2].state);
     await render({ rows: [] });
-    expect(el.querySelector("[role=alert]").textContent).toBe(
+    expect(el.querySelector("[role=alert]").textContent).toContain(
       "This view cannot be drawn: `rows` must be a list of at least one row, got [].",
     );
     model.set("rows", rows);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { decoded } from "../src/field.js";
 import { readPosition } from "../src/position.js";
 import { readContent, StateError } from "../src/state.js";
-import { FakeModel, smallState, viewOf } from "./helpers.js";
+import { COURSES, FakeModel, smallState, viewOf } from "./helpers.js";
 
 const read = (changes) => readContent(new FakeModel(smallState(changes)));
 const withLayer = (changes) => {
@@ -21,6 +21,8 @@ test("a whole state is read, wherever its bytes lie in their buffers", () => {
   expect([...decoded(content, 1, 1)]).toEqual([expect.closeTo(-16384 / 32767, 6)]);
   expect(decoded(content, 0, 1)[3]).toBe(1);
 });
+
+const withCourse = (changes) => ({ courses: [COURSES[0], { ...COURSES[1], ...changes }] });
 
 const geometry = smallState().layers[0].geometry;
 const WRONG = [
@@ -41,7 +43,7 @@ const WRONG = [
   [
     "short maps",
     { maps: [viewOf(new Uint8Array(12)), viewOf(new Uint8Array(13))] },
-    "layer 'last': shape 1x1x1 at offset 12 needs 14 bytes of each map, got 12, 13",
+    "layer 'last': shape 1x1x1 at offset 12 needs 14 bytes of each map, got [12,13]",
   ],
   ["no layers", { layers: [] }, "`layers` must list at least one layer, got []"],
   ["layer without a name", { layers: [{}] }, "`layers[0]` must have a name, got {}"],
@@ -96,6 +98,17 @@ const WRONG = [
   ],
   ["times too few", { times: [0, 1] }, "`times` must be empty or hold the seconds of each of the 4 frames"],
   ["frames too few", { frames: [viewOf(Uint8Array.of(1))] }, "`frames` must hold 4 pictures, as `size` says, got 1"],
+  ["courses no list", { courses: "up" }, '`courses` must be a list of at most 512, got "up"'],
+  ["too many courses", { courses: Array(513).fill(COURSES[0]) }, "`courses` must be a list of at most 512, got [{"],
+  ["course null", { courses: [null] }, "`courses[0]` must have a name, a kind and what it is, got null"],
+  ["course without words", withCourse({ what: undefined }), "`courses[1]` must have a name, a kind and what it is"],
+  ["course without values", withCourse({ values: [] }), "`courses[1]`: values must be one number or more, got []"],
+  ["course NaN", withCourse({ values: [0, Number.NaN, 1, 0] }), "values must be one number or more, got [0,null,1,0]"],
+  ["course of bytes", withCourse({ values: new Float32Array(4) }), "values must be one number or more, got 16 bytes"],
+  ["course too short", withCourse({ rows: [0, 1] }), "`courses[1]`: rows must be 4 increasing numbers, got [0,1]"],
+  ["course falling", withCourse({ rows: [0, 2, 1, 3] }), "`courses[1]`: rows must be 4 increasing numbers"],
+  ["neutral in words", withCourse({ neutral: "none" }), '`courses[1]`: neutral must be a number or null, got "none"'],
+  ["neutral missing", withCourse({ neutral: undefined }), "neutral must be a number or null, got nothing"],
   ["a frame no bytes", { frames: [1, 2, 3, 4] }, "`frames[0]` must be bytes, got 1"],
 ];
 describe("a malformed state is refused in words", () => {
@@ -103,6 +116,16 @@ describe("a malformed state is refused in words", () => {
     expect(() => read(changes)).toThrow(StateError);
     expect(() => read(changes)).toThrow(words);
   });
+});
+
+test("what was saved before there were courses has none, and none can be chosen", () => {
+  expect(read({ courses: undefined }).courses).toEqual([]);
+  expect(at({ course: 3 }, { courses: undefined }).course).toBeNull();
+});
+
+test("a course out of range is the nearest, a senseless one the first, none is none", () => {
+  const chosen = (course) => at({ course }, { courses: COURSES }).course;
+  expect([9, -1, 1, "x", undefined, null].map(chosen)).toEqual([1, 0, 1, 0, 0, null]);
 });
 
 test("unknown times are welcome", () => {
@@ -123,6 +146,7 @@ const POSITION = {
   scale: "clip",
   colours: "diverging",
   opacity: 1,
+  course: null,
 };
 
 test("a position out of range is drawn at the nearest end, a senseless one at the default", () => {

@@ -2,7 +2,7 @@
 // The whole view in a page without WebGL2 (jsdom has none): everything but pixels.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import widget from "../src/tube_viewer.js";
-import { context2d, FakeModel, smallState } from "./helpers.js";
+import { COURSES, context2d, FakeModel, smallState } from "./helpers.js";
 
 let model;
 let el;
@@ -67,6 +67,28 @@ describe("drawing", () => {
     expect(drawn.length).toBeGreaterThanOrEqual(9); // frame, overlay, three sides, four small frames
   });
 
+  test("the flat pictures name both of their axes", async () => {
+    const texts = [];
+    vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((kind) =>
+      kind === "2d" ? { ...context2d(drawn), fillText: (text) => texts.push(text) } : null,
+    );
+    await render();
+    expect(texts.slice(-12)).toEqual(
+      [
+        ["front", "x →", "y", "↓"],
+        ["side", "time →", "y", "↓"],
+        ["top", "time →", "x", "↓"],
+      ].flat(),
+    );
+  });
+
+  test("the curve is called by a line beneath it, where no frame's marker crosses the words", async () => {
+    await render();
+    expect(el.querySelector(".ne-strip-frame").nextElementSibling.textContent).toBe(
+      "evidence per frame · bright: above threshold",
+    );
+  });
+
   test("says where it is in words", async () => {
     await render();
     expect(row("frame")).toBe("frame 2 of 4 · 0.10\u00a0s");
@@ -104,7 +126,9 @@ describe("drawing", () => {
   test("a malformed state is an alert in words, and heals when Python mends it", async () => {
     await render({ size: [3, 4, 6], times: [] });
     const alert = el.querySelector("[role=alert]");
-    expect(alert.textContent).toBe("This view cannot be drawn: `frames` must hold 3 pictures, as `size` says, got 4.");
+    const [plain, why] = [...alert.children].map((line) => line.textContent);
+    expect(plain).toMatch(/^What is to be seen here came damaged or incomplete\. In a notebook, run this cell again;/);
+    expect(why).toBe("This view cannot be drawn: `frames` must hold 3 pictures, as `size` says, got 4.");
     model.set("size", [4, 4, 6]);
     await vi.waitFor(() => expect(root().dataset.ready).toBe("true"));
     expect(el.querySelector("[role=alert]")).toBeNull();
@@ -119,7 +143,9 @@ describe("drawing", () => {
     const frames = smallState().frames;
     frames[2] = new DataView(new ArrayBuffer(2));
     await render({ frames });
-    expect(el.querySelector("[role=alert]").textContent).toContain("`frames[2]` could not be read as a JPEG picture");
+    expect(el.querySelector("[role=alert]").textContent).toMatch(
+      /^What is to be seen here came damaged .*`frames\[2\]` could not be read as a JPEG picture\.$/,
+    );
     expect(closed).toBe(3);
   });
 });
@@ -387,6 +413,76 @@ describe("what is chosen", () => {
       /^frame 4 of 4 · 0\.30\ss, layer stem · block · 2×2×3, threshold 40\s%\. 'wave' 93\s%, ahead of .* of the clip, /,
     );
   });
+});
+
+describe("a course on the timeline", () => {
+  const words = () => el.querySelector(".ne-course-legend b").textContent;
+  const choose = (value) => {
+    find("course").value = value;
+    fire(find("course"), "change");
+  };
+
+  test("is chosen in a menu, one commit; its value follows the frame, its scale is told", async () => {
+    await render({ courses: COURSES, course: 0 });
+    expect([...find("course").options].map((option) => option.textContent)).toEqual([
+      "nothing else",
+      "layer2 (SRTG): each frame is multiplied by",
+      "<b>Net</b>: frames kept",
+    ]);
+    const legend = el.querySelector(".ne-course-legend");
+    expect(legend.textContent).toBe("each frame is multiplied by: 0.50 to 1.25frame 2: 0.691: nothing is done");
+    slide("frame", 2, 3);
+    expect([words(), model.saved]).toEqual(["frame 4: 1.25", 0]);
+    fire(find("frame"), "change");
+    expect(el.querySelector("[aria-live]").textContent).toContain(
+      ", layer2 (SRTG): each frame is multiplied by, frame 4: 1.25. 'wave'",
+    );
+    choose("1");
+    expect([model.get("course"), model.saved, words()]).toEqual([1, 2, "frame 4: 0"]);
+    expect(legend.lastChild.hidden).toBe(true); // no neutral value
+    await painted("course", 1);
+    choose("null");
+    expect([model.get("course"), model.saved, legend.hidden]).toEqual([null, 3, true]);
+    await painted("course", null);
+  });
+
+  test("is drawn as one line, and none where none is chosen; what Python chooses is drawn, not sent", async () => {
+    let strokes = 0;
+    vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((kind) =>
+      kind === "2d" ? { ...context2d(drawn), stroke: () => strokes++ } : null,
+    );
+    await render({ courses: COURSES });
+    expect([strokes, find("course").value]).toEqual([0, "null"]);
+    model.set("course", 1);
+    await painted("course", 1);
+    expect([strokes, find("course").value, model.saved]).toEqual([2, "1", 0]); // casing and light
+  });
+
+  test("needs no place where a network has none, or the page is older than courses", async () => {
+    await render({ courses: undefined, course: undefined });
+    expect(el.querySelector(".ne-course").hidden).toBe(true);
+    expect(el.querySelector(".ne-timeline-high")).toBeNull();
+    expect(root().dataset.course).toBe("null");
+  });
+
+  test("new courses from Python are there to choose", async () => {
+    await render();
+    model.set("courses", COURSES);
+    await vi.waitFor(() => expect(find("course").options).toHaveLength(3));
+  });
+});
+
+test("what the layers' bars mean is told in the drawer and over them", async () => {
+  const { layers } = smallState();
+  await render({ layers: layers.map((layer, pathway) => ({ ...layer, pathway })) });
+  const told = /the higher a bar, the more cells its map has across the picture\. Parallel pathways lie one above/;
+  expect(el.querySelector(".ne-drawer").textContent).toMatch(told);
+  Object.defineProperty(find("layer"), "clientWidth", { value: 100 });
+  find("layer").dispatchEvent(Object.defineProperty(new Event("pointermove"), "offsetX", { value: 10 }));
+  expect(find("layer").title).toMatch(told);
+  cleanup();
+  await render();
+  expect(el.querySelector(".ne-drawer").textContent).not.toContain("Parallel");
 });
 
 describe("less motion", () => {

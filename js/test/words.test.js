@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { kept, summarise } from "../src/evidence.js";
 import { plan } from "../src/stretch.js";
-import { keptWords, percent, verdict } from "../src/words.js";
+import { keptWords, percent, quantityOf, verdict } from "../src/words.js";
 import { even } from "./helpers.js";
 
 const { size, maps, percents } = JSON.parse(readFileSync(new URL("examples.json", import.meta.url)));
@@ -51,4 +51,14 @@ describe("what a threshold keeps is what Python counts and says", () => {
 
 test("percents read as in Python", () => {
   for (const { share, digits, text } of percents) expect(plain(percent(share, digits))).toBe(text);
+});
+
+test("a map of something else than evidence is called by what it is", () => {
+  const found = { evidence: 0.4, volume: 0.2, against: 0.6, frames: [0, 3], core: null, place: "on the left" };
+  expect(plain(keptWords(found, 8, "for", "activity"))).toBe(
+    "40 % of the activity for it in 20 % of the clip, frames 1 to 4 of 8, on the left; most of the activity is against it",
+  );
+  expect(keptWords({ ...found, frames: null }, 8, "against", "activity")).toMatch(/^no activity against it/);
+  const layers = [{}, { quantity: "activity" }];
+  expect([0, 1].map((layer) => quantityOf(/** @type {any} */ ({ layers }), layer))).toEqual(["evidence", "activity"]);
 });

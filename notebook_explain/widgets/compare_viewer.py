@@ -14,15 +14,22 @@ from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.explanations.remarks import origin
 from notebook_explain.widgets import wire
 from notebook_explain.widgets.page import page
-from notebook_explain.widgets.tube_viewer import STATIC, brightest_frame, checked_number, checked_place
+from notebook_explain.widgets.tube_viewer import (
+    FIRST,
+    STATIC,
+    brightest_frame,
+    checked_number,
+    checked_place,
+    course_place,
+)
 from notebook_explain.widgets.view import View
 from notebook_explain.writing import replacing
 
 SIDES = ("a", "b")
-OWN = ("layer", "threshold", "target", "against")
+OWN = ("layer", "threshold", "target", "against", "course")
 SHARED = ("frame", "playing", "speed", "mode", "sign", "scale", "colours", "opacity", "linked")
 _SENT_ONCE = ("size", "times", "frames")
-_SENT_EACH = ("layers", "maps", "targets", "caveats")
+_SENT_EACH = ("layers", "maps", "targets", "caveats", "courses")
 
 
 class CompareViewer(View):
@@ -31,7 +38,7 @@ class CompareViewer(View):
     The traits that move follow what the person does (one message when a gesture ends, none during it), and may be set
     from Python, observed and linked. Both sides share ``frame``, ``playing``, ``speed``, ``mode``, ``sign``, ``scale``,
     ``colours`` and ``opacity``, as `TubeViewer` explains them, and the camera, which is no trait. Each side has its
-    own ``a_layer``, ``a_threshold``, ``a_target`` and ``a_against``, and ``b_layer`` and so on. While ``linked`` is
+    own ``a_layer``, ``a_threshold``, ``a_target``, ``a_against`` and ``a_course``, and ``b_layer`` and so on. While ``linked`` is
     true, a hand that moves one side's layer or threshold moves the other's too (a layer where both have one of that
     name); Python sets each by itself.
 
@@ -42,8 +49,8 @@ class CompareViewer(View):
     titles : two str, optional
         What the sides are called; by default the network, the method, its knobs and the classes, where they differ.
     **state
-        First values of these traits; layers and targets also by name. Without a prefix, ``layer``, ``threshold``,
-        ``target`` and ``against`` are meant for both sides.
+        First values of these traits; layers, targets and courses also by name. Without a prefix, ``layer``,
+        ``threshold``, ``target``, ``against`` and ``course`` are meant for both sides.
 
     Raises
     ------
@@ -52,7 +59,7 @@ class CompareViewer(View):
     TypeError
         Something else than tubes; no such trait.
     ValueError
-        Explanations of two clips; not two titles; a layer or a target that a side does not have.
+        Explanations of two clips; not two titles; a layer, a target or a course that a side does not have.
     """
 
     _esm = (STATIC / "compare_viewer.js").read_text(encoding="utf-8")
@@ -66,18 +73,22 @@ class CompareViewer(View):
     a_maps = traitlets.List(traitlets.Bytes(), help="one buffer per target").tag(sync=True)
     a_targets = traitlets.List(traitlets.Dict(), help="name, logit, probability of each target").tag(sync=True)
     a_caveats = traitlets.List(traitlets.Unicode(), help="what a reader has to know").tag(sync=True)
+    a_courses = traitlets.List(traitlets.Dict(), help="name, kind, what, values, rows, neutral of each").tag(sync=True)
     b_layers = traitlets.List(traitlets.Dict(), help="name, kind, shape, scale, geometry of each map").tag(sync=True)
     b_maps = traitlets.List(traitlets.Bytes(), help="one buffer per target").tag(sync=True)
     b_targets = traitlets.List(traitlets.Dict(), help="name, logit, probability of each target").tag(sync=True)
     b_caveats = traitlets.List(traitlets.Unicode(), help="what a reader has to know").tag(sync=True)
+    b_courses = traitlets.List(traitlets.Dict(), help="name, kind, what, values, rows, neutral of each").tag(sync=True)
     a_layer = traitlets.Int(0, help="index of the layer shown").tag(sync=True)
     a_threshold = traitlets.Float(DEFAULT_THRESHOLD, help="fraction of the map's largest absolute value").tag(sync=True)
     a_target = traitlets.Int(0, help="index of the target shown").tag(sync=True)
     a_against = traitlets.Int(None, allow_none=True, help="index of the target that is subtracted").tag(sync=True)
+    a_course = traitlets.Int(None, allow_none=True, help="index of the course on the timeline").tag(sync=True)
     b_layer = traitlets.Int(0, help="index of the layer shown").tag(sync=True)
     b_threshold = traitlets.Float(DEFAULT_THRESHOLD, help="fraction of the map's largest absolute value").tag(sync=True)
     b_target = traitlets.Int(0, help="index of the target shown").tag(sync=True)
     b_against = traitlets.Int(None, allow_none=True, help="index of the target that is subtracted").tag(sync=True)
+    b_course = traitlets.Int(None, allow_none=True, help="index of the course on the timeline").tag(sync=True)
     linked = traitlets.Bool(False, help="whether layer and threshold of both sides move as one").tag(sync=True)
     frame = traitlets.Int(0, help="index of the frame shown").tag(sync=True)
     playing = traitlets.Bool(False, help="whether the clip plays").tag(sync=True)
@@ -119,7 +130,8 @@ class CompareViewer(View):
         name = proposal["trait"].name
         side = name[0]
         targets = getattr(self, f"{side}_targets", [])
-        counts = {"frame": len(self.frames), f"{side}_layer": len(getattr(self, f"{side}_layers", []))}
+        counts = {"frame": len(self.frames)}
+        counts |= {f"{side}_{one}": len(getattr(self, f"{side}_{one}s", [])) for one in ("layer", "course")}
         return checked_place(name, proposal["value"], counts.get(name, len(targets)), targets)
 
     @traitlets.validate("a_threshold", "b_threshold", "opacity", "speed")
@@ -187,7 +199,7 @@ def _by_side(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _by_place(state: dict[str, Any], a: Tubes, b: Tubes) -> dict[str, Any]:
-    """Layers and targets by place where they came by name; each side opens with its last layer."""
+    """Layers, targets and courses by place where they came by name; each side opens with its last layer."""
     placed = dict(state)
     for side, tubes in _each(a, b):
         for name in (f"{side}_target", f"{side}_against"):
@@ -196,6 +208,7 @@ def _by_place(state: dict[str, Any], a: Tubes, b: Tubes) -> dict[str, Any]:
         layer = placed.setdefault(f"{side}_layer", len(tubes.layers) - 1)
         if isinstance(layer, str):
             placed[f"{side}_layer"] = [each.name for each in tubes.layers].index(tubes.layer(layer).name)
+        placed[f"{side}_course"] = course_place(tubes.courses, placed.get(f"{side}_course", FIRST))
     return placed
 
 

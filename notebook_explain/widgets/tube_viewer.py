@@ -9,10 +9,12 @@ from typing import Any
 import traitlets
 
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
+from notebook_explain.explanations.courses import Course
 from notebook_explain.widgets import wire
 from notebook_explain.widgets.view import View
 
 STATIC = Path(__file__).parent.parent / "static"
+FIRST: Any = object()  # the course to open with, where none is named
 BOUNDS = {"threshold": (0.0, 1.0), "opacity": (0.0, 1.0), "speed": (0.25, 4.0)}
 MOVABLE = (
     "frame",
@@ -27,6 +29,7 @@ MOVABLE = (
     "scale",
     "colours",
     "opacity",
+    "course",
 )
 
 
@@ -37,14 +40,16 @@ class TubeViewer(View):
     from Python, observed and linked: ``frame``, ``layer``, ``threshold``, ``target``, ``against`` (the class whose map
     is subtracted, or None), ``playing``, ``speed`` (0.25..4), ``mode`` ("tube" or "montage"), ``sign`` ("both",
     "positive" or "negative"), ``scale`` ("clip" or "frame": whose largest value a threshold is a fraction of),
-    ``colours`` ("diverging" or "sequential") and ``opacity`` (0..1).
+    ``colours`` ("diverging" or "sequential"), ``opacity`` (0..1) and ``course`` (which of the tubes' courses the
+    timeline draws over the evidence: the first, where there are any; None for none).
 
     Parameters
     ----------
     tubes : Tubes
     title : str
     **state
-        First values of these traits; ``layer``, ``target`` and ``against`` also by name.
+        First values of these traits; ``layer``, ``target``, ``against`` and ``course`` also by name (a course by its
+        module's name or class, or by what it is; the first of several).
 
     Raises
     ------
@@ -52,6 +57,8 @@ class TubeViewer(View):
         A value out of range.
     TypeError
         No such trait.
+    ValueError
+        No layer, target or course of that name.
     """
 
     _esm = (STATIC / "tube_viewer.js").read_text(encoding="utf-8")
@@ -65,6 +72,7 @@ class TubeViewer(View):
     maps = traitlets.List(traitlets.Bytes(), help="one buffer per target").tag(sync=True)
     targets = traitlets.List(traitlets.Dict(), help="name, logit, probability of each target").tag(sync=True)
     caveats = traitlets.List(traitlets.Unicode(), help="what a reader has to know").tag(sync=True)
+    courses = traitlets.List(traitlets.Dict(), help="name, kind, what, values, rows, neutral of each").tag(sync=True)
     frame = traitlets.Int(0, help="index of the frame shown").tag(sync=True)
     layer = traitlets.Int(0, help="index of the layer shown").tag(sync=True)
     threshold = traitlets.Float(DEFAULT_THRESHOLD, help="fraction of the map's largest absolute value").tag(sync=True)
@@ -77,6 +85,7 @@ class TubeViewer(View):
     scale = traitlets.Enum(("clip", "frame"), "clip", help="one scale for the clip, or one per frame").tag(sync=True)
     colours = traitlets.Enum(("diverging", "sequential"), "diverging", help="kind of colour map").tag(sync=True)
     opacity = traitlets.Float(0.6, help="of the evidence").tag(sync=True)
+    course = traitlets.Int(None, allow_none=True, help="index of the course on the timeline").tag(sync=True)
 
     def __init__(self, tubes: Tubes, *, title: str = "", **state: Any) -> None:
         unknown = sorted(set(state) - set(MOVABLE))
@@ -89,24 +98,41 @@ class TubeViewer(View):
         if isinstance(state.get("layer"), str):
             state["layer"] = names.index(tubes.layer(state["layer"]).name)
         state.setdefault("layer", len(names) - 1)
+        state["course"] = course_place(tubes.courses, state.get("course", FIRST))
         state.setdefault("frame", brightest_frame(tubes, state["layer"], state.get("target", 0)))
         super().__init__(**wire.state(tubes, title), **state)
 
-    @traitlets.validate("frame", "layer", "target", "against")
+    @traitlets.validate("frame", "layer", "target", "against", "course")
     def _in_range(self, proposal: Any) -> int | None:
         name = proposal["trait"].name
-        count = {"frame": len(self.frames), "layer": len(self.layers)}.get(name, len(self.targets))
-        return checked_place(name, proposal["value"], count, self.targets)
+        counts = {"frame": len(self.frames), "layer": len(self.layers), "course": len(self.courses)}
+        return checked_place(name, proposal["value"], counts.get(name, len(self.targets)), self.targets)
 
     @traitlets.validate(*BOUNDS)
     def _within(self, proposal: Any) -> float:
         return checked_number(proposal["trait"].name, proposal["value"])
 
 
+def course_place(courses: Sequence[Course], which: int | str | None) -> int | None:
+    """Place of a course by its module's name, its class or what it is (ValueError lists them); FIRST where there is one."""
+    if which is FIRST:
+        return 0 if courses else None
+    if not isinstance(which, str):
+        return which
+    full = [f"{course.where}: {course.what}" for course in courses]
+    for told in (full, *([getattr(course, part) for course in courses] for part in ("name", "what", "kind"))):
+        if which in told:
+            return told.index(which)
+    have = f"they have {', '.join(full)}" if full else "they have none; tubes.with_courses adds some"
+    raise ValueError(f"course {which!r} is not in these tubes; {have}")
+
+
 def checked_place(name: str, value: int | None, count: int, targets: Sequence[Mapping[str, Any]]) -> int | None:
     """The index of one of ``count`` things; ``against`` must be a class, not a difference (TraitError otherwise)."""
     if value is None:
         return None
+    if name.endswith("course") and not count:
+        raise traitlets.TraitError(f"{name} must be None, these tubes have no courses; got {value}")
     if count and not 0 <= value < count:
         raise traitlets.TraitError(f"{name} must lie in 0..{count - 1}, got {value}")
     if name.endswith("against") and count and targets[value]["probability"] is None:

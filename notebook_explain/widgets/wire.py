@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes
+from notebook_explain.explanations.courses import Course
 from notebook_explain.explanations.evidence import rival_of
 from notebook_explain.explanations.remarks import caveats, coarse, unaccounted
 
@@ -17,6 +19,7 @@ from notebook_explain.explanations.remarks import caveats, coarse, unaccounted
 SMALL_SIDE, SMALL_QUALITY, QUALITY = 160, 90, 75
 MAX_SIDE = 512  # a frame is drawn at a few hundred pixels; larger ones would only travel longer
 SMALL_MAP, POWER = 8192, 2.5  # cells; of the values of larger maps
+MOST_COURSES = 512  # a menu of more is of no use; a view refuses more
 
 
 def jpegs(frames: NDArray[np.uint8]) -> list[bytes]:
@@ -114,6 +117,27 @@ def _guess(name: str, probability: float) -> dict[str, Any]:
     return {"name": name, "probability": probability}
 
 
+def courses(given: Sequence[Course]) -> list[dict[str, Any]]:
+    """What parts of the network say of each moment; values to six digits, which is more than a line shows."""
+    return [
+        {
+            "name": course.name,
+            "kind": course.kind,
+            "what": course.what,
+            "values": [float(f"{value:.6g}") for value in course.values],
+            "rows": [float(row) for row in course.rows],
+            "neutral": None if course.neutral is None else float(course.neutral),
+        }
+        for course in given[:MOST_COURSES]
+    ]
+
+
+def _left_out(tubes: Tubes) -> list[str]:
+    """Of so many courses that not all can be chosen."""
+    total = len(tubes.courses)
+    return [f"Of {total} courses the timeline can show the first {MOST_COURSES}."] if total > MOST_COURSES else []
+
+
 def state(tubes: Tubes, title: str = "") -> dict[str, Any]:
     """Every trait that the viewer needs, as plain values."""
     layers, buffers = maps(tubes)
@@ -126,5 +150,6 @@ def state(tubes: Tubes, title: str = "") -> dict[str, Any]:
         "layers": layers,
         "maps": buffers,
         "targets": targets(tubes.targets),
-        "caveats": caveats(tubes),
+        "caveats": [*caveats(tubes), *_left_out(tubes)],
+        "courses": courses(tubes.courses),
     }

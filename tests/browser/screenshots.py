@@ -16,7 +16,7 @@ from notebook_explain.explanations import Tubes
 from tests.browser import lab
 from tests.browser.driving import NO_WEBGL2, Viewer, chromium, edited, offline_page
 from tests.browser.pyramid_screenshots import pyramid_pages
-from tests.browser.worlds import COARSE, LAYERS, TWO_PATHWAYS, Layer, tubes
+from tests.browser.worlds import COARSE, LAYERS, TWO_PATHWAYS, Layer, courses, tubes
 
 HEIGHT = 760
 WIDTHS = (360, 800, 1600)
@@ -187,6 +187,22 @@ def pages(browser: Browser, out: Path) -> Iterator[Path]:
             yield take(browser, path, out / f"{name}-montage.png", MONTAGE)
 
 
+def with_courses(browser: Browser, out: Path) -> Iterator[Path]:
+    """Courses on the timeline: a gate, yes and no, one that does not change, none; on paper and over other colours."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = tubes().with_courses(courses()).to_html(Path(folder) / "page.html")
+        for scheme in ("light", "dark"):
+            for width in WIDTHS:
+                yield take(browser, path, out / f"courses-{scheme}-{width}.png", width=width, scheme=scheme)
+        bright = after(choose(colours="sequential"), slide(threshold=0))
+        focused = focus("[data-name=course]")
+        states = {"kept": choose(course="1"), "flat": choose(course="2"), "none": choose(course="null")}
+        for name, do in {**states, "sequential": bright, "focus": focused, "print": paper}.items():
+            yield take(browser, path, out / f"courses-{name}.png", do)
+        path = tubes(frames=64).with_courses(courses(64)).to_html(Path(folder) / "long.html", course=1)
+        yield take(browser, path, out / "courses-long-clip-360.png", width=360)
+
+
 def both(viewer: Viewer) -> None:
     """Wait for the second of two viewers, which begins to draw when it comes into view."""
     other = Viewer(viewer.page, 1)
@@ -222,6 +238,11 @@ def pairs(browser: Browser, out: Path) -> Iterator[Path]:
         classes = page("classes", world, world, b_target=1)
         yield take(browser, classes, out / "compare-classes.png", both, width=1400)
         turned = after(lambda viewer: viewer.look("side"), slide(threshold=0.2), both)
+        gated = world.with_courses(courses())
+        yield take(browser, page("gated", gated, world), out / "compare-courses-one-side.png", both, width=1400)
+        for width, scheme in ((360, "dark"), (1400, "light")):
+            two = page("courses", gated, gated, a_course=0, b_course=1)
+            yield take(browser, two, out / f"compare-courses-{width}.png", both, width=width, scheme=scheme)
         networks = page("networks", world, tuned)
         yield take(browser, networks, out / "compare-networks-linked.png", turned, width=1400, scheme="dark")
 
@@ -271,7 +292,14 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
-        for make in (pages, pairs, pyramid_pages, *([demo] if given.demo else []), *([in_lab] if given.lab else [])):
+        for make in (
+            pages,
+            with_courses,
+            pairs,
+            pyramid_pages,
+            *([demo] if given.demo else []),
+            *([in_lab] if given.lab else []),
+        ):
             for picture in make(browser, given.out):
                 print(picture, flush=True)
 

@@ -11,7 +11,8 @@ import pytest
 import notebook_explain as ne
 from tests.browser.conftest import OpenPage
 from tests.browser.driving import Viewer, changed, edited
-from tests.browser.worlds import tubes
+from tests.browser.test_viewer_courses import course_pixels
+from tests.browser.worlds import courses, tubes
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,24 @@ def test_frame_and_camera_are_one_and_a_threshold_is_its_own(open_page: OpenPage
     np.testing.assert_array_equal(a.canvas("frame"), b.canvas("frame"))
 
 
+def test_each_side_draws_the_course_that_it_chose(open_page: OpenPage, tmp_path: Path) -> None:
+    world = tubes().with_courses(courses())
+    viewer = ne.compare(world, world, a_course=0, b_course=None, frame=9, linked=True)
+    path = viewer.to_html(tmp_path / "courses.html")
+    viewer.close()
+    a, b = sides_of(open_page(path, 1000, 1000))
+    assert (a.data("course"), b.data("course")) == ("0", "null")
+    assert (course_pixels(a), course_pixels(b)) == (pytest.approx(1, abs=0.5), 0)
+    b.part("course").select_option(label="layer3.0.conv (MTConv): frames that the short stream keeps")
+    b.wait("root.dataset.course === '1'")
+    assert a.data("course") == "0"
+    assert course_pixels(b) > 0.5
+    a.put("frame", 2)
+    b.wait("root.dataset.frame === '2'")
+    values = [side.root.locator(".ne-course b").inner_text() for side in (a, b)]
+    assert values == [f"frame 3: {world.courses[0].values[2]:.3f}", "frame 3: 1"]
+
+
 @pytest.mark.parametrize(("width", "beside"), [(1200, True), (840, True), (700, False), (360, False)])
 def test_the_sides_lie_beside_one_another_where_there_is_room(
     open_page: OpenPage, path: Path, width: int, beside: bool
@@ -96,4 +115,6 @@ def test_a_side_that_cannot_be_drawn_says_so_in_its_place(open_page: OpenPage, p
     alerts = first.page.get_by_role("alert")
     assert alerts.count() == 1
     second = first.page.get_by_role("group", name="second explanation")
-    assert second.get_by_role("alert").inner_text().startswith("This view cannot be drawn: layer 'stem': shape must be")
+    said = second.get_by_role("alert").inner_text()
+    assert said.startswith("What is to be seen here came damaged or incomplete. In a notebook, run this cell again;")
+    assert "This view cannot be drawn: layer 'stem': shape must be" in said

@@ -138,6 +138,32 @@ def test_the_wheel_zooms_with_the_focus_only_and_a_drag_pans(open_page: OpenPage
     hand.wait("root.dataset.zoom === '1'")
 
 
+@pytest.mark.parametrize("width", [700, 1100])
+def test_nothing_moves_under_the_pointer(open_page: OpenPage, path: Path, width: int) -> None:
+    hand = opened(open_page, path, width=width, height=900)
+    before, words = hand.tree.bounding_box(), hand.words
+    assert before
+    for x, y in ((220, 120), (230, 300), (400, 300), (400, 545)):
+        hand.tree.hover(position={"x": x, "y": y})
+        hand.settled()
+        after = hand.tree.bounding_box()
+        assert after
+        assert after["y"] == before["y"], hand.words
+    assert hand.words != words
+
+
+def test_a_thin_row_that_is_pointed_at_is_named_where_names_have_no_margin(open_page: OpenPage, path: Path) -> None:
+    hand = opened(open_page, path, width=360, height=900)
+    before = hand.pixels()
+    foot = before.shape[0] - 12
+    hand.tree.hover(position={"x": 100, "y": foot})
+    hand.settled()
+    assert hand.words.startswith("clip: ")
+    new = (hand.pixels() > 235).all(axis=-1) & ~(before > 235).all(axis=-1)
+    letters = new[foot - 40 : foot - 10, 8:40]
+    assert 20 < letters.sum() < 0.5 * letters.size
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1100, "dark")])
 def test_axe_finds_nothing_and_nothing_is_cut_off(
     open_page: OpenPage, path: Path, axe: str, width: int, scheme: str

@@ -14,7 +14,7 @@ from notebook_explain.explanations import Tubes
 from notebook_explain.widgets.page import frame
 from tests.browser.conftest import OpenPage
 from tests.browser.driving import NO_WEBGL2, Viewer, edited
-from tests.browser.worlds import tubes
+from tests.browser.worlds import courses, tubes
 
 AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
 SETTLED = ".ne-tubes:is([data-ready=true], [data-error=true])"
@@ -141,6 +141,15 @@ def test_every_control_is_reached_by_tab_and_shows_that_it_has_the_focus(open_pa
     wanted |= {"reset", "layer", "threshold", "more", "sign", "colours", "scale", "opacity"}
     assert wanted <= set(rings)
     assert [name for name in wanted if not rings[name]] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_wrong_with_courses(open_page: OpenPage, tmp_path: Path, axe: str, scheme: str) -> None:
+    path = tubes().with_courses(courses()).to_html(tmp_path / "courses.html")
+    viewer = open_page(path, color_scheme=scheme)
+    viewer.sharp()
+    assert viewer.root.locator(".ne-course-legend").is_visible()
+    assert wrongs(viewer, axe) == []
 
 
 def test_a_reader_hears_what_a_gesture_changed(open_page: OpenPage, path: Path) -> None:

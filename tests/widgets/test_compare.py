@@ -16,7 +16,7 @@ import notebook_explain as ne
 from notebook_explain import CompareViewer, display
 from notebook_explain.explanations import Tubes
 from tests.browser.worlds import tubes as world
-from tests.values import small_tubes
+from tests.values import small_courses, small_tubes
 
 SOURCES = Path(__file__).parents[2] / "js" / "src"
 
@@ -48,12 +48,13 @@ def test_every_trait_of_a_tube_viewer_is_on_both_sides_or_shared() -> None:
 
 
 def test_frames_travel_once_and_each_side_is_what_its_own_viewer_would_show() -> None:
-    a, b = small_tubes(), small_tubes(targets=1)
+    a, b = small_tubes().with_courses(small_courses()), small_tubes(targets=1)
     viewer, alone = ne.compare(a, b), (a.view(), b.view())
     for name in ("size", "times", "frames"):
         assert getattr(viewer, name) == getattr(alone[0], name)
     for side, single in zip("ab", alone, strict=True):
-        for name in ("layers", "maps", "targets", "caveats", "layer", "threshold", "target", "against"):
+        own = ("layers", "maps", "targets", "caveats", "courses", "layer", "threshold", "target", "against", "course")
+        for name in own:
             assert getattr(viewer, f"{side}_{name}") == getattr(single, name), (side, name)
     assert viewer.frame == alone[0].frame
     for each in (viewer, *alone):
@@ -103,6 +104,22 @@ def test_first_values_by_name_for_one_side_or_for_both() -> None:
     viewer = ne.compare(tubes, tubes, layer="stem", target="ball is thrown")
     assert (viewer.a_layer, viewer.b_layer, viewer.a_target, viewer.b_target, viewer.linked) == (0, 0, 1, 1, True)
     viewer.close()
+
+
+def test_each_side_has_its_own_courses() -> None:
+    gate, surely = small_courses()
+    a, b = small_tubes().with_courses([gate, surely]), small_tubes().with_courses([surely])
+    viewer = ne.compare(a, b, course="Net")
+    assert (viewer.a_course, viewer.b_course) == (1, 0)
+    viewer.a_course = None
+    assert (viewer.a_course, viewer.b_course) == (None, 0)
+    with pytest.raises(traitlets.TraitError, match=r"^b_course must lie in 0\.\.0, got 1$"):
+        viewer.b_course = 1
+    viewer.close()
+    with pytest.raises(ValueError, match=r"^course 'SRTG' is not in these tubes; they have Net: how surely"):
+        ne.compare(a, b, course="SRTG")
+    with pytest.raises(traitlets.TraitError, match=r"^b_course must be None, these tubes have no courses; got 0$"):
+        ne.compare(a, small_tubes(), course=0)
 
 
 @pytest.mark.parametrize(
