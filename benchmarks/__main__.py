@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from benchmarks import browser, decoding, exports, pyramids, real_people, routing, sizes, tubes
+from benchmarks import blocks, browser, decoding, exports, pyramids, real_people, routing, sizes, tubes
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -14,5 +14,6 @@ with warnings.catch_warnings():
     sizes.main()
     decoding.main()
     exports.main()
+    blocks.main()
     browser.main()
     real_people.main()

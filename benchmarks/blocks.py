@@ -1,14 +1,16 @@
 """What the building blocks cost: ``python -m benchmarks.blocks``.
 
 SoftPool against average and max pooling, in time and memory; then parameters, multiply-adds and time of an r3d_18 with
-and without each block.
+and without each block; and what it costs to let the blocks tell of themselves.
 """
 
 from __future__ import annotations
 
+import copy
 import gc
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +19,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+import notebook_explain as ne
 from benchmarks.timing import line, ratio
 from notebook_explain import layers
 from tests import zoo
@@ -31,6 +34,7 @@ Work = Callable[[], Any]
 def main(repeats: int = 7) -> None:
     pooling(repeats)
     networks(max(repeats // 2, 1))
+    telling(max(repeats // 2, 1))
 
 
 def pooling(repeats: int = 7) -> None:
@@ -111,6 +115,38 @@ def variants() -> dict[str, nn.Module]:
         "MTNet XS": layers.mtnet("XS", CLASSES).eval(),
         "MTNet XS, 8 sub-streams": layers.mtnet("XS", CLASSES, groups=8).eval(),
     }
+
+
+def telling(repeats: int = 3) -> None:
+    """Print what an explanation by blocks costs, and tubes that hear the blocks."""
+    x = torch.randn(CLIP, generator=torch.Generator().manual_seed(0))
+    clip = zoo.random_clip(*CLIP[2:4])
+    stated = {"size": CLIP[3], "frames": CLIP[2], "mean": 0.45, "std": 0.225, "layout": "BCTHW"}
+    nets = variants()
+    print("blocks that tell of themselves, in that net")
+    for name in ("SRTG behind every block", "FAST in place of 3x3x3", "MTConv in place of 3x3x3"):
+        model, passes = ne.adapt(nets[name], **stated), _inference(nets[name], x)  # type: ignore[arg-type]
+        forwards = ne.BlockSignals()(model, clip, 0).provenance.forwards
+        told = _timed(partial(ne.BlockSignals(), model, clip, 0), passes, repeats)
+        line(f"{name}: block signals / forward", f"{told}, {forwards} forward")
+    model = ne.adapt(nets["SRTG behind every block"], **stated)  # type: ignore[arg-type]
+    silent = ne.adapt(_silent(nets["SRTG behind every block"]), **stated)  # type: ignore[arg-type]
+    heard = _timed(partial(ne.SaliencyTubes(), model, clip, 0), partial(ne.SaliencyTubes(), silent, clip, 0), repeats)
+    line("SRTG: tubes that hear the blocks / tubes that do not", heard)
+
+
+def _timed(work: Work, reference: Work, repeats: int) -> str:
+    middle, low, high, _ = ratio(work, reference, repeats)
+    return f"{middle:.2f} x ({low:.2f} to {high:.2f})"
+
+
+def _silent(net: nn.Module) -> nn.Module:
+    """A copy whose blocks have no mark by which they would be asked."""
+    silent = copy.deepcopy(net)
+    for part in silent.modules():
+        if isinstance(part, layers.SRTG):
+            part.explain = None  # type: ignore[assignment, method-assign]
+    return silent
 
 
 def _inference(net: nn.Module, x: torch.Tensor) -> Work:
