@@ -49,6 +49,9 @@ def in_full(x: Tensor) -> Tensor:
 
 def soft_mean(x: Tensor, windows: Windows | None, temperature: float) -> Tensor:
     """Softmax-weighted mean of each window, or, without windows, over the last axis (which is kept, with length 1)."""
+    if torch.compiler.is_dynamo_compiling():
+        compiled: Tensor = torch.ops.notebook_explain.soft_mean(x, *_flat(windows), temperature)
+        return compiled
     pooled: Tensor = _SoftPool.apply(x, windows, temperature)  # type: ignore[no-untyped-call]
     return pooled
 
@@ -58,11 +61,7 @@ class _SoftPool(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, windows: Windows | None, temperature: float) -> Tensor:
-        out, places = _plan(x, windows)
-        for cells, result in _pieces(x, out):
-            largest, _, mean = _moments(cells, result, places, temperature)
-            result.copy_(largest.add_(mean))
-        return out
+        return _pooled(x, windows, temperature)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
@@ -75,17 +74,30 @@ class _SoftPool(torch.autograd.Function):
         if torch.is_grad_enabled():  # somebody wants the gradient of this gradient
             pooled = _differentiable(x, ctx.windows, ctx.temperature)
             return torch.autograd.grad(pooled, x, gradient, create_graph=True)[0], None, None
-        out, places = _plan(x, ctx.windows)
-        # A cell of several windows sums what they give it: in half precision, not well.
-        back = torch.zeros_like(x, dtype=_full(x.dtype) if _overlap(ctx.windows) else x.dtype)
-        whole = gradient.expand_as(out)
-        for (cells, given), (into, _) in zip(_pieces(x, whole), _pieces(back, whole), strict=True):
-            _give_back(cells, given, into, places, ctx.temperature)
-        return back.to(x.dtype), None, None
+        return _given_back(x, gradient, ctx.windows, ctx.temperature), None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, x: Tensor, windows: Windows | None, temperature: float) -> tuple[Tensor, int]:
         return soft_mean(x.movedim(in_dims[0], 0), windows, temperature), 0
+
+
+def _pooled(x: Tensor, windows: Windows | None, temperature: float) -> Tensor:
+    out, places = _plan(x, windows)
+    for cells, result in _pieces(x, out):
+        largest, _, mean = _moments(cells, result, places, temperature)
+        result.copy_(largest.add_(mean))
+    return out
+
+
+def _given_back(x: Tensor, gradient: Tensor, windows: Windows | None, temperature: float) -> Tensor:
+    """The gradient of the input."""
+    out, places = _plan(x, windows)
+    # A cell of several windows sums what they give it: in half precision, not well.
+    back = torch.zeros_like(x, dtype=_full(x.dtype) if _overlap(windows) else x.dtype)
+    whole = gradient.expand_as(out)
+    for (cells, given), (into, _) in zip(_pieces(x, whole), _pieces(back, whole), strict=True):
+        _give_back(cells, given, into, places, temperature)
+    return back.to(x.dtype)
 
 
 def _plan(x: Tensor, windows: Windows | None) -> tuple[Tensor, list[Tap]]:
@@ -183,6 +195,70 @@ def _differentiable(x: Tensor, windows: Windows | None, temperature: float) -> T
     """Compute the same by operations that torch can differentiate as often as is liked."""
     cells = in_full(x)[..., None, :] if windows is None else unfolded(in_full(x), *windows)
     return mean_of_cells(cells, cells / temperature).to(x.dtype)
+
+
+# For torch.compile the pooling is one operation, which it need not look into: laid open, a window of 3 x 3 x 3 places
+# takes minutes to compile. An operation takes no None: empty lists stand for no windows.
+
+
+def _flat(windows: Windows | None) -> Windows:
+    return ([], [], [], [], False) if windows is None else windows
+
+
+def _unflat(
+    kernel: list[int], stride: list[int], padding: list[int], dilation: list[int], ceil_mode: bool
+) -> Windows | None:
+    return (list(kernel), list(stride), list(padding), list(dilation), ceil_mode) if kernel else None
+
+
+@torch.library.custom_op("notebook_explain::soft_mean", mutates_args=())
+def _operation(
+    x: Tensor,
+    kernel: list[int],
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    ceil_mode: bool,
+    temperature: float,
+) -> Tensor:
+    return _pooled(x, _unflat(kernel, stride, padding, dilation, ceil_mode), temperature)
+
+
+@_operation.register_fake
+def _(x: Tensor, kernel: list[int], *rest: Any) -> Tensor:
+    return _plan(x, _unflat(kernel, *rest[:4]))[0]
+
+
+@torch.library.custom_op("notebook_explain::soft_mean_backward", mutates_args=())
+def _operation_backward(
+    x: Tensor,
+    gradient: Tensor,
+    kernel: list[int],
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    ceil_mode: bool,
+    temperature: float,
+) -> Tensor:
+    return _given_back(x, gradient, _unflat(kernel, stride, padding, dilation, ceil_mode), temperature)
+
+
+@_operation_backward.register_fake
+def _(x: Tensor, gradient: Tensor, *_: Any) -> Tensor:
+    return torch.empty_like(x)
+
+
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(inputs[0])
+    ctx.settings = inputs[1:]
+
+
+def _differentiate(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None, None, None]:
+    back: Tensor = torch.ops.notebook_explain.soft_mean_backward(ctx.saved_tensors[0], gradient, *ctx.settings)
+    return back, None, None, None, None, None, None
+
+
+_operation.register_autograd(_differentiate, setup_context=_remember)
 
 
 # The same by torch's own operations, with all windows in memory: for TorchScript, for gradients of gradients, for what

@@ -158,7 +158,7 @@ def test_traced_into_one_graph_it_says_the_same_and_learns_the_same(make: Callab
 @pytest.mark.skipif(
     shutil.which("g++") is None and shutil.which("clang++") is None, reason="no C++ compiler for inductor"
 )
-@pytest.mark.parametrize("block", [layers.SoftPool3d(2), layers.AdaptiveSoftPool3d((4, None, 3))], ids=str)
+@pytest.mark.parametrize("block", [layers.SoftPool3d(3, 2, 1), layers.AdaptiveSoftPool3d((4, None, 3))], ids=str)
 def test_compiled_soft_pooling_says_the_same_and_learns_the_same(block: nn.Module) -> None:
     torch._dynamo.reset()
     compiled = torch.compile(block, fullgraph=True)
@@ -167,6 +167,24 @@ def test_compiled_soft_pooling_says_the_same_and_learns_the_same(block: nn.Modul
     torch.testing.assert_close(out, expected)
     got, wanted = (torch.autograd.grad(y.square().sum(), x)[0] for y, x in ((out, one), (expected, other)))
     torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_soft_pooling_is_one_operation_of_a_compiled_graph(dtype: torch.dtype) -> None:
+    """Laid open, a window of 27 places takes minutes to compile."""
+    torch._dynamo.reset()
+    graphs: list[torch.fx.GraphModule] = []
+
+    def keep(graph: torch.fx.GraphModule, _: object) -> Callable[..., Any]:
+        graphs.append(graph)
+        return graph.forward
+
+    x = clip().to(dtype)
+    out = torch.compile(layers.SoftPool3d(3, 2, 1), backend=keep, fullgraph=True)(x)
+    calls = [node.target for node in graphs[0].graph.nodes if node.op == "call_function"]
+    assert len(graphs) == 1
+    assert [str(call) for call in calls] == ["notebook_explain.soft_mean"]
+    assert torch.equal(out, layers.SoftPool3d(3, 2, 1)(x))
 
 
 @pytest.mark.gpu
