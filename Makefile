@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser notebook check lint format types test-js bundle js screenshots worlds bench train clean
+.PHONY: help demo test browser notebook check lint format types test-js bundle js screenshots images worlds bench train clean
 
 help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -74,6 +74,9 @@ js: js/node_modules/.installed  ## rebuild the committed bundles
 
 screenshots: $(VENV)/.test  ## every named state of every view as PNG, to look at, in out/screenshots
 	$(BIN)/python -m tests.browser.screenshots out/screenshots --demo --lab
+
+images: $(VENV)/.test  ## the pictures of the README and the how-tos, taken anew
+	$(BIN)/python -m tests.browser.readme_images docs/images
 
 worlds: $(VENV)/.installed  ## contact sheets of the synthetic clips as PNG, to look at, in out/worlds (the docs show one)
 	$(BIN)/python -m notebook_explain.samples.sheets out/worlds

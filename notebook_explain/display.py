@@ -181,12 +181,11 @@ def _page(
 
 
 def _title(explanation: Explanation, state: Mapping[str, Any]) -> str:
-    """The question that a page answers: of the target that it opens at, and where none is stated how many more there are."""
-    at, more = 0, len(explanation.targets) - 1
+    """The question that a page answers when it opens: of its first target, or of the one stated."""
+    at = 0
     if isinstance(explanation, Tubes) and state.get("target") is not None:
-        at, more = explanation.target_index(state["target"]), 0
-    name = shortened(explanation.targets[at].name, 80)
-    return f"Why {name!r}{f' and {more} more' if more else ''}?"
+        at = explanation.target_index(state["target"])
+    return f"Why {shortened(explanation.targets[at].name, 80)!r}?"
 
 
 def mimebundle(explanation: Explanation) -> Any:

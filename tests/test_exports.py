@@ -124,7 +124,7 @@ def test_several_explanations_stand_on_one_page_each_with_its_name(tmp_path: Pat
     states = state_of(text)
     assert [state["title"] for state in states] == [
         "Why 'wave'? (synthetic sample: wave)",
-        "Why 'class 0' and 1 more? (jump.mp4)",
+        "Why 'class 0'? (jump.mp4)",
     ]
     assert [state["size"] for state in states] == [[6, 24, 24], [6, 12, 12]]
     assert "<h1>Two &lt;of&gt; them</h1>" in text
