@@ -86,15 +86,16 @@ def kept(volume: NDArray[np.float32], peak: float | NDArray[np.float32], thresho
 
 
 def _core(weight: NDArray[np.float64]) -> tuple[int, int]:
-    """The shortest run of frames that holds `CORE` of the weight, the first of several."""
+    """The shortest run of frames that holds `CORE` of the weight; of several the one that holds most, the first of equals."""
     sums = np.concatenate([[0.0], np.cumsum(weight)])
     wanted = CORE * sums[-1] * (1 - 1e-9)  # a hair less, so that rounding does not decide
     runs = []
     for first in range(len(weight)):
         enough = np.flatnonzero(sums[first + 1 :] - sums[first] >= wanted)
         if len(enough):
-            runs.append((int(enough[0]), first))
-    length, first = min(runs)
+            length = int(enough[0])
+            runs.append((length, -round(float((sums[first + length + 1] - sums[first]) / sums[-1]), 9), first))
+    length, _, first = min(runs)  # rounded, so that rounding does not decide here either
     return first, first + length
 
 

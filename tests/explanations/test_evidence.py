@@ -75,3 +75,13 @@ def test_an_unknown_layer_or_target_of_tubes_is_named_with_what_there_is() -> No
         tubes.volume("layer9")
     with pytest.raises(ValueError, match="target 5 is not among those computed, 0: 'class 0', 1: 'class 1'"):
         tubes.volume("last", 5)
+
+
+def test_of_several_shortest_runs_that_hold_most_the_one_is_named_that_holds_more() -> None:
+    def core(*weights: float) -> tuple[int, int] | None:
+        volume = np.repeat(np.asarray(weights, np.float32), 4).reshape(-1, 2, 2)
+        return kept(volume, float(max(weights)), 0.0).core
+
+    assert core(1, 2, 4, 4, 4, 4) == (2, 5), "14 of 19 from the second on would do, but 16 lie behind"
+    assert core(1, 1, 1, 1) == (0, 2), "of equals the first"
+    assert core(9, 1, 1, 1) == (0, 0)
