@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from notebook_explain.layers.soft_mean import in_full
+from notebook_explain.layers.soft_mean_pieces import in_full
 from notebook_explain.layers.swap import Swapped, copied_model, exchanged, followed_by
 from notebook_explain.layers.told import ByClass, Named, Told, explains, holding
 

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
-from notebook_explain.layers.soft_mean import in_full
+from notebook_explain.layers.soft_mean_pieces import in_full
 from notebook_explain.layers.windows import entries
 
 KEEPS = ("most", "least")

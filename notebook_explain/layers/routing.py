@@ -15,13 +15,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from notebook_explain.layers.soft_mean import (
-    check_input,
-    in_full,
-    scores_of_cells,
-    shares_of_cells,
-    weights_of_cells,
-)
+from notebook_explain.layers.soft_mean import check_input, scores_of_cells, shares_of_cells, weights_of_cells
+from notebook_explain.layers.soft_mean_pieces import in_full
 from notebook_explain.layers.told import PerFrame, Told
 from notebook_explain.layers.windows import (
     adaptive_counts,

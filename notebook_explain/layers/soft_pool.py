@@ -29,7 +29,8 @@ from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from notebook_explain.layers.routing import Routing, adaptive_soft_pool_weights, soft_pool_weights
-from notebook_explain.layers.soft_mean import check_input, composed, in_full, mean_of_cells, soft_mean
+from notebook_explain.layers.soft_mean import adaptive_soft_mean, check_input, composed, mean_of_cells, soft_mean
+from notebook_explain.layers.soft_mean_pieces import in_full
 from notebook_explain.layers.told import explains
 from notebook_explain.layers.windows import (
     Windows,
@@ -69,7 +70,7 @@ def _windowed(dims: int) -> Function:
         if released:
             return composed(x, windows, temperature, released)
         if math.prod(windows[0]) > MANY and tile(lengths, counts, windows):
-            return soft_mean(tiled(x, counts), None, temperature).squeeze(-1)
+            return adaptive_soft_mean(x, counts, temperature)
         return soft_mean(x, windows, temperature)
 
     return _named(soft_pool, f"soft_pool{dims}d", f"Pool softly over the last {dims} axes.\n{_WINDOWED}")
@@ -84,7 +85,7 @@ def _adaptive(dims: int) -> Function:
         sizes = adaptive_sizes(output_size, dims)
         check_input(x, dims, temperature)
         counts = adaptive_counts(list(x.shape[-dims:]), sizes)
-        return soft_mean(tiled(evened(x, counts), counts), None, temperature).squeeze(-1)
+        return adaptive_soft_mean(x, counts, temperature)
 
     return _named(
         adaptive, f"adaptive_soft_pool{dims}d", f"Pool softly to a size of the last {dims} axes.\n{_ADAPTIVE}"

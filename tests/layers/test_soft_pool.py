@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from notebook_explain import layers
-from notebook_explain.layers.soft_mean import PIECE
+from notebook_explain.layers.soft_mean_pieces import PIECE
 from tests.layers import oracles
 
 POOLS = {1: layers.soft_pool1d, 2: layers.soft_pool2d, 3: layers.soft_pool3d}
@@ -193,7 +194,25 @@ def test_only_the_input_is_kept_for_the_backward_pass() -> None:
     kept: list[torch.Tensor] = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: (kept.append(t), t)[1], lambda t: t):
         layers.soft_pool3d(x, 3, 2, 1)
-    assert [t.data_ptr() for t in kept] == [x.data_ptr()]
+        layers.adaptive_soft_pool3d(x, (2, 3, 3))
+        layers.adaptive_soft_pool3d(x, (3, 4, 4))
+        layers.adaptive_soft_pool3d(x, 1)
+    assert [t.data_ptr() for t in kept] == [x.data_ptr()] * 4
+
+
+@pytest.mark.parametrize("shape", [(1, 65, 128, 128), (1, 1, 65, 128, 128), (3, 33, 64, 64)])
+def test_only_channels_are_cut_into_pieces(shape: tuple[int, ...]) -> None:
+    """Without a batch, the axis behind the first one is pooled."""
+    x = noise(*shape, dtype=torch.float32).requires_grad_()
+    assert x.numel() / 8 > PIECE
+    for pool in (lambda x: layers.soft_pool3d(x, 3, 2, 1), lambda x: layers.adaptive_soft_pool3d(x, (7, 9, 11))):
+        alone = pool(x.detach().reshape(-1, 1, *shape[-3:])).reshape(pool(x).shape)
+        torch.testing.assert_close(pool(x), alone)
+        gradient = torch.randn_like(alone)
+        back = torch.autograd.grad(pool(x), x, gradient)[0]
+        one = x.detach()[..., :1, :, :, :].clone().requires_grad_()
+        wanted = torch.autograd.grad(pool(one), one, gradient[..., :1, :, :, :])[0]
+        torch.testing.assert_close(back[..., :1, :, :, :], wanted)
 
 
 def test_a_forward_and_backward_pass_needs_little_more_than_the_gradient() -> None:
@@ -204,6 +223,12 @@ def test_a_forward_and_backward_pass_needs_little_more_than_the_gradient() -> No
     assert peak_bytes(lambda: F.avg_pool3d(x.detach(), 2)) == size / 8
     assert peak_bytes(lambda: layers.soft_pool3d(x.detach(), 2)) < 0.25 * size  # of which the result is an eighth
     assert peak_bytes(lambda: torch.autograd.grad(layers.soft_pool3d(x, 2), x, gradient)) < 1.4 * size
+    for counts in ((5, 9, 9), (4, 7, 7)):  # windows of different lengths, and alike
+        gradient = torch.ones(1, 64, *counts)
+        adaptive = partial(layers.adaptive_soft_pool3d, output_size=counts)
+        assert peak_bytes(lambda adaptive=adaptive: adaptive(x.detach())) < 0.25 * size
+        peak = peak_bytes(lambda adaptive=adaptive, g=gradient: torch.autograd.grad(adaptive(x), x, g))
+        assert peak < 1.4 * size
 
 
 def test_weights_are_a_router_whose_shares_sum_to_the_result() -> None:
