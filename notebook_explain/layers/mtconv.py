@@ -17,6 +17,9 @@ one; ``keep="least"`` and ``ends`` do otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -28,6 +31,7 @@ from notebook_explain.layers.soft_mean_pieces import in_full
 from notebook_explain.layers.windows import entries
 
 KEEPS = ("most", "least")
+_choices: ContextVar[list[Tensor] | None] = ContextVar("_choices", default=None)
 CAVEAT = (
     "The network keeps half of the frames by what they hold. Which ones differs from clip to clip, so maps are drawn as if "
     "they lay evenly in time."
@@ -58,7 +62,22 @@ def select_frames(x: Tensor, keep: str = "most", ends: bool = False) -> Tensor:
     if not torch.jit.is_scripting() and has_torch_function_unary(x):  # type: ignore[attr-defined]
         kept: Tensor = handle_torch_function(select_frames, (x,), x, keep, ends)
         return kept
+    if not torch.jit.is_scripting() and not torch.compiler.is_compiling():  # type: ignore[attr-defined]
+        choices = _choices.get()
+        if choices is not None and x.shape[2] > 2:
+            choices.append(selected_frames(x.detach(), keep, ends))
     return _select_frames(x, keep, ends)
+
+
+@contextmanager
+def choices() -> Iterator[list[Tensor]]:
+    """Within it, whatever frames are selected is written down: int64 (batch, kept) each, in order; not of two or one."""
+    made: list[Tensor] = []
+    token = _choices.set(made)
+    try:
+        yield made
+    finally:
+        _choices.reset(token)
 
 
 def _select_frames(x: Tensor, keep: str, ends: bool) -> Tensor:

@@ -120,8 +120,8 @@ class StreamShares(NamedTuple):
     def told(self) -> list[Told]:
         """In a form for any viewer."""
         return [
-            PerFrame("frames that the short stream keeps", self.short, None, "input"),
-            PerFrame("frames that the long stream keeps", self.long, None, "input"),
+            PerFrame("kept by the short stream (1: kept, 0: left out)", self.short, None, "input"),
+            PerFrame("kept by the long stream (1: kept, 0: left out)", self.long, None, "input"),
         ]
 
 

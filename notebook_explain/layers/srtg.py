@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from notebook_explain.layers.soft_mean import in_full
+from notebook_explain.layers.soft_mean_pieces import in_full
 from notebook_explain.layers.told import Named, PerFrame, Told, explains, holding
 
 GATES = ("soft", "hard", "straight-through", "none", "closed")
@@ -73,9 +73,9 @@ class Signals(NamedTuple):
     def told(self) -> list[Told]:
         """In a form for any viewer."""
         return [
-            PerFrame("each frame is multiplied by (mean of its channels)", self.factor.mean(1), 1.0),
-            PerFrame("how surely each frame finds back to itself", self.likelihood),
-            Named("how far the gate is open", ("gate",), self.gate[:, None], 0.0),
+            PerFrame("factor on each frame (mean of its channels)", self.factor.mean(1), 1.0),
+            PerFrame("cyclic consistency of each frame (1: it surely finds back to itself)", self.likelihood),
+            Named("how far the gate is open", ("gate",), self.gate[:, None], 0.0, (0.0, 1.0)),
         ]
 
 
@@ -203,7 +203,7 @@ class SRTG(nn.Module):
 
     def ablations(self) -> dict[str, Callable[[], AbstractContextManager[None]]]:
         """Without the recursion, what comes in goes on."""
-        return {"squeeze and recursion": lambda: holding(self, gate="closed")}
+        return {"SRTG (squeeze and recursion)": lambda: holding(self, gate="closed")}
 
     def extra_repr(self) -> str:
         """Settings, for repr."""

@@ -51,12 +51,15 @@ class Named(NamedTuple):
         What they are; the classes of the network, in their order.
     values : tensor (batch, name)
     neutral : float or None
+    bounds : (low, high) or None
+        Between which the values must lie, whatever the clip: pictures show where in between.
     """
 
     what: str
     names: tuple[str, ...] | str
     values: Tensor
     neutral: float | None = None
+    bounds: tuple[float, float] | None = None
 
 
 class ByClass(NamedTuple):

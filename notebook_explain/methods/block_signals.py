@@ -99,10 +99,12 @@ class BlockSignals:
 
         layers = list({part.layer.name: part.layer for part in parts}.values())
         (result, one, classes, streams), said = model.run(seen, layers, compute, heard.around)
+        rows = {layer.name: layer.geometry.rows for layer in heard.placed(layers)}
+        streams = [replace(course, rows=rows[part.layer.name]) for course, part in zip(streams, parts, strict=True)]
         added = _added(model, seen, one, result.logit, ablations)
         names = tuple(model.label(str(one.head), at) for at in range(classes))
         courses = (*heard.courses(), *streams)
-        caveats = (*model.caveats, *model.remarks(clip), *said, *heard.remarks, *unplaced)
+        caveats = (*heard.caveats, *model.remarks(clip), *said, *heard.remarks, *unplaced)
         made = provenance("Block signals", self, model, start, int(bool(parts)), caveats)
         numbers = (*added, *_shares(parts, streams), *heard.numbers(names))
         return BlockReport(

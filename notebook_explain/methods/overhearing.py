@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from notebook_explain.explanations import ClassTable, Course, Geometry, Numbers
+from notebook_explain.layers.mtconv import CAVEAT, choices
 from notebook_explain.layers.signals import listening
 from notebook_explain.layers.told import ByClass, Named, PerFrame, Told, blocks_of
-from notebook_explain.models import VideoModel, moments_of
+from notebook_explain.models import Layer, VideoModel, moments_of, placed
 
 LOST = "What {} tells ({}) is not finite and is left out."
+CHOSEN = "The network keeps half of the frames by what they hold; maps lie at those that it kept of this clip."
 EVEN = "When the steps of {} lie could not be measured; they are drawn as if they lay evenly in time."
 
 
@@ -28,12 +30,15 @@ class Overheard:
         self.kinds = {name: type(block).__name__ for name, block in blocks_of(model.module).items()}
         self.told: list[tuple[str, Told]] = []  # name of the block ("#2" in its second call), and what it tells
         self.remarks: list[str] = []
+        self.caveats = model.caveats  # less what is known better by now
+        self.frames: list[torch.Tensor] = []  # that the network chose, (kept,) for each selection
 
     @contextmanager
     def around(self, shadow: nn.Module) -> Iterator[None]:
         """Listen, while a shadow of the model runs."""
-        with listening(shadow) as said:
+        with listening(shadow) as said, choices() as made:
             yield
+        self.frames = [each[0] for each in made]
         for name, value in said:
             for one in value.told() if hasattr(value, "told") else ():
                 if torch.isfinite(one.values).all():
@@ -41,10 +46,22 @@ class Overheard:
                 else:
                     self.remarks.append(LOST.format(_quoted(name), one.what))
 
+    def placed(self, layers: Sequence[Layer]) -> tuple[Layer, ...]:
+        """The layers where they lie in this clip: at the frames that the network chose, if it chooses any."""
+        if not self.frames or self.model.survey is None:
+            return tuple(layers)
+        try:
+            found = placed(self.model, layers, self.frames)
+        except (ValueError, RuntimeError):  # positions cannot be followed with them: the caveat stays
+            self.frames = []
+            return tuple(layers)
+        self.caveats = tuple(CHOSEN if text == CAVEAT else text for text in self.caveats)
+        return found
+
     def courses(self) -> tuple[Course, ...]:
         """What was told of each moment; `remarks` gets a sentence for each block whose moments are not known."""
         told = [(name, one) for name, one in self.told if isinstance(one, PerFrame)]
-        moments = moments_of(self.model, {_block(name) for name, _ in told})
+        moments = moments_of(self.model, {_block(name) for name, _ in told}, self.frames)
         return tuple(
             Course(
                 name, self._kind(name), one.what, values, self._rows(name, len(values), moments, one.side), one.neutral
@@ -67,7 +84,7 @@ class Overheard:
             if isinstance(one, Named):
                 values = _first(one.values)
                 labels = classes if one.names == "classes" else tuple(one.names)
-                found.append(Numbers(name, self._kind(name), one.what, labels, values, one.neutral))
+                found.append(Numbers(name, self._kind(name), one.what, labels, values, one.neutral, one.bounds))
         return tuple(found)
 
     def tables(self, classes: tuple[str, ...]) -> tuple[ClassTable, ...]:

@@ -98,9 +98,9 @@ class SaliencyTubes:
             return model.results(recording, targets), [np.stack(maps) for maps in zip(*found, strict=True)]
 
         (targets, values), said = model.run(seen, layers, compute, heard.around)
-        courses = heard.courses()
+        layers, courses = heard.placed(layers), heard.courses()
         maps = _layer_maps(layers, values, targets)
-        caveats = (*model.caveats, *model.remarks(clip), *said, *heard.remarks, *_completeness(maps, targets))
+        caveats = (*heard.caveats, *model.remarks(clip), *said, *heard.remarks, *_completeness(maps, targets))
         method = "Saliency tubes" + (", gradients pooled (Grad-CAM)" if self.pooled else "")
         return Tubes(seen, targets, maps, provenance(method, self, model, start, len(targets), caveats), courses)
 

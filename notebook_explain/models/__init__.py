@@ -2,7 +2,7 @@
 
 from notebook_explain.models.adapting import adapt
 from notebook_explain.models.catalogue import POOLING_INPUT, Layer
-from notebook_explain.models.moments import moments_of
+from notebook_explain.models.moments import moments_of, placed
 from notebook_explain.models.recording import Recording, record
 from notebook_explain.models.shadow import on_shadow, shadow_of
 from notebook_explain.models.video_model import VideoModel, score_of
@@ -15,6 +15,7 @@ __all__ = [
     "adapt",
     "moments_of",
     "on_shadow",
+    "placed",
     "record",
     "score_of",
     "shadow_of",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from notebook_explain.models.coordinates import Coordinates, massless, same_places
+
+_chosen: ContextVar[Iterator[torch.Tensor] | None] = ContextVar("_chosen", default=None)
 
 
 def _itself(x: Coordinates, *_: Any, **__: Any) -> Coordinates:
@@ -118,9 +122,23 @@ def _soft_pool(x: Coordinates, *window: Any, **_: Any) -> Any:
 
 
 def _select_frames(x: Coordinates, *_: Any) -> Coordinates:
-    """Halve the frames by what they hold: which ones depends on the clip, so they are taken to be spread evenly."""
-    count = x.shape[2] // 2 if x.shape[2] > 2 else x.shape[2]
-    return _adaptive(x, (count, *x.shape[3:]))
+    """Halve the frames by what they hold: those `chosen` of a clip; where it is not known which, as if spread evenly."""
+    known = _chosen.get()
+    frames = None if known is None or x.shape[2] <= 2 else next(known, None)
+    if frames is None:
+        return _adaptive(x, (x.shape[2] // 2 if x.shape[2] > 2 else x.shape[2], *x.shape[3:]))
+    fields = [_channel_mean(field).index_select(2, frames.to(field.device)) for field in x.fields]
+    return Coordinates.of([f.expand(-1, x.shape[1], *f.shape[2:]) for f in fields], x.pooled)
+
+
+@contextmanager
+def chosen(frames: Iterable[torch.Tensor]) -> Iterator[None]:
+    """Within it, networks that select frames choose these: int64 (kept,) for each selection, in order."""
+    token = _chosen.set(iter(frames))
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
 
 
 def _adaptive(x: Coordinates, output_size: Any, *_: Any, **__: Any) -> Coordinates:

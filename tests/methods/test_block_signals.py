@@ -57,10 +57,10 @@ def test_what_a_recursion_adds_is_the_score_less_the_score_of_closed_gates() -> 
             part.gate = "closed"
     with torch.no_grad():
         wanted = float(model("srtg").module(VIDEO)[0, 1] - net(VIDEO)[0, 1])
-    assert added(report("srtg")) == {"squeeze and recursion, 2 blocks": pytest.approx(wanted, abs=1e-5)}
+    assert added(report("srtg")) == {"SRTG (squeeze and recursion), 2 blocks": pytest.approx(wanted, abs=1e-5)}
     assert abs(wanted) > 0.01
     each = added(ne.BlockSignals(each=True)(model("srtg"), CLIP, 1))
-    assert list(each) == ["layer1.recursion: squeeze and recursion", "layer2.recursion: squeeze and recursion"]
+    assert list(each) == ["layer1.recursion: SRTG (squeeze and recursion)", "layer2.recursion: SRTG (squeeze and recursion)"]
     assert report("srtg").provenance.forwards == 2
 
 
