@@ -14,7 +14,7 @@ const shaders = {
       contents: (await readFile(path, "utf8"))
         .replace(/\s*\/\/.*$/gm, "")
         .replace(/(?<!300 es)\n\s*/g, " ")
-        .replace(/ ?([;,{}()=<>*+?:]) ?/g, "$1"),
+        .replace(/ ?([;,{}()=<>*+?:&|/-]) ?/g, "$1"),
     }));
   },
 };

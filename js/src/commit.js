@@ -1,5 +1,6 @@
 // The commit rule: while a gesture lasts the model changes in the browser alone, so that other views follow; when it
 // ends the kernel hears of it once, and not at all where nothing changed in the end.
+import { whenOver } from "./dom.js";
 
 /**
  * @typedef {Object} Commits
@@ -24,7 +25,7 @@ export function createCommits(model, signal, pause = 500) {
   let depth = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  whenOver(signal, () => clearTimeout(timer));
 
   const commit = () => {
     clearTimeout(timer);

@@ -2,9 +2,9 @@
 // threshold and the class are each side's own, unless they are linked.
 import { Orbit } from "./camera.js";
 import { sidesOf } from "./compare_sides.js";
-import { followScheme, h, listen } from "./dom.js";
+import { followScheme, h, listen, on, whenOver } from "./dom.js";
 import { readPosition } from "./position.js";
-import { readContent, StateError } from "./state.js";
+import { CONTENT, readContent, StateError } from "./state.js";
 import createTubeViewer from "./tube_viewer.js";
 import { explained, verdict } from "./words.js";
 
@@ -12,20 +12,8 @@ import { explained, verdict } from "./words.js";
 /** @typedef {ReturnType<typeof sidesOf>} Sides */
 
 const PLACES = ["first", "second"];
-/** What a side's heading speaks of. */
-const NAMED = [
-  "size",
-  "frames",
-  "times",
-  "layers",
-  "maps",
-  "targets",
-  "caveats",
-  "courses",
-  "layer",
-  "target",
-  "against",
-];
+/** What the words above the sides speak of. */
+const NAMED = [...CONTENT, "layer", "target", "against", "course"];
 
 /** What a side shows now, in words; nothing where it cannot be read (its viewer says why). @param {Sides[0]} side */
 function shownBy(side) {
@@ -37,6 +25,12 @@ function shownBy(side) {
     if (error instanceof StateError) return ["", ""];
     throw error;
   }
+}
+
+/** Show now, and whenever what either side shows is another. @param {Sides} sides @param {() => void} show @param {AbortSignal} signal */
+function follow(sides, show, signal) {
+  for (const side of sides) for (const name of NAMED) listen(side, `change:${name}`, show, signal);
+  show();
 }
 
 /** A place above each side: its title, and what it shows that the other does not. @param {CompareModel} model @param {Sides} sides @param {AbortSignal} signal */
@@ -59,8 +53,7 @@ function createHeadings(model, sides, signal) {
     }
   };
   listen(model, "change:titles", show, signal);
-  for (const side of sides) for (const name of NAMED) listen(side, `change:${name}`, show, signal);
-  show();
+  follow(sides, show, signal);
   return groups.map(({ element }) => element);
 }
 
@@ -79,10 +72,22 @@ function createLink(model, sides, signal) {
       // The kernel is gone. The view lives without it.
     }
   };
-  box.addEventListener("change", choose, { signal });
+  on(box, "change", choose, signal);
   listen(model, "change:linked", show, signal);
   show();
   return h("label", {}, box, " one layer and threshold for both, where both have that layer");
+}
+
+/** What cannot be compared: colours, and lanes where both sides draw one. @param {Sides} sides @param {AbortSignal} signal */
+function createNote(sides, signal) {
+  const note = h("span");
+  const show = () => {
+    const drawn = sides.every((side) => side.get("course") !== null && side.get("courses")?.length);
+    const what = drawn ? "colours and lines beneath the evidence" : "colours";
+    note.textContent = `Each side is on its own scale: ${what} cannot be compared.`;
+  };
+  follow(sides, show, signal);
+  return note;
 }
 
 /** Keys on the switch are the viewers' as well: the first one answers. @param {HTMLElement} head @param {HTMLElement} first @param {AbortSignal} signal */
@@ -95,7 +100,7 @@ function passKeys(head, first, signal) {
     const again = new KeyboardEvent(event.type, { key, shiftKey, repeat, cancelable: true });
     if (!first.querySelector(".ne-tubes")?.dispatchEvent(again)) event.preventDefault();
   };
-  for (const type of /** @type {const} */ (["keydown", "keyup"])) head.addEventListener(type, pass, { signal });
+  for (const type of /** @type {const} */ (["keydown", "keyup"])) on(head, type, pass, signal);
 }
 
 export default () => ({
@@ -111,14 +116,14 @@ export default () => ({
       "div",
       { class: "ne-compare-head" },
       createLink(model, sides, life.signal),
-      h("span", {}, "Each side is on its own scale: colours of the two do not compare."),
+      createNote(sides, life.signal),
     );
     passKeys(head, places[0], life.signal);
     const root = h("div", { class: "ne-compare", role: "group", "aria-label": "Two explanations of one clip" });
     root.append(head, h("div", { class: "ne-pair" }, ...places));
     el.append(root);
     followScheme(root, el);
-    life.signal.addEventListener("abort", () => root.remove(), { once: true });
+    whenOver(life.signal, () => root.remove());
     const orbit = new Orbit();
     for (const [k, side] of sides.entries())
       createTubeViewer().render({ model: side, el: places[k], signal: life.signal, orbit });

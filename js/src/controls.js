@@ -1,6 +1,6 @@
 // The compact bar beneath the pictures, and what stands above and below it: the class, the legend, what one has to know.
 import { cssGradient, rampsOf } from "./colours.js";
-import { h } from "./dom.js";
+import { h, on } from "./dom.js";
 import { createDrawer } from "./drawer.js";
 import { createNetwork } from "./network.js";
 import { plainTargets, SPEEDS } from "./position.js";
@@ -28,7 +28,7 @@ function icon(path) {
 /** Play, where it is, how fast. @param {Content} content @param {Hands} hands @param {AbortSignal} signal */
 export function createPlayBar(content, hands, signal) {
   const play = h("button", { type: "button", "data-name": "play", class: "ne-play" });
-  play.addEventListener("click", hands.play, { signal });
+  on(play, "click", hands.play, signal);
   play.disabled = content.size[0] < 2;
   const words = h("span", { class: "ne-value" });
   const speeds = SPEEDS.map((speed) => /** @type {[string, string]} */ ([String(speed), `${speed}×`]));
@@ -122,7 +122,7 @@ function createCaveats({ caveats, layers }) {
       const texts = [...layer.caveats, layer.unaccounted[target], against === null ? "" : layer.unaccounted[against]];
       const said = texts.filter(Boolean).map((text) => h("li", {}, h("b", {}, layer.name), `: ${text}`));
       if (scale === "frame")
-        said.push(h("li", {}, "Every frame is on its own scale: colours of two frames do not compare."));
+        said.push(h("li", {}, "Every frame is on its own scale: colours of two frames cannot be compared."));
       const key = JSON.stringify(said.map((item) => item.textContent));
       if (key === shown) return;
       shown = key;
@@ -132,12 +132,12 @@ function createCaveats({ caveats, layers }) {
   };
 }
 
-/** @param {string} label @param {HTMLElement} control @param {HTMLElement} output @param {string} name */
-const row = (label, control, output, name) =>
+/** @param {string} label @param {HTMLElement} control @param {HTMLElement} output @param {string} name @param {string} [note] */
+const row = (label, control, output, name, note = "") =>
   h(
     "div",
     { class: `ne-row ne-row-${name}` },
-    h("span", { class: "ne-label", "aria-hidden": "true" }, label),
+    h("span", { class: "ne-label", "aria-hidden": "true" }, label, h("small", {}, note)),
     control,
     output,
   );
@@ -165,7 +165,7 @@ export function createControls(content, hands, signal) {
     rows: h(
       "div",
       { class: "ne-controls" },
-      row("layer", network.element, layerValue, "layer"),
+      row("layer", network.element, layerValue, "layer", "taller: finer"),
       row("threshold", threshold.input, thresholdValue, "threshold"),
       legend.element,
       drawer.element,

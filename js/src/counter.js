@@ -1,5 +1,6 @@
 // Counting what a threshold keeps. A map is gone through once, a few frames at a time while the hand rests; then every
 // threshold is at hand.
+import { whenOver } from "./dom.js";
 import { startSummary } from "./evidence.js";
 import { createRecent } from "./recent.js";
 import { plan } from "./stretch.js";
@@ -24,7 +25,7 @@ export function createCounter(size, fields, counted, signal) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let underway = "";
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  whenOver(signal, () => clearTimeout(timer));
 
   /** @param {Position} at @param {string} key */
   const begin = (at, key) => {

@@ -6,11 +6,13 @@
 const DIGITS = 6; // more behind the point than these, and a number is written with its power of ten
 const LARGE = 1e6;
 
-/** Yes and no, as 1 and 0: it goes in steps, and is never between the two. @param {CourseState} course */
-export const isBinary = ({ values }) =>
-  values.every((value) => value === 0 || value === 1) && values.some((value) => value !== values[0]);
+/** Yes and no, as 1 and 0, never between the two; what has a value that does nothing is an amount. @param {CourseState} course */
+export const isBinary = ({ values, neutral }) =>
+  neutral === null &&
+  values.every((value) => value === 0 || value === 1) &&
+  values.some((value) => value !== values[0]);
 
-/** The smallest and the largest of its values. @param {CourseState} course @returns {[number, number]} */
+/** The smallest and the largest of its values. @param {Pick<CourseState, "values">} course @returns {[number, number]} */
 export const extremes = ({ values }) =>
   values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [values[0], values[0]]);
 
@@ -30,17 +32,34 @@ export function valueAt(course, frame) {
 }
 
 /**
- * Its line on its own scale, which reaches from its lowest to its highest value and to the neutral one.
+ * The ends of its own scale, which reaches from its lowest to its highest value and to the neutral one.
+ * @param {CourseState} course
+ */
+export const scaleOf = ({ values, neutral }) => extremes({ values: neutral === null ? values : [...values, neutral] });
+
+/**
+ * How high a value lies on its scale, 0..1.
+ * @param {CourseState} course
+ * @returns {(value: number) => number}
+ */
+export function heightOf(course) {
+  const [low, high] = scaleOf(course);
+  return (value) => (isSame(low, high) ? 0.5 : (value - low) / (high - low)); // a flat line has no scale
+}
+
+/** But for rounding. @param {number} one @param {number} other */
+const isSame = (one, other) => Math.abs(one - other) <= 1e-6 * Math.max(Math.abs(one), Math.abs(other));
+
+/**
+ * Its line, which goes in steps where it is yes or no.
  * @param {CourseState} course
  * @param {number} frames
- * @returns {{points: [number, number][], neutral: number | null}} points: share of the timeline's width, where a frame
- *   lies in the middle of its stretch, and of its height from below; the height of the neutral value
+ * @returns {[number, number][]} share of the timeline's width, where a frame lies in the middle of its stretch, and of
+ *   its height from below
  */
 export function lineOf(course, frames) {
-  const { values, rows, neutral } = course;
-  const scale = neutral === null ? extremes(course) : extremes({ ...course, values: [...values, neutral] });
-  const high = (/** @type {number} */ value) =>
-    scale[1] > scale[0] ? (value - scale[0]) / (scale[1] - scale[0]) : 0.5; // a flat line has no scale
+  const { values, rows } = course;
+  const high = heightOf(course);
   const across = rows.map((row) => (row + 0.5) / frames);
   const last = values.length - 1;
   const steps = isBinary(course);
@@ -54,7 +73,7 @@ export function lineOf(course, frames) {
     }
   }
   points.push([Math.max(1, across[last]), high(values[last])]);
-  return { points, neutral: neutral === null ? null : high(neutral) };
+  return points;
 }
 
 /**
@@ -66,10 +85,10 @@ export function writerOf(course) {
   const [low, high] = extremes(course);
   const largest = Math.max(Math.abs(low), Math.abs(high));
   const span = high - low;
-  const flat = span <= 1e-6 * largest;
+  const flat = isSame(low, high);
   const digits = flat ? 0 : Math.max(Math.ceil(1.5 - Math.log10(span)), 0);
   return (value) => {
-    if (isBinary(course)) return String(value);
+    if (isBinary(course)) return `${value} (${value ? "yes" : "no"})`;
     if (flat) return signed(String(Number(value.toPrecision(3))));
     if (digits > DIGITS || largest >= LARGE) return signed(value.toExponential(2));
     return signed(value.toFixed(digits));
@@ -79,14 +98,33 @@ export function writerOf(course) {
 /** With a true minus, and none before a zero. @param {string} text */
 const signed = (text) => (Number(text) === 0 ? text.replace("-", "") : text.replaceAll("-", "−"));
 
-/** "layer2.1 (SRTG): each frame is multiplied by" @param {CourseState} course */
-export const courseName = ({ name, kind, what }) => `${name ? `${name} (${kind})` : kind}: ${what}`;
+/** Which part tells it: "layer2.1 (SRTG)" @param {CourseState} course */
+const whereOf = ({ name, kind }) => (name ? `${name} (${kind})` : kind);
+
+/** What it is before whose: a narrow menu cuts the end. "factor on each frame · layer2.1 (SRTG)" @param {CourseState} course */
+export const courseName = (course) => `${course.what} · ${whereOf(course)}`;
+
+/** "told by layer2.1 (SRTG), whichever layer is shown" @param {CourseState} course */
+export const courseTeller = (course) =>
+  `told by ${course.name ? whereOf(course) : `the network (${course.kind})`}, whichever layer is shown`;
 
 /** "frame 7: 0.83" @param {CourseState} course @param {number} frame */
 export const courseAt = (course, frame) => `frame ${frame + 1}: ${writerOf(course)(valueAt(course, frame))}`;
 
-/** "each frame is multiplied by: 0.71 to 1.12" @param {CourseState} course */
+/** "factor on each frame: 0.71 to 1.12" @param {CourseState} course */
 export function courseRange(course) {
+  const { what } = course;
+  if (isBinary(course)) return `${what}; filled: 1 (yes)`;
   const [low, high] = extremes(course).map(writerOf(course));
-  return `${course.what}: ${low === high ? `${low} throughout` : `${low} ${isBinary(course) ? "or" : "to"} ${high}`}`;
+  if (low !== high) return `${what}: ${low} to ${high}`;
+  return `${what}: ${low} throughout${isNeutral(course) ? ": nothing is done" : ""}`;
 }
+
+/** Whether it lies on its neutral value all along. @param {CourseState} course */
+const isNeutral = (course) => course.neutral !== null && isSame(...scaleOf(course));
+
+/** What the dashes mean, where there are any: "dashed: 1, nothing is done" @param {CourseState} course */
+export const courseDashes = (course) =>
+  course.neutral === null || isNeutral(course)
+    ? ""
+    : `dashed: ${Number(course.neutral.toPrecision(6))}, nothing is done`;

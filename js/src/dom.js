@@ -27,13 +27,36 @@ export function followScheme(root, place) {
 }
 
 /**
+ * Listen to an element until the signal aborts.
+ * @template {keyof HTMLElementEventMap} K
+ * @param {HTMLElement} target
+ * @param {K} type
+ * @param {(event: HTMLElementEventMap[K]) => void} listener
+ * @param {AbortSignal} signal
+ */
+export const on = (target, type, listener, signal) => target.addEventListener(type, listener, { signal });
+
+/** @param {AbortSignal} signal @param {() => void} end */
+export const whenOver = (signal, end) => signal.addEventListener("abort", end, { once: true });
+
+/** What a canvas is drawn with. @param {HTMLCanvasElement} canvas @param {CanvasRenderingContext2DSettings} [how] */
+export function contextOf(canvas, how) {
+  const context = canvas.getContext("2d", how);
+  if (!context) throw new Error("this browser cannot draw on a canvas");
+  return context;
+}
+
+/** Canvas pixels for each CSS pixel: more than two are not seen. */
+export const pixelRatio = () => Math.min(globalThis.devicePixelRatio || 1, 2);
+
+/**
  * Run `draw` once before the next repaint, however often it is asked for.
  * @param {() => void} draw
  * @param {AbortSignal} signal
  */
 export function createScheduler(draw, signal) {
   let request = 0;
-  signal.addEventListener("abort", () => cancelAnimationFrame(request), { once: true });
+  whenOver(signal, () => cancelAnimationFrame(request));
   return () => {
     if (request || signal.aborted) return;
     request = requestAnimationFrame(() => {
@@ -52,7 +75,7 @@ export function createScheduler(draw, signal) {
  */
 export function listen(model, event, listener, signal) {
   model.on(event, listener);
-  signal.addEventListener("abort", () => model.off(event, listener), { once: true });
+  whenOver(signal, () => model.off(event, listener));
 }
 
 /**
@@ -65,5 +88,5 @@ export function onResize(element, resized, signal) {
   if (typeof ResizeObserver === "undefined") return;
   const sizes = new ResizeObserver(resized);
   sizes.observe(element);
-  signal.addEventListener("abort", () => sizes.disconnect(), { once: true });
+  whenOver(signal, () => sizes.disconnect());
 }

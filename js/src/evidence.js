@@ -157,15 +157,18 @@ export function curves({ peaks, moments, others }, threshold) {
   return { own: { all: own(0), kept: own(threshold) }, other: { all: other(0), kept: other(threshold) } };
 }
 
-/** The shortest run of frames that holds most of the weight, the first of several. @param {number[]} weight @returns {[number, number]} */
+/** The shortest run of frames that holds most of the weight; of several the one that holds most, the first of equals. @param {number[]} weight @returns {[number, number]} */
 function coreOf(weight) {
-  const wanted = CORE * weight.reduce((sum, part) => sum + part, 0) * (1 - 1e-9);
+  const total = weight.reduce((sum, part) => sum + part, 0);
   let best = /** @type {[number, number]} */ ([0, weight.length - 1]);
+  let most = Number.POSITIVE_INFINITY; // a run as long as the best so far has to hold more, by more than float32 rounds
   for (let first = 0; first < weight.length; first++) {
     let sum = 0;
-    for (let last = first; last < weight.length && last - first < best[1] - best[0]; last++) {
+    for (let last = first; last < weight.length && last - first <= best[1] - best[0]; last++) {
       sum += weight[last];
-      if (sum >= wanted) best = [first, last];
+      const shorter = last - first < best[1] - best[0];
+      if (sum < CORE * total * (1 - 1e-9) || !(shorter || sum > most + 1e-6 * total)) continue;
+      [best, most] = [[first, last], sum];
     }
   }
   return best;

@@ -1,5 +1,5 @@
 // The frame, and over it what the layer found there.
-import { h } from "./dom.js";
+import { contextOf, h } from "./dom.js";
 import { createOverlay } from "./overlay.js";
 import { StateError } from "./state.js";
 import { quantityOf } from "./words.js";
@@ -42,8 +42,7 @@ export function createFrameView(canvas, { size }, bitmaps) {
   const overlay = createOverlay(size, Math.max(1, Math.round(SIDE / Math.max(size[1], size[2]))));
   canvas.width = overlay.width;
   canvas.height = overlay.height;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (!context) throw new Error("this browser cannot draw on a canvas");
+  const context = contextOf(canvas, { willReadFrequently: true });
   return {
     /** @param {import("./position.js").Position} at @param {import("./field.js").Field} field */
     draw(at, field) {

@@ -1,4 +1,5 @@
 // Keys, while the focus is anywhere in the view: space plays, arrows step through frames and layers.
+import { on } from "./dom.js";
 import { CHOICES, SPEEDS } from "./position.js";
 
 /** @typedef {import("./position.js").Position} Position */
@@ -69,7 +70,8 @@ export function addKeyboard(root, position, content, { move, done, play }, signa
     if (moved) done();
     moved = false;
   };
-  root.addEventListener(
+  on(
+    root,
     "keydown",
     (event) => {
       // Chords belong to the notebook and the browser; so do Tab and Escape.
@@ -90,8 +92,8 @@ export function addKeyboard(root, position, content, { move, done, play }, signa
       moved = true;
       move(...action);
     },
-    { signal },
+    signal,
   );
-  root.addEventListener("keyup", end, { signal });
-  root.addEventListener("focusout", end, { signal });
+  on(root, "keyup", end, signal);
+  on(root, "focusout", end, signal);
 }

@@ -1,5 +1,5 @@
 // The life of a view: it is drawn, drawn anew when Python replaces what it shows, and gone without a trace.
-import { followScheme, h, listen } from "./dom.js";
+import { followScheme, h, listen, whenOver } from "./dom.js";
 import { StateError } from "./state.js";
 
 /**
@@ -23,7 +23,7 @@ export function live({ model, el, signal }, { kind, name, content, mount }) {
     const title = model.get("title");
     const label = title && typeof title === "string" ? `${name}: ${title}` : name;
     const root = h("div", { class: kind, role: "group", tabindex: -1, "aria-label": label });
-    scene.signal.addEventListener("abort", () => root.remove(), { once: true });
+    whenOver(scene.signal, () => root.remove());
     el.append(root);
     followScheme(root, el);
     try {
@@ -43,7 +43,7 @@ export function live({ model, el, signal }, { kind, name, content, mount }) {
     });
   };
   for (const part of content) listen(/** @type {any} */ (model), `change:${part}`, replaced, life.signal);
-  life.signal.addEventListener("abort", () => scene.abort(), { once: true });
+  whenOver(life.signal, () => scene.abort());
   const end = () => life.abort();
   if (signal?.aborted) return end;
   signal?.addEventListener("abort", end, { once: true, signal: life.signal });
@@ -52,8 +52,8 @@ export function live({ model, el, signal }, { kind, name, content, mount }) {
 }
 
 const DAMAGED =
-  "What is to be seen here came damaged or incomplete. In a notebook, run this cell again; of a saved page, ask for a new copy.";
-const UNABLE = "This browser could not draw what is to be seen here. Reload the page, or open it in another browser.";
+  "The data of this view is damaged or incomplete. In a notebook, run the cell again; of a saved page, ask for a new copy.";
+const UNABLE = "This browser could not draw this view. Reload the page, or open it in another browser.";
 
 /** Say what is wrong where the view would be, and what to do; why, to whom it helps. @param {HTMLElement} root @param {unknown} error */
 export function showError(root, error) {

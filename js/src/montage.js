@@ -1,5 +1,5 @@
 // All frames at once, each with its evidence: for print, and for those who do not like 3D.
-import { h } from "./dom.js";
+import { contextOf, h, on, pixelRatio } from "./dom.js";
 import { createOverlay } from "./overlay.js";
 import { quantityOf } from "./words.js";
 
@@ -44,7 +44,8 @@ export function createMontage({ size, layers }, bitmaps, pick, signal) {
   /** @type {ReturnType<typeof createOverlay> | undefined} */
   let overlay;
   let drawnAt = "";
-  canvas.addEventListener(
+  on(
+    canvas,
     "click",
     (event) => {
       const { columns, across, down } = layOut(size, canvas.clientWidth);
@@ -52,14 +53,14 @@ export function createMontage({ size, layers }, bitmaps, pick, signal) {
       const frame = row * columns + column;
       if (column < columns && frame < size[0]) pick(frame);
     },
-    { signal },
+    signal,
   );
   return {
     stage,
     /** @param {import("./position.js").Position} at @param {import("./field.js").Field} field */
     draw(at, field) {
       const width = canvas.parentElement?.clientWidth || 480;
-      const ratio = Math.min(globalThis.devicePixelRatio || 1, 2);
+      const ratio = pixelRatio();
       const { columns, across, down, height } = layOut(size, width);
       if (drawnAt !== `${width} ${ratio}`) {
         overlay = createOverlay(size, (across * ratio) / size[2]);
@@ -67,8 +68,8 @@ export function createMontage({ size, layers }, bitmaps, pick, signal) {
         canvas.style.height = `${height}px`;
       }
       drawnAt = `${width} ${ratio}`;
-      const context = canvas.getContext("2d");
-      if (!context || !overlay) throw new Error("this browser cannot draw on a canvas");
+      const context = contextOf(canvas);
+      if (!overlay) return;
       context.clearRect(0, 0, canvas.width, canvas.height);
       context.font = `600 ${11 * ratio}px system-ui, sans-serif`;
       for (const [f, bitmap] of bitmaps.entries()) {
@@ -76,8 +77,9 @@ export function createMontage({ size, layers }, bitmaps, pick, signal) {
         const [x, y, w, h] = place.map((part) => part * ratio);
         context.drawImage(bitmap, x, y, w, h);
         context.drawImage(overlay.picture(at, field, f), x, y, w, h);
-        drawNumber(context, String(f + 1), x, y, ratio);
-        if (f === at.frame) drawBorder(context, x, y, w, h, 2 * ratio);
+        const line = f === at.frame ? 2 * ratio : 0;
+        if (line) drawBorder(context, x, y, w, h, line);
+        drawNumber(context, String(f + 1), x + 2 * line, y + 2 * line, ratio);
       }
     },
   };
@@ -91,14 +93,14 @@ function drawNumber(context, text, x, y, ratio) {
   context.fillText(text, x + 3 * ratio, y + 11.5 * ratio);
 }
 
-/** @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {number} w @param {number} h @param {number} line */
+/** White in a dark casing: it is seen on a dark picture and on a white page. @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {number} w @param {number} h @param {number} line */
 function drawBorder(context, x, y, w, h, line) {
-  for (const [colour, inset] of /** @type {const} */ ([
-    ["#14171c", 1.5 * line],
-    ["#fff", 0.5 * line],
+  for (const [colour, width] of /** @type {const} */ ([
+    ["#14171c", 2 * line],
+    ["#fff", line],
   ])) {
     context.strokeStyle = colour;
-    context.lineWidth = line;
-    context.strokeRect(x + inset, y + inset, w - 2 * inset, h - 2 * inset);
+    context.lineWidth = width;
+    context.strokeRect(x + line, y + line, w - 2 * line, h - 2 * line);
   }
 }

@@ -1,8 +1,10 @@
 // The network from its input to its output, a column for each layer, to pick from: the finer its maps, the higher it is.
 // Parallel pathways lie one above the other.
-import { h } from "./dom.js";
+import { h, on } from "./dom.js";
 import { createStrip } from "./slider.js";
 import { layerWords } from "./words.js";
+
+const POOLING = "pooling input";
 
 /**
  * How high each layer's column stands and in which lane, in shares of the map of the network.
@@ -20,10 +22,13 @@ export function columnsOf(layers) {
 
 /** What the columns mean. @param {import("./state.js").Content} content */
 export function barsWords({ layers }) {
+  const pooling = layers.some(({ kind }) => kind === POOLING);
   const lanes = layers.some(({ pathway }) => pathway !== layers[0].pathway);
   return (
-    "From the network's input to its output; the higher a bar, the more cells its map has across the picture." +
-    (lanes ? " Parallel pathways lie one above the other." : "")
+    "From the network's input to its output. A bar's height is no importance: the taller, the finer the map across the " +
+    "picture. Cells: time × height × width." +
+    (pooling ? " Dark grey: where a pooling takes its input." : "") +
+    (lanes ? " Bars at two heights: parallel pathways, one above the other." : "")
   );
 }
 
@@ -40,13 +45,14 @@ export function createNetwork(content, hands, signal) {
   });
   const map = h("div", { class: "ne-network", "aria-hidden": "true" }, ...columns);
   const { element, input, show } = createStrip("layer", "layer", columns.length, hands, signal, map);
-  input.addEventListener(
+  on(
+    input,
     "pointermove",
     (event) => {
       const under = Math.floor((event.offsetX / input.clientWidth) * columns.length);
       input.title = `${layerWords(content, Math.min(Math.max(under, 0), columns.length - 1))}\n${barsWords(content)}`;
     },
-    { signal },
+    signal,
   );
   return {
     element,

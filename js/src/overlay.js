@@ -1,6 +1,6 @@
 // The evidence of a frame as a picture to lay over it.
 import { alphaAt, LEVELS, overlayTable, signsOf } from "./colours.js";
-import { h } from "./dom.js";
+import { contextOf, h } from "./dom.js";
 import { plan, slice } from "./stretch.js";
 
 /** @typedef {import("./position.js").Position} Position */
@@ -27,8 +27,7 @@ export function createPaint() {
 export function createOverlay(size, zoom) {
   const [height, width] = [size[1], size[2]].map((pixels) => Math.max(1, Math.round(pixels * zoom)));
   const canvas = h("canvas", { width, height });
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (!context) throw new Error("this browser cannot draw on a canvas");
+  const context = contextOf(canvas, { willReadFrequently: true });
   const image = context.createImageData(width, height);
   const stretched = new Float32Array(width * height);
   const paint = createPaint();

@@ -1,5 +1,6 @@
 // Running frames. Several views of one model may play at once: each waits a full beat after whoever moved last, so that
 // together they run no faster than one.
+import { whenOver } from "./dom.js";
 
 const BEAT = { least: 100, usual: 125, most: 500 }; // ms; short clips are slowed so that one can follow
 
@@ -25,7 +26,7 @@ export function createPlayer(position, content, go, signal) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const stop = () => clearTimeout(timer);
-  signal.addEventListener("abort", stop, { once: true });
+  whenOver(signal, stop);
   const beat = () => {
     // A hidden page stands still, so that nothing is sent for nobody; it looks again a beat later.
     if (document.hidden) wait();

@@ -2,7 +2,7 @@
 import { createCommits } from "./commit.js";
 import { createControls, createPlayBar } from "./controls.js";
 import { createCounter } from "./counter.js";
-import { createScheduler, h, listen, onResize } from "./dom.js";
+import { createScheduler, h, listen, onResize, whenOver } from "./dom.js";
 import { curves, kept } from "./evidence.js";
 import { createFields } from "./field.js";
 import { createFrameCanvas, createFrameView, decodeFrames } from "./frame_canvas.js";
@@ -133,7 +133,7 @@ export function mount(model, root, content, orbit, signal) {
         for (const bitmap of bitmaps) bitmap.close();
       };
       if (signal.aborted) return close();
-      signal.addEventListener("abort", close, { once: true });
+      whenOver(signal, close);
       const pick = (/** @type {number} */ frame) => {
         hands.move("frame", frame);
         hands.done();

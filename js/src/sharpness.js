@@ -1,5 +1,6 @@
 // How finely the tube is drawn. Software graphics get half the size while it moves and the full size at rest; a quick
 // card gets twice the pixels, for smooth borders, all the time.
+import { whenOver } from "./dom.js";
 
 const MOVING = 350; // ms: draws closer together than this are one movement
 const REST = 160; // ms without a draw after which it is drawn once more, at rest
@@ -19,7 +20,7 @@ export function createSharpness(invalidate, busy, signal) {
   let quick;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  whenOver(signal, () => clearTimeout(timer));
 
   const drawAtRest = () => {
     resting = true;

@@ -1,5 +1,5 @@
 // A slider whose gesture ends once: on release, or when a key held down comes up. Mouse, touch and keys are the browser's.
-import { h } from "./dom.js";
+import { h, on } from "./dom.js";
 
 /** @typedef {import("./position.js").Movable} Movable */
 
@@ -34,11 +34,11 @@ export function createSlider(name, label, { max, step }, hands, signal) {
     held = false;
     end();
   };
-  input.addEventListener("input", move, { signal });
-  input.addEventListener("keydown", () => (held = true), { signal });
-  input.addEventListener("change", () => held || end(), { signal });
-  input.addEventListener("keyup", released, { signal });
-  input.addEventListener("blur", released, { signal });
+  on(input, "input", move, signal);
+  on(input, "keydown", () => (held = true), signal);
+  on(input, "change", () => held || end(), signal);
+  on(input, "keyup", released, signal);
+  on(input, "blur", released, signal);
   return {
     input,
     /** @param {number} value @param {string} words */
@@ -87,13 +87,14 @@ export function createStrip(name, label, stops, hands, signal, ...pictures) {
 export function createMenu(name, label, options, hands, read, signal) {
   const select = h("select", { "data-name": name, "aria-label": label });
   for (const [value, words] of options) select.append(h("option", { value }, words));
-  select.addEventListener(
+  on(
+    select,
     "change",
     () => {
       hands.move(name, read(select.value));
       hands.done();
     },
-    { signal },
+    signal,
   );
   return {
     select,

@@ -56,10 +56,15 @@ export function need(condition, wanted, got) {
 /** How a value reads in an error: short. @param {unknown} value */
 export function shown(value) {
   if (value === undefined) return "nothing";
-  if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
+  const parts = [value].flat();
+  if (parts.length && parts.every(ArrayBuffer.isView))
+    return `${parts.map(({ byteLength }) => byteLength).join(" and ")} bytes`;
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
+
+/** How many came, where it is a list. @param {unknown} value */
+const countOf = (value) => (Array.isArray(value) ? value.length : value);
 
 /** @param {unknown} value @param {number} length @returns {value is number[]} */
 export const isNumbers = (value, length) =>
@@ -140,49 +145,44 @@ function readMaps(maps, targets) {
   need(
     Array.isArray(maps) && maps.length === targets.length,
     `\`maps\` must hold one buffer for each of the ${targets.length} targets`,
-    Array.isArray(maps) ? maps.length : maps,
+    countOf(maps),
   );
   return maps.map((map, index) => bytesOf(map, `maps[${index}]`));
 }
 
 /** @param {LayerState} layer @param {number} index @param {Uint8Array[]} maps */
 function checkLayer(layer, index, maps) {
-  need(typeof layer?.name === "string", `\`layers[${index}]\` must have a name`, layer);
-  const which = `layer '${layer.name}'`;
-  need(KINDS.includes(layer.kind), `${which}: kind must be one of ${KINDS.join(", ")}`, layer.kind);
+  const { name, kind, pathway, shape, scale, gap, caveats, unaccounted, quantity, bytes, offset } =
+    /** @type {LayerState} */ (layer ?? {});
+  need(typeof name === "string", `\`layers[${index}]\` must have a name`, layer);
+  const which = `layer '${name}'`;
+  need(KINDS.includes(kind), `${which}: kind must be one of ${KINDS.join(", ")}`, kind);
+  need(pathway === null || Number.isInteger(pathway), `${which}: pathway must be a whole number or null`, pathway);
+  need(isShape(shape), `${which}: shape must be three whole numbers above 0`, shape);
   need(
-    layer.pathway === null || Number.isInteger(layer.pathway),
-    `${which}: pathway must be a whole number or null`,
-    layer.pathway,
-  );
-  need(isShape(layer.shape), `${which}: shape must be three whole numbers above 0`, layer.shape);
-  need(
-    isNumbers(layer.scale, maps.length) && layer.scale.every((scale) => scale >= 0),
+    isNumbers(scale, maps.length) && scale.every((peak) => peak >= 0),
     `${which}: scale must hold one number, 0 or above, for each of ${maps.length} targets`,
-    layer.scale,
+    scale,
   );
   need(
-    Array.isArray(layer.gap) &&
-      layer.gap.length === maps.length &&
-      layer.gap.every((gap) => gap === null || Number.isFinite(gap)),
+    Array.isArray(gap) && gap.length === maps.length && gap.every((one) => one === null || Number.isFinite(one)),
     `${which}: gap must hold one number or null for each of ${maps.length} targets`,
-    layer.gap,
+    gap,
   );
-  need(isTexts(layer.caveats), `${which}: caveats must be a list of texts`, layer.caveats);
+  need(isTexts(caveats), `${which}: caveats must be a list of texts`, caveats);
   need(
-    isTexts(layer.unaccounted) && layer.unaccounted.length === maps.length,
+    isTexts(unaccounted) && unaccounted.length === maps.length,
     `${which}: unaccounted must hold one text for each of ${maps.length} targets`,
-    layer.unaccounted,
+    unaccounted,
   );
-  need(QUANTITIES.includes(layer.quantity), `${which}: quantity must be "evidence" or "activity"`, layer.quantity);
+  need(QUANTITIES.includes(quantity), `${which}: quantity must be "evidence" or "activity"`, quantity);
   checkGeometry(layer, which);
-  const { bytes } = layer;
   need(bytes === 1 || bytes === 2, `${which}: bytes of a value must be 1 or 2`, bytes);
-  const end = layer.offset + bytes * layer.shape[0] * layer.shape[1] * layer.shape[2];
+  const end = offset + bytes * shape[0] * shape[1] * shape[2];
   need(
-    Number.isInteger(layer.offset) && layer.offset >= 0 && maps.every((map) => end <= map.length),
-    `${which}: shape ${layer.shape.join("x")} at offset ${shown(layer.offset)} needs ${end} bytes of each map`,
-    maps.map((map) => map.length),
+    Number.isInteger(offset) && offset >= 0 && maps.every((map) => end <= map.length),
+    `${which}: shape ${shape.join("x")} at offset ${shown(offset)} needs ${end} bytes of each map`,
+    maps,
   );
 }
 
@@ -215,7 +215,7 @@ export function readFrames(model, length) {
   need(
     Array.isArray(frames) && frames.length === length,
     `\`frames\` must hold ${length} pictures, as \`size\` says`,
-    Array.isArray(frames) ? frames.length : frames,
+    countOf(frames),
   );
   return frames.map((frame, index) => bytesOf(frame, `frames[${index}]`));
 }

@@ -1,13 +1,14 @@
-// The clip in time: its frames small, and beneath them the evidence of each, for above the line and against below it, and
-// over it a course where one is chosen. The slider over them is the browser's own: mouse, touch and keys scrub.
+// The clip in time: its frames small, beneath them the evidence of each, for above the line and against below it, and
+// beneath that a course where one is chosen. The slider over them is the browser's own: mouse, touch and keys scrub.
 import { colourAt, cssColour, rampsOf } from "./colours.js";
-import { createCourseBar, drawCourse } from "./course_bar.js";
-import { h } from "./dom.js";
+import { createCourseBar, createLane, drawCourse } from "./course_bar.js";
+import { contextOf, h, pixelRatio } from "./dom.js";
 import { createStrip } from "./slider.js";
 import { frameWords, quantityOf } from "./words.js";
 
 const THUMBS = 34; // CSS pixels down; the canvas' height is the style sheet's
 const APART = 4; // between the frames and the curve
+const CURVES = 76; // where the evidence ends; a course's lane lies beneath
 
 /** @typedef {{all: number[], kept: number[]}} Curve evidence of each frame, all of it and what the threshold keeps */
 
@@ -18,17 +19,20 @@ const APART = 4; // between the frames and the curve
  */
 export function createTimeline(content, hands, signal) {
   const canvas = h("canvas", { "aria-hidden": "true" });
-  const strip = createStrip("frame", "frame", content.size[0], hands, signal, canvas);
+  const lane = createLane(content);
+  const strip = createStrip("frame", "frame", content.size[0], hands, signal, canvas, lane.element);
   // What the curve is called stands beneath it: over it the frame's marker would cross the words.
   const name = h("p", { class: "ne-timeline-name" }, `${quantityOf(content)} per frame · bright: above threshold`);
   const bar = createCourseBar(content, hands, signal);
-  const kind = content.courses.length ? "ne-timeline ne-timeline-high" : "ne-timeline";
+  const element = h("div", { class: "ne-timeline" }, strip.element, name);
   return {
-    element: h("div", { class: kind }, strip.element, name),
+    element,
     choice: bar.element,
     /** @param {import("./position.js").Position} at */
     show(at) {
       strip.show(at.frame, frameWords(content, at.frame));
+      element.classList.toggle("ne-timeline-high", at.course !== null);
+      lane.show(at);
       bar.show(at);
     },
     /**
@@ -37,16 +41,15 @@ export function createTimeline(content, hands, signal) {
      * @param {{colours: string, sign: string, course: number | null}} how
      */
     draw(bitmaps, evidence, how) {
-      const ratio = Math.min(globalThis.devicePixelRatio || 1, 2);
-      const [width, height] = [canvas.clientWidth || 300, canvas.clientHeight || 76];
+      const ratio = pixelRatio();
+      const [width, height] = [canvas.clientWidth || 300, canvas.clientHeight || CURVES];
       Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
-      const context = canvas.getContext("2d");
-      if (!context) return;
+      const context = contextOf(canvas);
       context.scale(ratio, ratio);
       drawThumbs(context, bitmaps, content.size, width);
-      const place = { top: THUMBS + APART, bottom: height - 2, width };
+      const place = { top: THUMBS + APART, bottom: CURVES - 2, width };
       if (evidence) drawCurves(context, evidence, rampsOf(how.colours, how.sign), place);
-      if (how.course !== null) drawCourse(context, content.courses[how.course], content.size[0], place);
+      if (how.course !== null) drawCourse(context, content.courses[how.course], content.size[0], width, CURVES);
     },
   };
 }

@@ -1,6 +1,6 @@
 // The tube's place in the page: its canvas and the life of the graphics context.
 import { basisOf, halfBox, scaleToFit } from "./camera.js";
-import { h, onResize } from "./dom.js";
+import { h, on, onResize, pixelRatio, whenOver } from "./dom.js";
 import { drawFlat, project } from "./flat_canvas.js";
 import { placeLabels } from "./labels.js";
 import { createSharpness } from "./sharpness.js";
@@ -116,7 +116,7 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
   const revive = () => {
     if (gl?.isContextLost()) start();
   };
-  stage.addEventListener("pointerdown", revive, { signal });
+  on(stage, "pointerdown", revive, signal);
 
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let leaving;
@@ -151,7 +151,7 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
     if (!canvas || gl?.isContextLost()) return;
     const width = stage.clientWidth || 480;
     const height = stage.clientHeight || 300;
-    const flatly = { ratio: Math.min(globalThis.devicePixelRatio || 1, 2), sharp: true };
+    const flatly = { ratio: pixelRatio(), sharp: true };
     const { ratio, sharp } = volume ? sharpness.next(width * height) : flatly;
     const [wide, tall] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
     if (canvas.width !== wide || canvas.height !== tall) Object.assign(canvas, { width: wide, height: tall });
@@ -183,5 +183,5 @@ function onSight(stage, signal, seen) {
     rootMargin: "200px",
   });
   sights.observe(stage);
-  signal.addEventListener("abort", () => sights.disconnect(), { once: true });
+  whenOver(signal, () => sights.disconnect());
 }

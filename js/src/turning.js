@@ -1,5 +1,5 @@
 // The hand that turns the tube: buttons, drag, wheel, keys. The camera is nobody's trait: none of it is ever sent.
-import { h } from "./dom.js";
+import { h, on } from "./dom.js";
 
 /** What stands beside the frame. @param {import("./slider.js").Hands} hands @param {AbortSignal} signal */
 export function modesFor(hands, signal) {
@@ -12,7 +12,7 @@ export function modesFor(hands, signal) {
       hands.move("mode", mode);
       hands.done();
     };
-    button.addEventListener("click", press, { signal });
+    on(button, "click", press, signal);
     return { mode, button };
   });
   return {
@@ -40,7 +40,7 @@ export function buttonsFor(orbit, signal) {
   const group = h("div", { class: "ne-views", role: "group", "aria-label": "Turn the tube" });
   for (const [name, title] of /** @type {[keyof typeof TITLES, string][]} */ (Object.entries(TITLES))) {
     const button = h("button", { type: "button", "data-name": name, title }, name);
-    button.addEventListener("click", () => orbit.look(name), { signal });
+    on(button, "click", () => orbit.look(name), signal);
     group.append(button);
   }
   return group;
@@ -53,23 +53,25 @@ export function buttonsFor(orbit, signal) {
  * @param {AbortSignal} signal
  */
 export function addGestures(canvas, orbit, signal) {
-  canvas.addEventListener(
+  on(
+    canvas,
     "pointerdown",
     (event) => {
       if (event.button !== 0) return;
       canvas.focus({ preventScroll: true });
       canvas.setPointerCapture?.(event.pointerId);
     },
-    { signal },
+    signal,
   );
-  canvas.addEventListener(
+  on(
+    canvas,
     "pointermove",
     (event) => {
       if (event.buttons & 1) orbit.turn(event.movementX * 0.009, event.movementY * 0.009);
     },
-    { signal },
+    signal,
   );
-  canvas.addEventListener("dblclick", () => orbit.look("reset"), { signal });
+  on(canvas, "dblclick", () => orbit.look("reset"), signal);
   canvas.addEventListener(
     "wheel",
     (event) => {
@@ -79,7 +81,8 @@ export function addGestures(canvas, orbit, signal) {
     },
     { signal, passive: false },
   );
-  canvas.addEventListener(
+  on(
+    canvas,
     "keydown",
     (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -91,6 +94,6 @@ export function addGestures(canvas, orbit, signal) {
       else return;
       event.preventDefault();
     },
-    { signal },
+    signal,
   );
 }

@@ -31,10 +31,10 @@ export function frameWords({ size, times }, frame) {
 /** What a layer's values are, in a word. @param {Pick<Content, "layers">} content @param {number} [layer] */
 export const quantityOf = ({ layers }, layer = 0) => layers[layer].quantity ?? "evidence";
 
-/** "layer3.1 · block · 2×7×7" @param {Content} content @param {number} layer */
+/** "layer3.1 · block · 2×7×7 cells" @param {Content} content @param {number} layer */
 export function layerWords({ layers }, layer) {
   const { name, kind, pathway, shape } = layers[layer];
-  const parts = [name, ...(kind === "named" ? [] : [kind]), shape.join("×")];
+  const parts = [name, ...(kind === "named" ? [] : [kind]), `${shape.join("×")} cells`];
   if (pathway !== null && layers.some((other) => other.pathway !== pathway)) parts.push(`pathway ${pathway}`);
   return parts.join(" · ");
 }

@@ -194,7 +194,17 @@ test("each side has its own courses and its own choice among them, linked or not
   expect([...traits("a_course", "b_course"), model.saved]).toEqual([null, 0, 2]);
   await vi.waitFor(() => expect(roots().map((root) => root.dataset.course)).toEqual(["null", "0"]));
   slide(0, "frame", 2);
-  expect(roots()[1].querySelector(".ne-course b").textContent).toBe("frame 3: 1");
+  expect(roots()[1].querySelector(".ne-course b").textContent).toBe("frame 3: 1 (yes)");
+});
+
+test("what cannot be compared is said: colours, and the lanes where both sides draw one", async () => {
+  await render({ a_courses: COURSES, a_course: 0, b_courses: COURSES, b_course: null });
+  const note = () => el.querySelector(".ne-compare-head > span").textContent;
+  expect(note()).toBe("Each side is on its own scale: colours cannot be compared.");
+  model.set("b_course", 1);
+  expect(note()).toBe("Each side is on its own scale: colours and lines beneath the evidence cannot be compared.");
+  model.set("a_courses", []);
+  expect(note()).toBe("Each side is on its own scale: colours cannot be compared.");
 });
 
 describe("keys", () => {

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { curves, kept, summarise } from "../src/evidence.js";
 import { plan, slice } from "../src/stretch.js";
 import { even } from "./helpers.js";
@@ -92,4 +92,22 @@ test("a map without positive evidence keeps nothing, even at 0", () => {
     against: 1,
   });
   expect(kept(summarise(flat, field([0, 0])), 0).against).toBe(0);
+});
+
+describe("of the shortest runs that hold most of the evidence", () => {
+  /** The core of a clip whose frames hold these weights. @param {number[]} weights */
+  const coreOf = (weights) => {
+    const shape = [weights.length, 1, 1];
+    return kept(summarise(plan(shape, shape, even(shape, shape)), field(weights)), 0).core;
+  };
+
+  test.each([
+    ["holds most", [1, 2, 4, 4, 4, 4], [2, 5]],
+    ["is the first of equals", [1, 1, 1, 1], [0, 2]],
+    ["is the first, where only rounding tells them apart", [3, 5, 3 + 1e-6, 0], [0, 1]],
+    ["is alone", [9, 1, 1, 1], [0, 0]],
+  ])("the one is named that %s", (_, weights, core) => {
+    const largest = Math.max(...weights);
+    expect(coreOf(weights.map((weight) => weight / largest))).toEqual(core);
+  });
 });

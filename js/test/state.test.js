@@ -43,7 +43,7 @@ const WRONG = [
   [
     "short maps",
     { maps: [viewOf(new Uint8Array(12)), viewOf(new Uint8Array(13))] },
-    "layer 'last': shape 1x1x1 at offset 12 needs 14 bytes of each map, got [12,13]",
+    "layer 'last': shape 1x1x1 at offset 12 needs 14 bytes of each map, got 12 and 13 bytes",
   ],
   ["no layers", { layers: [] }, "`layers` must list at least one layer, got []"],
   ["layer without a name", { layers: [{}] }, "`layers[0]` must have a name, got {}"],

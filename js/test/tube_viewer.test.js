@@ -92,7 +92,7 @@ describe("drawing", () => {
   test("says where it is in words", async () => {
     await render();
     expect(row("frame")).toBe("frame 2 of 4 · 0.10\u00a0s");
-    expect(row("layer")).toBe("1 of 2: stem · block · 2×2×3");
+    expect(row("layer")).toBe("1 of 2: stem · block · 2×2×3 cells");
     expect(row("threshold")).toBe("40\u00a0% of the strongest");
     await vi.waitFor(() =>
       expect(sentence()).toMatch(
@@ -127,7 +127,7 @@ describe("drawing", () => {
     await render({ size: [3, 4, 6], times: [] });
     const alert = el.querySelector("[role=alert]");
     const [plain, why] = [...alert.children].map((line) => line.textContent);
-    expect(plain).toMatch(/^What is to be seen here came damaged or incomplete\. In a notebook, run this cell again;/);
+    expect(plain).toMatch(/^The data of this view is damaged or incomplete\. In a notebook, run the cell again;/);
     expect(why).toBe("This view cannot be drawn: `frames` must hold 3 pictures, as `size` says, got 4.");
     model.set("size", [4, 4, 6]);
     await vi.waitFor(() => expect(root().dataset.ready).toBe("true"));
@@ -144,7 +144,7 @@ describe("drawing", () => {
     frames[2] = new DataView(new ArrayBuffer(2));
     await render({ frames });
     expect(el.querySelector("[role=alert]").textContent).toMatch(
-      /^What is to be seen here came damaged .*`frames\[2\]` could not be read as a JPEG picture\.$/,
+      /^The data of this view is damaged .*`frames\[2\]` could not be read as a JPEG picture\.$/,
     );
     expect(closed).toBe(3);
   });
@@ -395,6 +395,26 @@ describe("what is chosen", () => {
     expect(el.querySelector("canvas.ne-tube")).not.toBeNull();
   });
 
+  test("of all frames the shown one has a white frame in a dark casing, its number within", async () => {
+    const [frames, numbers] = [[], []];
+    const context = context2d(drawn);
+    vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((kind) => {
+      if (kind !== "2d") return null;
+      context.strokeRect = (...place) => frames.push([context.strokeStyle, context.lineWidth, ...place]);
+      context.fillText = (text, x, y) => numbers.push([text, x, y]);
+      return context;
+    });
+    await render({ mode: "montage", frame: 0 });
+    await painted("mode", "montage");
+    const [[dark, wide, x, y], [white, line, ...inner]] = frames;
+    expect([dark, white, inner.slice(0, 2)]).toEqual(["#14171c", "#fff", [x, y]]);
+    expect([x - wide / 2, y - wide / 2]).toEqual([0, 0]); // on the tile, not beyond it
+    expect(x - line / 2).toBeGreaterThan(0); // dark outside of the white
+    const first = numbers.find(([text]) => text === "1");
+    expect(first[1]).toBeGreaterThan(x + line / 2);
+    expect(first[2] - 11).toBeGreaterThan(y + line / 2);
+  });
+
   test("what a layer leaves out is told for the class shown", async () => {
     const { layers } = smallState();
     await render({ layers: [{ ...layers[0], unaccounted: ["One is missing.", ""] }, layers[1]] });
@@ -410,7 +430,7 @@ describe("what is chosen", () => {
     expect(el.querySelector("[aria-live]").textContent).toBe("");
     fire(find("frame"), "change");
     expect(el.querySelector("[aria-live]").textContent).toMatch(
-      /^frame 4 of 4 · 0\.30\ss, layer stem · block · 2×2×3, threshold 40\s%\. 'wave' 93\s%, ahead of .* of the clip, /,
+      /^frame 4 of 4 · 0\.30\ss, layer stem · block · 2×2×3 cells, threshold 40\s%\. 'wave' 93\s%, ahead of .* of the clip, /,
     );
   });
 });
@@ -425,37 +445,80 @@ describe("a course on the timeline", () => {
   test("is chosen in a menu, one commit; its value follows the frame, its scale is told", async () => {
     await render({ courses: COURSES, course: 0 });
     expect([...find("course").options].map((option) => option.textContent)).toEqual([
-      "nothing else",
-      "layer2 (SRTG): each frame is multiplied by",
-      "<b>Net</b>: frames kept",
+      "nothing",
+      "each frame is multiplied by · layer2 (SRTG)",
+      "frames kept · <b>Net</b>",
     ]);
     const legend = el.querySelector(".ne-course-legend");
-    expect(legend.textContent).toBe("each frame is multiplied by: 0.50 to 1.25frame 2: 0.691: nothing is done");
+    const shown = () => [...legend.children].filter((part) => !part.hidden).map((part) => part.textContent);
+    expect(shown()).toEqual([
+      "each frame is multiplied by: 0.50 to 1.25",
+      "frame 2: 0.69",
+      "dashed: 1, nothing is done",
+      "told by layer2 (SRTG), whichever layer is shown",
+    ]);
     slide("frame", 2, 3);
     expect([words(), model.saved]).toEqual(["frame 4: 1.25", 0]);
     fire(find("frame"), "change");
     expect(el.querySelector("[aria-live]").textContent).toContain(
-      ", layer2 (SRTG): each frame is multiplied by, frame 4: 1.25. 'wave'",
+      ", each frame is multiplied by · layer2 (SRTG), frame 4: 1.25. 'wave'",
     );
     choose("1");
-    expect([model.get("course"), model.saved, words()]).toEqual([1, 2, "frame 4: 0"]);
-    expect(legend.lastChild.hidden).toBe(true); // no neutral value
+    expect([model.get("course"), model.saved, words()]).toEqual([1, 2, "frame 4: 0 (no)"]);
+    expect(shown()[0]).toBe("frames kept; filled: 1 (yes)");
+    expect(shown()).toHaveLength(3); // no neutral value, no dashes
     await painted("course", 1);
     choose("null");
     expect([model.get("course"), model.saved, legend.hidden]).toEqual([null, 3, true]);
     await painted("course", null);
   });
 
-  test("is drawn as one line, and none where none is chosen; what Python chooses is drawn, not sent", async () => {
-    let strokes = 0;
+  test("is drawn as dashes and a line, or as blocks, or not; what Python chooses is drawn, not sent", async () => {
+    let [strokes, fills] = [0, 0];
     vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((kind) =>
-      kind === "2d" ? { ...context2d(drawn), stroke: () => strokes++ } : null,
+      kind === "2d" ? { ...context2d(drawn), stroke: () => strokes++, fill: () => fills++ } : null,
     );
     await render({ courses: COURSES });
+    await vi.waitFor(() => expect(fills).toBe(4)); // the evidence's areas
     expect([strokes, find("course").value]).toEqual([0, "null"]);
+    model.set("course", 0);
+    await painted("course", 0);
+    expect([strokes, fills]).toEqual([2, 8]);
     model.set("course", 1);
     await painted("course", 1);
-    expect([strokes, find("course").value, model.saved]).toEqual([2, "1", 0]); // casing and light
+    expect([strokes, fills, find("course").value, model.saved]).toEqual([2, 13, "1", 0]);
+  });
+
+  test("has a lane of its own, with the ends of its scale and a dot at the frame, which moves alone", async () => {
+    await render({ courses: [COURSES[0], COURSES[1], { ...COURSES[0], values: [1, 1] }], course: 0 });
+    const lane = el.querySelector(".ne-lane");
+    const numbers = () => [...lane.querySelectorAll("span")].map((number) => number.textContent);
+    const dot = () => [lane.querySelector("i").style.left, Number.parseFloat(lane.querySelector("i").style.bottom)];
+    const strips = () => drawn.filter((picture) => picture.bytes !== undefined).length;
+    expect([numbers(), dot()]).toEqual([
+      ["1.25", "0.50"],
+      ["37.5%", 6 + 28 / 4],
+    ]);
+    expect([...lane.querySelectorAll("span")].map((number) => number.hasAttribute("data-right"))).toEqual([
+      false,
+      true,
+    ]);
+    await vi.waitFor(() => expect(root().dataset.kept).toContain("evidence"));
+    const before = strips();
+    slide("frame", 3);
+    await painted("frame", 3);
+    expect([dot(), strips()]).toEqual([["87.5%", 34], before + 1]); // the frame itself, no timeline
+    choose("2");
+    expect([numbers(), dot()]).toEqual([
+      ["1", ""],
+      ["87.5%", 20],
+    ]);
+    expect(lane.querySelector("[data-right]")).toBeNull();
+    expect(el.querySelector(".ne-timeline-high")).not.toBeNull();
+    choose("1");
+    expect([lane.hidden, el.querySelector(".ne-timeline-high")]).toEqual([true, expect.anything()]); // blocks, no line
+    choose("null");
+    expect([lane.hidden, el.querySelector(".ne-timeline-high")]).toEqual([true, null]);
   });
 
   test("needs no place where a network has none, or the page is older than courses", async () => {
@@ -475,14 +538,20 @@ describe("a course on the timeline", () => {
 test("what the layers' bars mean is told in the drawer and over them", async () => {
   const { layers } = smallState();
   await render({ layers: layers.map((layer, pathway) => ({ ...layer, pathway })) });
-  const told = /the higher a bar, the more cells its map has across the picture\. Parallel pathways lie one above/;
+  const told = /A bar's height is no importance: the taller, the finer .* Bars at two heights: parallel pathways,/;
   expect(el.querySelector(".ne-drawer").textContent).toMatch(told);
   Object.defineProperty(find("layer"), "clientWidth", { value: 100 });
   find("layer").dispatchEvent(Object.defineProperty(new Event("pointermove"), "offsetX", { value: 10 }));
   expect(find("layer").title).toMatch(told);
   cleanup();
   await render();
-  expect(el.querySelector(".ne-drawer").textContent).not.toContain("Parallel");
+  const plain = el.querySelector(".ne-drawer").textContent;
+  expect(plain).toContain("Cells: time × height × width.");
+  expect(plain).not.toMatch(/two heights|Dark grey/);
+  expect(el.querySelector(".ne-row-layer .ne-label").textContent).toBe("layertaller: finer");
+  cleanup();
+  await render({ layers: layers.map((layer) => ({ ...layer, kind: "pooling input" })) });
+  expect(el.querySelector(".ne-drawer").textContent).toContain("Dark grey: where a pooling takes its input.");
 });
 
 describe("less motion", () => {

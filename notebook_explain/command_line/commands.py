@@ -226,12 +226,13 @@ def _about(tubes: Tubes, shown: ways_out.Shown, weights: str = "", every_layer: 
     """What an explanation says, as rows: a word for what it is, and its fields."""
     from notebook_explain.explanations import DEFAULT_THRESHOLD
     from notebook_explain.explanations.remarks import caveats
+    from notebook_explain.explanations.wording import fixed, seconds
 
     time, height, width = tubes.clip.size
     p, layer = tubes.provenance, tubes.layer(shown.get("layer"))
     threshold = shown.get("threshold", DEFAULT_THRESHOLD)
     targets = [shown["target"]] if "target" in shown else range(len(tubes.targets))
-    span = "" if tubes.clip.times is None else f", {tubes.clip.times[0]:.2f} to {tubes.clip.times[-1]:.2f} s"
+    span = "" if tubes.clip.times is None else f", {fixed(tubes.clip.times[0])} to {seconds(tubes.clip.times[-1])}"
     best = {target.head: target.top5 for target in tubes.targets}
     rows: list[Row] = [
         ("clip", tubes.clip.name, f"{time} frames of {height} x {width}{span}"),

@@ -16,6 +16,7 @@ from notebook_explain.explanations.entries import (
     cut,
     joined,
     maybe,
+    number,
     pack_clip,
     pack_courses,
     pack_told,
@@ -38,7 +39,10 @@ def pack(report: BlockReport) -> tuple[dict[str, Any], Arrays]:
     # Blocks mostly speak of the same classes: each list of labels is written once.
     lists = [*(one.labels for one in report.numbers), *(one.classes for one in report.tables)]
     places = {labels: at for at, labels in enumerate(dict.fromkeys(lists))}
-    numbers = [{**pack_told(one), "neutral": one.neutral, "labels": places[one.labels]} for one in report.numbers]
+    numbers = [
+        {**pack_told(one), "neutral": one.neutral, "bounds": one.bounds, "labels": places[one.labels]}
+        for one in report.numbers
+    ]
     if numbers:
         arrays["numbers"] = joined([one.values for one in report.numbers], "numbers")
     for at, table in enumerate(report.tables):
@@ -76,9 +80,19 @@ def _numbers(entries: list[Any], lists: list[Labels], arrays: Mapping[str, NDArr
     labels = [_labels(entry, lists) for entry in entries]
     values = cut(arrays["numbers"], [len(part) for part in labels], "its numbers")
     return tuple(
-        Numbers(*read_told(entry), part, mine, maybe(entry["neutral"]))
+        Numbers(*read_told(entry), part, mine, maybe(entry["neutral"]), _bounds(entry))
         for entry, part, mine in zip(entries, labels, values, strict=True)
     )
+
+
+def _bounds(entry: Any) -> tuple[float, float] | None:
+    """Files of before have none. Whether the values lie within them, `Numbers` asks itself."""
+    bounds = entry.get("bounds")
+    if bounds is None:
+        return None
+    if not isinstance(bounds, list) or len(bounds) != 2:
+        raise RefusedError(f"{str(bounds)[:40]!r} stands where two bounds should be")
+    return number(bounds[0]), number(bounds[1])
 
 
 def _table(entry: Any, at: int, lists: list[Labels], arrays: Mapping[str, NDArray[Any]]) -> ClassTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain.clip import Clip
-from notebook_explain.explanations.courses import Course, check_neutral
+from notebook_explain.explanations.courses import FAR, Course, check_neutral
 from notebook_explain.explanations.evidence import percent
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.remarks import LONGEST_NAME, shortened
 from notebook_explain.explanations.targets import TargetResult
 from notebook_explain.explanations.tubes import Tubes
+from notebook_explain.explanations.wording import counted, fixed
 
 ADDED = "the score with it, less the score without"
 MOST_NAMED = 4  # parts in one sentence
@@ -34,6 +36,8 @@ class Numbers:
         What the things are.
     values : float32 array (label,)
     neutral : float or None
+    bounds : (low, high) or None
+        Between which the values must lie, whatever the clip; ``None`` where there are no such ends, or not both.
     """
 
     name: str
@@ -42,14 +46,33 @@ class Numbers:
     labels: tuple[str, ...]
     values: NDArray[np.float32]
     neutral: float | None = None
+    bounds: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, np.float32)
         if values.shape != (len(self.labels),) or not len(values) or not np.isfinite(values).all():
             raise ValueError(f"values must be finite, one for each of {len(self.labels)} labels; got {values!r}")
         check_neutral(self.neutral)
+        if self.bounds is not None:
+            object.__setattr__(self, "bounds", _bounds(self.bounds, values))
         object.__setattr__(self, "labels", tuple(map(str, self.labels)))
         object.__setattr__(self, "values", values)
+
+
+def _digits(difference: float) -> int:
+    """After the point, so that two scores with such a difference do not read alike."""
+    return 2 if difference >= 0.01 or difference < 1e-6 else 1 - math.floor(math.log10(difference))
+
+
+def _bounds(bounds: tuple[float, float], values: NDArray[np.float32]) -> tuple[float, float]:
+    """Two finite numbers that hold all values between them, but for rounding; ValueError otherwise."""
+    low, high = map(float, bounds)
+    if not -FAR <= low < high <= FAR:
+        raise ValueError(f"bounds must be two finite numbers, the lower one first, or None; got {bounds!r}")
+    slack = 1e-6 * max(abs(low), abs(high))
+    if values.min() < low - slack or values.max() > high + slack:
+        raise ValueError(f"values must lie within their bounds, {low:g} to {high:g}; got {values!r}")
+    return low, high
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +128,9 @@ class BlockReport:
         told: tuple[Course | Numbers | ClassTable, ...] = (*self.courses, *self.numbers, *self.tables)
         kinds = ", ".join(dict.fromkeys(one.kind for one in told if one.kind))
         return (
-            f"BlockReport({self.target.name!r}; {kinds}{'; ' if kinds else ''}{len(self.courses)} courses, "
-            f"{len(self.numbers)} sets of numbers, {len(self.tables)} tables; {self.clip!r})"
+            f"BlockReport({self.target.name!r}; {kinds}{'; ' if kinds else ''}{counted(len(self.courses), 'course')}, "
+            f"{counted(len(self.numbers), 'set of numbers', 'sets of numbers')}, "
+            f"{counted(len(self.tables), 'table')}; {self.clip!r})"
         )
 
     @property
@@ -119,8 +143,9 @@ class BlockReport:
         return tubes.with_courses(self.courses, self.clip)
 
     def in_words(self) -> str:
-        """What was asked, and what the score loses without each part that can be taken out."""
+        """What was asked, and what the score would be without each part that can be taken out, if only that one were."""
         sure = "" if self.target.probability is None else f" {percent(self.target.probability)}"
+        score = "score (logit)" if self.target.against is None else "difference of logits"
         lost = [
             (float(value), shortened(label, LONGEST_NAME))
             for one in self.numbers
@@ -128,10 +153,19 @@ class BlockReport:
             for label, value in zip(one.labels, one.values, strict=True)
         ]
         strongest = sorted(range(len(lost)), key=lambda at: -abs(lost[at][0]))[:MOST_NAMED]
-        named = [f"{value:+.2f} by {label}" for value, label in (lost[at] for at in sorted(strongest))]
-        rest = [f"less by {len(lost) - len(named)} others"] if len(lost) > len(named) else []
-        score = f"'{self.target.name}'{sure}, score {self.target.logit:.2f}"
-        return f"{score}: {'; '.join([*named, *rest])}" if named else score
+        digits = _digits(max((abs(value) for value, _ in lost), default=0.0))
+        head = f"'{self.target.name}'{sure}, {score} {fixed(self.target.logit, digits)}"
+        named = [
+            (fixed(self.target.logit - value, digits), label) for value, label in (lost[at] for at in sorted(strongest))
+        ]
+        if len(lost) <= 1:
+            return "; ".join([head, *(f"without {label}, it would be {left}" for left, label in named)])
+        # Each alone: what two parts do together is not the sum of what they do.
+        alone = "; ".join(f"{left} without {label}" for left, label in named)
+        rest = (
+            f"; {counted(len(lost) - len(named), 'other part')} would change it less" if len(lost) > len(named) else ""
+        )
+        return f"{head}; with one part taken out at a time, it would be {alone}{rest}"
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything to one .npz file (arrays and text, no pickle); ``notebook_explain.load`` reads it back."""

@@ -94,7 +94,7 @@ def _core(weight: NDArray[np.float64]) -> tuple[int, int]:
         enough = np.flatnonzero(sums[first + 1 :] - sums[first] >= wanted)
         if len(enough):
             length = int(enough[0])
-            runs.append((length, -round(float((sums[first + length + 1] - sums[first]) / sums[-1]), 9), first))
+            runs.append((length, -round(float((sums[first + length + 1] - sums[first]) / sums[-1]), 6), first))
     length, _, first = min(runs)  # rounded, so that rounding does not decide here either
     return first, first + length
 

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from notebook_explain.explanations import ClassTable, Course, Numbers
+from notebook_explain.explanations.wording import counted
+from notebook_explain.figures.captions import plain
 from notebook_explain.figures.sheets import LINE, MARGIN, Part, Scale, Sheet, fitted, width_of
 
 One = TypeVar("One", Course, Numbers, ClassTable)
 LETTERS = 6.5  # points
 MOST_GROUPS = 12  # of courses, of numbers and of tables
 TITLE, ABOUT = 8.0, 7.0
+LEAST_ABOUT = 1.0  # inches: a name cut shorter tells nothing
 
 
 def grouped(said: Iterable[One]) -> list[list[One]]:
@@ -20,7 +23,8 @@ def grouped(said: Iterable[One]) -> list[list[One]]:
     for one in said:
         names = one.labels if isinstance(one, Numbers) else one.classes if isinstance(one, ClassTable) else ()
         neutral = None if isinstance(one, ClassTable) else one.neutral
-        found.setdefault((one.kind, one.what, neutral, names), []).append(one)
+        bounds = one.bounds if isinstance(one, Numbers) else None
+        found.setdefault((one.kind, one.what, neutral, bounds, names), []).append(one)
     return list(found.values())
 
 
@@ -28,7 +32,7 @@ def first_groups(said: Iterable[One]) -> tuple[list[list[One]], list[Part]]:
     """As many groups as a page has room for, and a line on the others, where there are any."""
     groups = grouped(said)
     rest = len(groups) - MOST_GROUPS
-    words = f"… and {rest} more kinds of values, by other blocks"
+    words = f"… and {counted(rest, 'more kind', 'more kinds')} of values, by other blocks"
     return groups[:MOST_GROUPS], [remark(words, MARGIN)] if rest > 0 else []
 
 
@@ -46,7 +50,7 @@ def heading(group: Sequence[One], right: float, scale: Scale | None = None) -> P
     """What these blocks say, which blocks they are, and the colours of their numbers."""
     first = group[0]
     blocks = f"{len(group)} blocks" if len(group) > 1 else ""
-    about = ", ".join(text for text in (first.kind, blocks) if text)
+    abouts = (", ".join(text for text in (first.kind, blocks) if text), first.kind or blocks)
 
     def draw(sheet: Sheet, top: float) -> None:
         end = right if scale is None else scale.draw(sheet, right, top + 0.03)
@@ -54,8 +58,9 @@ def heading(group: Sequence[One], right: float, scale: Scale | None = None) -> P
         what = fitted(first.what, room, TITLE, bold=True)
         sheet.say(MARGIN, top, what, TITLE, weight="bold")
         used = width_of(what, TITLE, bold=True) + 0.1
-        if about and room - used > 0.3:
-            sheet.say(MARGIN + used, top + 0.015, fitted(about, room - used, ABOUT), ABOUT, color="0.35")
+        fits = [about for about in abouts if width_of(plain(about), ABOUT) <= room - used]
+        about = fits[0] if fits else fitted(abouts[0], room - used, ABOUT) if room - used > LEAST_ABOUT else ""
+        sheet.say(MARGIN + used, top + 0.015, plain(about), ABOUT, color="0.35")
 
     return Part(LINE * TITLE / 72 + 0.1, draw)
 
@@ -63,3 +68,8 @@ def heading(group: Sequence[One], right: float, scale: Scale | None = None) -> P
 def remark(words: str, left: float) -> Part:
     """A line beneath a group: what was left out, how it is ordered."""
     return Part(0.15, lambda sheet, top: sheet.say(left, top + 0.02, words, LETTERS, color="0.3"))
+
+
+def less_said(count: int, values: str) -> str:
+    """That blocks were left out, and what they say."""
+    return f"… and {counted(count, 'more block that says', 'more blocks that say')} less: {values}"

@@ -10,12 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain.explanations import BlockReport, Numbers
-from notebook_explain.figures.block_groups import LETTERS, block_name, first_groups, heading, is_evidence, remark
+from notebook_explain.explanations.wording import counted, short
+from notebook_explain.figures.block_groups import (
+    LETTERS,
+    block_name,
+    first_groups,
+    heading,
+    is_evidence,
+    less_said,
+    remark,
+)
+from notebook_explain.figures.captions import plain
 from notebook_explain.figures.sheets import MARGIN, Part, Scale, Sheet, fitted, told, width_of
 
 NAMES = 2.6  # inches for names, at most
 BAR, WIDEST, GAP = 0.15, 3.0, 0.2  # inches: a bar's height, its room at most, and between two panels
 COLUMNS, MOST_PANELS = 4, 8  # beside each other, and in all
+HEAD, FOOT, PAD = (
+    0.17,
+    0.14,
+    0.04,
+)  # inches for names of columns and of sides, for bounds; room beside a line, as a share
 MANY, LARGEST, MOST_BLOCKS = 12, 10, 24  # labels from which on only some are shown; how many; rows of blocks at most
 
 
@@ -46,14 +61,15 @@ def _panels(group: Sequence[Numbers], report: BlockReport, wide: float) -> list[
     left = MARGIN + 0.15 + max(width_of(name, LETTERS, bold=True) for name in names)
     across = min(len(bars.columns), COLUMNS)
     room = min(WIDEST, (wide - MARGIN - left - GAP * (across - 1)) / across)
-    ends = [float(bars.values.min()), float(bars.values.max()), 0.0 if neutral is None else neutral]
-    span = (min(ends), max(ends) if max(ends) > min(ends) else min(ends) + 1)
+    span = _span(group[0], bars.values, scale)
+    sides = report.target.name if is_evidence(group[0]) else None
     texts = np.reshape(told(bars.values.ravel()), bars.values.shape)
     strong = [name == report.target.name for name in bars.rows]
 
     def line(first: int) -> Part:
         columns = range(first, min(first + COLUMNS, len(bars.columns)))
-        head = 0.17 if len(bars.columns) > 1 else 0.0
+        named = HEAD if len(bars.columns) > 1 else 0.0
+        head, foot = named + (0.0 if sides is None else HEAD), 0.0 if group[0].bounds is None else FOOT
 
         def draw(sheet: Sheet, top: float) -> None:
             for at, name in enumerate(names):
@@ -62,14 +78,31 @@ def _panels(group: Sequence[Numbers], report: BlockReport, wide: float) -> list[
                 sheet.say(left - 0.07, y, name, LETTERS, ha="right", va="center", weight=weight)
             for k, column in enumerate(columns):
                 x = left + k * (room + GAP)
-                if head:
+                if named:
                     sheet.say(x, top + 0.02, fitted(bars.columns[column], room, LETTERS), LETTERS, color="0.35")
-                _panel(sheet, (x, top + head, room), bars.values[:, column], list(texts[:, column]), scale, span)
+                drawn = bars.values[:, column]
+                wide = _panel(sheet, (x, top + head, room), drawn, list(texts[:, column]), scale, span)
+                if sides is not None:
+                    _name_sides(sheet, (x, top + named, wide), sides)
+                if foot:
+                    _name_ends(sheet, (x, top + head + BAR * len(names), wide), span)
 
-        return Part(head + BAR * len(names) + 0.04, draw)
+        return Part(head + BAR * len(names) + foot + 0.04, draw)
 
     lines = [line(first) for first in range(0, len(bars.columns), COLUMNS)]
     return [*lines, *([remark(bars.left_out, left)] if bars.left_out else [])]
+
+
+def _span(one: Numbers, values: NDArray[np.float64], scale: Scale) -> tuple[float, float]:
+    """What a panel reaches over: the bounds, where there are any; both sides alike, where they are for and against."""
+    if one.bounds is not None:
+        return one.bounds
+    if is_evidence(one):
+        return scale.low, scale.high
+    zero = one.neutral or 0.0
+    low, high = min(float(values.min()), zero), max(float(values.max()), zero)
+    pad = PAD * ((high - low) or 1.0)  # so that the line from which bars go is never the border
+    return low - pad * (low == zero), high + pad * (high == zero)
 
 
 def _panel(
@@ -79,21 +112,39 @@ def _panel(
     texts: list[str],
     scale: Scale,
     span: tuple[float, float],
-) -> None:
-    """Bars from doing nothing to the value; the values in a column at the right, where no bar reaches."""
+) -> float:
+    """Bars from doing nothing to the value; the values in a column at the right, where no bar reaches. Return its width."""
     x, top, room = place
     numbers = max(width_of(text, LETTERS) for text in texts) + 0.08
     wide = max(room - numbers, 0.2)
     axes: Any = sheet.axes(x, top, wide, BAR * len(values), xlim=span, ylim=(len(values), 0))
-    zero = 0.0 if scale.neutral is None else scale.neutral
+    zero = min(max(scale.neutral or 0.0, span[0]), span[1])
     middle = np.arange(len(values)) + 0.5
     inks = "0.55" if scale.neutral is None else scale.sides()
     colours = inks if isinstance(inks, str) else np.where((values < zero)[:, None], inks[0], inks[1])
     axes.barh(middle, values - zero, 0.7, zero, color=colours, linewidth=0)
-    axes.axvline(zero, color="0.4", linewidth=0.8)
+    axes.axvspan(*span, color="0.94", linewidth=0, zorder=0)  # how far a bar could go
+    axes.axvline(zero, color="0.2", linewidth=0.8, zorder=3, clip_on=False)
     axes.axis("off")
     for at, text in enumerate(texts):
         sheet.say(x + room, top + BAR * (at + 0.5), text, LETTERS, ha="right", va="center")
+    return wide
+
+
+def _name_sides(sheet: Sheet, place: tuple[float, float, float], target: str) -> None:
+    """Which side is for the class and which against it, with its name where there is room."""
+    x, top, wide = place
+    named = f" '{plain(target)}'"
+    name = named if width_of(f"← against{named}", LETTERS) < wide / 2 - 0.05 else ""
+    for at, align, text in ((x, "left", f"← against{name}"), (x + wide, "right", f"for{name} →")):
+        sheet.say(at, top + 0.02, fitted(text, wide / 2, LETTERS), LETTERS, ha=align, color="0.35")
+
+
+def _name_ends(sheet: Sheet, place: tuple[float, float, float], span: tuple[float, float]) -> None:
+    """The bounds, beneath the bars."""
+    x, top, wide = place
+    for at, align, end in zip((x, x + wide), ("left", "right"), span, strict=True):
+        sheet.say(at, top + 0.02, short(end), LETTERS, ha=align, color="0.35")
 
 
 def _by_block(group: Sequence[Numbers]) -> _Bars:
@@ -104,8 +155,8 @@ def _by_block(group: Sequence[Numbers]) -> _Bars:
     rest = np.delete(values, shown, axis=0)
     left_out = ""
     if len(rest):
-        low, high = told([rest.min(), rest.max()])
-        left_out = f"… and {len(rest)} more blocks that say less: from {low} to {high}"
+        scale = Scale.of(values, group[0].neutral)
+        left_out = less_said(len(rest), scale.reach(rest))
     labels = list(group[0].labels)
     columns = labels if len(labels) > 1 else [""]
     return _Bars([block_name(group[at]) for at in shown], columns, values[shown], left_out)
@@ -116,7 +167,7 @@ def _by_label(group: Sequence[Numbers], report: BlockReport) -> _Bars:
     labels, count = list(group[0].labels), len(group)
     first = max(0, count - MOST_PANELS)  # the last ones are nearest to the score
     values = np.stack([one.values for one in group[first:]], axis=1).astype(np.float64)
-    said = [f"… and {first} more blocks before these"] if first else []
+    said = [f"… and {counted(first, 'more block')} before these"] if first else []
     shown = list(range(len(labels)))
     if len(labels) > MANY:
         evidence = is_evidence(group[0])

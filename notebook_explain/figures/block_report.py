@@ -18,20 +18,31 @@ from PIL import Image
 
 from notebook_explain.explanations import BlockReport, Course, Numbers
 from notebook_explain.explanations.remarks import LONGEST_NAME, caveats, origin, shortened
-from notebook_explain.figures.block_groups import LETTERS, block_name, first_groups, heading, is_evidence, remark
+from notebook_explain.explanations.wording import seconds, short
+from notebook_explain.figures.block_groups import (
+    LETTERS,
+    block_name,
+    first_groups,
+    heading,
+    is_evidence,
+    less_said,
+    remark,
+)
 from notebook_explain.figures.block_numbers import numbers_parts
 from notebook_explain.figures.block_tables import table_parts
 from notebook_explain.figures.canvas import Canvas, scaled
+from notebook_explain.figures.fewer import png_of
 from notebook_explain.figures.paper import PIXELS, SMALL_PRINT, TextFigure
-from notebook_explain.figures.sheets import MARGIN, Part, Scale, Sheet, fitted, paragraph, stacked, told, width_of
+from notebook_explain.figures.sheets import MAPS, MARGIN, Part, Scale, Sheet, fitted, paragraph, stacked, width_of
 
 TIME, NAMES = 6.0, 1.9  # inches: for the clip, and at most for names of blocks
-RIGHT, RANGES = 0.2, 1.05  # inches beyond the clip: where nothing stands there, and where the range of each strip does
+RIGHT, RANGES = 0.2, 1.05  # inches beyond the clip: where nothing stands there, and where ranges or a line's level do
 LEAST_FRAME, TALLEST = 0.55, 1.3  # inches
 FEW, MOST_ROWS = 3, 24  # blocks: so many are lines; more than these are left out
 ROW, STRIP = 0.4, 0.15  # inches that a line of steps, or a strip of colours, takes
 MOST_NUMBERS = 64  # of a line: more are never readable
 DPI = 100
+STEPS = "Each block has its own steps in time; a value is drawn over the stretch that its step stands for."
 
 
 def report_figure(report: BlockReport, frames: int = 8) -> TextFigure:
@@ -53,7 +64,7 @@ def report_figure(report: BlockReport, frames: int = 8) -> TextFigure:
     names = [block_name(one) for group in groups for one in _chosen(group)[0]]
     left = MARGIN + 0.1 + max((width_of(fitted(name, NAMES, LETTERS), LETTERS) for name in names), default=0.0)
     time = max(TIME, LEAST_FRAME * min(int(frames), len(report.clip)))
-    wide = left + time + (RANGES if any(len(group) > FEW for group in groups) else RIGHT)
+    wide = left + time + (RANGES if any(len(group) > FEW or _ground(group) is not None for group in groups) else RIGHT)
     parts = [paragraph(_sentence(report), wide, 10), _space(0.1), _strip(report, int(frames), left, time)]
     for at, courses in enumerate(groups):
         parts += [_space(0.12), *_courses(courses, len(report.clip), left, time, last=at == len(groups) - 1)]
@@ -67,13 +78,10 @@ def report_figure(report: BlockReport, frames: int = 8) -> TextFigure:
 
 
 def report_png(report: BlockReport) -> bytes:
-    """The picture of a cell: the figure in few colours, for it is saved with the notebook."""
+    """The picture of a cell: no larger than it must be, for it is saved with the notebook."""
     with io.BytesIO() as out:
         report_figure(report).savefig(out, format="png", dpi=DPI)
-        picture = Image.open(out).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    with io.BytesIO() as out:
-        picture.save(out, "PNG")
-        return out.getvalue()
+        return png_of(Image.open(out), MAPS)
 
 
 def _space(high: float) -> Part:
@@ -89,9 +97,12 @@ def _sentence(report: BlockReport) -> str:
 def _small_print(report: BlockReport) -> list[str]:
     """What the picture means and where it comes from, then every caveat."""
     numbered: tuple[Course | Numbers, ...] = (*report.courses, *report.numbers)
+    strips = [
+        group[0] for group in first_groups(report.courses)[0] if len(group) > FEW and group[0].neutral is not None
+    ]
     said = {
-        "A value is drawn half way to its neighbours in time: blocks have their own steps.": report.courses,
-        "Colours part where a block does nothing.": [one for one in numbered if one.neutral is not None],
+        STEPS: report.courses,
+        "White: the block does nothing.": [one for one in strips if not is_evidence(one)],
         "Orange: for the class that is explained, blue: against it.": [one for one in numbered if is_evidence(one)],
     }
     meaning = " ".join(words for words, holds in said.items() if holds)
@@ -102,7 +113,7 @@ def _small_print(report: BlockReport) -> list[str]:
 
 
 def _strip(report: BlockReport, frames: int, left: float, time: float) -> Part:
-    """Frames side by side, each over the part of the clip that it was taken from; a tick marks its own moment."""
+    """Frames side by side, each over the part of the clip that it is the middle of, but for half a frame."""
     clip = report.clip
     count, (height, width) = len(clip), clip.size[1:]
     shown = min(frames, count)
@@ -116,22 +127,14 @@ def _strip(report: BlockReport, frames: int, left: float, time: float) -> Part:
     def draw(sheet: Sheet, top: float) -> None:
         for k, at in enumerate(chosen):
             middle = left + (k + 0.5) * slot
-            when = "" if clip.times is None else f"\n{clip.times[at]:.2f} s"
+            when = "" if clip.times is None else f"\n{seconds(clip.times[at])}"
             name = f"frame {at + 1}" if slot >= 0.65 else f"{at + 1}"
             sheet.say(middle, top, name + when, 7, ha="center")
             axes = sheet.axes(middle - wide / 2, top + words, wide, high)
             axes.imshow(scaled(clip.frames[at], canvas.size), aspect="auto")
             axes.axis("off")
-        if not report.courses:
-            return
-        marks = sheet.axes(left, top + words + high + 0.02, time, MARK, xlim=(0, count), ylim=(0, 1))
-        marks.vlines(chosen + 0.5, 0, 1, color="0.2", linewidth=1)
-        marks.axis("off")
 
-    return Part(words + high + 0.02 + MARK, draw)
-
-
-MARK = 0.06  # inches: a tick beneath a frame
+    return Part(words + high + 0.02, draw)
 
 
 # What is said of each moment
@@ -146,6 +149,10 @@ def _courses(courses: Sequence[Course], frames: int, left: float, time: float, l
     high = (ROW if few else STRIP) * len(shown)
 
     def draw(sheet: Sheet, top: float) -> None:
+        def beside(y: float, text: str) -> None:
+            text = fitted(text, RANGES - 0.1, 6)
+            sheet.say(left + time + 0.07, y, text, 6, va="center", color="0.3")
+
         axes = sheet.axes(left, top, time, high, xlim=(0.5, frames + 0.5), ylim=(high, 0))
         for at, course in enumerate(shown):
             y, row = at * high / len(shown), high / len(shown)
@@ -153,11 +160,12 @@ def _courses(courses: Sequence[Course], frames: int, left: float, time: float, l
             sheet.say(left - 0.07, top + y + row * (0.6 if few else 0.5), name, LETTERS, ha="right", va="center")
             if not few:
                 _cells(axes, y, course, scale)
-                ends = " to ".join(dict.fromkeys(told([course.values.min(), course.values.max()])))
-                sheet.say(left + time + 0.07, top + y + row / 2, ends, 6, va="center", color="0.3")
+                beside(top + y + row / 2, scale.reach(course.values))
                 continue
-            _steps(axes, y, course, scale, every)
-            for x, text in _labels(course, frames, time):
+            ground = _steps(axes, y, course, _ground(courses), every, scale)
+            if ground is not None:
+                beside(top + ground, _ground_words(course))
+            for x, text in _labels(course, frames, time, scale):
                 sheet.say(left + x, top + y + 0.03, text, 6, ha="center", color="0.2")
         axes.set(yticks=[])
         axes.set_xticks(ticks(frames), [str(k) if last else "" for k in ticks(frames)])
@@ -167,9 +175,23 @@ def _courses(courses: Sequence[Course], frames: int, left: float, time: float, l
 
     parts = [heading(courses, left + time, None if few else scale), Part(high + (0.33 if last else 0.05), draw)]
     if rest:
-        low, most = told([min(one.values.min() for one in rest), max(one.values.max() for one in rest)])
-        parts.append(remark(f"… and {len(rest)} more blocks that say less: from {low} to {most}", left))
+        parts.append(remark(less_said(len(rest), scale.reach(np.concatenate([one.values for one in rest]))), left))
     return parts
+
+
+def _ground(courses: Sequence[Course]) -> float | None:
+    """Where the steps of a group stand: on doing nothing; on 0, where they count from nothing and come near to it."""
+    if courses[0].neutral is not None:
+        return courses[0].neutral
+    lowest = min(float(one.values.min()) for one in courses)
+    highest = max(float(one.values.max()) for one in courses)
+    return 0.0 if 0 <= lowest <= highest / 2 else None
+
+
+def _ground_words(course: Course) -> str:
+    if course.neutral is None:
+        return "0"
+    return f"{short(course.neutral)} = {'no evidence' if is_evidence(course) else 'nothing is done'}"
 
 
 def _chosen(courses: Sequence[Course]) -> tuple[list[Course], list[Course]]:
@@ -203,22 +225,21 @@ def _cells(axes: Axes, y: float, course: Course, scale: Scale) -> None:
     _boxes(axes, edges, np.full(len(course.values), y + 0.05 * STRIP), y + 0.95 * STRIP, course.values, scale)
 
 
-def _steps(axes: Axes, y: float, course: Course, scale: Scale, every: NDArray[np.float32]) -> None:
-    """A line of steps, filled up to where nothing is done; all rows of a group on one scale."""
+def _steps(
+    axes: Axes, y: float, course: Course, zero: float | None, every: NDArray[np.float32], scale: Scale
+) -> float | None:
+    """A line of steps, filled down or up to its ground; all rows of a group on one scale. Return where the ground lies."""
     edges = edges_of(course, _frames(axes))
-    lowest, highest = float(every.min()), float(every.max())
-    zero = scale.neutral
-    if zero is None and 0 <= lowest <= highest / 2:
-        zero = 0.0  # what counts from nothing, and comes near to it
-    ends = [lowest, highest, *([] if zero is None else [zero])]
+    ends = [float(every.min()), float(every.max()), *([] if zero is None else [zero])]
     low, span = min(ends), (max(ends) - min(ends)) or 1.0
     foot, tall = y + ROW - 0.04, ROW - 0.18  # above it there is room for the numbers
     tops = foot - tall * (course.values.astype(np.float64) - low) / span
-    if zero is not None:
-        base = foot - tall * (zero - low) / span
+    base = None if zero is None else foot - tall * (zero - low) / span
+    if base is not None:
         _boxes(axes, edges, tops, base, course.values, scale)
         axes.plot(edges[[0, -1]], [base, base], color="0.4", linewidth=0.5)
     axes.plot(np.repeat(edges, 2)[1:-1], np.repeat(tops, 2), color="0.15", linewidth=0.8, solid_capstyle="butt")
+    return base
 
 
 def _boxes(
@@ -240,13 +261,15 @@ def _frames(axes: Axes) -> int:
     return round(axes.get_xlim()[1] - 0.5)
 
 
-def _labels(course: Course, frames: int, time: float) -> list[tuple[float, str]]:
+def _labels(course: Course, frames: int, time: float, scale: Scale) -> list[tuple[float, str]]:
     """The numbers of a course and how far from the left they stand, in inches: all that fit, else least and largest."""
+    if len(course.values) > 1 and scale.flat(course.values):
+        return [(time / 2, scale.reach(course.values))]
     edges = (edges_of(course, frames) - 0.5) * time / frames
     middles = (edges[:-1] + edges[1:]) / 2
     ends = [int(course.values.argmax()), int(course.values.argmin())]
     for chosen in ([*range(len(middles))] if len(middles) <= MOST_NUMBERS else ends, ends[: 1 + (ends[0] != ends[1])]):
-        texts = told(course.values[chosen])
+        texts = [scale.write(float(value)) for value in course.values[chosen]]
         need = max(width_of(text, 6) for text in texts) + 0.05
         if np.diff(np.sort(middles[chosen])).min(initial=time) >= need:
             return list(zip(middles[chosen].tolist(), texts, strict=True))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from notebook_explain.explanations import BlockReport, ClassTable
+from notebook_explain.explanations.wording import counted
 from notebook_explain.figures.block_groups import LETTERS, block_name, first_groups, heading, remark
 from notebook_explain.figures.sheets import MARGIN, Part, Scale, Sheet, fitted, width_of
 
@@ -30,7 +31,7 @@ def table_parts(report: BlockReport, wide: float) -> list[Part]:
         classes, said = _classes(shown[-1], report.target.name)
         parts += [Part(0.15, lambda sheet, top: None), heading(group, wide - MARGIN, scale)]
         parts += _lines(shown, classes, report.target.name, scale, wide)
-        said = ([f"… and {before} more blocks before these"] if before else []) + said
+        said = ([f"… and {counted(before, 'more block')} before these"] if before else []) + said
         parts += [remark(text, MARGIN) for text in said]
     return parts + others
 
@@ -68,7 +69,7 @@ def _lines(tables: Sequence[ClassTable], classes: list[int], target: str, scale:
                 x = left + k * (room + GAP)
                 sheet.say(x, top + 0.02, fitted(block_name(table), room, LETTERS), LETTERS, color="0.35")
                 _table(sheet, (x, top + 0.17, room, high), table, classes, scale)
-                words = f"{table.values.shape[1]} channels, by their value for '{names[0]}', largest first"
+                words = f"{counted(table.values.shape[1], 'channel')}, by their value for '{names[0]}', largest first"
                 sheet.say(x, top + 0.17 + high + 0.02, fitted(words, room, LETTERS), LETTERS, color="0.35")
 
         return Part(0.17 + high + 0.2, draw)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes, percent
 from notebook_explain.explanations.remarks import all_caveats, sentence
+from notebook_explain.explanations.wording import seconds
 from notebook_explain.figures.canvas import Canvas, course, evenly, scaled
 from notebook_explain.figures.captions import font, wrapped
 from notebook_explain.figures.letters import font_for
@@ -91,7 +92,7 @@ def _frames(axes: Any, tubes: Tubes, chosen: Any, layer: Any, target: int, thres
     for place, at in zip(axes, chosen, strict=True):
         picture = scaled(clip.frames[at], canvas.size)
         place.imshow(overlaid(picture, canvas.evidence(tubes.layer(layer), target, float(at)), threshold))
-        when = "" if clip.times is None else f"\n{clip.times[at]:.2f} s"
+        when = "" if clip.times is None else f"\n{seconds(clip.times[at])}"
         place.set_title(f"frame {at + 1}{when}", fontsize=8)
         place.axis("off")
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from notebook_explain.clip import Clip, open_source
 from notebook_explain.clip.sampling import Sampling
+from notebook_explain.explanations.wording import seconds
 from notebook_explain.figures.canvas import Canvas, scaled
 
 SLOWEST, USUAL, FASTEST = 2.0, 8.0, 10.0  # frames a second; as the viewer plays: so that one can follow
@@ -169,12 +170,12 @@ def _remark(reel: Reel, clip: Clip) -> str:
 
 
 def _seconds(times: NDArray[np.float64] | None, count: int) -> list[str]:
-    return [""] * count if times is None else [f" · {time:.2f} s" for time in times]
+    return [""] * count if times is None else [f" · {seconds(time)}" for time in times]
 
 
 def _fps(times: NDArray[np.float64] | None) -> float | None:
-    seconds = 0.0 if times is None else float(times[-1] - times[0])
-    return None if times is None or seconds <= 0 else (len(times) - 1) / seconds
+    lasting = 0.0 if times is None else float(times[-1] - times[0])
+    return None if times is None or lasting <= 0 else (len(times) - 1) / lasting
 
 
 def longest_side(size: int | None, clip: Clip, least: int, most: int) -> int:

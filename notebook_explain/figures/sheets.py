@@ -17,14 +17,19 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from numpy.typing import NDArray
 
 from notebook_explain.explanations.remarks import shortened
+from notebook_explain.explanations.wording import LEAST_SHORT, MOST_WHOLE, fixed, short, stripped
 from notebook_explain.figures.captions import font, plain, wrapped
 from notebook_explain.figures.letters import font_for
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR
 from notebook_explain.figures.paper import TextFigure
 
 MARGIN = 0.12  # inches
+CLOSE, FLAT = 0.05, 0.01  # of the largest number, of the scale: a span that needs more digits; one that is no change
 LINE = 1.35  # a line's height, in letters
 EVIDENCE = LinearSegmentedColormap.from_list("evidence", [INK_AGAINST, "#f4f5f7", INK_FOR])
+# Without its ends, which are almost black: there both sides look alike.
+BELOW_ABOVE = LinearSegmentedColormap.from_list("below and above", colormaps["PRGn"](np.linspace(0.1, 0.9, 65)))
+MAPS = (BELOW_ABOVE, EVIDENCE, colormaps["viridis"])
 
 
 class Sheet:
@@ -141,7 +146,7 @@ class Scale:
             room = 0.0 if high > low else max(abs(low), 1.0) / 100
             return cls(low - room, high + room, None, colormaps["viridis"])
         reach = max(neutral - low, high - neutral) or 1.0
-        return cls(neutral - reach, neutral + reach, neutral, EVIDENCE if evidence else colormaps["PRGn"])
+        return cls(neutral - reach, neutral + reach, neutral, EVIDENCE if evidence else BELOW_ABOVE)
 
     def __call__(self, values: Any) -> NDArray[np.float64]:
         """Colours (..., 4)."""
@@ -149,12 +154,41 @@ class Scale:
 
     def sides(self) -> NDArray[np.float64]:
         """One colour for what lies below the middle, and one for what lies above it: (2, 4)."""
-        reach = 0.5 if self.colours is EVIDENCE else 0.36  # the ends of the others are almost black
-        return np.asarray(self.colours([0.5 - reach, 0.5 + reach]))
+        return np.asarray(self.colours([0.0, 1.0]))
+
+    def write(self, value: float) -> str:
+        """A number in three significant digits, or in fewer where the rest is no part of this scale that counts.
+
+        It is more of them where three would not tell the numbers of the scale apart. How a number is written depends on
+        the number alone: what is equal reads alike wherever it stands.
+        """
+        span, largest = self.high - self.low, max(abs(self.low), abs(self.high))
+        digits = max(0, 2 - int(np.floor(np.log10(span)))) if span > 0 else 0
+        if largest >= MOST_WHOLE or largest < LEAST_SHORT:
+            return short(value)
+        if span < CLOSE * largest:
+            return fixed(value, min(digits - 1, 6))
+        fine, coarse = short(value), fixed(value, digits)
+        return fine if len(fine.partition(".")[2]) <= digits and "e" not in fine else stripped(coarse)
+
+    def reach(self, values: NDArray[Any]) -> str:
+        """From where to where numbers go: "0.94 to 1.06", or "0.937 throughout", where no eye tells them apart.
+
+        Then it is the one that lies furthest out, as it may be the number that stands at the end of the scale.
+        """
+        low, high = float(values.min()), float(values.max())
+        ends = list(dict.fromkeys([self.write(low), self.write(high)]))
+        if len(ends) == 1 or self.flat(values):
+            return f"{self.write(low if low - self.low < self.high - high else high)} throughout"
+        return " to ".join(ends)
+
+    def flat(self, values: NDArray[Any]) -> bool:
+        """Whether numbers differ by less than a hundredth of the whole scale."""
+        return bool(float(values.max()) - float(values.min()) < FLAT * (self.high - self.low))
 
     def draw(self, sheet: Sheet, right: float, top: float) -> float:
         """A bar of the colours with the numbers at its ends; return its left end."""
-        ends = told([self.low, self.high] if self.neutral is None else [self.low, self.neutral, self.high])
+        ends = [self.write(at) for at in (self.low, self.high if self.neutral is None else self.neutral, self.high)]
         wide, high, points = 1.0, 0.09, 6.5
         widths = [width_of(end, points) for end in ends]
         left = right - widths[-1] - 0.05 - wide
@@ -174,9 +208,8 @@ def told(values: Sequence[float] | NDArray[Any]) -> list[str]:
     """Numbers in words, with as many digits as tell them apart."""
     numbers = np.asarray(values, np.float64)
     span, largest = float(np.ptp(numbers)), float(np.abs(numbers).max())
-    if largest >= 1e5 or 0 < largest < 1e-4:
-        return [f"{value:.2g}" for value in numbers]
-    if (numbers == np.rint(numbers)).all():
-        return [f"{value:.0f}" for value in numbers]
-    digits = 2 - int(np.floor(np.log10(span or largest)))
-    return [f"{value:.{min(max(digits, 0), 6)}f}" for value in numbers]
+    if largest >= MOST_WHOLE or 0 < largest < LEAST_SHORT:
+        return [short(value, 2) for value in numbers]
+    whole = (numbers == np.rint(numbers)).all()
+    digits = 0 if whole else min(max(2 - int(np.floor(np.log10(span or largest))), 0), 6)
+    return [fixed(value, digits) for value in numbers]

@@ -9,6 +9,7 @@ from PIL import Image
 
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.explanations.remarks import all_caveats, sentence
+from notebook_explain.explanations.wording import seconds
 from notebook_explain.figures.canvas import Canvas, evenly, scaled
 from notebook_explain.figures.captions import PAPER, Words, block
 from notebook_explain.figures.overlay import overlaid
@@ -41,7 +42,7 @@ def strip_png(tubes: Tubes, frames: int = 6, threshold: float = DEFAULT_THRESHOL
 
 
 def _words(tubes: Tubes, threshold: float) -> list[Words]:
-    seconds = "" if tubes.clip.times is None else f", {np.ptp(tubes.clip.times):.2f} s"
-    about = f"{tubes.provenance.method}, layer {tubes.layer().name}, clip: {tubes.clip.name}{seconds}"
+    lasting = "" if tubes.clip.times is None else f", {seconds(np.ptp(tubes.clip.times))}"
+    about = f"{tubes.provenance.method}, layer {tubes.layer().name}, clip: {tubes.clip.name}{lasting}"
     said = [Words(text, 3) for text in all_caveats(tubes)]
     return [Words(sentence(tubes, threshold), 3, strong=True), Words(about), *said[:LONGEST_CAPTION]]

@@ -104,9 +104,9 @@ class BlockSignals:
         added = _added(model, seen, one, result.logit, ablations)
         names = tuple(model.label(str(one.head), at) for at in range(classes))
         courses = (*heard.courses(), *streams)
+        numbers = (*added, *_shares(parts, streams), *heard.numbers(names))
         caveats = (*heard.caveats, *model.remarks(clip), *said, *heard.remarks, *unplaced)
         made = provenance("Block signals", self, model, start, int(bool(parts)), caveats)
-        numbers = (*added, *_shares(parts, streams), *heard.numbers(names))
         return BlockReport(
             seen, result, courses, numbers, heard.tables(names), replace(made, forwards=1 + len(ablations))
         )

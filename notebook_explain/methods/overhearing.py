@@ -19,6 +19,7 @@ from notebook_explain.models import Layer, VideoModel, moments_of, placed
 
 LOST = "What {} tells ({}) is not finite and is left out."
 CHOSEN = "The network keeps half of the frames by what they hold; maps lie at those that it kept of this clip."
+WRONG = "What {} tells ({}) is left out: {}."
 EVEN = "When the steps of {} lie could not be measured; they are drawn as if they lay evenly in time."
 
 
@@ -84,7 +85,10 @@ class Overheard:
             if isinstance(one, Named):
                 values = _first(one.values)
                 labels = classes if one.names == "classes" else tuple(one.names)
-                found.append(Numbers(name, self._kind(name), one.what, labels, values, one.neutral, one.bounds))
+                try:
+                    found.append(Numbers(name, self._kind(name), one.what, labels, values, one.neutral, one.bounds))
+                except ValueError as error:  # somebody's own block may say of itself what is not so
+                    self.remarks.append(WRONG.format(_quoted(name), one.what, error))
         return tuple(found)
 
     def tables(self, classes: tuple[str, ...]) -> tuple[ClassTable, ...]:

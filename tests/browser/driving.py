@@ -175,8 +175,16 @@ def pixels_of(picture: bytes, mode: str = "RGB") -> NDArray[np.int16]:
 
 
 def changed(one: NDArray[np.int16], other: NDArray[np.int16], by: int = 3) -> NDArray[np.bool_]:
-    """Where two pictures differ."""
+    """Where two pictures differ; of two sizes, at the smaller one: a busy machine draws the tube coarser for a while."""
+    if other.ndim == 3 and one.shape != other.shape:
+        height, width = np.minimum(one.shape, other.shape)[:2]
+        one, other = (_resized(picture, (int(width), int(height))) for picture in (one, other))
     return np.abs(one - other).max(axis=-1) > by
+
+
+def _resized(picture: NDArray[np.int16], size: tuple[int, int]) -> NDArray[np.int16]:
+    smaller = Image.fromarray(picture.astype(np.uint8)).resize(size, Image.Resampling.BOX)
+    return np.asarray(smaller, np.int16)
 
 
 DATA = "<script type='application/json' id='ne-data'>"

@@ -82,14 +82,31 @@ def test_each_side_draws_the_course_that_it_chose(open_page: OpenPage, tmp_path:
     a, b = sides_of(open_page(path, 1000, 1000))
     assert (a.data("course"), b.data("course")) == ("0", "null")
     assert (course_pixels(a), course_pixels(b)) == (pytest.approx(1, abs=0.5), 0)
-    b.part("course").select_option(label="layer3.0.conv (MTConv): frames that the short stream keeps")
+    b.part("course").select_option(label=courses()[1].what + " · layer3.0.conv (MTConv)")
     b.wait("root.dataset.course === '1'")
     assert a.data("course") == "0"
-    assert course_pixels(b) > 0.5
+    assert course_pixels(b) > 0.3
     a.put("frame", 2)
     b.wait("root.dataset.frame === '2'")
     values = [side.root.locator(".ne-course b").inner_text() for side in (a, b)]
-    assert values == [f"frame 3: {world.courses[0].values[2]:.3f}", "frame 3: 1"]
+    assert values == [f"frame 3: {world.courses[0].values[2]:.3f}", "frame 3: 1 (yes)"]
+
+
+@pytest.mark.parametrize(("width", "level"), [(1200, True), (700, False)])
+def test_where_one_side_draws_a_course_the_other_leaves_its_room(
+    open_page: OpenPage, tmp_path: Path, width: int, level: bool
+) -> None:
+    viewer = ne.compare(tubes().with_courses(courses()), tubes(), a_course=0)
+    path = viewer.to_html(tmp_path / "one.html")
+    viewer.close()
+    sides = sides_of(open_page(path, width, 1000))
+    below = []
+    for side in sides:
+        timeline, bar = (side.root.locator(name).bounding_box() for name in (".ne-timeline", ".ne-play-bar"))
+        assert timeline is not None
+        assert bar is not None
+        below.append(bar["y"] - timeline["y"])
+    assert below[0] - below[1] == pytest.approx(0 if level else 40, abs=0.5)
 
 
 @pytest.mark.parametrize(("width", "beside"), [(1200, True), (840, True), (700, False), (360, False)])
@@ -116,5 +133,5 @@ def test_a_side_that_cannot_be_drawn_says_so_in_its_place(open_page: OpenPage, p
     assert alerts.count() == 1
     second = first.page.get_by_role("group", name="second explanation")
     said = second.get_by_role("alert").inner_text()
-    assert said.startswith("What is to be seen here came damaged or incomplete. In a notebook, run this cell again;")
+    assert said.startswith("The data of this view is damaged or incomplete. In a notebook, run the cell again;")
     assert "This view cannot be drawn: layer 'stem': shape must be" in said

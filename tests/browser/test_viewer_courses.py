@@ -14,7 +14,8 @@ from tests.browser.driving import Viewer, edited
 from tests.browser.worlds import courses, tubes
 
 LIGHT = (141, 240, 192)
-TOP, BOTTOM = 38 + 4, 110 - 4  # where the line is highest and lowest, CSS pixels
+EVIDENCE, LANE = 76, 40  # CSS pixels: where the evidence ends, and how high the lane beneath it is
+TOP, BOTTOM = EVIDENCE + 6, EVIDENCE + LANE - 6  # where the line is highest and lowest
 
 
 @pytest.fixture(scope="module")
@@ -56,17 +57,48 @@ def height_at(line: NDArray[np.bool_], frame: int, frames: int = 16) -> float:
 
 def test_the_first_course_is_drawn_where_its_numbers_lie(open_page: OpenPage, path: Path, world: Tubes) -> None:
     course = world.courses[0]
-    # The neutral value would lie on the same pixels here and there: without it, the line alone is seen.
-    viewer = open_page(edited(path, lambda state: state["courses"][0].update(neutral=None)), 1200, 900)
+    viewer = open_page(path, 1200, 900)
     viewer.wait("root.dataset.course === '0'")
     viewer.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
     line = line_of(viewer)
     low, high = course.values.min(), course.values.max()
     got = [height_at(line, frame) for frame in range(16)]
     np.testing.assert_allclose(got, (course.values - low) / (high - low), atol=0.06)
+    assert line.shape[0] == EVIDENCE + LANE
+    assert not line[:EVIDENCE].any(), "the evidence's area is the evidence's alone"
+    numbers = viewer.root.locator(".ne-lane span").all_inner_texts()
+    assert numbers == [f"{high:.3f}", f"{low:.3f}"]
 
 
-def test_another_course_goes_in_steps_and_none_leaves_the_evidence_alone(open_page: OpenPage, path: Path) -> None:
+def test_a_dot_lies_where_the_line_meets_the_frame(open_page: OpenPage, path: Path) -> None:
+    viewer = open_page(path, 1200, 900)
+    viewer.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
+    line = line_of(viewer)
+    strip = viewer.root.locator(".ne-strip-frame").bounding_box()
+    assert strip is not None
+    for frame in (0, 5, 15):
+        viewer.put("frame", frame)
+        dot = viewer.root.locator(".ne-lane i").bounding_box()
+        assert dot is not None
+        across = (dot["x"] + dot["width"] / 2 - strip["x"]) / strip["width"]
+        assert across == pytest.approx((frame + 0.5) / 16, abs=0.004)
+        down = dot["y"] + dot["height"] / 2 - strip["y"]
+        assert (BOTTOM - down) / (BOTTOM - TOP) == pytest.approx(height_at(line, frame), abs=0.06)
+
+
+def test_the_numbers_of_the_lane_are_not_crossed_by_the_line(open_page: OpenPage, path: Path) -> None:
+    viewer = open_page(path, 360, 900)
+    viewer.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
+    line, strip = line_of(viewer), viewer.root.locator(".ne-strip-frame").bounding_box()
+    assert strip is not None
+    for number in viewer.root.locator(".ne-lane span").all():
+        box = number.bounding_box()
+        assert box is not None
+        left, top = round(box["x"] - strip["x"]), round(box["y"] - strip["y"])
+        assert not line[top : top + round(box["height"]), left : left + round(box["width"])].any()
+
+
+def test_yes_and_no_are_blocks_and_none_leaves_the_evidence_alone(open_page: OpenPage, path: Path) -> None:
     viewer = open_page(path, 1200, 900)
     viewer.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
     viewer.part("course").select_option("1")
@@ -74,8 +106,15 @@ def test_another_course_goes_in_steps_and_none_leaves_the_evidence_alone(open_pa
     line = line_of(viewer)
     kept = courses()[1]
     nearest = [int(kept.values[np.abs(kept.rows - frame).argmin()]) for frame in range(16)]
-    assert [round(height_at(line, frame)) for frame in range(16)] == nearest
+    filled = [line[TOP + 2 : BOTTOM - 2, int((frame + 0.5) / 16 * line.shape[1])] for frame in range(16)]
+    assert [one.all() for one in filled] == [bool(yes) for yes in nearest]
+    assert [one.any() for one in filled] == [bool(yes) for yes in nearest]
     assert {0, 1} == set(nearest)
+    assert not viewer.root.locator(".ne-lane").is_visible()
+    assert words(viewer) == f"frame 7: {nearest[6]} ({'yes' if nearest[6] else 'no'})"
+    legend = viewer.root.locator(".ne-course-legend").inner_text()
+    assert "filled: 1 (yes)" in legend
+    assert "dashed" not in legend
     viewer.part("course").select_option("null")
     viewer.wait("root.dataset.course === 'null'")
     assert course_pixels(viewer) == 0
@@ -91,10 +130,11 @@ def test_its_words_follow_the_frame_and_are_read_when_a_gesture_ends(
     viewer.put("frame", 12)
     assert words(viewer) == f"frame 13: {values[12]:.3f}"
     legend = viewer.root.locator(".ne-course-legend").inner_text()
-    assert f"each frame is multiplied by: {values.min():.3f} to {values.max():.3f}" in legend
-    assert "1: nothing is done" in legend
+    assert f"{world.courses[0].what}: {values.min():.3f} to {values.max():.3f}" in legend
+    assert "dashed: 1, nothing is done" in legend
+    assert "told by layer2.1 (SRTG), whichever layer is shown" in legend
     said = viewer.root.locator("[aria-live=polite]").text_content() or ""
-    assert f"layer2.1 (SRTG): each frame is multiplied by, frame 13: {values[12]:.3f}. 'ball rolls" in said
+    assert f"{world.courses[0].what} · layer2.1 (SRTG), frame 13: {values[12]:.3f}. 'ball rolls" in said
     viewer.root.locator(".ne-strip-frame input").press("ArrowRight")
     assert words(viewer) == f"frame 14: {values[13]:.3f}"
 
@@ -107,6 +147,9 @@ def test_a_course_that_does_not_change_is_a_line_in_the_middle(open_page: OpenPa
     line = line_of(viewer)
     assert [height_at(line, frame) for frame in (0, 7, 15)] == pytest.approx([0.5] * 3, abs=0.03)
     assert words(viewer) == "frame 7: 1"
+    legend = viewer.root.locator(".ne-course-legend").inner_text()
+    assert "1 throughout: nothing is done" in legend
+    assert "dashed" not in legend
 
 
 def test_a_page_from_before_courses_opens_without_them(open_page: OpenPage, path: Path) -> None:
@@ -122,7 +165,7 @@ def test_a_course_that_cannot_be_read_is_told_plainly(open_page: OpenPage, path:
     copy = edited(path, lambda state: state["courses"][1].update(rows=[1, 0]))
     page = open_page(copy, wait="[data-error=true]").page
     said = page.get_by_role("alert").inner_text()
-    assert said.startswith("What is to be seen here came damaged or incomplete.")
+    assert said.startswith("The data of this view is damaged or incomplete.")
     assert "`courses[1]`: rows must be 8 increasing numbers, got [1,0]." in said
 
 

@@ -76,10 +76,11 @@ def courses(frames: int = 16) -> tuple[Course, ...]:
     """What blocks might say of the ball: a gate, the frames that a stream keeps, and a gate that never opened."""
     every, half = np.arange(frames, dtype=np.float64), np.arange(0.5, frames, 2)
     high = 1 - 2 * np.abs(ball((every + 0.5) / frames)[0] - 0.5)
-    multiplied = "each frame is multiplied by"
+    multiplied = "factor on each frame (mean of its channels)"
+    short = "kept by the short stream (1: kept, 0: left out)"
     return (
         Course("layer2.1", "SRTG", multiplied, 0.6 + 0.6 * high, every, 1.0),
-        Course("layer3.0.conv", "MTConv", "frames that the short stream keeps", np.sin(half / 2) > 0.2, half),
+        Course("layer3.0.conv", "MTConv", short, np.sin(half / 2) > 0.2, half),
         Course("layer4.1", "SRTG", multiplied, np.ones(2), np.array([3.5, 11.5]) * frames / 16, 1.0),
     )
 

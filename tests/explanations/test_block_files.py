@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import notebook_explain as ne
-from notebook_explain.explanations import ClassTable, Course, Numbers, entries, files
+from notebook_explain.explanations import BlockReport, ClassTable, Course, Numbers, entries, files
 from tests.explanations.same import assert_same
 from tests.explanations.test_hostile_files import entries as parts_of
 from tests.explanations.test_hostile_files import npy, packed, refused, with_header
@@ -152,6 +152,16 @@ def test_texts_that_lie_are_refused_in_words(
         (lambda: Course("", "Net", "sure", [1.0], [0.0, 1.0]), r"must be as many, at least one; got \(1,\) and \(2,\)"),
         (lambda: Numbers("", "Net", "sure", ("a",), [1.0], np.inf), "neutral must be a finite number"),
         (lambda: Numbers("", "Net", "sure", ("a",), [1.0, 2.0]), "one for each of 1 labels"),
+        (
+            lambda: Numbers("", "Net", "sure", ("a",), [1.0], None, (0, np.inf)),
+            "two finite numbers, the lower one first",
+        ),
+        (
+            lambda: Numbers("", "Net", "sure", ("a",), [1.0], None, (1, 1)),
+            r"the lower one first, or None; got \(1, 1\)",
+        ),
+        (lambda: Numbers("", "Net", "sure", ("a",), [1.0], None, (0, np.nan)), "two finite numbers"),
+        (lambda: Numbers("", "Net", "sure", ("a",), [1.01], None, (0, 1)), "within their bounds, 0 to 1; got"),
         (lambda: ClassTable("", "Net", "sure", ("a",), [1.0]), r"\(1 classes, channel\); got shape \(1,\)"),
     ],
 )
@@ -160,11 +170,65 @@ def test_values_that_make_no_sense_are_refused(made: Callable[[], Any], words: s
         made()
 
 
-def test_the_sentence_names_the_parts_that_matter_most() -> None:
-    assert small_report().in_words() == (
-        "'class 0' 60 %, score 1.50: +0.75 by plane yx (space); -0.25 by plane tx (time and the horizontal)"
+def test_the_sentence_says_what_the_score_would_be_without_each_part_alone() -> None:
+    report, (_, added) = small_report(), small_report().numbers
+    assert report.in_words() == (
+        "'class 0' 60 %, score (logit) 1.50; with one part taken out at a time, it would be "
+        "0.75 without plane yx (space); 1.75 without plane tx (time and the horizontal)"
     )
-    many = dataclasses.replace(small_report().numbers[1], labels=tuple("abcdefgh"), values=[0, 5, 1, -6, 2, 0, 7, 4])
-    said = dataclasses.replace(small_report(), numbers=(many,)).in_words()
-    assert said.endswith("1.50: +5.00 by b; -6.00 by d; +7.00 by g; +4.00 by h; less by 4 others")
-    assert dataclasses.replace(small_report(), numbers=()).in_words() == "'class 0' 60 %, score 1.50"
+    one = dataclasses.replace(added, labels=("SRTG, 4 blocks",), values=[-2.0])
+    said = dataclasses.replace(report, numbers=(one,)).in_words()
+    assert said == "'class 0' 60 %, score (logit) 1.50; without SRTG, 4 blocks, it would be 3.50"
+    little = dataclasses.replace(one, values=[0.0034])
+    said = dataclasses.replace(report, numbers=(little,)).in_words()
+    assert "score (logit) 1.5000; without SRTG, 4 blocks, it would be 1.4966" in said, "two numbers that differ"
+    many = dataclasses.replace(added, labels=tuple("abcdefgh"), values=[0, 5, 1, -6, 2, 0, 7, 4])
+    said = dataclasses.replace(report, numbers=(many,)).in_words()
+    assert said.endswith(
+        "−3.50 without b; 7.50 without d; −5.50 without g; −2.50 without h; 4 other parts would change it less"
+    )
+    five = dataclasses.replace(many, labels=tuple("abcde"), values=many.values[:5])
+    assert dataclasses.replace(report, numbers=(five,)).in_words().endswith("; 1 other part would change it less")
+    assert dataclasses.replace(report, numbers=()).in_words() == "'class 0' 60 %, score (logit) 1.50"
+    target = dataclasses.replace(report.target, name="a − b", probability=None, against=1)
+    assert dataclasses.replace(report, target=target, numbers=()).in_words() == "'a − b', difference of logits 1.50"
+
+
+def test_one_is_not_said_to_be_several() -> None:
+    report = small_report()
+    assert "; 2 courses, 2 sets of numbers, 1 table; " in repr(report)
+    one = dataclasses.replace(report, courses=report.courses[:1], numbers=report.numbers[:1], tables=())
+    assert "; 1 course, 1 set of numbers, 0 tables; " in repr(one)
+
+
+def bounded() -> BlockReport:
+    gate = Numbers("layer1", "SRTG", "how far the gate is open", ("gate",), [0.125], 0.0, (0, 1))
+    return dataclasses.replace(small_report(), numbers=(gate,))
+
+
+def test_bounds_come_back_and_files_of_before_have_none(tmp_path: Path) -> None:
+    path = bounded().save(tmp_path / "r")
+    assert ne.load(path).numbers[0].bounds == (0.0, 1.0)
+    old = with_header(path.read_bytes(), lambda text: (text["numbers"][0].pop("bounds"), text)[1])
+    path.write_bytes(packed(old) if isinstance(old, dict) else old)
+    assert ne.load(path).numbers[0].bounds is None
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        ("01", "'01' stands where two bounds should be"),
+        ([0], "stands where two bounds should be"),
+        ([0, 1, 2], "stands where two bounds should be"),
+        ({"0": 1, "1": 2}, "stands where two bounds should be"),
+        ([0, "1"], "where a finite number should be"),
+        ([0, True], "where a finite number should be"),
+        ([1, 0], "bounds must be two finite numbers, the lower one first"),
+        ([0, 1e300], "bounds must be two finite numbers"),
+        ([0.5, 1], "values must lie within their bounds, 0.5 to 1"),
+    ],
+)
+def test_bounds_that_lie_are_refused_in_words(tmp_path: Path, bounds: Any, words: str) -> None:
+    whole = bounded().save(tmp_path / "whole.npz").read_bytes()
+    edited = with_header(whole, lambda text: (text["numbers"][0].update(bounds=bounds), text)[1])
+    assert words in refused(tmp_path, edited)

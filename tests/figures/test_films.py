@@ -68,7 +68,7 @@ def test_a_film_says_what_it_is_when_it_is_and_every_caveat(drawn: list[str]) ->
         assert words in said
     assert "The clip is a synthetic sample: wave." in said
     assert [text for text in drawn if text.startswith("frame ")] == [
-        f"frame {k + 1} of 6 · {k / 8:.2f} s" for k in range(6)
+        f"frame {k + 1} of 6 · 0.{when} s" for k, when in enumerate(("00", "13", "25", "38", "50", "63"))
     ]
 
 

@@ -56,7 +56,7 @@ def test_the_picture_of_a_cell_says_what_it_is_and_every_caveat(drawn: list[str]
         "'wave' 93 %",
         "of the evidence for it",
         "Saliency tubes, layer blocks.2",
-        "0.62 s",
+        "0.63 s",
         COARSE,
         *CAVEATS,
     ):

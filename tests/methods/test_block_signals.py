@@ -60,8 +60,17 @@ def test_what_a_recursion_adds_is_the_score_less_the_score_of_closed_gates() -> 
     assert added(report("srtg")) == {"SRTG (squeeze and recursion), 2 blocks": pytest.approx(wanted, abs=1e-5)}
     assert abs(wanted) > 0.01
     each = added(ne.BlockSignals(each=True)(model("srtg"), CLIP, 1))
-    assert list(each) == ["layer1.recursion: SRTG (squeeze and recursion)", "layer2.recursion: SRTG (squeeze and recursion)"]
+    assert list(each) == [
+        "layer1.recursion: SRTG (squeeze and recursion)",
+        "layer2.recursion: SRTG (squeeze and recursion)",
+    ]
     assert report("srtg").provenance.forwards == 2
+
+
+def test_a_gate_tells_how_far_it_can_open() -> None:
+    gates = [one for one in report("srtg").numbers if "gate" in one.what]
+    assert [one.bounds for one in gates] == [(0.0, 1.0)] * 2
+    assert [one.bounds for one in report("srtg").numbers if one.what == ADDED] == [None]
 
 
 def test_planes_add_what_plane_evidence_says() -> None:
@@ -200,6 +209,18 @@ def test_what_is_not_finite_is_left_out_and_said() -> None:
     found = ne.SaliencyTubes()(with_scale(broken=True), CLIP, 0)
     assert found.courses == ()
     assert "What 'stem.1' tells (mean) is not finite and is left out." in found.provenance.caveats
+
+
+def test_what_contradicts_itself_is_left_out_and_said() -> None:
+    class Boasting(Scale):
+        def told(self) -> list[Any]:
+            return [Named("a share", ("a",), torch.full((1, 1), 7.0), 0.0, (0.0, 1.0))]
+
+    net = zoo.seeded(zoo.BLOCKS["max pool"])
+    net.stem = nn.Sequential(net.stem, Boasting())
+    found = ne.BlockSignals()(ne.adapt(net, **STATED), CLIP, 0)
+    assert found.numbers == ()
+    assert any(text.startswith("What 'stem.1' tells (a share) is left out:") for text in found.provenance.caveats)
 
 
 def test_a_method_that_merely_has_that_name_is_not_called() -> None:
