@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from notebook_explain.clip import Clip
 from notebook_explain.explanations.courses import FAR, Course, check_neutral
-from notebook_explain.explanations.evidence import percent
+from notebook_explain.explanations.evidence import rival_of, verdict
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.remarks import LONGEST_NAME, shortened
 from notebook_explain.explanations.targets import TargetResult
@@ -143,9 +143,9 @@ class BlockReport:
         return tubes.with_courses(self.courses, self.clip)
 
     def in_words(self) -> str:
-        """What was asked, and what the score would be without each part that can be taken out, if only that one were."""
-        sure = "" if self.target.probability is None else f" {percent(self.target.probability)}"
-        score = "score (logit)" if self.target.against is None else "difference of logits"
+        """How sure the network is, and what the score would be without each part that can be taken out, each alone."""
+        target = self.target
+        score = "score (logit)" if target.against is None else "difference of logits"
         lost = [
             (float(value), shortened(label, LONGEST_NAME))
             for one in self.numbers
@@ -154,9 +154,9 @@ class BlockReport:
         ]
         strongest = sorted(range(len(lost)), key=lambda at: -abs(lost[at][0]))[:MOST_NAMED]
         digits = _digits(max((abs(value) for value, _ in lost), default=0.0))
-        head = f"'{self.target.name}'{sure}, {score} {fixed(self.target.logit, digits)}"
+        head = f"{verdict(target.name, target.probability, rival_of(target))}; {score} {fixed(target.logit, digits)}"
         named = [
-            (fixed(self.target.logit - value, digits), label) for value, label in (lost[at] for at in sorted(strongest))
+            (fixed(target.logit - value, digits), label) for value, label in (lost[at] for at in sorted(strongest))
         ]
         if len(lost) <= 1:
             return "; ".join([head, *(f"without {label}, it would be {left}" for left, label in named)])

@@ -173,12 +173,14 @@ def test_values_that_make_no_sense_are_refused(made: Callable[[], Any], words: s
 def test_the_sentence_says_what_the_score_would_be_without_each_part_alone() -> None:
     report, (_, added) = small_report(), small_report().numbers
     assert report.in_words() == (
-        "'class 0' 60 %, score (logit) 1.50; with one part taken out at a time, it would be "
+        "'class 0' 60 %, ahead of 'class 1' 30 %; score (logit) 1.50; with one part taken out at a time, it would be "
         "0.75 without plane yx (space); 1.75 without plane tx (time and the horizontal)"
     )
     one = dataclasses.replace(added, labels=("SRTG, 4 blocks",), values=[-2.0])
     said = dataclasses.replace(report, numbers=(one,)).in_words()
-    assert said == "'class 0' 60 %, score (logit) 1.50; without SRTG, 4 blocks, it would be 3.50"
+    assert (
+        said == "'class 0' 60 %, ahead of 'class 1' 30 %; score (logit) 1.50; without SRTG, 4 blocks, it would be 3.50"
+    )
     little = dataclasses.replace(one, values=[0.0034])
     said = dataclasses.replace(report, numbers=(little,)).in_words()
     assert "score (logit) 1.5000; without SRTG, 4 blocks, it would be 1.4966" in said, "two numbers that differ"
@@ -189,9 +191,12 @@ def test_the_sentence_says_what_the_score_would_be_without_each_part_alone() -> 
     )
     five = dataclasses.replace(many, labels=tuple("abcde"), values=many.values[:5])
     assert dataclasses.replace(report, numbers=(five,)).in_words().endswith("; 1 other part would change it less")
-    assert dataclasses.replace(report, numbers=()).in_words() == "'class 0' 60 %, score (logit) 1.50"
+    assert (
+        dataclasses.replace(report, numbers=()).in_words()
+        == "'class 0' 60 %, ahead of 'class 1' 30 %; score (logit) 1.50"
+    )
     target = dataclasses.replace(report.target, name="a − b", probability=None, against=1)
-    assert dataclasses.replace(report, target=target, numbers=()).in_words() == "'a − b', difference of logits 1.50"
+    assert dataclasses.replace(report, target=target, numbers=()).in_words() == "'a − b'; difference of logits 1.50"
 
 
 def test_one_is_not_said_to_be_several() -> None:
