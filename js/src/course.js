@@ -117,14 +117,12 @@ export function courseRange(course) {
   if (isBinary(course)) return `${what}; filled: 1 (yes)`;
   const [low, high] = extremes(course).map(writerOf(course));
   if (low !== high) return `${what}: ${low} to ${high}`;
-  return `${what}: ${low} throughout${isNeutral(course) ? ": nothing is done" : ""}`;
+  return `${what}: ${low} throughout${isNeutral(course) ? ": neutral" : ""}`;
 }
 
 /** Whether it lies on its neutral value all along. @param {CourseState} course */
 const isNeutral = (course) => course.neutral !== null && isSame(...scaleOf(course));
 
-/** What the dashes mean, where there are any: "dashed: 1, nothing is done" @param {CourseState} course */
+/** What the dashes mean, where there are any: "dashed: 1, neutral" @param {CourseState} course */
 export const courseDashes = (course) =>
-  course.neutral === null || isNeutral(course)
-    ? ""
-    : `dashed: ${Number(course.neutral.toPrecision(6))}, nothing is done`;
+  course.neutral === null || isNeutral(course) ? "" : `dashed: ${Number(course.neutral.toPrecision(6))}, neutral`;

@@ -71,20 +71,16 @@ export function createLane({ courses, size }) {
   const [high, low, dot] = [h("span"), h("span", { class: "ne-lane-low" }), h("i")];
   const element = h("div", { class: "ne-lane", "aria-hidden": "true" }, high, low, dot);
   const frames = size[0];
-  /** At the left, unless the line crosses them there and not at the right. @param {CourseState} course */
+  /** Both at the left, as an axis has them, unless the line crosses one there and none at the right. @param {CourseState} course */
   const showNumbers = (course) => {
     const [least, most] = scaleOf(course).map(writerOf(course));
     high.textContent = most;
     low.textContent = least === most ? "" : least;
     const heights = Array.from({ length: frames }, (_, frame) => heightOf(course)(valueAt(course, frame)));
     const reach = Math.ceil(NUMBER * frames);
-    for (const [number, sign] of /** @type {const} */ ([
-      [high, 1],
-      [low, -1],
-    ])) {
-      const meets = (/** @type {number[]} */ part) => part.some((height) => sign * (height - 0.5) > 0.1);
-      number.toggleAttribute("data-right", meets(heights.slice(0, reach)) && !meets(heights.slice(-reach)));
-    }
+    const meets = (/** @type {number[]} */ part) => part.some((height) => Math.abs(height - 0.5) > 0.1);
+    const right = meets(heights.slice(0, reach)) && !meets(heights.slice(-reach));
+    for (const number of [high, low]) number.toggleAttribute("data-right", right);
   };
   let shown = /** @type {number | null} */ (null);
   return {

@@ -52,7 +52,7 @@ export function live({ model, el, signal }, { kind, name, content, mount }) {
 }
 
 const DAMAGED =
-  "The data of this view is damaged or incomplete. In a notebook, run the cell again; of a saved page, ask for a new copy.";
+  "The data of this view is damaged or incomplete. In a notebook, run the cell again; for a saved page, ask for a new copy.";
 const UNABLE = "This browser could not draw this view. Reload the page, or open it in another browser.";
 
 /** Say what is wrong where the view would be, and what to do; why, to whom it helps. @param {HTMLElement} root @param {unknown} error */

@@ -22,7 +22,7 @@ export function createTimeline(content, hands, signal) {
   const lane = createLane(content);
   const strip = createStrip("frame", "frame", content.size[0], hands, signal, canvas, lane.element);
   // What the curve is called stands beneath it: over it the frame's marker would cross the words.
-  const name = h("p", { class: "ne-timeline-name" }, `${quantityOf(content)} per frame · bright: above threshold`);
+  const name = h("p", { class: "ne-timeline-name" });
   const bar = createCourseBar(content, hands, signal);
   const element = h("div", { class: "ne-timeline" }, strip.element, name);
   return {
@@ -31,7 +31,8 @@ export function createTimeline(content, hands, signal) {
     /** @param {import("./position.js").Position} at */
     show(at) {
       strip.show(at.frame, frameWords(content, at.frame));
-      element.classList.toggle("ne-timeline-high", at.course !== null);
+      const two = element.classList.toggle("ne-timeline-high", at.course !== null);
+      name.textContent = `${two ? "upper: " : ""}${quantityOf(content)} per frame · bright: above threshold`;
       lane.show(at);
       bar.show(at);
     },

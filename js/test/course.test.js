@@ -116,18 +116,15 @@ describe("its numbers", () => {
   });
 
   test("tell what the dashes mean, unless the line lies on them all along", () => {
-    expect(courseDashes(gate)).toBe("dashed: 1, nothing is done");
+    expect(courseDashes(gate)).toBe("dashed: 1, neutral");
     expect(courseDashes(kept)).toBe("");
     const on = course([1, 1], { neutral: 1 });
-    expect([courseDashes(on), courseRange(on)]).toEqual([
-      "",
-      "each frame is multiplied by: 1 throughout: nothing is done",
-    ]);
+    expect([courseDashes(on), courseRange(on)]).toEqual(["", "each frame is multiplied by: 1 throughout: neutral"]);
     const off = course([1, 1], { neutral: 0 });
     expect([courseDashes(off), courseRange(off)]).toEqual([
-      "dashed: 0, nothing is done",
+      "dashed: 0, neutral",
       "each frame is multiplied by: 1 throughout",
     ]);
-    expect(courseRange(course([1.0004, 1.0004], { neutral: 1 }))).not.toContain("nothing is done");
+    expect(courseRange(course([1.0004, 1.0004], { neutral: 1 }))).not.toContain("neutral");
   });
 });

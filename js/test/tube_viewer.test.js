@@ -83,10 +83,11 @@ describe("drawing", () => {
   });
 
   test("the curve is called by a line beneath it, where no frame's marker crosses the words", async () => {
-    await render();
-    expect(el.querySelector(".ne-strip-frame").nextElementSibling.textContent).toBe(
-      "evidence per frame · bright: above threshold",
-    );
+    await render({ courses: COURSES, course: null });
+    const name = () => el.querySelector(".ne-strip-frame").nextElementSibling.textContent;
+    expect(name()).toBe("evidence per frame · bright: above threshold");
+    model.set("course", 0);
+    expect(name()).toBe("upper: evidence per frame · bright: above threshold");
   });
 
   test("says where it is in words", async () => {
@@ -454,7 +455,7 @@ describe("a course on the timeline", () => {
     expect(shown()).toEqual([
       "each frame is multiplied by: 0.50 to 1.25",
       "frame 2: 0.69",
-      "dashed: 1, nothing is done",
+      "dashed: 1, neutral",
       "told by layer2 (SRTG), whichever layer is shown",
     ]);
     slide("frame", 2, 3);
@@ -490,7 +491,8 @@ describe("a course on the timeline", () => {
   });
 
   test("has a lane of its own, with the ends of its scale and a dot at the frame, which moves alone", async () => {
-    await render({ courses: [COURSES[0], COURSES[1], { ...COURSES[0], values: [1, 1] }], course: 0 });
+    const roomy = { ...COURSES[0], values: [0, 1, 0.5], rows: [0, 1, 3], neutral: null };
+    await render({ courses: [COURSES[0], COURSES[1], { ...COURSES[0], values: [1, 1] }, roomy], course: 0 });
     const lane = el.querySelector(".ne-lane");
     const numbers = () => [...lane.querySelectorAll("span")].map((number) => number.textContent);
     const dot = () => [lane.querySelector("i").style.left, Number.parseFloat(lane.querySelector("i").style.bottom)];
@@ -499,10 +501,11 @@ describe("a course on the timeline", () => {
       ["1.25", "0.50"],
       ["37.5%", 6 + 28 / 4],
     ]);
-    expect([...lane.querySelectorAll("span")].map((number) => number.hasAttribute("data-right"))).toEqual([
-      false,
-      true,
-    ]);
+    const right = () => [...lane.querySelectorAll("span")].map((number) => number.hasAttribute("data-right"));
+    expect(right()).toEqual([false, false]); // crossed on either side
+    model.set("course", 3);
+    expect(right()).toEqual([true, true]); // both where there is room, as an axis
+    model.set("course", 0);
     await vi.waitFor(() => expect(root().dataset.kept).toContain("evidence"));
     const before = strips();
     slide("frame", 3);

@@ -20,7 +20,7 @@ from notebook_explain.explanations.targets import TargetResult
 from notebook_explain.explanations.tubes import Tubes
 from notebook_explain.explanations.wording import counted, fixed
 
-ADDED = "the score with it, less the score without"
+ADDED = "what it adds to the score: the score with it, less the score without"
 MOST_NAMED = 4  # parts in one sentence
 
 
@@ -139,7 +139,11 @@ class BlockReport:
         return (self.target,)
 
     def on(self, tubes: Tubes) -> Tubes:
-        """The same tubes with these courses on the timeline of their viewer (ValueError for tubes of another clip)."""
+        """The same tubes with these courses on the timeline of their viewer (ValueError: of another clip or model)."""
+        if tubes.provenance.model != self.provenance.model:
+            raise ValueError(
+                f"these are courses of {self.provenance.model}, the tubes are of {tubes.provenance.model}; explain one model"
+            )
         return tubes.with_courses(self.courses, self.clip)
 
     def in_words(self) -> str:

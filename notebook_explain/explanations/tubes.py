@@ -126,7 +126,10 @@ class Tubes:
     def with_courses(self, courses: Iterable[Course], clip: Clip | None = None) -> Tubes:
         """The same tubes with other courses (of this clip; ValueError where ``clip`` says that it was another one)."""
         if clip is not None and not np.array_equal(clip.frames, self.clip.frames):
-            raise ValueError(f"these courses are of another clip, {clip.name!r}; explain {self.clip.name!r} instead")
+            which = (
+                "other frames of the clip" if clip.name == self.clip.name else f"another clip, {clip.name!r}, not of"
+            )
+            raise ValueError(f"these courses are of {which} {self.clip.name!r}; make both explanations of one clip")
         return replace(self, courses=tuple(courses))
 
     def save(self, path: str | os.PathLike[str]) -> Path:

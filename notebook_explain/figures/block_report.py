@@ -42,7 +42,11 @@ FEW, MOST_ROWS = 3, 24  # blocks: so many are lines; more than these are left ou
 ROW, STRIP = 0.4, 0.15  # inches that a line of steps, or a strip of colours, takes
 MOST_NUMBERS = 64  # of a line: more are never readable
 DPI = 100
+LEAST = 0.1  # of a neutral value: its colours and heights reach so far at least, for nothing is to look like much
+FAR = 1.5  # usual distances of steps: between steps further apart than that frames were left out
 STEPS = "Each block has its own steps in time; a value is drawn over the stretch that its step stands for."
+SIDES = "Purple: less than neutral, green: more."
+GAPS = "Hatched, or a gap in a line: frames that no step stands for."
 
 
 def report_figure(report: BlockReport, frames: int = 8) -> TextFigure:
@@ -97,12 +101,13 @@ def _sentence(report: BlockReport) -> str:
 def _small_print(report: BlockReport) -> list[str]:
     """What the picture means and where it comes from, then every caveat."""
     numbered: tuple[Course | Numbers, ...] = (*report.courses, *report.numbers)
-    strips = [
-        group[0] for group in first_groups(report.courses)[0] if len(group) > FEW and group[0].neutral is not None
-    ]
+    shown = [one for group in first_groups(report.courses)[0] for one in _chosen(group)[0]]
+    sided = [one.neutral is not None and not is_evidence(one) for one in numbered]
+    sided += [bool(table.values.min() < 0) for table in report.tables]
     said = {
         STEPS: report.courses,
-        "White: the block does nothing.": [one for one in strips if not is_evidence(one)],
+        GAPS: [one for one in shown if len(gaps_of(one, len(report.clip)))],
+        SIDES: any(sided),
         "Orange: for the class that is explained, blue: against it.": [one for one in numbered if is_evidence(one)],
     }
     meaning = " ".join(words for words, holds in said.items() if holds)
@@ -143,7 +148,7 @@ def _strip(report: BlockReport, frames: int, left: float, time: float) -> Part:
 def _courses(courses: Sequence[Course], frames: int, left: float, time: float, last: bool) -> list[Part]:
     """A heading with the scale, a row for each block, and time beneath them."""
     every = np.concatenate([one.values for one in courses])
-    scale = Scale.of(every, courses[0].neutral, is_evidence(courses[0]))
+    scale = _scale(courses)
     shown, rest = _chosen(courses)
     few = len(courses) <= FEW
     high = (ROW if few else STRIP) * len(shown)
@@ -191,11 +196,23 @@ def _ground(courses: Sequence[Course]) -> float | None:
 def _ground_words(course: Course) -> str:
     if course.neutral is None:
         return "0"
-    return f"{short(course.neutral)} = {'no evidence' if is_evidence(course) else 'nothing is done'}"
+    return f"{short(course.neutral)} = {'no evidence' if is_evidence(course) else 'neutral'}"
+
+
+def _scale(courses: Sequence[Course]) -> Scale:
+    """The colours of a group."""
+    first = courses[0]
+    every = np.concatenate([one.values for one in courses])
+    return Scale.of(every, first.neutral, is_evidence(first), LEAST * abs(first.neutral or 0.0))
 
 
 def _chosen(courses: Sequence[Course]) -> tuple[list[Course], list[Course]]:
-    """Those that say most, where there are too many: that change most, or lie furthest from doing nothing; the rest."""
+    """Those that say most, where there are too many: that change most, or lie furthest from doing nothing; the rest.
+
+    Where all strips would be alike one stands for them.
+    """
+    if len(courses) > FEW and _scale(courses).flat(np.concatenate([one.values for one in courses])):
+        return [replace(courses[0], name=f"{len(courses)} blocks")], []
 
     def says(at: int) -> float:
         one = courses[at]
@@ -207,11 +224,32 @@ def _chosen(courses: Sequence[Course]) -> tuple[list[Course], list[Course]]:
     return shown, [one for at, one in enumerate(courses) if at not in first]
 
 
-def edges_of(course: Course, frames: int) -> NDArray[np.float64]:
-    """Where each of its values begins and ends, on an axis on which frame k (from 1) reaches from k - ½ to k + ½."""
-    rows = course.rows + 1
-    inner = (rows[:-1] + rows[1:]) / 2
-    return np.asarray(np.clip(np.concatenate([[0.5], inner, [frames + 0.5]]), 0.5, frames + 0.5), np.float64)
+def stretches_of(course: Course, frames: int) -> NDArray[np.float64]:
+    """Where each of its values begins and ends (step, 2), on an axis on which frame k (from 1) reaches from k - ½ to k + ½.
+
+    Steps meet half way. Where they lie further apart than is usual, as in networks that choose frames, each reaches half
+    the usual distance: what lies between them was not looked at.
+    """
+    rows, ends = course.rows + 1, np.array([0.5, frames + 0.5])
+    if len(rows) == 1:
+        return ends[None]
+    gaps = np.diff(rows)
+    usual = float(np.median(gaps))
+    inner = np.where(gaps <= FAR * usual, gaps, usual) / 2
+    outer = np.array([rows[0] - ends[0], ends[1] - rows[-1]])
+    first, last = np.where(outer <= usual, outer, usual / 2)
+    found = np.stack([rows - np.r_[first, inner], rows + np.r_[inner, last]], axis=1)
+    # Neighbours meet in one number, whatever was rounded: then no gap is seen between them.
+    found[1:, 0] = np.where(gaps <= FAR * usual, found[:-1, 1], found[1:, 0])
+    clipped: NDArray[np.float64] = np.clip(found, *ends)
+    return clipped
+
+
+def gaps_of(course: Course, frames: int) -> NDArray[np.float64]:
+    """What no step stands for, from where to where (gap, 2), on the axis of ``stretches_of``."""
+    ends: NDArray[np.float64] = np.r_[0.5, stretches_of(course, frames).ravel(), frames + 0.5].reshape(-1, 2)
+    blank: NDArray[np.float64] = ends[ends[:, 0] < ends[:, 1]]
+    return blank
 
 
 def ticks(frames: int) -> list[int]:
@@ -221,39 +259,48 @@ def ticks(frames: int) -> list[int]:
 
 
 def _cells(axes: Axes, y: float, course: Course, scale: Scale) -> None:
-    edges = edges_of(course, _frames(axes))
-    _boxes(axes, edges, np.full(len(course.values), y + 0.05 * STRIP), y + 0.95 * STRIP, course.values, scale)
+    frames = _frames(axes)
+    spans = stretches_of(course, frames)
+    if len(gaps_of(course, frames)):  # one box behind them all: a hostile file may hold very many gaps
+        box = ([(0.5, frames)], (y + 0.05 * STRIP, 0.9 * STRIP))
+        axes.broken_barh(*box, facecolor="white", edgecolor="0.75", hatch="//////", lw=0, zorder=0)
+    _boxes(axes, spans, np.full(len(course.values), y + 0.05 * STRIP), y + 0.95 * STRIP, course.values, scale)
 
 
 def _steps(
     axes: Axes, y: float, course: Course, zero: float | None, every: NDArray[np.float32], scale: Scale
 ) -> float | None:
     """A line of steps, filled down or up to its ground; all rows of a group on one scale. Return where the ground lies."""
-    edges = edges_of(course, _frames(axes))
-    ends = [float(every.min()), float(every.max()), *([] if zero is None else [zero])]
+    frames = _frames(axes)
+    spans = stretches_of(course, frames)
+    least = LEAST * abs(course.neutral or 0.0)
+    ends = [float(every.min()), float(every.max()), *([] if zero is None else [zero - least, zero + least])]
     low, span = min(ends), (max(ends) - min(ends)) or 1.0
     foot, tall = y + ROW - 0.04, ROW - 0.18  # above it there is room for the numbers
     tops = foot - tall * (course.values.astype(np.float64) - low) / span
     base = None if zero is None else foot - tall * (zero - low) / span
     if base is not None:
-        _boxes(axes, edges, tops, base, course.values, scale)
-        axes.plot(edges[[0, -1]], [base, base], color="0.4", linewidth=0.5)
-    axes.plot(np.repeat(edges, 2)[1:-1], np.repeat(tops, 2), color="0.15", linewidth=0.8, solid_capstyle="butt")
+        _boxes(axes, spans, tops, base, course.values, scale)
+        axes.plot([0.5, frames + 0.5], [base, base], color="0.4", linewidth=0.5)
+    breaks = 2 * np.flatnonzero(spans[:-1, 1] < spans[1:, 0]) + 2
+    x, y_line = (np.insert(along, breaks, np.nan) for along in (spans.ravel(), np.repeat(tops, 2)))
+    axes.plot(x, y_line, color="0.15", linewidth=0.8, solid_capstyle="butt")
     return base
 
 
 def _boxes(
     axes: Axes,
-    edges: NDArray[np.float64],
+    spans: NDArray[np.float64],
     tops: NDArray[np.float64],
     base: float,
     values: NDArray[np.float32],
     scale: Scale,
 ) -> None:
-    """Boxes side by side, as one mesh: a long clip has many. Between two of them lies a cell without width."""
-    x = np.repeat(edges, 2)[1:-1]
+    """Boxes side by side, as one mesh: a long clip has many. Between two lies a cell without width, or without colour."""
+    x = spans.ravel()
     y = np.stack([np.full(len(x), base), np.repeat(tops, 2)])
     cells = np.repeat(values.astype(np.float64), 2)[:-1]
+    cells[1::2][spans[:-1, 1] < spans[1:, 0]] = np.nan
     axes.pcolormesh(np.stack([x, x]), y, cells[None], cmap=scale.colours, vmin=scale.low, vmax=scale.high)
 
 
@@ -265,8 +312,7 @@ def _labels(course: Course, frames: int, time: float, scale: Scale) -> list[tupl
     """The numbers of a course and how far from the left they stand, in inches: all that fit, else least and largest."""
     if len(course.values) > 1 and scale.flat(course.values):
         return [(time / 2, scale.reach(course.values))]
-    edges = (edges_of(course, frames) - 0.5) * time / frames
-    middles = (edges[:-1] + edges[1:]) / 2
+    middles = (stretches_of(course, frames).mean(axis=1) - 0.5) * time / frames
     ends = [int(course.values.argmax()), int(course.values.argmin())]
     for chosen in ([*range(len(middles))] if len(middles) <= MOST_NUMBERS else ends, ends[: 1 + (ends[0] != ends[1])]):
         texts = [scale.write(float(value)) for value in course.values[chosen]]

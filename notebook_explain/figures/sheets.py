@@ -138,14 +138,17 @@ class Scale:
     colours: Colormap
 
     @classmethod
-    def of(cls, values: NDArray[Any], neutral: float | None, evidence: bool = False) -> Scale:
-        """For all of these numbers; evidence for and against a class has the colours that it has in every picture."""
+    def of(cls, values: NDArray[Any], neutral: float | None, evidence: bool = False, least: float = 0.0) -> Scale:
+        """For all of these numbers; evidence for and against a class has the colours that it has in every picture.
+
+        From a neutral number it reaches ``least`` far to both sides, or further.
+        """
         values = np.asarray(values, np.float64)
         low, high = float(values.min()), float(values.max())
         if neutral is None:
             room = 0.0 if high > low else max(abs(low), 1.0) / 100
             return cls(low - room, high + room, None, colormaps["viridis"])
-        reach = max(neutral - low, high - neutral) or 1.0
+        reach = max(neutral - low, high - neutral, least) or 1.0
         return cls(neutral - reach, neutral + reach, neutral, EVIDENCE if evidence else BELOW_ABOVE)
 
     def __call__(self, values: Any) -> NDArray[np.float64]:

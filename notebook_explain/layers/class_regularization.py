@@ -202,8 +202,8 @@ def class_regularized(model: nn.Module, head: str, after: Iterable[str], beta: f
 
     Raises
     ------
-    ValueError
-        No such classifier or module.
+    TypeError, ValueError
+        ``after`` is a text; no such classifier or module.
     """
     copied = copied_model(model)
     classifier = dict(copied.named_modules()).get(head)
@@ -213,5 +213,7 @@ def class_regularized(model: nn.Module, head: str, after: Iterable[str], beta: f
         raise ValueError(
             f"head {head!r} is no module with weights of this model; its linear layers are {', '.join(named)}"
         )
+    if isinstance(after, str):
+        raise TypeError(f"after must be a list of names, got the text {after!r}; write [{after!r}]")
     block = followed_by(ClassRegularization, weight=weight, beta=beta, **options)
     return exchanged(copied, dict.fromkeys(after, block))

@@ -242,7 +242,8 @@ def _alike(kind: type[nn.Module], module: nn.Module) -> nn.Module:
         return kind(**given)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{kind.__name__} cannot be made with the settings of {module}: {error}; give a function from the one to the other"
+            f"{kind.__name__} cannot be made with the settings of a {type(module).__name__}: {error}; give a function from the "
+            f"one to the other, or ne.layers.followed_by({kind.__name__}) to put it behind"
         ) from error
 
 
@@ -309,7 +310,7 @@ def _nothing(key: Key, model: nn.Module) -> str:
     if isinstance(key, str):
         names = [name for name, _ in model.named_modules() if name]
         near = difflib.get_close_matches(key, names, 5, 0.4) or names[:8]
-        return f"no module of {type(model).__name__} is called {key!r}; there are {', '.join(near)}"
+        return f"no module of {type(model).__name__} is called {key!r}; near it are {', '.join(near)}"
     kinds = sorted({type(part).__name__ for part in model.modules() if not list(part.children())})
     return (
         f"{type(model).__name__} has no {key.__name__}; its modules are {', '.join(kinds)} "

@@ -93,6 +93,27 @@ def blocks_of(model: nn.Module) -> dict[str, nn.Module]:
     return {name: part for name, part in model.named_modules() if hasattr(getattr(part, "explain", None), "_explains")}
 
 
+def checked(name: str, value: Any) -> list[Told]:
+    """What a block tells, if it is what it should be; TypeError or ValueError otherwise, with the block's name."""
+    of = f"what {name!r} tells" if name else "what the network tells"
+    tells = callable(getattr(value, "told", None))
+    told = value.told() if tells else None
+    if not isinstance(told, (list, tuple)) or isinstance(told, Told):
+        came = type(told).__name__ if tells else f"{type(value).__name__}, which has no told()"
+        raise TypeError(
+            f"{of}: explain() must return an object whose told() gives a list of PerFrame, Named and ByClass, got {came}"
+        )
+    for one in told:
+        if not isinstance(one, Told) or not isinstance(one.values, Tensor):
+            raise TypeError(f"{of}: {type(one).__name__} is no PerFrame, Named or ByClass with a tensor of values")
+        if one.values.ndim != 2:
+            axes = {PerFrame: "(batch, time)", Named: "(batch, name)", ByClass: "(class, channel)"}[type(one)]
+            raise ValueError(f"{of}: values of {one.what!r} must be {axes}, got shape {tuple(one.values.shape)}")
+        if isinstance(one, PerFrame) and one.side not in ("input", "output"):
+            raise ValueError(f"{of}: side of {one.what!r} must be 'input' or 'output', got {one.side!r}")
+    return list(told)
+
+
 @contextmanager
 def holding(owner: Any, **attributes: Any) -> Iterator[None]:
     """Within it, some attributes have other values."""

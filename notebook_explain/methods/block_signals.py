@@ -32,7 +32,7 @@ from notebook_explain.methods.common import fitted, provenance
 from notebook_explain.methods.overhearing import Overheard
 from notebook_explain.models import Layer, Recording, VideoModel, score_of
 
-EVIDENCE = "evidence of the {}"
+EVIDENCE = "evidence for {!r} in the {}"
 SHARES = "what each stream adds to the score"
 Ablations = dict[str, list[tuple[str, str]]]  # in words; the (block, part) that go together
 
@@ -93,9 +93,9 @@ class BlockSignals:
 
         def compute(recording: Recording) -> tuple[Any, ...]:
             (one,) = model.resolve(recording.heads, target)
-            streams = _evidence(recording, score_of(recording, one), parts) if parts else []
-            classes = recording.heads[str(one.head)].logits.shape[1]
-            return model.results(recording, (one,))[0], one, classes, streams
+            result = model.results(recording, (one,))[0]
+            streams = _evidence(recording, score_of(recording, one), parts, result.name) if parts else []
+            return result, one, recording.heads[str(one.head)].logits.shape[1], streams
 
         layers = list({part.layer.name: part.layer for part in parts}.values())
         (result, one, classes, streams), said = model.run(seen, layers, compute, heard.around)
@@ -123,18 +123,18 @@ def _parts(model: VideoModel) -> tuple[list[Part], list[str]]:
                 for name, (path, channels) in (told() if callable(told) else {}).items()
             ]
         except ValueError as error:
-            unplaced.append(f"The streams of {block!r} are not told apart: {error}.")
+            unplaced.append(f"The streams of {block!r} are not told apart, one of them has no places left ({error}).")
     return found, unplaced
 
 
-def _evidence(recording: Recording, score: torch.Tensor, parts: list[Part]) -> list[Course]:
+def _evidence(recording: Recording, score: torch.Tensor, parts: list[Part], target: str) -> list[Course]:
     """A course for each part: gradient times activation, summed over its channels and places."""
     gradients = recording.gradients(score)
     found = []
     for block, kind, name, layer, channels in parts:
         gradient, activations = gradients[layer.name][:, channels], recording.volume(layer)[:, channels]
         values = torch.einsum("bcthw,bcthw->bt", gradient.float(), activations.float())[0].cpu().numpy()
-        found.append(Course(block, kind, EVIDENCE.format(name), values, layer.geometry.rows, 0.0))
+        found.append(Course(block, kind, EVIDENCE.format(target, name), values, layer.geometry.rows, 0.0))
     return found
 
 

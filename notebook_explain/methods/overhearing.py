@@ -14,7 +14,7 @@ from torch import nn
 from notebook_explain.explanations import ClassTable, Course, Geometry, Numbers
 from notebook_explain.layers.mtconv import CAVEAT, choices
 from notebook_explain.layers.signals import listening
-from notebook_explain.layers.told import ByClass, Named, PerFrame, Told, blocks_of
+from notebook_explain.layers.told import ByClass, Named, PerFrame, Told, blocks_of, checked
 from notebook_explain.models import Layer, VideoModel, moments_of, placed
 
 LOST = "What {} tells ({}) is not finite and is left out."
@@ -41,7 +41,7 @@ class Overheard:
             yield
         self.frames = [each[0] for each in made]
         for name, value in said:
-            for one in value.told() if hasattr(value, "told") else ():
+            for one in checked(name, value):
                 if torch.isfinite(one.values).all():
                     self.told.append((name, one))
                 else:

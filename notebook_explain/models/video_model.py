@@ -193,6 +193,8 @@ class VideoModel:
             if not 0 <= label < count:
                 raise ValueError(f"target {label} is out of range; this model has classes 0 to {count - 1}")
             return label
+        if names is None and label.startswith("class ") and label[6:].isdecimal():
+            return self._index(name, head, int(label[6:]))  # as `label` calls it
         if names is None:
             raise ValueError(
                 f"target {label!r} is a name, but this model has no labels; use an index or adapt(labels=)"

@@ -120,7 +120,7 @@ def course_place(courses: Sequence[Course], which: int | str | None) -> int | No
     if not isinstance(which, str):
         return which
     full = [f"{course.where}: {course.what}" for course in courses]
-    for told in (full, *([getattr(course, part) for course in courses] for part in ("name", "what", "kind"))):
+    for told in (full, *([getattr(course, part) for course in courses] for part in ("name", "where", "what", "kind"))):
         if which in told:
             return told.index(which)
     have = f"they have {', '.join(full)}" if full else "they have none; tubes.with_courses adds some"

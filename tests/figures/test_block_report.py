@@ -180,11 +180,11 @@ def test_frames_stand_over_their_part_of_the_clip() -> None:
 
 @pytest.mark.parametrize("blocks", [1, 5])
 def test_values_reach_half_way_to_their_neighbours(blocks: int) -> None:
-    rows = np.array([0.0, 1.0, 5.0, 12.0])
+    rows = np.array([0.0, 1.0, 5.0, 11.0])
     shown = tuple(replace(one, rows=rows) for one in courses(blocks))
     (axes,) = time_axes(report(courses=shown).figure())
     ends = np.array([(left, right) for left, right, _ in drawn_boxes(axes)])[:4]
-    np.testing.assert_allclose(ends, [(0.5, 1.5), (1.5, 4), (4, 9.5), (9.5, 16.5)])
+    np.testing.assert_allclose(ends, [(0.5, 1.5), (1.5, 4), (4, 9), (9, 14)])
 
 
 def test_few_blocks_are_lines_with_their_numbers_and_many_are_strips_with_a_scale() -> None:
@@ -192,12 +192,12 @@ def test_few_blocks_are_lines_with_their_numbers_and_many_are_strips_with_a_scal
     for number in ("1.5", "0.5", "1.25", "0.75"):
         assert [text.get_text() for text in texts(few.figure())].count(number) == 2, number
     (axes,) = time_axes(few.figure())
-    x, y = axes.lines[1].get_data()  # the first marks where nothing is done
+    x, y = axes.lines[1].get_data()  # the first marks what is neutral
     np.testing.assert_allclose(x, [0.5, 4.5, 4.5, 8.5, 8.5, 12.5, 12.5, 16.5])
     tops = axes.get_ylim()[0] - y[::2]
     assert tops[0] - tops[1] == pytest.approx(tops[2] - tops[3])
     assert tops[0] > tops[1]
-    assert [text.get_text() for text in texts(few.figure())].count("1 = nothing is done") == 2
+    assert [text.get_text() for text in texts(few.figure())].count("1 = neutral") == 2
     said = words(many)
     assert " 1.5 0.5 1 " in said, "the ends of the colours and their middle"
     assert "0.5 to 1.5" in said, "the range of a block"
@@ -371,5 +371,5 @@ def test_courses_are_put_on_tubes_of_the_same_clip_only() -> None:
     tubes = shown.on(made(16))
     assert tubes.courses == shown.courses
     other = Clip(made(16).clip.frames[::-1].copy(), source="other")
-    with pytest.raises(ValueError, match=r"these courses are of another clip, 'other'; explain .* instead"):
+    with pytest.raises(ValueError, match=r"these courses are of another clip, 'other', not of .*; make both"):
         replace(shown, clip=other).on(tubes)

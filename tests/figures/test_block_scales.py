@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.collections import QuadMesh
 from PIL import Image
 
 from notebook_explain.explanations import Course, Numbers
@@ -21,9 +22,11 @@ from tests.figures.test_block_report import (
     MULTIPLIED,
     courses,
     drawn_bars,
+    drawn_boxes,
     guesses,
     report,
     texts,
+    time_axes,
     words,
 )
 
@@ -70,17 +73,74 @@ def test_both_ends_of_the_colours_can_be_told_apart() -> None:
 
 
 def test_the_small_print_says_what_applies() -> None:
-    steps, white, colours = "Each block has its own steps in time", "White: the block does nothing.", "Orange: for"
+    steps, colours = "Each block has its own steps in time", "Orange: for"
+    sides = "Purple: less than neutral, green: more."
     for shown, wanted in (
-        (report(courses=courses(2)), (True, False, False)),
+        (report(courses=courses(2)), (True, True, False)),
         (report(courses=courses(5)), (True, True, False)),
         (report(courses=courses(5, neutral=None)), (True, False, False)),
         (report(courses=tuple(replace(EVIDENCE, name=f"s{k}") for k in range(5))), (True, False, True)),
-        (report(numbers=guesses(CLASSES, 1)), (False, False, False)),
+        (report(numbers=guesses(CLASSES, 1)), (False, True, False)),
+        (report(numbers=(replace(guesses(CLASSES, 1)[0], neutral=None),)), (False, False, False)),
     ):
         said = words(shown)
-        assert tuple(part in said for part in (steps, white, colours)) == wanted
+        assert tuple(part in said for part in (steps, sides, colours)) == wanted
     assert "0 = no evidence" in words(report(courses=(EVIDENCE,)))
+
+
+@pytest.mark.parametrize("blocks", [1, 5])
+def test_frames_that_a_network_left_out_stay_blank(blocks: int) -> None:
+    rows = np.array([4.0, 5, 6, 7, 8, 9, 12, 13])
+    shown = report(courses=tuple(replace(one, rows=rows) for one in courses(blocks, 8)))
+    (axes,) = time_axes(shown.figure())
+    ends = [(left, right) for left, right, _ in drawn_boxes(axes)[:8]]
+    assert ends == [(row + 0.5, row + 1.5) for row in rows]
+    mesh = next(one for one in axes.collections if isinstance(one, QuadMesh))
+    drawn = ~np.ma.getmaskarray(mesh.get_array())[0]
+    assert np.flatnonzero(~drawn).tolist() == [11], "between the sixth and the seventh"
+    if blocks == 1:
+        x, y = axes.lines[1].get_data()
+        assert np.flatnonzero(np.isnan(x)).tolist() == np.flatnonzero(np.isnan(y)).tolist() == [12]
+    else:
+        hatched = [one for one in axes.collections if one.get_hatch()]
+        assert len(hatched) == 5
+        assert all(one.get_zorder() < mesh.get_zorder() for one in hatched), "behind the values"
+    assert "frames that no step stands for" in words(shown)
+    assert "frames that no step stands for" not in words(report(courses=courses(blocks, 8)))
+
+
+@pytest.mark.parametrize(("steps", "frames"), [(1, 16), (2, 16), (7, 16), (8, 300), (300, 300)])
+def test_even_steps_cover_the_whole_clip(steps: int, frames: int) -> None:
+    (axes,) = time_axes(report(frames, courses=courses(1, steps, frames)).figure())
+    edges = np.linspace(0.5, frames + 0.5, steps + 1)
+    np.testing.assert_allclose([box[:2] for box in drawn_boxes(axes)], np.stack([edges[:-1], edges[1:]], axis=1))
+    assert not np.isnan(axes.lines[1].get_xdata()).any()
+
+
+@pytest.mark.parametrize("blocks", [1, 4])
+def test_almost_nothing_looks_like_almost_nothing(blocks: int) -> None:
+    small = rows_of(*[[0.995, 1.006]] * (blocks - 1), [0.995, 1.003])
+    figure = report(courses=small).figure()
+    (axes,) = time_axes(figure)
+    for _, _, colour in drawn_boxes(axes):
+        assert min(colour[:3]) > 0.9, "nearly white"
+    said = words(report(courses=small))
+    assert "0.995" in said
+    assert ("1 = neutral" in said) if blocks == 1 else (" 1.1 0.9 1 " in said)
+    if blocks == 1:
+        ground, line = (one.get_ydata() for one in axes.lines)
+        assert 0 < np.abs(line - ground[0]).max() < 0.1 * axes.get_ylim()[0]
+    (axes,) = time_axes(report(courses=tuple(replace(one, neutral=0.0) for one in small)).figure())
+    assert min(min(colour[:3]) for _, _, colour in drawn_boxes(axes)) < 0.5, "0 has no tenth"
+
+
+def test_strips_that_are_all_alike_are_one() -> None:
+    said = words(report(courses=rows_of(*[[0.0, 0.0]] * 16, neutral=0.0)))
+    assert "16 blocks 0 throughout" in said
+    assert said.count("throughout") == 1
+    assert "layer." not in said
+    assert words(report(courses=rows_of(*[[0.0, 0.0]] * 3, neutral=0.0))).count("throughout") == 3
+    assert words(report(courses=rows_of(*[[0.0, 0.0]] * 4, [0.0, 1.0], neutral=0.0))).count("throughout") == 4
 
 
 def test_times_are_rounded_as_the_viewer_rounds_them() -> None:

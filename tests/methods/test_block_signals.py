@@ -102,7 +102,9 @@ def test_channels_of_both_streams_together_are_the_evidence_of_the_layer() -> No
     found, name = report("mtconv"), "layer4.1.conv2.0"
     tubes = ne.SaliencyTubes(layers=(name,))(model("mtconv"), CLIP, 1)
     streams = [course for course in found.courses if course.name == name]
-    assert [course.what for course in streams] == ["evidence of the short stream", "evidence of the long stream"]
+    assert [course.what for course in streams] == [
+        f"evidence for 'class 1' in the {which} stream" for which in ("short", "long")
+    ]
     whole = tubes.layers[0].values[0]
     np.testing.assert_allclose(
         sum(course.values for course in streams), whole.mean((1, 2)) / len(whole), rtol=1e-3, atol=1e-6
@@ -223,6 +225,32 @@ def test_what_contradicts_itself_is_left_out_and_said() -> None:
     assert any(text.startswith("What 'stem.1' tells (a share) is left out:") for text in found.provenance.caveats)
 
 
+@pytest.mark.parametrize(
+    ("told", "error", "words"),
+    [
+        (lambda x: PerFrame("mean", x), TypeError, r"what 'stem.1' tells: .* must return .*, got PerFrame"),
+        (lambda x: None, TypeError, "got NoneType"),
+        (lambda x: [{"mean": x}], TypeError, "dict is no PerFrame, Named or ByClass"),
+        (lambda x: [PerFrame("mean", x.numpy())], TypeError, "PerFrame is no .* with a tensor"),
+        (lambda x: [PerFrame("mean", x[0])], ValueError, r"values of 'mean' must be \(batch, time\), got shape \(8,\)"),
+        (
+            lambda x: [PerFrame("mean", x, side="out")],
+            ValueError,
+            "side of 'mean' must be 'input' or 'output', got 'out'",
+        ),
+    ],
+)
+def test_a_block_that_tells_what_cannot_be_read_is_named(told: Any, error: type[Exception], words: str) -> None:
+    class Wrong(Scale):
+        def told(self) -> Any:
+            return told(self.seen)
+
+    net = zoo.seeded(zoo.BLOCKS["max pool"])
+    net.stem = nn.Sequential(net.stem, Wrong())
+    with pytest.raises(error, match=words):
+        ne.SaliencyTubes()(ne.adapt(net, **STATED), CLIP, 0)
+
+
 def test_a_method_that_merely_has_that_name_is_not_called() -> None:
     net = zoo.seeded(zoo.BLOCKS["max pool"])
     net.explain = lambda *_: pytest.fail("called")
@@ -241,5 +269,8 @@ def test_a_report_goes_on_tubes_of_its_own_clip_only() -> None:
     tubes = ne.SaliencyTubes()(model("mtconv"), CLIP, 1)
     assert found.on(tubes).courses == found.courses
     other = ne.SaliencyTubes()(model("mtconv"), zoo.random_clip(8, 32, 5), 1)
-    with pytest.raises(ValueError, match="of another clip"):
+    with pytest.raises(ValueError, match="of other frames of the clip 'array'"):
         found.on(other)
+    plain = ne.SaliencyTubes()(ne.adapt(zoo.ZOO["residual"].make(), **STATED), CLIP, 1)
+    with pytest.raises(ValueError, match=r"these are courses of .*, the tubes are of ResNet3D"):
+        found.on(plain)
