@@ -187,7 +187,11 @@ def test_hooks_of_what_was_exchanged_are_counted_others_are_copied() -> None:
         ({nn.MaxPool3d: dict}, TypeError, "dict is no kind of module"),
         ({nn.MaxPool3d: 3}, TypeError, "must be a kind of module, a module, a function or None; got 3"),
         ({nn.MaxPool3d: lambda _: 3}, TypeError, "a function in exchanges must return a module or None, got int"),
-        ({nn.ReLU: nn.Conv3d}, ValueError, r"Conv3d cannot be made with the settings of a ReLU: .*followed_by\(Conv3d\)"),
+        (
+            {nn.ReLU: nn.Conv3d},
+            ValueError,
+            r"Conv3d cannot be made with the settings of a ReLU: .*followed_by\(Conv3d\)",
+        ),
         ({}, TypeError, "exchanges must map kinds or names of modules"),
         ([nn.MaxPool3d], TypeError, "exchanges must map kinds or names of modules"),
     ],
