@@ -79,13 +79,13 @@ images: $(VENV)/.test  ## the pictures of the README and the how-tos, taken anew
 	$(BIN)/python -m tests.browser.readme_images docs/images
 
 worlds: $(VENV)/.installed  ## contact sheets of the synthetic clips as PNG, to look at, in out/worlds (the docs show one)
-	$(BIN)/python -m notebook_explain.samples.sheets out/worlds
+	$(BIN)/python -m scripts.contact_sheets out/worlds
 
 bench: $(VENV)/.test  ## every figure of the README
 	$(BIN)/python -m benchmarks
 
 train: $(VENV)/.installed  ## train the bundled model anew
-	$(BIN)/python -m notebook_explain.models.demo.train
+	$(BIN)/python -m scripts.demo_model.train
 
 clean:  ## remove what these commands made
 	rm -rf $(VENV) js/node_modules out build dist

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 
-from benchmarks import blocks, browser, decoding, exports, pyramids, real_people, routing, sizes, tubes
+from benchmarks import blocks, browser, channel_graphs, decoding, exports, pyramids, real_people, sizes, tubes
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     tubes.main()
     pyramids.main()
-    routing.main()
+    channel_graphs.main()
     sizes.main()
     decoding.main()
     exports.main()

@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 import notebook_explain as ne
-from notebook_explain.evaluation import Kernels, paired_bootstrap
+from benchmarks.bootstrap import paired_bootstrap
+from benchmarks.kernel_ablation import Kernels
 from notebook_explain.models.demo import demo_net
-from notebook_explain.models.demo.drawing import pairs, singles
 from notebook_explain.models.demo.net import FRAMES, LABELS, MEAN, SIZE, STD
-from tests.second_net import branch_net
+from scripts.demo_model.data import pairs, singles
+from tests.branch_net import branch_net
 
 Floats = NDArray[np.float64]
 SINGLES, PAIRS, REFERENCE = 700_000, 5_700_000, 900_000  # first seeds
@@ -113,7 +114,7 @@ def report(table: dict[Key, tuple[Floats, Floats]]) -> None:
             text = str(paired_bootstrap(values))
             if method != "exact":
                 more = paired_bootstrap(table[net, instead, share, "exact"][0], values)
-                text += f"; exact {more}{'' if more.apart() else ' *'}"
+                text += f"; exact {more}{'' if more.excludes_zero() else ' *'}"
             cells.append(text)
         others = paired_bootstrap(table[net, instead, share, "exact"][1])
         print(f"| {net} | {instead} | {share:.0%} | " + " | ".join(cells) + f" | {others} |")

@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from benchmarks import weizmann
-from benchmarks.small_training import BATCH, fresh, leave_one_out, normalised, shifted, train_small
+from benchmarks.small_net import BATCH, fresh, leave_one_out, normalised, shifted, train_small
 from notebook_explain import layers
-from notebook_explain.models.demo.drawing import singles
 from notebook_explain.models.demo.net import LABELS
+from scripts.demo_model.data import singles
 
 SEEDS, STUDENT = 5, 2.776  # of four degrees of freedom
 EPOCHS = {"samples": 12, "people": 15}

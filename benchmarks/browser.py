@@ -17,11 +17,11 @@ from pathlib import Path
 from playwright.sync_api import Browser, Locator
 
 from notebook_explain.widgets.tube_viewer import STATIC
-from tests.browser import lab
-from tests.browser.driving import READY, Viewer, chromium, find_chromium, offline_page
-from tests.browser.pyramids import SETTLED, write_page
-from tests.browser.worlds import Layer, tubes
-from tests.widgets.pyramids import deep_pyramid
+from tests.browser import jupyter_driver
+from tests.browser.browser_driver import READY, Viewer, chromium, find_chromium, offline_page
+from tests.browser.example_tubes import Layer, tubes
+from tests.browser.pyramid_driver import SETTLED, write_page
+from tests.widgets.random_pyramids import deep_pyramid
 
 SIZES = ((16, 112), (32, 224))
 LAYERS = (Layer("stem", "stem", (16, 56, 56)), Layer("last", "pooling input", (2, 7, 7)))
@@ -183,17 +183,19 @@ def zooming(browser: Browser, folder: Path, runs: int) -> Turning:
 def cell_to_paint(browser: Browser, folder: Path, runs: int) -> list[Figure]:
     """In a real JupyterLab, from the key to the first paint of tubes, and of their widget, beside a cell that prints a word."""
     (folder / "work").mkdir(parents=True)
-    imports = f"import sys; sys.path.insert(0, {str(lab.REPOSITORY)!r})\nfrom tests.browser import worlds"
-    makes = [f"made_{frames} = worlds.tubes(frames={frames}, size={size})" for frames, size in SIZES]
+    imports = (
+        f"import sys; sys.path.insert(0, {str(jupyter_driver.REPOSITORY)!r})\nfrom tests.browser import example_tubes"
+    )
+    makes = [f"made_{frames} = example_tubes.tubes(frames={frames}, size={size})" for frames, size in SIZES]
     shown = [f"made_{frames}{how}" for frames, _ in SIZES for how in ("", ".view()")]
     cells = ["\n".join((imports, *makes)), "print('a word')", *shown]
-    lab.write_notebook(folder / "work" / "bench.ipynb", cells)
+    jupyter_driver.write_notebook(folder / "work" / "bench.ipynb", cells)
     figures = []
-    with lab.server(folder) as address:
+    with jupyter_driver.server(folder) as address:
         context = browser.new_context(viewport={"width": 1000, "height": 1600})
         try:
             page = context.new_page()
-            notebook = lab.Notebook(page, address, "bench.ipynb")
+            notebook = jupyter_driver.Notebook(page, address, "bench.ipynb")
             notebook.run_all()
             notebook.idle()
             kinds = [(f"{frames}x{size}x{size} cell", how) for frames, size in SIZES for how in ("page", "widget")]
@@ -216,7 +218,7 @@ SHOWN: dict[str, Callable[[Locator], Locator]] = {
 }
 
 
-def _cell(notebook: lab.Notebook, place: int, shown: Callable[[Locator], Locator]) -> float:
+def _cell(notebook: jupyter_driver.Notebook, place: int, shown: Callable[[Locator], Locator]) -> float:
     """Milliseconds from running a cell until something new is shown in it."""
     cell = notebook.cell(place)
     old = ".ne-tubes, iframe, .jp-OutputArea-output"

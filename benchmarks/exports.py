@@ -21,7 +21,7 @@ import notebook_explain as ne
 from benchmarks.timing import line, ratio, seconds
 from notebook_explain.explanations import Tubes
 from notebook_explain.figures import strip_png
-from notebook_explain.figures.canvas import Canvas, scaled
+from notebook_explain.figures.placement import Canvas, scaled
 from tests import zoo
 
 CLIPS = Path(__file__).parents[2] / "shared" / "data" / "clips"

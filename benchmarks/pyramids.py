@@ -15,12 +15,12 @@ from torch import Tensor
 import notebook_explain as ne
 from benchmarks.timing import line, ratio, seconds
 from notebook_explain.methods.feature_pyramid import published_backstep, published_first
-from notebook_explain.methods.feature_pyramid.passing import Passed
+from notebook_explain.methods.feature_pyramid.layer_records import Passed
 from notebook_explain.models import VideoModel
-from notebook_explain.models.connectivity import connections, route
-from notebook_explain.widgets import pyramid_wire
+from notebook_explain.models.channel_graph import connections, route
+from notebook_explain.widgets.wire import pyramid as pyramid_wire
 from tests import zoo
-from tests.widgets.pyramids import deep_pyramid
+from tests.widgets.random_pyramids import deep_pyramid
 
 STATED = {"size": 112, "frames": 16, "mean": 0.45, "std": 0.225, "layout": "BCTHW"}
 THETA, TIMED = 0.6, 300  # of the published rule; expansions that are timed

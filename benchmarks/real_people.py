@@ -24,13 +24,13 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 import notebook_explain as ne
-from benchmarks import small_training as small
+from benchmarks import small_net as small
 from benchmarks.timing import line
 from benchmarks.weizmann import FOLDER, LABELS, SIDE, RealClip, folds, found, read, starts, window
 from notebook_explain.explanations import Tubes
 from notebook_explain.models.demo import FRAMES, MEAN, STD, demo_net
 from notebook_explain.models.demo import LABELS as CARTOON_LABELS
-from notebook_explain.models.demo.bars import Share
+from scripts.demo_model.evaluate import Share
 
 PAGE = Path(__file__).parents[1] / "out" / "real_people.html"
 STRIDES = (1, 2, 3)

@@ -18,13 +18,13 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from notebook_explain import layers, samples
+    from notebook_explain.api import demo, explain
     from notebook_explain.clip import Clip
     from notebook_explain.display import compare, to_html
     from notebook_explain.explanations import ExplainError, Target, load
     from notebook_explain.methods import BlockSignals, FeaturePyramid, SaliencyTubes
     from notebook_explain.models import VideoModel, adapt
     from notebook_explain.models.demo import demo_model
-    from notebook_explain.one_call import demo, explain
     from notebook_explain.widgets import CompareViewer, TubeViewer
 
 _HOMES = {
@@ -39,9 +39,9 @@ _HOMES = {
     "VideoModel": "models",
     "adapt": "models",
     "compare": "display",
-    "demo": "one_call",
+    "demo": "api",
     "demo_model": "models.demo",
-    "explain": "one_call",
+    "explain": "api",
     "layers": "layers",
     "load": "explanations",
     "samples": "samples",

@@ -14,9 +14,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from notebook_explain._atomic import replacing
 from notebook_explain.explanations import BlockReport, Explanation, Pyramid, Tubes
-from notebook_explain.explanations.remarks import origin, shortened
-from notebook_explain.writing import replacing
+from notebook_explain.explanations.caveats import origin, shortened
 
 if TYPE_CHECKING:
     from notebook_explain.widgets import CompareViewer
@@ -78,13 +78,14 @@ def compare(a: Tubes, b: Tubes, *, titles: Sequence[str] | None = None, **state:
 
 def figure(explanation: Explanation | BlockReport, **options: Any) -> Any:
     """Return the matplotlib figure of an explanation."""
-    from notebook_explain.figures import block_report, paper, pyramid
+    from notebook_explain.figures import pyramid, tubes
+    from notebook_explain.figures.blocks import report
 
     if isinstance(explanation, BlockReport):
-        return block_report.report_figure(explanation, **options)
+        return report.report_figure(explanation, **options)
     if isinstance(explanation, Pyramid):
         return pyramid.pyramid_figure(explanation, **options)
-    return paper.tubes_figure(explanation, **options)
+    return tubes.tubes_figure(explanation, **options)
 
 
 def _picture(explanation: Explanation) -> bytes:
@@ -100,23 +101,23 @@ def _picture(explanation: Explanation) -> bytes:
 
 def to_gif(explanation: Tubes, path: str | os.PathLike[str], **options: Any) -> Path:
     """Write an explanation as a GIF."""
-    from notebook_explain.figures import moving
+    from notebook_explain.figures.video import export
 
-    return moving.tubes_gif(explanation, path, **options)
+    return export.tubes_gif(explanation, path, **options)
 
 
 def to_video(explanation: Tubes, path: str | os.PathLike[str], **options: Any) -> Path:
     """Write an explanation as a video."""
-    from notebook_explain.figures import moving
+    from notebook_explain.figures.video import export
 
-    return moving.tubes_video(explanation, path, **options)
+    return export.tubes_video(explanation, path, **options)
 
 
 def to_ipyvolume(explanation: Tubes, **options: Any) -> Any:
     """Return an ipyvolume figure of an explanation."""
-    from notebook_explain.widgets import volume
+    from notebook_explain.widgets import ipyvolume_export
 
-    return volume.tubes_volume(explanation, **options)
+    return ipyvolume_export.tubes_volume(explanation, **options)
 
 
 def to_html(
@@ -158,7 +159,7 @@ def to_html(
 def _page(
     explanations: Sequence[Explanation], title: str | None, state: Mapping[str, Any] = MappingProxyType({})
 ) -> str:
-    from notebook_explain.widgets.page import offline, page
+    from notebook_explain.widgets.html import offline, page
 
     wrong = [type(other).__name__ for other in explanations if not isinstance(other, Explanation)]
     if BlockReport.__name__ in wrong:
@@ -206,7 +207,7 @@ def mimebundle(explanation: Explanation) -> Any:
 
 def embed(explanation: Explanation, title: str | None = None) -> Embedded:
     """Return the page of an explanation, to stand in a cell."""
-    from notebook_explain.widgets.page import frame
+    from notebook_explain.widgets.html import frame
 
     words = f"{explanation.in_words()} ({explanation.clip.name})"
     picture = base64.b64encode(_picture(explanation)).decode()
@@ -215,7 +216,7 @@ def embed(explanation: Explanation, title: str | None = None) -> Embedded:
 
 def picture(report: BlockReport) -> dict[str, str]:
     """What a cell shows of what has no viewer: its figure as a picture, and its text."""
-    from notebook_explain.figures.block_report import report_png
+    from notebook_explain.figures.blocks.report import report_png
 
     return {"image/png": base64.b64encode(report_png(report)).decode(), "text/plain": _named(report)}
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests import second_net
+from tests import branch_net as second_network
 
 # Tiny networks gain nothing from a second thread, and lose much where other processes want the cores too.
 torch.set_num_threads(1)
@@ -15,4 +15,4 @@ torch.set_num_threads(1)
 @pytest.fixture(scope="session")
 def branch_net() -> nn.Module:
     """The second demo network. The first run of the tests trains it."""
-    return second_net.branch_net()
+    return second_network.branch_net()

@@ -90,7 +90,7 @@ def test_importing_the_package_imports_neither_torch_nor_opencv_nor_numpy() -> N
 
 
 def test_a_saved_explanation_opens_in_its_viewer_without_torch(tmp_path: Path) -> None:
-    from tests.values import small_tubes
+    from tests.example_values import small_tubes
 
     path = small_tubes().save(tmp_path / "t.npz")
     code = (

@@ -24,9 +24,9 @@ from traitlets import TraitError
 import notebook_explain as ne
 from notebook_explain import display
 from notebook_explain.explanations import Tubes
-from notebook_explain.explanations.remarks import caveats
-from tests.figures.clips import CAVEATS, COARSE, LONG, drawn, made
-from tests.values import small_tubes
+from notebook_explain.explanations.caveats import caveats
+from tests.example_values import small_tubes
+from tests.figures.example_tubes import CAVEATS, COARSE, LONG, drawn, made
 
 __all__ = ["drawn"]
 
@@ -291,7 +291,7 @@ def test_a_missing_ipyvolume_is_said_with_what_to_do(monkeypatch: pytest.MonkeyP
 
 def test_the_ways_out_import_nothing_before_they_are_taken() -> None:
     code = (
-        "import sys; from tests.figures.clips import made; made()\n"
+        "import sys; from tests.figures.example_tubes import made; made()\n"
         "assert not {'matplotlib', 'ipywidgets', 'ipyvolume', 'tqdm', 'cv2'} & set(sys.modules), sorted(sys.modules)"
     )
     # The clips of the tests import cv2 and matplotlib nowhere either.

@@ -1,5 +1,5 @@
 // A course: what a part of the network says of each moment of the clip, beside the evidence. Where its line runs, what it
-// is at a frame, and how its numbers read. notebook_explain/explanations/courses.py is what it comes from.
+// is at a frame, and how its numbers read. notebook_explain/explanations/blocks/frame_signal.py is what it comes from.
 
 /** @typedef {import("./state.js").CourseState} CourseState */
 

@@ -1,4 +1,4 @@
-// How much of the evidence a threshold keeps, when and where. notebook_explain/explanations/evidence.py is the oracle:
+// How much of the evidence a threshold keeps, when and where. notebook_explain/explanations/threshold.py is the oracle:
 // counted on the positive part of the stretched map. A map is gone through once; then every threshold is at hand.
 import { slice } from "./stretch.js";
 

@@ -23,7 +23,7 @@ const VALUES = Float32Array.from({ length: 256 }, (_, byte) => {
 });
 
 /**
- * A layer's map for a target, as notebook_explain/widgets/wire.py packs it: small maps have two bytes for each value.
+ * A layer's map for a target, as notebook_explain/widgets/wire/tubes.py packs it: small maps have two bytes for each value.
  * @param {Content} content
  * @param {number} layer
  * @param {number} target

@@ -1,5 +1,5 @@
 // What the view says in words: one place, so that what is read and what is read aloud agree. The sentence about the
-// evidence is that of notebook_explain/explanations/evidence.py; both are held to the same examples.
+// evidence is that of notebook_explain/explanations/threshold.py; both are held to the same examples.
 import { courseAt, courseName } from "./course.js";
 
 /** @typedef {import("./state.js").Content} Content */

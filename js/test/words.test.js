@@ -1,4 +1,4 @@
-// Numbers and words against examples.json, which Python writes (python -m tests.widgets.examples).
+// Numbers and words against examples.json, which Python writes (python -m tests.widgets.tube_examples).
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { kept, summarise } from "../src/evidence.js";
@@ -10,7 +10,7 @@ const { size, maps, percents } = JSON.parse(readFileSync(new URL("examples.json"
 const MADE = plan(size, size, even(size, size));
 const plain = (words) => words.replaceAll("\u00a0", " ");
 
-/** The formula of tests/widgets/examples.py. */
+/** The formula of tests/widgets/tube_examples.py. */
 function volumeOf(balls) {
   const [frames, height, width] = size;
   const volume = new Float64Array(frames * height * width);

@@ -4,6 +4,6 @@ Importing this imports numpy only; OpenCV and Pillow are imported when something
 """
 
 from notebook_explain.clip.clip import Clip
-from notebook_explain.clip.paths import MAX_PIXELS, open_source
+from notebook_explain.clip.sources.open import MAX_PIXELS, open_source
 
 __all__ = ["MAX_PIXELS", "Clip", "open_source"]

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from notebook_explain.clip.arguments import whole
 from notebook_explain.clip.arrays import as_numpy, frames_of
-from notebook_explain.clip.framing import Framing, check_crop, check_size
-from notebook_explain.clip.paths import MAX_PIXELS, open_source
-from notebook_explain.clip.reading import Fit, take
+from notebook_explain.clip.decode import Fit, take
+from notebook_explain.clip.resize import Framing, check_crop, check_size
 from notebook_explain.clip.sampling import Sampling, spread
+from notebook_explain.clip.sources.open import MAX_PIXELS, open_source
 
 
 @dataclass(frozen=True, eq=False)

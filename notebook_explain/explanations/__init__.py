@@ -1,15 +1,15 @@
 """The answers: frozen values of numpy arrays, with the clip they speak of and how they came about. No torch here."""
 
-from notebook_explain.explanations.block_report import BlockReport, ClassTable, Numbers
-from notebook_explain.explanations.courses import Course
-from notebook_explain.explanations.errors import ExplainError
-from notebook_explain.explanations.evidence import DEFAULT_THRESHOLD, Kept, in_words, kept, percent
-from notebook_explain.explanations.files import load, save
+from notebook_explain._errors import ExplainError
+from notebook_explain.explanations.blocks.frame_signal import Course
+from notebook_explain.explanations.blocks.report import BlockReport, ClassTable, Numbers
 from notebook_explain.explanations.geometry import Geometry, stretch
+from notebook_explain.explanations.io.save_load import load, save
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.provenance import Provenance
-from notebook_explain.explanations.pyramids import Pyramid
+from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.explanations.targets import Target, TargetResult
+from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, in_words, kept, percent
 from notebook_explain.explanations.tubes import LayerMap, Tubes
 
 Explanation = Tubes | Pyramid  # what has a viewer

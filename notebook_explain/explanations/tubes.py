@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain.clip import Clip
-from notebook_explain.explanations.courses import Course
-from notebook_explain.explanations.evidence import DEFAULT_THRESHOLD, Kept, in_words, kept
+from notebook_explain.explanations.blocks.frame_signal import Course
 from notebook_explain.explanations.geometry import Geometry, stretch
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.targets import TargetResult
+from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, in_words, kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ class Tubes:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything to one .npz file (arrays and text, no pickle); ``notebook_explain.load`` reads it back."""
-        from notebook_explain.explanations.files import save
+        from notebook_explain.explanations.io.save_load import save
 
         return save(self, path)
 

@@ -3,6 +3,6 @@
 `paper` makes the figure, `moving` the films; importing this imports no matplotlib, so that a cell's picture comes at once.
 """
 
-from notebook_explain.figures.strip import strip_png
+from notebook_explain.figures.thumbnail import strip_png
 
 __all__ = ["strip_png"]

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from notebook_explain.figures.letters import dejavu, font_for
+from notebook_explain.figures.fonts import dejavu, font_for
 
 Colour = tuple[int, int, int]
 

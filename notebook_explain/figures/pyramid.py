@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from notebook_explain.explanations import DEFAULT_THRESHOLD, LayerMap, percent
-from notebook_explain.explanations.pyramid_words import sees
-from notebook_explain.explanations.pyramids import Pyramid
-from notebook_explain.explanations.remarks import pyramid_caveats, shortened
-from notebook_explain.explanations.units import CLASS, COLOURS, INPUT, SUM, Row
-from notebook_explain.figures.canvas import Canvas, scaled
+from notebook_explain.explanations.caveats import pyramid_caveats, shortened
+from notebook_explain.explanations.pyramid.pyramid import Pyramid
+from notebook_explain.explanations.pyramid.text import sees
+from notebook_explain.explanations.pyramid.units import CLASS, COLOURS, INPUT, SUM, Row
 from notebook_explain.figures.captions import plain
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
-from notebook_explain.figures.paper import SMALL_PRINT, TextFigure, set_lines
+from notebook_explain.figures.placement import Canvas, scaled
+from notebook_explain.figures.tubes import SMALL_PRINT, TextFigure, set_lines
 
 TILE, GAP, ROW_GAP, MARGIN, OTHERS = 0.74, 0.1, 0.78, 1.55, 0.95  # inches
 WIDEST_LINK = 5.0  # points

@@ -15,10 +15,10 @@ from notebook_explain.layers.class_regularization import (
 from notebook_explain.layers.fast import FAST3d, matching_width
 from notebook_explain.layers.mtconv import MTConv, MTConv3d, frame_likeness, select_frames, split_streams
 from notebook_explain.layers.mtnet import MTNET_DEPTHS, MTBlock, MTNet, StreamShares, mtnet
-from notebook_explain.layers.released import SRTGNet, released_network
-from notebook_explain.layers.routing import Routing, adaptive_soft_pool_weights, soft_pool_weights
+from notebook_explain.layers.released_checkpoints import SRTGNet, released_network
+from notebook_explain.layers.signal_types import ByClass, Named, PerFrame, explains
 from notebook_explain.layers.signals import plane_evidence, signals
-from notebook_explain.layers.soft_pool import (
+from notebook_explain.layers.soft_pool.modules import (
     AdaptiveSoftPool1d,
     AdaptiveSoftPool2d,
     AdaptiveSoftPool3d,
@@ -32,9 +32,9 @@ from notebook_explain.layers.soft_pool import (
     soft_pool2d,
     soft_pool3d,
 )
+from notebook_explain.layers.soft_pool.weights import Routing, adaptive_soft_pool_weights, soft_pool_weights
 from notebook_explain.layers.srtg import SRTG, Cycles, Signals, SRTGBlock, cyclic_consistency
 from notebook_explain.layers.swap import Change, Swapped, followed_by, swap
-from notebook_explain.layers.told import ByClass, Named, PerFrame, explains
 
 __all__ = [
     "MTNET_DEPTHS",

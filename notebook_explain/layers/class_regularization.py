@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from notebook_explain.layers.soft_mean_pieces import in_full
+from notebook_explain.layers.signal_types import ByClass, Named, Told, explains, holding
+from notebook_explain.layers.soft_pool.kernels import in_full
 from notebook_explain.layers.swap import Swapped, copied_model, exchanged, followed_by
-from notebook_explain.layers.told import ByClass, Named, Told, explains, holding
 
 GUESSES = ("hard", "soft")
 

@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from notebook_explain.layers.windows import entries
+from notebook_explain.layers.soft_pool.windows import entries
 
 MERGES = ("sum", "concat")
 PLANES = ("yx", "tx", "ty")

@@ -27,8 +27,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
-from notebook_explain.layers.soft_mean_pieces import in_full
-from notebook_explain.layers.windows import entries
+from notebook_explain.layers.soft_pool.kernels import in_full
+from notebook_explain.layers.soft_pool.windows import entries
 
 KEEPS = ("most", "least")
 _choices: ContextVar[list[Tensor] | None] = ContextVar("_choices", default=None)

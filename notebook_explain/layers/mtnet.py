@@ -30,9 +30,9 @@ from notebook_explain.layers.mtconv import (
     split_streams,
     split_width,
 )
-from notebook_explain.layers.soft_pool import SoftPool3d
+from notebook_explain.layers.signal_types import PerFrame, Told, explains
+from notebook_explain.layers.soft_pool.modules import SoftPool3d
 from notebook_explain.layers.srtg import SRTG
-from notebook_explain.layers.told import PerFrame, Told, explains
 
 MTNET_DEPTHS: dict[str, tuple[int, int, int, int]] = {
     "XS": (2, 2, 2, 2),

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from notebook_explain.layers.fast import PLANES, FAST3d
+from notebook_explain.layers.signal_types import blocks_of
 from notebook_explain.layers.swap import copied_model
-from notebook_explain.layers.told import blocks_of
 
 
 def signals(model: nn.Module, *inputs: Any) -> dict[str, Any]:

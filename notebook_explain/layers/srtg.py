@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from notebook_explain.layers.soft_mean_pieces import in_full
-from notebook_explain.layers.told import Named, PerFrame, Told, explains, holding
+from notebook_explain.layers.signal_types import Named, PerFrame, Told, explains, holding
+from notebook_explain.layers.soft_pool.kernels import in_full
 
 GATES = ("soft", "hard", "straight-through", "none", "closed")
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}

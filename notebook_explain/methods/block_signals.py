@@ -26,10 +26,10 @@ from torch import nn
 
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import BlockReport, Course, Numbers, Target
-from notebook_explain.explanations.block_report import ADDED
-from notebook_explain.layers.told import blocks_of
+from notebook_explain.explanations.blocks.report import ADDED
+from notebook_explain.layers.signal_types import blocks_of
+from notebook_explain.methods.block_recorder import Overheard
 from notebook_explain.methods.common import fitted, provenance
-from notebook_explain.methods.overhearing import Overheard
 from notebook_explain.models import Layer, Recording, VideoModel, score_of
 
 EVIDENCE = "evidence for {!r} in the {}"

@@ -30,8 +30,8 @@ import torch
 from numpy.typing import NDArray
 
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes
+from notebook_explain.methods.block_recorder import Overheard
 from notebook_explain.methods.common import fitted, provenance
-from notebook_explain.methods.overhearing import Overheard
 from notebook_explain.models import POOLING_INPUT, Layer, Recording, VideoModel, score_of
 
 COMPLETE = 1e-3  # of the logit's size: what float32 leaves of an exact sum

@@ -1,8 +1,8 @@
 """Any nn.Module as a VideoModel: layers, heads, labels, preprocessing; recorded without leaving a trace."""
 
-from notebook_explain.models.adapting import adapt
-from notebook_explain.models.catalogue import POOLING_INPUT, Layer
-from notebook_explain.models.moments import moments_of, placed
+from notebook_explain.models.adapter import adapt
+from notebook_explain.models.frame_times import moments_of, placed
+from notebook_explain.models.layers import POOLING_INPUT, Layer
 from notebook_explain.models.recording import Recording, record
 from notebook_explain.models.shadow import on_shadow, shadow_of
 from notebook_explain.models.video_model import VideoModel, score_of

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from notebook_explain.clip import Clip
-from notebook_explain.clip.framing import check_crop, pixels
+from notebook_explain.clip.resize import check_crop, pixels
 
 LAYOUTS = ("BCTHW", "BTCHW", "BTHWC", "(BT)CHW")
 Inputs = Any  # a tensor, or a list of tensors for networks with several pathways

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from notebook_explain.explanations import ExplainError
-from notebook_explain.models.catalogue import Attribute, Layer, PoolCalls, tensors
+from notebook_explain.models.layers import Attribute, Layer, PoolCalls, tensors
 from notebook_explain.models.outputs import Head, LastActivations, to_heads
-from notebook_explain.models.randomness import LocalRandomness
+from notebook_explain.models.rng import LocalRandomness
 
 UNREACHED = (
     "something behind them detaches, is quantised, runs under torch.no_grad "

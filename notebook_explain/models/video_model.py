@@ -14,9 +14,9 @@ from torch import nn
 
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
-from notebook_explain.models.catalogue import Layer, Survey, named_layer
-from notebook_explain.models.coordinates import Coordinates
+from notebook_explain.models.layers import Layer, Survey, named_layer
 from notebook_explain.models.outputs import Head
+from notebook_explain.models.positions.tensor import Coordinates
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.recording import UNREACHED, Recording, record
 from notebook_explain.models.shadow import likeness, on_shadow

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain.samples.backgrounds import Ball, Pictures, Room, film_room
 from notebook_explain.samples.body import PARTS, Floats
-from notebook_explain.samples.figure import OWNERS, owner_of
-from notebook_explain.samples.rooms import Ball, Pictures, Room, film_room
-from notebook_explain.samples.wardrobe import EDGE, KINDS, MAIN, SECOND
+from notebook_explain.samples.body_shapes import OWNERS, owner_of
+from notebook_explain.samples.clothing import EDGE, KINDS, MAIN, SECOND
 
 FINE = 3  # points per pixel along each side; odd, so that no half is a tie
 NOISE = 0.02 * 255  # standard deviation, in grey levels

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._validation import among, numbers, whole
 from notebook_explain.samples.actions import ACTIONS, ARM_ACTIONS, IDLE, LEG_ACTIONS
 from notebook_explain.samples.body import PARTS
-from notebook_explain.samples.casting import Part, Span, cast
-from notebook_explain.samples.checks import among, numbers, whole
-from notebook_explain.samples.figure import owner_of
+from notebook_explain.samples.body_shapes import owner_of
 from notebook_explain.samples.render import MARK, Bools, Figure, Labels, Mark, Scene, develop, draw_labels, owned
+from notebook_explain.samples.scenes import Part, Span, cast
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -126,9 +126,9 @@ class Sample:
         FileNotFoundError, IsADirectoryError
             No such folder; the path is one.
         """
-        from notebook_explain.samples import pictures
+        from notebook_explain.samples import preview
 
-        return pictures.write(self, path, masks, side)
+        return preview.write(self, path, masks, side)
 
     def strip(self, frames: int = 8, *, masks: bool = True) -> Picture:
         """Return frames side by side as a Pillow image, which a cell shows and ``.save("strip.png")`` writes.
@@ -140,14 +140,14 @@ class Sample:
         masks : bool
             Whether the same frames with what acts in colour stand below.
         """
-        from notebook_explain.samples import pictures
+        from notebook_explain.samples import preview
 
-        return pictures.strip(self, frames, masks)
+        return preview.strip(self, frames, masks)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from notebook_explain.samples import pictures
+        from notebook_explain.samples import preview
 
-        return pictures.mimebundle(self)
+        return preview.mimebundle(self)
 
 
 def single(action: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> Sample:

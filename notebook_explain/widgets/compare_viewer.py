@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import traitlets
 
+from notebook_explain._atomic import replacing
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
-from notebook_explain.explanations.remarks import origin
-from notebook_explain.widgets import wire
-from notebook_explain.widgets.page import page
+from notebook_explain.explanations.caveats import origin
+from notebook_explain.widgets.base import View
+from notebook_explain.widgets.html import page
 from notebook_explain.widgets.tube_viewer import (
     FIRST,
     STATIC,
@@ -22,8 +23,7 @@ from notebook_explain.widgets.tube_viewer import (
     checked_place,
     course_place,
 )
-from notebook_explain.widgets.view import View
-from notebook_explain.writing import replacing
+from notebook_explain.widgets.wire import tubes as tubes_wire
 
 SIDES = ("a", "b")
 OWN = ("layer", "threshold", "target", "against", "course")
@@ -227,9 +227,9 @@ def _each(a: Tubes, b: Tubes) -> list[tuple[str, Tubes]]:
 def _content(a: Tubes, b: Tubes) -> dict[str, Any]:
     """Everything shown, as plain values: the clip once, the rest of each side under its prefix."""
     content: dict[str, Any] = {}
-    sent = wire.state(a)
+    sent = tubes_wire.state(a)
     for side, tubes in _each(a, b):
-        sent = sent if tubes is a else wire.state(tubes)
+        sent = sent if tubes is a else tubes_wire.state(tubes)
         content |= {name: sent[name] for name in _SENT_ONCE}
         content |= {f"{side}_{name}": sent[name] for name in _SENT_EACH}
     return content

@@ -7,9 +7,9 @@ from typing import Any
 
 import traitlets
 
-from notebook_explain.explanations.pyramids import Pyramid
-from notebook_explain.widgets import pyramid_wire
-from notebook_explain.widgets.view import View
+from notebook_explain.explanations.pyramid.pyramid import Pyramid
+from notebook_explain.widgets.base import View
+from notebook_explain.widgets.wire import pyramid as pyramid_wire
 
 STATIC = Path(__file__).parent.parent / "static"
 MOVABLE = ("frame", "row", "threshold", "selected", "collapsed", "playing")

@@ -9,9 +9,9 @@ from typing import Any
 import traitlets
 
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
-from notebook_explain.explanations.courses import Course
-from notebook_explain.widgets import wire
-from notebook_explain.widgets.view import View
+from notebook_explain.explanations.blocks.frame_signal import Course
+from notebook_explain.widgets.base import View
+from notebook_explain.widgets.wire import tubes as tubes_wire
 
 STATIC = Path(__file__).parent.parent / "static"
 FIRST: Any = object()  # the course to open with, where none is named
@@ -100,7 +100,7 @@ class TubeViewer(View):
         state.setdefault("layer", len(names) - 1)
         state["course"] = course_place(tubes.courses, state.get("course", FIRST))
         state.setdefault("frame", brightest_frame(tubes, state["layer"], state.get("target", 0)))
-        super().__init__(**wire.state(tubes, title), **state)
+        super().__init__(**tubes_wire.state(tubes, title), **state)
 
     @traitlets.validate("frame", "layer", "target", "against", "course")
     def _in_range(self, proposal: Any) -> int | None:

@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 import notebook_explain as ne
-from benchmarks import real_people, small_training
-from benchmarks.small_training import SmallNet, augmented, fresh, leave_one_out, probabilities, train_small
+from benchmarks import real_people, small_net
+from benchmarks.small_net import SmallNet, augmented, fresh, leave_one_out, probabilities, train_small
 from benchmarks.weizmann import LABELS, RealClip
 from notebook_explain.explanations import Geometry, LayerMap
 from notebook_explain.samples import ACTIONS
-from tests.values import small_tubes
+from tests.example_values import small_tubes
 
 
 def bar(label: int, seed: int, frames: int = 48) -> np.ndarray:
@@ -84,9 +84,7 @@ def test_a_person_never_seen_is_named_rightly_when_the_task_is_easy():
 
 def test_right_is_counted_against_the_truth_of_the_held_out_clips():
     clips = people(1)
-    one = small_training.Tried(
-        real_people.folds(clips).__next__(), nn.Identity(), np.array([[0.2, 0.8], [0.3, 0.7]]), 0
-    )
+    one = small_net.Tried(real_people.folds(clips).__next__(), nn.Identity(), np.array([[0.2, 0.8], [0.3, 0.7]]), 0)
     assert one.right.tolist() == [False, True]
     assert real_people.named(one) == (["wave1", "wave2"], ["wave2", "wave2"])
 
@@ -128,7 +126,7 @@ def test_four_answers_are_the_best_of_the_four_actions():
     net = Fixed(kick=3.0, bend=2.0, wave_one_hand=1.0)
     clips = [RealClip(bar(0, 0), "wave1", 0)]
     assert real_people.zero_shot(net, ACTIONS, clips, 2) == (["kick"], ["bend"])
-    assert net.shown == small_training.WINDOWS
+    assert net.shown == small_net.WINDOWS
 
 
 def test_the_stated_table_names_actions_that_the_cartoons_do():
@@ -161,7 +159,7 @@ def test_the_page_shows_every_clip_of_the_person_with_most_mistakes(tmp_path):
     fold_a, fold_b = real_people.folds(people(2))
     net = fresh(lambda: SmallNet(4), 0).eval()
     right, wrong = np.eye(4)[:2], np.eye(4)[[0, 0]]
-    tried = [small_training.Tried(fold_a, net, right, 0), small_training.Tried(fold_b, net, wrong, 0)]
+    tried = [small_net.Tried(fold_a, net, right, 0), small_net.Tried(fold_b, net, wrong, 0)]
     text = real_people.write_page(tried, tmp_path / "made" / "page.html").read_text()
     assert "Person 1 was held out: 1 of 2 right" in text
     assert "wave1 of person 1, right" in text

@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -e '.[test]'")
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser import driving
-from tests.browser.driving import READY, Viewer
+from tests.browser import browser_driver
+from tests.browser.browser_driver import READY, Viewer
 
 OpenPage = Callable[..., Viewer]
 
@@ -27,12 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 # Not of the whole session: playwright's loop runs as long as the browser lives, and tests of other folders want their own.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    if driving.find_chromium() is None:
+    if browser_driver.find_chromium() is None:
         if os.environ.get("NE_REQUIRE_BROWSER") == "1":
             pytest.fail("no Chromium: make browser (NE_REQUIRE_BROWSER=1 forbids the skip)")
         pytest.skip("no Chromium: make browser")
     with sync_playwright() as playwright:
-        chromium = driving.launch(playwright)
+        chromium = browser_driver.launch(playwright)
         yield chromium
         chromium.close()
 
@@ -52,7 +52,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         wait: str = READY,
         **context: Any,
     ) -> Viewer:
-        page, wrong = driving.offline_page(browser, width, height, color_scheme, **context)
+        page, wrong = browser_driver.offline_page(browser, width, height, color_scheme, **context)
         opened.append((page, wrong))
         if script:
             page.add_init_script(script)

@@ -9,10 +9,10 @@ from typing import Any
 
 from playwright.sync_api import Browser
 
-from notebook_explain.explanations.pyramids import Pyramid
-from tests.browser.driving import edited, offline_page
-from tests.browser.pyramids import SETTLED, PyramidHand, write_page
-from tests.widgets.pyramids import deep_pyramid
+from notebook_explain.explanations.pyramid.pyramid import Pyramid
+from tests.browser.browser_driver import edited, offline_page
+from tests.browser.pyramid_driver import SETTLED, PyramidHand, write_page
+from tests.widgets.random_pyramids import deep_pyramid
 
 Do = Callable[[PyramidHand], object]
 DEEP = "blocks.1.conv2.0"

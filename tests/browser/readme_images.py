@@ -12,8 +12,8 @@ from playwright.sync_api import Browser
 from torch import nn
 
 import notebook_explain as ne
-from tests.browser.driving import Viewer, chromium, offline_page
-from tests.browser.pyramids import PyramidHand
+from tests.browser.browser_driver import Viewer, chromium, offline_page
+from tests.browser.pyramid_driver import PyramidHand
 
 HEIGHT, PAD = 900, 10
 

@@ -13,10 +13,10 @@ from playwright.sync_api import Browser
 
 from notebook_explain.display import compare
 from notebook_explain.explanations import Tubes
-from tests.browser import lab
-from tests.browser.driving import NO_WEBGL2, Viewer, chromium, edited, offline_page
+from tests.browser import jupyter_driver
+from tests.browser.browser_driver import NO_WEBGL2, Viewer, chromium, edited, offline_page
+from tests.browser.example_tubes import COARSE, LAYERS, TWO_PATHWAYS, Layer, courses, tubes
 from tests.browser.pyramid_screenshots import pyramid_pages
-from tests.browser.worlds import COARSE, LAYERS, TWO_PATHWAYS, Layer, courses, tubes
 
 HEIGHT = 760
 WIDTHS = (360, 800, 1600)
@@ -260,17 +260,17 @@ def demo(browser: Browser, out: Path) -> Iterator[Path]:
 
 def in_lab(browser: Browser, out: Path) -> Iterator[Path]:
     cells = (
-        f"import sys; sys.path.insert(0, {str(lab.REPOSITORY)!r})\nfrom tests.browser.worlds import tubes\ntubes()",
+        f"import sys; sys.path.insert(0, {str(jupyter_driver.REPOSITORY)!r})\nfrom tests.browser.example_tubes import tubes\ntubes()",
     )
     for scheme in ("light", "dark"):
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "work").mkdir()
-            lab.write_notebook(Path(folder) / "work" / "viewer.ipynb", cells)
+            jupyter_driver.write_notebook(Path(folder) / "work" / "viewer.ipynb", cells)
             context = browser.new_context(viewport={"width": 1200, "height": 1100})
             try:
-                with lab.server(Path(folder), f"JupyterLab {scheme.title()}") as address:
+                with jupyter_driver.server(Path(folder), f"JupyterLab {scheme.title()}") as address:
                     page = context.new_page()
-                    notebook = lab.Notebook(page, address, "viewer.ipynb")
+                    notebook = jupyter_driver.Notebook(page, address, "viewer.ipynb")
                     notebook.run_all()
                     viewer = Viewer(page, within=notebook.cell(0).locator("iframe").first.content_frame.locator("body"))
                     viewer.root.wait_for(timeout=30_000)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import notebook_explain as ne
+from tests.browser.browser_driver import Viewer, changed, edited
 from tests.browser.conftest import OpenPage
-from tests.browser.driving import Viewer, changed, edited
-from tests.browser.test_viewer_courses import course_pixels
-from tests.browser.worlds import courses, tubes
+from tests.browser.example_tubes import courses, tubes
+from tests.browser.test_viewer_frame_signals import course_pixels
 
 
 @pytest.fixture(scope="module")

@@ -18,11 +18,11 @@ from PIL import Image
 from playwright.sync_api import Browser, Frame, Page
 
 import notebook_explain as ne
-from tests.browser import lab
+from tests.browser import jupyter_driver
+from tests.browser.browser_driver import READY, Viewer, offline_page, pixels_of
 from tests.browser.conftest import OpenPage
-from tests.browser.driving import READY, Viewer, offline_page, pixels_of
-from tests.browser.worlds import COARSE, tubes
-from tests.figures.test_films import film_of
+from tests.browser.example_tubes import COARSE, tubes
+from tests.figures.test_video_export import film_of
 
 REPOSITORY = Path(__file__).parents[2]
 # The frames of a video as a browser shows them, each sought for by its time.
@@ -164,7 +164,7 @@ def test_a_page_in_a_cell_is_as_high_as_it_needs_and_as_light_as_the_notebook(
 # Notebooks that ran without anybody watching
 
 CELLS = (
-    f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\nfrom tests.browser.worlds import tubes\nmade = tubes()",
+    f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\nfrom tests.browser.example_tubes import tubes\nmade = tubes()",
     "made",
     "made.view()",
 )
@@ -185,7 +185,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A notebook, the same executed, and both its pages: with `nbconvert --execute`, and from the executed one."""
     pytest.importorskip("nbconvert")
     folder = tmp_path_factory.mktemp("notebook")
-    lab.write_notebook(folder / "in.ipynb", CELLS)
+    jupyter_driver.write_notebook(folder / "in.ipynb", CELLS)
     convert(folder, "--to", "notebook", "--output", "ran.ipynb")
     convert(folder, "--to", "html")
     return folder
@@ -233,11 +233,11 @@ def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     nbformat.write(notebook, work / "mine.ipynb")
     notebook.cells[0].source += "  # from somebody else"  # a signature is of the content
     nbformat.write(notebook, work / "theirs.ipynb")
-    lab.write_notebook(work / "volume.ipynb", (CELLS[0], "made.to_ipyvolume(threshold=0.3)"))
+    jupyter_driver.write_notebook(work / "volume.ipynb", (CELLS[0], "made.to_ipyvolume(threshold=0.3)"))
     environment = os.environ | {"JUPYTER_DATA_DIR": str(place / "data"), "JUPYTER_CONFIG_DIR": str(place / "config")}
     trust = [sys.executable, "-m", "jupyter", "trust", str(work / "mine.ipynb")]
     subprocess.run(trust, check=True, env=environment, capture_output=True)
-    with lab.server(place, "JupyterLab Dark") as address:
+    with jupyter_driver.server(place, "JupyterLab Dark") as address:
         yield address
 
 
@@ -249,7 +249,7 @@ def page_in_lab(browser: Browser) -> Iterator[Page]:
 
 
 def test_a_notebook_of_before_opens_in_jupyterlab_without_its_kernel(address: str, page_in_lab: Page) -> None:
-    notebook = lab.Notebook(page_in_lab, address, "mine.ipynb")
+    notebook = jupyter_driver.Notebook(page_in_lab, address, "mine.ipynb")
     notebook.cell(1).locator("iframe").wait_for(timeout=20_000)
     back = inner(page_in_lab).evaluate("getComputedStyle(document.body).backgroundColor")
     assert sum(map(int, re.findall(r"\d+", back)[:3])) < 200
@@ -258,7 +258,7 @@ def test_a_notebook_of_before_opens_in_jupyterlab_without_its_kernel(address: st
 
 
 def test_a_notebook_that_is_not_trusted_shows_the_picture_in_jupyterlab(address: str, page_in_lab: Page) -> None:
-    cell = lab.Notebook(page_in_lab, address, "theirs.ipynb").cell(1)
+    cell = jupyter_driver.Notebook(page_in_lab, address, "theirs.ipynb").cell(1)
     picture = cell.locator(".jp-OutputArea-output img")
     picture.wait_for(timeout=20_000)
     assert cell.locator("iframe").count() == 0
@@ -276,7 +276,7 @@ def test_an_ipyvolume_figure_draws_in_jupyterlab_with_its_words(address: str, pa
     page_in_lab.on(
         "request", lambda one: None if one.url.startswith((address, "data:", "blob:")) else asked.append(one.url)
     )
-    notebook = lab.Notebook(page_in_lab, address, "volume.ipynb")
+    notebook = jupyter_driver.Notebook(page_in_lab, address, "volume.ipynb")
     notebook.run_all()
     canvas = notebook.cell(1).locator("canvas:visible").first
     canvas.wait_for(timeout=40_000)

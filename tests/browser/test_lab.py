@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Locator, Page
 
-from tests.browser import lab
-from tests.browser.driving import READY, Viewer, changed
-from tests.browser.lab import REPOSITORY, Messages, Notebook
+from tests.browser import jupyter_driver
+from tests.browser.browser_driver import READY, Viewer, changed
+from tests.browser.jupyter_driver import REPOSITORY, Messages, Notebook
 
 CELLS = (
     f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
-    "from tests.browser import worlds\ntubes = worlds.tubes()\nviewer = tubes.view()\nviewer",
+    "from tests.browser import example_tubes\ntubes = example_tubes.tubes()\nviewer = tubes.view()\nviewer",
     "import json; print(json.dumps([viewer.frame, viewer.layer, viewer.threshold, viewer.playing]))",
     "viewer.frame = 3",
     "tubes",
@@ -29,8 +29,8 @@ SHOW, PRINT, SET, TUBES, LARGE, COUNT = range(len(CELLS))
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("lab")
     (folder / "work").mkdir()
-    lab.write_notebook(folder / "work" / "viewer.ipynb", CELLS)
-    with lab.server(folder) as address:
+    jupyter_driver.write_notebook(folder / "work" / "viewer.ipynb", CELLS)
+    with jupyter_driver.server(folder) as address:
         yield address
 
 
@@ -128,7 +128,7 @@ def test_the_viewer_in_jupyterlab(address: str, page: Page) -> None:
     # Saved, and opened without its kernel, a cell shows its explanation as before, and it moves.
     page.keyboard.press("Control+s")
     page.locator(".jp-mod-dirty").wait_for(state="detached")
-    lab.end_kernels(address)
+    jupyter_driver.end_kernels(address)
     notebook = Notebook(page, address, "viewer.ipynb")
     frame = inside(notebook.cell(TUBES))
     frame.locator(READY).wait_for(timeout=15_000)

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import lab
-from tests.browser.driving import READY, Viewer, changed
-from tests.browser.lab import REPOSITORY, Messages, Notebook
+from tests.browser import jupyter_driver
+from tests.browser.browser_driver import READY, Viewer, changed
+from tests.browser.jupyter_driver import REPOSITORY, Messages, Notebook
 from tests.browser.test_lab import drag, inside
 
 CELLS = (
     f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
-    "from tests.browser import worlds\nimport notebook_explain as ne\ntubes = worlds.tubes()\nviewer = tubes.view()\nviewer",
+    "from tests.browser import example_tubes\nimport notebook_explain as ne\ntubes = example_tubes.tubes()\nviewer = tubes.view()\nviewer",
     "tubes",
     "two = ne.compare(tubes, tubes, a_layer=0)\ntwo",
     "import json; print(json.dumps([viewer.frame, two.frame, two.a_threshold, two.b_threshold, two.linked]))",
@@ -28,8 +28,8 @@ SHOW, TUBES, TWO, PRINT, SET = range(len(CELLS))
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("notebook")
     (folder / "work").mkdir()
-    lab.write_notebook(folder / "work" / "viewer.ipynb", CELLS)
-    with lab.server(folder, app="notebook") as address:
+    jupyter_driver.write_notebook(folder / "work" / "viewer.ipynb", CELLS)
+    with jupyter_driver.server(folder, app="notebook") as address:
         yield address
 
 

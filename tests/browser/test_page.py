@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from notebook_explain.explanations import Tubes
 from notebook_explain.widgets import page as page_of
+from tests.browser.browser_driver import NO_WEBGL2, Viewer, changed, edited, pixels_of
 from tests.browser.conftest import OpenPage
-from tests.browser.driving import NO_WEBGL2, Viewer, changed, edited, pixels_of
-from tests.browser.worlds import COARSE, POSITIVE, tubes
+from tests.browser.example_tubes import COARSE, POSITIVE, tubes
 
 SETTLED = ".ne-tubes:is([data-ready=true], [data-error=true])"
 QUANTISED = 0.5  # points: the maps travel as bytes, and the share is printed in whole per cents

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from notebook_explain.explanations.pyramid_words import name_of
-from notebook_explain.explanations.pyramids import Pyramid
+from notebook_explain.explanations.pyramid.pyramid import Pyramid
+from notebook_explain.explanations.pyramid.text import name_of
+from tests.browser.browser_driver import edited
 from tests.browser.conftest import OpenPage
-from tests.browser.driving import edited
-from tests.browser.pyramids import SETTLED, STAGE, PyramidHand, write_page
-from tests.browser.test_viewer_access import axe, wrongs
-from tests.widgets.pyramids import deep_pyramid, random_pyramid
+from tests.browser.pyramid_driver import SETTLED, STAGE, PyramidHand, write_page
+from tests.browser.test_viewer_accessibility import axe, wrongs
+from tests.widgets.random_pyramids import deep_pyramid, random_pyramid
 
 __all__ = ["axe"]  # a fixture
 FIRST = 1  # the first unit below the class

@@ -12,10 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from notebook_explain.explanations import Geometry, Kept, LayerMap, Tubes, in_words, kept, stretch
-from notebook_explain.explanations.evidence import rival_of
+from notebook_explain.explanations.threshold import rival_of
+from tests.browser.browser_driver import Viewer, changed
 from tests.browser.conftest import OpenPage
-from tests.browser.driving import Viewer, changed
-from tests.browser.worlds import tubes
+from tests.browser.example_tubes import tubes
 
 STAGE = np.array([20, 23, 28, 255], np.int16)  # what the tube stands on
 POINTS = 0.005  # half a point: what the shares may differ by

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from notebook_explain import Clip
-from tests.clip.videos import numbers_of, write
+from tests.clip.video_files import numbers_of, write
 
 
 @pytest.mark.parametrize(
@@ -186,16 +186,16 @@ def test_paths_with_a_percent_sign_a_colon_or_a_tilde_are_paths(
 
 
 def test_levels_of_noise_are_put_back(tmp_path: Path) -> None:
-    from notebook_explain.clip import quiet
+    from notebook_explain.clip.sources.base import ffmpeg_log
 
     path = write(tmp_path / "short.avi", "mjpeg", 2, pixels="yuvj420p")
-    before = quiet._levels()
+    before = ffmpeg_log._levels()
     Clip.read(path)
     with pytest.raises(ValueError, match="no frame lies in the window"):
         Clip.read(path, window=(5, 6))
-    with quiet.quiet(), quiet.quiet():
-        assert quiet._levels()[0] == 0
+    with ffmpeg_log.quiet(), ffmpeg_log.quiet():
+        assert ffmpeg_log._levels()[0] == 0
     with ThreadPoolExecutor(4) as threads:
         assert [len(clip) for clip in threads.map(Clip.read, [path] * 40)] == [2] * 40
-    assert quiet._levels() == before
+    assert ffmpeg_log._levels() == before
     assert before[0] > 0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from notebook_explain import Clip
-from tests.clip.videos import coded, numbers_of
+from tests.clip.video_files import coded, numbers_of
 
 
 def test_sampling_spreads_from_the_first_frame_to_the_last_and_carries_times_and_numbers() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.clip.videos import coded, write
+from tests.clip.video_files import coded, write
 
 FILES, SECONDS = 24, 60  # damaged versions of each file; the usual is a tenth of the limit
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from notebook_explain import Clip
-from tests.clip.videos import second_opinion
+from tests.clip.video_files import second_opinion
 
 CLIPS = Path(__file__).parents[3] / "shared" / "data" / "clips"
 NAMES = sorted(path.name for path in CLIPS.glob("*") if path.suffix in (".mp4", ".avi", ".mkv", ".gif"))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from notebook_explain import Clip
-from tests.clip.videos import numbers_of, rotated, second_opinion, uneven, write
+from tests.clip.video_files import numbers_of, rotated, second_opinion, uneven, write
 
 # Name of the file -> codec, pixel format, further arguments. Ten bits, grey, transparency, odd sizes, moved beginnings.
 KINDS = {
@@ -147,7 +147,7 @@ def test_arguments_that_cannot_be_meant_are_refused(
 def test_too_many_pixels_are_refused_before_they_are_decoded_and_the_caller_may_raise_the_limit(
     videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from notebook_explain.clip.video import Video
+    from notebook_explain.clip.sources.video import Video
 
     path = videos["h264.mp4"]
     with monkeypatch.context() as patch:
@@ -197,7 +197,7 @@ def test_each_frame_is_made_to_fit_as_it_comes(videos: dict[str, Path]) -> None:
 
 
 def test_a_healthy_film_is_decoded_once(videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    from notebook_explain.clip.video import Video
+    from notebook_explain.clip.sources.video import Video
 
     passes, frames = [], Video.frames
     monkeypatch.setattr(Video, "frames", lambda self, survey: passes.append(self.name) or frames(self, survey))
@@ -208,8 +208,8 @@ def test_a_healthy_film_is_decoded_once(videos: dict[str, Path], monkeypatch: py
 
 
 def test_what_is_not_wanted_is_not_decoded(videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    from notebook_explain.clip.sources import Frame
-    from notebook_explain.clip.video import Video
+    from notebook_explain.clip.sources.base import Frame
+    from notebook_explain.clip.sources.video import Video
 
     seen: list[Frame] = []
     frames = Video.frames

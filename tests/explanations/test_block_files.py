@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 import notebook_explain as ne
-from notebook_explain.explanations import BlockReport, ClassTable, Course, Numbers, entries, files
-from tests.explanations.same import assert_same
+from notebook_explain.explanations import BlockReport, ClassTable, Course, Numbers
+from notebook_explain.explanations.io import fields, save_load
+from tests.example_values import small_courses, small_report, small_tubes
+from tests.explanations.equality import assert_same
 from tests.explanations.test_hostile_files import entries as parts_of
 from tests.explanations.test_hostile_files import npy, packed, refused, with_header
-from tests.values import small_courses, small_report, small_tubes
 
 ROWS = np.arange(6.0)
 
@@ -76,7 +77,7 @@ def test_what_could_not_be_loaded_again_is_not_saved(tmp_path: Path, monkeypatch
     far = Course("", "Net", "sure", [1.0, 2.0], [0.0, 1e10])
     with pytest.raises(ValueError, match="cannot be saved: it holds courses of moments where no clip is"):
         dataclasses.replace(small_report(), courses=(far,)).save(tmp_path / "r")
-    monkeypatch.setattr(files, "MAX_TEXT", 1000)
+    monkeypatch.setattr(save_load, "MAX_TEXT", 1000)
     with pytest.raises(ValueError, match=r"cannot be saved, its names come to [\d,]+ bytes of text"):
         small_report().save(tmp_path / "r")
     assert list(tmp_path.iterdir()) == []
@@ -129,7 +130,7 @@ def test_arrays_that_lie_are_refused_in_words(
         (lambda text: text["courses"][0].update(what=None), "where a text should be"),
         (lambda text: text["courses"].pop(), "courses are not told to the end"),
         (lambda text: text.update(courses={}), "its courses are no list"),
-        (lambda text: text.update(courses=[{}] * (entries.MAX_TOLD + 1)), "or more than any network has"),
+        (lambda text: text.update(courses=[{}] * (fields.MAX_TOLD + 1)), "or more than any network has"),
         (lambda text: text.update(labels=[["a"], ["b", 3]]), "where a text should be"),
         (lambda text: text["numbers"][0].update(labels=2), "names the list 2 of labels, of 2"),
         (lambda text: text["tables"][0].update(labels=-1), "names the list -1 of labels"),

@@ -25,10 +25,10 @@ from hypothesis import strategies as st
 
 import notebook_explain as ne
 from notebook_explain.explanations import BlockReport, Pyramid, Tubes
-from notebook_explain.explanations.files import KINDS
+from notebook_explain.explanations.io.save_load import KINDS
 from notebook_explain.figures import strip_png
-from tests.explanations.same import assert_same
-from tests.values import small_courses, small_pyramid, small_report, small_tubes
+from tests.example_values import small_courses, small_pyramid, small_report, small_tubes
+from tests.explanations.equality import assert_same
 
 QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 MADE = {"tubes": lambda: small_tubes().with_courses(small_courses()), "pyramid": small_pyramid, "blocks": small_report}

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import notebook_explain as ne
-from tests.explanations.same import assert_same
+from tests.example_values import small_pyramid
+from tests.explanations.equality import assert_same
 from tests.explanations.test_hostile_files import entries, npy, packed, refused, with_header
-from tests.values import small_pyramid
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def column(name: str, at: tuple[int, ...], value: float) -> Callable[[bytes], tu
 
     def made(_: bytes) -> tuple[str, bytes]:
         pyramid = small_pyramid()
-        from notebook_explain.explanations.pyramid_file import pack
+        from notebook_explain.explanations.io.pyramid import pack
 
         table = pack(pyramid)[1][name].copy()
         table[at] = value

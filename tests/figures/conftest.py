@@ -2,8 +2,8 @@
 
 import pytest
 
-from notebook_explain.figures import letters
-from tests.figures.clips import drawn
+from notebook_explain.figures import fonts
+from tests.figures.example_tubes import drawn
 
 __all__ = ["drawn"]
 
@@ -11,4 +11,4 @@ __all__ = ["drawn"]
 @pytest.fixture(autouse=True)
 def _told_of_letters(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one warning of letters that no font has was heard before; the tests of it forget that."""
-    monkeypatch.setattr(letters, "_told", ["said"])
+    monkeypatch.setattr(fonts, "_told", ["said"])

@@ -24,11 +24,11 @@ from PIL import Image
 import notebook_explain as ne
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import BlockReport, ClassTable, Course, Numbers
-from notebook_explain.explanations.block_report import ADDED
-from notebook_explain.explanations.wording import fixed
+from notebook_explain.explanations.blocks.report import ADDED
+from notebook_explain.explanations.text import fixed
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR
-from tests.figures.clips import CAVEATS, LONG, made
-from tests.values import small_report
+from tests.example_values import small_report
+from tests.figures.example_tubes import CAVEATS, LONG, made
 
 UNKNOWN_LETTERS = "ignore:Glyph:UserWarning"  # matplotlib's own font lacks those of some scripts; it says so
 CLASSES = ("wave", "clap", "jump", "run", "walk", "sit", "bow", "kick", "point", "nod")

@@ -12,10 +12,10 @@ from matplotlib.collections import QuadMesh
 from PIL import Image
 
 from notebook_explain.explanations import Course, Numbers
-from notebook_explain.explanations.block_report import ADDED
-from notebook_explain.figures.fewer import MOST_BYTES, png_of
-from notebook_explain.figures.sheets import BELOW_ABOVE, MAPS, Scale
-from tests.figures.clips import LONG, made
+from notebook_explain.explanations.blocks.report import ADDED
+from notebook_explain.figures.blocks.page import BELOW_ABOVE, MAPS, Scale
+from notebook_explain.figures.png import MOST_BYTES, png_of
+from tests.figures.example_tubes import LONG, made
 from tests.figures.test_block_report import (
     CLASSES,
     EVIDENCE,

@@ -14,7 +14,7 @@ from torch import nn
 
 from notebook_explain import layers
 from notebook_explain.layers.mtconv import half_size, split_width
-from tests.layers import oracles
+from tests.layers import reference
 
 # Millions of parameters, and billions of multiply-adds where counted, at 700 classes and 16 x 224 x 224: of the released code.
 MEASURED = {
@@ -95,7 +95,7 @@ def test_the_frames_that_are_kept_are_those_of_the_definition(frames: int, keep:
     x = torch.randn(2, 3, frames, 2, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     kept = layers.select_frames(x, keep, ends)
     for clip, chosen in zip(x, kept, strict=True):
-        assert torch.equal(chosen, clip[:, oracles.kept_frames(clip.numpy(), keep, ends)])
+        assert torch.equal(chosen, clip[:, reference.kept_frames(clip.numpy(), keep, ends)])
 
 
 def test_most_alike_keeps_repeated_frames_and_least_alike_avoids_them() -> None:

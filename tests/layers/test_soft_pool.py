@@ -15,8 +15,8 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from notebook_explain import layers
-from notebook_explain.layers.soft_mean_pieces import PIECE
-from tests.layers import oracles
+from notebook_explain.layers.soft_pool.kernels import PIECE
+from tests.layers import reference
 
 POOLS = {1: layers.soft_pool1d, 2: layers.soft_pool2d, 3: layers.soft_pool3d}
 ADAPTIVE = {1: layers.adaptive_soft_pool1d, 2: layers.adaptive_soft_pool2d, 3: layers.adaptive_soft_pool3d}
@@ -43,12 +43,12 @@ def poolings(draw: st.DrawFn) -> Any:
 @given(poolings())
 def test_values_gradients_and_shapes_are_those_of_the_definition(pooling: Any) -> None:
     shape, windows, ceil_mode, temperature, seed = pooling
-    counts = oracles.pooled_shape(shape, windows, ceil_mode)
+    counts = reference.pooled_shape(shape, windows, ceil_mode)
     assume(min(counts) > 0)
     x = noise(2, *shape, seed=seed, scale=3).requires_grad_()
     out = POOLS[len(shape)](x, *windows, ceil_mode, temperature=temperature)
     gradient = noise(*out.shape, seed=seed + 1)
-    expected, back = oracles.soft_pool(x.detach().numpy(), windows, ceil_mode, temperature, gradient.numpy())
+    expected, back = reference.soft_pool(x.detach().numpy(), windows, ceil_mode, temperature, gradient.numpy())
     np.testing.assert_allclose(out.detach().numpy(), expected, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(torch.autograd.grad(out, x, gradient)[0].numpy(), back, rtol=1e-9, atol=1e-11)
     whole = noise(2, *shape, seed=seed)
@@ -87,7 +87,7 @@ def test_adaptive_windows_are_those_of_torch(shape: tuple[int, ...], data: st.Da
     counts = tuple(data.draw(st.integers(1, length + 2)) for length in shape)
     x = noise(2, *shape)
     out = ADAPTIVE[len(shape)](x, counts, temperature=0.5)
-    np.testing.assert_allclose(out.numpy(), oracles.adaptive_soft_pool(x.numpy(), counts, 0.5), rtol=1e-10)
+    np.testing.assert_allclose(out.numpy(), reference.adaptive_soft_pool(x.numpy(), counts, 0.5), rtol=1e-10)
 
 
 def test_adaptive_pooling_takes_none_for_an_axis_and_pools_everything_by_default() -> None:
@@ -104,7 +104,7 @@ def test_large_windows_that_tile_are_the_same_laid_side_by_side() -> None:
         layers.soft_pool3d(x, (4, 5, 5), (4, 5, 6)),
     )  # the second does not tile
     torch.testing.assert_close(one[..., 0], other[..., 0])
-    out, back = oracles.soft_pool(
+    out, back = reference.soft_pool(
         x[0].detach().numpy(), [(4, 5, 5)] * 2 + [(0,) * 3, (1,) * 3], False, 1.0, np.ones((3, 2, 2, 3))
     )
     np.testing.assert_allclose(one[0].detach().numpy(), out)

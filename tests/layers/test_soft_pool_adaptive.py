@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from notebook_explain import layers
-from notebook_explain.layers.windows import adaptive_places, places
+from notebook_explain.layers.soft_pool.windows import adaptive_places, places
 from tests.layers.test_soft_pool import noise
 
 SHAPES = {1: (7,), 2: (7, 6), 3: (5, 6, 7)}

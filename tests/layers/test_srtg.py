@@ -13,7 +13,7 @@ from torch import nn
 
 from notebook_explain import layers
 from notebook_explain.layers.srtg import GATES, PLACES
-from tests.layers import oracles
+from tests.layers import reference
 
 
 def sequence(frames: int = 6, channels: int = 5, seed: int = 0, scale: float = 4.0) -> torch.Tensor:
@@ -91,7 +91,7 @@ class TestTruthTable:
         s = sequence(frames, channels, seed, 1.5).double()
         r = s + sequence(frames, channels, seed + 1, 0.8).double()
         a, b = s[0].numpy(), r[0].numpy()
-        forth, back = oracles.cycle(a, b, temperature), oracles.cycle(b, a, temperature)
+        forth, back = reference.cycle(a, b, temperature), reference.cycle(b, a, temperature)
         cycles = layers.cyclic_consistency(s, r, temperature)
         assert cycles.returns[0].tolist() == [x and y for x, y in zip(forth[0], back[0], strict=True)]
         np.testing.assert_allclose(cycles.likelihood[0], (np.array(forth[1]) + back[1]) / 2, rtol=1e-9)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 import notebook_explain as ne
-from notebook_explain.explanations.block_report import ADDED
-from notebook_explain.layers.told import ByClass, Named, PerFrame, explains
+from notebook_explain.explanations.blocks.report import ADDED
+from notebook_explain.layers.signal_types import ByClass, Named, PerFrame, explains
 from notebook_explain.methods.block_signals import SHARES
 from tests import zoo
 from tests.test_contract import _assert_same, _trace

@@ -13,7 +13,7 @@ from torch import nn
 import notebook_explain as ne
 from notebook_explain.methods.feature_pyramid import FeaturePyramid
 from notebook_explain.methods.feature_pyramid.contributions import by_gradient, channel_means, exact, fast, tap_means
-from notebook_explain.models.connectivity import Call, Site
+from notebook_explain.models.channel_graph import Call, Site
 from tests import zoo
 
 STATED = {"size": 16, "frames": 8, "mean": 0.0, "std": 1.0, "layout": "BCTHW"}

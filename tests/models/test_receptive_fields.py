@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from notebook_explain.models.connectivity import Connections
+from notebook_explain.models.channel_graph import Connections
 from tests import zoo
-from tests.models.perturbing import LAYERS
-from tests.models.wiring import Base, keys, routed
-from tests.zoo import wired
+from tests.models.graph_helpers import Base, keys, routed
+from tests.models.perturbation_oracle import LAYERS
+from tests.zoo import wirings
 
 
 def fields(found: Connections) -> list[tuple[int, int, int] | None]:
@@ -150,5 +150,5 @@ def test_an_operation_that_positions_cannot_be_followed_through_leaves_what_came
 
 
 def test_the_whole_of_a_pathway_is_seen_by_what_is_joined():
-    found = routed(wired.Fibres(), 8, 64)
+    found = routed(wirings.Fibres(), 8, 64)
     assert found.layers[-1].receptive_field is not None

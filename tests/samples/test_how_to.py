@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from notebook_explain import samples
-from notebook_explain.samples.sheets import WORLDS
+from scripts.contact_sheets import WORLDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "sample-worlds.md"
 TEXT = PAGE.read_text(encoding="utf-8")

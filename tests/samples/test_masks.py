@@ -9,11 +9,11 @@ import pytest
 
 from notebook_explain import samples
 from notebook_explain.samples import render
+from notebook_explain.samples.backgrounds import AROUND
 from notebook_explain.samples.body import PARTS
-from notebook_explain.samples.casting import Part, cast
-from notebook_explain.samples.figure import OWNERS, owner_of
+from notebook_explain.samples.body_shapes import OWNERS, owner_of
 from notebook_explain.samples.render import FINE, SHADOW, develop, draw_labels, owned
-from notebook_explain.samples.rooms import AROUND
+from notebook_explain.samples.scenes import Part, cast
 
 CLIPS = {
     "single": lambda seed: samples.single(samples.ACTIONS[seed % 10], seed=seed),

@@ -7,10 +7,10 @@ import pytest
 
 from notebook_explain import samples
 from notebook_explain.samples.actions import Style, Sway, idle_pose, move, moved_parts, random_style
+from notebook_explain.samples.backgrounds import AROUND, DRIFT
 from notebook_explain.samples.body import PARTS, SIDEWAYS, joints, random_build, reach
-from notebook_explain.samples.casting import Part, Span, cast
-from notebook_explain.samples.rooms import AROUND, DRIFT
-from notebook_explain.samples.wardrobe import MAIN, luminance
+from notebook_explain.samples.clothing import MAIN, luminance
+from notebook_explain.samples.scenes import Part, Span, cast
 
 # The joint at the far end of each part; shoes turn about their toes.
 ENDS = {"head": "head", "hair": "crown", "neck": "throat", "torso": "chest"}

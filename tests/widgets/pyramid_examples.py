@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from notebook_explain.explanations.pyramid_words import name_of
-from notebook_explain.explanations.pyramids import Pyramid
-from notebook_explain.widgets import pyramid_wire
-from notebook_explain.widgets.page import _encode
-from tests.widgets.pyramids import random_pyramid
+from notebook_explain.explanations.pyramid.pyramid import Pyramid
+from notebook_explain.explanations.pyramid.text import name_of
+from notebook_explain.widgets.html import _encode
+from notebook_explain.widgets.wire import pyramid as pyramid_wire
+from tests.widgets.random_pyramids import random_pyramid
 
 EXAMPLES = Path(__file__).parents[2] / "js" / "test" / "pyramid_examples.json"
 THRESHOLDS = tuple(round(float(at), 4) for at in np.linspace(0, 1, 20))

@@ -15,8 +15,8 @@ import traitlets
 import notebook_explain as ne
 from notebook_explain import CompareViewer, display
 from notebook_explain.explanations import Tubes
-from tests.browser.worlds import tubes as world
-from tests.values import small_courses, small_tubes
+from tests.browser.example_tubes import tubes as world
+from tests.example_values import small_courses, small_tubes
 
 SOURCES = Path(__file__).parents[2] / "js" / "src"
 

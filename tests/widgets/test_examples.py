@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.widgets.examples import EXAMPLES, make
+from tests.widgets.tube_examples import EXAMPLES, make
 
 
 def test_the_examples_are_what_python_says_today() -> None:
@@ -26,7 +26,7 @@ def test_the_examples_know_every_turn_of_phrase() -> None:
 
 
 def _same(one: Any, other: Any, where: str) -> None:
-    hint = f"{where}: run python -m tests.widgets.examples"
+    hint = f"{where}: run python -m tests.widgets.tube_examples"
     if isinstance(one, dict):
         assert set(one) == set(other), hint
         for name in one:

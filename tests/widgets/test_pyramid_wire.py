@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from notebook_explain.explanations import Geometry
 from notebook_explain.explanations.geometry import stretch
-from notebook_explain.explanations.pyramids import Pyramid
-from notebook_explain.widgets import PyramidViewer, pyramid_wire
+from notebook_explain.explanations.pyramid.pyramid import Pyramid
+from notebook_explain.widgets import PyramidViewer
+from notebook_explain.widgets.wire import pyramid as pyramid_wire
 from tests.widgets.pyramid_examples import EXAMPLES, example, make
-from tests.widgets.pyramids import deep_pyramid, random_pyramid
+from tests.widgets.random_pyramids import deep_pyramid, random_pyramid
 from tests.widgets.test_examples import _same
 
 JS = Path(__file__).parents[2] / "js"

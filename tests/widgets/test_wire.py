@@ -24,8 +24,9 @@ from PIL import Image
 
 from notebook_explain import TubeViewer, display
 from notebook_explain.explanations import Geometry, LayerMap, TargetResult
-from notebook_explain.widgets import page, wire
-from tests.values import small_tubes
+from notebook_explain.widgets import page
+from notebook_explain.widgets.wire import tubes as tubes_wire
+from tests.example_values import small_tubes
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +42,7 @@ def unpack(data: bytes, width: int) -> NDArray[np.float64]:
 @pytest.mark.parametrize("large", [False, True])
 def test_maps_come_back_within_half_a_step_and_every_sign_arrives(large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if large:
-        monkeypatch.setattr(wire, "SMALL_MAP", 0)
+        monkeypatch.setattr(tubes_wire, "SMALL_MAP", 0)
     tubes = small_tubes()
     tubes.layers[0].values[0, 0, 0, :2] = 1e-9, -1e-9
     viewer = tubes.view()
@@ -61,7 +62,7 @@ def test_maps_come_back_within_half_a_step_and_every_sign_arrives(large: bool, m
 
 
 def test_only_large_maps_are_packed_tightly() -> None:
-    assert [wire.width_of(np.zeros(shape, np.float32)) for shape in ((8, 32, 32), (8, 33, 32))] == [2, 1]
+    assert [tubes_wire.width_of(np.zeros(shape, np.float32)) for shape in ((8, 32, 32), (8, 33, 32))] == [2, 1]
 
 
 def test_layers_with_the_same_map_share_their_bytes() -> None:
@@ -282,11 +283,11 @@ def test_the_wheel_holds_the_bundles(tmp_path: Path) -> None:
 def _state(**changes: Any) -> dict[str, Any]:
     tubes = small_tubes()
     targets = tuple(dataclasses.replace(target, **changes) for target in tubes.targets)
-    return wire.state(dataclasses.replace(tubes, targets=targets))
+    return tubes_wire.state(dataclasses.replace(tubes, targets=targets))
 
 
 def test_each_target_comes_with_what_else_the_network_considered() -> None:
-    first, second = wire.state(small_tubes())["targets"]
+    first, second = tubes_wire.state(small_tubes())["targets"]
     assert first["rival"] == {"name": "class 1", "probability": 0.3}
     assert second["rival"] == {"name": "class 0", "probability": 0.6}
     assert [guess["name"] for guess in first["best"]] == ["class 0", "class 1"]
@@ -295,7 +296,9 @@ def test_each_target_comes_with_what_else_the_network_considered() -> None:
 
 
 def test_the_head_of_a_network_does_not_make_a_class_its_own_rival() -> None:
-    (described,) = wire.targets((TargetResult("verb: run", 0, "verb", 1.0, 0.6, top5=(("run", 0.6), ("walk", 0.3))),))
+    (described,) = tubes_wire.targets(
+        (TargetResult("verb: run", 0, "verb", 1.0, 0.6, top5=(("run", 0.6), ("walk", 0.3))),)
+    )
     assert described["rival"]["name"] == "walk"
 
 
@@ -312,7 +315,7 @@ def test_a_coarse_map_says_how_far_it_is_stretched() -> None:
         "first", "block", np.ones((2, 16, 24, 24), np.float32), Geometry.even((16, 24, 24), tubes.clip.size)
     )
     flat = LayerMap("wide", "block", np.ones((2, 16, 4, 4), np.float32), Geometry.even((16, 4, 4), tubes.clip.size))
-    said = [layer["caveats"] for layer in wire.maps(dataclasses.replace(tubes, layers=(coarse, fine, flat)))[0]]
+    said = [layer["caveats"] for layer in tubes_wire.maps(dataclasses.replace(tubes, layers=(coarse, fine, flat)))[0]]
     assert said == [
         [
             "This map is 2x7x7 cells, stretched 7 times in space and 8 times in time: detail finer than a cell is not evidence."
@@ -328,6 +331,6 @@ def test_what_a_map_leaves_out_of_the_score_is_told_but_not_a_mere_bias() -> Non
         dataclasses.replace(tubes.layers[0], kind=kind, gap=np.array(gap, np.float32))
         for kind, gap in (("block", (0.6, 0.0)), ("block", (0.1, 0.1)), ("pooling input", (0.6, 0.6)))
     ]
-    said = [layer["unaccounted"] for layer in wire.maps(dataclasses.replace(tubes, layers=tuple(layers)))[0]]
+    said = [layer["unaccounted"] for layer in tubes_wire.maps(dataclasses.replace(tubes, layers=tuple(layers)))[0]]
     told = "The evidence here for 'class 0' adds up to 0.9, its score is 1.5: the rest has no place in this map."
     assert said == [[told, ""], ["", ""], ["", ""]]

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import grad
 
-from notebook_explain.models.connectivity import Call
+from notebook_explain.models.channel_graph import Call
 
 
 def tap_means(read: Tensor, made: Sequence[int], call: Call) -> Tensor:

@@ -27,16 +27,16 @@ from numpy.typing import NDArray
 
 from notebook_explain.explanations import Provenance, TargetResult
 from notebook_explain.explanations.progress import Progress
-from notebook_explain.explanations.pyramids import Pyramid
+from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.methods.common import fitted, provenance
 from notebook_explain.methods.feature_pyramid import paper
-from notebook_explain.methods.feature_pyramid.assembling import Assembly
-from notebook_explain.methods.feature_pyramid.climbing import Climb, Group, Operand, climb, order
-from notebook_explain.methods.feature_pyramid.passing import Passed
-from notebook_explain.methods.feature_pyramid.reading import operands, tops_of
-from notebook_explain.methods.streaming import drained
+from notebook_explain.methods.feature_pyramid.builder import Assembly
+from notebook_explain.methods.feature_pyramid.descent import Climb, Group, Operand, climb, order
+from notebook_explain.methods.feature_pyramid.layer_records import Passed
+from notebook_explain.methods.feature_pyramid.operands import operands, tops_of
+from notebook_explain.methods.progress_bar import drained
 from notebook_explain.models import Recording, VideoModel, score_of
-from notebook_explain.models.connectivity import Connections, connections
+from notebook_explain.models.channel_graph import Connections, connections
 
 Floats = NDArray[np.float64]
 _Rows = tuple[int, Iterator[tuple[Group, Climb]], list[str]]

@@ -17,8 +17,8 @@ from itertools import pairwise
 import numpy as np
 
 from notebook_explain.explanations import ExplainError
-from notebook_explain.methods.feature_pyramid.climbing import Climb, Group, Step
-from notebook_explain.methods.feature_pyramid.passing import Passed
+from notebook_explain.methods.feature_pyramid.descent import Climb, Group, Step
+from notebook_explain.methods.feature_pyramid.layer_records import Passed
 from notebook_explain.methods.feature_pyramid.published import (
     Floats,
     published_backstep,
@@ -27,7 +27,7 @@ from notebook_explain.methods.feature_pyramid.published import (
     scaled,
     shares_of,
 )
-from notebook_explain.models.connectivity import Connections
+from notebook_explain.models.channel_graph import Connections
 
 DEPTH = 3  # of the released code
 CAVEAT = (

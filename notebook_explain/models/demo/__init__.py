@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from notebook_explain.models.adapting import adapt
+from notebook_explain.models.adapter import adapt
 from notebook_explain.models.demo.net import FRAMES, LABELS, MEAN, SIZE, STD, DemoNet
 from notebook_explain.models.demo.weights import WEIGHTS, load
 from notebook_explain.models.video_model import VideoModel
@@ -18,9 +18,7 @@ def demo_net() -> DemoNet:
     FileNotFoundError
         The package was installed without its weights.
     """
-    net = load("residual", WEIGHTS)
-    assert isinstance(net, DemoNet)
-    return net
+    return load(DemoNet, WEIGHTS)
 
 
 def demo_model() -> VideoModel:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from notebook_explain.models.demo.branches import BranchNet
-from notebook_explain.models.demo.net import DemoNet
-from notebook_explain.writing import replacing
+from notebook_explain._atomic import replacing
 
-NETS: dict[str, type[nn.Module]] = {"residual": DemoNet, "branches": BranchNet}
+Net = TypeVar("Net", bound=nn.Module)
 WEIGHTS = Path(__file__).with_name("weights.pt")
 
 
-def load(name: str, path: Path) -> nn.Module:
+def load(network: type[Net], path: Path) -> Net:
     """Build a trained network in eval mode, on the CPU, in float32; the global random state is left alone.
 
     Parameters
     ----------
-    name : str
-        One of `NETS`.
+    network : type
+        Class of the network; built without arguments.
     path : Path
 
     Raises
@@ -33,7 +32,7 @@ def load(name: str, path: Path) -> nn.Module:
         The weights of another network.
     """
     with torch.device("meta"):  # no storage and no random numbers for weights that the file replaces
-        net = NETS[name]()
+        net = network()
     stored: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     state = {key: value.float() if value.is_floating_point() else value for key, value in stored.items()}
     net.load_state_dict(state, assign=True)

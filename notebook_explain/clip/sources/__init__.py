@@ -1,0 +1,1 @@
+"""Sources of frames: video files and folders of images, behind one protocol."""

@@ -1,0 +1,1 @@
+"""Class feature pyramids as values: units, edges, rows; pruning, export, text."""

@@ -1,0 +1,1 @@
+"""GIF and WebM files of a clip with its evidence."""

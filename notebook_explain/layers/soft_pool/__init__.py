@@ -1,0 +1,1 @@
+"""SoftPool: pooling by softmax weights, its gradient, and the weights themselves."""

@@ -1,0 +1,1 @@
+"""Positions: a tensor subclass that follows each clip position through a network."""

@@ -1,0 +1,1 @@
+"""The wire format: the plain values that travel from Python to a viewer."""

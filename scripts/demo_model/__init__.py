@@ -1,0 +1,10 @@
+"""The bundled demo model: train it, evaluate it, and the second network that the tests use."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from notebook_explain.models.demo import DemoNet
+from scripts.demo_model.branch_net import BranchNet
+
+NETS: dict[str, type[nn.Module]] = {"residual": DemoNet, "branches": BranchNet}

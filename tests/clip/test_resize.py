@@ -1,0 +1,108 @@
+"""Crop, letterbox, stretch: the size that was asked for, the part that was promised, and the exact way back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notebook_explain import Clip
+from notebook_explain.clip.resize import CROPS, Framing
+
+pixels = st.integers(1, 400)
+sizes = st.tuples(pixels, pixels)
+
+
+@given(sizes, sizes, st.sampled_from(CROPS), st.tuples(*[st.floats(-50, 50)] * 2), st.tuples(*[st.floats(0.1, 9)] * 2))
+def test_the_edges_of_what_is_shown_are_those_of_the_box_that_was_taken(
+    source: tuple[int, int],
+    size: tuple[int, int],
+    crop: str,
+    origin: tuple[float, float],
+    step: tuple[float, float],
+) -> None:
+    framing = Framing.of(source, size, crop)
+    assert framing.size == size
+    assert framing.apply(np.zeros((*source, 3), np.uint8)).shape == (*size, 3)
+    after = framing.transform(origin, step)
+    for axis in (0, 1):
+        for end in (0, 1):  # half a pixel before the first pixel's centre, half a pixel after the last one's
+            shown = framing.bars[axis] + end * framing.inner[axis] - 0.5
+            taken = framing.box[axis] + end * framing.box[2 + axis] - 0.5
+            assert after[0][axis] + after[1][axis] * shown == pytest.approx(origin[axis] + step[axis] * taken, abs=1e-6)
+
+
+@given(sizes, sizes)
+def test_each_way_of_fitting_keeps_what_it_promises(source: tuple[int, int], size: tuple[int, int]) -> None:
+    stretch, letterbox, center = (Framing.of(source, size, crop) for crop in ("stretch", "letterbox", "center"))
+    for framing in (stretch, letterbox):
+        assert framing.box == (0, 0, *source)  # all of the picture
+    assert stretch.inner == center.inner == size  # no bars
+    assert stretch.bars == center.bars == (0, 0)
+    if source == size:
+        return
+    # Proportions are kept to within the half pixel by which a side is rounded, and one side is used in full.
+    height, width = letterbox.inner
+    assert height == size[0] or width == size[1]
+    assert height <= size[0]
+    assert width <= size[1]
+    ideal = min(size[0] / source[0], size[1] / source[1])
+    assert abs(height - max(ideal * source[0], 1)) <= 0.5 + 1e-9
+    assert abs(width - max(ideal * source[1], 1)) <= 0.5 + 1e-9
+    top, left, height, width = center.box
+    assert height == source[0] or width == source[1]
+    ideal = min(source[0] / size[0], source[1] / size[1])
+    assert abs(height - max(ideal * size[0], 1)) <= 0.5 + 1e-9
+    assert abs(width - max(ideal * size[1], 1)) <= 0.5 + 1e-9
+    assert abs(2 * top + height - source[0]) <= 1  # the middle
+    assert abs(2 * left + width - source[1]) <= 1
+
+
+@pytest.mark.parametrize("crop", CROPS)
+@pytest.mark.parametrize("size", [(40, 40), (40, 70), (90, 30), (160, 150), 33])
+def test_a_spot_in_the_clip_lies_where_it_lay_in_the_source(crop: str, size: int | tuple[int, int]) -> None:
+    y, x = np.mgrid[:96, :128]
+    place = np.array([51.3, 60.7])
+    spot = np.exp(-((y - place[0]) ** 2 + (x - place[1]) ** 2) / 50)
+    clip = Clip(np.repeat((255 * spot).round().astype(np.uint8)[None, ..., None], 3, axis=3)).resized(size, crop)
+    weight = clip.frames[0, ..., 0].astype(float)
+    for axis in (0, 1):
+        seen = weight.sum(axis=1 - axis) @ np.arange(weight.shape[axis]) / weight.sum()
+        assert clip.origin[axis] + clip.step[axis] * seen == pytest.approx(place[axis], abs=0.05)
+
+
+def test_the_way_back_survives_one_fitting_after_another() -> None:
+    frames = np.zeros((1, 90, 160, 3), np.uint8)
+    frames[:, 40:50, 70:80] = 255  # centre (44.5, 74.5)
+    clip = Clip(frames).resized((80, 120), "letterbox").resized((50, 61)).resized(70, "stretch")
+    assert clip.source_size == (90, 160)
+    weight = clip.frames[0, ..., 0].astype(float)
+    for axis, place in enumerate((44.5, 74.5)):
+        seen = weight.sum(axis=1 - axis) @ np.arange(70) / weight.sum()
+        assert clip.origin[axis] + clip.step[axis] * seen == pytest.approx(place, abs=0.1)
+
+
+def test_a_letterbox_has_black_bars_that_lie_outside_of_the_source() -> None:
+    clip = Clip(np.full((1, 60, 100, 3), 200, np.uint8)).resized(50, "letterbox")
+    assert np.unique(clip.frames[0, 10:40]).tolist() == [200]
+    assert clip.frames[0, :10].max() == clip.frames[0, 40:].max() == 0
+    rows = clip.origin[0] + clip.step[0] * np.arange(50)
+    np.testing.assert_array_equal((rows > -0.5) & (rows < 59.5), np.repeat([False, True, False], [10, 30, 10]))
+
+
+def test_shrinking_averages_and_does_not_skip() -> None:
+    stripes = np.zeros((1, 64, 64, 3), np.uint8)
+    stripes[:, ::2] = 200
+    for size in (16, (16, 128)):  # the second one shrinks in one axis and grows in the other
+        assert np.unique(Clip(stripes).resized(size, "stretch").frames).tolist() == [100]
+
+
+def test_a_clip_that_fits_is_left_as_it_is() -> None:
+    clip = Clip(np.zeros((1, 6, 8, 3), np.uint8))
+    for crop in CROPS:
+        assert clip.resized((6, 8), crop) is clip
+    with pytest.raises(ValueError, match="crop must be one of"):
+        clip.resized((6, 8), "fit")
+    with pytest.raises(ValueError, match="size must be at least 1 pixel, got 0"):
+        clip.resized((6, 0))

@@ -1,0 +1,94 @@
+"""Explanations made by hand, for tests that need no network."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from notebook_explain.clip import Clip
+from notebook_explain.explanations import (
+    BlockReport,
+    ClassTable,
+    Course,
+    Geometry,
+    LayerMap,
+    Numbers,
+    Provenance,
+    TargetResult,
+    Tubes,
+)
+from notebook_explain.explanations.blocks.report import ADDED
+from notebook_explain.explanations.pyramid.pyramid import Edge, Pyramid, Row, Unit
+
+
+def small_tubes(*, targets: int = 2, time: int = 6, size: int = 12, seed: int = 0) -> Tubes:
+    """Two layers, random signed maps, a coloured clip."""
+    rng = np.random.default_rng(seed)
+    clip = Clip(rng.integers(0, 256, (time, size, size, 3), np.uint8), times=np.arange(time) / 10, source="by hand")
+    fine = rng.normal(size=(targets, time, 4, 4)).astype(np.float32)
+    coarse = rng.normal(size=(targets, 2, 3, 3)).astype(np.float32)
+    layers = (
+        LayerMap(
+            "stem", "stem", fine, Geometry.even((time, 4, 4), clip.size), gap=np.arange(targets, dtype=np.float32)
+        ),
+        LayerMap("last", "pooling input", coarse, Geometry(np.array([0.0, 3.0]), (1.0, 0.5), (4.0, 4.5))),
+    )
+    results = tuple(
+        TargetResult(f"class {k}", k, "", 1.5 - k, 0.6 / (k + 1), bias=0.1, top5=(("class 0", 0.6), ("class 1", 0.3)))
+        for k in range(targets)
+    )
+    provenance = Provenance("by hand", {"pooled": False}, "none", {"size": size}, {"numpy": np.__version__}, 0.1, 1, 1)
+    return Tubes(clip, results, layers, provenance)
+
+
+def small_pyramid(*, time: int = 6, size: int = 12, seed: int = 0) -> Pyramid:
+    """A class, three kernels, two channels of a sum, two kernels and a colour; random signed maps."""
+    rng = np.random.default_rng(seed)
+    tubes = small_tubes(time=time, size=size, seed=seed)
+
+    def maps(units: int, *grid: int) -> np.ndarray:
+        return rng.normal(size=(units, *grid)).astype(np.float32)
+
+    coarse, fine = (layer.geometry for layer in reversed(tubes.layers))
+    rows = (
+        Row("fc", "class", 4, (0,), 1.0, receptive_field=(99, 99, 99)),
+        Row("late", "kernel", 8, (1, 2, 3), 0.8, maps(3, 2, 3, 3), coarse, (5, 9, 9)),
+        Row("sum in late", "sum", 8, (4, 5), 0.7, maps(2, 2, 3, 3), coarse, (5, 7, 7)),
+        Row("early", "kernel", 4, (6, 7), 0.6, maps(2, time, 4, 4), fine, (3, 3, 3)),
+        Row("clip", "input", 3, (8,), 0.9, receptive_field=(1, 1, 1)),
+    )
+    channels = (0, 5, 2, 7, 1, 3, 0, 2, 1)
+    scores = (1.0, 0.5, 0.2, 0.1, 0.3, 0.1, 0.25, 0.05, 0.2)
+    of = [at for at, row in enumerate(rows) for _ in row.units]
+    units = tuple(Unit(*each, -1 if each[1] == 2 else 1) for each in zip(of, channels, scores, strict=True))
+    ends = ((1, 0), (2, 0), (3, 0), (4, 1), (4, 2), (5, 1), (6, 4), (6, 5), (7, 5), (6, 3), (8, 6))
+    kinds = ("conv",) * 5 + ("concat",) + ("identity",) * 3 + ("conv",) * 2
+    edges = tuple(
+        Edge(child, parent, 0.7 * (-1) ** (parent == 2), 0.1 + 0.08 * child + 0.01 * parent, kind)
+        for (child, parent), kind in zip(ends, kinds, strict=True)
+    )
+    return Pyramid(tubes.clip, tubes.targets[0], rows, units, edges, tubes.provenance)
+
+
+def small_courses(*, time: int = 6, seed: int = 0) -> tuple[Course, ...]:
+    """One with a value for every frame, one for every other, each with its own neutral."""
+    rng = np.random.default_rng(seed)
+    every, other = np.arange(time, dtype=np.float64), np.arange(0.5, time, 2)
+    multiplied, sure = "each frame is multiplied by", "how surely each frame finds back"
+    return (
+        Course("layer1.0", "SRTG", multiplied, 1 + rng.normal(size=len(every)).astype(np.float32) / 9, every, 1.0),
+        Course("", "Net", sure, rng.random(len(other), np.float32), other),
+    )
+
+
+def small_report(*, time: int = 6, size: int = 12, seed: int = 0) -> BlockReport:
+    """Two courses, a guess of three classes by one block, two planes and a table of another."""
+    rng = np.random.default_rng(seed)
+    tubes = small_tubes(time=time, size=size, seed=seed)
+    classes, planes = ("class 0", "class 1", "class 2"), ("plane yx (space)", "plane tx (time and the horizontal)")
+    numbers = (
+        Numbers("layer2", "ClassRegularization", "early guess", classes, rng.normal(size=3), 0.0),
+        Numbers("layer1.0", "FAST3d", ADDED, planes, np.array([0.75, -0.25]), 0.0),
+    )
+    table = ClassTable("layer2", "ClassRegularization", "what each kernel says", classes, rng.normal(size=(3, 5)))
+    courses = small_courses(time=time, seed=seed)
+    return BlockReport(tubes.clip, tubes.targets[0], courses, numbers, (table,), tubes.provenance)

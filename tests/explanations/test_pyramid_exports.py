@@ -1,0 +1,214 @@
+"""A pyramid leaves the notebook as tubes do: page, cell, figure, words; each says what it shows and every caveat."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import notebook_explain as ne
+from notebook_explain import display
+from notebook_explain.explanations.caveats import pyramid_caveats
+from notebook_explain.explanations.pyramid import text as pyramid_text
+from notebook_explain.explanations.pyramid.pyramid import Pyramid
+from notebook_explain.figures.pyramid import flows
+from tests.example_values import small_pyramid, small_tubes
+
+
+def made(**of_clip: Any) -> Pyramid:
+    pyramid = small_pyramid()
+    return dataclasses.replace(pyramid, clip=dataclasses.replace(pyramid.clip, **of_clip))
+
+
+def texts(figure: Any) -> str:
+    with io.BytesIO() as out:
+        figure.savefig(out, format="svg")
+        return " ".join(re.findall(r"<text[^>]*>([^<]*)</text>", out.getvalue().decode()))
+
+
+# Pages and cells
+
+
+def test_a_cell_shows_the_page_and_a_picture_beneath_it() -> None:
+    bundle, _ = made(source="/home/me/secret/wave.mp4")._repr_mimebundle_()
+    assert sorted(bundle) == ["image/png", "text/html", "text/plain"]
+    assert bundle["image/png"] in bundle["text/html"]
+    assert bundle["text/plain"].startswith("Pyramid('class 0'; 5 rows, 9 units, 11 edges")
+    assert not any("secret" in part for part in bundle.values())
+    with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as picture:
+        assert min(picture.size) > 100
+
+
+def test_what_is_too_large_for_a_cell_is_shown_by_the_widget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(display, "LARGEST_CELL", 10_000)
+    bundle, _ = small_pyramid()._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+
+
+def test_tubes_and_a_pyramid_stand_on_one_page(tmp_path: Path) -> None:
+    text = ne.to_html([small_tubes(), small_pyramid()], tmp_path / "both.html").read_text()
+    assert "2 explanations" in text
+    data = text.split("id='ne-data'>")[1].split("</script>")[0]
+    assert re.findall(r'"module":"(\w+)"', data) == ["TubeViewer", "PyramidViewer"]
+
+
+def test_a_page_opens_as_it_was_asked_to(tmp_path: Path) -> None:
+    text = small_pyramid().to_html(tmp_path / "p.html", title="a <title>", threshold=0.25).read_text()
+    assert '"threshold":0.25' in text
+    assert "<title>a &lt;title&gt;" in text
+    with pytest.raises(TypeError, match="view has no 'layer'"):
+        small_pyramid().to_html(tmp_path / "p.html", layer=1)
+
+
+def test_the_viewer_takes_its_first_state() -> None:
+    viewer = small_pyramid().view(threshold=0.3, row="late")
+    assert (viewer.threshold, viewer.row) == (0.3, 1)
+    viewer.close()
+
+
+def test_a_saved_pyramid_is_shown_without_torch(tmp_path: Path) -> None:
+    path = small_pyramid().save(tmp_path / "p.npz")
+    code = (
+        f"import sys, notebook_explain as ne\np = ne.load({str(path)!r})\np.view()\np.figure()\np._repr_mimebundle_()\n"
+        f"p.to_html({str(tmp_path / 'p.html')!r})\nprint('torch' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False"]
+
+
+def test_the_command_line_says_what_to_do_with_one(tmp_path: Path) -> None:
+    path = small_pyramid().save(tmp_path / "p.npz")
+    command = [sys.executable, "-m", "notebook_explain", "open", str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "holds a pyramid, this command knows tubes; in Python, notebook_explain.load(...).to_html" in run.stderr
+
+
+# Words
+
+
+def test_words_tell_how_many_how_far_and_the_strongest_way() -> None:
+    said = small_pyramid().in_words()
+    assert said.startswith("'class 0' 60 %, ahead of 'class 1' 30 %: 5 kernels of 12 in 2 layers inform it; ")
+    assert said.endswith("kernel 7 of late, kernel 0 of early, green of the clip")
+    assert small_pyramid().in_words(threshold=0.3).split("down: ")[1].startswith("kernel 2 of late"), "7 is pruned"
+    assert small_pyramid().in_words(threshold=1).startswith("'class 0' 60 %, ahead of 'class 1' 30 %: 2 kernels of 12")
+
+
+def test_a_unit_tells_its_score_what_it_sees_and_whom_it_feeds() -> None:
+    pyramid = small_pyramid()
+    assert pyramid.in_words(6) == (
+        "kernel 0 of early: 25.0 % of the positive evidence for 'class 0' reaches it; one cell of it sees 3 frames, 3x3 "
+        "pixels; it feeds channel 3 of sum in late and 2 more"
+    )
+    assert "less of it speaks for the class" in pyramid.in_words(2)
+    assert pyramid.in_words(0) == "'class 0': what is explained"
+    with pytest.raises(ValueError, match="unit 9 is not in this pyramid; it has 0 to 8"):
+        pyramid.in_words(9)
+
+
+def test_a_row_tells_what_it_covers_and_sees() -> None:
+    pyramid = small_pyramid()
+    words = [pyramid_text.of_row(pyramid, row) for row in pyramid.rows]
+    assert words[0] == "fc: 1 of 4 classes, a cell sees the whole clip"
+    assert words[1] == "late: 3 of 8 kernels, 80 % of what leads here, a cell sees 5 frames, 9x9 pixels"
+    assert words[4] == "clip: 1 of 3 colours, 90 % of what leads here"
+    unknown = dataclasses.replace(pyramid.rows[1], receptive_field=None)
+    assert pyramid_text.of_row(pyramid, unknown) == "late: 3 of 8 kernels, 80 % of what leads here"
+
+
+def test_caveats_are_those_of_every_explanation_and_of_sums() -> None:
+    said = pyramid_caveats(made(source="synthetic sample: wave"))
+    assert said[0] == "The clip is a synthetic sample: wave."
+    assert "whatever the next layer makes of it" in said[-1]
+
+
+# The figure
+
+
+def test_the_figure_names_its_rows_its_units_and_its_caveats() -> None:
+    said = texts(made(source="synthetic sample: wave").figure())
+    for words in ("late", "early", "sum in late", "7:  10 %", "sees 5 frames", "9x9 pixels", "+ 5 others", "class 0"):
+        assert words in said, words
+    assert "The clip is a synthetic sample: wave." in said
+    assert "green:  20 %" in said
+
+
+def test_rows_and_units_of_the_figure_are_chosen() -> None:
+    said = texts(small_pyramid().figure(rows=["early", 0], units=1))
+    assert "sum in late" not in said.split("strongest way")[0]
+    assert "0:  25 %" in said
+    assert "2:  5.0 %" not in said
+    assert "+ 3 others" in said
+    assert "late" not in texts(small_pyramid().figure(rows=1)).split("inform it")[0]
+    assert "7:  10 %" not in texts(small_pyramid().figure(threshold=0.5))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rows": 0}, "rows must be a number, 1 or more, or a list of names and places, got 0"),
+        ({"rows": "late"}, "rows must be a number, 1 or more, or a list of names and places, got 'late'"),
+        ({"rows": []}, "rows is an empty list"),
+        ({"rows": ["later"]}, "row 'later' is not in this pyramid; it has fc, late"),
+        ({"units": 0}, "units must be a whole number, 1 or more, got 0"),
+        ({"threshold": 2}, r"threshold must lie in 0\.\.1"),
+    ],
+)
+def test_wrong_options_of_the_figure_are_told(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        small_pyramid().figure(**options)
+
+
+def test_names_of_the_user_are_no_mathematics_in_the_figure() -> None:
+    pyramid = small_pyramid()
+    rows = (pyramid.rows[0], dataclasses.replace(pyramid.rows[1], name="late_$x^2$\n<b>"), *pyramid.rows[2:])
+    target = dataclasses.replace(pyramid.target, name="a $1 prize")
+    said = texts(dataclasses.replace(pyramid, rows=rows, target=target).figure())
+    assert "late_$x^2$" in said
+    assert "prize" in said
+
+
+def brute(pyramid: Pyramid, shown: list[int]) -> dict[tuple[int, int], float]:
+    """Every way from a shown unit down to the next shown one, one by one."""
+    found: dict[tuple[int, int], float] = {}
+
+    def down(parent: int, at: int, value: float, first: bool) -> None:
+        for edge in pyramid.edges:
+            if edge.parent != at:
+                continue
+            more = value * edge.share * (-1 if first and edge.contribution < 0 else 1)
+            if edge.child in shown:
+                found[edge.child, parent] = found.get((edge.child, parent), 0.0) + more
+            else:
+                down(parent, edge.child, more, False)
+
+    for parent in shown:
+        down(parent, parent, pyramid.units[parent].score, True)
+    return found
+
+
+@pytest.mark.parametrize("shown", [list(range(9)), [0, 1, 6, 8], [0, 4, 7, 8], [0, 8], [2, 3, 6]])
+def test_links_of_the_figure_carry_what_flows_through_units_that_are_not_shown(shown: list[int]) -> None:
+    pyramid = small_pyramid()
+    got, expected = flows(pyramid, shown), brute(pyramid, shown)
+    assert got.keys() == expected.keys()
+    for pair, value in expected.items():
+        assert got[pair] == pytest.approx(value)
+
+
+def test_a_wide_clip_and_one_frame_can_be_drawn() -> None:
+    pyramid = small_pyramid(time=6)
+    frames = np.repeat(pyramid.clip.frames, 3, axis=2)[:1]
+    clip = dataclasses.replace(pyramid.clip, frames=frames, times=None)
+    assert texts(dataclasses.replace(pyramid, clip=clip).figure())

@@ -1,0 +1,127 @@
+"""Where a clip lies on a picture, and the evidence there: held to interpolation written out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from notebook_explain.clip import Clip
+from notebook_explain.explanations import Geometry, LayerMap
+from notebook_explain.figures.placement import Canvas, course, evenly, scaled
+from tests.example_values import small_tubes
+
+
+def by_hand(layer: LayerMap, target: int, moment: float, y: float, x: float) -> float:
+    """Trilinear interpolation between the centres of the cells at a clip pixel, as a fraction of the peak."""
+    rows, values = layer.geometry.rows, layer.values[target]
+    places = [
+        float(np.interp(moment, rows, np.arange(len(rows)))),
+        (y - layer.geometry.origin[0]) / layer.geometry.step[0],
+        (x - layer.geometry.origin[1]) / layer.geometry.step[1],
+    ]
+    total = 0.0
+    places = [min(max(place, 0), cells - 1) for place, cells in zip(places, values.shape, strict=True)]
+    for corner in np.ndindex(2, 2, 2):
+        weight, index = 1.0, []
+        for place, cells, side in zip(places, values.shape, corner, strict=True):
+            low = min(int(place), max(cells - 2, 0))
+            weight *= (place - low) if side else 1 - (place - low)
+            index.append(min(low + side, cells - 1))
+        total += weight * float(values[tuple(index)])
+    return total / layer.peak(target)
+
+
+@pytest.mark.parametrize("layer", ["stem", "last"])
+def test_at_its_own_size_a_clip_shows_the_stretched_map(layer: str) -> None:
+    tubes = small_tubes()
+    canvas, shown = Canvas.of(tubes.clip, 12), tubes.layer(layer)
+    assert (canvas.size, canvas.origin, canvas.step) == ((12, 12), (0, 0), (1, 1))
+    for frame in range(len(tubes.clip)):
+        expected = tubes.volume(layer, 1)[frame] / shown.peak(1)
+        np.testing.assert_allclose(canvas.evidence(shown, 1, frame), expected, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    longest=st.integers(3, 40),
+    moment=st.floats(0, 5),
+    shape=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    place=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+)
+def test_the_evidence_at_any_size_place_and_moment(
+    longest: int, moment: float, shape: tuple[int, int], place: tuple[float, float]
+) -> None:
+    tubes = small_tubes(seed=3)
+    clip = Clip(np.zeros((6, *shape, 3), np.uint8))
+    canvas = Canvas.of(clip, longest)
+    assert max(canvas.size) == longest
+    assert 0.5 <= (canvas.size[0] / canvas.size[1]) / (shape[0] / shape[1]) <= 2 or min(canvas.size) <= 2
+    at = [int(part * (pixels - 1)) for part, pixels in zip(place, canvas.size, strict=True)]
+    for layer in tubes.layers:
+        found = canvas.evidence(layer, 0, moment)[at[0], at[1]]
+        # Half-pixel centres: the picture's edges are the clip's edges.
+        y, x = ((q + 0.5) * clip.size[1 + k] / canvas.size[k] - 0.5 for k, q in enumerate(at))
+        assert found == pytest.approx(by_hand(layer, 0, moment, y, x), abs=1e-4)
+
+
+FRAMES = np.zeros((2, 40, 64, 3), np.uint8)
+
+
+@pytest.mark.parametrize("crop", ["center", "letterbox", "stretch"])
+@pytest.mark.parametrize("size", [(16, 16), (20, 50), (90, 30)])
+@pytest.mark.parametrize("longest", [None, 32, 100])
+def test_on_the_source_the_evidence_lies_where_the_clip_was_cut_from(
+    crop: str, size: tuple[int, int], longest: int | None
+) -> None:
+    clip = Clip(FRAMES).resized(size, crop)
+    canvas = Canvas.of_source(clip, longest)
+    scale = 1 if longest is None else longest / 64
+    assert canvas.size == (round(40 * scale), round(64 * scale))
+    layer = LayerMap(
+        "a",
+        "block",
+        np.random.default_rng(0).normal(size=(1, 2, 3, 4)).astype(np.float32),
+        Geometry.even((2, 3, 4), clip.size),
+    )
+    found = canvas.evidence(layer, 0, 0.25)
+    rows, columns = canvas.seen(clip)
+    for q in ((0, 0), (7, 3), (canvas.size[0] - 1, canvas.size[1] - 1), (canvas.size[0] // 2, canvas.size[1] // 2)):
+        source = [(q[k] + 0.5) * (40, 64)[k] / canvas.size[k] - 0.5 for k in (0, 1)]
+        y, x = ((source[k] - clip.origin[k]) / clip.step[k] for k in (0, 1))
+        assert found[q] == pytest.approx(by_hand(layer, 0, 0.25, y, x), abs=1e-4)
+        inside = all(-0.5 <= part < clip.size[1 + k] - 0.5 for k, part in enumerate((y, x)))
+        assert (rows.start <= q[0] < rows.stop and columns.start <= q[1] < columns.stop) == inside
+
+
+def test_the_middle_square_is_what_was_seen_of_a_wide_picture() -> None:
+    clip = Clip(FRAMES).resized(20)
+    rows, columns = Canvas.of_source(clip).seen(clip)
+    assert (rows, columns) == (slice(0, 40), slice(12, 52))
+    letterboxed = Clip(FRAMES).resized(20, "letterbox")
+    assert Canvas.of_source(letterboxed).seen(letterboxed) == (slice(0, 40), slice(0, 64))
+
+
+def test_a_map_without_any_evidence_is_nothing_everywhere() -> None:
+    layer = LayerMap("a", "block", np.zeros((1, 1, 2, 2), np.float32), Geometry.even((1, 2, 2), (3, 8, 8)))
+    assert not Canvas((5, 5), (0.0, 0.0), (1.0, 1.0)).evidence(layer, 0, 1.5).any()
+
+
+def test_the_course_is_the_mean_of_each_sign_in_each_frame() -> None:
+    volume = np.array([[[1, -3], [2, 0]], [[-1, -1], [-1, -1]]], np.float32)
+    above, below = course(volume)
+    np.testing.assert_allclose(above, [0.75, 0])
+    np.testing.assert_allclose(below, [-0.75, -1])
+
+
+@pytest.mark.parametrize(("count", "wanted", "chosen"), [(16, 3, [0, 7, 15]), (2, 5, [0, 1]), (1, 1, [0]), (9, 1, [0])])
+def test_frames_are_chosen_evenly_from_the_first_to_the_last(count: int, wanted: int, chosen: list[int]) -> None:
+    np.testing.assert_array_equal(evenly(count, wanted), chosen)
+
+
+def test_scaling_keeps_what_has_the_size_already() -> None:
+    picture: NDArray[np.uint8] = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
+    assert scaled(picture, (3, 3)) is picture
+    assert scaled(picture, (7, 5)).shape == (7, 5, 3)

@@ -1,0 +1,293 @@
+"""Films over the clip's own frames, as GIF and as WebM: every frame, no flicker, every word; a whole file or none."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from notebook_explain.explanations import ExplainError, Tubes
+from notebook_explain.figures.overlay import overlaid
+from notebook_explain.figures.video import webm
+from notebook_explain.figures.video.frames import clip_reel, rate
+from notebook_explain.figures.video.gif import write_gif
+from notebook_explain.figures.video.render import developed
+from tests.figures.example_tubes import CAVEATS, COARSE, every_shape, made
+
+Film = np.ndarray
+
+
+def gif_of(path: Path) -> tuple[Film, list[int], dict[Any, Any]]:
+    """Pictures, milliseconds of each, and what the file says of itself."""
+    with Image.open(path) as image:
+        pictures, durations = [], []
+        for k in range(image.n_frames):
+            image.seek(k)
+            pictures.append(np.asarray(image.convert("RGB")).astype(int))
+            durations.append(int(image.info["duration"]))
+        image.seek(0)
+        return np.stack(pictures), durations, dict(image.info)
+
+
+def video_of(path: Path) -> tuple[Film, float]:
+    """Pictures, and frames a second."""
+    video = cv2.VideoCapture(str(path))
+    pictures = [picture[..., ::-1] for good, picture in iter(video.read, (False, None)) if good]
+    fps = video.get(cv2.CAP_PROP_FPS)
+    video.release()
+    return np.stack(pictures).astype(int), fps
+
+
+def film_of(tubes: Tubes, longest: int = 96, threshold: float = 0.4) -> Film:
+    return np.stack(list(developed(tubes, clip_reel(tubes.clip, longest), None, 0, threshold)))
+
+
+@every_shape
+def test_every_frame_is_there_with_its_evidence(tubes: Tubes) -> None:
+    film = film_of(tubes)
+    reel = clip_reel(tubes.clip, 96)
+    height, width = reel.canvas.size
+    assert film.shape[0] == len(tubes.clip)
+    assert film.shape[2] == width
+    assert film.shape[1] > height + 40  # the words
+    for k, picture in enumerate(reel.pictures):
+        expected = overlaid(picture, reel.canvas.evidence(tubes.layer(), 0, k), 0.4)
+        np.testing.assert_array_equal(film[k, :height], expected)
+
+
+def test_a_film_says_what_it_is_when_it_is_and_every_caveat(drawn: list[str]) -> None:
+    film_of(made(), 200)
+    said = " ".join(drawn)
+    for words in ("'wave' 93 %", "for it", "against it", "40 % of the strongest", "layer blocks.2", COARSE, *CAVEATS):
+        assert words in said
+    assert "The clip is a synthetic sample: wave." in said
+    assert [text for text in drawn if text.startswith("frame ")] == [
+        f"frame {k + 1} of 6 · 0.{when} s" for k, when in enumerate(("00", "13", "25", "38", "50", "63"))
+    ]
+
+
+def test_a_clip_that_is_not_synthetic_is_named_without_its_folders(drawn: list[str]) -> None:
+    film_of(made(source="/home/me/secret/wave.mp4"), 300)
+    said = " ".join(drawn)
+    assert "clip: wave.mp4" in said
+    assert "secret" not in said
+
+
+def test_the_mark_under_the_picture_runs_evenly_from_left_to_right() -> None:
+    film = film_of(made(8), 240)
+    band = (film[:, 240:] > 250).all(axis=-1)
+    moving = band & ~band.all(axis=0)
+    rows = moving.any(axis=(0, 2))
+    tall = [row for row in np.flatnonzero(rows) if moving[:, row].any(axis=1).all()]
+    places = [float(np.flatnonzero(moving[k, tall[len(tall) // 2]]).mean()) for k in range(8)]
+    assert np.ptp(np.diff(places)) <= 2
+    assert places[0] < 30
+    assert places[-1] > 210
+
+
+def test_a_gif_repeats_for_ever_at_the_speed_asked_for(tmp_path: Path) -> None:
+    path = made(9).to_gif(tmp_path / "wave", fps=7, size=64)
+    assert path == tmp_path / "wave.gif"
+    pictures, durations, info = gif_of(path)
+    assert len(pictures) == 9
+    assert info["loop"] == 0
+    assert sum(durations) == pytest.approx(9 / 7 * 1000, abs=10)
+    assert max(durations) - min(durations) <= 10
+    assert pictures.shape[2] == 64
+
+
+def test_a_gif_says_unseen_what_it_is_and_every_caveat(tmp_path: Path) -> None:
+    said = gif_of(made(caveats=("Größe: 3 × 4.", *CAVEATS)).to_gif(tmp_path / "g.gif"))[2]["comment"].decode()
+    for words in ("Saliency tubes of Net", "The clip is a synthetic sample: wave.", "Größe: 3 × 4.", *CAVEATS):
+        assert words in said
+
+
+def noisy(frames: int = 8) -> Film:
+    """A still room in which one square moves: the room may not change by a single value."""
+    room = np.random.default_rng(0).integers(60, 190, (8, 12, 3))
+    room = np.asarray(Image.fromarray(room.astype(np.uint8)).resize((120, 80), Image.Resampling.BICUBIC))
+    film = np.repeat(room[None], frames, 0)
+    for k in range(frames):
+        film[k, 30:50, 5 + 12 * k : 15 + 12 * k] = (250, 20, 120)
+    return film
+
+
+def test_what_stands_still_does_not_flicker_in_a_gif(tmp_path: Path) -> None:
+    film = noisy()
+    pictures, _, _ = gif_of(write_gif(tmp_path / "g.gif", film, 10, ""))
+    still = (film == film[0]).all(axis=(0, 3))
+    assert still.mean() > 0.7
+    assert (pictures[:, still] == pictures[0, still]).all()
+    wrong = np.abs(pictures - film).max(axis=-1)
+    assert wrong.mean() < 12
+    assert np.percentile(wrong, 99) < 40
+    assert np.abs(pictures[3, 40, 45] - [250, 20, 120]).max() < 16  # a small patch keeps its colour
+
+
+def test_a_small_patch_in_a_single_frame_keeps_its_colour_in_a_gif(tmp_path: Path) -> None:
+    film = noisy()
+    film[5, 60:66, 100:106] = (20, 250, 30)
+    pictures, _, _ = gif_of(write_gif(tmp_path / "g.gif", film, 10, ""))
+    assert np.abs(pictures[5, 60:66, 100:106].mean(axis=(0, 1)) - [20, 250, 30]).max() < 16
+
+
+def test_a_gif_has_one_palette_for_all_its_frames(tmp_path: Path) -> None:
+    data = write_gif(tmp_path / "g.gif", noisy(), 10, "c").read_bytes()
+    assert data[10] & 0x80, "no global palette"
+    at, local = 13 + 3 * 2 ** ((data[10] & 7) + 1), 0
+    while data[at] != 0x3B:
+        if data[at] == 0x2C:
+            local += data[at + 9] >> 7
+            at += 11 + (3 * 2 ** ((data[at + 9] & 7) + 1) if data[at + 9] >> 7 else 0)
+        else:
+            at += 2
+        while data[at]:
+            at += data[at] + 1
+        at += 1
+    assert local == 0
+
+
+def test_a_gif_of_one_frame(tmp_path: Path) -> None:
+    pictures, _, _ = gif_of(made(1).to_gif(tmp_path / "g.gif"))
+    assert len(pictures) == 1
+    assert pictures.shape[2] == 320
+
+
+@pytest.mark.parametrize(
+    ("side", "size", "longer"), [(24, None, 320), (400, None, 400), (600, None, 480), (24, 100, 100)]
+)
+def test_the_size_of_a_gif_is_sensible_where_nobody_states_it(
+    tmp_path: Path, side: int, size: int | None, longer: int
+) -> None:
+    pictures, _, _ = gif_of(made(2, side // 2, side).to_gif(tmp_path / "g.gif", size=size))
+    assert pictures.shape[2] == longer
+
+
+def test_a_video_has_every_frame_at_the_speed_asked_for(tmp_path: Path) -> None:
+    tubes = made(9, 30, 40)
+    path = tubes.to_video(tmp_path / "wave", fps=12.5, size=200)
+    assert path == tmp_path / "wave.webm"
+    assert path.read_bytes()[:4] == b"\x1a\x45\xdf\xa3"  # EBML: WebM's first bytes
+    assert b"webm" in path.read_bytes()[:64]
+    pictures, fps = video_of(path)
+    film = film_of(tubes, 200)
+    assert fps == pytest.approx(12.5)
+    assert len(pictures) == 9
+    assert np.abs(pictures[:, : film.shape[1], : film.shape[2]] - film).mean() < 6
+    for k in range(9):  # each is nearer to its own than to any other
+        wrong = [np.abs(pictures[k, : film.shape[1]] - other).mean() for other in film]
+        assert int(np.argmin(wrong)) == k
+
+
+def test_a_video_of_odd_width_and_height_loses_nothing(tmp_path: Path) -> None:
+    picture = np.zeros((33, 47, 3), np.uint8)
+    picture[:, -1] = picture[-1] = 255
+    shown, _ = video_of(webm.write_webm(tmp_path / "v.webm", [picture] * 3, 5))
+    assert shown.shape == (3, 34, 48, 3)
+    assert shown[1, 10, 46].min() > 180
+    assert shown[1, 32, 10].min() > 180
+
+
+def test_a_video_is_silent_on_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    made().to_video(tmp_path / "v.webm")
+    print("still here")
+    said = capfd.readouterr()
+    assert said.err == ""
+    assert said.out == "still here\n"
+
+
+class NoWriter:
+    """An OpenCV that was built without the codec."""
+
+    def __init__(self, *_: Any) -> None: ...
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return False
+
+    def release(self) -> None: ...
+
+
+def test_a_missing_codec_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "v.webm").write_bytes(b"of before")
+    monkeypatch.setattr(cv2, "VideoWriter", type("VideoWriter", (NoWriter,), {"fourcc": cv2.VideoWriter.fourcc}))
+    with pytest.raises(
+        ExplainError, match=r"cannot write VP8 video .* opencv-python-headless.* to_gif\(\) needs neither"
+    ):
+        made().to_video(tmp_path / "v.webm")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"of before"]
+
+
+def test_a_video_that_comes_out_short_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode = webm._encode
+
+    def cut_off(path: Path, *given: Any) -> Any:
+        found = encode(path, *given)
+        path.write_bytes(path.read_bytes()[:-200])
+        return found
+
+    monkeypatch.setattr(webm, "_encode", cut_off)
+    with pytest.raises(
+        ExplainError, match=r"came out short: 6 frames of 320 x \d+ were written, [0-5] can be read back"
+    ):
+        made().to_video(tmp_path / "v.webm")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["gif", "webm"])
+def test_a_film_that_fails_half_way_leaves_the_old_file(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"f.{kind}"
+    path.write_bytes(b"of before")
+
+    def failing() -> Iterator[np.ndarray]:
+        yield from itertools.repeat(np.zeros((32, 32, 3), np.uint8), 3)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_gif(path, failing(), 5, "") if kind == "gif" else webm.write_webm(path, failing(), 5)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"of before"]
+
+
+@pytest.mark.parametrize("method", ["to_gif", "to_video"])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"fps": 0}, "fps must be 0.1 to [56]0 frames a second, got 0"),
+        ({"fps": float("nan")}, "fps must be"),
+        ({"fps": 61}, "fps must be"),
+        ({"fps": True}, "fps must be"),
+        ({"size": 8}, "size must be 16 to 4096 pixels for the picture's longer side, got 8"),
+        ({"size": 1e9}, "size must be"),
+        ({"threshold": -1}, r"threshold must lie in 0\.\.1, got -1"),
+        ({"layer": "stem"}, "layer 'stem' is not in these tubes; they have blocks.2"),
+        ({"target": "jump"}, "target 'jump' is not among those computed, 0: 'wave'"),
+    ],
+)
+def test_arguments_without_sense_are_refused_and_nothing_is_written(
+    tmp_path: Path, method: str, options: dict[str, Any], words: str
+) -> None:
+    ending = {"to_gif": ".gif", "to_video": ".webm"}[method]
+    with pytest.raises(ValueError, match=words):
+        getattr(made(), method)(tmp_path / f"f{ending}", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_endings_are_refused_with_the_right_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"writes WebM, the one kind .* name the file 'wave.webm', not 'wave.mp4'"):
+        made().to_video(tmp_path / "wave.mp4")
+    with pytest.raises(ValueError, match=r"to_gif\(\) writes a GIF .* name the file 'wave.gif', not 'wave.png'"):
+        made().to_gif(tmp_path / "wave.png")
+    assert made().to_gif(tmp_path / "WAVE.GIF").name == "WAVE.GIF"
+
+
+def test_the_speed_is_the_clips_own_where_one_can_follow_it() -> None:
+    assert rate(None, 8.0) == 8
+    assert rate(None, 30.0) == 10
+    assert rate(None, 0.5) == 2
+    assert rate(None, None) == 8
+    assert rate(24, 3.0) == 24
