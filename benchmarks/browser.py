@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator
 
-from notebook_explain.widgets.tube_viewer import STATIC
+from notebook_explain.widgets.base import STATIC
 from tests.browser import jupyter_driver
 from tests.browser.browser_driver import READY, Viewer, chromium, find_chromium, offline_page
 from tests.browser.example_tubes import Layer, tubes

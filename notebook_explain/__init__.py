@@ -14,7 +14,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from notebook_explain._moved_modules import install as _install_moved_modules
+
 __version__ = "0.1.0"
+
+_install_moved_modules()
 
 if TYPE_CHECKING:
     from notebook_explain import layers, samples

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from notebook_explain._errors import UsageTypeError
 from notebook_explain.explanations import Tubes
 
 DEMO_ACTIONS, DEMO_SEED = ("kick", "wave one hand"), 4  # chosen by eye: both are easy to see
@@ -48,7 +49,7 @@ def explain(
     how = {name: value for name, value in how.items() if value is not None}
     if isinstance(module, VideoModel):
         if how:
-            raise TypeError("this model is adapted already; state labels, size and the like in adapt()")
+            raise UsageTypeError("this model is adapted already; state labels, size and the like in adapt()")
         return SaliencyTubes()(module, clip, target)
     return SaliencyTubes()(adapt(module, **how), clip, target)
 

@@ -15,8 +15,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from notebook_explain._atomic import replacing
+from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.explanations import BlockReport, Explanation, Pyramid, Tubes
-from notebook_explain.explanations.caveats import origin, shortened
+from notebook_explain.explanations.caveats import origin
+from notebook_explain.explanations.text import shortened
 
 if TYPE_CHECKING:
     from notebook_explain.widgets import CompareViewer
@@ -163,14 +165,14 @@ def _page(
 
     wrong = [type(other).__name__ for other in explanations if not isinstance(other, Explanation)]
     if BlockReport.__name__ in wrong:
-        raise TypeError(
+        raise UsageTypeError(
             "a page shows explanations that have a viewer, such as tubes; got BlockReport; draw it with .figure(), or put "
             "its courses on the timeline of tubes with report.on(tubes)"
         )
     if wrong:
-        raise TypeError(f"a page shows explanations, such as tubes; got {', '.join(wrong)}")
+        raise UsageTypeError(f"a page shows explanations, such as tubes; got {', '.join(wrong)}")
     if not explanations:
-        raise ValueError("there is nothing to show; give at least one explanation")
+        raise UsageError("there is nothing to show; give at least one explanation")
     alone = len(explanations) == 1
     widgets, notes = [], []
     for explanation in explanations:

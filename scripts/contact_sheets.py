@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from notebook_explain._atomic import replacing
-from notebook_explain._validation import whole
+from notebook_explain._validation import check_int
 from notebook_explain.samples.actions import ACTIONS, ARM_ACTIONS, IDLE, LEG_ACTIONS
 from notebook_explain.samples.preview import palette_of
-from notebook_explain.samples.worlds import Sample, camera, compose, contrast, shortcut, single, still, window
+from notebook_explain.samples.sample import Sample
+from notebook_explain.samples.worlds import camera, compose, contrast, shortcut, single, still, window
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -77,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
     asked.add_argument("--seed", type=int, default=1, help="of the first clip of each sheet")
     options = asked.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
-    for name, clips in sheets(whole("seed", options.seed, 0)).items():
+    for name, clips in sheets(check_int("seed", options.seed, least=0)).items():
         path = options.folder / f"{name}.png"
         with replacing(path) as temporary:
             sheet(clips).save(temporary, "PNG", optimize=True)

@@ -9,9 +9,10 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from notebook_explain._errors import UsageError
 from notebook_explain.cli import outputs
 from notebook_explain.cli.console import heard, show, steps, tell
-from notebook_explain.cli.errors import as_options, in_words, meant
+from notebook_explain.cli.errors import as_options, in_words, is_user_error
 from notebook_explain.cli.label_files import read_labels
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def demo(options: argparse.Namespace) -> int:
 def explain(options: argparse.Namespace) -> int:
     """Explain a clip with a network of the user's, and write what was asked for."""
     if options.against is not None and options.target is None:
-        raise ValueError("--against needs a --target: what is explained is why the one rather than the other")
+        raise UsageError("--against needs a --target: what is explained is why the one rather than the other")
     sources = [Path(options.clip), *filter(None, (options.weights, options.labels))]
     outputs.check(options.out, sources)
     outputs.check_films(options.out, options.source)
@@ -95,7 +96,7 @@ def open_(options: argparse.Namespace) -> int:
         kind, way, done = ("pyramid", "to_html('pyramid.html')", "writes a page of it")
         if not isinstance(tubes, Pyramid):
             kind, way, done = ("report of blocks", "figure().savefig('blocks.png')", "draws it")
-        raise ValueError(
+        raise UsageError(
             f"{str(options.file)!r} holds a {kind}, this command knows tubes; in Python, "
             f"notebook_explain.load(...).{way} {done}"
         )
@@ -141,9 +142,9 @@ def _tubes(model: VideoModel, clip: Clip, options: argparse.Namespace) -> Tubes:
     try:
         return explainer(model, clip, _targets(model, options.target, options.against))
     except Exception as error:
-        if meant(error) or not raised_by_a_network(error):
+        if is_user_error(error) or not raised_by_a_network(error):
             raise
-        raise ValueError(f"the network raised {in_short(error)}, when it was shown the clip") from error
+        raise UsageError(f"the network raised {in_short(error)}, when it was shown the clip") from error
 
 
 def _model(options: argparse.Namespace, step: Step) -> tuple[VideoModel, str]:
@@ -210,7 +211,7 @@ def _written(
         try:
             rows.append(("wrote", outputs.write(tubes, path, shown, source)))
         except Exception as error:
-            if options.traceback or not meant(error):
+            if options.traceback or not is_user_error(error):
                 raise
             mistakes.append(in_words(error))
     return rows, mistakes

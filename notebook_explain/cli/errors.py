@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import dis
 import re
 
-_RAISE = dis.opmap["RAISE_VARARGS"]
+from notebook_explain._errors import ExplainError, UsageError
+
 _OPTIONS = "size|frames|mean|std|layout|labels|window|stride|crop|fps|max_pixels|layer|target|threshold"
 
 
-def meant(error: BaseException) -> bool:
-    """Whether an error tells the user something: this package raised it on purpose, or the machine refused.
-
-    Errors of arguments are ValueError and TypeError everywhere in this package, and so are many bugs. They differ in
-    where they come from: a statement ``raise`` of ours, or anything else.
-    """
-    if isinstance(error, (OSError, MemoryError)):
-        return True
-    at = error.__traceback__
-    if at is None or not (isinstance(error, (ValueError, TypeError)) or _is_ours(type(error).__module__)):
-        return False
-    while at.tb_next is not None:
-        at = at.tb_next
-    frame = at.tb_frame
-    return _is_ours(frame.f_globals.get("__name__")) and frame.f_code.co_code[at.tb_lasti] == _RAISE
-
-
-def _is_ours(module: object) -> bool:
-    return str(module).startswith("notebook_explain.")
+def is_user_error(error: BaseException) -> bool:
+    """Return whether the user can mend an error; any other is a bug and keeps its traceback."""
+    return isinstance(error, (UsageError, ExplainError, OSError, MemoryError))
 
 
 def in_words(error: BaseException) -> str:

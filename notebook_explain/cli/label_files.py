@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from notebook_explain._errors import UsageError
+
 MAX_BYTES = 2**22  # a hundred times the largest set of classes of video
 
 
@@ -33,22 +35,22 @@ def read_labels(path: Path) -> Any:
     with path.open("rb") as file:
         raw = file.read(MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
-        raise ValueError(f"{path.name} is larger than {MAX_BYTES // 2**20} MB, which no file of labels is")
+        raise UsageError(f"{path.name} is larger than {MAX_BYTES // 2**20} MB, which no file of labels is")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"{path.name} is not UTF-8 text; give a text file with one label a line, or JSON") from None
+        raise UsageError(f"{path.name} is not UTF-8 text; give a text file with one label a line, or JSON") from None
     if "\0" in text:
-        raise ValueError(f"{path.name} is not text: it holds zero bytes; give one label a line, or JSON")
+        raise UsageError(f"{path.name} is not text: it holds zero bytes; give one label a line, or JSON")
     return _from_json(text, path.name) if text.lstrip()[:1] in ("[", "{") else _from_lines(text, path.name)
 
 
 def _from_lines(text: str, name: str) -> list[str]:
     lines = [line.strip() for line in text.rstrip().splitlines()]
     if not lines:
-        raise ValueError(f"{name} is empty; give one label a line, or JSON")
+        raise UsageError(f"{name} is empty; give one label a line, or JSON")
     if "" in lines:
-        raise ValueError(f"line {lines.index('') + 1} of {name} is empty, which would shift the labels after it")
+        raise UsageError(f"line {lines.index('') + 1} of {name} is empty, which would shift the labels after it")
     return lines
 
 
@@ -56,7 +58,7 @@ def _from_json(text: str, name: str) -> Any:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{name} begins like JSON but is none ({error}); give one label a line, or JSON") from None
+        raise UsageError(f"{name} begins like JSON but is none ({error}); give one label a line, or JSON") from None
     if value and _names(value):
         return value
     if value and isinstance(value, dict):
@@ -65,11 +67,11 @@ def _from_json(text: str, name: str) -> Any:
         if all(type(index) is int for index in value.values()):  # as pytorchvideo's file of Kinetics' names has it
             turned = {index: label.strip('"') for label, index in value.items()}
             if len(turned) < len(value):
-                raise ValueError(f"{name} gives the same index to several labels")
+                raise UsageError(f"{name} gives the same index to several labels")
             return turned
         if all(labels and _names(labels) for labels in value.values()):
             return value
-    raise ValueError(
+    raise UsageError(
         f"{name} must hold a list of labels, {{index: label}}, {{label: index}} or {{head: labels}}, all of them text"
     )
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from notebook_explain.cli.arguments import parser
 from notebook_explain.cli.console import tell
-from notebook_explain.cli.errors import in_words, meant
+from notebook_explain.cli.errors import in_words, is_user_error
 
 MISTAKE, INTERRUPTED, NOBODY_READS = 2, 130, 141
 
@@ -57,7 +57,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        if options.traceback or not meant(error):
+        if options.traceback or not is_user_error(error):
             raise
         tell(in_words(error))
         return MISTAKE

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from notebook_explain._atomic import replacing
+from notebook_explain._errors import UsageError
 
 Shown = dict[str, Any]  # layer, target, threshold: those that were stated; source for a film
 
@@ -16,7 +17,7 @@ def known(path: Path) -> Path:
     """Return the path of a file whose ending is one of `FORMS` (ValueError otherwise)."""
     if path.suffix.lower() not in FORMS:
         has = f"the ending {path.suffix!r}" if path.suffix else "no ending"
-        raise ValueError(f"{str(path)!r} has {has}; it must be one of {', '.join(FORMS)}")
+        raise UsageError(f"{str(path)!r} has {has}; it must be one of {', '.join(FORMS)}")
     return path
 
 
@@ -43,9 +44,9 @@ def check(paths: Iterable[Path], sources: Iterable[Path]) -> None:
             raise PermissionError(f"the folder {str(path.parent)!r} may not be written to")
         for source in kept:
             if path.exists() and path.samefile(source):
-                raise ValueError(f"--out {str(path)!r} would replace what is read; give it another name")
+                raise UsageError(f"--out {str(path)!r} would replace what is read; give it another name")
             if source.is_dir() and path.parent.samefile(source):
-                raise ValueError(f"--out {str(path)!r} lies among the frames that are read; give another folder")
+                raise UsageError(f"--out {str(path)!r} lies among the frames that are read; give another folder")
 
 
 def write(tubes: Any, path: Path, shown: Shown, source: str | Path | None = None) -> Path:
@@ -64,7 +65,7 @@ def check_films(paths: Iterable[Path], source: str | bool | None) -> None:
     if isinstance(source, str) and not Path(source).exists():
         raise FileNotFoundError(f"no clip at {source!r} to draw films over; give the one that the explanation is of")
     if source and not any(path.suffix.lower() == FILM for path in paths):
-        raise ValueError(
+        raise UsageError(
             f"--source is what films are drawn over, but no --out ends in {FILM}; add one, or leave it out"
         )
 

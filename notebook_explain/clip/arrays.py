@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError, UsageTypeError
+
 _FORM = "(255 * frames).round().astype('uint8') makes it of values in 0..1, frames.astype('uint8') of values in 0..255"
 
 
@@ -39,29 +41,29 @@ def as_numpy(value: Any) -> NDArray[Any]:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"the frames do not make one array ({error}); they must be of one size") from None
+        raise UsageError(f"the frames do not make one array ({error}); they must be of one size") from None
     if array.dtype == object:
-        raise TypeError("the frames do not make one array of numbers; they must be pictures of one size")
+        raise UsageTypeError("the frames do not make one array of numbers; they must be pictures of one size")
     return array
 
 
 def arranged(array: NDArray[Any], layout: str) -> NDArray[Any]:
     """Any stated layout as (time, height, width, 3), grey repeated for the three colours."""
     if not isinstance(layout, str):
-        raise TypeError(f"layout must be a text such as 'TCHW', got {layout!r}")
+        raise UsageTypeError(f"layout must be a text such as 'TCHW', got {layout!r}")
     letters = layout.upper()
     if len(set(letters)) != len(letters) or not set("THW") <= set(letters) <= set("BTCHW"):
-        raise ValueError(
+        raise UsageError(
             f"layout {layout!r} must name each axis once: T, H and W, with C for colours and B for a batch of one where "
             "there are such, as 'THWC', 'TCHW', 'CTHW', 'BTCHW', 'THW'"
         )
     if array.ndim != len(letters):
-        raise ValueError(f"layout {layout!r} has {len(letters)} axes, but the array has the shape {array.shape}")
+        raise UsageError(f"layout {layout!r} has {len(letters)} axes, but the array has the shape {array.shape}")
     sizes = dict(zip(letters, array.shape, strict=True))
     if sizes.get("B", 1) != 1:
-        raise ValueError(f"layout {layout!r} says a batch of {sizes['B']}, but a clip is one; take frames[i] of it")
+        raise UsageError(f"layout {layout!r} says a batch of {sizes['B']}, but a clip is one; take frames[i] of it")
     if sizes.get("C", 1) not in (1, 3):
-        raise ValueError(
+        raise UsageError(
             f"layout {layout!r} says {sizes['C']} colours in the shape {array.shape}; a clip has 3 (red, green, blue), or "
             "1 (grey)" + ("; drop the transparency" if sizes["C"] == 4 else "; is another axis that of the colours?")
         )
@@ -78,10 +80,10 @@ def as_bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.dtype == np.uint8 or array.size == 0:
         return np.array(array, np.uint8)
     if array.dtype.kind not in "iuf":
-        raise TypeError(f"frames must be numbers, got {array.dtype}")
+        raise UsageTypeError(f"frames must be numbers, got {array.dtype}")
     low, high = array.min(), array.max()
     if not low >= 0 or not high <= 255:  # also where some are not numbers
-        raise TypeError(
+        raise UsageTypeError(
             f"frames must be uint8 (0 to 255) or in 0..1, got {array.dtype} from {low:.4g} to {high:.4g}; "
             + ("undo the normalisation first: frames * std + mean" if low < 0 else _FORM)
         )
@@ -90,7 +92,7 @@ def as_bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
         return array.astype(np.uint8)
     if high <= 1 and fractions:
         return np.asarray(np.round(array.astype(np.float32) * 255), np.uint8)
-    raise TypeError(
+    raise UsageTypeError(
         f"frames must be uint8 (0 to 255), got {array.dtype} from {low:.4g} to {high:.4g}, which may mean 0..1 or "
         f"0..255: {_FORM}"
     )

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from notebook_explain.clip.arguments import whole
+from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._validation import check_int
 from notebook_explain.clip.arrays import as_numpy, frames_of
 from notebook_explain.clip.decode import Fit, take
 from notebook_explain.clip.resize import Framing, check_crop, check_size
@@ -57,12 +58,12 @@ class Clip:
     def __post_init__(self) -> None:
         frames = as_numpy(self.frames)
         if frames.dtype != np.uint8:
-            raise TypeError(
+            raise UsageTypeError(
                 f"frames must be uint8 (0 to 255), not normalised, got {frames.dtype}; values in 0..1 become it by "
                 "(255 * frames).round().astype('uint8'), values in 0..255 by frames.astype('uint8')"
             )
         if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
-            raise ValueError(
+            raise UsageError(
                 f"frames must have the shape (time, height, width, 3), none of them 0, got {frames.shape}"
                 + _shape_hint(frames.shape)
             )
@@ -119,7 +120,7 @@ class Clip:
             Another layout; normalised or ambiguous values; what ``read`` raises.
         """
         if layout is not None and (isinstance(value, (Clip, str, os.PathLike)) or value is None):
-            raise TypeError(f"layout= is for arrays, got it with {value!r}")
+            raise UsageTypeError(f"layout= is for arrays, got it with {value!r}")
         if isinstance(value, Clip):
             return value
         if isinstance(value, (str, os.PathLike)):
@@ -130,7 +131,7 @@ class Clip:
             times = None if fps is None else np.arange(len(value.frames)) / fps
             return cls(np.asarray(value.frames), times=times, source=note)
         if value is None or (not hasattr(value, "__array__") and not isinstance(value, (list, tuple))):
-            raise TypeError(f"a clip is a path, a Clip or an array (time, height, width, 3), got {value!r}")
+            raise UsageTypeError(f"a clip is a path, a Clip or an array (time, height, width, 3), got {value!r}")
         return cls(frames_of(value, layout))
 
     @classmethod
@@ -178,7 +179,7 @@ class Clip:
             No such file; not a video; nothing decodes; nothing lies in the window; too many pixels.
         """
         sampling = Sampling(frames, window, stride)
-        fit = Fit(check_size(size), check_crop(crop), whole("max_pixels", max_pixels))
+        fit = Fit(check_size(size), check_crop(crop), check_int("max_pixels", max_pixels))
         source = open_source(path, fps=fps, max_pixels=fit.max_pixels)
         taken = take(source, sampling, fit)
         origin, step = taken.framing.transform((0.0, 0.0), (1.0, 1.0))
@@ -186,7 +187,7 @@ class Clip:
 
     def sampled(self, frames: int) -> Clip:
         """``frames`` frames spread evenly from the first to the last (some twice when the clip is shorter)."""
-        frames = whole("frames", frames)
+        frames = check_int("frames", frames)
         if frames == len(self):
             return self
         chosen = spread(len(self), frames)
@@ -219,7 +220,7 @@ class Clip:
 def _one_each(name: str, value: Any, kind: type, count: int) -> NDArray[Any]:
     array: NDArray[Any] = np.asarray(value, kind)
     if array.shape != (count,):
-        raise ValueError(f"{name} must have one number per frame ({count}), got the shape {array.shape}")
+        raise UsageError(f"{name} must have one number per frame ({count}), got the shape {array.shape}")
     return array
 
 

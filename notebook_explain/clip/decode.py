@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
 from notebook_explain._warn import warn
 from notebook_explain.clip.resize import Framing
 from notebook_explain.clip.sampling import Sampling, Times
@@ -36,11 +37,11 @@ class Fit:
         """Refuse a picture, or a number of them, of too many pixels (ValueError)."""
         height, width = self.size or source
         if source[0] * source[1] > self.max_pixels:
-            raise ValueError(
+            raise UsageError(
                 f"{name!r} has pictures of {source[0]} x {source[1]} pixels, more than max_pixels={self.max_pixels:,}"
             )
         if count * height * width > self.max_pixels:
-            raise ValueError(
+            raise UsageError(
                 f"{count} frames of {height} x {width} of {name!r} are more pixels than max_pixels={self.max_pixels:,}; "
                 "ask for fewer with frames=, stride= or window=, for smaller ones with size=, or raise max_pixels="
             )
@@ -80,14 +81,14 @@ def take(source: Source, sampling: Sampling, fit: Fit) -> Taken:
     once = _Once(source, sampling, fit, planned).through(survey)
     count, times = len(once.seconds), source.timeline(once.seconds)
     if count == 0:
-        raise ValueError(source.silence())
+        raise UsageError(source.silence())
     numbers = sampling.choose(count, times)
     if not np.array_equal(numbers, planned):
         fit.check(survey.size, len(np.unique(numbers)), source.name)
         once = _Once(source, sampling, fit, numbers).through(survey)
     places = np.array([once.places.get(number, -1) for number in numbers.tolist()])
     if once.framing is None or places.min() < 0:
-        raise ValueError(f"{source.name!r} does not decode twice alike; it is too damaged to be read")
+        raise UsageError(f"{source.name!r} does not decode twice alike; it is too damaged to be read")
     _tell(source.name, survey, sampling, count, times)
     frames = once.frames if len(places) == len(once.frames) else once.frames[places]
     return Taken(frames, None if times is None else times[numbers], numbers, once.framing)
@@ -126,7 +127,7 @@ class _Once:
             self.framing = Framing.of(size, self.fit.size, self.fit.crop)
             self.frames = np.empty((wanted, *self.framing.size, 3), np.uint8)
         if size != self.framing.source:
-            raise ValueError(
+            raise UsageError(
                 f"the frames of {self.source.name!r} differ in size: {frame.name or f'frame {frame.number}'} is "
                 f"{size[0]} x {size[1]}, the first one {self.framing.source[0]} x {self.framing.source[1]}"
             )

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from notebook_explain.clip.arguments import whole
+from notebook_explain._errors import UsageError
+from notebook_explain._validation import check_choice, check_int
 
 CROPS = ("center", "letterbox", "stretch")
 Size = int | Sequence[int]
@@ -91,15 +92,14 @@ def pixels(size: Any) -> tuple[int, int]:
     """(height, width) of one number, which is a square, or of two (TypeError or ValueError otherwise)."""
     parts = tuple(size) if isinstance(size, (list, tuple, np.ndarray)) and np.ndim(size) else (size, size)
     if len(parts) != 2:
-        raise ValueError(f"size must be one number (a square) or (height, width), got {size!r}")
-    height, width = (whole("size", part, unit=" pixel") for part in parts)
+        raise UsageError(f"size must be one number (a square) or (height, width), got {size!r}")
+    height, width = (check_int("size", part, unit=" pixel") for part in parts)
     return height, width
 
 
 def check_crop(crop: Any) -> str:
     """A way of fitting that exists (ValueError otherwise)."""
-    if crop not in CROPS:
-        raise ValueError(f"crop must be one of {', '.join(map(repr, CROPS))}, got {crop!r}")
+    check_choice("crop", crop, CROPS)
     return str(crop)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from notebook_explain.clip.arguments import whole
+from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._validation import check_int
 
 SLACK = 5e-4  # seconds: containers round the times of their frames, to milliseconds at worst
 Times = NDArray[np.float64] | None
@@ -37,7 +38,7 @@ class Sampling:
     def __post_init__(self) -> None:
         for name in ("frames", "stride"):
             if getattr(self, name) is not None:
-                object.__setattr__(self, name, whole(name, getattr(self, name)))
+                object.__setattr__(self, name, check_int(name, getattr(self, name)))
         if self.window is not None:
             object.__setattr__(self, "window", _checked_window(self.window))
 
@@ -67,7 +68,7 @@ class Sampling:
         start, stop = (0, self.end) if self.window is None else (self.window[0], self.end)
         if self.window is not None and self.in_seconds:
             if times is None:
-                raise ValueError(
+                raise UsageError(
                     "the window is in seconds, but the frame rate is not known; state fps=, or frame numbers"
                 )
             start, stop = np.searchsorted(times, [start - SLACK, self.window[1] - SLACK])
@@ -85,7 +86,7 @@ class Sampling:
         """
         first, after = self.span(count, times)
         if first >= after:
-            raise ValueError(f"no frame lies in the window {self.window}; {extent(count, times)}")
+            raise UsageError(f"no frame lies in the window {self.window}; {extent(count, times)}")
         if self.stride is not None:
             return np.arange(first, after, self.stride)[: self.frames]
         if self.frames is not None:
@@ -136,13 +137,13 @@ def _checked_window(window: Any) -> tuple[float, float]:
     try:
         start, stop = window
     except (TypeError, ValueError):
-        raise TypeError(f"{form}, got {window!r}") from None
+        raise UsageTypeError(f"{form}, got {window!r}") from None
     if any(isinstance(part, bool) or not isinstance(part, numbers.Real) for part in (start, stop)):
-        raise TypeError(f"{form}, got {window!r}")
+        raise UsageTypeError(f"{form}, got {window!r}")
     kinds = {isinstance(part, numbers.Integral) for part in (start, stop)}
     if len(kinds) > 1:
-        raise TypeError(f"{form}, got one of each: {window!r}; write ({float(start)}, {float(stop)}) for seconds")
+        raise UsageTypeError(f"{form}, got one of each: {window!r}; write ({float(start)}, {float(stop)}) for seconds")
     made: tuple[float, float] = (int(start), int(stop)) if kinds == {True} else (float(start), float(stop))
     if not 0 <= made[0] < made[1]:  # also false where one is not a number
-        raise ValueError(f"window must begin at 0 or later and end after it begins, got {made}")
+        raise UsageError(f"window must begin at 0 or later and end after it begins, got {made}")
     return made

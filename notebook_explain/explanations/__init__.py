@@ -9,7 +9,8 @@ from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.explanations.targets import Target, TargetResult
-from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, in_words, kept, percent
+from notebook_explain.explanations.text import in_words, percent
+from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, kept
 from notebook_explain.explanations.tubes import LayerMap, Tubes
 
 Explanation = Tubes | Pyramid  # what has a viewer

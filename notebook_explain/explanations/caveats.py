@@ -12,7 +12,7 @@ import numpy as np
 
 from notebook_explain.explanations.pyramid.units import SUM
 from notebook_explain.explanations.targets import TargetResult
-from notebook_explain.explanations.threshold import percent, rival_of
+from notebook_explain.explanations.text import LONGEST_NAME, percent, rival_of, shortened
 
 if TYPE_CHECKING:
     from notebook_explain.explanations.blocks.report import BlockReport
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 UNLIKELY = 0.1  # a probability below which one has to be told
 COMPLETE = 0.05  # of the score: less missing than this needs no words
-LONGEST_NAME = 80  # letters of a label, where there is room for a sentence only
 
 
 def caveats(explanation: Tubes | Pyramid | BlockReport) -> list[str]:
@@ -82,13 +81,6 @@ def sentence(tubes: Tubes, threshold: float, layer: str | int | None = None, tar
     """The sentence of `Tubes.in_words` with a long label cut in its middle: the numbers after it are to be seen too."""
     targets = tuple(replace(result, name=shortened(result.name, LONGEST_NAME)) for result in tubes.targets)
     return replace(tubes, targets=targets).in_words(threshold, layer, target)
-
-
-def shortened(text: str, most: int) -> str:
-    """A text of at most so many letters, its middle left out."""
-    if len(text) <= most:
-        return text
-    return f"{text[: (most - 2) // 2].rstrip()} … {text[len(text) - (most - 3) // 2 :].lstrip()}"
 
 
 def origin(explanation: Tubes | Pyramid | BlockReport) -> list[str]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
+
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
@@ -35,9 +37,9 @@ class Geometry:
     def __post_init__(self) -> None:
         rows = np.asarray(self.rows, np.float64)
         if rows.ndim != 1 or len(rows) == 0 or not np.all(np.isfinite(rows)) or np.any(np.diff(rows) <= 0):
-            raise ValueError(f"rows must be finite and strictly increasing, got {rows!r}")
+            raise UsageError(f"rows must be finite and strictly increasing, got {rows!r}")
         if not all(np.isfinite(self.origin)) or not all(0 < step < np.inf for step in self.step):
-            raise ValueError(f"origin must be finite and step above 0, got {self.origin} and {self.step}")
+            raise UsageError(f"origin must be finite and step above 0, got {self.origin} and {self.step}")
         object.__setattr__(self, "rows", rows)
         object.__setattr__(self, "origin", (float(self.origin[0]), float(self.origin[1])))
         object.__setattr__(self, "step", (float(self.step[0]), float(self.step[1])))
@@ -79,7 +81,7 @@ def stretch(values: NDArray[np.float32], geometry: Geometry, size: tuple[int, in
     """
     time, height, width = values.shape[-3:]
     if time != len(geometry.rows):
-        raise ValueError(f"the map has {time} rows, its geometry {len(geometry.rows)}; they belong to different layers")
+        raise UsageError(f"the map has {time} rows, its geometry {len(geometry.rows)}; they belong to different layers")
     row = np.interp(np.arange(size[0]), geometry.rows, np.arange(time))
     i = (np.arange(size[1], dtype=np.float64) - geometry.origin[0]) / geometry.step[0]
     j = (np.arange(size[2], dtype=np.float64) - geometry.origin[1]) / geometry.step[1]

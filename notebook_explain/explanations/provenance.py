@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from notebook_explain._errors import UsageError, UsageTypeError
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -48,7 +50,7 @@ class Provenance:
         for name in _DICTS:
             value = getattr(self, name)
             if not isinstance(value, dict):
-                raise TypeError(f"{name} must be a dict, got {value!r}")
+                raise UsageTypeError(f"{name} must be a dict, got {value!r}")
             # JSON has no infinite numbers: they become words.
             object.__setattr__(self, name, json.loads(json.dumps(value), parse_constant=str))
 
@@ -74,11 +76,11 @@ class Provenance:
         try:
             entry = json.loads(text, parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"this is no JSON that to_json() wrote: {error}") from None
+            raise UsageError(f"this is no JSON that to_json() wrote: {error}") from None
         if not isinstance(entry, dict) or entry.get("format") != FORMAT:
-            raise ValueError(f'this JSON is no provenance: its "format" is not {FORMAT!r}; give what to_json() wrote')
+            raise UsageError(f'this JSON is no provenance: its "format" is not {FORMAT!r}; give what to_json() wrote')
         if entry.get("version") != VERSION:
-            raise ValueError(
+            raise UsageError(
                 f"this provenance has version {entry.get('version')!r}, this one reads {VERSION}; update notebook_explain"
             )
         return cls.of({key: value for key, value in entry.items() if key not in ("format", "version")})
@@ -88,16 +90,16 @@ class Provenance:
         """Make it of a dict of all its fields, none more, each of its type (ValueError otherwise): nothing is trusted."""
         if not isinstance(entry, dict) or set(entry) != set(_KINDS):
             given = sorted(map(str, entry)) if isinstance(entry, dict) else type(entry).__name__
-            raise ValueError(f"a provenance has the fields {', '.join(_KINDS)}; got {given}")
+            raise UsageError(f"a provenance has the fields {', '.join(_KINDS)}; got {given}")
         for name, kind in _KINDS.items():
             value = entry[name]
             if isinstance(value, bool) or not isinstance(value, kind):
-                raise ValueError(f"{name} of the provenance has another type: {type(value).__name__}")
+                raise UsageError(f"{name} of the provenance has another type: {type(value).__name__}")
             if isinstance(value, (int, float)) and not abs(value) < FAR:
-                raise ValueError(f"{name} of the provenance is not finite")
+                raise UsageError(f"{name} of the provenance is not finite")
         texts = [*entry["caveats"], *entry["versions"].values()]
         if not all(isinstance(text, str) for text in texts):
-            raise ValueError("caveats and versions of the provenance must be texts")
+            raise UsageError("caveats and versions of the provenance must be texts")
         return cls(**{**entry, "seconds": float(entry["seconds"]), "caveats": tuple(entry["caveats"])})
 
 
@@ -134,4 +136,4 @@ def _without_folders(value: Any) -> Any:
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"it holds {constant}, which is no number")
+    raise UsageError(f"it holds {constant}, which is no number")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass, replace
 
+from notebook_explain._errors import UsageError, UsageTypeError
+
 
 @dataclass(frozen=True)
 class Target:
@@ -28,14 +30,14 @@ class Target:
         if isinstance(self.label, str):
             return
         if isinstance(self.label, bool) or not hasattr(self.label, "__index__"):
-            raise TypeError(f"a target is a label (str) or a class index (int), got {self.label!r}")
+            raise UsageTypeError(f"a target is a label (str) or a class index (int), got {self.label!r}")
         object.__setattr__(self, "label", operator.index(self.label))
 
     def __sub__(self, other: Target) -> Target:
         if not isinstance(other, Target):
             return NotImplemented
         if self.against is not None or other.against is not None:
-            raise ValueError("a difference has two targets; Target('a') - Target('b') cannot be subtracted again")
+            raise UsageError("a difference has two targets; Target('a') - Target('b') cannot be subtracted again")
         return replace(self, against=other)
 
     def __str__(self) -> str:

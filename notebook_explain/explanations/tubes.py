@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations.blocks.frame_signal import Course
 from notebook_explain.explanations.geometry import Geometry, stretch
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.targets import TargetResult
-from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, in_words, kept
+from notebook_explain.explanations.text import in_words
+from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ class Tubes:
             return self.layers[which]
         if which in names:
             return self.layers[names.index(which)]
-        raise ValueError(f"layer {which!r} is not in these tubes; they have {', '.join(names)}")
+        raise UsageError(f"layer {which!r} is not in these tubes; they have {', '.join(names)}")
 
     def volume(self, layer: str | int | None = None, target: int | str = 0) -> NDArray[np.float32]:
         """Return the map stretched over the clip: float32 (time, height, width), signed."""
@@ -121,7 +123,7 @@ class Tubes:
         if isinstance(target, int) and 0 <= target < len(names):
             return target
         listed = ", ".join(f"{at}: {name!r}" for at, name in enumerate(names))
-        raise ValueError(f"target {target!r} is not among those computed, {listed}")
+        raise UsageError(f"target {target!r} is not among those computed, {listed}")
 
     def with_courses(self, courses: Iterable[Course], clip: Clip | None = None) -> Tubes:
         """The same tubes with other courses (of this clip; ValueError where ``clip`` says that it was another one)."""
@@ -129,7 +131,7 @@ class Tubes:
             which = (
                 "other frames of the clip" if clip.name == self.clip.name else f"another clip, {clip.name!r}, not of"
             )
-            raise ValueError(f"these courses are of {which} {self.clip.name!r}; make both explanations of one clip")
+            raise UsageError(f"these courses are of {which} {self.clip.name!r}; make both explanations of one clip")
         return replace(self, courses=tuple(courses))
 
     def save(self, path: str | os.PathLike[str]) -> Path:

@@ -17,15 +17,19 @@ from matplotlib.path import Path
 from numpy.typing import NDArray
 from PIL import Image
 
+from notebook_explain._errors import UsageError
+from notebook_explain._validation import check_int
 from notebook_explain.explanations import DEFAULT_THRESHOLD, LayerMap, percent
-from notebook_explain.explanations.caveats import pyramid_caveats, shortened
+from notebook_explain.explanations.caveats import pyramid_caveats
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.explanations.pyramid.text import sees
 from notebook_explain.explanations.pyramid.units import CLASS, COLOURS, INPUT, SUM, Row
+from notebook_explain.explanations.text import shortened
+from notebook_explain.figures.base import TextFigure, set_lines
 from notebook_explain.figures.captions import plain
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
 from notebook_explain.figures.placement import Canvas, scaled
-from notebook_explain.figures.tubes import SMALL_PRINT, TextFigure, set_lines
+from notebook_explain.figures.tubes import SMALL_PRINT
 
 TILE, GAP, ROW_GAP, MARGIN, OTHERS = 0.74, 0.1, 0.78, 1.55, 0.95  # inches
 WIDEST_LINK = 5.0  # points
@@ -62,8 +66,7 @@ def pyramid_figure(pyramid: Pyramid, rows: Rows = 6, units: int = 8, threshold: 
     -------
     matplotlib.figure.Figure
     """
-    if isinstance(units, bool) or not isinstance(units, int) or units < 1:
-        raise ValueError(f"units must be a whole number, 1 or more, got {units!r}")
+    units = check_int("units", units)
     chosen = _chosen(pyramid, rows)
     stays = set(pyramid.prune(threshold))
     shown = {at: [unit for unit in pyramid.rows[at].units if unit in stays][:units] for at in chosen}
@@ -99,13 +102,13 @@ def pyramid_png(pyramid: Pyramid) -> bytes:
 def _chosen(pyramid: Pyramid, rows: Rows) -> list[int]:
     """Places of the rows to show, ascending, the class always among those that are chosen evenly."""
     if isinstance(rows, bool) or (isinstance(rows, int) and rows < 1) or isinstance(rows, str):
-        raise ValueError(f"rows must be a number, 1 or more, or a list of names and places, got {rows!r}")
+        raise UsageError(f"rows must be a number, 1 or more, or a list of names and places, got {rows!r}")
     if isinstance(rows, int):
         count = len(pyramid.rows)
         return sorted({round(at) for at in np.linspace(0, count - 1, min(rows, count))})
     chosen = sorted({pyramid.row_index(which) for which in rows})
     if not chosen:
-        raise ValueError("rows is an empty list; give a number, or at least one row")
+        raise UsageError("rows is an empty list; give a number, or at least one row")
     return chosen
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context, rcParams
-from matplotlib.figure import Figure
+from matplotlib import rcParams
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes, percent
 from notebook_explain.explanations.caveats import all_caveats, sentence
 from notebook_explain.explanations.text import seconds
-from notebook_explain.figures.captions import font, wrapped
+from notebook_explain.figures.base import TextFigure, set_lines
 from notebook_explain.figures.fonts import font_for
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
 from notebook_explain.figures.placement import Canvas, course, evenly, scaled
@@ -23,25 +21,6 @@ WIDE, TALL = 1.5, 2.2  # inches that a frame takes at most
 LEAST_WIDTH = 6.0  # inches: one frame alone still has words under it
 SMALL_PRINT = 7.0  # points
 PIXELS = 320  # a frame's longer side, if it has fewer
-
-
-class TextFigure(Figure):
-    """A matplotlib figure whose words stay words: searched, copied and set anew in a PDF or an SVG.
-
-    Not bound to pyplot: there is nothing to close. As the last line of a cell it shows itself.
-    """
-
-    def savefig(self, *where: Any, **options: Any) -> None:
-        """Save as matplotlib does; 42 means whole fonts in a PDF, which publishers ask for."""
-        whole = rc_context({"svg.fonttype": "none", "pdf.fonttype": 42, "ps.fonttype": 42})
-        with whole, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from")  # it has been said, once and in words
-            super().savefig(*where, **options)
-
-    def _repr_png_(self) -> bytes:
-        with io.BytesIO() as out:
-            self.savefig(out, format="png", dpi=110)
-            return out.getvalue()
 
 
 def tubes_figure(
@@ -65,7 +44,7 @@ def tubes_figure(
     matplotlib.figure.Figure
     """
     if frames < 1:
-        raise ValueError(f"frames must be at least 1, got {frames}")
+        raise UsageError(f"frames must be at least 1, got {frames}")
     chosen = evenly(len(tubes.clip), frames)
     _, height, width = tubes.clip.size
     wide = min(WIDE, TALL * width / height)
@@ -108,14 +87,6 @@ def _small_print(tubes: Tubes, layer: str | int | None, target: int, threshold: 
     return [
         line for text in (about, *all_caveats(tubes, layer, target)) for line in set_lines(text, inches, SMALL_PRINT)
     ]
-
-
-def set_lines(text: str, inches: float, points: float) -> list[str]:
-    """Lines that fit, and that matplotlib sets as they are: no mathematics."""
-    fine = 10  # pixels a point, for hinting not to matter
-    room = 0.92 * inches * 72 * fine
-    lines = wrapped(text, font(round(fine * points), text=text), room, len(text))
-    return [line.replace("$", r"\$") for line in lines]
 
 
 def _curve(axes: Any, tubes: Tubes, volume: NDArray[np.float32], chosen: NDArray[np.int64]) -> None:

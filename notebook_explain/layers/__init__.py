@@ -18,7 +18,7 @@ from notebook_explain.layers.mtnet import MTNET_DEPTHS, MTBlock, MTNet, StreamSh
 from notebook_explain.layers.released_checkpoints import SRTGNet, released_network
 from notebook_explain.layers.signal_types import ByClass, Named, PerFrame, explains
 from notebook_explain.layers.signals import plane_evidence, signals
-from notebook_explain.layers.soft_pool.modules import (
+from notebook_explain.layers.soft_pool import (
     AdaptiveSoftPool1d,
     AdaptiveSoftPool2d,
     AdaptiveSoftPool3d,

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import BlockReport, Course, Numbers, Target
 from notebook_explain.explanations.blocks.report import ADDED
@@ -82,11 +83,13 @@ class BlockSignals:
         start = time.perf_counter()
         clip, seen = fitted(model, clip)
         if isinstance(target, (list, tuple)):
-            raise TypeError("a report has one target; make one for each: [explainer(model, clip, t) for t in targets]")
+            raise UsageTypeError(
+                "a report has one target; make one for each: [explainer(model, clip, t) for t in targets]"
+            )
         parts, unplaced = _parts(model)
         ablations = _ablations(model.module, self.each)
         if not (parts or ablations or blocks_of(model.module)):
-            raise ValueError(
+            raise UsageError(
                 f"{type(model.module).__name__} has no building block that tells anything; ne.layers.swap() puts some in"
             )
         heard = Overheard(model)

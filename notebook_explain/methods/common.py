@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from notebook_explain._errors import UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Provenance
 from notebook_explain.models import VideoModel
@@ -19,7 +20,9 @@ from notebook_explain.models import VideoModel
 def fitted(model: VideoModel, clip: Any) -> tuple[Clip, Clip]:
     """The clip as it was given, and as the network sees it; TypeError for what is no model or no clip."""
     if not isinstance(model, VideoModel):
-        raise TypeError(f"model must be a VideoModel, got {type(model).__name__}; make one with notebook_explain.adapt")
+        raise UsageTypeError(
+            f"model must be a VideoModel, got {type(model).__name__}; make one with notebook_explain.adapt"
+        )
     p = model.preprocessing
     clip = Clip.of(clip, frames=p.frames, size=p.size, crop=p.crop)
     return clip, model.fit(clip)

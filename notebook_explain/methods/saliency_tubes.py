@@ -29,6 +29,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageTypeError
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes
 from notebook_explain.methods.block_recorder import Overheard
 from notebook_explain.methods.common import fitted, provenance
@@ -56,12 +57,12 @@ class SaliencyTubes:
         if self.layers is not None:
             given: Any = self.layers
             if isinstance(given, str) or not isinstance(given, (list, tuple)):
-                raise TypeError(
+                raise UsageTypeError(
                     f"layers must be a list of layer names, got {given!r}; "
                     "the model comes afterwards: SaliencyTubes()(model, clip)"
                 )
             if not all(isinstance(name, str) for name in given):
-                raise TypeError(f"layers must be names (text), got {given!r}; model.layers lists them")
+                raise UsageTypeError(f"layers must be names (text), got {given!r}; model.layers lists them")
             object.__setattr__(self, "layers", tuple(given))
 
     def __call__(self, model: VideoModel, clip: Any, target: Any = None) -> Tubes:

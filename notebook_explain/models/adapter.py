@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._warn import warn
 from notebook_explain.clip.resize import check_crop, pixels
 from notebook_explain.explanations import ExplainError, Geometry
-from notebook_explain.models.layers import Layer, Place, Survey, default_layers, survey, tensors
+from notebook_explain.models.layer_trace import Place, Survey, survey, tensors
+from notebook_explain.models.layers import Layer, default_layers
 from notebook_explain.models.layouts import Layout
 from notebook_explain.models.preprocessing import Preprocessing, check_layout, colours
 from notebook_explain.models.shadow import likeness, on_shadow, refuse_scripted, unwrapped
@@ -77,7 +79,7 @@ def adapt(
         The module is scripted; or it runs with none of the usual sizes and layouts (its most likely error is quoted).
     """
     if not isinstance(module, nn.Module):
-        raise TypeError(f"adapt takes a torch.nn.Module, got {type(module).__name__}")
+        raise UsageTypeError(f"adapt takes a torch.nn.Module, got {type(module).__name__}")
     refuse_scripted(module)
     network = unwrapped(module)
     refuse_scripted(network)
@@ -149,16 +151,16 @@ def _labels(labels: Any) -> dict[str, tuple[str, ...]]:
     if labels is None:
         return {}
     if not isinstance(labels, (Mapping, Iterable)):
-        raise TypeError(f"labels must be a sequence of names, got {labels!r}")
+        raise UsageTypeError(f"labels must be a sequence of names, got {labels!r}")
     if isinstance(labels, str):
-        raise TypeError("labels must be a sequence of names, got one text; split it into lines first")
+        raise UsageTypeError("labels must be a sequence of names, got one text; split it into lines first")
     if isinstance(labels, Mapping):
         if all(isinstance(value, int) for value in labels.values()):
-            raise TypeError("labels must be {index: name}, got {name: index}; turn it round")
+            raise UsageTypeError("labels must be {index: name}, got {name: index}; turn it round")
         if all(isinstance(value, str) for value in labels.values()):
             by_index = {int(key): value for key, value in labels.items()}
             if sorted(by_index) != list(range(len(by_index))):
-                raise ValueError(f"labels by index must count from 0 to {len(by_index) - 1} without gaps")
+                raise UsageError(f"labels by index must count from 0 to {len(by_index) - 1} without gaps")
             return {"": tuple(_plain(by_index[index]) for index in range(len(by_index)))}
         return {_plain(head): tuple(map(_plain, names)) for head, names in labels.items()}
     return {"": tuple(map(_plain, labels))}

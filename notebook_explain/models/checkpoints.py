@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.models.shadow import unwrapped
 
 HOLDERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights")
@@ -50,17 +51,17 @@ def build(name: str) -> nn.Module:
     if not colon or not all(part.isidentifier() for part in f"{module}.{attribute}".split(".")):
         file = re.fullmatch(r"(.*)\.py(:.*)?", name)
         hint = f"; for a file, go to its folder and write {Path(file[1]).name}:callable" if file else ""
-        raise ValueError(
+        raise UsageError(
             f"the model {name!r} must be named package.module:callable, as in torchvision.models.video:r3d_18{hint}"
         )
     found = _attribute(_imported(module), module, attribute)
     if isinstance(found, nn.Module):
         return found
     if not callable(found):
-        raise TypeError(f"{name!r} is {_a(found)}; give a callable that returns an nn.Module, or an nn.Module")
+        raise UsageTypeError(f"{name!r} is {_a(found)}; give a callable that returns an nn.Module, or an nn.Module")
     network = _quoting(found, f"calling {name!r} without arguments")
     if not isinstance(network, nn.Module):
-        raise TypeError(f"{name!r} returned {_a(network)}; it must return an nn.Module")
+        raise UsageTypeError(f"{name!r} returned {_a(network)}; it must return an nn.Module")
     return network
 
 
@@ -91,8 +92,8 @@ def _imported(module: str) -> Any:
         return _quoting(lambda: importlib.import_module(module), f"importing {module!r}", ModuleNotFoundError)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise ValueError(f"importing {module!r} raised {in_short(error)}") from error
-        raise ValueError(
+            raise UsageError(f"importing {module!r} raised {in_short(error)}") from error
+        raise UsageError(
             f"there is no module {error.name!r}; it is looked for in the current folder and among the installed packages"
         ) from None
 
@@ -103,7 +104,7 @@ def _attribute(module: Any, name: str, attribute: str) -> Any:
         if not hasattr(found, part):
             public = [entry for entry in dir(found) if not entry.startswith("_")]
             near = difflib.get_close_matches(part, public, 3, 0.5)
-            raise ValueError(
+            raise UsageError(
                 f"module {name!r} has no {attribute!r}" + (f"; near it are {', '.join(near)}" if near else "")
             )
         found = getattr(found, part)
@@ -117,7 +118,7 @@ def _quoting(run: Callable[[], Any], doing: str, but: type[Exception] | tuple[()
     except but:
         raise
     except (Exception, SystemExit) as error:
-        raise ValueError(f"{doing} raised {in_short(error)}") from error
+        raise UsageError(f"{doing} raised {in_short(error)}") from error
 
 
 def _a(value: Any) -> str:
@@ -173,19 +174,19 @@ def _read(path: Path) -> Any:
     except (ModuleNotFoundError, MemoryError):
         if path.suffix.lower() != ".safetensors":
             raise
-        raise ValueError(
+        raise UsageError(
             f"{path.name} needs a package that is not installed: pip install safetensors (or save it with torch.save)"
         ) from None
     except Exception as error:  # damaged files make torch raise nearly anything
         text = str(error)
         refused = re.search(r"GLOBAL ([\w.]+)", text)
         if refused or "TorchScript" in text:
-            raise ValueError(
+            raise UsageError(
                 f"{path.name} holds more than tensors ({refused[1] if refused else 'a TorchScript program'}), and to load "
                 "that would run code from the file; where you trust it, save the weights alone: "
                 "torch.save(network.state_dict(), 'weights.pt')"
             ) from None
-        raise ValueError(f"{path.name} is damaged, or no file that torch.save wrote ({type(error).__name__})") from None
+        raise UsageError(f"{path.name} is damaged, or no file that torch.save wrote ({type(error).__name__})") from None
 
 
 def _state(read: Any, path: Path, depth: int = MOST_NESTED) -> dict[str, torch.Tensor]:
@@ -198,7 +199,7 @@ def _state(read: Any, path: Path, depth: int = MOST_NESTED) -> dict[str, torch.T
             if depth and isinstance(read.get(holder), Mapping):
                 return _state(read[holder], path, depth - 1)
     has = ", ".join(repr(key) for key in list(read)[:8]) if isinstance(read, Mapping) else _a(read)
-    raise ValueError(
+    raise UsageError(
         f"{path.name} holds no state dict, by itself or under {', '.join(map(repr, HOLDERS[:4]))} or the like; "
         f"it holds {has or 'an empty dict'}"
     )
@@ -234,13 +235,13 @@ def _fill(network: nn.Module, state: Mapping[str, torch.Tensor], file: str) -> N
         try:
             said = network.load_state_dict(dict(state), strict=False, assign=on_meta)
         except RuntimeError as error:
-            raise ValueError(f"{file} does not fit the network {type(network).__name__}: {in_short(error)}") from None
+            raise UsageError(f"{file} does not fit the network {type(network).__name__}: {in_short(error)}") from None
         missing, unexpected = said.missing_keys, said.unexpected_keys
     else:
         missing, unexpected = [n for n in own if n not in state], [n for n in state if n not in own]
     faults += [_listed("missing", missing), _listed("unexpected", unexpected)]
     if any(faults):
-        raise ValueError(f"{file} does not fit the network {type(network).__name__}: {'; '.join(filter(None, faults))}")
+        raise UsageError(f"{file} does not fit the network {type(network).__name__}: {'; '.join(filter(None, faults))}")
 
 
 def _listed(what: str, entries: list[str]) -> str:

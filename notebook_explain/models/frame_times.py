@@ -16,7 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from notebook_explain.models.layers import Layer, survey, tensors
+from notebook_explain._errors import UsageError
+from notebook_explain.models.layer_trace import survey, tensors
+from notebook_explain.models.layers import Layer
 from notebook_explain.models.layouts import is_volume, measure
 from notebook_explain.models.positions.position_rules import chosen
 from notebook_explain.models.positions.tensor import Coordinates
@@ -50,7 +52,7 @@ def placed(model: VideoModel, layers: Sequence[Layer], frames: Sequence[torch.Te
         tensor = pooled.get(layer.place.call) if layer.place.module is None else emitted.get(layer.place)
         measured = None if tensor is None else measure(tensor, model.preprocessing.shape)
         if measured is None or measured[0].grid != layer.grid:
-            raise ValueError(f"layer {layer.name!r} does not lie anywhere once frames are chosen")
+            raise UsageError(f"layer {layer.name!r} does not lie anywhere once frames are chosen")
         again.append(replace(layer, geometry=measured[1]))
     return tuple(again)
 

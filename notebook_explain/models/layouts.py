@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry
 from notebook_explain.models.positions.tensor import Coordinates
 
@@ -62,7 +63,7 @@ class Layout:
 
     def _cells(self, output: torch.Tensor) -> torch.Tensor:
         if output.shape[1:] != torch.Size(self.shape[1:]) or output.shape[0] % self.shape[0]:
-            raise ValueError(
+            raise UsageError(
                 f"this layer emitted {tuple(output.shape)}, but {self.shape} per clip when the model was adapted; "
                 "adapt it again with the size= and frames= that it is run with"
             )

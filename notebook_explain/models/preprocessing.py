@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._validation import check_int
 from notebook_explain.clip import Clip
 from notebook_explain.clip.resize import check_crop, pixels
 
@@ -45,18 +47,16 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", pixels(self.size))
-        if isinstance(self.frames, bool) or not hasattr(self.frames, "__index__") or self.frames < 1:
-            raise ValueError(f"frames must be a whole number above 0, got {self.frames!r}")
-        object.__setattr__(self, "frames", int(self.frames))
+        object.__setattr__(self, "frames", check_int("frames", self.frames))
         check_crop(self.crop)
         for name in ("mean", "std"):
             value = tuple(float(part) for part in getattr(self, name))
             if len(value) != 3 or not np.all(np.isfinite(value)):
-                raise ValueError(f"{name} must be 3 numbers (red, green, blue), got {value!r}")
+                raise UsageError(f"{name} must be 3 numbers (red, green, blue), got {value!r}")
             if max(value) > 1.5:
-                raise ValueError(f"{name} must be in units of 0..1, got {value!r}; divide mean and std by 255")
+                raise UsageError(f"{name} must be in units of 0..1, got {value!r}; divide mean and std by 255")
             if name == "std" and min(value) <= 0:
-                raise ValueError(f"std must be above 0, got {value!r}")
+                raise UsageError(f"std must be above 0, got {value!r}")
             object.__setattr__(self, name, value)
         check_layout(self.layout)
 
@@ -84,7 +84,7 @@ def check_layout(layout: Any) -> None:
     """Raise ValueError unless this is a layout."""
     strides = isinstance(layout, tuple) and layout and all(isinstance(s, int) and s >= 1 for s in layout)
     if not strides and layout not in LAYOUTS:
-        raise ValueError(
+        raise UsageError(
             f"layout {layout!r} is not one of {', '.join(LAYOUTS)}, nor the pathways' strides in time such as (4, 1)"
         )
 
@@ -116,5 +116,5 @@ def colours(name: str, value: Any) -> tuple[float, float, float]:
     try:
         red, green, blue = (float(part) for part in parts)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be one number or three (red, green, blue), got {value!r}") from None
+        raise UsageTypeError(f"{name} must be one number or three (red, green, blue), got {value!r}") from None
     return red, green, blue

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from notebook_explain.explanations import ExplainError
-from notebook_explain.models.layers import Attribute, Layer, PoolCalls, tensors
+from notebook_explain.models.layer_trace import Attribute, PoolCalls, tensors
+from notebook_explain.models.layers import Layer
 from notebook_explain.models.outputs import Head, LastActivations, to_heads
 from notebook_explain.models.rng import LocalRandomness
 

@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
-from notebook_explain.models.layers import Layer, Survey, named_layer
+from notebook_explain.models.layer_trace import Survey
+from notebook_explain.models.layers import Layer, named_layer
 from notebook_explain.models.outputs import Head
 from notebook_explain.models.positions.tensor import Coordinates
 from notebook_explain.models.preprocessing import Preprocessing
@@ -64,7 +66,7 @@ class VideoModel:
                 return layer
         if self.survey is None:
             names = ", ".join(layer.name for layer in self.layers)
-            raise ValueError(f"layer {name!r} is not in this model; it has {names} (the model could not be surveyed)")
+            raise UsageError(f"layer {name!r} is not in this model; it has {names} (the model could not be surveyed)")
         return named_layer(self.survey, name)
 
     def select(self, layers: Sequence[str] | None) -> tuple[Layer, ...]:
@@ -72,10 +74,10 @@ class VideoModel:
         if layers is None:
             return self.layers
         if isinstance(layers, str):
-            raise TypeError(f"layers must be a list of names, got the text {layers!r}; write [{layers!r}]")
+            raise UsageTypeError(f"layers must be a list of names, got the text {layers!r}; write [{layers!r}]")
         chosen = list(dict.fromkeys(self.layer(name) for name in layers))
         if not chosen:
-            raise ValueError("layers is an empty list; leave it out for the usual ones, or name at least one")
+            raise UsageError("layers is an empty list; leave it out for the usual ones, or name at least one")
         if self.survey is None:
             return tuple(chosen)
         order = {emission.place: at for at, emission in enumerate(self.survey.emissions)}
@@ -125,15 +127,15 @@ class VideoModel:
         """A list of names that is one off names every class wrongly: it must have the right length."""
         for name, names in self.labels.items():
             if name not in heads and not name:
-                raise ValueError(
+                raise UsageError(
                     f"labels are one list, but the model has the heads {_names(heads)}; state {{head: names}}"
                 )
             if name not in heads:
-                raise ValueError(f"labels name the head {name!r}, but the model's heads are {_names(heads)}")
+                raise UsageError(f"labels name the head {name!r}, but the model's heads are {_names(heads)}")
             count = heads[name].logits.shape[1]
             if len(names) != count:
                 of = f" of head {name!r}" if name else ""
-                raise ValueError(
+                raise UsageError(
                     f"{self.labels_of}{of} hold {len(names)} names, but the model has {count} classes; "
                     "state labels= in adapt()"
                 )
@@ -159,7 +161,7 @@ class VideoModel:
         """
         many = target if isinstance(target, (list, tuple)) else [target]
         if not many:
-            raise ValueError("target is an empty list; leave it out for the top class, or give at least one")
+            raise UsageError("target is an empty list; leave it out for the top class, or give at least one")
         return tuple(self._resolve(heads, one) for one in many)
 
     def _resolve(self, heads: Mapping[str, Head], target: Any) -> Target:
@@ -172,7 +174,7 @@ class VideoModel:
         head = self._head(heads, target)
         resolved = Target(self._index(head, heads[head], target.label), head)
         if against == resolved:
-            raise ValueError(
+            raise UsageError(
                 f"target {target.label!r} is compared with itself, and that difference is 0; give another class"
             )
         return replace(resolved, against=against)
@@ -181,7 +183,7 @@ class VideoModel:
         if target.head is not None:
             if target.head not in heads:
                 has = f"it has {_names(heads)}" if any(heads) else "it has one head without a name; leave head= out"
-                raise ValueError(f"head {target.head!r} is not in this model; {has}")
+                raise UsageError(f"head {target.head!r} is not in this model; {has}")
             return target.head
         holding = [head for head in heads if target.label in self.labels.get(head, ())]
         return holding[0] if holding else next(iter(heads))
@@ -191,17 +193,17 @@ class VideoModel:
         names = self.labels.get(name)
         if isinstance(label, int):
             if not 0 <= label < count:
-                raise ValueError(f"target {label} is out of range; this model has classes 0 to {count - 1}")
+                raise UsageError(f"target {label} is out of range; this model has classes 0 to {count - 1}")
             return label
         if names is None and label.startswith("class ") and label[6:].isdecimal():
             return self._index(name, head, int(label[6:]))  # as `label` calls it
         if names is None:
-            raise ValueError(
+            raise UsageError(
                 f"target {label!r} is a name, but this model has no labels; use an index or adapt(labels=)"
             )
         lowered = [entry.lower() for entry in names]
         if names.count(label) > 1 or (label not in names and lowered.count(label.lower()) > 1):
-            raise ValueError(f"target {label!r} stands for several classes of this model; use an index")
+            raise UsageError(f"target {label!r} stands for several classes of this model; use an index")
         if label in names:
             return names.index(label)
         if lowered.count(label.lower()) == 1:
@@ -209,7 +211,7 @@ class VideoModel:
         holding = [entry for entry in lowered if label.lower() in entry]
         near = list(dict.fromkeys([*holding, *difflib.get_close_matches(label.lower(), lowered, 5, 0.6)]))[:5]
         hint = ", ".join(repr(names[lowered.index(entry)]) for entry in near) or ", ".join(map(repr, names[:8]))
-        raise ValueError(f"target {label!r} is not a label of this model; {'near it are' if near else 'it has'} {hint}")
+        raise UsageError(f"target {label!r} is not a label of this model; {'near it are' if near else 'it has'} {hint}")
 
     def results(self, recording: Recording, targets: Sequence[Target]) -> tuple[TargetResult, ...]:
         """What the network said of resolved targets."""

@@ -11,17 +11,8 @@ Everything in them is drawn by the computer; nobody was filmed. Importing this i
 
 from notebook_explain.samples.actions import ACTIONS, ARM_ACTIONS, IDLE, LEG_ACTIONS
 from notebook_explain.samples.body import PARTS
-from notebook_explain.samples.worlds import (
-    Person,
-    Sample,
-    camera,
-    compose,
-    contrast,
-    shortcut,
-    single,
-    still,
-    window,
-)
+from notebook_explain.samples.sample import Person, Sample
+from notebook_explain.samples.worlds import camera, compose, contrast, shortcut, single, still, window
 
 __all__ = [
     "ACTIONS",

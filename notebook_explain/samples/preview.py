@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain._atomic import replacing
-from notebook_explain._validation import whole
+from notebook_explain._errors import UsageError
+from notebook_explain._validation import check_int
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-    from notebook_explain.samples.worlds import Sample
+    from notebook_explain.samples.sample import Sample
 
 Images = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -165,7 +166,7 @@ def strip(sample: Sample, frames: int = 8, masks: bool = True, side: int = 128) 
     """Draw evenly chosen frames side by side, below them the truth, the numbers above and the caption at the end."""
     from PIL import Image
 
-    count = min(whole("frames", frames, 1), len(sample.frames))
+    count = min(check_int("frames", frames), len(sample.frames))
     chosen = np.rint(np.linspace(0, len(sample.frames) - 1, count)).astype(int)
     rows = [fitted(sample.frames, side)[chosen]] + ([truth(sample, side)[chosen]] if masks else [])
     columns = np.concatenate(rows, axis=1)
@@ -209,8 +210,8 @@ def write(sample: Sample, path: str | os.PathLike[str], masks: bool, side: int) 
     path = Path(path)
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
-        raise ValueError(f"a film is written to a .gif or .webp file, got {str(path)!r}; give a name that ends so")
-    data = encoded(film(sample, masks, whole("side", side, 32)), sample.fps, kind)
+        raise UsageError(f"a film is written to a .gif or .webp file, got {str(path)!r}; give a name that ends so")
+    data = encoded(film(sample, masks, check_int("side", side, least=32)), sample.fps, kind)
     with replacing(path) as temporary:
         temporary.write_bytes(data)
     return path

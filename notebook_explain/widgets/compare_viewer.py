@@ -11,18 +11,12 @@ import numpy as np
 import traitlets
 
 from notebook_explain._atomic import replacing
+from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.explanations.caveats import origin
-from notebook_explain.widgets.base import View
+from notebook_explain.widgets.base import STATIC, View, checked_number, checked_place
 from notebook_explain.widgets.html import page
-from notebook_explain.widgets.tube_viewer import (
-    FIRST,
-    STATIC,
-    brightest_frame,
-    checked_number,
-    checked_place,
-    course_place,
-)
+from notebook_explain.widgets.tube_viewer import FIRST, brightest_frame, course_place
 from notebook_explain.widgets.wire import tubes as tubes_wire
 
 SIDES = ("a", "b")
@@ -143,27 +137,27 @@ def _check_one_clip(a: Tubes, b: Tubes) -> None:
     """Raise when two explanations cannot stand side by side: both must be tubes of the same frames at the same times."""
     for which, given in _each(a, b):
         if not isinstance(given, Tubes):
-            raise TypeError(
+            raise UsageTypeError(
                 f"compare shows two explanations of one clip, such as tubes; {which} is {type(given).__name__}"
             )
     seen, other = a.clip, b.clip
     told = "compare shows two explanations of one clip, but"
     if seen.size != other.size:
         sizes = " and ".join("x".join(map(str, clip.size)) for clip in (seen, other))
-        raise ValueError(f"{told} their networks saw clips of {sizes} (time x height x width); adapt both to one size")
+        raise UsageError(f"{told} their networks saw clips of {sizes} (time x height x width); adapt both to one size")
     if not np.array_equal(seen.frames, other.frames):
         differ = int((seen.frames != other.frames).any(axis=(1, 2, 3)).sum())
-        raise ValueError(
+        raise UsageError(
             f"{told} {differ} of the {len(seen)} frames differ ({seen.name} and {other.name}); explain the same clip twice"
         )
     if seen.times is not None and other.times is not None and not np.allclose(seen.times, other.times, atol=1e-3):
-        raise ValueError(f"{told} their frames are of different times; explain the same clip twice")
+        raise UsageError(f"{told} their frames are of different times; explain the same clip twice")
 
 
 def _checked_titles(titles: Sequence[str]) -> tuple[str, str]:
     given = [] if isinstance(titles, str) else list(titles)
     if len(given) != 2 or not all(isinstance(title, str) for title in given):
-        raise ValueError(f'titles must be two texts, one for each side, as in ("before", "after"), got {titles!r}')
+        raise UsageError(f'titles must be two texts, one for each side, as in ("before", "after"), got {titles!r}')
     return given[0], given[1]
 
 
@@ -193,7 +187,7 @@ def _by_side(state: dict[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(state) - allowed)
     if unknown:
         listed = ", ".join([*SHARED, *(f"a_{name}, b_{name}" for name in OWN)])
-        raise TypeError(f"compare has no {unknown[0]!r}; it takes {listed} and titles")
+        raise UsageTypeError(f"compare has no {unknown[0]!r}; it takes {listed} and titles")
     both = {f"{side}_{name}": state[name] for name in OWN if name in state for side in SIDES}
     return {**both, **{name: value for name, value in state.items() if name not in OWN}}
 

@@ -14,6 +14,7 @@ import numpy as np
 from ipywidgets import HTML, VBox
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.explanations.caveats import all_caveats, origin
 
@@ -46,7 +47,7 @@ def tubes_volume(
         ipyvolume is not installed; the threshold is out of range.
     """
     if not 0 <= threshold <= 1:
-        raise ValueError(f"threshold must lie in 0..1, got {threshold}")
+        raise UsageError(f"threshold must lie in 0..1, got {threshold}")
     ipyvolume = _imported()
     peak = tubes.layer(layer).peak(target) or 1.0
     time, height, width = tubes.clip.size

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import traitlets
 
+from notebook_explain._errors import UsageTypeError
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
-from notebook_explain.widgets.base import View
+from notebook_explain.widgets.base import STATIC, View
 from notebook_explain.widgets.wire import pyramid as pyramid_wire
 
-STATIC = Path(__file__).parent.parent / "static"
 MOVABLE = ("frame", "row", "threshold", "selected", "collapsed", "playing")
 
 
@@ -65,7 +64,7 @@ class PyramidViewer(View):
     def __init__(self, pyramid: Pyramid, *, title: str = "", **state: Any) -> None:
         unknown = sorted(set(state) - set(MOVABLE))
         if unknown:
-            raise TypeError(f"view has no {unknown[0]!r}; it takes {', '.join(MOVABLE)} and title")
+            raise UsageTypeError(f"view has no {unknown[0]!r}; it takes {', '.join(MOVABLE)} and title")
 
         def place(which: Any) -> Any:
             return pyramid.row_index(which) if isinstance(which, str) else which

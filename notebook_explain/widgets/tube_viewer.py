@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import traitlets
 
+from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.explanations.blocks.frame_signal import Course
-from notebook_explain.widgets.base import View
+from notebook_explain.widgets.base import BOUNDS, STATIC, View, checked_number, checked_place
 from notebook_explain.widgets.wire import tubes as tubes_wire
 
-STATIC = Path(__file__).parent.parent / "static"
 FIRST: Any = object()  # the course to open with, where none is named
-BOUNDS = {"threshold": (0.0, 1.0), "opacity": (0.0, 1.0), "speed": (0.25, 4.0)}
 MOVABLE = (
     "frame",
     "layer",
@@ -90,7 +88,7 @@ class TubeViewer(View):
     def __init__(self, tubes: Tubes, *, title: str = "", **state: Any) -> None:
         unknown = sorted(set(state) - set(MOVABLE))
         if unknown:
-            raise TypeError(f"view has no {unknown[0]!r}; it takes {', '.join(MOVABLE)} and title")
+            raise UsageTypeError(f"view has no {unknown[0]!r}; it takes {', '.join(MOVABLE)} and title")
         names = [layer.name for layer in tubes.layers]
         for name in ("target", "against"):
             if isinstance(state.get(name), str):
@@ -124,30 +122,7 @@ def course_place(courses: Sequence[Course], which: int | str | None) -> int | No
         if which in told:
             return told.index(which)
     have = f"they have {', '.join(full)}" if full else "they have none; tubes.with_courses adds some"
-    raise ValueError(f"course {which!r} is not in these tubes; {have}")
-
-
-def checked_place(name: str, value: int | None, count: int, targets: Sequence[Mapping[str, Any]]) -> int | None:
-    """The index of one of ``count`` things; ``against`` must be a class, not a difference (TraitError otherwise)."""
-    if value is None:
-        return None
-    if name.endswith("course") and not count:
-        raise traitlets.TraitError(f"{name} must be None, these tubes have no courses; got {value}")
-    if count and not 0 <= value < count:
-        raise traitlets.TraitError(f"{name} must lie in 0..{count - 1}, got {value}")
-    if name.endswith("against") and count and targets[value]["probability"] is None:
-        raise traitlets.TraitError(
-            f"{name} must be a single class, got {value}: {targets[value]['name']!r} is a difference already"
-        )
-    return int(value)
-
-
-def checked_number(name: str, value: float) -> float:
-    """A number within the bounds of its trait, with or without a side's prefix (TraitError otherwise)."""
-    low, high = BOUNDS[name.split("_")[-1]]
-    if not low <= value <= high:
-        raise traitlets.TraitError(f"{name} must lie in {low:g}..{high:g}, got {value}")
-    return float(value)
+    raise UsageError(f"course {which!r} is not in these tubes; {have}")
 
 
 def brightest_frame(tubes: Tubes, layer: int, target: int) -> int:

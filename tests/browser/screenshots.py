@@ -260,7 +260,8 @@ def demo(browser: Browser, out: Path) -> Iterator[Path]:
 
 def in_lab(browser: Browser, out: Path) -> Iterator[Path]:
     cells = (
-        f"import sys; sys.path.insert(0, {str(jupyter_driver.REPOSITORY)!r})\nfrom tests.browser.example_tubes import tubes\ntubes()",
+        f"import sys; sys.path.insert(0, {str(jupyter_driver.REPOSITORY)!r})\n"
+        "from tests.browser.example_tubes import tubes\ntubes()",
     )
     for scheme in ("light", "dark"):
         with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,8 @@ from tests.browser.test_lab import drag, inside
 
 CELLS = (
     f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
-    "from tests.browser import example_tubes\nimport notebook_explain as ne\ntubes = example_tubes.tubes()\nviewer = tubes.view()\nviewer",
+    "from tests.browser import example_tubes\nimport notebook_explain as ne\n"
+    "tubes = example_tubes.tubes()\nviewer = tubes.view()\nviewer",
     "tubes",
     "two = ne.compare(tubes, tubes, a_layer=0)\ntwo",
     "import json; print(json.dumps([viewer.frame, two.frame, two.a_threshold, two.b_threshold, two.linked]))",

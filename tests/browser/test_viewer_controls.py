@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from notebook_explain.explanations import Geometry, Kept, LayerMap, Tubes, in_words, kept, stretch
-from notebook_explain.explanations.threshold import rival_of
+from notebook_explain.explanations.text import rival_of
 from tests.browser.browser_driver import Viewer, changed
 from tests.browser.conftest import OpenPage
 from tests.browser.example_tubes import tubes

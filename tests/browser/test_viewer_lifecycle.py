@@ -139,7 +139,8 @@ def test_paper_shows_the_pictures_and_the_sentence_not_the_buttons(open_page: Op
 @pytest.fixture
 def notebook(browser: Browser, tmp_path: Path) -> Iterator[tuple[jupyter_driver.Notebook, str]]:
     (tmp_path / "work").mkdir()
-    cell = f"import sys; sys.path.insert(0, {str(jupyter_driver.REPOSITORY)!r})\nfrom tests.browser import example_tubes\nworlds.tubes().view()"
+    path = f"import sys; sys.path.insert(0, {str(jupyter_driver.REPOSITORY)!r})"
+    cell = f"{path}\nfrom tests.browser import example_tubes\nexample_tubes.tubes().view()"
     jupyter_driver.write_notebook(tmp_path / "work" / "dead.ipynb", [cell])
     context = browser.new_context(viewport={"width": 960, "height": 1200})
     with jupyter_driver.server(tmp_path) as address:

@@ -12,9 +12,8 @@ import torch
 
 from notebook_explain.__main__ import main
 from notebook_explain.cli.console import show
-from notebook_explain.cli.errors import as_options, meant
+from notebook_explain.cli.errors import as_options, is_user_error
 from notebook_explain.cli.label_files import MAX_BYTES, read_labels
-from notebook_explain.explanations import ExplainError
 from notebook_explain.methods import SaliencyTubes
 from tests.cli.run_cli import explain, run
 from tests.example_values import small_tubes
@@ -193,21 +192,20 @@ def test_bugs_keep_their_traceback(here: Path, monkeypatch: pytest.MonkeyPatch) 
         main(explain())
 
 
-def test_errors_raised_on_purpose_are_told_from_others() -> None:
+def test_only_errors_raised_on_purpose_are_user_errors() -> None:
     def caught(run: Any) -> BaseException:
         with pytest.raises(Exception) as raised:  # noqa: PT011
             run()
         return raised.value
 
     model = SaliencyTubes()
-    assert meant(caught(lambda: SaliencyTubes("layer1")))  # type: ignore[arg-type]
-    assert meant(caught(lambda: model("no model", "clip.gif")))  # type: ignore[arg-type]
-    assert meant(caught(lambda: Path("none").read_text()))
-    assert not meant(caught(lambda: show(3)))  # type: ignore[arg-type]  # raised by Python within this package
-    assert not meant(caught(lambda: np.stack([])))  # raised on purpose, by another package
-    assert not meant(caught(lambda: torch.zeros(2) + torch.zeros(3)))
-    assert not meant(ExplainError("never raised"))
-    assert not meant(caught(lambda: int("x")))
+    assert is_user_error(caught(lambda: SaliencyTubes("layer1")))  # type: ignore[arg-type]
+    assert is_user_error(caught(lambda: model("no model", "clip.gif")))  # type: ignore[arg-type]
+    assert is_user_error(caught(lambda: Path("none").read_text()))
+    assert not is_user_error(caught(lambda: show(3)))  # type: ignore[arg-type]  # raised by Python within this package
+    assert not is_user_error(caught(lambda: np.stack([])))  # raised on purpose, by another package
+    assert not is_user_error(caught(lambda: torch.zeros(2) + torch.zeros(3)))
+    assert not is_user_error(caught(lambda: int("x")))
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def test_paths_with_a_percent_sign_a_colon_or_a_tilde_are_paths(
 
 
 def test_levels_of_noise_are_put_back(tmp_path: Path) -> None:
-    from notebook_explain.clip.sources.base import ffmpeg_log
+    from notebook_explain.clip.sources import ffmpeg_log
 
     path = write(tmp_path / "short.avi", "mjpeg", 2, pixels="yuvj420p")
     before = ffmpeg_log._levels()

@@ -132,7 +132,7 @@ def test_fewer_frames_than_asked_for_are_told_once(
         ({"stride": 0}, ValueError, "stride must be at least 1, got 0"),
         ({"size": 0}, ValueError, "size must be at least 1 pixel, got 0"),
         ({"size": (4, 5, 6)}, ValueError, r"size must be one number \(a square\) or \(height, width\)"),
-        ({"crop": "middle"}, ValueError, "crop must be one of 'center', 'letterbox', 'stretch', got 'middle'"),
+        ({"crop": "middle"}, ValueError, "crop must be one of 'center', 'letterbox', 'stretch'; got 'middle'"),
         ({"max_pixels": 0}, ValueError, "max_pixels must be at least 1"),
         ({"fps": 25}, ValueError, "fps= is for folders of pictures"),
     ],

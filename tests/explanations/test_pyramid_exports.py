@@ -161,7 +161,7 @@ def test_rows_and_units_of_the_figure_are_chosen() -> None:
         ({"rows": "late"}, "rows must be a number, 1 or more, or a list of names and places, got 'late'"),
         ({"rows": []}, "rows is an empty list"),
         ({"rows": ["later"]}, "row 'later' is not in this pyramid; it has fc, late"),
-        ({"units": 0}, "units must be a whole number, 1 or more, got 0"),
+        ({"units": 0}, "units must be at least 1, got 0"),
         ({"threshold": 2}, r"threshold must lie in 0\.\.1"),
     ],
 )

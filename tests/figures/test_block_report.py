@@ -316,7 +316,7 @@ def test_names_are_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("frames", [0, -1, True, 2.5, "all"])
 def test_a_wrong_number_of_frames_is_told(frames: Any) -> None:
-    with pytest.raises(ValueError, match=f"frames must be a whole number, 1 or more, got {frames!r}"):
+    with pytest.raises(ValueError, match=f"frames must be .*, got {frames!r}"):
         report().figure(frames=frames)
 
 

@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from notebook_explain.explanations import Tubes
-from notebook_explain.explanations.caveats import shortened
+from notebook_explain.explanations.text import shortened
 from notebook_explain.figures import strip_png
 from notebook_explain.figures.captions import font, plain, wrapped
 from tests.figures.example_tubes import CAVEATS, COARSE, SHAPES, every_shape, made

@@ -313,11 +313,14 @@ def test_depth_and_most_limit_the_pyramid():
 @pytest.mark.parametrize(
     ("knobs", "words"),
     [
-        ({"contribution": "exakt"}, "contribution must be one of 'gradient', 'exact', 'fast', got 'exakt'"),
+        (
+            {"contribution": "exakt"},
+            "contribution must be one of 'gradient', 'exact', 'fast'; got 'exakt'; did you mean 'exact'",
+        ),
         ({"selection": "best"}, "selection must be one of"),
         ({"mass": 0}, "mass must lie above 0, up to 1, got 0"),
-        ({"depth": 0}, "depth must be a whole number, 1 or more, got 0"),
-        ({"mode": "published"}, "mode must be one of 'corrected', 'paper', got 'published'"),
+        ({"depth": 0}, "depth must be at least 1, got 0"),
+        ({"mode": "published"}, "mode must be one of 'corrected', 'paper'; got 'published'"),
     ],
 )
 def test_wrong_knobs_are_told(knobs, words):

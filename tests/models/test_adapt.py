@@ -183,7 +183,7 @@ def test_a_scripted_model_says_what_cannot_be_done() -> None:
     ("stated", "message"),
     [
         ({"size": 0}, "size must be at least 1 pixel, got 0"),
-        ({"frames": 2.5}, "frames must be a whole number above 0, got 2.5"),
+        ({"frames": 2.5}, "frames must be a whole number, got 2.5"),
         ({"mean": (114.75, 114.75, 114.75)}, "mean must be in units of 0..1.*divide mean and std by 255"),
         ({"std": 0}, "std must be above 0"),
         ({"std": 57.4}, "std must be in units of 0..1"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from notebook_explain.models.channel_graph.notes import lost, mixed
+from notebook_explain.models.channel_graph.graph import lost, mixed
 
 
 def test_a_few_are_told_one_by_one() -> None:

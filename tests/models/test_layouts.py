@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 import notebook_explain as ne
-from notebook_explain.models.layers import named_layer, survey
+from notebook_explain.models.layer_trace import survey
+from notebook_explain.models.layers import named_layer
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.video_model import stand_in
 from tests import zoo

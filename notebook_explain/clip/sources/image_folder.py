@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
 from notebook_explain._warn import warn
 from notebook_explain.clip.sampling import Sampling, Times
 from notebook_explain.clip.sources.base import Frame, Survey
@@ -75,14 +76,14 @@ class Folder:
             try:
                 picture = ImageOps.exif_transpose(opened)
                 if picture.mode == "F":
-                    raise ValueError("its pixels are fractions, whose black and white nobody states")
+                    raise UsageError("its pixels are fractions, whose black and white nobody states")
                 if picture.mode.startswith("I"):
                     grey = np.clip(np.asarray(picture, np.int64) >> 8, 0, 255).astype(np.uint8)
                     return np.repeat(grey[..., None], 3, axis=2)
                 picture = picture.convert("RGBA") if picture.mode in ("P", "PA") else picture
                 return np.asarray(picture.convert("RGB"))
             except Exception as error:  # Pillow raises many kinds on damaged files
-                raise ValueError(
+                raise UsageError(
                     f"the picture {str(path)!r} could not be decoded ({error}); write it anew, or take it out of the folder"
                 ) from error
 
@@ -93,16 +94,16 @@ class Folder:
         try:
             picture = Image.open(path)
         except Image.DecompressionBombError as error:
-            raise ValueError(f"the picture {str(path)!r} is too large: {error}") from None
+            raise UsageError(f"the picture {str(path)!r} is too large: {error}") from None
         except Exception as error:
-            raise ValueError(f"{str(path)!r} is named like a picture, but is none that can be read ({error})") from None
+            raise UsageError(f"{str(path)!r} is named like a picture, but is none that can be read ({error})") from None
         several = (
             getattr(picture, "n_frames", 1) if picture.format != "MPO" else 1
         )  # MPO: a camera's JPEG with a preview
         large = picture.width * picture.height > self.max_pixels
         if several > 1 or large:
             picture.close()
-            raise ValueError(
+            raise UsageError(
                 f"the picture {str(path)!r} has {picture.height} x {picture.width} pixels, more than "
                 f"max_pixels={self.max_pixels:,}"
                 if large
@@ -117,20 +118,20 @@ def _series(folder: Path) -> list[Path]:
         found = sorted(entry.name for entry in entries if not entry.name.startswith("."))
     names = [name for name in found if name.lower().endswith(PICTURES) and (folder / name).is_file()]
     if not names:
-        raise ValueError(f"folder {str(folder)!r} holds no pictures ({', '.join(PICTURES)})" + _inside(folder, found))
+        raise UsageError(f"folder {str(folder)!r} holds no pictures ({', '.join(PICTURES)})" + _inside(folder, found))
     _refuse_flow_folder(folder)
     by_kind: dict[str, list[str]] = {}
     for name in names:
         by_kind.setdefault(_kind(name), []).append(name)
     seen = {kind: series for kind, series in by_kind.items() if not _FLOW.fullmatch(Path(kind).stem)}
     if not seen:
-        raise ValueError(
+        raise UsageError(
             f"folder {str(folder)!r} holds optical flow only ({', '.join(sorted(by_kind)[:4])}); give the folder of the frames"
         )
     long = {kind: series for kind, series in seen.items() if len(series) > 1}
     if len(long) > 1:
         listed = ", ".join(f"{kind} ({len(series)} pictures)" for kind, series in sorted(long.items())[:4])
-        raise ValueError(f"folder {str(folder)!r} holds several series of pictures: {listed}; give a folder with one")
+        raise UsageError(f"folder {str(folder)!r} holds several series of pictures: {listed}; give a folder with one")
     kind, series = next(iter(long.items())) if long else ("", [name for one in seen.values() for name in one])
     left = sorted(set(by_kind) - ({kind} if long else set(seen)))
     _tell(folder, left, by_kind, series if long else [])
@@ -170,7 +171,7 @@ def _tell(folder: Path, left: list[str], by_kind: dict[str, list[str]], series: 
 def _refuse_flow_folder(folder: Path) -> None:
     for pair in _FLOW_FOLDERS:
         if folder.name in pair and all((folder.parent / name).is_dir() for name in pair):
-            raise ValueError(
+            raise UsageError(
                 f"{str(folder)!r} is one of the folders {', '.join(sorted(pair))} of optical flow; give the frames'"
             )
 

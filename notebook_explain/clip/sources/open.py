@@ -10,6 +10,7 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
+from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip.sources.base import Source
 from notebook_explain.clip.sources.image_folder import PICTURES, Folder
 from notebook_explain.clip.sources.video import Video
@@ -42,7 +43,7 @@ def open_source(path: Any, *, fps: float | None = None, max_pixels: int = MAX_PI
     if path.is_dir() or path.suffix.lower() in PICTURES:
         return Folder(path, fps, max_pixels)
     if fps is not None:
-        raise ValueError(
+        raise UsageError(
             f"fps= is for folders of pictures; {path.name!r} is a video, which tells the times of its frames"
         )
     return Video(path)
@@ -53,10 +54,10 @@ def _checked(path: Any) -> Path:
     try:
         text = os.fsdecode(path)
     except TypeError:
-        raise TypeError(f"a clip is read from a path, got {path!r}; an array is made a clip by Clip.of") from None
+        raise UsageTypeError(f"a clip is read from a path, got {path!r}; an array is made a clip by Clip.of") from None
     _refuse_url(text)
     if not text or "\0" in text:
-        raise ValueError(f"{text!r} is no path; {_GIVE}")
+        raise UsageError(f"{text!r} is no path; {_GIVE}")
     found = Path(text).expanduser() if text.startswith(("~/", "~\\")) else Path(text)
     try:
         status = found.stat()
@@ -65,11 +66,11 @@ def _checked(path: Any) -> Path:
     if stat.S_ISDIR(status.st_mode):
         return found
     if not stat.S_ISREG(status.st_mode):
-        raise ValueError(f"{text!r} is a pipe or a device, not a file; write what it gives to a file first")
+        raise UsageError(f"{text!r} is a pipe or a device, not a file; write what it gives to a file first")
     if status.st_size == 0:
-        raise ValueError(f"{text!r} is empty (0 bytes); {_GIVE}")
+        raise UsageError(f"{text!r} is empty (0 bytes); {_GIVE}")
     if _is_text(found):
-        raise ValueError(f"{text!r} is a text file, not a video; {_GIVE}")
+        raise UsageError(f"{text!r} is a text file, not a video; {_GIVE}")
     return found
 
 
@@ -77,16 +78,16 @@ def _checked_rate(fps: Any) -> float | None:
     if fps is None:
         return None
     if isinstance(fps, bool) or not isinstance(fps, numbers.Real) or not 0 < float(fps) < 100_000:
-        raise ValueError(f"fps must be a number of frames per second above 0, got {fps!r}")
+        raise UsageError(f"fps must be a number of frames per second above 0, got {fps!r}")
     return float(fps)
 
 
 def _refuse_url(text: str) -> None:
     if re.match(r"file:/", text, re.IGNORECASE):
         plain = urllib.parse.unquote(re.sub(r"^file:/+(localhost/)?", "/", text, flags=re.IGNORECASE))
-        raise ValueError(f"{text!r} is a URL; give the plain path, {plain!r}")
+        raise UsageError(f"{text!r} is a URL; give the plain path, {plain!r}")
     if re.match(r"[a-z][a-z0-9+.-]+:/|data:", text, re.IGNORECASE):  # two letters at least: C:/ is a drive
-        raise ValueError(f"{text!r} is a URL, and nothing is read from the network; download it and give its path")
+        raise UsageError(f"{text!r} is a URL, and nothing is read from the network; download it and give its path")
 
 
 def _is_text(path: Path) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
 from notebook_explain.clip.sampling import Sampling, Times
 from notebook_explain.clip.sources.base import Frame, Survey
 from notebook_explain.clip.sources.ffmpeg_log import quiet, still_quiet
@@ -124,7 +125,7 @@ class Video:
 
         good, picture = video.retrieve()
         if not good:
-            raise ValueError(f"frame {number} of {str(self.path)!r} was decoded, but cannot be shown as a picture")
+            raise UsageError(f"frame {number} of {str(self.path)!r} was decoded, but cannot be shown as a picture")
         return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
     @contextlib.contextmanager
@@ -137,12 +138,12 @@ class Video:
             still_quiet()
             try:
                 if not video.isOpened():
-                    raise ValueError(
+                    raise UsageError(
                         f"{str(self.path)!r} could not be opened as a video; it may be empty, cut off, or not a video at all"
                     )
                 yield video
             except (cv2.error, MemoryError) as error:
-                raise ValueError(f"{str(self.path)!r} could not be decoded: {error}") from error
+                raise UsageError(f"{str(self.path)!r} could not be decoded: {error}") from error
             finally:
                 video.release()
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
+
 FAR = float(np.finfo(np.float32).max)  # as far as the values themselves can lie
 
 
@@ -44,9 +46,9 @@ class Course:
     def __post_init__(self) -> None:
         values, rows = np.asarray(self.values, np.float32), np.asarray(self.rows, np.float64)
         if values.ndim != 1 or values.shape != rows.shape or len(values) == 0:
-            raise ValueError(f"values and rows must be as many, at least one; got {values.shape} and {rows.shape}")
+            raise UsageError(f"values and rows must be as many, at least one; got {values.shape} and {rows.shape}")
         if not (np.isfinite(values).all() and np.isfinite(rows).all()) or np.any(np.diff(rows) <= 0):
-            raise ValueError(f"values must be finite and rows strictly increase; got {values!r} at {rows!r}")
+            raise UsageError(f"values must be finite and rows strictly increase; got {values!r} at {rows!r}")
         check_neutral(self.neutral)
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "rows", rows)
@@ -60,4 +62,4 @@ class Course:
 def check_neutral(neutral: float | None) -> None:
     """ValueError for a value of doing nothing that is no number."""
     if neutral is not None and not abs(neutral) <= FAR:
-        raise ValueError(f"neutral must be a finite number, or None; got {neutral!r}")
+        raise UsageError(f"neutral must be a finite number, or None; got {neutral!r}")

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations.blocks.frame_signal import FAR, Course, check_neutral
-from notebook_explain.explanations.caveats import LONGEST_NAME, shortened
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.targets import TargetResult
-from notebook_explain.explanations.text import counted, fixed
-from notebook_explain.explanations.threshold import rival_of, verdict
+from notebook_explain.explanations.text import LONGEST_NAME, counted, fixed, rival_of, shortened, verdict
 from notebook_explain.explanations.tubes import Tubes
 
 ADDED = "what it adds to the score: the score with it, less the score without"
@@ -51,7 +50,7 @@ class Numbers:
     def __post_init__(self) -> None:
         values = np.asarray(self.values, np.float32)
         if values.shape != (len(self.labels),) or not len(values) or not np.isfinite(values).all():
-            raise ValueError(f"values must be finite, one for each of {len(self.labels)} labels; got {values!r}")
+            raise UsageError(f"values must be finite, one for each of {len(self.labels)} labels; got {values!r}")
         check_neutral(self.neutral)
         if self.bounds is not None:
             object.__setattr__(self, "bounds", _bounds(self.bounds, values))
@@ -68,10 +67,10 @@ def _bounds(bounds: tuple[float, float], values: NDArray[np.float32]) -> tuple[f
     """Two finite numbers that hold all values between them, but for rounding; ValueError otherwise."""
     low, high = map(float, bounds)
     if not -FAR <= low < high <= FAR:
-        raise ValueError(f"bounds must be two finite numbers, the lower one first, or None; got {bounds!r}")
+        raise UsageError(f"bounds must be two finite numbers, the lower one first, or None; got {bounds!r}")
     slack = 1e-6 * max(abs(low), abs(high))
     if values.min() < low - slack or values.max() > high + slack:
-        raise ValueError(f"values must lie within their bounds, {low:g} to {high:g}; got {values!r}")
+        raise UsageError(f"values must lie within their bounds, {low:g} to {high:g}; got {values!r}")
     return low, high
 
 
@@ -96,7 +95,7 @@ class ClassTable:
     def __post_init__(self) -> None:
         values = np.asarray(self.values, np.float32)
         if values.ndim != 2 or values.shape[0] != len(self.classes) or not values.size or not np.isfinite(values).all():
-            raise ValueError(f"values must be finite, ({len(self.classes)} classes, channel); got shape {values.shape}")
+            raise UsageError(f"values must be finite, ({len(self.classes)} classes, channel); got shape {values.shape}")
         object.__setattr__(self, "classes", tuple(map(str, self.classes)))
         object.__setattr__(self, "values", values)
 
@@ -141,7 +140,7 @@ class BlockReport:
     def on(self, tubes: Tubes) -> Tubes:
         """The same tubes with these courses on the timeline of their viewer (ValueError: of another clip or model)."""
         if tubes.provenance.model != self.provenance.model:
-            raise ValueError(
+            raise UsageError(
                 f"these are courses of {self.provenance.model}, the tubes are of {tubes.provenance.model}; explain one model"
             )
         return tubes.with_courses(self.courses, self.clip)

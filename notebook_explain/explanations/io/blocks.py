@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
 from notebook_explain.explanations.blocks.report import BlockReport, ClassTable, Numbers
 from notebook_explain.explanations.io.fields import (
     Arrays,
@@ -47,7 +48,7 @@ def pack(report: BlockReport) -> tuple[dict[str, Any], Arrays]:
         arrays["numbers"] = joined([one.values for one in report.numbers], "numbers")
     for at, table in enumerate(report.tables):
         if not np.isfinite(table.values).all():
-            raise ValueError(f"the table of {table.name!r} holds values that are not finite")
+            raise UsageError(f"the table of {table.name!r} holds values that are not finite")
         arrays[f"table_{at}"] = table.values
     text = {
         "clip": pack_clip(report.clip, arrays),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations.blocks.frame_signal import Course
 from notebook_explain.explanations.geometry import Geometry
@@ -96,7 +97,7 @@ def pack_courses(courses: Iterable[Course], arrays: Arrays) -> list[dict[str, An
         arrays["course_values"] = joined([one.values for one in courses], "courses")
         arrays["course_rows"] = np.concatenate([one.rows for one in courses])
         if not np.abs(arrays["course_rows"]).max() <= FAR:
-            raise ValueError("it holds courses of moments where no clip is")
+            raise UsageError("it holds courses of moments where no clip is")
     return entries
 
 
@@ -137,7 +138,7 @@ def joined(parts: Sequence[NDArray[np.float32]], what: str) -> NDArray[np.float3
     """Numbers one behind the other (ValueError where they are not finite)."""
     whole_ = np.concatenate(parts)
     if not np.isfinite(whole_).all():
-        raise ValueError(f"it holds {what} that are not finite")
+        raise UsageError(f"it holds {what} that are not finite")
     return whole_
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
 from notebook_explain.explanations.geometry import Geometry
 from notebook_explain.explanations.io.fields import (
     Arrays,
@@ -43,7 +44,7 @@ def pack(pyramid: Pyramid) -> tuple[dict[str, Any], Arrays]:
     }
     for name in ("unit_scores", "edge_weights"):
         if not np.isfinite(arrays[name]).all():
-            raise ValueError(f"it holds {name.replace('_', ' ')} that are not finite")
+            raise UsageError(f"it holds {name.replace('_', ' ')} that are not finite")
     text = {
         "clip": pack_clip(pyramid.clip, arrays),
         "target": asdict(pyramid.target),
@@ -66,7 +67,7 @@ def _pack_row(row: Row, at: int, arrays: Arrays) -> dict[str, Any]:
     }
     if row.maps is not None and row.geometry is not None:
         if not np.isfinite(row.maps).all():
-            raise ValueError(f"row {row.name!r} holds values that are not finite")
+            raise UsageError(f"row {row.name!r} holds values that are not finite")
         arrays[f"maps_{at}"], arrays[f"times_{at}"] = row.maps, row.geometry.rows
         entry |= {"origin": row.geometry.origin, "step": row.geometry.step}
     return entry

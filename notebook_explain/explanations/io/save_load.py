@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain._atomic import replacing
+from notebook_explain._errors import UsageError
 from notebook_explain.explanations.blocks.report import BlockReport
 from notebook_explain.explanations.io import blocks as blocks_io
 from notebook_explain.explanations.io import pyramid as pyramid_io
@@ -55,14 +56,14 @@ def save(explanation: Saved, path: str | os.PathLike[str]) -> Path:
     try:
         text, arrays = how.pack(explanation)
     except ValueError as error:
-        raise ValueError(f"this explanation cannot be saved: {error}") from None
+        raise UsageError(f"this explanation cannot be saved: {error}") from None
     try:
         said = json.dumps({"format": FORMAT, "version": VERSION, "kind": name, **text}, allow_nan=False)
     except ValueError as error:
-        raise ValueError(f"this explanation cannot be saved, it holds a number that is not finite ({error})") from None
+        raise UsageError(f"this explanation cannot be saved, it holds a number that is not finite ({error})") from None
     header = np.frombuffer(said.encode(), np.uint8)
     if header.size > MAX_TEXT:
-        raise ValueError(f"this explanation cannot be saved, its names come to {header.size:,} bytes of text")
+        raise UsageError(f"this explanation cannot be saved, its names come to {header.size:,} bytes of text")
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, header=header, **arrays)
     return path
@@ -98,13 +99,13 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Saved:
         explanation: Saved = KINDS[text["kind"]][1].unpack(text, arrays)
         return explanation
     except RefusedError as refusal:
-        raise ValueError(f"{str(path)!r} cannot be loaded: {refusal}") from None
+        raise UsageError(f"{str(path)!r} cannot be loaded: {refusal}") from None
     except (ValueError, KeyError, TypeError, IndexError, EOFError, OSError, zipfile.BadZipFile, MemoryError) as error:
-        raise ValueError(
+        raise UsageError(
             f"{str(path)!r} cannot be loaded: it is damaged or not a file that save() wrote ({error})"
         ) from error
     except Exception as error:  # zlib.error and whatever else a damaged archive provokes
-        raise ValueError(f"{str(path)!r} cannot be loaded: it is damaged ({error})") from error
+        raise UsageError(f"{str(path)!r} cannot be loaded: it is damaged ({error})") from error
 
 
 def _text_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
 from notebook_explain.explanations.io.fields import (
     Arrays,
     number,
@@ -33,7 +34,7 @@ def pack(tubes: Tubes) -> tuple[dict[str, Any], Arrays]:
     layers = []
     for index, layer in enumerate(tubes.layers):
         if not np.isfinite(layer.values).all():
-            raise ValueError(f"layer {layer.name!r} holds values that are not finite")
+            raise UsageError(f"layer {layer.name!r} holds values that are not finite")
         arrays[f"values_{index}"], arrays[f"rows_{index}"] = layer.values, layer.geometry.rows
         layers.append(
             {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from notebook_explain._errors import UsageError
 from notebook_explain.explanations.pyramid.units import Edge
 
 if TYPE_CHECKING:
@@ -75,6 +76,6 @@ def text(pyramid: Pyramid, *, nested: bool) -> str:
     try:
         return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
     except RecursionError:  # some 450 rows, one in the other
-        raise ValueError(
+        raise UsageError(
             f"a tree of {len(pyramid.rows)} rows is too deep for JSON; write the graph, nested=False"
         ) from None

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain._atomic import replacing
+from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations.geometry import stretch
 from notebook_explain.explanations.provenance import Provenance
@@ -76,7 +77,7 @@ class Pyramid:
             return which % len(names)
         if which in names:
             return names.index(str(which))
-        raise ValueError(f"row {which!r} is not in this pyramid; it has {', '.join(names)}")
+        raise UsageError(f"row {which!r} is not in this pyramid; it has {', '.join(names)}")
 
     def prune(self, threshold: float) -> tuple[int, ...]:
         """The units that stay at a threshold: the oracle for every view.
@@ -94,7 +95,7 @@ class Pyramid:
             Places among the units, ascending.
         """
         if not 0 <= threshold <= 1:
-            raise ValueError(f"threshold must lie in 0..1, got {threshold}")
+            raise UsageError(f"threshold must lie in 0..1, got {threshold}")
         stays: set[int] = set()
         for row in self.rows:
             most = max((self.units[at].score for at in row.units), default=0.0)
@@ -125,7 +126,7 @@ class Pyramid:
         """
         row = self.row(which)
         if row.maps is None or row.geometry is None:
-            raise ValueError(f"row {row.name!r} has no maps: its units have no place in the clip")
+            raise UsageError(f"row {row.name!r} has no maps: its units have no place in the clip")
         stays = set(self.prune(threshold))
         weights = [self.units[at].score * self.units[at].direction * (at in stays) for at in row.units]
         together = np.einsum("u,uthw->thw", np.asarray(weights, np.float32), row.maps)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from notebook_explain._errors import UsageError
 from notebook_explain.explanations.pyramid.units import CLASS, COLOURS, INPUT, KERNEL, SUM, Edge, Row
-from notebook_explain.explanations.threshold import percent, rival_of, verdict
+from notebook_explain.explanations.text import percent, rival_of, verdict
 
 if TYPE_CHECKING:
     from notebook_explain.explanations.pyramid.pyramid import Pyramid
@@ -30,7 +31,7 @@ def of_pyramid(pyramid: Pyramid, stays: tuple[int, ...]) -> str:
 def of_unit(pyramid: Pyramid, at: int) -> str:
     """What a unit is, how much of the evidence reaches it, what it sees, and whom it feeds."""
     if not 0 <= at < len(pyramid.units):
-        raise ValueError(f"unit {at} is not in this pyramid; it has 0 to {len(pyramid.units) - 1}")
+        raise UsageError(f"unit {at} is not in this pyramid; it has 0 to {len(pyramid.units) - 1}")
     unit = pyramid.units[at]
     row = pyramid.rows[unit.row]
     if row.kind == CLASS:

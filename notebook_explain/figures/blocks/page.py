@@ -16,12 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from numpy.typing import NDArray
 
-from notebook_explain.explanations.caveats import shortened
-from notebook_explain.explanations.text import LEAST_SHORT, MOST_WHOLE, fixed, short, stripped
+from notebook_explain.explanations.text import LEAST_SHORT, MOST_WHOLE, fixed, short, shortened, stripped
+from notebook_explain.figures.base import TextFigure
 from notebook_explain.figures.captions import font, plain, wrapped
 from notebook_explain.figures.fonts import font_for
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR
-from notebook_explain.figures.tubes import TextFigure
 
 MARGIN = 0.12  # inches
 CLOSE, FLAT = 0.05, 0.01  # of the largest number, of the scale: a span that needs more digits; one that is no change

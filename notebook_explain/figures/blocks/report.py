@@ -16,9 +16,11 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from PIL import Image
 
+from notebook_explain._validation import check_int
 from notebook_explain.explanations import BlockReport, Course, Numbers
-from notebook_explain.explanations.caveats import LONGEST_NAME, caveats, origin, shortened
-from notebook_explain.explanations.text import seconds, short
+from notebook_explain.explanations.caveats import caveats, origin
+from notebook_explain.explanations.text import LONGEST_NAME, seconds, short, shortened
+from notebook_explain.figures.base import TextFigure
 from notebook_explain.figures.blocks.bars import numbers_parts
 from notebook_explain.figures.blocks.groups import (
     LETTERS,
@@ -33,7 +35,7 @@ from notebook_explain.figures.blocks.heatmaps import table_parts
 from notebook_explain.figures.blocks.page import MAPS, MARGIN, Part, Scale, Sheet, fitted, paragraph, stacked, width_of
 from notebook_explain.figures.placement import Canvas, scaled
 from notebook_explain.figures.png import png_of
-from notebook_explain.figures.tubes import PIXELS, SMALL_PRINT, TextFigure
+from notebook_explain.figures.tubes import PIXELS, SMALL_PRINT
 
 TIME, NAMES = 6.0, 1.9  # inches: for the clip, and at most for names of blocks
 RIGHT, RANGES = 0.2, 1.05  # inches beyond the clip: where nothing stands there, and where ranges or a line's level do
@@ -62,14 +64,13 @@ def report_figure(report: BlockReport, frames: int = 8) -> TextFigure:
     -------
     matplotlib.figure.Figure
     """
-    if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or frames < 1:
-        raise ValueError(f"frames must be a whole number, 1 or more, got {frames!r}")
+    frames = check_int("frames", frames)
     groups, others = first_groups(report.courses)
     names = [block_name(one) for group in groups for one in _chosen(group)[0]]
     left = MARGIN + 0.1 + max((width_of(fitted(name, NAMES, LETTERS), LETTERS) for name in names), default=0.0)
-    time = max(TIME, LEAST_FRAME * min(int(frames), len(report.clip)))
+    time = max(TIME, LEAST_FRAME * min(frames, len(report.clip)))
     wide = left + time + (RANGES if any(len(group) > FEW or _ground(group) is not None for group in groups) else RIGHT)
-    parts = [paragraph(_sentence(report), wide, 10), _space(0.1), _strip(report, int(frames), left, time)]
+    parts = [paragraph(_sentence(report), wide, 10), _space(0.1), _strip(report, frames, left, time)]
     for at, courses in enumerate(groups):
         parts += [_space(0.12), *_courses(courses, len(report.clip), left, time, last=at == len(groups) - 1)]
     parts += others

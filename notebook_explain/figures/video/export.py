@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from notebook_explain._errors import UsageError
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.explanations.caveats import all_caveats, origin
 from notebook_explain.figures.video import gif, webm
@@ -70,7 +71,7 @@ def _ending(path: str | os.PathLike[str], ending: str, why: str) -> Path:
     if path.suffix.lower() == ending:
         return path
     if path.suffix:
-        raise ValueError(f"{why}; name the file {path.stem + ending!r}, not {path.name!r}")
+        raise UsageError(f"{why}; name the file {path.stem + ending!r}, not {path.name!r}")
     return path.with_name(path.name + ending)
 
 

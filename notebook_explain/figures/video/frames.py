@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip, open_source
 from notebook_explain.clip.sampling import Sampling
 from notebook_explain.explanations.text import seconds
@@ -85,7 +86,7 @@ def source_reel(clip: Clip, where: str | os.PathLike[str] | None = None, longest
     first, last = int(numbers.min()), int(numbers.max())
     count = max(survey.count, survey.promised)  # about: it is known for certain only in the end
     if last >= (count + ROUGHLY if count > 0 else UNKNOWN):
-        raise ValueError(
+        raise UsageError(
             f"{source.name!r} has {count} frames, but the clip took frame {last + 1}; is it the same video?"
         )
     canvas = Canvas.of_source(clip, longest)
@@ -117,7 +118,7 @@ def _numbers(clip: Clip, times: NDArray[np.float64] | None, name: str) -> NDArra
     if clip.frame_numbers is not None:
         return clip.frame_numbers
     if clip.times is None or times is None:
-        raise ValueError(
+        raise UsageError(
             f"the clip does not tell which frames of {name!r} it holds: neither frame_numbers nor times are known; "
             "Clip.read() keeps both"
         )
@@ -134,14 +135,14 @@ def _pictures(source: Any, survey: Any, span: tuple[int, int], size: tuple[int, 
             if came >= first:
                 picture = frame.picture()
                 if picture.shape[:2] != size:
-                    raise ValueError(
+                    raise UsageError(
                         f"the pictures of {source.name!r} are {picture.shape[0]} x {picture.shape[1]}, those that the clip "
                         f"was read from {size[0]} x {size[1]}; give the path of the same video"
                     )
                 yield picture
             if came == last:
                 return
-    raise ValueError(
+    raise UsageError(
         f"{source.name!r} ends after {came + 1} frames, but the clip took frame {last + 1}; is it the same video?"
     )
 
@@ -183,7 +184,7 @@ def longest_side(size: int | None, clip: Clip, least: int, most: int) -> int:
     if size is None:
         return min(max(*clip.size[1:], least), most)
     if isinstance(size, bool) or not hasattr(size, "__index__") or not LEAST <= size <= MOST:
-        raise ValueError(f"size must be {LEAST} to {MOST} pixels for the picture's longer side, got {size!r}")
+        raise UsageError(f"size must be {LEAST} to {MOST} pixels for the picture's longer side, got {size!r}")
     return int(size)
 
 
@@ -198,5 +199,5 @@ def rate(fps: float | None, own: float | None, most: float = 60.0) -> float:
     if fps is None:
         return min(max(own or USUAL, SLOWEST), FASTEST)
     if isinstance(fps, bool) or not isinstance(fps, (int, float, np.number)) or not 0.1 <= fps <= most:
-        raise ValueError(f"fps must be 0.1 to {most:g} frames a second, got {fps!r}")
+        raise UsageError(f"fps must be 0.1 to {most:g} frames a second, got {fps!r}")
     return float(fps)

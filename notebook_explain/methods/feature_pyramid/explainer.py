@@ -25,6 +25,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._validation import check_choice, check_int
 from notebook_explain.explanations import Provenance, TargetResult
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
@@ -86,15 +88,13 @@ class FeaturePyramid:
             ("selection", self.selection, SELECTIONS),
             ("mode", self.mode, MODES),
         ):
-            if value not in known:
-                raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
+            check_choice(name, value, known)
         for name in ("mass", "theta"):
             if not 0 < getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie above 0, up to 1, got {getattr(self, name)!r}")
+                raise UsageError(f"{name} must lie above 0, up to 1, got {getattr(self, name)!r}")
         for name in ("k", "most", "depth"):
-            value = getattr(self, name)
-            if not (value is None and name == "depth") and (not isinstance(value, int) or value < 1):
-                raise ValueError(f"{name} must be a whole number, 1 or more, got {value!r}")
+            if not (self.depth is None and name == "depth"):
+                check_int(name, getattr(self, name))
 
     def __call__(self, model: VideoModel, clip: Any, target: Any = None) -> Pyramid:
         """Explain one class of one clip; where that takes a while and somebody watches, under a progress bar.
@@ -135,7 +135,9 @@ class FeaturePyramid:
         start = time.perf_counter()
         clip, seen = fitted(model, clip)
         if isinstance(target, (list, tuple)):
-            raise TypeError("a pyramid has one target; make one for each: [explainer(model, clip, t) for t in targets]")
+            raise UsageTypeError(
+                "a pyramid has one target; make one for each: [explainer(model, clip, t) for t in targets]"
+            )
         wired = connections(model)
         yield Progress("connections", 1, 1, time.perf_counter() - start)
         how = self.contribution if self.mode != PAPER else PAPER
@@ -168,7 +170,7 @@ class FeaturePyramid:
         if self.mode == PAPER:
             (group, nodes), *others = tops.items()
             if others or len(nodes) > 1:
-                raise ValueError("the published rule explains one class, not a difference; give one label or index")
+                raise UsageError("the published rule explains one class, not a difference; give one label or index")
             layers, said = paper.path(wired, group, self.depth or paper.DEPTH)
             down = paper.walk_down(passed, layers, next(iter(nodes)), self.theta, self.most)
             return len(layers), down, [paper.CAVEAT, *said]

@@ -1,32 +1,36 @@
-"""The published rule on a whole model: layers in the order of execution, three deep unless more is asked for.
+"""The published rule of Class Feature Pyramids, whole, with its faults, for teaching and comparison.
 
-It shares these faults of the released code (``published``): a negative sum turns the choice round, groups are mixed up,
-norms, sums and concatenations are not seen, and the first step does not look at the clip. A kernel's children are taken
-to be kernels of the layer that ran last before it and has as many as it reads channels, whatever really feeds it.
+Stergiou, Kapidis, Kalliatakis, Chrysoulas, Poppe, Veltkamp: Class Feature Pyramids for Video Explanation (ICCV
+Workshops 2019, arXiv:1909.08611). The rule of the authors' released code, in our words::
 
-It does not imitate these: layers that are recorded twice or not at all, weights paired with another layer's activation
-(here it is what the layer reads, after norm and activation), maps from the layer beside, a network rewritten into
-another one, a tree that expands a kernel once for each way to it, and a crash where only the largest are wanted.
+    k_j = mean of W[i, j] over its taps,  a_j = mean of A_j over time, height and width
+    p = k * a,  q = p / sum(p),  r = (q - min q) / (max q - min q),  children of i = {j : r_j >= theta}
+
+Faults of the released code that are kept, because they decide which channels come out:
+
+* Where sum(p) is negative, the division reverses the order: the channels that speak most against kernel i are chosen.
+* With groups, tap means are repeated one by one instead of group by group, so children lie outside the kernel's group.
+* Batch normalisation, sums and concatenations are ignored. A kernel's children are assumed to be kernels of the last
+  layer that ran before and has as many kernels as this one reads channels.
+* The first step weighs the classifier alone, not the clip, and scales all classes together.
+
+Faults that are not kept: layers recorded twice or not at all; weights paired with another layer's activation; maps of
+a neighbouring layer; a network rewritten into another one; a kernel expanded once per path to it; a crash where only
+the largest channels are wanted. Here a layer's activation is its input, after norm and activation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
 from notebook_explain.explanations import ExplainError
 from notebook_explain.methods.feature_pyramid.descent import Climb, Group, Step
 from notebook_explain.methods.feature_pyramid.layer_records import Passed
-from notebook_explain.methods.feature_pyramid.published import (
-    Floats,
-    published_backstep,
-    published_first,
-    published_scores,
-    scaled,
-    shares_of,
-)
 from notebook_explain.models.channel_graph import Connections
 
 DEPTH = 3  # of the released code
@@ -123,3 +127,101 @@ def _weights(passed: Passed, group: Group) -> Floats:
     weight = passed.calls[group].weight
     assert weight is not None
     return np.asarray(weight.float().cpu().numpy())
+
+
+Floats = NDArray[np.floating]
+
+
+def published_backstep(
+    weights: Floats | Sequence[Floats], activation: Floats, selected: Sequence[int], theta: float
+) -> dict[int, list[int]]:
+    """One step back: from chosen kernels of a layer to channels of its input.
+
+    Parameters
+    ----------
+    weights : float (output, input / groups, time, height, width), or a sequence of these
+        Of the layer; several for branches side by side, whose inputs are taken to lie one after the other too.
+    activation : float (channel, time, height, width), or with an axis of 1 before
+        The layer's input.
+    selected : sequence of int
+        Kernels to go back from, counted over all branches.
+    theta : float in 0..1
+        Least normalised score of a child.
+
+    Returns
+    -------
+    dict of int to list of int
+        The children of each kernel, in ascending order; none where all scores are the same. With branches they are
+        counted from the first input of the kernel's own branch, as in the published code.
+
+    Raises
+    ------
+    ValueError
+        ``theta`` outside 0..1, no such kernel, or an activation that the weights do not divide.
+    """
+    if not 0 <= theta <= 1:
+        raise UsageError(f"theta must lie in 0..1, got {theta}")
+    branches = [np.asarray(each) for each in ([weights] if isinstance(weights, np.ndarray) else weights)]
+    maps = np.asarray(activation)
+    means = maps.reshape(maps.shape[-4], -1).mean(axis=1)
+    ends = np.cumsum([len(branch) for branch in branches])
+    children = {}
+    for kernel in selected:
+        if not 0 <= kernel < ends[-1]:
+            raise UsageError(f"there is no kernel {kernel}; this layer has 0 to {ends[-1] - 1}")
+        at = int(np.searchsorted(ends, kernel, side="right"))
+        row = branches[at][kernel - (ends[at] - len(branches[at]))]
+        children[int(kernel)] = _chosen(published_scores(row, _seen(branches, at, means)), theta)
+    return children
+
+
+def published_first(classifier: Floats, target: int, theta: float) -> list[int]:
+    """The first step: the kernels whose weight for a class is large, the clip unseen.
+
+    Parameters
+    ----------
+    classifier : float (class, channel)
+    target : int
+    theta : float in 0..1
+        Least weight, scaled so that the whole matrix, all classes together, fills 0 to 1.
+    """
+    return np.flatnonzero(scaled(classifier)[target] >= theta).tolist()
+
+
+def _seen(branches: list[Floats], at: int, means: Floats) -> Floats:
+    """The means of the inputs that the published code gives to a branch."""
+    if len(branches) == 1:
+        return means
+    first = sum(branch.shape[1] for branch in branches[:at])
+    return means[first : first + branches[at].shape[1]]
+
+
+def published_scores(row: Floats, means: Floats) -> Floats:
+    """The products p of one kernel's tap means and its input's means, grouped as published: (channel,).
+
+    Parameters
+    ----------
+    row : float (input / groups, *taps)
+    means : float (input,)
+    """
+    taps = row.reshape(len(row), -1).mean(axis=1)
+    if len(means) % len(taps):
+        raise UsageError(f"an activation of {len(means)} channels does not divide into groups of {len(taps)}")
+    scores: Floats = np.repeat(taps, len(means) // len(taps)) * means
+    return scores
+
+
+def shares_of(scores: Floats) -> Floats:
+    """The scaled scores r, 0 to 1; not a number where all are the same."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return scaled(scores / scores.sum())
+
+
+def scaled(values: Floats) -> Floats:
+    """Shifted and stretched so that all of them together fill 0 to 1."""
+    result: Floats = (values - values.min()) / (values.max() - values.min())
+    return result
+
+
+def _chosen(scores: Floats, theta: float) -> list[int]:
+    return np.flatnonzero(shares_of(scores) >= theta).tolist()  # not a number is never above it

@@ -7,12 +7,14 @@ nearer the clip that the channel is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from notebook_explain._errors import UsageError
 
 NODES = ("kernel", "sum", "input")
 KINDS = ("conv", "identity", "concat", "gate")
@@ -227,7 +229,7 @@ class Connections:
             if layer.name == name:
                 return layer
         names = ", ".join(layer.name for layer in self.layers)
-        raise ValueError(f"{name!r} is no layer with kernels; this network has {names}")
+        raise UsageError(f"{name!r} is no layer with kernels; this network has {names}")
 
     @property
     def every(self) -> tuple[Links, ...]:
@@ -296,3 +298,40 @@ def _heads(links: Links) -> Iterator[tuple[int, int]]:
     main = links.kind != GATE
     for node, at in np.unique(np.stack([links.node[main], links.at[main]], axis=1), axis=0):
         yield int(node), int(at)
+
+
+MANY = 3  # operations of a kind, from which on they are told together
+
+
+def lost(unknown: Mapping[str, int]) -> Iterator[str]:
+    """What is said of operations that mix channels.
+
+    Parameters
+    ----------
+    unknown : dict of text to int
+        How many channels are read behind each operation, as "lstm in layer1.0".
+    """
+    for names in _alike(unknown):
+        count = sum(unknown[name] for name in names)
+        yield f"{count} channels come out of {_listed(names)}, which mixes channels: what feeds them is not known."
+
+
+def mixed(products: Iterable[str]) -> Iterator[str]:
+    """What is said of products whose gates are mixed of many channels."""
+    for names in _alike(products):
+        if len(names) == 1:
+            yield f"The gate of {names[0]} is mixed of many channels: what it comes from is not shown."
+        else:
+            yield f"The gates of {_listed(names)} are mixed of many channels: what they come from is not shown."
+
+
+def _alike(names: Iterable[str]) -> list[list[str]]:
+    """Operations of a kind together, where they are many; else each by itself."""
+    kinds: dict[str, list[str]] = {}
+    for name in names:
+        kinds.setdefault(name.split(" in ")[0], []).append(name)
+    return [group for kind in kinds.values() for group in ([kind] if len(kind) >= MANY else [[name] for name in kind])]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} modules more"

@@ -29,10 +29,11 @@ from notebook_explain.models.channel_graph.graph import (
     KernelLayer,
     Links,
     Sum,
+    lost,
+    mixed,
 )
 from notebook_explain.models.channel_graph.keep_graph import JOINS, OpenGradients, Suspects
 from notebook_explain.models.channel_graph.link_builder import Stop
-from notebook_explain.models.channel_graph.notes import lost, mixed
 from notebook_explain.models.channel_graph.op_hooks import Call, watch
 from notebook_explain.models.channel_graph.receptive_fields import receptive_fields, with_fields
 from notebook_explain.models.outputs import LastActivations, to_heads

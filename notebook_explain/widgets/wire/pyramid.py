@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry
 from notebook_explain.explanations.caveats import pyramid_caveats
 from notebook_explain.explanations.pyramid.pyramid import CLASS, Pyramid, Row
 from notebook_explain.explanations.pyramid.text import name_of, sees
 from notebook_explain.explanations.pyramid.units import EDGE_KINDS
-from notebook_explain.widgets.wire import tubes as tubes_wire
+from notebook_explain.widgets.wire import common
 
 LARGEST = 2_000_000  # bytes
 ROOM = 120_000  # of them, for what is text
@@ -42,8 +43,8 @@ def state(pyramid: Pyramid, title: str = "") -> dict[str, Any]:
     """
     places = [at for row in pyramid.rows for at in row.units]
     if places != list(range(len(pyramid.units))):
-        raise ValueError("the units of a pyramid must follow one another row by row; these do not")
-    frames = tubes_wire.jpegs(pyramid.clip.frames)
+        raise UsageError("the units of a pyramid must follow one another row by row; these do not")
+    frames = common.jpegs(pyramid.clip.frames)
     edges, left_out = _edges(pyramid)
     units = _units(pyramid)
     known = sum(map(len, frames)) + sum(map(len, edges.values())) + sum(map(len, units.values()))
@@ -59,7 +60,7 @@ def state(pyramid: Pyramid, title: str = "") -> dict[str, Any]:
         "edges": edges,
         "thumbnails": packed.thumbnails,
         "maps": packed.whole,
-        "explained": tubes_wire.targets((pyramid.target,))[0],
+        "explained": common.targets((pyramid.target,))[0],
         "caveats": _caveats(pyramid, left_out),
     }
 
