@@ -20,7 +20,7 @@ from torch import nn
 
 from benchmarks.timing import line
 from notebook_explain.models import VideoModel
-from notebook_explain.models.channel_graph import Connections, route
+from notebook_explain.models.channel_graph import ChannelGraph, route
 from notebook_explain.models.preprocessing import Preprocessing
 from tests import zoo
 from tests.models.graph_helpers import keys
@@ -125,7 +125,7 @@ def _measure(name: str, net: nn.Module, family: Family, links: int) -> None:
 
     forward()
     once = min(_cpu_seconds(forward) for _ in range(2))
-    found: list[Connections] = []
+    found: list[ChannelGraph] = []
     cost = _cpu_seconds(lambda: found.append(route(VideoModel(net, preprocessing, {}, ()))))
     kernels = sum(layer.out_channels for layer in found[0].layers)
     text = f"{cost:.1f} s = {cost / once:.1f} forwards; {len(found[0].layers)} layers, {kernels} kernels"
@@ -154,7 +154,7 @@ def _tuple(value: Any) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
-def _sampled(net: nn.Module, found: Connections, feed: Callable[[], Any], links: int) -> tuple[int, int, int]:
+def _sampled(net: nn.Module, found: ChannelGraph, feed: Callable[[], Any], links: int) -> tuple[int, int, int]:
     """Links of random kernels that perturbation confirms, that did not move (dead here), that moved unclaimed."""
     oracle = Perturbation(net, feed)
     layers = {key: layer for key, layer in keys(found).items() if key in oracle.outputs}

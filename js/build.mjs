@@ -21,9 +21,14 @@ const shaders = {
 
 const here = dirname(fileURLToPath(import.meta.url));
 const target = resolve(here, "../notebook_explain/static");
-/** The views, and the bytes that each may have: the text travels with every instance of the widget. @type {Record<string, number>} */
-const VIEWS = { tube_viewer: 60_000, compare_viewer: 60_000, pyramid_viewer: 90_000 };
-const LARGEST = Object.fromEntries(Object.entries(VIEWS).map(([view, bytes]) => [`${view}.js`, bytes]));
+/** Folder of each view, and the size limit of its bundle: the code travels with every instance of the widget. */
+const VIEWS = [
+  { name: "tube_viewer", folder: "tubes", bytes: 60_000 },
+  { name: "compare_viewer", folder: "compare", bytes: 60_000 },
+  { name: "pyramid_viewer", folder: "pyramid", bytes: 90_000 },
+];
+/** @type {Record<string, number>} */
+const LARGEST = Object.fromEntries(VIEWS.map(({ name, bytes }) => [`${name}.js`, bytes]));
 
 const common = {
   absWorkingDir: here,
@@ -36,16 +41,16 @@ const common = {
   plugins: [shaders],
 };
 const built = await Promise.all([
-  ...Object.keys(VIEWS).flatMap((view) => [
-    build({ ...common, stdin: entry(view), outfile: join(target, `${view}.js`), format: "iife" }),
-    build({ ...common, entryPoints: [`src/${view}.css`], outdir: target, charset: "ascii" }),
+  ...VIEWS.flatMap(({ name, folder }) => [
+    build({ ...common, stdin: entry(folder), outfile: join(target, `${name}.js`), format: "iife" }),
+    build({ ...common, entryPoints: [`src/${folder}/${name}.css`], outdir: target, charset: "ascii" }),
   ]),
   build({ ...common, entryPoints: ["src/host.js"], outdir: target, format: "esm" }),
 ]);
 
-/** A script that leaves the view where `once` looks for it: as an export it would bring helpers along. @param {string} view */
-function entry(view) {
-  return { contents: `import view from "./src/${view}.js"; globalThis[key] = view;`, resolveDir: here };
+/** A script that stores the view where `once` looks for it; an export would need helper code. @param {string} folder */
+function entry(folder) {
+  return { contents: `import view from "./src/${folder}/index.js"; globalThis[key] = view;`, resolveDir: here };
 }
 
 /**

@@ -1,7 +1,7 @@
 // The offline page's host for widgets written to anywidget's front-end module standard (AFM): no kernel, no network.
 // The page carries <script type="application/json" id="ne-data">{modules: {key: {esm, css}}, widgets: [{module, state}]}
 // and an element #app. Widgets whose modules are the same share one import.
-import { Model } from "./model.js";
+import { Model } from "./shared/model.js";
 
 /** Bytes travel as {"$b64": "..."}. @param {any} value @returns {any} */
 export function decode(value) {

@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { expect, test, vi } from "vitest";
 import { decode, run } from "../src/host.js";
-import { Model } from "../src/model.js";
+import { Model } from "../src/shared/model.js";
 
 test("bytes arrive as DataViews, at any depth", () => {
   const { list, plain } = decode({ list: [{ $b64: "AP+A" }], plain: [1, "x", null, { a: true }] });

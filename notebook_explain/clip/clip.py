@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._validation import check_int
 from notebook_explain.clip.arrays import as_numpy, frames_of
-from notebook_explain.clip.decode import Fit, take
-from notebook_explain.clip.resize import Framing, check_crop, check_size
+from notebook_explain.clip.decode import FitOptions, take
+from notebook_explain.clip.resize import Resize, check_crop, check_size
 from notebook_explain.clip.sampling import Sampling, spread
 from notebook_explain.clip.sources.open import MAX_PIXELS, open_source
 
@@ -179,7 +179,7 @@ class Clip:
             No such file; not a video; nothing decodes; nothing lies in the window; too many pixels.
         """
         sampling = Sampling(frames, window, stride)
-        fit = Fit(check_size(size), check_crop(crop), check_int("max_pixels", max_pixels))
+        fit = FitOptions(check_size(size), check_crop(crop), check_int("max_pixels", max_pixels))
         source = open_source(path, fps=fps, max_pixels=fit.max_pixels)
         taken = take(source, sampling, fit)
         origin, step = taken.framing.transform((0.0, 0.0), (1.0, 1.0))
@@ -209,7 +209,7 @@ class Clip:
             "center", "letterbox" or "stretch".
         """
         _, height, width = self.size
-        framing = Framing.of((height, width), check_size(size), check_crop(crop))
+        framing = Resize.of((height, width), check_size(size), check_crop(crop))
         if framing.size == (height, width):
             return self
         frames = np.stack([framing.apply(np.ascontiguousarray(frame)) for frame in self.frames])

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain._warn import warn
-from notebook_explain.clip.resize import Framing
+from notebook_explain.clip.resize import Resize
 from notebook_explain.clip.sampling import Sampling, Times
-from notebook_explain.clip.sources.base import Frame, Source, Survey
+from notebook_explain.clip.sources.base import Frame, Source, SourceInfo
 
 _NEWS = 50  # one frame in so many may be missing without a word: nothing that is shown would change
 
 
 @dataclass(frozen=True)
-class Fit:
+class FitOptions:
     """How pictures are made to fit, and how many pixels they may come to.
 
     Attributes
@@ -48,7 +48,7 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Taken:
+class DecodedFrames:
     """What was read.
 
     Attributes
@@ -57,17 +57,17 @@ class Taken:
     times : float64 array (time,) or None
     numbers : int64 array (time,)
         Which frames of the source these are.
-    framing : Framing
+    framing : Resize
         How they were made to fit.
     """
 
     frames: NDArray[np.uint8]
     times: Times
     numbers: NDArray[np.int64]
-    framing: Framing
+    framing: Resize
 
 
-def take(source: Source, sampling: Sampling, fit: Fit) -> Taken:
+def take(source: Source, sampling: Sampling, fit: FitOptions) -> DecodedFrames:
     """Decode what is wanted of a source; once more where other frames came than it had promised.
 
     Raises
@@ -91,7 +91,7 @@ def take(source: Source, sampling: Sampling, fit: Fit) -> Taken:
         raise UsageError(f"{source.name!r} does not decode twice alike; it is too damaged to be read")
     _tell(source.name, survey, sampling, count, times)
     frames = once.frames if len(places) == len(once.frames) else once.frames[places]
-    return Taken(frames, None if times is None else times[numbers], numbers, once.framing)
+    return DecodedFrames(frames, None if times is None else times[numbers], numbers, once.framing)
 
 
 @dataclass
@@ -100,14 +100,14 @@ class _Once:
 
     source: Source
     sampling: Sampling
-    fit: Fit
+    fit: FitOptions
     numbers: NDArray[np.int64]
     seconds: list[float | None] = field(default_factory=list)
     places: dict[int, int] = field(default_factory=dict)  # a frame's number -> where it lies in frames
     frames: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 1, 1, 3), np.uint8))
-    framing: Framing | None = None
+    framing: Resize | None = None
 
-    def through(self, survey: Survey) -> _Once:
+    def through(self, survey: SourceInfo) -> _Once:
         """Decode up to the last frame that may be wanted."""
         wanted = set(self.numbers.tolist())
         with contextlib.closing(self.source.frames(survey)) as frames:
@@ -124,7 +124,7 @@ class _Once:
         size = picture.shape[0], picture.shape[1]
         if self.framing is None:
             self.fit.check(size, wanted, self.source.name)
-            self.framing = Framing.of(size, self.fit.size, self.fit.crop)
+            self.framing = Resize.of(size, self.fit.size, self.fit.crop)
             self.frames = np.empty((wanted, *self.framing.size, 3), np.uint8)
         if size != self.framing.source:
             raise UsageError(
@@ -135,7 +135,7 @@ class _Once:
         self.frames[place] = self.framing.apply(picture)
 
 
-def _tell(name: str, survey: Survey, sampling: Sampling, count: int, times: Times) -> None:
+def _tell(name: str, survey: SourceInfo, sampling: Sampling, count: int, times: Times) -> None:
     """Warn, once, of frames that were promised and did not come, and of fewer than were asked for."""
     words = sampling.shortfall(count, times)
     first, after = sampling.span(count, times)

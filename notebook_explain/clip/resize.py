@@ -17,7 +17,7 @@ Size = int | Sequence[int]
 
 
 @dataclass(frozen=True)
-class Framing:
+class Resize:
     """A box of the source's picture, resized, with black bars around it.
 
     Attributes
@@ -41,7 +41,7 @@ class Framing:
     size: tuple[int, int]
 
     @classmethod
-    def of(cls, source: tuple[int, int], size: tuple[int, int] | None, crop: str) -> Framing:
+    def of(cls, source: tuple[int, int], size: tuple[int, int] | None, crop: str) -> Resize:
         """The framing that fits pictures of one size into another; ``None`` leaves them as they are."""
         height, width = source
         whole_picture, none = (0, 0, height, width), (0, 0)

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from notebook_explain.figures.captions import font, wrapped
+from notebook_explain.figures.captions import font, wrap_text
 
 
 class TextFigure(Figure):
@@ -35,5 +35,5 @@ def set_lines(text: str, inches: float, points: float) -> list[str]:
     """Lines that fit, and that matplotlib sets as they are: no mathematics."""
     fine = 10  # pixels a point, for hinting not to matter
     room = 0.92 * inches * 72 * fine
-    lines = wrapped(text, font(round(fine * points), text=text), room, len(text))
+    lines = wrap_text(text, font(round(fine * points), text=text), room, len(text))
     return [line.replace("$", r"\$") for line in lines]

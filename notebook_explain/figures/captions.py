@@ -20,7 +20,7 @@ Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Look:
+class CaptionStyle:
     """Colours of a caption."""
 
     back: Colour
@@ -28,12 +28,14 @@ class Look:
     pale: Colour
 
 
-PAPER = Look((255, 255, 255), (29, 33, 39), (89, 97, 109))
-STAGE = Look((20, 23, 28), (230, 233, 238), (169, 177, 189))  # as in the viewer, the picture stands on a dark stage
+PAPER = CaptionStyle((255, 255, 255), (29, 33, 39), (89, 97, 109))
+STAGE = CaptionStyle(
+    (20, 23, 28), (230, 233, 238), (169, 177, 189)
+)  # as in the viewer, the picture stands on a dark stage
 
 
 @dataclass(frozen=True)
-class Words:
+class Paragraph:
     """A paragraph of a caption.
 
     Attributes
@@ -66,7 +68,7 @@ def plain(text: str) -> str:
     return "".join(letter for letter in re.sub(r"\s+", " ", text).strip() if letter.isprintable())
 
 
-def wrapped(text: str, letters: Any, width: float, lines: int) -> list[str]:
+def wrap_text(text: str, letters: Any, width: float, lines: int) -> list[str]:
     """Text in lines no wider than ``width`` pixels, broken at blanks and, where a word is too long, within it."""
     done: list[str] = []
     rest = plain(text)
@@ -92,12 +94,12 @@ def _fitting(text: str, letters: Any, width: float, ending: str = "") -> int:
     return low
 
 
-def block(words: Sequence[Words], width: int, size: int, look: Look, pad: int = 0) -> Image.Image:
+def block(words: Sequence[Paragraph], width: int, size: int, look: CaptionStyle, pad: int = 0) -> Image.Image:
     """Paragraphs as a picture of that width, as high as they need."""
     placed, y = [], 0
     for paragraph in words:
         letters = font(size if paragraph.strong else max(size - 1, 9), paragraph.strong, paragraph.text)
-        for line in wrapped(paragraph.text, letters, width - 2 * pad, paragraph.lines):
+        for line in wrap_text(paragraph.text, letters, width - 2 * pad, paragraph.lines):
             placed.append((y, line, letters, look.ink if paragraph.strong else look.pale))
             y += round(1.35 * size)
         y += round(0.2 * size) if paragraph.strong else 0

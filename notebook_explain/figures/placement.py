@@ -17,7 +17,7 @@ from notebook_explain.explanations import Geometry, LayerMap, stretch
 
 
 @dataclass(frozen=True)
-class Canvas:
+class Placement:
     """A picture on which a clip lies: picture pixel ``q`` shows clip pixel ``origin + step * q``.
 
     Attributes
@@ -32,7 +32,7 @@ class Canvas:
     step: tuple[float, float]
 
     @classmethod
-    def of(cls, clip: Clip, longest: int) -> Canvas:
+    def of(cls, clip: Clip, longest: int) -> Placement:
         """The whole clip, its longer side with so many pixels."""
         _, height, width = clip.size
         scale = longest / max(height, width)
@@ -41,7 +41,7 @@ class Canvas:
         return cls(size, ((step[0] - 1) / 2, (step[1] - 1) / 2), step)
 
     @classmethod
-    def of_source(cls, clip: Clip, longest: int | None = None) -> Canvas:
+    def of_source(cls, clip: Clip, longest: int | None = None) -> Placement:
         """The whole pictures that the clip was cut from, at their own size or with so many pixels on the longer side."""
         height, width = clip.source_size or clip.size[1:]
         scale = 1.0 if longest is None else longest / max(height, width)

@@ -28,7 +28,7 @@ from notebook_explain.explanations.text import shortened
 from notebook_explain.figures.base import TextFigure, set_lines
 from notebook_explain.figures.captions import plain
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
-from notebook_explain.figures.placement import Canvas, scaled
+from notebook_explain.figures.placement import Placement, scaled
 from notebook_explain.figures.tubes import SMALL_PRINT
 
 TILE, GAP, ROW_GAP, MARGIN, OTHERS = 0.74, 0.1, 0.78, 1.55, 0.95  # inches
@@ -244,7 +244,7 @@ def _number(row: Row, channel: int) -> str:
 def _picture(pyramid: Pyramid, row: Row, unit: int) -> NDArray[np.uint8] | None:
     """The frame in which a unit is most active with its map over it; a colour of the clip by itself; None for others."""
     clip, one = pyramid.clip, pyramid.units[unit]
-    canvas = Canvas.of(clip, min(PIXELS, max(clip.size[1:]) * 4))
+    canvas = Placement.of(clip, min(PIXELS, max(clip.size[1:]) * 4))
     side = min(canvas.size)
     if row.kind == INPUT and one.channel < 3:
         frame = scaled(clip.frames[len(clip) // 2], canvas.size)

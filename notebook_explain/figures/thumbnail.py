@@ -10,9 +10,9 @@ from PIL import Image
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.explanations.caveats import all_caveats, sentence
 from notebook_explain.explanations.text import seconds
-from notebook_explain.figures.captions import PAPER, Words, block
+from notebook_explain.figures.captions import PAPER, Paragraph, block
 from notebook_explain.figures.overlay import overlaid
-from notebook_explain.figures.placement import Canvas, evenly, scaled
+from notebook_explain.figures.placement import Placement, evenly, scaled
 
 WIDTH, GAP, TEXT = 600, 4, 13  # pixels
 LONGEST_CAPTION = 12  # lines of caveats: a picture is no place for more
@@ -24,7 +24,7 @@ def strip_png(tubes: Tubes, frames: int = 6, threshold: float = DEFAULT_THRESHOL
     _, height, width = tubes.clip.size
     # All frames side by side, but one alone no higher than a hand.
     scale = min((WIDTH - GAP * (len(chosen) + 1)) / len(chosen) / width, 200 / height)
-    canvas = Canvas.of(tubes.clip, max(8, round(scale * max(height, width))))
+    canvas = Placement.of(tubes.clip, max(8, round(scale * max(height, width))))
     layer = tubes.layer()
     pictures = [
         overlaid(scaled(tubes.clip.frames[at], canvas.size), canvas.evidence(layer, 0, float(at)), threshold)
@@ -41,8 +41,8 @@ def strip_png(tubes: Tubes, frames: int = 6, threshold: float = DEFAULT_THRESHOL
         return out.getvalue()
 
 
-def _words(tubes: Tubes, threshold: float) -> list[Words]:
+def _words(tubes: Tubes, threshold: float) -> list[Paragraph]:
     lasting = "" if tubes.clip.times is None else f", {seconds(np.ptp(tubes.clip.times))}"
     about = f"{tubes.provenance.method}, layer {tubes.layer().name}, clip: {tubes.clip.name}{lasting}"
-    said = [Words(text, 3) for text in all_caveats(tubes)]
-    return [Words(sentence(tubes, threshold), 3, strong=True), Words(about), *said[:LONGEST_CAPTION]]
+    said = [Paragraph(text, 3) for text in all_caveats(tubes)]
+    return [Paragraph(sentence(tubes, threshold), 3, strong=True), Paragraph(about), *said[:LONGEST_CAPTION]]

@@ -15,7 +15,7 @@ from notebook_explain.explanations.text import seconds
 from notebook_explain.figures.base import TextFigure, set_lines
 from notebook_explain.figures.fonts import font_for
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
-from notebook_explain.figures.placement import Canvas, course, evenly, scaled
+from notebook_explain.figures.placement import Placement, course, evenly, scaled
 
 WIDE, TALL = 1.5, 2.2  # inches that a frame takes at most
 LEAST_WIDTH = 6.0  # inches: one frame alone still has words under it
@@ -67,7 +67,7 @@ def tubes_figure(
 
 def _frames(axes: Any, tubes: Tubes, chosen: Any, layer: Any, target: int, threshold: float) -> None:
     clip = tubes.clip
-    canvas = Canvas.of(clip, max(PIXELS, *clip.size[1:]))
+    canvas = Placement.of(clip, max(PIXELS, *clip.size[1:]))
     for place, at in zip(axes, chosen, strict=True):
         picture = scaled(clip.frames[at], canvas.size)
         place.imshow(overlaid(picture, canvas.evidence(tubes.layer(layer), target, float(at)), threshold))

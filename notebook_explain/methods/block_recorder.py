@@ -23,7 +23,7 @@ WRONG = "What {} tells ({}) is left out: {}."
 EVEN = "When the steps of {} lie could not be measured; they are drawn as if they lay evenly in time."
 
 
-class Overheard:
+class SignalRecorder:
     """What the blocks of one model tell, in the order in which they run."""
 
     def __init__(self, model: VideoModel) -> None:

@@ -29,7 +29,7 @@ from notebook_explain.clip import Clip
 from notebook_explain.explanations import BlockReport, Course, Numbers, Target
 from notebook_explain.explanations.blocks.report import ADDED
 from notebook_explain.layers.signal_types import blocks_of
-from notebook_explain.methods.block_recorder import Overheard
+from notebook_explain.methods.block_recorder import SignalRecorder
 from notebook_explain.methods.common import fitted, provenance
 from notebook_explain.models import Layer, Recording, VideoModel, score_of
 
@@ -92,7 +92,7 @@ class BlockSignals:
             raise UsageError(
                 f"{type(model.module).__name__} has no building block that tells anything; ne.layers.swap() puts some in"
             )
-        heard = Overheard(model)
+        heard = SignalRecorder(model)
 
         def compute(recording: Recording) -> tuple[Any, ...]:
             (one,) = model.resolve(recording.heads, target)

@@ -11,7 +11,7 @@ from notebook_explain.explanations.progress import Progress
 DELAY = 0.5  # seconds without a bar
 
 
-def drained(steps: Iterator[Progress], name: str) -> Any:
+def run_with_progress(steps: Iterator[Progress], name: str) -> Any:
     """The last partial result of a stream.
 
     Parameters

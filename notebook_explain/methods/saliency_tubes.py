@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageTypeError
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes
-from notebook_explain.methods.block_recorder import Overheard
+from notebook_explain.methods.block_recorder import SignalRecorder
 from notebook_explain.methods.common import fitted, provenance
 from notebook_explain.models import POOLING_INPUT, Layer, Recording, VideoModel, score_of
 
@@ -90,7 +90,7 @@ class SaliencyTubes:
         start = time.perf_counter()
         clip, seen = fitted(model, clip)
         layers = model.select(self.layers)
-        heard = Overheard(model)
+        heard = SignalRecorder(model)
 
         def compute(recording: Recording) -> tuple[tuple[TargetResult, ...], list[NDArray[np.float32]]]:
             targets = model.resolve(recording.heads, target)

@@ -14,7 +14,7 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._warn import warn
 from notebook_explain.clip.resize import check_crop, pixels
 from notebook_explain.explanations import ExplainError, Geometry
-from notebook_explain.models.layer_trace import Place, Survey, survey, tensors
+from notebook_explain.models.layer_trace import LayerTrace, TensorRef, survey, tensors
 from notebook_explain.models.layers import Layer, default_layers
 from notebook_explain.models.layouts import Layout
 from notebook_explain.models.preprocessing import Preprocessing, check_layout, colours
@@ -173,7 +173,7 @@ def _plain(text: Any) -> str:
 
 def _first_that_runs(
     module: nn.Module, stated: Mapping[str, Any]
-) -> tuple[Preprocessing, Survey | None, tuple[Layer, ...]]:
+) -> tuple[Preprocessing, LayerTrace | None, tuple[Layer, ...]]:
     """The first usual input that the network takes; measured where possible, tried for real otherwise."""
     if "layout" in stated:
         check_layout(stated["layout"])
@@ -225,8 +225,8 @@ def _only_layout(module: nn.Module, chosen: Preprocessing) -> bool:
     return True
 
 
-def _survey(module: nn.Module, p: Preprocessing) -> Survey:
-    def run(shadow: nn.Module) -> Survey:
+def _survey(module: nn.Module, p: Preprocessing) -> LayerTrace:
+    def run(shadow: nn.Module) -> LayerTrace:
         return survey(shadow, stand_in(p, likeness(shadow).device), p.shape)
 
     return on_shadow(module, run)[0]
@@ -252,7 +252,7 @@ def _by_shape(module: nn.Module, p: Preprocessing) -> tuple[Layer, ...]:
                         layout = Layout(tuple(tensor.shape), 2, None, (time, height, width))
                         even = Geometry.even((time, height, width), p.shape)
                         if name not in found:
-                            found[name] = Layer(name, "block", Place(name, 0, path), layout, even)
+                            found[name] = Layer(name, "block", TensorRef(name, 0, path), layout, even)
 
             return see
 

@@ -21,7 +21,7 @@ from notebook_explain.models.layer_trace import survey, tensors
 from notebook_explain.models.layers import Layer
 from notebook_explain.models.layouts import is_volume, measure
 from notebook_explain.models.positions.position_rules import chosen
-from notebook_explain.models.positions.tensor import Coordinates
+from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.shadow import likeness, on_shadow
 from notebook_explain.models.video_model import VideoModel, stand_in
 
@@ -113,7 +113,7 @@ def _hook(name: str, size: tuple[int, int, int], found: Moments) -> Callable[...
         calls[name] += 1
         key = name if calls[name] == 1 else f"{name}#{calls[name]}"
         for side, value in (("input", given), ("output", output)):
-            volumes = (x for _, x in tensors(value) if isinstance(x, Coordinates) and is_volume(x))
+            volumes = (x for _, x in tensors(value) if isinstance(x, PositionTensor) and is_volume(x))
             first = next(volumes, None)
             measured = None if first is None else measure(first, size)
             if measured is not None:

@@ -12,7 +12,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from notebook_explain.models.layouts import is_volume, spread
-from notebook_explain.models.positions.tensor import Coordinates
+from notebook_explain.models.positions.tensor import PositionTensor
 
 MOST_NESTED = 4  # structures within structures of what a module returns
 
@@ -28,7 +28,7 @@ _POOLING = frozenset(
 
 
 @dataclass(frozen=True)
-class Place:
+class TensorRef:
     """How to find one tensor again while the network runs.
 
     Attributes
@@ -47,30 +47,30 @@ class Place:
 
 
 @dataclass(frozen=True, eq=False)
-class Emission:
+class TracedOutput:
     """A tensor with places that a module emitted during the pass of coordinates."""
 
-    place: Place
+    place: TensorRef
     module: Any  # nn.Module; None once the survey is slim
-    tensor: Coordinates
+    tensor: PositionTensor
 
 
 @dataclass(frozen=True, eq=False)
-class Survey:
+class LayerTrace:
     """Everything one pass of coordinates found."""
 
     size: tuple[int, int, int]
-    emissions: tuple[Emission, ...]
-    pools: tuple[tuple[int, Coordinates], ...]  # call and input of each pooling that the output lies behind
+    emissions: tuple[TracedOutput, ...]
+    pools: tuple[tuple[int, PositionTensor], ...]  # call and input of each pooling that the output lies behind
     modules: dict[str, Any]  # nn.Module by dotted name; None once the survey is slim
     calls: dict[str, int]
 
-    def slim(self) -> Survey:
+    def slim(self) -> LayerTrace:
         """Without the modules of the shadow, which has done its work."""
         emissions = tuple(replace(emission, module=None) for emission in self.emissions)
         return replace(self, emissions=emissions, modules=dict.fromkeys(self.modules))
 
-    def several(self, place: Place) -> bool:
+    def several(self, place: TensorRef) -> bool:
         """Whether the call of a module emitted several tensors with places."""
         same = [e for e in self.emissions if (e.place.module, e.place.call) == (place.module, place.call)]
         return len(same) > 1
@@ -91,7 +91,7 @@ class PoolCalls(TorchFunctionMode):
         return result
 
 
-def survey(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> Survey:
+def survey(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> LayerTrace:
     """Run coordinates through a shadow (its hooks are this function's to use).
 
     Raises
@@ -99,24 +99,24 @@ def survey(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> Survey
     Exception
         Whatever the network raises on an input of this shape.
     """
-    emissions: list[Emission] = []
+    emissions: list[TracedOutput] = []
     calls: dict[str, int] = defaultdict(int)
-    pools: dict[int, Coordinates] = {}
+    pools: dict[int, PositionTensor] = {}
     modules = dict(shadow.named_modules())
 
     def hook(name: str) -> Callable[..., None]:
         def remember(module: nn.Module, _: Any, output: Any) -> None:
             call, calls[name] = calls[name], calls[name] + 1
             for path, tensor in tensors(output):
-                if isinstance(tensor, Coordinates) and is_volume(tensor):
-                    emissions.append(Emission(Place(name, call, path), module, tensor))
+                if isinstance(tensor, PositionTensor) and is_volume(tensor):
+                    emissions.append(TracedOutput(TensorRef(name, call, path), module, tensor))
 
         return remember
 
     def pooled(index: int, value: Any, result: Any) -> None:
         if (
-            isinstance(value, Coordinates)
-            and isinstance(result, Coordinates)
+            isinstance(value, PositionTensor)
+            and isinstance(result, PositionTensor)
             and not value.pooled
             and _collapses(value, result)
         ):
@@ -130,8 +130,8 @@ def survey(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> Survey
     finally:
         for handle in handles:
             handle.remove()
-    ends = frozenset().union(*(t.pooled for _, t in tensors(output) if isinstance(t, Coordinates)))
-    return Survey(size, tuple(emissions), tuple((i, pools[i]) for i in sorted(ends)), modules, dict(calls))
+    ends = frozenset().union(*(t.pooled for _, t in tensors(output) if isinstance(t, PositionTensor)))
+    return LayerTrace(size, tuple(emissions), tuple((i, pools[i]) for i in sorted(ends)), modules, dict(calls))
 
 
 def tensors(
@@ -159,7 +159,7 @@ class Attribute(str):
     """A step of a path that is an attribute of an object, not a key."""
 
 
-def _collapses(before: Coordinates, after: Coordinates) -> bool:
+def _collapses(before: PositionTensor, after: PositionTensor) -> bool:
     """Whether a pooling call ends height and width (a window of at least half of both counts: I3D's stride-1 pooling)."""
     (_, y, x), (_, below, beside) = spread(before), spread(after)
     return (y > 0 or x > 0) and below <= y / 2 and beside <= x / 2

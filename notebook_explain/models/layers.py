@@ -1,6 +1,6 @@
 """The layers of a network that an explanation can stand on: where they are, how their output lies, what stands for what.
 
-One pass of ``Coordinates`` through the shadow finds, for an unmodified module: every module's outputs in order of
+One pass of ``PositionTensor`` through the shadow finds, for an unmodified module: every module's outputs in order of
 execution, which of them still tell places apart, the stem, the blocks, and the tensor that enters the global pooling,
 also when the pooling is a plain function call (``x.mean((2, 3, 4))``).
 """
@@ -15,9 +15,9 @@ from torch import nn
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry
-from notebook_explain.models.layer_trace import Emission, Place, Survey
+from notebook_explain.models.layer_trace import LayerTrace, TensorRef, TracedOutput
 from notebook_explain.models.layouts import Layout, measure
-from notebook_explain.models.positions.tensor import Coordinates
+from notebook_explain.models.positions.tensor import PositionTensor
 
 MOST_LAYERS = 16
 POOLING_INPUT = "pooling input"
@@ -29,7 +29,7 @@ class Layer:
 
     name: str
     kind: str
-    place: Place
+    place: TensorRef
     layout: Layout
     geometry: Geometry
     pathway: int | None = None
@@ -43,7 +43,7 @@ class Layer:
         return f"Layer({self.name!r}, {self.kind}, {'x'.join(map(str, self.grid))})"
 
 
-def default_layers(found: Survey) -> tuple[Layer, ...]:
+def default_layers(found: LayerTrace) -> tuple[Layer, ...]:
     """Stem, block outputs and the input of global pooling, from input to output, at most 16."""
     chosen = _thin(_blocks(found))
     layers: list[Layer] = []
@@ -66,13 +66,13 @@ def default_layers(found: Survey) -> tuple[Layer, ...]:
             layer = _layer(found, source, POOLING_INPUT)
         else:
             name = POOLING_INPUT if len(found.pools) == 1 else f"{POOLING_INPUT} {at + 1}"
-            layer = _make(found, name, POOLING_INPUT, Place(None, index), tensor)
+            layer = _make(found, name, POOLING_INPUT, TensorRef(None, index), tensor)
         if layer is not None:
             layers.append(layer)
     return _with_pathways(layers)
 
 
-def named_layer(found: Survey, name: str) -> Layer:
+def named_layer(found: LayerTrace, name: str) -> Layer:
     """Any module's output by its dotted name ("#2" for its second call, "[1]" for the second of several tensors).
 
     Raises
@@ -104,7 +104,7 @@ def named_layer(found: Survey, name: str) -> Layer:
     )
 
 
-def layer_name(emission: Emission, found: Survey) -> str:
+def layer_name(emission: TracedOutput, found: LayerTrace) -> str:
     """Name of an emission: the module's, "#2" where it is called again, "[1]" where it emits several tensors."""
     place = emission.place
     again = f"#{place.call + 1}" if found.calls.get(str(place.module), 1) > 1 else ""
@@ -112,7 +112,7 @@ def layer_name(emission: Emission, found: Survey) -> str:
     return f"{place.module}{again}{which}"
 
 
-def _layer(found: Survey, emission: Emission, kind: str) -> Layer | None:
+def _layer(found: LayerTrace, emission: TracedOutput, kind: str) -> Layer | None:
     path = emission.place.path
     parallel = len(path) == 1 and isinstance(path[-1], int) and found.several(emission.place)
     pathway = path[-1] if parallel else None
@@ -120,7 +120,7 @@ def _layer(found: Survey, emission: Emission, kind: str) -> Layer | None:
 
 
 def _make(
-    found: Survey, name: str, kind: str, place: Place, tensor: Coordinates, pathway: int | None = None
+    found: LayerTrace, name: str, kind: str, place: TensorRef, tensor: PositionTensor, pathway: int | None = None
 ) -> Layer | None:
     measured = measure(tensor, found.size)
     return None if measured is None else Layer(name, kind, place, *measured, pathway)
@@ -138,7 +138,7 @@ def _with_pathways(layers: list[Layer]) -> tuple[Layer, ...]:
     )
 
 
-def _blocks(found: Survey) -> list[Emission]:
+def _blocks(found: LayerTrace) -> list[TracedOutput]:
     """The topmost modules that compute something and still have places: containers and trunks are looked into."""
     computing = {name for name, module in found.modules.items() if _own_weights(module)}
     inside = {name: sum(other.startswith(f"{name}.") for other in computing) for name in found.modules if name}
@@ -151,11 +151,11 @@ def _blocks(found: Survey) -> list[Emission]:
         nested = any(any(True for _ in child.children()) for child in module.children())
         return isinstance(module, nn.Sequential) and nested
 
-    by_module: dict[str, list[Emission]] = defaultdict(list)
+    by_module: dict[str, list[TracedOutput]] = defaultdict(list)
     for emission in found.emissions:
         by_module[str(emission.place.module)].append(emission)
     behind = frozenset(call for call, _ in found.pools)
-    chosen: list[Emission] = []
+    chosen: list[TracedOutput] = []
     for name in by_module:
         parents = [name[:at] for at in range(len(name)) if name[at] == "."]
         if opened(name) or not all(opened(parent) for parent in parents if parent in found.modules):
@@ -169,7 +169,7 @@ def _own_weights(module: nn.Module) -> bool:
     return any(parameter.ndim >= 2 for parameter in module.parameters(recurse=False))
 
 
-def _after_activation(found: Survey, chosen: list[Emission]) -> list[Emission]:
+def _after_activation(found: LayerTrace, chosen: list[TracedOutput]) -> list[TracedOutput]:
     """A bare convolution is shown after the norm and activation that follow it, before the next thing that computes."""
     order = {id(emission): at for at, emission in enumerate(found.emissions)}
     result = []
@@ -182,7 +182,7 @@ def _after_activation(found: Survey, chosen: list[Emission]) -> list[Emission]:
     return [found.emissions[at] for at in sorted(set(result))]
 
 
-def _follows(before: Emission, after: Emission) -> bool:
+def _follows(before: TracedOutput, after: TracedOutput) -> bool:
     leaf = not any(True for _ in after.module.children())
     siblings = str(before.place.module).rpartition(".")[0] == str(after.place.module).rpartition(".")[0]
     pools = "Pool" in type(after.module).__name__ or "Dropout" in type(after.module).__name__
@@ -191,7 +191,7 @@ def _follows(before: Emission, after: Emission) -> bool:
     )
 
 
-def _thin(chosen: list[Emission]) -> list[Emission]:
+def _thin(chosen: list[TracedOutput]) -> list[TracedOutput]:
     """At most 16: the first and the last, the last of the later stages, then as many of the others as fit, evenly."""
     if len(chosen) <= MOST_LAYERS:
         return chosen

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry
-from notebook_explain.models.positions.tensor import Coordinates
+from notebook_explain.models.positions.tensor import PositionTensor
 
 _EPS = 1e-3  # frames or pixels; positions are whole or half numbers, computed in float32
 
@@ -70,12 +70,12 @@ class Layout:
         return self._split(output).movedim(self.channel, 1).flatten(2)
 
 
-def is_volume(x: Coordinates) -> bool:
+def is_volume(x: PositionTensor) -> bool:
     """Whether values at different places of the clip are still apart, in more than one cell."""
     return len(x.shape) >= 3 and max(spread(x)) > _EPS
 
 
-def spread(x: Coordinates) -> tuple[float, float, float]:
+def spread(x: PositionTensor) -> tuple[float, float, float]:
     """Distance between the outermost positions, in frames and pixels (t, y, x); 0 where nothing has a place."""
     cached: tuple[float, float, float] | None = getattr(x.fields[0], "spread", None)
     if cached is None:
@@ -84,7 +84,7 @@ def spread(x: Coordinates) -> tuple[float, float, float]:
     return cached
 
 
-def _spread(x: Coordinates) -> tuple[float, float, float]:
+def _spread(x: PositionTensor) -> tuple[float, float, float]:
     found = []
     with torch._C.DisableTorchFunction():
         for ramp in x.positions():
@@ -94,12 +94,12 @@ def _spread(x: Coordinates) -> tuple[float, float, float]:
     return found[0], found[1], found[2]
 
 
-def measure(x: Coordinates, size: tuple[int, int, int]) -> tuple[Layout, Geometry] | None:
+def measure(x: PositionTensor, size: tuple[int, int, int]) -> tuple[Layout, Geometry] | None:
     """Layout and geometry of a module's output, or ``None`` where its axes are not time, height, width and channels.
 
     Parameters
     ----------
-    x : Coordinates
+    x : PositionTensor
         The output, for a clip of ``size`` (time, height, width) in a batch of one.
     """
     shape = tuple(x.shape)

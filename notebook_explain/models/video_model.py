@@ -15,10 +15,10 @@ from torch import nn
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
-from notebook_explain.models.layer_trace import Survey
+from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.layers import Layer, named_layer
 from notebook_explain.models.outputs import Head
-from notebook_explain.models.positions.tensor import Coordinates
+from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.recording import UNREACHED, Recording, record
 from notebook_explain.models.shadow import likeness, on_shadow
@@ -49,7 +49,7 @@ class VideoModel:
     layers: tuple[Layer, ...]
     caveats: tuple[str, ...] = ()
     labels_of: str = "labels"  # where the labels come from, for those who have to mend them
-    survey: Survey | None = field(default=None, repr=False)
+    survey: LayerTrace | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         p = self.preprocessing
@@ -262,7 +262,7 @@ def score_of(recording: Recording, target: Target) -> torch.Tensor:
 
 def stand_in(preprocessing: Preprocessing, device: torch.device) -> Any:
     """A clip of coordinates in the layout of the network's forward."""
-    return preprocessing.arrange(Coordinates.of_clip(*preprocessing.shape, device))
+    return preprocessing.arrange(PositionTensor.of_clip(*preprocessing.shape, device))
 
 
 def _names(heads: Mapping[str, Head]) -> str:

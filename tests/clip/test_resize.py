@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notebook_explain import Clip
-from notebook_explain.clip.resize import CROPS, Framing
+from notebook_explain.clip.resize import CROPS, Resize
 
 pixels = st.integers(1, 400)
 sizes = st.tuples(pixels, pixels)
@@ -22,7 +22,7 @@ def test_the_edges_of_what_is_shown_are_those_of_the_box_that_was_taken(
     origin: tuple[float, float],
     step: tuple[float, float],
 ) -> None:
-    framing = Framing.of(source, size, crop)
+    framing = Resize.of(source, size, crop)
     assert framing.size == size
     assert framing.apply(np.zeros((*source, 3), np.uint8)).shape == (*size, 3)
     after = framing.transform(origin, step)
@@ -35,7 +35,7 @@ def test_the_edges_of_what_is_shown_are_those_of_the_box_that_was_taken(
 
 @given(sizes, sizes)
 def test_each_way_of_fitting_keeps_what_it_promises(source: tuple[int, int], size: tuple[int, int]) -> None:
-    stretch, letterbox, center = (Framing.of(source, size, crop) for crop in ("stretch", "letterbox", "center"))
+    stretch, letterbox, center = (Resize.of(source, size, crop) for crop in ("stretch", "letterbox", "center"))
     for framing in (stretch, letterbox):
         assert framing.box == (0, 0, *source)  # all of the picture
     assert stretch.inner == center.inner == size  # no bars

@@ -12,7 +12,7 @@ import pytest
 from notebook_explain.figures import overlay
 from notebook_explain.figures.overlay import AGAINST, FOR, LEVELS, RIM, TABLE, overlaid
 
-COLOURS = (Path(__file__).parents[2] / "js" / "src" / "colours.js").read_text(encoding="utf-8")
+COLOURS = (Path(__file__).parents[2] / "js" / "src" / "shared" / "colormaps.js").read_text(encoding="utf-8")
 RNG = np.random.default_rng(0)
 
 

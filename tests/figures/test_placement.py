@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Geometry, LayerMap
-from notebook_explain.figures.placement import Canvas, course, evenly, scaled
+from notebook_explain.figures.placement import Placement, course, evenly, scaled
 from tests.example_values import small_tubes
 
 
@@ -37,7 +37,7 @@ def by_hand(layer: LayerMap, target: int, moment: float, y: float, x: float) -> 
 @pytest.mark.parametrize("layer", ["stem", "last"])
 def test_at_its_own_size_a_clip_shows_the_stretched_map(layer: str) -> None:
     tubes = small_tubes()
-    canvas, shown = Canvas.of(tubes.clip, 12), tubes.layer(layer)
+    canvas, shown = Placement.of(tubes.clip, 12), tubes.layer(layer)
     assert (canvas.size, canvas.origin, canvas.step) == ((12, 12), (0, 0), (1, 1))
     for frame in range(len(tubes.clip)):
         expected = tubes.volume(layer, 1)[frame] / shown.peak(1)
@@ -56,7 +56,7 @@ def test_the_evidence_at_any_size_place_and_moment(
 ) -> None:
     tubes = small_tubes(seed=3)
     clip = Clip(np.zeros((6, *shape, 3), np.uint8))
-    canvas = Canvas.of(clip, longest)
+    canvas = Placement.of(clip, longest)
     assert max(canvas.size) == longest
     assert 0.5 <= (canvas.size[0] / canvas.size[1]) / (shape[0] / shape[1]) <= 2 or min(canvas.size) <= 2
     at = [int(part * (pixels - 1)) for part, pixels in zip(place, canvas.size, strict=True)]
@@ -77,7 +77,7 @@ def test_on_the_source_the_evidence_lies_where_the_clip_was_cut_from(
     crop: str, size: tuple[int, int], longest: int | None
 ) -> None:
     clip = Clip(FRAMES).resized(size, crop)
-    canvas = Canvas.of_source(clip, longest)
+    canvas = Placement.of_source(clip, longest)
     scale = 1 if longest is None else longest / 64
     assert canvas.size == (round(40 * scale), round(64 * scale))
     layer = LayerMap(
@@ -98,15 +98,15 @@ def test_on_the_source_the_evidence_lies_where_the_clip_was_cut_from(
 
 def test_the_middle_square_is_what_was_seen_of_a_wide_picture() -> None:
     clip = Clip(FRAMES).resized(20)
-    rows, columns = Canvas.of_source(clip).seen(clip)
+    rows, columns = Placement.of_source(clip).seen(clip)
     assert (rows, columns) == (slice(0, 40), slice(12, 52))
     letterboxed = Clip(FRAMES).resized(20, "letterbox")
-    assert Canvas.of_source(letterboxed).seen(letterboxed) == (slice(0, 40), slice(0, 64))
+    assert Placement.of_source(letterboxed).seen(letterboxed) == (slice(0, 40), slice(0, 64))
 
 
 def test_a_map_without_any_evidence_is_nothing_everywhere() -> None:
     layer = LayerMap("a", "block", np.zeros((1, 1, 2, 2), np.float32), Geometry.even((1, 2, 2), (3, 8, 8)))
-    assert not Canvas((5, 5), (0.0, 0.0), (1.0, 1.0)).evidence(layer, 0, 1.5).any()
+    assert not Placement((5, 5), (0.0, 0.0), (1.0, 1.0)).evidence(layer, 0, 1.5).any()
 
 
 def test_the_course_is_the_mean_of_each_sign_in_each_frame() -> None:

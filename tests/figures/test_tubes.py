@@ -22,7 +22,7 @@ from PIL import Image
 from notebook_explain.explanations import Tubes
 from notebook_explain.explanations.text import shortened
 from notebook_explain.figures import strip_png
-from notebook_explain.figures.captions import font, plain, wrapped
+from notebook_explain.figures.captions import font, plain, wrap_text
 from tests.figures.example_tubes import CAVEATS, COARSE, SHAPES, every_shape, made
 
 UNKNOWN_LETTERS = "ignore:Glyph:UserWarning"  # matplotlib's own font lacks those of some scripts; it says so
@@ -84,15 +84,15 @@ def test_the_picture_of_a_cell_shows_the_evidence_where_it_lies() -> None:
 
 def test_words_that_hold_no_blank_are_broken_and_too_many_end_in_an_ellipsis() -> None:
     letters = font(12)
-    lines = wrapped("x" * 300, letters, 100, 3)
+    lines = wrap_text("x" * 300, letters, 100, 3)
     assert len(lines) == 3
     assert lines[-1].endswith("…")
     assert all(letters.getlength(line) <= 100 for line in lines)
-    whole = wrapped("a few words that need two lines", letters, 120, 9)
+    whole = wrap_text("a few words that need two lines", letters, 120, 9)
     assert len(whole) > 1
     assert " ".join(whole) == "a few words that need two lines"
-    assert wrapped("", letters, 100, 3) == []
-    assert wrapped("wide", letters, 1, 9) == list("wide")
+    assert wrap_text("", letters, 100, 3) == []
+    assert wrap_text("wide", letters, 1, 9) == list("wide")
 
 
 def test_what_cannot_be_drawn_is_left_out() -> None:

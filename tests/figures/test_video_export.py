@@ -17,7 +17,7 @@ from notebook_explain.figures.overlay import overlaid
 from notebook_explain.figures.video import webm
 from notebook_explain.figures.video.frames import clip_reel, rate
 from notebook_explain.figures.video.gif import write_gif
-from notebook_explain.figures.video.render import developed
+from notebook_explain.figures.video.render import render_frames
 from tests.figures.example_tubes import CAVEATS, COARSE, every_shape, made
 
 Film = np.ndarray
@@ -45,7 +45,7 @@ def video_of(path: Path) -> tuple[Film, float]:
 
 
 def film_of(tubes: Tubes, longest: int = 96, threshold: float = 0.4) -> Film:
-    return np.stack(list(developed(tubes, clip_reel(tubes.clip, longest), None, 0, threshold)))
+    return np.stack(list(render_frames(tubes, clip_reel(tubes.clip, longest), None, 0, threshold)))
 
 
 @every_shape

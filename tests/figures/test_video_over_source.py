@@ -14,7 +14,7 @@ from PIL import Image
 import notebook_explain as ne
 from notebook_explain.explanations import Tubes
 from notebook_explain.figures.video.frames import DIMMED, source_reel
-from notebook_explain.figures.video.render import developed
+from notebook_explain.figures.video.render import render_frames
 from tests.figures.example_tubes import made
 from tests.figures.test_video_export import video_of
 
@@ -83,7 +83,7 @@ def test_the_evidence_lies_on_the_source_where_it_lies_in_the_clip(folder: Path)
     tubes = explained(folder)
     reel = source_reel(tubes.clip)
     bare = list(source_reel(tubes.clip).pictures)
-    film = list(developed(tubes, reel, None, 0, 0.4))
+    film = list(render_frames(tubes, reel, None, 0, 0.4))
     for k in (0, 10, 29):
         fractions = reel.canvas.evidence(tubes.layer(), 0, reel.moments[k])
         rows, columns = reel.canvas.seen(tubes.clip)

@@ -31,7 +31,7 @@ def steps(pause: float) -> Iterator[Progress]:
 def test_a_bar_is_drawn_where_somebody_watches_for_a_while(monkeypatch, error, pause, bar):
     written = error()
     monkeypatch.setattr(sys, "stderr", written)
-    assert progress_bar.drained(steps(pause), "pyramid") == "row 4"
+    assert progress_bar.run_with_progress(steps(pause), "pyramid") == "row 4"
     assert ("pyramid:" in written.getvalue()) == bar
     assert ("4/4" in written.getvalue()) == bar
 
@@ -42,4 +42,4 @@ def test_an_error_of_a_stream_comes_through():
         raise ValueError("out of luck")
 
     with pytest.raises(ValueError, match="out of luck"):
-        progress_bar.drained(fails(), "pyramid")
+        progress_bar.run_with_progress(fails(), "pyramid")

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from notebook_explain.models import VideoModel
-from notebook_explain.models.channel_graph import Connections, KernelLayer, Links, route
+from notebook_explain.models.channel_graph import ChannelGraph, KernelLayer, Links, route
 from notebook_explain.models.preprocessing import Preprocessing
 from tests.models.perturbation_oracle import Key
 
@@ -35,11 +35,11 @@ def as_model(net: nn.Module, frames: int = 4, size: int = 16, layout: str | tupl
     return VideoModel(net, Preprocessing(size, frames, (0.45,) * 3, (0.225,) * 3, layout), {}, ())
 
 
-def routed(net: nn.Module, frames: int = 4, size: int = 16, layout: str | tuple[int, ...] = "BCTHW") -> Connections:
+def routed(net: nn.Module, frames: int = 4, size: int = 16, layout: str | tuple[int, ...] = "BCTHW") -> ChannelGraph:
     return route(as_model(net, frames, size, layout))
 
 
-def origins(found: Connections, links: Links, *, gates: bool = False) -> Origins:
+def origins(found: ChannelGraph, links: Links, *, gates: bool = False) -> Origins:
     """For each channel, the kernels that it comes from by the names of their layers."""
     return [
         {
@@ -50,7 +50,7 @@ def origins(found: Connections, links: Links, *, gates: bool = False) -> Origins
     ]
 
 
-def of_layer(found: Connections, name: str, *, gates: bool = False) -> Origins:
+def of_layer(found: ChannelGraph, name: str, *, gates: bool = False) -> Origins:
     return origins(found, found.layer(name).links, gates=gates)
 
 
@@ -59,7 +59,7 @@ def kernels(name: str, channels: range) -> Origins:
     return [{(name, channel)} for channel in channels]
 
 
-def keys(found: Connections) -> dict[Key, KernelLayer]:
+def keys(found: ChannelGraph) -> dict[Key, KernelLayer]:
     """Layers by module and number of the call, as hooks know them."""
     calls: dict[str, int] = {}
     result = {}

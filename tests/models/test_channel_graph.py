@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from notebook_explain.models.channel_graph import Connections
+from notebook_explain.models.channel_graph import ChannelGraph
 from tests import zoo
 from tests.models.graph_helpers import Origins, as_model, kernels, keys, of_layer, origins, routed
 from tests.models.perturbation_oracle import Perturbation
@@ -67,7 +67,7 @@ def test_what_is_unknown_in_a_sum_is_said_too() -> None:
     assert of_layer(found, "second") == kernels("first", range(8))
 
 
-def wired_net(name: str) -> tuple[nn.Module, Connections]:
+def wired_net(name: str) -> tuple[nn.Module, ChannelGraph]:
     net = zoo.seeded(wirings.WIRED[name])
     return net, routed(net)
 
@@ -168,7 +168,7 @@ def test_classes_are_kernels_of_the_classifier() -> None:
     assert origins(mean_of_windows, mean_of_windows.heads[""]) == kernels("logits", range(5))
 
 
-def compared_with_the_oracle(net: nn.Module, found: Connections, feed: object, sampled: int) -> int:
+def compared_with_the_oracle(net: nn.Module, found: ChannelGraph, feed: object, sampled: int) -> int:
     """Perturb some kernels: exactly what is claimed changes, at every layer. Returns how many channels did."""
     oracle = Perturbation(net, feed)  # type: ignore[arg-type]
     by_key = keys(found)

@@ -16,13 +16,13 @@ from torch.utils.checkpoint import checkpoint
 import notebook_explain as ne
 from notebook_explain.explanations import ExplainError
 from notebook_explain.models import VideoModel
-from notebook_explain.models.channel_graph import Connections, Links, connections, trace
+from notebook_explain.models.channel_graph import ChannelGraph, Links, connections, trace
 from tests import zoo
 from tests.models.graph_helpers import Base, as_model, kernels, of_layer, routed
 from tests.zoo import wirings
 
 
-def flat(found: Connections) -> list[np.ndarray]:
+def flat(found: ChannelGraph) -> list[np.ndarray]:
     every = [*(layer.links for layer in found.layers), *found.heads.values()]
     every += [addend.links for each in found.sums for addend in each.addends]
     return [
@@ -118,7 +118,7 @@ def test_connections_are_found_once_whoever_asks(monkeypatch: pytest.MonkeyPatch
     runs: list[object] = []
     real, every = trace.route, threading.Barrier(2)
 
-    def slowly(model: VideoModel) -> Connections:
+    def slowly(model: VideoModel) -> ChannelGraph:
         runs.append(model)
         every.wait(timeout=5)  # until all threads are started
         time.sleep(0.1)
@@ -126,7 +126,7 @@ def test_connections_are_found_once_whoever_asks(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(trace, "route", slowly)
     model = as_model(Base())
-    results: list[Connections] = []
+    results: list[ChannelGraph] = []
     threads = [threading.Thread(target=lambda: results.append(connections(model))) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -190,7 +190,7 @@ def test_a_difference_is_a_sum_with_a_sign() -> None:
     found = routed(net)
     assert [addend.sign for addend in found.sums[0].addends] == [1, -1]
     assert found.sums[0].name == "sum"
-    assert repr(found) == "Connections(4 layers, 1 sums, 100.0 % of channels known)"
+    assert repr(found) == "ChannelGraph(4 layers, 1 sums, 100.0 % of channels known)"
 
 
 def test_a_module_that_runs_several_times_is_several_layers() -> None:

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from notebook_explain.models.channel_graph import Connections
+from notebook_explain.models.channel_graph import ChannelGraph
 from tests import zoo
 from tests.models.graph_helpers import Base, keys, routed
 from tests.models.perturbation_oracle import LAYERS
 from tests.zoo import wirings
 
 
-def fields(found: Connections) -> list[tuple[int, int, int] | None]:
+def fields(found: ChannelGraph) -> list[tuple[int, int, int] | None]:
     return [layer.receptive_field for layer in found.layers]
 
 

@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 import notebook_explain as ne
-from notebook_explain.models.positions.tensor import Coordinates
+from notebook_explain.models.positions.tensor import PositionTensor
 from tests import zoo
 
 STATED = {"size": 32, "frames": 8, "mean": 0.5, "std": 0.25, "layout": "BCTHW"}
@@ -68,7 +68,7 @@ def test_what_a_network_remembers_is_as_found(copyable: bool) -> None:
     assert net.last is last
     assert net.mean is mean
     assert net.calls == 1
-    assert not isinstance(net.state_dict()["mean"], Coordinates)
+    assert not isinstance(net.state_dict()["mean"], PositionTensor)
     if copyable:
         assert net.cache["pooled"] is cached
 
@@ -217,7 +217,7 @@ def test_an_operation_that_moves_positions_out_of_the_clip_is_not_believed() -> 
 def test_pooling_with_ceil_mode_has_as_many_windows_as_torch_gives(
     length: int, kernel: int, stride: int, padding: int
 ) -> None:
-    coordinates = Coordinates.of_clip(length, length, length, torch.device("cpu"))
+    coordinates = PositionTensor.of_clip(length, length, length, torch.device("cpu"))
     for pool in (
         nn.MaxPool3d(kernel, stride, padding, ceil_mode=True),
         nn.AvgPool3d(kernel, stride, padding, ceil_mode=True),

@@ -1,6 +1,6 @@
 """What both languages are held to of a pyramid: what a threshold keeps, what its rows' tubes are, what units are called.
 
-``python -m tests.widgets.pyramid_examples`` writes them anew to js/test/pyramid_examples.json, which JavaScript's tests
+``python -m tests.widgets.pyramid_examples`` writes them anew to js/test/pyramid/examples.json, which JavaScript's tests
 read.
 """
 
@@ -18,7 +18,7 @@ from notebook_explain.widgets.html import _encode
 from notebook_explain.widgets.wire import pyramid as pyramid_wire
 from tests.widgets.random_pyramids import random_pyramid
 
-EXAMPLES = Path(__file__).parents[2] / "js" / "test" / "pyramid_examples.json"
+EXAMPLES = Path(__file__).parents[2] / "js" / "test" / "pyramid" / "examples.json"
 THRESHOLDS = tuple(round(float(at), 4) for at in np.linspace(0, 1, 20))
 SIZE = (8, 24, 30)
 

@@ -26,7 +26,7 @@ def of_network(tubes: Tubes, **changes: Any) -> Tubes:
 
 
 def test_python_and_javascript_name_the_same_traits() -> None:
-    text = (SOURCES / "compare_sides.js").read_text()
+    text = (SOURCES / "compare" / "side_model.js").read_text()
     block = re.search(r"@typedef \{Object\} CompareViewerState(.*?)\*/", text, re.S)
     assert block
     kinds = {name: kind for kind, name in re.findall(r"@property \{(.+?)\} (\w+)", block.group(1))}

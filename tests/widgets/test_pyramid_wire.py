@@ -30,8 +30,8 @@ JS = Path(__file__).parents[2] / "js"
 # What the browser's own code makes of a state: which units stay at each threshold.
 PRUNE = """
 import { decode } from "%(src)s/host.js";
-import { createGraph } from "%(src)s/pyramid_graph.js";
-import { readContent } from "%(src)s/pyramid_state.js";
+import { createGraph } from "%(src)s/pyramid/graph.js";
+import { readContent } from "%(src)s/pyramid/traits.js";
 const { state, thresholds } = JSON.parse(await new Response(process.stdin).text());
 const read = decode(state);
 const graph = createGraph(readContent({ get: (name) => read[name] }));
@@ -234,7 +234,7 @@ def test_the_examples_are_what_python_says_today() -> None:
 
 
 def _typedef() -> dict[str, str]:
-    text = (JS / "src" / "pyramid_state.js").read_text()
+    text = (JS / "src" / "pyramid" / "traits.js").read_text()
     block = re.search(r"@typedef \{Object\} PyramidViewerState(.*?)\*/", text, re.S)
     assert block
     return {name: kind for kind, name in re.findall(r"@property \{(.+?)\} (\w+)", block.group(1))}

@@ -94,7 +94,7 @@ def test_frames_travel_as_jpegs_of_the_clip() -> None:
 
 
 def _typedef() -> dict[str, str]:
-    text = "\n".join(path.read_text() for path in sorted((ROOT / "js" / "src").glob("*.js")))
+    text = "\n".join(path.read_text() for path in sorted((ROOT / "js" / "src").rglob("*.js")))
     block = re.search(r"@typedef \{Object\} TubeViewerState(.*?)\*/", text, re.S)
     assert block, "js/src must hold the typedef TubeViewerState"
     return {name: kind for kind, name in re.findall(r"@property \{(.+?)\} (\w+)", block.group(1))}

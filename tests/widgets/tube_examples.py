@@ -1,6 +1,6 @@
 """Examples that both languages are held to: what Python counts and says of maps that a formula makes.
 
-``python -m tests.widgets.tube_examples`` writes them anew to js/test/examples.json, which JavaScript's tests read.
+``python -m tests.widgets.tube_examples`` writes them anew to js/test/tubes/examples.json, which JavaScript's tests read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from notebook_explain.explanations import in_words, kept, percent
 
-EXAMPLES = Path(__file__).parents[2] / "js" / "test" / "examples.json"
+EXAMPLES = Path(__file__).parents[2] / "js" / "test" / "tubes" / "examples.json"
 SIZE = (12, 16, 20)
 THRESHOLDS = (0.0, 0.15, 0.4, 0.75)
 RIVALS: tuple[tuple[float | None, tuple[str, float] | None], ...] = (

@@ -14,7 +14,7 @@ from notebook_explain.clip.sampling import Sampling, Times
 
 
 @dataclass(frozen=True)
-class Survey:
+class SourceInfo:
     """What a source says of itself before anything is decoded; it may be wrong.
 
     Attributes
@@ -85,10 +85,10 @@ class Source(Protocol):
     path: Path
     name: str
 
-    def survey(self, sampling: Sampling) -> Survey:
+    def survey(self, sampling: Sampling) -> SourceInfo:
         """What can be known without decoding, up to the end of what is wanted."""
 
-    def frames(self, survey: Survey) -> Generator[Frame, None, None]:
+    def frames(self, survey: SourceInfo) -> Generator[Frame, None, None]:
         """Every frame that comes, in order."""
 
     def timeline(self, seconds: list[float | None]) -> Times:

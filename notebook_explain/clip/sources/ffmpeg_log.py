@@ -39,7 +39,7 @@ def quiet() -> Iterator[None]:
                 _set_levels(*_before)
 
 
-def still_quiet() -> None:
+def silence_again() -> None:
     """Lower FFmpeg's level again: some versions of OpenCV raise it whenever they open a file."""
     with _lock:
         if _readers > 0:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from notebook_explain._errors import UsageError
 from notebook_explain._warn import warn
 from notebook_explain.clip.sampling import Sampling, Times
-from notebook_explain.clip.sources.base import Frame, Survey
+from notebook_explain.clip.sources.base import Frame, SourceInfo
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 # A series' name, its number written as #: "flow_x_#", "flow#", "x_#", "P01_flow_u_#", "#_flow_y", "#_x".
@@ -47,14 +47,14 @@ class Folder:
         self.path, self.name, self.fps, self.max_pixels = path, path.name, fps, max_pixels
         self.files = _series(path) if path.is_dir() else [path]
 
-    def survey(self, sampling: Sampling) -> Survey:
+    def survey(self, sampling: Sampling) -> SourceInfo:
         """Count the pictures and read the header of the first."""
         count = len(self.files)
         with self._opened(self.files[0]) as picture:
             size = picture.height, picture.width
-        return Survey(count, self.timeline([None] * count), size)
+        return SourceInfo(count, self.timeline([None] * count), size)
 
-    def frames(self, survey: Survey) -> Generator[Frame, None, None]:
+    def frames(self, survey: SourceInfo) -> Generator[Frame, None, None]:
         """Every picture; decoded only when asked for."""
         for number, path in enumerate(self.files):
             seconds = None if self.fps is None else number / self.fps

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.clip.sampling import Sampling, Times
-from notebook_explain.clip.sources.base import Frame, Survey
-from notebook_explain.clip.sources.ffmpeg_log import quiet, still_quiet
+from notebook_explain.clip.sources.base import Frame, SourceInfo
+from notebook_explain.clip.sources.ffmpeg_log import quiet, silence_again
 
 # FFmpeg's threads may wait for each other for ever in a damaged stream of these (H.265): one thread decodes them.
 _ALONE = ("hevc", "hev1", "hvc1", "dvhe", "dvh1", "h265", "x265")
@@ -52,7 +52,7 @@ class Video:
         self.path, self.name = path, path.name
         self._header = _Header()
 
-    def survey(self, sampling: Sampling) -> Survey:
+    def survey(self, sampling: Sampling) -> SourceInfo:
         """Read the header and count the packets, up to the last that is wanted; nothing is decoded."""
         packets, start = self._packets(sampling)
         if not packets:
@@ -63,9 +63,9 @@ class Video:
         if not any(packets) and (sampling.in_seconds or not packets):  # they have to be counted by decoding them
             count, times = 0, np.zeros(0)
         seconds = told.count / told.fps - start if told.fps else 0.0
-        return Survey(count, times, told.size, told.count, seconds, len(packets))
+        return SourceInfo(count, times, told.size, told.count, seconds, len(packets))
 
-    def frames(self, survey: Survey) -> Generator[Frame, None, None]:
+    def frames(self, survey: SourceInfo) -> Generator[Frame, None, None]:
         """Decode from the first frame to the last; the noise of damaged files is kept off standard error."""
         import cv2
 
@@ -135,7 +135,7 @@ class Video:
         backend = cv2.CAP_FFMPEG if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG) else cv2.CAP_ANY
         with quiet():
             video = cv2.VideoCapture(str(self.path.absolute()), backend, list(parameters))
-            still_quiet()
+            silence_again()
             try:
                 if not video.isOpened():
                     raise UsageError(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from notebook_explain.explanations.text import LEAST_SHORT, MOST_WHOLE, fixed, short, shortened, stripped
 from notebook_explain.figures.base import TextFigure
-from notebook_explain.figures.captions import font, plain, wrapped
+from notebook_explain.figures.captions import font, plain, wrap_text
 from notebook_explain.figures.fonts import font_for
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR
 
@@ -93,7 +93,7 @@ def paragraph(text: str, wide: float, points: float, most: int | None = None, **
     """Words in as many lines as they need, or at most so many."""
     fine = 10  # pixels a point, for hinting not to matter
     letters = font(round(fine * points), text=text)
-    lines = wrapped(text, letters, 0.97 * (wide - 2 * MARGIN) * 72 * fine, len(text) if most is None else most)
+    lines = wrap_text(text, letters, 0.97 * (wide - 2 * MARGIN) * 72 * fine, len(text) if most is None else most)
     high = len(lines) * LINE * points / 72
     return Part(high, lambda sheet, top: sheet.say(MARGIN, top, "\n".join(lines), points, **options))
 

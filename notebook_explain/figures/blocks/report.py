@@ -33,7 +33,7 @@ from notebook_explain.figures.blocks.groups import (
 )
 from notebook_explain.figures.blocks.heatmaps import table_parts
 from notebook_explain.figures.blocks.page import MAPS, MARGIN, Part, Scale, Sheet, fitted, paragraph, stacked, width_of
-from notebook_explain.figures.placement import Canvas, scaled
+from notebook_explain.figures.placement import Placement, scaled
 from notebook_explain.figures.png import png_of
 from notebook_explain.figures.tubes import PIXELS, SMALL_PRINT
 
@@ -128,7 +128,7 @@ def _strip(report: BlockReport, frames: int, left: float, time: float) -> Part:
     high = min(TALLEST, 0.95 * slot * height / width)
     wide = high * width / height
     words = 0.16 if clip.times is None else 0.29
-    canvas = Canvas.of(clip, max(PIXELS, *clip.size[1:]))
+    canvas = Placement.of(clip, max(PIXELS, *clip.size[1:]))
 
     def draw(sheet: Sheet, top: float) -> None:
         for k, at in enumerate(chosen):

@@ -16,7 +16,7 @@ from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.explanations.caveats import all_caveats, origin
 from notebook_explain.figures.video import gif, webm
 from notebook_explain.figures.video.frames import MOST, clip_reel, longest_side, rate, source_reel
-from notebook_explain.figures.video.render import developed
+from notebook_explain.figures.video.render import render_frames
 
 SMALL, LARGE = 320, 480  # pixels of the longer side, where nobody states it: readable on a slide, light in a mail
 
@@ -36,7 +36,7 @@ def tubes_gif(
     reel = clip_reel(tubes.clip, longest_side(size, tubes.clip, SMALL, LARGE))
     speed = rate(fps, reel.fps, gif.FASTEST)
     comment = "\n".join((*origin(tubes), *all_caveats(tubes, layer, target)))
-    return gif.write_gif(path, developed(tubes, reel, layer, target, threshold), speed, comment)
+    return gif.write_gif(path, render_frames(tubes, reel, layer, target, threshold), speed, comment)
 
 
 def tubes_video(
@@ -59,7 +59,7 @@ def tubes_video(
         longest = None if size is None else longest_side(size, tubes.clip, SMALL, LARGE)
         reel = source_reel(tubes.clip, None if source is True else source, longest)
         speed = rate(fps, None) if fps is not None or reel.fps is None else reel.fps  # every frame is there
-    pictures = _told(developed(tubes, reel, layer, target, threshold), len(reel.labels))
+    pictures = _told(render_frames(tubes, reel, layer, target, threshold), len(reel.labels))
     return webm.write_webm(path, pictures, speed)
 
 

@@ -16,7 +16,7 @@ from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip, open_source
 from notebook_explain.clip.sampling import Sampling
 from notebook_explain.explanations.text import seconds
-from notebook_explain.figures.placement import Canvas, scaled
+from notebook_explain.figures.placement import Placement, scaled
 
 SLOWEST, USUAL, FASTEST = 2.0, 8.0, 10.0  # frames a second; as the viewer plays: so that one can follow
 LEAST, MOST = 16, 4096  # pixels of the longer side
@@ -25,7 +25,7 @@ DIMMED = 0.35  # of the light of what the network did not see
 
 
 @dataclass(frozen=True)
-class Reel:
+class FrameSequence:
     """Pictures in order of time, and where and when the clip lies on them.
 
     Attributes
@@ -46,7 +46,7 @@ class Reel:
         What a reader has to know of them.
     """
 
-    canvas: Canvas
+    canvas: Placement
     moments: NDArray[np.float64]
     seen: NDArray[np.bool_]
     labels: tuple[str, ...]
@@ -55,16 +55,18 @@ class Reel:
     remark: str = ""
 
 
-def clip_reel(clip: Clip, longest: int) -> Reel:
+def clip_reel(clip: Clip, longest: int) -> FrameSequence:
     """The clip's own frames, enlarged or reduced so that the longer side has ``longest`` pixels."""
-    canvas = Canvas.of(clip, longest)
+    canvas = Placement.of(clip, longest)
     count = len(clip)
     pictures = (scaled(frame, canvas.size) for frame in clip.frames)
     labels = tuple(f"frame {k + 1} of {count}{when}" for k, when in enumerate(_seconds(clip.times, count)))
-    return Reel(canvas, np.arange(count, dtype=np.float64), np.ones(count, bool), labels, pictures, _fps(clip.times))
+    return FrameSequence(
+        canvas, np.arange(count, dtype=np.float64), np.ones(count, bool), labels, pictures, _fps(clip.times)
+    )
 
 
-def source_reel(clip: Clip, where: str | os.PathLike[str] | None = None, longest: int | None = None) -> Reel:
+def source_reel(clip: Clip, where: str | os.PathLike[str] | None = None, longest: int | None = None) -> FrameSequence:
     """All frames of the clip's source from the first to the last that the clip took, decoded as they are needed.
 
     Parameters
@@ -89,7 +91,7 @@ def source_reel(clip: Clip, where: str | os.PathLike[str] | None = None, longest
         raise UsageError(
             f"{source.name!r} has {count} frames, but the clip took frame {last + 1}; is it the same video?"
         )
-    canvas = Canvas.of_source(clip, longest)
+    canvas = Placement.of_source(clip, longest)
     here = np.arange(first, last + 1)
     known, places = np.unique(numbers, return_index=True)
     times = None if survey.times is None or len(survey.times) <= last else survey.times[first : last + 1]
@@ -99,7 +101,7 @@ def source_reel(clip: Clip, where: str | os.PathLike[str] | None = None, longest
     decoded = _pictures(source, survey, (first, last), clip.source_size or clip.size[1:])
     pictures = (_as_seen(scaled(picture, canvas.size), canvas, clip) for picture in decoded)
     moments = np.interp(here, known, [float(np.flatnonzero(numbers == number).mean()) for number in known])
-    reel = Reel(canvas, moments, np.isin(here, known), labels, pictures, _fps(times))
+    reel = FrameSequence(canvas, moments, np.isin(here, known), labels, pictures, _fps(times))
     return replace(reel, remark=_remark(reel, clip))
 
 
@@ -147,7 +149,7 @@ def _pictures(source: Any, survey: Any, span: tuple[int, int], size: tuple[int, 
     )
 
 
-def _as_seen(picture: NDArray[np.uint8], canvas: Canvas, clip: Clip) -> NDArray[np.uint8]:
+def _as_seen(picture: NDArray[np.uint8], canvas: Placement, clip: Clip) -> NDArray[np.uint8]:
     """A frame of the source, dimmed where it lay outside the network's view, with a line around what lay inside."""
     rows, columns = canvas.seen(clip)
     dimmed = np.asarray(DIMMED * (0.5 * picture + 0.5 * picture.mean(axis=-1, keepdims=True)), np.uint8)
@@ -157,7 +159,7 @@ def _as_seen(picture: NDArray[np.uint8], canvas: Canvas, clip: Clip) -> NDArray[
     return dimmed
 
 
-def _remark(reel: Reel, clip: Clip) -> str:
+def _remark(reel: FrameSequence, clip: Clip) -> str:
     rows, columns = reel.canvas.seen(clip)
     seen, count = int(reel.seen.sum()), len(reel.seen)
     said = []

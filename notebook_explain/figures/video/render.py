@@ -12,14 +12,14 @@ from PIL import Image, ImageColor, ImageDraw
 
 from notebook_explain.explanations import Tubes, percent
 from notebook_explain.explanations.caveats import all_caveats, sentence
-from notebook_explain.figures.captions import STAGE, Words, block, font
+from notebook_explain.figures.captions import STAGE, Paragraph, block, font
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
 from notebook_explain.figures.placement import course
-from notebook_explain.figures.video.frames import Reel
+from notebook_explain.figures.video.frames import FrameSequence
 
 
-def developed(
-    tubes: Tubes, reel: Reel, layer: str | int | None, target: int, threshold: float
+def render_frames(
+    tubes: Tubes, reel: FrameSequence, layer: str | int | None, target: int, threshold: float
 ) -> Iterator[NDArray[np.uint8]]:
     """Pictures with evidence and caption, all of one size: uint8 (height, width, 3).
 
@@ -45,12 +45,12 @@ class Caption:
     track: tuple[int, int, int, int]  # left, top, right, bottom
 
     @classmethod
-    def of(cls, tubes: Tubes, reel: Reel, layer: str | int | None, target: int, threshold: float) -> Caption:
+    def of(cls, tubes: Tubes, reel: FrameSequence, layer: str | int | None, target: int, threshold: float) -> Caption:
         """Draw all that does not move."""
         width = reel.canvas.size[1]
         size = int(np.clip(round(width / 34), 11, 30))
         pad, high = size // 2, 2 * size
-        head = block([Words(sentence(tubes, threshold, layer, target), 4, strong=True)], width, size, STAGE, pad)
+        head = block([Paragraph(sentence(tubes, threshold, layer, target), 4, strong=True)], width, size, STAGE, pad)
         foot = block(_words(tubes, reel, layer, target, threshold), width, size, STAGE, pad)
         line, top = pad + head.height, pad + head.height + round(1.5 * size)
         still = Image.new("RGB", (width, top + high + pad + foot.height + pad), STAGE.back)
@@ -74,7 +74,9 @@ class Caption:
         return np.asarray(picture)
 
 
-def _words(tubes: Tubes, reel: Reel, layer: str | int | None, target: int, threshold: float) -> list[Words]:
+def _words(
+    tubes: Tubes, reel: FrameSequence, layer: str | int | None, target: int, threshold: float
+) -> list[Paragraph]:
     p, shown = tubes.provenance, tubes.layer(layer)
     about = (
         f"orange: for it, blue: against it, from {percent(threshold)} of the strongest; {p.method}, layer {shown.name}"
@@ -82,15 +84,15 @@ def _words(tubes: Tubes, reel: Reel, layer: str | int | None, target: int, thres
     # A synthetic clip is named in the caveats.
     clip = "" if tubes.clip.source.startswith("synthetic") else f"; clip: {tubes.clip.name}"
     return [
-        Words(about + clip, 4),
-        *(Words(text, 4) for text in (reel.remark, *all_caveats(tubes, layer, target)) if text),
+        Paragraph(about + clip, 4),
+        *(Paragraph(text, 4) for text in (reel.remark, *all_caveats(tubes, layer, target)) if text),
     ]
 
 
 def _draw_course(
     draw: ImageDraw.ImageDraw,
     track: tuple[int, int, int, int],
-    reel: Reel,
+    reel: FrameSequence,
     values: tuple[NDArray[np.float32], NDArray[np.float32]],
 ) -> None:
     """Evidence for and against at each moment as areas above and below a line; ticks at the frames that were seen."""

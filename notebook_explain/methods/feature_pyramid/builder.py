@@ -12,14 +12,14 @@ from torch import Tensor
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Geometry, Provenance, TargetResult
 from notebook_explain.explanations.pyramid.pyramid import CLASS, INPUT, Edge, Pyramid, Row, Unit
-from notebook_explain.methods.feature_pyramid.descent import Climb, Group
-from notebook_explain.methods.feature_pyramid.layer_records import Passed
+from notebook_explain.methods.feature_pyramid.descent import Descent, Group
+from notebook_explain.methods.feature_pyramid.layer_records import LayerRecords
 from notebook_explain.models import VideoModel
-from notebook_explain.models.channel_graph import Connections
+from notebook_explain.models.channel_graph import ChannelGraph
 
 
 @dataclass(eq=False)
-class Assembly:
+class PyramidBuilder:
     """A pyramid that grows from the class down: at any time, what it is made of so far is a pyramid.
 
     Attributes
@@ -33,8 +33,8 @@ class Assembly:
     """
 
     model: VideoModel
-    wired: Connections
-    passed: Passed
+    wired: ChannelGraph
+    passed: LayerRecords
     clip: Clip
     target: TargetResult
     told: Callable[[], Provenance]
@@ -47,7 +47,7 @@ class Assembly:
         """What is there."""
         return Pyramid(self.clip, self.target, tuple(self.rows), tuple(self.units), tuple(self.edges), self.told())
 
-    def add(self, group: Group, walk: Climb) -> None:
+    def add(self, group: Group, walk: Descent) -> None:
         """Add the kept nodes of a group, and the edges from them to what is there already."""
         first, row = len(self.units), len(self.rows)
         for channel in walk.kept[group]:
@@ -75,7 +75,7 @@ class Assembly:
         layer = self.wired.layers[group[1]]
         return layer.name, layer.out_channels, layer.receptive_field
 
-    def _maps(self, group: Group, walk: Climb) -> tuple[NDArray[np.float32] | None, Geometry | None]:
+    def _maps(self, group: Group, walk: Descent) -> tuple[NDArray[np.float32] | None, Geometry | None]:
         """What the kept nodes put out, (unit, time, height, width), and where it lies; None without a place in the clip."""
         if group[0] == "sum":
             axis, site = self.wired.sums[group[1]].axis, self.wired.sums[group[1]].site

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from notebook_explain.models.channel_graph import Connections, Links
+from notebook_explain.models.channel_graph import ChannelGraph, Links
 
 Floats = NDArray[np.float64]
 Group = tuple[str, int]  # "kernel", "sum" or "input", and its place in the connections
@@ -17,7 +17,7 @@ NODES, KINDS, GATE = ("kernel", "sum", "input"), ("conv", "identity", "concat", 
 
 
 @dataclass(frozen=True)
-class Step:
+class CandidateEdge:
     """One edge as it was found: from a node to its parent."""
 
     child: tuple[Group, int]
@@ -28,7 +28,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Operand:
+class OperandContributions:
     """What some nodes of a group read from one operand, and what each channel adds to each node.
 
     Attributes
@@ -48,11 +48,11 @@ class Operand:
     levels: Floats
 
 
-Contributions = Callable[[Group, list[int]], list[Operand]]
+Contributions = Callable[[Group, list[int]], list[OperandContributions]]
 
 
 @dataclass(eq=False)
-class Climb:
+class Descent:
     """What is known of each group of nodes while the rows are walked from the class to the clip.
 
     Attributes
@@ -72,7 +72,7 @@ class Climb:
     scores: dict[Group, dict[int, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
     flows: dict[Group, dict[int, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
     arrived: dict[Group, float] = field(default_factory=lambda: defaultdict(float))
-    steps: dict[Group, list[Step]] = field(default_factory=lambda: defaultdict(list))
+    steps: dict[Group, list[CandidateEdge]] = field(default_factory=lambda: defaultdict(list))
     kept: dict[Group, list[int]] = field(default_factory=dict)
     nets: dict[Group, dict[int, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
     whole: float = 0.0
@@ -89,7 +89,7 @@ class Climb:
         return min(1.0, sum(self.scores[group][at] for at in self.kept[group]) / total) if total > 0 else 1.0
 
 
-def order(connections: Connections, tops: list[Group]) -> list[Group]:
+def order(connections: ChannelGraph, tops: list[Group]) -> list[Group]:
     """Groups below the tops, each after all that read it."""
     below: dict[Group, set[Group]] = {}
     stack = list(tops)
@@ -115,7 +115,7 @@ def order(connections: Connections, tops: list[Group]) -> list[Group]:
     return found
 
 
-def climb(
+def descend(
     groups: list[Group],
     tops: dict[Group, dict[int, float]],
     contributions: Contributions,
@@ -123,7 +123,7 @@ def climb(
     most: int,
     depth: int | None,
     signed: bool,
-) -> Iterator[tuple[Group, Climb]]:
+) -> Iterator[tuple[Group, Descent]]:
     """Walk down and yield after each row.
 
     Parameters
@@ -143,7 +143,7 @@ def climb(
     signed : bool
         Contributions are to a node's output; whether more of it helps is known from above. Otherwise to the class.
     """
-    walk = Climb()
+    walk = Descent()
     for group, nodes in tops.items():
         for channel, value in nodes.items():
             walk.scores[group][channel], walk.flows[group][channel] = abs(value), value
@@ -159,9 +159,9 @@ def climb(
 
 
 def _expand(
-    walk: Climb,
+    walk: Descent,
     group: Group,
-    operands: list[Operand],
+    operands: list[OperandContributions],
     choose: Callable[[Floats], NDArray[np.int64]],
     signed: bool,
 ) -> None:
@@ -189,7 +189,9 @@ def _expand(
             given = score * float(shares[at])
             walk.scores[child][source] += given
             walk.flows[child][source] += given if flows[at] * direction >= 0 else -given
-            step = Step((child, source), (group, channel), float(added[at]), float(shares[at]), KINDS[read.kind[at]])
+            step = CandidateEdge(
+                (child, source), (group, channel), float(added[at]), float(shares[at]), KINDS[read.kind[at]]
+            )
             walk.steps[child].append(step)
     for first, net in nets.items():
         for at, value in enumerate(net.tolist()):
@@ -224,7 +226,7 @@ class _Children:
     child: NDArray[np.int64]
 
     @classmethod
-    def of(cls, operands: list[Operand], firsts: tuple[int, ...]) -> _Children:
+    def of(cls, operands: list[OperandContributions], firsts: tuple[int, ...]) -> _Children:
         """Of a node that begins to read each operand at these channels."""
         found, before = [], 0
         for operand, first in zip(operands, firsts, strict=True):
@@ -251,7 +253,7 @@ class _Children:
         return ours.astype(np.float64), theirs.astype(np.float64)
 
 
-def _links(connections: Connections, group: Group) -> list[Links]:
+def _links(connections: ChannelGraph, group: Group) -> list[Links]:
     if group[0] == "kernel":
         return [connections.layers[group[1]].links]
     return [addend.links for addend in connections.sums[group[1]].addends] if group[0] == "sum" else []
@@ -263,5 +265,5 @@ def _groups(links: Links) -> Iterator[Group]:
         yield NODES[node], at
 
 
-def _place(connections: Connections, group: Group) -> tuple[int, int]:
+def _place(connections: ChannelGraph, group: Group) -> tuple[int, int]:
     return (group[1], 0) if group[0] == "kernel" else (-1, group[1])

@@ -32,16 +32,16 @@ from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.methods.common import fitted, provenance
 from notebook_explain.methods.feature_pyramid import paper
-from notebook_explain.methods.feature_pyramid.builder import Assembly
-from notebook_explain.methods.feature_pyramid.descent import Climb, Group, Operand, climb, order
-from notebook_explain.methods.feature_pyramid.layer_records import Passed
-from notebook_explain.methods.feature_pyramid.operands import operands, tops_of
-from notebook_explain.methods.progress_bar import drained
+from notebook_explain.methods.feature_pyramid.builder import PyramidBuilder
+from notebook_explain.methods.feature_pyramid.descent import Descent, Group, OperandContributions, descend, order
+from notebook_explain.methods.feature_pyramid.layer_records import LayerRecords
+from notebook_explain.methods.feature_pyramid.operands import class_units, operands
+from notebook_explain.methods.progress_bar import run_with_progress
 from notebook_explain.models import Recording, VideoModel, score_of
-from notebook_explain.models.channel_graph import Connections, connections
+from notebook_explain.models.channel_graph import ChannelGraph, connections
 
 Floats = NDArray[np.float64]
-_Rows = tuple[int, Iterator[tuple[Group, Climb]], list[str]]
+_Rows = tuple[int, Iterator[tuple[Group, Descent]], list[str]]
 CONTRIBUTIONS, SELECTIONS = ("gradient", "exact", "fast"), ("mass", "topk", "minmax")
 CORRECTED, PAPER = MODES = ("corrected", "paper")
 
@@ -118,7 +118,7 @@ class FeaturePyramid:
         ExplainError
             The network has no convolutions that feed one another, or its classes come from no layer that can be seen.
         """
-        found: Pyramid = drained(self.stream(model, clip, target), "pyramid")
+        found: Pyramid = run_with_progress(self.stream(model, clip, target), "pyramid")
         return found
 
     def stream(self, model: VideoModel, clip: Any, target: Any = None) -> Iterator[Progress]:
@@ -141,13 +141,13 @@ class FeaturePyramid:
         wired = connections(model)
         yield Progress("connections", 1, 1, time.perf_counter() - start)
         how = self.contribution if self.mode != PAPER else PAPER
-        passed = Passed(wired, gradients=how == "gradient", taps=how == "exact")
+        passed = LayerRecords(wired, gradients=how == "gradient", taps=how == "exact")
 
         def compute(recording: Recording) -> tuple[TargetResult, dict[Group, dict[int, float]]]:
             (one,) = model.resolve(recording.heads, target)
             passed.finish(score_of(recording, one))
             against = None if one.against is None else int(one.against.label)
-            return model.results(recording, (one,))[0], tops_of(wired, str(one.head), int(one.label), against)
+            return model.results(recording, (one,))[0], class_units(wired, str(one.head), int(one.label), against)
 
         (result, tops), said = model.run(seen, (), compute, passed.around)
         yield Progress("pass", 1, 1, time.perf_counter() - start)
@@ -157,7 +157,7 @@ class FeaturePyramid:
         def told() -> Provenance:
             return provenance(self._method(), self, model, start, int(passed.gradients), (*remarks, *caveats))
 
-        assembly = Assembly(model, wired, passed, seen, result, told)
+        assembly = PyramidBuilder(model, wired, passed, seen, result, told)
         for done, (group, walk) in enumerate(_guarded(rows)):
             if walk.kept[group]:
                 assembly.add(group, walk)
@@ -165,7 +165,7 @@ class FeaturePyramid:
                 remarks += self._ended(walk, assembly.rows[-1].name)
             yield Progress("rows", done + 1, total, time.perf_counter() - start, assembly.pyramid())
 
-    def _rows(self, wired: Connections, passed: Passed, tops: dict[Group, dict[int, float]]) -> _Rows:
+    def _rows(self, wired: ChannelGraph, passed: LayerRecords, tops: dict[Group, dict[int, float]]) -> _Rows:
         """How many rows there will be at most, the rows, and what is to be said of them."""
         if self.mode == PAPER:
             (group, nodes), *others = tops.items()
@@ -175,15 +175,15 @@ class FeaturePyramid:
             down = paper.walk_down(passed, layers, next(iter(nodes)), self.theta, self.most)
             return len(layers), down, [paper.CAVEAT, *said]
 
-        def contributions(group: Group, nodes: list[int]) -> list[Operand]:
+        def contributions(group: Group, nodes: list[int]) -> list[OperandContributions]:
             return operands(self.contribution, wired, passed, group, nodes)
 
         groups = order(wired, list(tops))
         signed = self.contribution != "gradient"
-        rows = climb(groups, tops, contributions, self._choose, self.most, self.depth, signed)
+        rows = descend(groups, tops, contributions, self._choose, self.most, self.depth, signed)
         return len(groups), rows, []
 
-    def _ended(self, walk: Climb, last: str) -> list[str]:
+    def _ended(self, walk: Descent, last: str) -> list[str]:
         """What is to be said where the way down ends before the clip."""
         whole = self.mode == PAPER or self.depth is not None
         if whole or any(kept for group, kept in walk.kept.items() if group[0] == "input"):
@@ -209,7 +209,7 @@ class FeaturePyramid:
         return ranked[: int(np.searchsorted(carried, self.mass * carried[-1] - 1e-12)) + 1]
 
 
-def _guarded(rows: Iterator[tuple[Group, Climb]]) -> Iterator[tuple[Group, Climb]]:
+def _guarded(rows: Iterator[tuple[Group, Descent]]) -> Iterator[tuple[Group, Descent]]:
     """Each row in a mode of ours, which is never the caller's between two of them."""
     while True:
         with torch.inference_mode(False), torch.no_grad():

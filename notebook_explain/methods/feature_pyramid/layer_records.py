@@ -10,18 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from notebook_explain.methods.feature_pyramid.contributions import channel_means, tap_means
-from notebook_explain.models.channel_graph import SHAPING, Call, Connections, watch
+from notebook_explain.models.channel_graph import SHAPING, Call, ChannelGraph, watch
 
 Key = tuple[str, int]  # "kernel" or "sum", place among the layers or sums of the connections
 
 
 @dataclass(eq=False)
-class Passed:
+class LayerRecords:
     """What was seen of each layer and sum.
 
     Attributes
     ----------
-    connections : Connections
+    connections : ChannelGraph
     gradients : bool
         Whether gradients of the score are wanted.
     taps : bool
@@ -42,7 +42,7 @@ class Passed:
         Gradients of the score by what it put out.
     """
 
-    connections: Connections
+    connections: ChannelGraph
     gradients: bool = False
     taps: bool = True
     calls: dict[Key, Call] = field(default_factory=dict)

@@ -7,12 +7,12 @@ import torch
 
 from notebook_explain.explanations import ExplainError
 from notebook_explain.methods.feature_pyramid.contributions import by_gradient, exact, fast
-from notebook_explain.methods.feature_pyramid.descent import Group, Operand
-from notebook_explain.methods.feature_pyramid.layer_records import Passed
-from notebook_explain.models.channel_graph import Connections
+from notebook_explain.methods.feature_pyramid.descent import Group, OperandContributions
+from notebook_explain.methods.feature_pyramid.layer_records import LayerRecords
+from notebook_explain.models.channel_graph import ChannelGraph
 
 
-def tops_of(wired: Connections, head: str, label: int, against: int | None) -> dict[Group, dict[int, float]]:
+def class_units(wired: ChannelGraph, head: str, label: int, against: int | None) -> dict[Group, dict[int, float]]:
     """The kernels of the classifier that are the class, and those of one that is subtracted: score times direction."""
     tops: dict[Group, dict[int, float]] = {}
     for index, sign in ((label, 1.0), (against, -1.0)):
@@ -32,13 +32,15 @@ def tops_of(wired: Connections, head: str, label: int, against: int | None) -> d
     return {group: {at: value / total for at, value in nodes.items()} for group, nodes in tops.items()}
 
 
-def operands(how: str, wired: Connections, passed: Passed, group: Group, nodes: list[int]) -> list[Operand]:
+def operands(
+    how: str, wired: ChannelGraph, passed: LayerRecords, group: Group, nodes: list[int]
+) -> list[OperandContributions]:
     """What chosen nodes of a group read from each operand.
 
     Parameters
     ----------
     how : "exact", "fast" or "gradient"
-    wired : Connections
+    wired : ChannelGraph
     passed : Passed
         With gradients, where they are asked for.
     group : Group
@@ -57,10 +59,12 @@ def operands(how: str, wired: Connections, passed: Passed, group: Group, nodes: 
     else:
         pairs = exact(call, passed.means[group][0], nodes)
     first = np.array([layer.reads(node).start for node in nodes], np.int64)
-    return [Operand(layer.links, first, pairs.cpu().numpy(), passed.levels[group][0].cpu().numpy())]
+    return [OperandContributions(layer.links, first, pairs.cpu().numpy(), passed.levels[group][0].cpu().numpy())]
 
 
-def _of_sum(how: str, wired: Connections, passed: Passed, group: Group, nodes: list[int]) -> list[Operand]:
+def _of_sum(
+    how: str, wired: ChannelGraph, passed: LayerRecords, group: Group, nodes: list[int]
+) -> list[OperandContributions]:
     """Each channel of a sum reads the same channel of both its terms."""
     each, places = wired.sums[group[1]], np.array(nodes, np.int64)
     levels = [level.cpu().numpy() for level in passed.levels[group]]
@@ -69,7 +73,7 @@ def _of_sum(how: str, wired: Connections, passed: Passed, group: Group, nodes: l
         products = (passed.slopes[group] * read for read in passed.read[group])
         added = [_summed(product, each.axis).cpu().numpy() for product in products]
     return [
-        Operand(addend.links, places, addend.sign * values[places][:, None], level)
+        OperandContributions(addend.links, places, addend.sign * values[places][:, None], level)
         for addend, values, level in zip(each.addends, added, levels, strict=True)
     ]
 

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import ExplainError
-from notebook_explain.methods.feature_pyramid.descent import Climb, Group, Step
-from notebook_explain.methods.feature_pyramid.layer_records import Passed
-from notebook_explain.models.channel_graph import Connections
+from notebook_explain.methods.feature_pyramid.descent import CandidateEdge, Descent, Group
+from notebook_explain.methods.feature_pyramid.layer_records import LayerRecords
+from notebook_explain.models.channel_graph import ChannelGraph
 
 DEPTH = 3  # of the released code
 CAVEAT = (
@@ -40,7 +40,7 @@ CAVEAT = (
 )
 
 
-def path(wired: Connections, top: Group, depth: int) -> tuple[list[Group], list[str]]:
+def path(wired: ChannelGraph, top: Group, depth: int) -> tuple[list[Group], list[str]]:
     """The layers that the rule walks through, the classifier first, and what is to be said of them.
 
     Raises
@@ -70,8 +70,8 @@ def path(wired: Connections, top: Group, depth: int) -> tuple[list[Group], list[
 
 
 def walk_down(
-    passed: Passed, layers: list[Group], label: int, theta: float, most: int
-) -> Iterator[tuple[Group, Climb]]:
+    passed: LayerRecords, layers: list[Group], label: int, theta: float, most: int
+) -> Iterator[tuple[Group, Descent]]:
     """Yield after each row; a unit's score is the share of the units above that chose it.
 
     Parameters
@@ -86,7 +86,7 @@ def walk_down(
     most : int
         Units that a row keeps.
     """
-    walk = Climb()
+    walk = Descent()
     top = layers[0]
     walk.scores[top][label] = walk.flows[top][label] = walk.arrived[top] = 1.0
     walk.kept[top] = [label]
@@ -100,7 +100,7 @@ def walk_down(
             for child in chosen:
                 walk.scores[group][child] += 1 / len(parents)
                 walk.steps[group].append(
-                    Step((group, child), (above, parent), float(added[child]), float(shares[child]), "conv")
+                    CandidateEdge((group, child), (above, parent), float(added[child]), float(shares[child]), "conv")
                 )
         scores = walk.scores[group]
         walk.flows[group] = scores
@@ -123,7 +123,7 @@ def _children(
     return chosen, added, shares_of(added)
 
 
-def _weights(passed: Passed, group: Group) -> Floats:
+def _weights(passed: LayerRecords, group: Group) -> Floats:
     weight = passed.calls[group].weight
     assert weight is not None
     return np.asarray(weight.float().cpu().numpy())

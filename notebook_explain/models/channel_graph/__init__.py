@@ -1,6 +1,6 @@
 """Which kernel feeds which: the network as a graph of channels, and how to find its operations again in another pass."""
 
-from notebook_explain.models.channel_graph.graph import Addend, Connections, KernelLayer, Link, Links, Site, Sum
+from notebook_explain.models.channel_graph.graph import Addend, ChannelGraph, KernelLayer, Link, Links, Site, Sum
 from notebook_explain.models.channel_graph.op_hooks import SHAPING, Call, watch
 from notebook_explain.models.channel_graph.trace import connections, route
 
@@ -8,7 +8,7 @@ __all__ = [
     "SHAPING",
     "Addend",
     "Call",
-    "Connections",
+    "ChannelGraph",
     "KernelLayer",
     "Link",
     "Links",

@@ -48,7 +48,7 @@ class Link(NamedTuple):
     node : str
         "kernel", "sum" or "input".
     at : int
-        Index into ``Connections.layers`` or ``Connections.sums``; the pathway of the clip for "input".
+        Index into ``ChannelGraph.layers`` or ``ChannelGraph.sums``; the pathway of the clip for "input".
     channel : int
         The kernel, the sum's channel, or the colour.
     kind : str
@@ -204,7 +204,7 @@ class Sum:
 
 
 @dataclass(frozen=True, eq=False)
-class Connections:
+class ChannelGraph:
     """The network as a graph of channels: the same for every clip.
 
     Attributes
@@ -291,7 +291,7 @@ class Connections:
         return tuple(self.layers[at] for at in sorted(found))
 
     def __repr__(self) -> str:
-        return f"Connections({len(self.layers)} layers, {len(self.sums)} sums, {100 * self.routed:.1f} % of channels known)"
+        return f"ChannelGraph({len(self.layers)} layers, {len(self.sums)} sums, {100 * self.routed:.1f} % of channels known)"
 
 
 def _heads(links: Links) -> Iterator[tuple[int, int]]:

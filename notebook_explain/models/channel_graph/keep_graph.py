@@ -59,7 +59,7 @@ class OpenGradients(TorchFunctionMode):
         return value
 
 
-class Suspects:
+class UntrackedInputs:
     """Tensors without a graph that are joined with such that have one: constant, or a hidden way from the clip.
 
     Attributes
@@ -84,7 +84,7 @@ class Suspects:
         self.sums.append(total)
         return len(self.sums) - 1
 
-    def guilty(self, other: Suspects) -> set[int]:
+    def guilty(self, other: UntrackedInputs) -> set[int]:
         """Which of them differ from those of another clip."""
         count = len(self.sums)
         if len(other.sums) != count:

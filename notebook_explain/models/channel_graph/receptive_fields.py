@@ -24,10 +24,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from notebook_explain.models.channel_graph.graph import Connections, Site
+from notebook_explain.models.channel_graph.graph import ChannelGraph, Site
 from notebook_explain.models.channel_graph.op_hooks import Call, watch
 from notebook_explain.models.positions.position_rules import RULES
-from notebook_explain.models.positions.tensor import BINARY, MOVES, Coordinates
+from notebook_explain.models.positions.tensor import BINARY, MOVES, PositionTensor
 from notebook_explain.models.rng import LocalRandomness
 
 Field = tuple[int, int, int]
@@ -54,7 +54,7 @@ def receptive_fields(shadow: nn.Module, clip: Any) -> dict[Site, Field]:
     ----------
     shadow : module
         Its hooks are this function's to use.
-    clip : Coordinates, or a list of them
+    clip : PositionTensor, or a list of them
         In the layout of the network's forward (``models.video_model.stand_in``).
 
     Returns
@@ -80,7 +80,7 @@ def receptive_fields(shadow: nn.Module, clip: Any) -> dict[Site, Field]:
     return found
 
 
-def with_fields(found: Connections, fields: Mapping[Site, Field]) -> Connections:
+def with_fields(found: ChannelGraph, fields: Mapping[Site, Field]) -> ChannelGraph:
     """The same connections, their layers and sums told what a cell of theirs sees."""
     layers = tuple(replace(layer, receptive_field=fields.get(layer.site)) for layer in found.layers)
     return replace(found, layers=layers, sums=tuple(replace(s, receptive_field=fields.get(s.site)) for s in found.sums))
@@ -110,15 +110,15 @@ class _Reaching(TorchFunctionMode):
         return result
 
 
-def _coordinates(value: Any) -> Iterator[Coordinates]:
-    if isinstance(value, Coordinates):
+def _coordinates(value: Any) -> Iterator[PositionTensor]:
+    if isinstance(value, PositionTensor):
         yield value
     elif isinstance(value, (list, tuple)):
         for part in value:
             yield from _coordinates(part)
 
 
-def _reach(name: str, args: Any, kwargs: Any, given: list[Coordinates]) -> _Reach | None:
+def _reach(name: str, args: Any, kwargs: Any, given: list[PositionTensor]) -> _Reach | None:
     """Of what a function makes."""
     first = given[0]
     if name not in _FOLLOWED:
@@ -143,7 +143,7 @@ def _reach(name: str, args: Any, kwargs: Any, given: list[Coordinates]) -> _Reac
     return _union([_known(part) for part in given])
 
 
-def _sum(terms: Sequence[Coordinates], places: Sequence[_Places], made: Coordinates) -> _Reach | None:
+def _sum(terms: Sequence[PositionTensor], places: Sequence[_Places], made: PositionTensor) -> _Reach | None:
     """A sum lies between its terms: each reaches as far again as it lies away from there."""
     there = made.positions()
     shifts = (tuple(_sides(a - b, []) for a, b in zip(each, there, strict=True)) for each in places)
@@ -187,7 +187,7 @@ def _union(reaches: Sequence[_Reach | None]) -> _Reach | None:
     return tuple((max(s[0] for s in sides), max(s[1] for s in sides)) for sides in zip(*known, strict=True))
 
 
-def _windows(x: Coordinates, spans: Sequence[int]) -> _Reach:
+def _windows(x: PositionTensor, spans: Sequence[int]) -> _Reach:
     """What windows over the last axes add, `spans` cells from their first to their last: half of it on either side."""
     half = [0.0, 0.0, 0.0]
     for axis, span in zip(range(x.ndim - len(spans), x.ndim), spans, strict=True):
@@ -199,7 +199,7 @@ def _windows(x: Coordinates, spans: Sequence[int]) -> _Reach:
     return tuple((each, each) for each in half)
 
 
-def _apart(x: Coordinates, axes: Sequence[int]) -> _Reach:
+def _apart(x: PositionTensor, axes: Sequence[int]) -> _Reach:
     """How far before and behind their mean place the values along some axes lie, at most."""
     sides = []
     for places in x.positions():

@@ -25,14 +25,14 @@ from notebook_explain.models.channel_graph.graph import (
     KERNEL,
     SUM,
     Addend,
-    Connections,
+    ChannelGraph,
     KernelLayer,
     Links,
     Sum,
     lost,
     mixed,
 )
-from notebook_explain.models.channel_graph.keep_graph import JOINS, OpenGradients, Suspects
+from notebook_explain.models.channel_graph.keep_graph import JOINS, OpenGradients, UntrackedInputs
 from notebook_explain.models.channel_graph.link_builder import Stop
 from notebook_explain.models.channel_graph.op_hooks import Call, watch
 from notebook_explain.models.channel_graph.receptive_fields import receptive_fields, with_fields
@@ -55,15 +55,15 @@ class _Once:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.connections: Connections | None = None
+        self.connections: ChannelGraph | None = None
 
 
-def connections(model: VideoModel) -> Connections:
+def connections(model: VideoModel) -> ChannelGraph:
     """Which kernel feeds which in a model: found at the first call, kept as long as the model.
 
     Returns
     -------
-    Connections
+    ChannelGraph
         The same for every clip; ``notes`` and each layer's ``links.unknown`` say what could not be known.
 
     Raises
@@ -85,10 +85,10 @@ def connections(model: VideoModel) -> Connections:
         return once.connections
 
 
-def route(model: VideoModel) -> Connections:
+def route(model: VideoModel) -> ChannelGraph:
     """Route the channels of a model, without remembering it and whatever comes out."""
 
-    def on(shadow: nn.Module) -> Connections:
+    def on(shadow: nn.Module) -> ChannelGraph:
         with torch.inference_mode(False), torch.enable_grad():
             fields = receptive_fields(shadow, stand_in(model.preprocessing, likeness(shadow).device))
             if shadow is not model.module:
@@ -133,7 +133,7 @@ class _Pass:
     """What one forward pass showed, in order."""
 
     graph: Graph
-    suspects: Suspects
+    suspects: UntrackedInputs
     done: list[_Done] = field(default_factory=list)
     joined: dict[int, Node] = field(default_factory=dict)  # what suspects became part of
     heads: dict[str, Edge] = field(default_factory=dict)
@@ -141,7 +141,7 @@ class _Pass:
 
 
 def _run(shadow: nn.Module, model: VideoModel, opened: bool, seed: int = 0) -> _Pass:
-    found = _Pass(Graph(), Suspects(shadow))
+    found = _Pass(Graph(), UntrackedInputs(shadow))
     tensors, several = _noise(model, likeness(shadow), found.graph, seed)
     last = LastActivations()
     through = OpenGradients() if opened else torch.enable_grad()
@@ -225,7 +225,7 @@ def _convict(found: _Pass, guilty: set[int]) -> None:
     found.done = [replace(done, hidden=True) if done.suspect in guilty else done for done in found.done]
 
 
-def _read(found: _Pass) -> Connections:
+def _read(found: _Pass) -> ChannelGraph:
     """Go through the calls in order, so that what comes before is known when it is read."""
     graph = found.graph
     layers: list[KernelLayer] = []
@@ -239,7 +239,7 @@ def _read(found: _Pass) -> Connections:
             if first is not None and second is not None and graph.depends(first.node) and graph.depends(second.node):
                 graph.additions[done.made.node] = Addition(order, (first, second), done.made)
     heads = {name: graph.read(edge, 1, IDENTITY) for name, edge in found.heads.items()}
-    routed = _in_order(Connections(tuple(layers), _sums(graph, found.done), heads), graph)
+    routed = _in_order(ChannelGraph(tuple(layers), _sums(graph, found.done), heads), graph)
     return replace(routed, notes=(*lost(routed.unknown), *mixed(graph.mixed), *graph.notes))
 
 
@@ -299,7 +299,7 @@ def _sums(graph: Graph, done: list[_Done]) -> tuple[Sum, ...]:
     return tuple(sums)
 
 
-def _in_order(found: Connections, graph: Graph) -> Connections:
+def _in_order(found: ChannelGraph, graph: Graph) -> ChannelGraph:
     """Sums go by the order of execution, no longer by that in which walks came to them."""
     place = np.argsort(np.argsort([added.addition.order for added in graph.sums])).astype(np.int64)
 
@@ -319,7 +319,7 @@ def _in_order(found: Connections, graph: Graph) -> Connections:
     )
 
 
-def _checked(found: Connections, name: str) -> Connections:
+def _checked(found: ChannelGraph, name: str) -> ChannelGraph:
     """Refuse networks in which no convolution feeds another for all that can be seen."""
     convolutions = [layer for layer in found.layers if layer.site.op == "conv"]
     advice = "SaliencyTubes explain it: they need no kernels that feed one another"

@@ -1,4 +1,4 @@
-"""What the operations of a network do to positions: the rules of ``Coordinates``, by the name of the function."""
+"""What the operations of a network do to positions: the rules of ``PositionTensor``, by the name of the function."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from notebook_explain.models.positions.tensor import Coordinates, massless, same_places
+from notebook_explain.models.positions.tensor import PositionTensor, massless, same_places
 
 _chosen: ContextVar[Iterator[torch.Tensor] | None] = ContextVar("_chosen", default=None)
 
 
-def _itself(x: Coordinates, *_: Any, **__: Any) -> Coordinates:
+def _itself(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
     return x
 
 
-def _zeros(x: Coordinates, *_: Any, **__: Any) -> Coordinates:
+def _zeros(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
     return massless(x.shape, x)
 
 
 def _window(
-    x: Coordinates, kernel: Sequence[int], stride: Any, padding: Any, dilation: Any, ceil: bool
+    x: PositionTensor, kernel: Sequence[int], stride: Any, padding: Any, dilation: Any, ceil: bool
 ) -> list[torch.Tensor]:
     """The fields at the middle of each window, (batch, 1, ...): the mean over channels, then the middle tap(s)."""
     dims = len(kernel)
@@ -67,14 +67,14 @@ def _tuple(value: Any, dims: int) -> tuple[int, ...]:
 
 
 def _conv(
-    x: Coordinates,
+    x: PositionTensor,
     weight: torch.Tensor,
     bias: Any = None,
     stride: Any = 1,
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
-) -> Coordinates:
+) -> PositionTensor:
     if x.ndim != weight.ndim or x.shape[1] != weight.shape[1] * groups:
         raise RuntimeError(
             f"expected input with {weight.shape[1] * groups} channels in {weight.ndim} axes, got the shape {tuple(x.shape)}"
@@ -82,11 +82,11 @@ def _conv(
     fields = _window(x, weight.shape[2:], stride, padding, dilation, False)
     if 0 in fields[0].shape:
         raise RuntimeError(f"kernel {tuple(weight.shape[2:])} is larger than the input {tuple(x.shape)}")
-    return Coordinates.of([f.expand(-1, weight.shape[0], *f.shape[2:]) for f in fields], x.pooled)
+    return PositionTensor.of([f.expand(-1, weight.shape[0], *f.shape[2:]) for f in fields], x.pooled)
 
 
 def _max_pool(
-    x: Coordinates,
+    x: PositionTensor,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -98,37 +98,43 @@ def _max_pool(
     fields = _window(x, kernel, stride if stride not in (None, [], ()) else kernel, padding, dilation, ceil_mode)
     if 0 in fields[0].shape:
         raise RuntimeError(f"pooling window {kernel} is larger than the input {tuple(x.shape)}")
-    pooled = Coordinates.of([f.expand(-1, x.shape[1], *f.shape[2:]) for f in fields], x.pooled)
+    pooled = PositionTensor.of([f.expand(-1, x.shape[1], *f.shape[2:]) for f in fields], x.pooled)
     return (pooled, torch.zeros(pooled.shape, dtype=torch.long)) if return_indices else pooled
 
 
 def _avg_pool(
-    x: Coordinates, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, *_: Any, **__: Any
+    x: PositionTensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    *_: Any,
+    **__: Any,
 ) -> Any:
     return _max_pool(x, kernel_size, stride, padding, 1, ceil_mode)
 
 
-def _lp_pool(x: Coordinates, norm_type: Any, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
+def _lp_pool(x: PositionTensor, norm_type: Any, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
     return _max_pool(x, kernel_size, stride, 0, 1, ceil_mode)
 
 
-def _glu(x: Coordinates, dim: int = -1) -> Coordinates:
+def _glu(x: PositionTensor, dim: int = -1) -> PositionTensor:
     """One half gates the other."""
-    return Coordinates.of([field.chunk(2, dim)[0] for field in x.fields], x.pooled)
+    return PositionTensor.of([field.chunk(2, dim)[0] for field in x.fields], x.pooled)
 
 
-def _soft_pool(x: Coordinates, *window: Any, **_: Any) -> Any:
+def _soft_pool(x: PositionTensor, *window: Any, **_: Any) -> Any:
     return _max_pool(x, *window)
 
 
-def _select_frames(x: Coordinates, *_: Any) -> Coordinates:
+def _select_frames(x: PositionTensor, *_: Any) -> PositionTensor:
     """Halve the frames by what they hold: those `chosen` of a clip; where it is not known which, as if spread evenly."""
     known = _chosen.get()
     frames = None if known is None or x.shape[2] <= 2 else next(known, None)
     if frames is None:
         return _adaptive(x, (x.shape[2] // 2 if x.shape[2] > 2 else x.shape[2], *x.shape[3:]))
     fields = [_channel_mean(field).index_select(2, frames.to(field.device)) for field in x.fields]
-    return Coordinates.of([f.expand(-1, x.shape[1], *f.shape[2:]) for f in fields], x.pooled)
+    return PositionTensor.of([f.expand(-1, x.shape[1], *f.shape[2:]) for f in fields], x.pooled)
 
 
 @contextmanager
@@ -141,21 +147,21 @@ def chosen(frames: Iterable[torch.Tensor]) -> Iterator[None]:
         _chosen.reset(token)
 
 
-def _adaptive(x: Coordinates, output_size: Any, *_: Any, **__: Any) -> Coordinates:
+def _adaptive(x: PositionTensor, output_size: Any, *_: Any, **__: Any) -> PositionTensor:
     dims = x.ndim - 2
     average: Callable[..., torch.Tensor] = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[
         dims - 1
     ]
     size = _tuple(output_size, dims)
     fields = [average(_channel_mean(field), size) for field in x.fields]
-    return Coordinates.of([f.expand(-1, x.shape[1], *f.shape[2:]) for f in fields], x.pooled)
+    return PositionTensor.of([f.expand(-1, x.shape[1], *f.shape[2:]) for f in fields], x.pooled)
 
 
-def _linear(x: Coordinates, weight: torch.Tensor, bias: Any = None) -> Coordinates:
+def _linear(x: PositionTensor, weight: torch.Tensor, bias: Any = None) -> PositionTensor:
     if x.shape[-1] != weight.shape[-1]:
         raise RuntimeError(f"expected {weight.shape[-1]} features on the last axis, got the shape {tuple(x.shape)}")
     fields = [_channel_mean(field, field.ndim - 1) for field in x.fields]
-    return Coordinates.of([f.expand(*f.shape[:-1], weight.shape[0]) for f in fields], x.pooled)
+    return PositionTensor.of([f.expand(*f.shape[:-1], weight.shape[0]) for f in fields], x.pooled)
 
 
 def _matmul(a: Any, b: Any, *_: Any, **__: Any) -> Any:
@@ -165,12 +171,12 @@ def _matmul(a: Any, b: Any, *_: Any, **__: Any) -> Any:
         if min(a.ndim, b.ndim) > 1
         else None
     )
-    if not isinstance(b, Coordinates):
+    if not isinstance(b, PositionTensor):
         return _linear(a, b.transpose(-1, -2) if b.ndim > 1 else b[None])
-    if not isinstance(a, Coordinates):  # weights from the left mix the axis before the last
+    if not isinstance(a, PositionTensor):  # weights from the left mix the axis before the last
         axis = max(b.ndim - 2, 0)
         fields = [_channel_mean(field, axis) for field in b.fields]
-        return Coordinates.of([f.expand(shape) if shape else f.mean() for f in fields], b.pooled)
+        return PositionTensor.of([f.expand(shape) if shape else f.mean() for f in fields], b.pooled)
     if shape == tuple(b.shape) and a.shape[-1] == a.shape[-2]:
         return same_places(b)
     return massless(shape or a.shape[:-1], a)
@@ -179,25 +185,25 @@ def _matmul(a: Any, b: Any, *_: Any, **__: Any) -> Any:
 def _einsum(equation: str, *operands: Any) -> Any:
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
-    moved = [value for value in operands if isinstance(value, Coordinates)]
+    moved = [value for value in operands if isinstance(value, PositionTensor)]
     if len(moved) == 1:  # a product with weights: uniform weights keep the ratio of the fields
         plain = [
-            value if isinstance(value, Coordinates) else torch.ones_like(value, dtype=torch.float32)
+            value if isinstance(value, PositionTensor) else torch.ones_like(value, dtype=torch.float32)
             for value in operands
         ]
-        picked = ([v.fields[k] if isinstance(v, Coordinates) else v for v in plain] for k in range(4))
-        return Coordinates.of([torch.einsum(equation, *values) for values in picked], moved[0].pooled)
+        picked = ([v.fields[k] if isinstance(v, PositionTensor) else v for v in plain] for k in range(4))
+        return PositionTensor.of([torch.einsum(equation, *values) for values in picked], moved[0].pooled)
     shape = torch.einsum(equation, *(torch.empty(value.shape, device="meta") for value in operands)).shape
     alike = [value for value in moved if value.shape == shape]
     return same_places(alike[-1]) if alike else massless(shape, moved[0])
 
 
-def _attention(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> Coordinates:
+def _attention(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> PositionTensor:
     features = value.shape[-1]
-    if not isinstance(query, Coordinates):
+    if not isinstance(query, PositionTensor):
         return massless((*query.shape[:-1], features), value)
     fields = [_channel_mean(field, field.ndim - 1) for field in query.fields]
-    return Coordinates.of([f.expand(*f.shape[:-1], features) for f in fields], query.pooled)
+    return PositionTensor.of([f.expand(*f.shape[:-1], features) for f in fields], query.pooled)
 
 
 def _multi_head(query: Any, key: Any, *_: Any, need_weights: bool = True, **__: Any) -> Any:
@@ -209,11 +215,11 @@ def _addmm(bias: Any, a: Any, b: Any, *_: Any, **__: Any) -> Any:
     return _matmul(a, b)
 
 
-def _pad(x: Coordinates, pad: Sequence[int], *_: Any, **__: Any) -> Coordinates:
+def _pad(x: PositionTensor, pad: Sequence[int], *_: Any, **__: Any) -> PositionTensor:
     """Padding of every mode comes from outside the clip's grid: no mass."""
     padded = [F.pad(_narrow_before(field, len(pad) // 2), list(pad)) for field in x.fields]
     shape = F.pad(torch.empty(x.shape, device="meta"), list(pad)).shape
-    return Coordinates.of([field.expand(shape) for field in padded], x.pooled)
+    return PositionTensor.of([field.expand(shape) for field in padded], x.pooled)
 
 
 def _narrow_before(field: torch.Tensor, last: int) -> torch.Tensor:
@@ -223,18 +229,18 @@ def _narrow_before(field: torch.Tensor, last: int) -> torch.Tensor:
     return field
 
 
-def _reduce(x: Coordinates, *args: Any, **options: Any) -> Any:
+def _reduce(x: PositionTensor, *args: Any, **options: Any) -> Any:
     """Mean, sum, maximum over axes: the mean position. ``max(dim)`` returns indices too, which mean nothing here."""
     dim = options.get("dim", options.get("axis", args[0] if args else None))
     if isinstance(dim, torch.Tensor):  # maximum of two tensors
         return same_places(x)
     keep = bool(options.get("keepdim", args[1] if len(args) > 1 and isinstance(args[1], bool) else False))
     if dim is None or dim == []:
-        return Coordinates.of([field.mean() for field in x.fields], x.pooled)
-    return Coordinates.of([field.mean(dim, keepdim=keep) for field in x.fields], x.pooled)
+        return PositionTensor.of([field.mean() for field in x.fields], x.pooled)
+    return PositionTensor.of([field.mean(dim, keepdim=keep) for field in x.fields], x.pooled)
 
 
-def _extreme(x: Coordinates, *args: Any, **options: Any) -> Any:
+def _extreme(x: PositionTensor, *args: Any, **options: Any) -> Any:
     values = _reduce(x, *args, **options)
     if (not args and not options) or (args and isinstance(args[0], torch.Tensor)):
         return values

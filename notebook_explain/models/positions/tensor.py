@@ -1,4 +1,4 @@
-"""Where does a cell of a layer look? Coordinates carried through an unmodified network.
+"""Where does a cell of a layer look? PositionTensor carried through an unmodified network.
 
 A map is only worth something where it lies. Instead of guessing from shapes, the network itself is asked: it runs
 once on a stand-in tensor that carries four fields through every operation, a mass and, weighted by it, the clip frame
@@ -26,7 +26,7 @@ import torch
 Fields = tuple[torch.Tensor, ...]  # mass, mass * t, mass * y, mass * x
 
 
-class Coordinates(torch.Tensor):
+class PositionTensor(torch.Tensor):
     """A tensor of positions in the place of activations.
 
     Attributes
@@ -40,21 +40,21 @@ class Coordinates(torch.Tensor):
     pooled: frozenset[int]
 
     @staticmethod
-    def of(fields: Sequence[torch.Tensor], pooled: frozenset[int] = frozenset()) -> Coordinates:
+    def of(fields: Sequence[torch.Tensor], pooled: frozenset[int] = frozenset()) -> PositionTensor:
         """Make one of its fields."""
-        self = torch.Tensor._make_subclass(Coordinates, fields[0])
+        self = torch.Tensor._make_subclass(PositionTensor, fields[0])
         self.fields, self.pooled = tuple(fields), pooled
         return self
 
     @staticmethod
-    def of_clip(frames: int, height: int, width: int, device: torch.device) -> Coordinates:
+    def of_clip(frames: int, height: int, width: int, device: torch.device) -> PositionTensor:
         """Return the clip itself, (1, 3, time, height, width): every value stands for its own place."""
         shape = (1, 3, frames, height, width)
         t = torch.arange(frames, device=device, dtype=torch.float32).view(1, 1, -1, 1, 1)
         y = torch.arange(height, device=device, dtype=torch.float32).view(1, 1, 1, -1, 1)
         x = torch.arange(width, device=device, dtype=torch.float32).view(1, 1, 1, 1, -1)
         one = torch.ones((), device=device, dtype=torch.float32)
-        return Coordinates.of([field.expand(shape) for field in (one, t, y, x)])
+        return PositionTensor.of([field.expand(shape) for field in (one, t, y, x)])
 
     def positions(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(t, y, x), each of a shape that broadcasts to this tensor's; NaN where there is no mass."""
@@ -76,7 +76,7 @@ class Coordinates(torch.Tensor):
         name = getattr(func, "__name__", "").strip("_")
         with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
             if name in RULES:
-                if isinstance(args[0], Coordinates) or name in PRODUCTS:
+                if isinstance(args[0], PositionTensor) or name in PRODUCTS:
                     return RULES[name](*args, **kwargs)
                 return func(*_pick(args, 0, False), **_pick(kwargs, 0, False))  # a plain tensor made to fit ours
             if name in MOVES or name in ("get", "set", "delete"):
@@ -112,7 +112,7 @@ def narrow(field: torch.Tensor) -> torch.Tensor:
 
 
 def _pick(value: Any, k: int, join: bool) -> Any:
-    if isinstance(value, Coordinates):
+    if isinstance(value, PositionTensor):
         return value.fields[k]
     if isinstance(value, torch.Tensor):
         return torch.zeros_like(value, dtype=torch.float32) if join and value.is_floating_point() else value
@@ -125,7 +125,7 @@ def _pick(value: Any, k: int, join: bool) -> Any:
 
 
 def _tags(value: Any) -> frozenset[int]:
-    if isinstance(value, Coordinates):
+    if isinstance(value, PositionTensor):
         return value.pooled
     if isinstance(value, (list, tuple)):
         return frozenset().union(*map(_tags, value))
@@ -157,12 +157,12 @@ def _moved(func: Any, args: Any, kwargs: Any) -> Any:
 
 def _assign(func: Any, args: Any) -> None:
     target, index, value = args
-    if not isinstance(target, Coordinates):  # a plain buffer that receives positions: it cannot remember them
+    if not isinstance(target, PositionTensor):  # a plain buffer that receives positions: it cannot remember them
         func(target, index, value.fields[0].to(target.dtype))
         return
     fields = [field.clone(memory_format=torch.contiguous_format) for field in target.fields]
     for k, field in enumerate(fields):
-        field[index] = value.fields[k] if isinstance(value, Coordinates) else 0.0
+        field[index] = value.fields[k] if isinstance(value, PositionTensor) else 0.0
     target.fields = tuple(fields)
 
 
@@ -173,39 +173,39 @@ def _has_tensor(value: Any) -> bool:
 def _zip(results: list[Any], pooled: frozenset[int]) -> Any:
     first = results[0]
     if isinstance(first, torch.Tensor):
-        return Coordinates.of(results, pooled)
+        return PositionTensor.of(results, pooled)
     if isinstance(first, (list, tuple)):
         return type(first)(_zip([result[at] for result in results], pooled) for at in range(len(first)))
     return first
 
 
-def same_places(x: Coordinates, *_: Any, **__: Any) -> Coordinates:
+def same_places(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
     """Another tensor of the same positions."""
-    return Coordinates.of(x.fields, x.pooled)
+    return PositionTensor.of(x.fields, x.pooled)
 
 
-def massless(shape: Sequence[int], like: Coordinates) -> Coordinates:
+def massless(shape: Sequence[int], like: PositionTensor) -> PositionTensor:
     """A tensor of this shape that stands for no place."""
     zero = torch.zeros((), device=like.fields[0].device, dtype=torch.float32)
-    return Coordinates.of([zero.expand(tuple(shape))] * 4)
+    return PositionTensor.of([zero.expand(tuple(shape))] * 4)
 
 
 def _binary(name: str, func: Any, a: Any, b: Any) -> Any:
     """Positions under arithmetic: a sum lies between its terms, everything else leaves the larger operand where it is."""
     shapes = [tuple(value.shape) if isinstance(value, torch.Tensor) else () for value in (a, b)]
     shape = torch.broadcast_shapes(*shapes)  # raises as the real operation would
-    if not (isinstance(a, Coordinates) and isinstance(b, Coordinates)):
-        moved = a if isinstance(a, Coordinates) else b
-        result = Coordinates.of([field.expand(shape) for field in moved.fields], moved.pooled)
+    if not (isinstance(a, PositionTensor) and isinstance(b, PositionTensor)):
+        moved = a if isinstance(a, PositionTensor) else b
+        result = PositionTensor.of([field.expand(shape) for field in moved.fields], moved.pooled)
     elif shapes[0] == shapes[1] and "mul" not in name and "div" not in name:
         pairs = zip(a.fields, b.fields, strict=True)
         fields = [((narrow(left) + narrow(right)) / 2).expand(shape) for left, right in pairs]
-        result = Coordinates.of(fields, a.pooled | b.pooled)
+        result = PositionTensor.of(fields, a.pooled | b.pooled)
     else:
         larger = a if math.prod(shapes[0]) >= math.prod(shapes[1]) else b
-        result = Coordinates.of([field.expand(shape) for field in larger.fields], larger.pooled)
+        result = PositionTensor.of([field.expand(shape) for field in larger.fields], larger.pooled)
     in_place = func.__name__.startswith("__i") or (func.__name__.endswith("_") and not func.__name__.endswith("__"))
-    if in_place and isinstance(a, Coordinates) and result.shape == a.shape:
+    if in_place and isinstance(a, PositionTensor) and result.shape == a.shape:
         a.fields, a.pooled = result.fields, result.pooled
         return a
     return result
@@ -213,7 +213,7 @@ def _binary(name: str, func: Any, a: Any, b: Any) -> Any:
 
 def _unknown(func: Any, name: str, args: Any, kwargs: Any) -> Any:
     """Whatever else: what keeps the shape keeps the positions; the rest runs on the fields and is hoped to move them."""
-    moved = next((value for value in (*args, *kwargs.values()) if isinstance(value, Coordinates)), None)
+    moved = next((value for value in (*args, *kwargs.values()) if isinstance(value, PositionTensor)), None)
     result = func(*_pick(args, 0, False), **_pick(kwargs, 0, False))
     if moved is not None and isinstance(result, torch.Tensor) and result.is_floating_point():
         return same_places(moved) if result.shape == moved.shape else _within(moved, _everywhere(func, args, kwargs))
@@ -222,7 +222,7 @@ def _unknown(func: Any, name: str, args: Any, kwargs: Any) -> Any:
     return result
 
 
-def _within(before: Coordinates, after: Any) -> Any:
+def _within(before: PositionTensor, after: Any) -> Any:
     """Refuse positions outside of those that came in: this operation does not only move values."""
     for old, new in zip(before.positions(), after.positions(), strict=True):
         known, seen = old[~old.isnan()], new[~new.isnan()]

@@ -1,0 +1,299 @@
+// @vitest-environment jsdom
+// The whole pyramid in a page: its hands, its keys, its readers, the linked tube; everything but pixels.
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { decode } from "../../src/host.js";
+import widget from "../../src/pyramid/index.js";
+import { FakeModel } from "../helpers.js";
+import { pyramids } from "./examples.json";
+
+const MOVES = { frame: 1, row: 1, threshold: 0, selected: [], collapsed: [], playing: false };
+let model;
+let el;
+let cleanup;
+let closed;
+let drawn;
+let written;
+
+const context = () =>
+  new Proxy(
+    {
+      createImageData: (width, height) => ({ data: new Uint8ClampedArray(width * height * 4), width, height }),
+      measureText: () => ({ width: 40 }),
+      fillText: (text) => written.push(text),
+    },
+    { get: (target, name) => target[name] ?? (() => void drawn.push(name)), set: () => true },
+  );
+
+beforeEach(() => {
+  closed = 0;
+  [drawn, written] = [[], []];
+  vi.stubGlobal("createImageBitmap", async () => ({ width: 30, height: 24, close: () => closed++ }));
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((kind) => (kind === "2d" ? context() : null));
+});
+afterEach(() => {
+  cleanup?.();
+  cleanup = undefined;
+  document.body.replaceChildren();
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+const root = () => el.querySelector(".ne-pyramid");
+const tree = () => el.querySelector("[role=tree]");
+const inner = () => el.querySelector(".ne-tubes");
+const find = (name) => el.querySelector(`.ne-pyramid [data-name=${name}]`);
+const heading = () => el.querySelector(".ne-heading").textContent;
+const focused = () => Number(root().dataset.focused);
+const painted = (name, value) => vi.waitFor(() => expect(root().dataset[name]).toBe(String(value)));
+const press = (key, type = "keydown", given = {}) => {
+  const event = new KeyboardEvent(type, { key, bubbles: true, cancelable: true, ...given });
+  tree().dispatchEvent(event);
+  return event;
+};
+const stroke = (key, given) => [press(key, "keydown", given), press(key, "keyup", given)][0];
+const slide = (name, ...values) => {
+  for (const value of values) {
+    find(name).value = String(value);
+    find(name).dispatchEvent(new Event("input", { bubbles: true }));
+  }
+};
+
+async function render(changes = {}, which = 2) {
+  model = new FakeModel({ ...decode(pyramids[which].state), ...MOVES, ...changes });
+  el = document.body.appendChild(document.createElement("div"));
+  cleanup = widget().render({ model, el });
+  await vi.waitFor(() => expect(root().dataset.ready ?? root().dataset.error).toBe("true"));
+}
+
+describe("pruning", () => {
+  test("follows the slider without a message, and tells the kernel once when it ends", async () => {
+    await render();
+    slide("threshold", 0.2, 0.5, 0.9);
+    expect([model.get("threshold"), model.saved]).toEqual([0.9, 0]);
+    await painted("threshold", 0.9);
+    const { kept } = pyramids[2];
+    expect(Number(root().dataset.shown)).toBeLessThan(kept[0].length);
+    find("threshold").dispatchEvent(new Event("change", { bubbles: true }));
+    expect(model.saved).toBe(1);
+    find("threshold").dispatchEvent(new Event("change", { bubbles: true }));
+    expect(model.saved).toBe(1);
+  });
+
+  test("follows Python, and says nothing back", async () => {
+    await render();
+    model.set("threshold", 1);
+    await painted("shown", pyramids[2].kept[19].length);
+    expect(model.saved).toBe(0);
+  });
+});
+
+describe("the tree for keys and readers", () => {
+  test("is one stop of the Tab key, with the units around the focus as its items", async () => {
+    await render();
+    expect([...el.querySelectorAll(".ne-pyramid-stage [tabindex='0']")]).toEqual([tree()]);
+    expect(tree().getAttribute("aria-multiselectable")).toBe("true");
+    const active = document.getElementById(tree().getAttribute("aria-activedescendant"));
+    expect(active.getAttribute("aria-level")).toBe("1");
+    expect(active.getAttribute("aria-label")).toMatch(/^'wave', the class\. Its largest parts:/);
+    for (const item of tree().children) {
+      expect(item.getAttribute("role")).toBe("treeitem");
+      expect(Number(item.getAttribute("aria-posinset"))).toBeGreaterThan(0);
+    }
+  });
+
+  test("arrows climb and walk the rows; the row follows, and the kernel hears when the key comes up", async () => {
+    await render();
+    press("ArrowDown");
+    await vi.waitFor(() => expect(focused()).toBeGreaterThan(0));
+    const first = focused();
+    const row = model.get("row");
+    press("ArrowDown");
+    await vi.waitFor(() => expect(focused()).not.toBe(first));
+    expect(model.get("row")).toBeGreaterThan(row);
+    expect(model.saved).toBe(0);
+    press("ArrowDown", "keyup");
+    expect(model.saved).toBe(1);
+    const active = document.getElementById(tree().getAttribute("aria-activedescendant"));
+    expect(active.dataset.unit).toBe(String(focused()));
+  });
+
+  test("Enter selects one, Space one more; again takes it back", async () => {
+    await render();
+    press("PageDown");
+    await vi.waitFor(() => expect(focused()).toBe(1));
+    stroke("Enter");
+    expect([model.get("selected"), model.saved]).toEqual([[1], 1]);
+    stroke("End");
+    await vi.waitFor(() => expect(focused()).toBeGreaterThan(1));
+    const last = focused();
+    stroke(" ");
+    expect(model.get("selected")).toEqual([1, last]);
+    await painted("selected", `1,${last}`);
+    expect(tree().querySelector("[aria-selected=true]")).not.toBeNull();
+    stroke(" ");
+    stroke("Home");
+    await vi.waitFor(() => expect(focused()).toBe(1));
+    stroke("Enter");
+    expect(model.get("selected")).toEqual([]);
+  });
+
+  test("c collapses the row, brackets prune, chords and what runs a cell are left to the notebook", async () => {
+    await render();
+    press("PageDown");
+    await vi.waitFor(() => expect(focused()).toBe(1));
+    stroke("c");
+    expect(model.get("collapsed")).toEqual([1]);
+    stroke("]");
+    expect(model.get("threshold")).toBe(0.01);
+    const heard = [];
+    el.addEventListener("keydown", (event) => heard.push(event.key));
+    for (const given of [{ ctrlKey: true }, { altKey: true }, { metaKey: true }]) stroke("c", given);
+    stroke("Enter", { shiftKey: true });
+    stroke("Escape");
+    expect(heard).toEqual(["c", "c", "c", "Enter", "Escape"]);
+    stroke("d");
+    find("threshold").dispatchEvent(new KeyboardEvent("keydown", { key: "d", bubbles: true }));
+    expect(heard).toHaveLength(5);
+    expect(model.get("collapsed")).toEqual([1]);
+  });
+
+  test("who walks by the slider goes on from there", async () => {
+    await render();
+    slide("row", 3);
+    await painted("row", 3);
+    const { rows } = pyramids[2].state;
+    const first = rows.slice(0, 3).reduce((sum, { count }) => sum + count, 0);
+    await vi.waitFor(() => expect(focused()).toBeGreaterThanOrEqual(first));
+  });
+});
+
+describe("the picture", () => {
+  test("the links of what is selected lie above the tiles, all others below", async () => {
+    await render();
+    expect(drawn.indexOf("bezierCurveTo")).toBeLessThan(drawn.indexOf("drawImage"));
+    expect(drawn.lastIndexOf("bezierCurveTo")).toBeLessThan(drawn.indexOf("drawImage"));
+    drawn = [];
+    model.set("selected", [1]);
+    await painted("selected", 1);
+    expect(drawn.lastIndexOf("bezierCurveTo")).toBeGreaterThan(drawn.lastIndexOf("drawImage"));
+  });
+
+  test("a thin row that is pointed at has its name where there is no margin for names", async () => {
+    vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(400);
+    await render({ row: 1 });
+    const last = pyramids[2].state.rows.at(-1).name;
+    expect(written).not.toContain(last);
+    tree().dispatchEvent(new MouseEvent("pointermove", { clientX: 100, clientY: 585 }));
+    await vi.waitFor(() => expect(written).toContain(last));
+    written = [];
+    tree().dispatchEvent(new MouseEvent("pointerleave"));
+    await vi.waitFor(() => expect(written).not.toHaveLength(0));
+    expect(written).not.toContain(last);
+  });
+
+  test("a row collapsed from the keys keeps its name while the focus is there", async () => {
+    vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(400);
+    await render();
+    vi.spyOn(tree(), "matches").mockReturnValue(true);
+    press("PageDown");
+    await vi.waitFor(() => expect(focused()).toBe(1));
+    written = [];
+    stroke("c");
+    await painted("collapsed", 1);
+    expect(written).toContain(`▸ ${pyramids[2].state.rows[1].name}`);
+  });
+});
+
+describe("the linked tube", () => {
+  test("shows the row while nothing is selected, and a unit when it is", async () => {
+    await render();
+    await vi.waitFor(() => expect(inner()?.dataset.ready).toBe("true"));
+    expect(heading()).toMatch(/^Where the \d+ units of sum in block1 look/);
+    model.set("selected", [1]);
+    await vi.waitFor(() => expect(heading()).toBe(`Where ${pyramids[2].names[1]} looked`));
+    await vi.waitFor(() =>
+      expect(inner().querySelector(".ne-row-layer .ne-value").textContent).toContain(pyramids[2].names[1]),
+    );
+    expect(el.querySelectorAll(".ne-tubes")).toHaveLength(1);
+  });
+
+  test("calls what it shows activity, not evidence", async () => {
+    await render();
+    await vi.waitFor(() => expect(inner()?.dataset.ready).toBe("true"));
+    await vi.waitFor(() => expect(inner().querySelector(".ne-kept").textContent).toContain("activity for it"));
+    const labels = [...inner().querySelectorAll("[aria-label], [title]")].flatMap((one) => [
+      one.getAttribute("aria-label"),
+      one.title,
+    ]);
+    const said = [...inner().querySelectorAll(".ne-stages, .ne-kept, .ne-controls")].map((one) => one.textContent);
+    expect([...labels, ...said].join(" ")).not.toMatch(/evidence/i);
+  });
+
+  test("shares the frame both ways, with one message when the gesture ends", async () => {
+    await render();
+    await vi.waitFor(() => expect(inner()?.dataset.ready).toBe("true"));
+    const input = inner().querySelector("[data-name=frame]");
+    for (const frame of [3, 5]) {
+      input.value = String(frame);
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    expect([model.get("frame"), model.saved]).toEqual([5, 0]);
+    await painted("frame", 5);
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+    expect(model.saved).toBe(1);
+    model.set("frame", 2);
+    await vi.waitFor(() => expect(inner().dataset.frame).toBe("2"));
+    expect(model.saved).toBe(1);
+  });
+
+  test("plays and stops both ways", async () => {
+    await render();
+    await vi.waitFor(() => expect(inner()?.dataset.ready).toBe("true"));
+    inner().querySelector("[data-name=play]").click();
+    expect([model.get("playing"), model.saved]).toEqual([true, 1]);
+    await vi.waitFor(() => expect(model.get("frame")).not.toBe(1));
+    model.set("playing", false);
+    await vi.waitFor(() => expect(inner().dataset.playing).toBe("false"));
+  });
+
+  test("keeps its own threshold, which is not the pyramid's", async () => {
+    await render({ threshold: 0.1 });
+    await vi.waitFor(() => expect(inner()?.dataset.threshold).toBe("0.4"));
+    expect(model.get("threshold")).toBe(0.1);
+  });
+});
+
+describe("life", () => {
+  test("a malformed state is an alert in words, and heals when Python mends it", async () => {
+    const { rows } = decode(pyramids[2].state);
+    await render({ rows: [] });
+    expect(el.querySelector("[role=alert]").textContent).toContain(
+      "This view cannot be drawn: `rows` must be a list of at least one row, got [].",
+    );
+    model.set("rows", rows);
+    await vi.waitFor(() => expect(root().dataset.ready).toBe("true"));
+    expect(el.querySelector("[role=alert]")).toBeNull();
+  });
+
+  test("a picture that cannot be read is said", async () => {
+    vi.stubGlobal("createImageBitmap", async () => Promise.reject(new Error("no")));
+    await render();
+    expect(el.querySelector("[role=alert]").textContent).toContain("`frames[0]` could not be read");
+  });
+
+  test("names are text, never markup", async () => {
+    const state = decode(pyramids[2].state);
+    const rows = state.rows.map((row) => ({ ...row, name: "<img src=x onerror=alert(1)>" }));
+    await render({ title: "<b>bold</b>", rows, explained: { ...state.explained, name: "<i>wave</i>" } });
+    expect(el.querySelector("img, .ne-said i, .ne-title b")).toBeNull();
+    expect(el.querySelector(".ne-title").textContent).toBe("<b>bold</b>");
+  });
+
+  test("leaves nothing behind", async () => {
+    await render();
+    await vi.waitFor(() => expect(inner()?.dataset.ready).toBe("true"));
+    cleanup();
+    expect([el.childElementCount, model.listening]).toEqual([0, 0]);
+    expect(closed).toBe(16);
+  });
+});

@@ -1,0 +1,130 @@
+import { describe, expect, test } from "vitest";
+import {
+  courseAt,
+  courseDashes,
+  courseName,
+  courseRange,
+  courseTeller,
+  heightOf,
+  isBinary,
+  lineOf,
+  valueAt,
+  writerOf,
+} from "../../src/tubes/frame_signal.js";
+import { COURSES } from "../helpers.js";
+
+const [gate, kept] = COURSES;
+const course = (values, changes = {}) => ({
+  ...gate,
+  values,
+  rows: values.map((_, k) => k),
+  neutral: null,
+  ...changes,
+});
+
+describe("its value at a frame", () => {
+  test("lies on the line between two rows, and is the outer row's beyond", () => {
+    const values = [0, 1, 2, 3].map((frame) => valueAt(gate, frame));
+    expect(values).toEqual([0.5, 0.5 + 0.75 / 4, 0.5 + (3 * 0.75) / 4, 1.25]);
+    expect([valueAt(gate, 0.5), valueAt(gate, 2.5)]).toEqual(gate.values);
+  });
+
+  test("is yes or no, never between, where its values are", () => {
+    const coarse = { ...kept, values: [0, 1], rows: [0.5, 2.5] };
+    expect([0, 1, 2, 3].map((frame) => valueAt(coarse, frame))).toEqual([0, 0, 1, 1]);
+    expect([isBinary(coarse), isBinary(gate), isBinary(course([1, 1]))]).toEqual([true, false, false]);
+    expect(isBinary(course([0, 1], { neutral: 1 }))).toBe(false); // a factor, which may be 0 or 1
+  });
+
+  test("is the only one there is", () => {
+    const one = course([0.3], { rows: [7.5] });
+    expect([0, 7.5, 15].map((frame) => valueAt(one, frame))).toEqual([0.3, 0.3, 0.3]);
+  });
+});
+
+describe("its line", () => {
+  test("passes each value in the middle of its frame, on a scale with the neutral value", () => {
+    expect(lineOf(gate, 4)).toEqual([
+      [0, 0],
+      [0.25, 0],
+      [0.75, 1],
+      [1, 1],
+    ]);
+    expect(heightOf(gate)(1)).toBeCloseTo(0.5 / 0.75);
+    expect(lineOf(course([2, 3], { neutral: 1 }), 2).map(([, high]) => high)).toEqual([0.5, 0.5, 1, 1]);
+  });
+
+  test("goes in steps, half way between two rows, where its values are yes and no", () => {
+    expect(lineOf(kept, 4)).toEqual([
+      [0, 0],
+      [0.25, 0],
+      [0.25, 1],
+      [0.75, 1],
+      [0.75, 0],
+      [1, 0],
+    ]);
+  });
+
+  test("of one value lies in the middle, and divides by nothing", () => {
+    for (const neutral of [null, 0.7]) {
+      const flat = lineOf(course([0.7, 0.7 + 1e-9], { neutral }), 2); // but for rounding
+      expect(flat.map(([, high]) => high)).toEqual([0.5, 0.5, 0.5, 0.5]);
+    }
+    expect(lineOf(course([1, 1], { neutral: 0 }), 2).map(([, high]) => high)).toEqual([1, 1, 1, 1]);
+  });
+
+  test("never runs backwards, also from rows outside of the clip", () => {
+    for (const binary of [false, true]) {
+      const points = lineOf(course(binary ? [0, 1, 0] : [3, 5, 4], { rows: [-2, -1, 9] }), 4);
+      const across = points.map(([x]) => x);
+      expect(across).toEqual([...across].sort((a, b) => a - b));
+      expect([across[0] <= 0, across[across.length - 1] >= 1]).toEqual([true, true]);
+    }
+  });
+});
+
+describe("its numbers", () => {
+  test.each([
+    [[0.71, 1.12], 0.8349, "0.83"],
+    [[0.9991, 1.0002], 0.99956, "0.99956"],
+    [[0, 3], 1.5, "1.50"],
+    [[-120, 80], -7.6, "−8"],
+    [[-1, 1], -0.001, "0.00"],
+    [[0, 1e-9], 5e-10, "5.00e−10"],
+    [[2e7, 3e7], 2.5e7, "2.50e+7"],
+    [[0, 1], 1, "1 (yes)"],
+    [[0, 1], 0, "0 (no)"],
+    [[0.123456, 0.123456], 0.123456, "0.123"],
+  ])("between %j, %d reads %s", (values, value, text) => {
+    expect(writerOf(course(values))(value)).toBe(text);
+  });
+
+  test("are told with the frame, the module and what they are", () => {
+    expect(courseAt(gate, 1)).toBe("frame 2: 0.69");
+    expect(courseAt(kept, 1)).toBe("frame 2: 1 (yes)");
+    expect(COURSES.map(courseName)).toEqual([
+      "each frame is multiplied by · layer2 (SRTG)",
+      "frames kept · <b>Net</b>",
+    ]);
+    expect(COURSES.map(courseTeller)).toEqual([
+      "told by layer2 (SRTG), whichever layer is shown",
+      "told by the network (<b>Net</b>), whichever layer is shown",
+    ]);
+    expect(courseRange(gate)).toBe("each frame is multiplied by: 0.50 to 1.25");
+    expect(courseRange(course([1, 1]))).toBe("each frame is multiplied by: 1 throughout");
+    expect(courseRange(kept)).toBe("frames kept; filled: 1 (yes)");
+  });
+
+  test("tell what the dashes mean, unless the line lies on them all along", () => {
+    expect(courseDashes(gate)).toBe("dashed: 1, neutral");
+    expect(courseDashes(kept)).toBe("");
+    const on = course([1, 1], { neutral: 1 });
+    expect([courseDashes(on), courseRange(on)]).toEqual(["", "each frame is multiplied by: 1 throughout: neutral"]);
+    const off = course([1, 1], { neutral: 0 });
+    expect([courseDashes(off), courseRange(off)]).toEqual([
+      "dashed: 0, neutral",
+      "each frame is multiplied by: 1 throughout",
+    ]);
+    expect(courseRange(course([1.0004, 1.0004], { neutral: 1 }))).not.toContain("neutral");
+  });
+});

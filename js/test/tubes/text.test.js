@@ -1,0 +1,64 @@
+// Numbers and words against examples.json, which Python writes (python -m tests.widgets.tube_examples).
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { plan } from "../../src/shared/interpolate.js";
+import { keptWords, percent, quantityOf, verdict } from "../../src/tubes/text.js";
+import { kept, summarise } from "../../src/tubes/threshold.js";
+import { even } from "../helpers.js";
+
+const { size, maps, percents } = JSON.parse(readFileSync(new URL("examples.json", import.meta.url)));
+const MADE = plan(size, size, even(size, size));
+const plain = (words) => words.replaceAll("\u00a0", " ");
+
+/** The formula of tests/widgets/tube_examples.py. */
+function volumeOf(balls) {
+  const [frames, height, width] = size;
+  const volume = new Float64Array(frames * height * width);
+  for (const { y0, x0, y1, x1, wide, when, long, strength } of balls) {
+    for (let f = 0, at = 0; f < frames; f++) {
+      const t = (f + 0.5) / frames;
+      for (let r = 0; r < height; r++) {
+        for (let c = 0; c < width; c++, at++) {
+          const dy = (r + 0.5) / height - y0 - (y1 - y0) * t;
+          const dx = (c + 0.5) / width - x0 - (x1 - x0) * t;
+          const near =
+            Math.exp(-(dy ** 2 + dx ** 2) / (2 * wide ** 2)) * Math.exp(-((t - when) ** 2) / (2 * long ** 2));
+          if (near > 0.01) volume[at] += strength * near;
+        }
+      }
+    }
+  }
+  const peak = volume.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+  return Float32Array.from(volume, (value) => value / peak);
+}
+
+describe("what a threshold keeps is what Python counts and says", () => {
+  test.each(maps.map((map, k) => [k, map]))("map %i", (_, { balls, probability, rival, side, said }) => {
+    const summary = summarise(MADE, { values: volumeOf(balls), weights: null }, side === "against" ? -1 : 1);
+    const target = { name: "wave", probability, rival: rival && { name: rival[0], probability: rival[1] } };
+    for (const { threshold, words, ...numbers } of said) {
+      const found = kept(summary, threshold);
+      for (const name of ["evidence", "volume", "against"]) expect(found[name]).toBeCloseTo(numbers[name], 3);
+      expect({ frames: found.frames, core: found.core, place: found.place }).toEqual({
+        frames: numbers.frames,
+        core: numbers.core,
+        place: numbers.place,
+      });
+      expect(plain(`${verdict(target)}: ${keptWords(found, size[0], side)}`)).toBe(words);
+    }
+  });
+});
+
+test("percents read as in Python", () => {
+  for (const { share, digits, text } of percents) expect(plain(percent(share, digits))).toBe(text);
+});
+
+test("a map of something else than evidence is called by what it is", () => {
+  const found = { evidence: 0.4, volume: 0.2, against: 0.6, frames: [0, 3], core: null, place: "on the left" };
+  expect(plain(keptWords(found, 8, "for", "activity"))).toBe(
+    "40 % of the activity for it in 20 % of the clip, frames 1 to 4 of 8, on the left; most of the activity is against it",
+  );
+  expect(keptWords({ ...found, frames: null }, 8, "against", "activity")).toMatch(/^no activity against it/);
+  const layers = [{}, { quantity: "activity" }];
+  expect([0, 1].map((layer) => quantityOf(/** @type {any} */ ({ layers }), layer))).toEqual(["evidence", "activity"]);
+});

@@ -1,0 +1,184 @@
+import { describe, expect, test } from "vitest";
+import { decoded } from "../../src/tubes/layer_values.js";
+import { readContent, StateError } from "../../src/tubes/traits.js";
+import { readPosition } from "../../src/tubes/view_state.js";
+import { COURSES, FakeModel, smallState, viewOf } from "../helpers.js";
+
+const read = (changes) => readContent(new FakeModel(smallState(changes)));
+const withLayer = (changes) => {
+  const { layers } = smallState();
+  return { layers: [{ ...layers[0], ...changes }, layers[1]] };
+};
+
+test("a whole state is read, wherever its bytes lie in their buffers", () => {
+  const content = read();
+  expect([...content.frames[2]]).toEqual([3]);
+  const codes = [0, 10, 127, -127, 50, 0, 0, 20, 90, -90, 60, 0];
+  expect([...decoded(content, 0, 0)]).toEqual(
+    codes.map((code) => expect.closeTo(Math.sign(code) * Math.abs(code / 127) ** 2.5, 6)),
+  );
+  expect([...decoded(content, 1, 0)]).toEqual([expect.closeTo(16384 / 32767, 6)]);
+  expect([...decoded(content, 1, 1)]).toEqual([expect.closeTo(-16384 / 32767, 6)]);
+  expect(decoded(content, 0, 1)[3]).toBe(1);
+});
+
+const withCourse = (changes) => ({ courses: [COURSES[0], { ...COURSES[1], ...changes }] });
+
+const geometry = smallState().layers[0].geometry;
+const WRONG = [
+  [
+    "size missing",
+    { size: undefined },
+    "`size` must be three whole numbers above 0 (time, height, width), got nothing",
+  ],
+  ["size of two", { size: [4, 4] }, "`size` must be three whole numbers"],
+  ["size with a fraction", { size: [4, 4.5, 6] }, "got [4,4.5,6]"],
+  ["title no text", { title: 7 }, "`title` must be text, got 7"],
+  ["caveats no list", { caveats: "careful" }, "`caveats` must be a list of texts"],
+  ["no targets", { targets: [] }, "`targets` must list at least one class"],
+  ["target without logit", { targets: [{ name: "a", probability: 1 }, {}] }, "`targets[0]` must have a name, a logit"],
+  ["target null", { targets: [null, null] }, "`targets[0]` must have a name"],
+  ["too few maps", { maps: [] }, "`maps` must hold one buffer for each of the 2 targets, got 0"],
+  ["a map no bytes", { maps: [[1, 2], "x"] }, "`maps[0]` must be bytes, got [1,2]"],
+  [
+    "short maps",
+    { maps: [viewOf(new Uint8Array(12)), viewOf(new Uint8Array(13))] },
+    "layer 'last': shape 1x1x1 at offset 12 needs 14 bytes of each map, got 12 and 13 bytes",
+  ],
+  ["no layers", { layers: [] }, "`layers` must list at least one layer, got []"],
+  ["layer without a name", { layers: [{}] }, "`layers[0]` must have a name, got {}"],
+  [
+    "unknown kind",
+    withLayer({ kind: "attic" }),
+    "layer 'stem': kind must be one of stem, block, pooling input, named, got \"attic\"",
+  ],
+  ["pathway in words", withLayer({ pathway: "slow" }), "pathway must be a whole number or null"],
+  ["shape of zero", withLayer({ shape: [2, 0, 3] }), "layer 'stem': shape must be three whole numbers above 0"],
+  ["a value of three bytes", withLayer({ bytes: 3 }), "layer 'stem': bytes of a value must be 1 or 2, got 3"],
+  ["unaccounted missing", withLayer({ unaccounted: [""] }), "unaccounted must hold one text for each of 2 targets"],
+  [
+    "no rival",
+    { targets: [{ name: "a", logit: 1, probability: 1, best: [] }, {}] },
+    '`targets[0]` must have a rival (or null) and a list `best`, each with name and probability, got {"best":[]}',
+  ],
+  [
+    "best of numbers",
+    { targets: [{ name: "a", logit: 1, probability: 1, rival: null, best: [1] }, {}] },
+    "`targets[0]` must have a rival",
+  ],
+  ["negative offset", withLayer({ offset: -1 }), "at offset -1"],
+  [
+    "scale of one target",
+    withLayer({ scale: [1] }),
+    "scale must hold one number, 0 or above, for each of 2 targets, got [1]",
+  ],
+  ["negative scale", withLayer({ scale: [1, -1] }), "scale must hold"],
+  ["gap missing", withLayer({ gap: undefined }), "gap must hold one number or null for each of 2 targets, got nothing"],
+  ["layer's caveats missing", withLayer({ caveats: null }), "layer 'stem': caveats must be a list of texts"],
+  ["geometry missing", withLayer({ geometry: undefined }), "geometry.rows must be 2 increasing numbers, got nothing"],
+  [
+    "rows falling",
+    withLayer({ geometry: { ...geometry, rows: [2, 1] } }),
+    "geometry.rows must be 2 increasing numbers, got [2,1]",
+  ],
+  [
+    "rows NaN",
+    withLayer({ geometry: { ...geometry, rows: [0, Number.NaN] } }),
+    "geometry.rows must be 2 increasing numbers",
+  ],
+  [
+    "origin of one",
+    withLayer({ geometry: { ...geometry, origin: [0] } }),
+    "geometry.origin must be two numbers (y, x)",
+  ],
+  [
+    "step of zero",
+    withLayer({ geometry: { ...geometry, step: [0, 1] } }),
+    "geometry.step must be two numbers above 0 (y, x)",
+  ],
+  ["times too few", { times: [0, 1] }, "`times` must be empty or hold the seconds of each of the 4 frames"],
+  ["frames too few", { frames: [viewOf(Uint8Array.of(1))] }, "`frames` must hold 4 pictures, as `size` says, got 1"],
+  ["courses no list", { courses: "up" }, '`courses` must be a list of at most 512, got "up"'],
+  ["too many courses", { courses: Array(513).fill(COURSES[0]) }, "`courses` must be a list of at most 512, got [{"],
+  ["course null", { courses: [null] }, "`courses[0]` must have a name, a kind and what it is, got null"],
+  ["course without words", withCourse({ what: undefined }), "`courses[1]` must have a name, a kind and what it is"],
+  ["course without values", withCourse({ values: [] }), "`courses[1]`: values must be one number or more, got []"],
+  ["course NaN", withCourse({ values: [0, Number.NaN, 1, 0] }), "values must be one number or more, got [0,null,1,0]"],
+  ["course of bytes", withCourse({ values: new Float32Array(4) }), "values must be one number or more, got 16 bytes"],
+  ["course too short", withCourse({ rows: [0, 1] }), "`courses[1]`: rows must be 4 increasing numbers, got [0,1]"],
+  ["course falling", withCourse({ rows: [0, 2, 1, 3] }), "`courses[1]`: rows must be 4 increasing numbers"],
+  ["neutral in words", withCourse({ neutral: "none" }), '`courses[1]`: neutral must be a number or null, got "none"'],
+  ["neutral missing", withCourse({ neutral: undefined }), "neutral must be a number or null, got nothing"],
+  ["a frame no bytes", { frames: [1, 2, 3, 4] }, "`frames[0]` must be bytes, got 1"],
+];
+describe("a malformed state is refused in words", () => {
+  test.each(WRONG)("%s", (_, changes, words) => {
+    expect(() => read(changes)).toThrow(StateError);
+    expect(() => read(changes)).toThrow(words);
+  });
+});
+
+test("what was saved before there were courses has none, and none can be chosen", () => {
+  expect(read({ courses: undefined }).courses).toEqual([]);
+  expect(at({ course: 3 }, { courses: undefined }).course).toBeNull();
+});
+
+test("a course out of range is the nearest, a senseless one the first, none is none", () => {
+  const chosen = (course) => at({ course }, { courses: COURSES }).course;
+  expect([9, -1, 1, "x", undefined, null].map(chosen)).toEqual([1, 0, 1, 0, 0, null]);
+});
+
+test("unknown times are welcome", () => {
+  expect(read({ times: [] }).times).toEqual([]);
+});
+
+const at = (changes, more) => readPosition(new FakeModel(smallState({ ...changes, ...more })), read(more));
+const POSITION = {
+  frame: 3,
+  layer: 0,
+  threshold: 1,
+  target: 1,
+  against: null,
+  playing: false,
+  speed: 4,
+  mode: "tube",
+  sign: "both",
+  scale: "clip",
+  colours: "diverging",
+  opacity: 1,
+  course: null,
+};
+
+test("a position out of range is drawn at the nearest end, a senseless one at the default", () => {
+  const far = { frame: 99, layer: -3, threshold: 1.5, target: 9, playing: 1, speed: 1000, opacity: 7, mode: "cube" };
+  expect(at(far)).toEqual(POSITION);
+  const mad = {
+    frame: null,
+    layer: undefined,
+    threshold: Number.NaN,
+    target: "x",
+    playing: true,
+    speed: "fast",
+    sign: 1,
+  };
+  expect(at({ ...mad, opacity: null, against: "x", colours: "jet", scale: undefined })).toEqual({
+    ...POSITION,
+    frame: 0,
+    layer: 1,
+    threshold: 0.4,
+    target: 0,
+    playing: true,
+    speed: 1,
+    opacity: 0.6,
+  });
+});
+
+test("a difference is of two single classes that are not the same", () => {
+  const guess = { rival: null, best: [] };
+  const targets = [0.5, 0.3].map((probability, k) => ({ name: `class ${k}`, logit: 1, probability, ...guess }));
+  expect(at({ target: 0, against: 1 }, { targets }).against).toBe(1);
+  expect(at({ target: 1, against: 1 }, { targets }).against).toBeNull();
+  expect(at({ target: 1, against: 7 }, { targets }).against).toBeNull();
+  expect(at({ target: 0, against: 1 }).against).toBeNull(); // the second is a difference itself
+  expect(at({ target: 1, against: 0 }).against).toBeNull();
+});
