@@ -24,6 +24,6 @@ def demo_net() -> DemoNet:
 def demo_model() -> VideoModel:
     """The bundled network, adapted: ready for any clip, though it knows ten actions of cartoon people only.
 
-    It takes 16 frames of 64 x 64 pixels. What it was trained on, what it can do and what not: docs/model-card.md.
+    It takes 16 frames of 64 x 64 pixels. What it was trained on, what it can do and what not: docs/explanation/model-card.md.
     """
     return adapt(demo_net(), size=SIZE, frames=FRAMES, mean=MEAN, std=STD, layout="BCTHW", labels=LABELS)
