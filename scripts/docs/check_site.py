@@ -14,7 +14,6 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.browser_driver import ARGS, find_chromium
 
-
 PREFIX = "/notebook_explain"  # as in site_url: the page for missing files has absolute links
 
 
