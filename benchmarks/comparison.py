@@ -182,13 +182,13 @@ def main() -> None:
 
 def _exactness(values: np.ndarray, truth: np.ndarray, score: float) -> str:
     if values.shape != truth.shape:
-        return "no (another size)"
+        return "no (rescaled, clip size)"
     cells = truth.size
     for scale in (1.0, 1 / cells, float(cells)):  # sums or means over cells
         difference = float(np.abs(values * scale - truth / cells).max() / abs(score))
         if difference < 1e-4:
             return f"yes ({difference:.0e})"
-    return "no"
+    return "no (rescaled)"
 
 
 def _frozen(net: nn.Module, run: Callable[[], Any]) -> str:
