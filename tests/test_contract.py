@@ -341,7 +341,7 @@ def test_another_thread_trains_meanwhile_and_gets_the_numbers_that_it_would_get_
         accompanied, tubes = run(True)
     assert accompanied == alone
     assert tubes
-    assert any("parameters changed while this was computed" in " ".join(t.provenance.caveats) for t in tubes)
+    assert any("parameters changed during the computation" in " ".join(t.provenance.caveats) for t in tubes)
 
 
 @pytest.mark.parametrize("name", ["layer1.0.conv1.0.weight", "fc.bias"], ids=["autograd notices", "autograd does not"])
