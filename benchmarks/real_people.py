@@ -30,7 +30,7 @@ from benchmarks.weizmann import FOLDER, LABELS, SIDE, RealClip, folds, found, re
 from notebook_explain.explanations import Tubes
 from notebook_explain.models.demo import FRAMES, MEAN, STD, demo_net
 from notebook_explain.models.demo import LABELS as CARTOON_LABELS
-from scripts.demo_model.evaluate import Proportion
+from scripts.demo_model.evaluate import Share
 
 PAGE = Path(__file__).parents[1] / "out" / "real_people.html"
 STRIDES = (1, 2, 3)
@@ -60,9 +60,7 @@ def print_zero_shot(clips: Sequence[RealClip]) -> None:
         answers = zero_shot(net, CARTOON_LABELS, clips, stride)
         for said, among in zip(answers, (len(CARTOON_LABELS), len(LABELS)), strict=True):
             hits = sum(a == b for a, b in zip(truth, said, strict=True))
-            line(
-                f"frame stride {stride}, {among} answers", str(Proportion(hits, len(clips))), f"chance {1 / among:.2f}"
-            )
+            line(f"frame stride {stride}, {among} answers", str(Share(hits, len(clips))), f"chance {1 / among:.2f}")
             print(f"    {mistakes(truth, said)}")
 
 
@@ -110,9 +108,9 @@ def print_left_out(clips: Sequence[RealClip], seed: int) -> list[small.Tried]:
         right = f"{one.right.sum()} of {len(truth)}"
         print(f"  person {one.fold.person}: {right}, training loss {one.loss:.3f}; {mistakes(truth, said)}", flush=True)
         tried.append(one)
-    line("small net", str(Proportion(sum(int(one.right.sum()) for one in tried), len(clips))), f"goal {GOAL}")
+    line("small net", str(Share(sum(int(one.right.sum()) for one in tried), len(clips))), f"goal {GOAL}")
     for name, features in (("motion energy", motion_energy), ("first frame, nothing moves", first_frame)):
-        line(f"linear classifier: {name}", str(Proportion(linear_hits(clips, features), len(clips))))
+        line(f"linear classifier: {name}", str(Share(linear_hits(clips, features), len(clips))))
     line("chance", f"{len(clips) / len(LABELS):.0f} of {len(clips)}")
     print(f"  {time.process_time() - started:.0f} s of CPU, 1 thread; intervals take the clips for independent")
     return tried

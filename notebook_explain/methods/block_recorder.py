@@ -15,7 +15,7 @@ from notebook_explain.explanations import ClassTable, Course, Geometry, Numbers
 from notebook_explain.layers.mtconv import CAVEAT, choices
 from notebook_explain.layers.signal_types import ByClass, Named, PerFrame, Told, blocks_of, checked
 from notebook_explain.layers.signals import listening
-from notebook_explain.models import Layer, VideoModel, layers_at_selected_frames, module_frame_times
+from notebook_explain.models import Layer, VideoModel, moments_of, placed
 
 LOST = "What {} tells ({}) is not finite and is left out."
 CHOSEN = "The network keeps half of the frames by what they hold; maps lie at those that it kept of this clip."
@@ -49,10 +49,10 @@ class SignalRecorder:
 
     def placed(self, layers: Sequence[Layer]) -> tuple[Layer, ...]:
         """The layers where they lie in this clip: at the frames that the network chose, if it chooses any."""
-        if not self.frames or self.model.layer_trace is None:
+        if not self.frames or self.model.survey is None:
             return tuple(layers)
         try:
-            found = layers_at_selected_frames(self.model, layers, self.frames)
+            found = placed(self.model, layers, self.frames)
         except (ValueError, RuntimeError):  # positions cannot be followed with them: the caveat stays
             self.frames = []
             return tuple(layers)
@@ -62,7 +62,7 @@ class SignalRecorder:
     def courses(self) -> tuple[Course, ...]:
         """What was told of each moment; `remarks` gets a sentence for each block whose moments are not known."""
         told = [(name, one) for name, one in self.told if isinstance(one, PerFrame)]
-        moments = module_frame_times(self.model, {_block(name) for name, _ in told}, self.frames)
+        moments = moments_of(self.model, {_block(name) for name, _ in told}, self.frames)
         return tuple(
             Course(
                 name, self._kind(name), one.what, values, self._rows(name, len(values), moments, one.side), one.neutral

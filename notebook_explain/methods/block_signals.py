@@ -108,7 +108,7 @@ class BlockSignals:
         names = tuple(model.label(str(one.head), at) for at in range(classes))
         courses = (*heard.courses(), *streams)
         numbers = (*added, *_shares(parts, streams), *heard.numbers(names))
-        caveats = (*heard.caveats, *model.clip_caveats(clip), *said, *heard.remarks, *unplaced)
+        caveats = (*heard.caveats, *model.remarks(clip), *said, *heard.remarks, *unplaced)
         made = provenance("Block signals", self, model, start, int(bool(parts)), caveats)
         return BlockReport(
             seen, result, courses, numbers, heard.tables(names), replace(made, forwards=1 + len(ablations))

@@ -101,7 +101,7 @@ class SaliencyTubes:
         (targets, values), said = model.run(seen, layers, compute, heard.around)
         layers, courses = heard.placed(layers), heard.courses()
         maps = _layer_maps(layers, values, targets)
-        caveats = (*heard.caveats, *model.clip_caveats(clip), *said, *heard.remarks, *_completeness(maps, targets))
+        caveats = (*heard.caveats, *model.remarks(clip), *said, *heard.remarks, *_completeness(maps, targets))
         method = "Saliency tubes" + (", gradients pooled (Grad-CAM)" if self.pooled else "")
         return Tubes(seen, targets, maps, provenance(method, self, model, start, len(targets), caveats), courses)
 
@@ -139,7 +139,7 @@ def _layer_maps(
 def _stage(layer: Layer) -> Any:
     if layer.pathway is None:
         return layer.name
-    return POOLING_INPUT if layer.kind == POOLING_INPUT else (layer.ref.module, layer.ref.call)
+    return POOLING_INPUT if layer.kind == POOLING_INPUT else (layer.place.module, layer.place.call)
 
 
 def _completeness(maps: Sequence[LayerMap], targets: Sequence[TargetResult]) -> list[str]:

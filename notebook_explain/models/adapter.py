@@ -123,10 +123,13 @@ def _caveats(network: nn.Module, preprocessing: Preprocessing, trace: LayerTrace
     caveats = [_assumption(preprocessing)] if preprocessing.assumed else []
     if trace is None:
         caveats.append(_EVEN)
-    for text in (getattr(module, "caveat", None) for module in network.modules()):
-        if isinstance(text, str):
-            caveats.append(text if isinstance(text, Caveat) else Caveat(text, CaveatCode.MODULE))
+    caveats += [_module_caveat(part) for part in network.modules() if isinstance(getattr(part, "caveat", None), str)]
     return tuple(dict.fromkeys(caveats))
+
+
+def _module_caveat(module: Any) -> Caveat:
+    """Return the caveat that a module reports; modules name its kind as ``caveat_code``."""
+    return Caveat(module.caveat, getattr(module, "caveat_code", CaveatCode.MODULE))
 
 
 def _assumption(p: Preprocessing) -> Caveat:

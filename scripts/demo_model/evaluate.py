@@ -22,8 +22,8 @@ BATCH = 50
 
 
 @dataclass(frozen=True)
-class Proportion:
-    """A proportion with the Wilson 95 % interval, which is also valid near 0 and 1."""
+class Share:
+    """Share of hits with the Wilson 95 % interval, which is also valid near 0 and 1."""
 
     hits: int
     count: int
@@ -64,8 +64,8 @@ def report(net: nn.Module, name: str, clips: int = 1000) -> None:
     """Print the accuracy of a network on `clips` held-out clips of one person and as many of two people."""
     correct, both = correct_singles(net, clips), both_in_top_two(net, clips)
     print(f"{name}: {sum(p.numel() for p in net.parameters()):,} parameters")
-    print(f"  one person, correct       {Proportion(int(correct.sum()), clips)}")
-    print(f"  two people, both top 2    {Proportion(int(both.sum()), clips)}")
+    print(f"  one person, correct       {Share(int(correct.sum()), clips)}")
+    print(f"  two people, both top 2    {Share(int(both.sum()), clips)}")
     accuracies = {label: correct[index :: len(LABELS)].float().mean().item() for index, label in enumerate(LABELS)}
     print("  by action                 " + ", ".join(f"{label} {value:.0%}" for label, value in accuracies.items()))
 

@@ -184,7 +184,7 @@ def test_the_weights_of_another_network_are_refused(tmp_path):
 
 @pytest.mark.parametrize(("hits", "count", "low", "high"), [(500, 500, 0.9924, 1.0), (81, 263, 0.2553, 0.3662)])
 def test_the_interval_is_the_wilson_interval(hits, count, low, high):
-    np.testing.assert_allclose(evaluate.Proportion(hits, count).interval, (low, high), atol=1e-4)
+    np.testing.assert_allclose(evaluate.Share(hits, count).interval, (low, high), atol=1e-4)
 
 
 def test_the_package_imports_without_a_warning():

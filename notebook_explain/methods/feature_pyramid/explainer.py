@@ -152,7 +152,7 @@ class FeaturePyramid:
         (result, tops), said = model.run(seen, (), compute, passed.around)
         yield Progress("pass", 1, 1, time.perf_counter() - start)
         total, rows, remarks = self._rows(wired, passed, tops)
-        caveats = (*model.caveats, *model.clip_caveats(clip), *said, *wired.notes)
+        caveats = (*model.caveats, *model.remarks(clip), *said, *wired.notes)
 
         def told() -> Provenance:
             return provenance(self._method(), self, model, start, int(passed.gradients), (*remarks, *caveats))
