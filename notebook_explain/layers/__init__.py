@@ -6,6 +6,7 @@
 >>> ne.explain(soft.model, "bowling.mp4")
 """
 
+from notebook_explain.layers import position_proxies as position_proxies  # registers them
 from notebook_explain.layers.class_regularization import (
     ClassRegularization,
     Guess,

@@ -65,7 +65,7 @@ def test_courses_of_both_streams_lie_there_too() -> None:
 
 
 def test_where_positions_cannot_be_followed_the_caveat_stays() -> None:
-    blind = replace(model(), survey=None)
+    blind = replace(model(), layer_trace=None)
     tubes = ne.SaliencyTubes()(blind, CLIPS[0], 1)
     assert CAVEAT in tubes.provenance.caveats
     assert CHOSEN not in tubes.provenance.caveats
