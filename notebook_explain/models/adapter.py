@@ -14,6 +14,7 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._warn import warn
 from notebook_explain.clip.resize import check_crop, pixels
 from notebook_explain.explanations import ExplainError, Geometry
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.models.layer_trace import LayerTrace, TensorRef, survey, tensors
 from notebook_explain.models.layers import Layer, default_layers
 from notebook_explain.models.layouts import Layout
@@ -109,8 +110,8 @@ def adapt(
         known.add("layout")
     assumed = tuple(name for name in ("size", "frames", "mean", "std", "layout") if name not in known)
     preprocessing = replace(preprocessing, assumed=assumed)
-    own = (getattr(part, "caveat", None) for part in network.modules())  # a module may say what its reader must know
-    caveats = tuple(dict.fromkeys([*([] if found else [_EVEN]), *(text for text in own if isinstance(text, str))]))
+    own = [_module_caveat(part) for part in network.modules() if isinstance(getattr(part, "caveat", None), str)]
+    caveats = tuple(dict.fromkeys([*([] if found else [_EVEN]), *own]))
     if assumed:
         text = _assumption(preprocessing)
         warn(f"{type(network).__name__}: {text}")
@@ -119,6 +120,11 @@ def adapt(
     return VideoModel(
         network, preprocessing, names, layers, caveats, labels_of, None if found is None else found.slim()
     )
+
+
+def _module_caveat(module: Any) -> Caveat:
+    """Return the caveat that a module reports; modules name a special kind of it as ``caveat_code``."""
+    return Caveat(module.caveat, getattr(module, "caveat_code", CaveatCode.MODULE))
 
 
 def _assumption(p: Preprocessing) -> str:
