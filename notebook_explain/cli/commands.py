@@ -136,15 +136,15 @@ def _explained(options: argparse.Namespace, step: Step) -> tuple[Tubes, str]:
 
 def _tubes(model: VideoModel, clip: Clip, options: argparse.Namespace) -> Tubes:
     from notebook_explain.methods import SaliencyTubes
-    from notebook_explain.models.checkpoints import in_short, raised_by_a_network
+    from notebook_explain.models.checkpoints import describe_error, raised_in_forward
 
     explainer = SaliencyTubes(layers=_layers(model, options.layer))
     try:
         return explainer(model, clip, _targets(model, options.target, options.against))
     except Exception as error:
-        if is_user_error(error) or not raised_by_a_network(error):
+        if is_user_error(error) or not raised_in_forward(error):
             raise
-        raise UsageError(f"the network raised {in_short(error)}, when it was shown the clip") from error
+        raise UsageError(f"the network raised {describe_error(error)}, when it was shown the clip") from error
 
 
 def _model(options: argparse.Namespace, step: Step) -> tuple[VideoModel, str]:

@@ -71,6 +71,17 @@ def select_frames(x: Tensor, keep: str = "most", ends: bool = False) -> Tensor:
     return x.gather(2, index[:, None, :, None, None].expand(shape))
 
 
+def _evenly_spaced(x: Tensor, *_: Any) -> Tensor:
+    """Halve the number of frames, evenly; one or two frames are kept."""
+    frames = x.shape[2] // 2 if x.shape[2] > 2 else x.shape[2]
+    return F.adaptive_avg_pool3d(x, (frames, *x.shape[3:]))
+
+
+# Explanations trace positions through the selected frames, or through evenly spaced ones if these are not known.
+select_frames.position_proxy = _evenly_spaced  # type: ignore[attr-defined]
+select_frames.selects_frames = True  # type: ignore[attr-defined]
+
+
 def selected_frames(x: Tensor, keep: str = "most", ends: bool = False) -> Tensor:
     """Return the indices of the frames that `select_frames` keeps: int64 (batch, half of time), in order."""
     frames = x.shape[2]

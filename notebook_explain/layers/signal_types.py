@@ -4,7 +4,9 @@ A module, of this package or of anybody's, takes part by any of these:
 
 * ``explain(*inputs)``, decorated with `explains`, takes what ``forward`` takes and returns an object whose ``report()``
   is a list of `PerFrame`, `Named` and `ByClass`.
-* A ``forward`` that selects frames by their content passes their indices to `report_selected_frames`.
+* A ``forward`` that selects frames by their content passes their indices to `report_selected_frames`. So that positions
+  are traced through them, the selection is a function with the attributes described in
+  ``notebook_explain/models/positions/custom_functions.py``.
 * ``ablations()`` maps the name of each part that can be removed to a function without arguments. It returns a context
   manager, within which the module works without that part.
 * ``parts()`` maps the name of each part of the output to (path, channels): the path of its tensor in the output ("" for

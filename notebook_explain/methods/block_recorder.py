@@ -23,7 +23,7 @@ from notebook_explain.layers.signal_types import (
     validate_signals,
 )
 from notebook_explain.layers.signals import recording_signals
-from notebook_explain.models import Layer, VideoModel, moments_of, placed
+from notebook_explain.models import Layer, VideoModel, layers_at_selected_frames, module_frame_times
 
 AT_SELECTED_FRAMES = Caveat(
     "The network selects half of the frames by their content; maps are drawn at the frames that it selected in this clip.",
@@ -72,10 +72,10 @@ class SignalRecorder:
 
     def layers_at_selected_frames(self, layers: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return layers with the positions of this clip: at the frames that the network selected, if it selects any."""
-        if not self.selected_frames or self.model.survey is None:
+        if not self.selected_frames or self.model.layer_trace is None:
             return tuple(layers)
         try:
-            moved = placed(self.model, layers, self.selected_frames)
+            moved = layers_at_selected_frames(self.model, layers, self.selected_frames)
         except (ValueError, RuntimeError):  # positions cannot be followed with this selection: the model's caveat holds
             self.selected_frames = []
             return tuple(layers)
@@ -88,7 +88,7 @@ class SignalRecorder:
     def courses(self) -> tuple[Course, ...]:
         """Return the signals per frame, and add a caveat for each module whose steps have unknown times."""
         signals = [(name, signal) for name, signal in self.signals if isinstance(signal, PerFrame)]
-        times = moments_of(self.model, {_module_name(name) for name, _ in signals}, self.selected_frames)
+        times = module_frame_times(self.model, {_module_name(name) for name, _ in signals}, self.selected_frames)
         courses = []
         for name, signal in signals:
             values = _of_only_clip(signal.values)

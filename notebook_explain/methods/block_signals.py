@@ -110,7 +110,7 @@ class BlockSignals:
         classes = tuple(model.label(str(resolved.head), index) for index in range(class_count))
         courses = (*recorder.courses(), *streams)
         numbers = (*effects, *_shares(parts, streams), *recorder.numbers(classes))
-        caveats = [*recorder.model_caveats, *model.remarks(clip), *pass_caveats, *recorder.caveats, *caveats]
+        caveats = [*recorder.model_caveats, *model.clip_caveats(clip), *pass_caveats, *recorder.caveats, *caveats]
         source = provenance("Block signals", self, model, start, int(bool(parts)), caveats)
         source = replace(source, forwards=1 + len(ablations))
         return BlockReport(seen, result, courses, numbers, recorder.tables(classes), source)

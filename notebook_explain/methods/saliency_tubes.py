@@ -108,7 +108,7 @@ class SaliencyTubes:
         (targets, values), pass_caveats = model.run(seen, layers, compute, recorder.hooks)
         layers, courses = recorder.layers_at_selected_frames(layers), recorder.courses()
         maps = _layer_maps(layers, values, targets)
-        caveats = [*recorder.model_caveats, *model.remarks(clip), *pass_caveats, *recorder.caveats]
+        caveats = [*recorder.model_caveats, *model.clip_caveats(clip), *pass_caveats, *recorder.caveats]
         caveats += _completeness_caveats(maps, targets)
         method = "Saliency tubes" + (", gradients pooled (Grad-CAM)" if self.pooled else "")
         return Tubes(seen, targets, maps, provenance(method, self, model, start, len(targets), caveats), courses)
@@ -147,7 +147,7 @@ def _layer_maps(
 def _stage(layer: Layer) -> Any:
     if layer.pathway is None:
         return layer.name
-    return POOLING_INPUT if layer.kind == POOLING_INPUT else (layer.place.module, layer.place.call)
+    return POOLING_INPUT if layer.kind == POOLING_INPUT else (layer.ref.module, layer.ref.call)
 
 
 def _completeness_caveats(maps: Sequence[LayerMap], targets: Sequence[TargetResult]) -> list[Caveat]:

@@ -128,7 +128,7 @@ def test_layers_lists_names_kinds_and_grids(here: Path, capsys: pytest.CaptureFi
     assert [line.split("\t") for line in said.out.splitlines()] == expected
     assert said.err == ""
     assert main(["layers", *model]) == 0
-    assert "Assumed, since nobody stated it: size=112, frames=16" in capsys.readouterr().err
+    assert "Not specified, assumed: size 112, frames 16" in capsys.readouterr().err
 
 
 def test_pathways_have_a_column_of_their_own(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,7 +150,7 @@ def test_weights_from_a_file_are_the_ones_explained(here: Path, capsys: pytest.C
         (top := ne.explain(other, "clip.gif", **stated).targets[0].top5[0])[0],
         f"{100 * top[1]:.1f} %",
     ]
-    assert said["weights"] == [["w.pt, prefix 'module.' taken off"]]
+    assert said["weights"] == [["w.pt, prefix 'module.' removed"]]
 
 
 def test_a_window_in_frames_or_seconds_is_the_part_that_is_explained(here: Path) -> None:

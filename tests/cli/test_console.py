@@ -96,9 +96,9 @@ def test_what_was_assumed_is_a_caveat_in_the_words_of_the_options(
     assert main(["explain", "clip.gif", "--model", os.environ["MY_NET"], "--frames", "16"]) == 0
     said = capsys.readouterr()
     assumed, *others = [caveat for (caveat,) in rows(said.out)["caveat"]]
-    assert assumed.startswith("Assumed, since nobody stated it: size=112, mean=")
-    assert assumed.endswith("A wrong guess explains another model; state them.")
-    assert others == ["The clip has 12 frames, the network takes 16: some are shown to it several times."]
+    assert assumed.startswith("Not specified, assumed: size 112, mean (")
+    assert "If the guess is wrong, so is the explanation" in assumed
+    assert others == ["The clip has 12 frames and the network takes 16, so some frames are repeated."]
     assert said.err.startswith("notebook-explain: clip.gif: 16 frames are wanted")
     assert said.err.count("\n") == 1
 

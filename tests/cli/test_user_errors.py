@@ -43,7 +43,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
         (["--mean", "114,108,101"], r"mean must be in units of 0..1, .*; divide mean and std by 255"),
         (["--std", "0"], r"std must be above 0"),
         (["--std", "nan"], r"std must be 3 numbers"),
-        (["--layout", "BTCWH"], r"layout 'BTCWH' is not one of BCTHW, BTCHW"),
+        (["--layout", "BTCWH"], r"layout must be one of BCTHW, BTCHW"),
         (["--window", "5"], r"argument --window: must be START:STOP"),
         (["--window", "1.5:4"], r"both in seconds \(1.5:4.0, 2s:4s\) or both numbers of frames \(30:90\), got '1.5:4'"),
         (["--window", "8:4"], "window must begin at 0 or later and end after it begins"),
@@ -60,18 +60,21 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
         (["--out", "no folder/a.png"], "there is no folder 'no folder' to write 'a.png' to; make it first"),
         (["--out", "a folder.gif"], "'a folder.gif' is a folder; give the path of a file in it"),
         (["--out", "clip.gif"], "--out 'clip.gif' would replace what is read; give it another name"),
-        (["--target", "wave"], "target 'wave' is a name, but this model has no labels; use an index or --labels"),
+        (
+            ["--target", "wave"],
+            "target 'wave' is a name, but this model has no labels; use an index, or name the classes",
+        ),
         (["--target", "7"], "target 7 is out of range; this model has classes 0 to 4"),
         (
             ["--labels", "names.txt", "--target", "clop"],
-            "target 'clop' is not a label of this model; near it are 'clap'",
+            "target 'clop' is not a label of this model; similar labels: 'clap'",
         ),
-        (["--labels", "four.txt"], "labels hold 4 names, but the model has 5 classes; state --labels"),
+        (["--labels", "four.txt"], "labels hold 4 names, but the model has 5 classes; .*--labels"),
         (["--labels", "none.txt"], "no file of labels at 'none.txt'"),
-        (["--layer", "layer44"], "layer 'layer44' is not in this model; near it are layer4"),
+        (["--layer", "layer44"], "layer 'layer44' is not in this model; similar names: layer4"),
         (["--layer", "fc"], "layer 'fc' cannot be explained"),
-        (["--model", "no_such_nets:make"], "there is no module 'no_such_nets'; it is looked for in the current folder"),
-        (["--weights", "none.pt"], "no file of weights at 'none.pt'"),
+        (["--model", "no_such_nets:make"], "there is no module 'no_such_nets' in the current folder"),
+        (["--weights", "none.pt"], "there is no weights file 'none.pt'"),
         (["--weights", "other.pt"], r"other.pt does not fit the network ResNet3D: \d+ missing \(.*\); 2 unexpected"),
         (["--unknown", "3"], "unrecognized arguments: --unknown 3"),
     ],
@@ -180,7 +183,7 @@ def test_a_network_that_raises_at_the_clip_is_quoted_with_its_line(
 
 def test_a_network_that_takes_no_such_clip_is_quoted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = told(capsys, *explain("--model", "torch.nn:Identity"))
-    assert "Identity ran with none of the inputs tried; check what was stated" in line
+    assert "Identity ran with none of the inputs tried" in line
 
 
 def test_bugs_keep_their_traceback(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def test_frame_signals_of_both_streams_are_drawn_there() -> None:
 
 
 def test_the_caveat_stays_if_positions_cannot_be_followed() -> None:
-    untraced = replace(model(), survey=None)
+    untraced = replace(model(), layer_trace=None)
     tubes = ne.SaliencyTubes()(untraced, CLIPS[0], 1)
     assert CAVEAT in tubes.provenance.caveats
     assert AT_SELECTED_FRAMES not in tubes.provenance.caveats

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
@@ -51,6 +52,9 @@ from notebook_explain.layers.soft_pool.windows import (
 
 LARGE_WINDOW = 64  # cells; larger windows are unfolded if they tile the input, instead of pooled tap by tap
 Function = Callable[..., Tensor]
+# Poolings of torch with the same windows, through which explanations trace positions.
+_MAX_POOLS: dict[int, Function] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+_ADAPTIVE_POOLS: dict[int, Function] = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
 
 
 def _soft_pool(dims: int) -> Function:
@@ -79,6 +83,7 @@ def _soft_pool(dims: int) -> Function:
             return adaptive_soft_mean(x, counts, temperature)
         return soft_mean(x, windows, temperature)
 
+    soft_pool.position_proxy = _same_windows_as(_MAX_POOLS[dims], 5)  # type: ignore[attr-defined]
     return _with_name(soft_pool, f"soft_pool{dims}d", f"Apply SoftPool over the last {dims} axes.\n{_SOFT_POOL_DOC}")
 
 
@@ -93,8 +98,18 @@ def _adaptive_soft_pool(dims: int) -> Function:
         counts = adaptive_counts(list(x.shape[-dims:]), sizes)
         return adaptive_soft_mean(x, counts, temperature)
 
+    adaptive_soft_pool.position_proxy = _same_windows_as(_ADAPTIVE_POOLS[dims], 1)  # type: ignore[attr-defined]
     doc = f"Apply adaptive SoftPool to a given size of the last {dims} axes.\n{_ADAPTIVE_SOFT_POOL_DOC}"
     return _with_name(adaptive_soft_pool, f"adaptive_soft_pool{dims}d", doc)
+
+
+def _same_windows_as(pool: Function, count: int) -> Function:
+    """Make a function that passes only the first ``count`` arguments after the input to a pooling of torch."""
+
+    def proxy(x: Tensor, *windows: Any, **_: Any) -> Tensor:
+        return pool(x, *windows[:count])
+
+    return proxy
 
 
 _SOFT_POOL_DOC = """

@@ -26,8 +26,8 @@ from torch.overrides import TorchFunctionMode
 
 from notebook_explain.models.channel_graph.graph import ChannelGraph, Site
 from notebook_explain.models.channel_graph.op_hooks import Call, watch
-from notebook_explain.models.positions.position_rules import RULES
-from notebook_explain.models.positions.tensor import BINARY, MOVES, PositionTensor
+from notebook_explain.models.positions.custom_functions import has_position_proxy
+from notebook_explain.models.positions.tensor import BINARY, MOVES, RULES, PositionTensor
 from notebook_explain.models.rng import LocalRandomness
 
 Field = tuple[int, int, int]
@@ -44,7 +44,7 @@ _MIXING = frozenset(
     """matmul bmm mm addmm einsum scaled_dot_product_attention multi_head_attention_forward interpolate upsample
     as_strided""".split()
 )
-_FOLLOWED = (MOVES | BINARY | RULES.keys() | {"get", "maximum", "minimum"}) - _MIXING
+_FOLLOWED = (MOVES | BINARY | RULES.keys() | {"get", "maximum", "minimum", "position_proxy"}) - _MIXING
 
 
 def receptive_fields(shadow: nn.Module, clip: Any) -> dict[Site, Field]:
@@ -55,7 +55,7 @@ def receptive_fields(shadow: nn.Module, clip: Any) -> dict[Site, Field]:
     shadow : module
         Its hooks are this function's to use.
     clip : PositionTensor, or a list of them
-        In the layout of the network's forward (``models.video_model.stand_in``).
+        In the layout of the network's forward (``models.video_model.position_input``).
 
     Returns
     -------
@@ -96,7 +96,7 @@ class _Reaching(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        name = str(getattr(func, "__name__", "")).strip("_")
+        name = "position_proxy" if has_position_proxy(func) else str(getattr(func, "__name__", "")).strip("_")
         given = list(_coordinates((*args, *kwargs.values())))
         # In-place sums move their first term: where it lay is to be asked before.
         places = [part.positions() for part in given] if name in _SUMS and len(given) > 1 else []

@@ -38,8 +38,8 @@ from notebook_explain.models.channel_graph.op_hooks import Call, watch
 from notebook_explain.models.channel_graph.receptive_fields import receptive_fields, with_fields
 from notebook_explain.models.outputs import LastActivations, to_heads
 from notebook_explain.models.rng import LocalRandomness
-from notebook_explain.models.shadow import likeness, on_shadow
-from notebook_explain.models.video_model import VideoModel, stand_in
+from notebook_explain.models.shadow import on_shadow, reference_parameter
+from notebook_explain.models.video_model import VideoModel, position_input
 
 _COLOURS = {"BCTHW": 1, "BTCHW": 2, "BTHWC": 4, "(BT)CHW": 1}  # axis of red, green and blue
 _CLOSED = frozenset(
@@ -90,7 +90,7 @@ def route(model: VideoModel) -> ChannelGraph:
 
     def on(shadow: nn.Module) -> ChannelGraph:
         with torch.inference_mode(False), torch.enable_grad():
-            fields = receptive_fields(shadow, stand_in(model.preprocessing, likeness(shadow).device))
+            fields = receptive_fields(shadow, position_input(model.preprocessing, reference_parameter(shadow).device))
             if shadow is not model.module:
                 _freeze(shadow)
             opened = True
@@ -142,7 +142,7 @@ class _Pass:
 
 def _run(shadow: nn.Module, model: VideoModel, opened: bool, seed: int = 0) -> _Pass:
     found = _Pass(Graph(), UntrackedInputs(shadow))
-    tensors, several = _noise(model, likeness(shadow), found.graph, seed)
+    tensors, several = _noise(model, reference_parameter(shadow), found.graph, seed)
     last = LastActivations()
     through = OpenGradients() if opened else torch.enable_grad()
     with LocalRandomness(), through, watch(shadow, _keep_edges(found), _name_nodes(found)), last:
