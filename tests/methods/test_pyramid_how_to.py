@@ -9,7 +9,7 @@ from pathlib import Path
 import notebook_explain as ne
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "climb-a-pyramid.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "read-a-pyramid.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 
 

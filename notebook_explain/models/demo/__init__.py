@@ -24,6 +24,6 @@ def demo_net() -> DemoNet:
 def demo_model() -> VideoModel:
     """Return the bundled network, adapted; it takes any clip, but knows only ten actions of cartoon people.
 
-    Its input is 16 frames of 64 x 64 pixels. docs/model-card.md describes its training, abilities and limits.
+    Its input is 16 frames of 64 x 64 pixels. docs/explanation/model-card.md describes its training, abilities and limits.
     """
     return adapt(demo_net(), size=SIZE, frames=FRAMES, mean=MEAN, std=STD, layout="BCTHW", labels=LABELS)
