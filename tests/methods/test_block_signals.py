@@ -16,7 +16,7 @@ from notebook_explain.explanations.blocks.report import ADDED
 from notebook_explain.layers.signal_types import ByClass, Named, PerFrame, explains
 from notebook_explain.methods.block_signals import SHARES
 from tests import zoo
-from tests.test_contract import _assert_same, _trace
+from tests.test_contract import _assert_same, _snapshot
 
 STATED = {"size": 32, "frames": 8, "mean": zoo.MEAN, "std": zoo.STD, "layout": "BCTHW"}
 CLIP = zoo.random_clip(8, 32)
@@ -136,11 +136,11 @@ def test_an_early_guess_has_a_logit_per_class_and_a_table_of_channels() -> None:
 @pytest.mark.parametrize("name", ["srtg", "mtnet", "mtconv", "fast", "class regularization"])
 def test_a_model_is_not_modified_by_signals_and_ablations(name: str) -> None:
     net = zoo.seeded(zoo.BLOCKS[name]).train()
-    before, settings = _trace(net), {part: repr(module) for part, module in net.named_modules()}
+    before, settings = _snapshot(net), {part: repr(module) for part, module in net.named_modules()}
     adapted = ne.adapt(net, **STATED)
     ne.BlockSignals(each=True)(adapted, CLIP, 1)
     ne.SaliencyTubes()(adapted, CLIP, 1)
-    _assert_same(before, _trace(net))
+    _assert_same(before, _snapshot(net))
     assert settings == {part: repr(module) for part, module in net.named_modules()}
 
 
