@@ -1,6 +1,6 @@
 """Protocol by which any module reports signals: numbers per frame, numbers with labels, tables, and selected frames.
 
-A module, of this package or of anybody's, takes part by any of these:
+A module of this package or of your own takes part by any of these:
 
 * ``explain(*inputs)``, decorated with `explains`, takes what ``forward`` takes and returns an object whose ``report()``
   is a list of `PerFrame`, `Named` and `ByClass`.

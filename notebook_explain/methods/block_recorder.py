@@ -26,7 +26,7 @@ from notebook_explain.layers.signals import recording_signals
 from notebook_explain.models import Layer, VideoModel, layers_at_selected_frames, module_frame_times
 
 AT_SELECTED_FRAMES = Caveat(
-    "The network selects half of the frames by their content; maps are drawn at the frames that it selected in this clip.",
+    "The network selects frames by their content; maps are drawn at the frames that it selected in this clip.",
     CaveatCode.FRAME_SELECTION,
 )
 _NOT_FINITE = "A signal of {} ({}) is left out because it is not finite."
