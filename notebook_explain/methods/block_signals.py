@@ -8,7 +8,7 @@
   activation, summed over its channels and positions.
 
 Modules report these through the protocol in ``layers/signal_types.py``, so any block can take part. The papers of the
-blocks are named in their files in ``layers``; this method to explain networks by them is our own.
+blocks are named in their files in ``layers``; explaining networks by their blocks has no paper of its own.
 """
 
 from __future__ import annotations

@@ -134,29 +134,31 @@ def test_a_scripted_block_has_the_same_output_and_gradient(make: Callable[..., n
     block = built(make)
     scripted = torch.jit.script(block)
     torch.testing.assert_close(scripted(clip()), block(clip()), rtol=1e-5, atol=1e-6)
-    one, other = clip().requires_grad_(), clip().requires_grad_()
+    leaf, other_leaf = clip().requires_grad_(), clip().requires_grad_()
     torch.testing.assert_close(
-        torch.autograd.grad(scripted(one).sum(), one)[0],
-        torch.autograd.grad(block(other).sum(), other)[0],
+        torch.autograd.grad(scripted(leaf).sum(), leaf)[0],
+        torch.autograd.grad(block(other_leaf).sum(), other_leaf)[0],
         rtol=1e-4,
         atol=1e-5,
     )
 
 
 @pytest.mark.filterwarnings(
-    "ignore:The .grad attribute"
-)  # dynamo reads it at the end of a graph before a recurrent network
+    "ignore:The .grad attribute"  # dynamo reads it at the end of a graph before a recurrent network
+)
 @ALL
 def test_a_block_compiled_into_one_graph_has_the_same_output_and_gradient(make: Callable[..., nn.Module]) -> None:
     torch._dynamo.reset()
     block = built(make)
     recurrent = any(isinstance(part, nn.RNNBase) for part in block.modules())  # dynamo does not trace these
     compiled = torch.compile(block, backend="aot_eager", fullgraph=not recurrent)
-    one, other = clip().requires_grad_(), clip().requires_grad_()
-    out, expected = compiled(one), block(other)
+    leaf, other_leaf = clip().requires_grad_(), clip().requires_grad_()
+    out, expected = compiled(leaf), block(other_leaf)
     torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
-    got, wanted = (torch.autograd.grad(y.square().sum(), x)[0] for y, x in ((out, one), (expected, other)))
-    torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
+    gradient, expected_gradient = (
+        torch.autograd.grad(y.square().sum(), x)[0] for y, x in ((out, leaf), (expected, other_leaf))
+    )
+    torch.testing.assert_close(gradient, expected_gradient, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.skipif(
@@ -166,11 +168,13 @@ def test_a_block_compiled_into_one_graph_has_the_same_output_and_gradient(make: 
 def test_compiled_soft_pooling_has_the_same_output_and_gradient(block: nn.Module) -> None:
     torch._dynamo.reset()
     compiled = torch.compile(block, fullgraph=True)
-    one, other = clip().requires_grad_(), clip().requires_grad_()
-    out, expected = compiled(one), block(other)
+    leaf, other_leaf = clip().requires_grad_(), clip().requires_grad_()
+    out, expected = compiled(leaf), block(other_leaf)
     torch.testing.assert_close(out, expected)
-    got, wanted = (torch.autograd.grad(y.square().sum(), x)[0] for y, x in ((out, one), (expected, other)))
-    torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
+    gradient, expected_gradient = (
+        torch.autograd.grad(y.square().sum(), x)[0] for y, x in ((out, leaf), (expected, other_leaf))
+    )
+    torch.testing.assert_close(gradient, expected_gradient, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -202,7 +202,7 @@ def test_only_the_input_is_saved_for_the_backward_pass() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 65, 128, 128), (1, 1, 65, 128, 128), (3, 33, 64, 64)])
 def test_only_channels_are_split_into_chunks(shape: tuple[int, ...]) -> None:
-    """Without a batch axis, the axis after the first one is pooled."""
+    """Without a batch axis, the axis after the first leaf is pooled."""
     x = noise(*shape, dtype=torch.float32).requires_grad_()
     assert x.numel() / 8 > CHUNK
     for pool in (lambda x: layers.soft_pool3d(x, 3, 2, 1), lambda x: layers.adaptive_soft_pool3d(x, (7, 9, 11))):
@@ -210,9 +210,9 @@ def test_only_channels_are_split_into_chunks(shape: tuple[int, ...]) -> None:
         torch.testing.assert_close(pool(x), alone)
         gradient = torch.randn_like(alone)
         back = torch.autograd.grad(pool(x), x, gradient)[0]
-        one = x.detach()[..., :1, :, :, :].clone().requires_grad_()
-        wanted = torch.autograd.grad(pool(one), one, gradient[..., :1, :, :, :])[0]
-        torch.testing.assert_close(back[..., :1, :, :, :], wanted)
+        leaf = x.detach()[..., :1, :, :, :].clone().requires_grad_()
+        expected = torch.autograd.grad(pool(leaf), leaf, gradient[..., :1, :, :, :])[0]
+        torch.testing.assert_close(back[..., :1, :, :, :], expected)
 
 
 def test_a_forward_and_backward_pass_needs_little_more_memory_than_the_gradient() -> None:

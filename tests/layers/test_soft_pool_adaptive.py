@@ -25,11 +25,13 @@ def test_a_scripted_module_has_the_same_output_and_gradient(dims: int, size: Any
     torch.jit.save(torch.jit.script(module), file)
     scripted = torch.jit.load(io.BytesIO(file.getvalue()))
     for x in (noise(2, 3, *SHAPES[dims], scale=4), noise(3, *SHAPES[dims]), noise(2, 3, *[4, 3, 8][:dims])):
-        one, other = x.clone().requires_grad_(), x.clone().requires_grad_()
-        out, expected = scripted(one), module(other)
+        leaf, other_leaf = x.clone().requires_grad_(), x.clone().requires_grad_()
+        out, expected = scripted(leaf), module(other_leaf)
         torch.testing.assert_close(out, expected, rtol=1e-12, atol=1e-12)
-        got, wanted = (torch.autograd.grad(y.square().sum(), each)[0] for y, each in ((out, one), (expected, other)))
-        torch.testing.assert_close(got, wanted, rtol=1e-10, atol=1e-11)
+        gradient, expected_gradient = (
+            torch.autograd.grad(y.square().sum(), x_leaf)[0] for y, x_leaf in ((out, leaf), (expected, other_leaf))
+        )
+        torch.testing.assert_close(gradient, expected_gradient, rtol=1e-10, atol=1e-11)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
