@@ -177,12 +177,12 @@ def _read_labels(labels: Any) -> dict[str, tuple[str, ...]]:
             by_index = {int(key): value for key, value in labels.items()}
             if sorted(by_index) != list(range(len(by_index))):
                 raise UsageError(f"labels by index must count from 0 to {len(by_index) - 1} without gaps")
-            return {"": tuple(_plain(by_index[index]) for index in range(len(by_index)))}
-        return {_plain(head): tuple(map(_plain, names)) for head, names in labels.items()}
-    return {"": tuple(map(_plain, labels))}
+            return {"": tuple(_to_plain_text(by_index[index]) for index in range(len(by_index)))}
+        return {_to_plain_text(head): tuple(map(_to_plain_text, names)) for head, names in labels.items()}
+    return {"": tuple(map(_to_plain_text, labels))}
 
 
-def _plain(text: Any) -> str:
+def _to_plain_text(text: Any) -> str:
     kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in str(text))
     return kept if len(kept) <= MAX_LABEL else kept[: MAX_LABEL - 1] + "…"
 
@@ -199,7 +199,7 @@ def _first_that_runs(
     first: Exception | None = None
     tried, first_is_trace = "", False
     for with_positions in (True, False):
-        for preprocessing in _candidates(specified):
+        for preprocessing in _candidate_inputs(specified):
             try:
                 trace = _trace(module, preprocessing) if with_positions else None
                 layers = _layers_by_shape(module, preprocessing) if trace is None else default_layers(trace)
@@ -224,7 +224,7 @@ def _first_that_runs(
     ) from first
 
 
-def _candidates(specified: Mapping[str, Any]) -> Iterator[Preprocessing]:
+def _candidate_inputs(specified: Mapping[str, Any]) -> Iterator[Preprocessing]:
     layouts = (specified["layout"],) if "layout" in specified else _LAYOUTS
     shapes = dict.fromkeys(
         (specified.get("frames", frames), specified.get("size", (size, size))) for frames, size in _SHAPES

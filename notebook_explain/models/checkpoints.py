@@ -54,14 +54,16 @@ def build(name: str) -> nn.Module:
         raise UsageError(
             f"the model {name!r} must be named package.module:callable, as in torchvision.models.video:r3d_18{hint}"
         )
-    found = _attribute(_imported(module), module, attribute)
-    if isinstance(found, nn.Module):
-        return found
-    if not callable(found):
-        raise UsageTypeError(f"{name!r} is {_a(found)}; give a callable that returns an nn.Module, or an nn.Module")
-    network = _run_user_code(found, f"calling {name!r} without arguments")
+    target = _get_attribute(_import_module(module), module, attribute)
+    if isinstance(target, nn.Module):
+        return target
+    if not callable(target):
+        raise UsageTypeError(
+            f"{name!r} is {_type_with_article(target)}; give a callable that returns an nn.Module, or an nn.Module"
+        )
+    network = _run_user_code(target, f"calling {name!r} without arguments")
     if not isinstance(network, nn.Module):
-        raise UsageTypeError(f"{name!r} returned {_a(network)}; it must return an nn.Module")
+        raise UsageTypeError(f"{name!r} returned {_type_with_article(network)}; it must return an nn.Module")
     return network
 
 
@@ -87,7 +89,7 @@ def describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}{f': {text[:400]}' if text else ''}{f' ({line})' if line else ''}"
 
 
-def _imported(module: str) -> Any:
+def _import_module(module: str) -> Any:
     try:
         return _run_user_code(lambda: importlib.import_module(module), f"importing {module!r}", ModuleNotFoundError)
     except ModuleNotFoundError as error:
@@ -98,17 +100,18 @@ def _imported(module: str) -> Any:
         ) from None
 
 
-def _attribute(module: Any, name: str, attribute: str) -> Any:
-    found = module
+def _get_attribute(module: Any, name: str, attribute: str) -> Any:
+    """Return a dotted attribute of a module, whose name is for the error."""
+    value = module
     for part in attribute.split("."):
-        if not hasattr(found, part):
-            public = [entry for entry in dir(found) if not entry.startswith("_")]
+        if not hasattr(value, part):
+            public = [entry for entry in dir(value) if not entry.startswith("_")]
             similar = difflib.get_close_matches(part, public, 3, 0.5)
             raise UsageError(
                 f"module {name!r} has no {attribute!r}" + (f"; similar names: {', '.join(similar)}" if similar else "")
             )
-        found = getattr(found, part)
-    return found
+        value = getattr(value, part)
+    return value
 
 
 def _run_user_code(run: Callable[[], Any], action: str, passed_on: type[Exception] | tuple[()] = ()) -> Any:
@@ -121,7 +124,7 @@ def _run_user_code(run: Callable[[], Any], action: str, passed_on: type[Exceptio
         raise UsageError(f"{action} raised {describe_error(error)}") from error
 
 
-def _a(value: Any) -> str:
+def _type_with_article(value: Any) -> str:
     """Return the type of a value with its article, such as "an OrderedDict"."""
     kind = type(value).__name__
     return "None" if value is None else f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"
@@ -150,9 +153,9 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> str:
     """
     path = Path(path).expanduser()
     network = unwrapped(module)
-    names = {_plain(name): name for name in network.state_dict()}
-    stored = {_plain(name): value for name, value in _state(_read(path), path).items()}
-    prefix = _prefix(set(stored), set(names))
+    names = {_without_compile_prefix(name): name for name in network.state_dict()}
+    stored = {_without_compile_prefix(name): value for name, value in _find_state_dict(_read_file(path), path).items()}
+    prefix = _find_prefix(set(stored), set(names))
     inside = {name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)}
     state = {names.get(name, name): value for name, value in inside.items()}
     _fill(network, state, path.name)
@@ -164,7 +167,7 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> str:
     )
 
 
-def _read(path: Path) -> Any:
+def _read_file(path: Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"there is no weights file {str(path)!r}; give the path of a checkpoint")
     path.open("rb").close()  # errors of permission are raised as they are
@@ -190,7 +193,7 @@ def _read(path: Path) -> Any:
         raise UsageError(f"{path.name} is damaged, or was not written by torch.save ({type(error).__name__})") from None
 
 
-def _state(read: Any, path: Path, depth: int = MAX_NESTING) -> dict[str, torch.Tensor]:
+def _find_state_dict(read: Any, path: Path, depth: int = MAX_NESTING) -> dict[str, torch.Tensor]:
     """Return the tensors by name, without the dicts that a training script put around them."""
     if isinstance(read, Mapping):
         state = {name: value for name, value in read.items() if isinstance(value, torch.Tensor)}
@@ -198,20 +201,20 @@ def _state(read: Any, path: Path, depth: int = MAX_NESTING) -> dict[str, torch.T
             return state
         for holder in HOLDERS:
             if depth and isinstance(read.get(holder), Mapping):
-                return _state(read[holder], path, depth - 1)
-    content = ", ".join(repr(key) for key in list(read)[:8]) if isinstance(read, Mapping) else _a(read)
+                return _find_state_dict(read[holder], path, depth - 1)
+    content = ", ".join(repr(key) for key in list(read)[:8]) if isinstance(read, Mapping) else _type_with_article(read)
     raise UsageError(
         f"{path.name} holds no state dict, neither by itself nor under keys such as {', '.join(map(repr, HOLDERS[:4]))}; "
         f"it holds {content or 'an empty dict'}"
     )
 
 
-def _plain(name: str) -> str:
+def _without_compile_prefix(name: str) -> str:
     """Return a name without the parts that torch.compile inserts."""
     return name.replace(COMPILED, "")
 
 
-def _prefix(stored: Set[str], names: Set[str]) -> str:
+def _find_prefix(stored: Set[str], names: Set[str]) -> str:
     """Return the prefix of the network's names in the file: the one under which most of them are found."""
     prefixes = {""}
     for name in stored:

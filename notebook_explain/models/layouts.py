@@ -108,7 +108,7 @@ def measure(x: PositionTensor, size: tuple[int, int, int]) -> tuple[Layout, Geom
     ramps = np.broadcast_arrays(*(ramp.cpu().numpy() for ramp in x.positions()))
     # (3, 1, *shape), with length 1 where nothing changes; axes are counted as in Layout.
     positions = np.stack(ramps)[:, None]
-    varies = [_varies(positions, axis) for axis in range(1, positions.ndim)]
+    varies = [_varies_along(positions, axis) for axis in range(1, positions.ndim)]
     channel = _channel_axis(shape, positions)
     if channel is None:
         return None
@@ -116,7 +116,7 @@ def measure(x: PositionTensor, size: tuple[int, int, int]) -> tuple[Layout, Geom
     cells = np.broadcast_to(_nanmean(positions, channel + 1)[:, 0], (3, *rest))
     along = [varies[axis] for axis in range(1, len(varies)) if axis != channel]
     separable = all(sum(axis) <= 1 for axis in along) and all(sum(axis[k] for axis in along) <= 1 for k in range(3))
-    cell_order = _separable(cells, along) if separable else _merged(cells.reshape(3, -1))
+    cell_order = _order_separable(cells, along) if separable else _order_tokens(cells.reshape(3, -1))
     if cell_order is None:
         return None
     order, centres = cell_order
@@ -126,7 +126,7 @@ def measure(x: PositionTensor, size: tuple[int, int, int]) -> tuple[Layout, Geom
     return layout, _geometry(centres, grid, size)
 
 
-def _varies(volume: NDArray[np.float32], axis: int) -> tuple[bool, bool, bool]:
+def _varies_along(volume: NDArray[np.float32], axis: int) -> tuple[bool, bool, bool]:
     """Return whether (t, y, x) change along an axis."""
     if volume.shape[axis] == 1:
         return False, False, False
@@ -175,7 +175,7 @@ def _nanmean(values: NDArray[np.float32], axis: int | tuple[int, ...]) -> NDArra
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _separable(
+def _order_separable(
     cells: NDArray[np.float64], along: list[tuple[bool, bool, bool]]
 ) -> tuple[NDArray[np.int64], list[NDArray[np.float64]]] | None:
     """Return the order of cells and their centres per axis, where each axis is time, height or width.
@@ -189,7 +189,7 @@ def _separable(
     for k in range(3):
         axis = next((axis for axis in moving if along[axis][k]), None)
         others = tuple(other for other in range(len(shape)) if other != axis)
-        centre = _fill(np.atleast_1d(_nanmean(cells[k], others)))
+        centre = _extrapolate(np.atleast_1d(_nanmean(cells[k], others)))
         if centre is None:
             return None
         ascending = np.argsort(centre, kind="stable")
@@ -203,7 +203,7 @@ def _separable(
     return index.transpose(rest + order_axes).reshape(-1), centres
 
 
-def _fill(centre: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def _extrapolate(centre: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Replace NaN by extrapolation from the nearest known centre; ``None`` if no centre is known."""
     known = np.flatnonzero(~np.isnan(centre))
     if len(known) == 0:
@@ -216,7 +216,7 @@ def _fill(centre: NDArray[np.float64]) -> NDArray[np.float64] | None:
     return filled
 
 
-def _merged(cells: NDArray[np.float64]) -> tuple[NDArray[np.int64], list[NDArray[np.float64]]] | None:
+def _order_tokens(cells: NDArray[np.float64]) -> tuple[NDArray[np.int64], list[NDArray[np.float64]]] | None:
     """Return the order of tokens and their centres per axis; tokens without a position are left out.
 
     ``None`` unless every combination of a time, a height and a width occurs once.
@@ -238,11 +238,11 @@ def _geometry(centres: list[NDArray[np.float64]], grid: tuple[int, int, int], si
     """
     even = Geometry.even(grid, size)
     rows = centres[0] if np.all(np.diff(centres[0]) > _EPS) else even.rows
-    lines = [_line(centres[k], size[k]) for k in (1, 2)]
+    lines = [_fit_line(centres[k], size[k]) for k in (1, 2)]
     return Geometry(rows, (lines[0][0], lines[1][0]), (lines[0][1], lines[1][1]))
 
 
-def _line(centre: NDArray[np.float64], extent: int) -> tuple[float, float]:
+def _fit_line(centre: NDArray[np.float64], extent: int) -> tuple[float, float]:
     if len(centre) == 1:
         return float(centre[0]), float(extent)
     step = float(np.median(np.diff(centre)))

@@ -89,15 +89,15 @@ def to_heads(
         No tensor in the output can be class scores, or no gradient reaches them.
     """
     counts = {len(names) for names in labels.values()} or ({classes} if classes else set())
-    candidates = _candidates(output)
-    per_class = {key: _per_class(tensor, counts) for key, tensor in candidates.items()}
+    candidates = _candidate_tensors(output)
+    per_class = {key: _as_class_scores(tensor, counts) for key, tensor in candidates.items()}
     found = {key: scores for key, scores in per_class.items() if scores is not None}
     if not found:
         raise ExplainError(
             f"no class scores were found in the model's output ({describe(output)}); wrap it in a module whose forward "
             "returns logits (batch, class)"
         )
-    chosen = _independent(_matching(found, labels))
+    chosen = _drop_dependent(_select_matching(found, labels))
     if not any(scores.requires_grad for scores, _ in chosen.values()):
         raise ExplainError(
             "no gradient reaches the model's output: its forward runs under torch.no_grad or inference_mode, or detaches; "
@@ -125,7 +125,7 @@ def describe(output: Any) -> str:
     return f"a {type(output).__name__}"
 
 
-def _candidates(output: Any) -> dict[str, torch.Tensor]:
+def _candidate_tensors(output: Any) -> dict[str, torch.Tensor]:
     logits = getattr(output, "logits", None)
     if isinstance(logits, torch.Tensor):
         return {"": logits}
@@ -142,7 +142,7 @@ def _candidates(output: Any) -> dict[str, torch.Tensor]:
     return {str(key): value for key, value in pairs if isinstance(value, torch.Tensor) and value.is_floating_point()}
 
 
-def _per_class(tensor: torch.Tensor, counts: set[int]) -> tuple[torch.Tensor, bool] | None:
+def _as_class_scores(tensor: torch.Tensor, counts: set[int]) -> tuple[torch.Tensor, bool] | None:
     """Return scores (1, class), and whether they are averaged over time steps or views; ``None`` if not scores."""
     if tensor.ndim < 2 or (tensor.is_leaf and tensor.requires_grad):
         return (tensor[None], False) if tensor.ndim == 1 and tensor.shape[0] in counts else None
@@ -159,7 +159,7 @@ def _per_class(tensor: torch.Tensor, counts: set[int]) -> tuple[torch.Tensor, bo
     return trailing.mean(0, keepdim=True), trailing.shape[0] > 1
 
 
-def _matching(
+def _select_matching(
     found: dict[str, tuple[torch.Tensor, bool]], labels: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[torch.Tensor, bool]]:
     """Keep the tensors that the labels name, or that have as many classes as labels; and those that a gradient reaches."""
@@ -173,7 +173,7 @@ def _matching(
     return found
 
 
-def _independent(found: dict[str, tuple[torch.Tensor, bool]]) -> dict[str, tuple[torch.Tensor, bool]]:
+def _drop_dependent(found: dict[str, tuple[torch.Tensor, bool]]) -> dict[str, tuple[torch.Tensor, bool]]:
     """Drop features from which other scores are computed, and probabilities whose logits are also returned."""
     dropped: set[str] = set()
     for key, (scores, _) in found.items():
@@ -192,10 +192,10 @@ def _independent(found: dict[str, tuple[torch.Tensor, bool]]) -> dict[str, tuple
 
 
 def _leads_to(scores: torch.Tensor, other: torch.Tensor) -> bool:
-    """Return whether one tensor is computed from the other."""
+    """Return whether ``other`` is computed from ``scores``."""
     if not (scores.requires_grad and other.requires_grad):
         return False
-    origin = _origin(scores)
+    origin = _origin_node(scores)
     stack, seen = [other.grad_fn], set()
     while stack:
         node = stack.pop()
@@ -208,8 +208,8 @@ def _leads_to(scores: torch.Tensor, other: torch.Tensor) -> bool:
     return False
 
 
-def _origin(scores: torch.Tensor) -> Any:
-    """Return the autograd node of the tensor that the network returned, before ``_per_class`` reshaped it."""
+def _origin_node(scores: torch.Tensor) -> Any:
+    """Return the autograd node of the tensor that the network returned, before ``_as_class_scores`` reshaped it."""
     node = scores.grad_fn
     while node is not None and node.name().split("Backward")[0] in ("Mean", "Squeeze", "Unsafe", "View", "Reshape"):
         node = node.next_functions[0][0]

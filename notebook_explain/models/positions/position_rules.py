@@ -25,26 +25,26 @@ rule(*_ELEMENTWISE)(keep_positions)
 
 
 @rule("retain_grad", "requires_grad")
-def _itself(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
+def _keep_tensor(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
     return x
 
 
 @rule("empty_like", "zeros_like", "ones_like")
-def _zeros(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
+def _without_mass(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
     return massless(x.shape, x)
 
 
-def _window(
+def _window_centres(
     x: PositionTensor, kernel: Sequence[int], stride: Any, padding: Any, dilation: Any, ceil: bool
 ) -> list[torch.Tensor]:
     """Return the fields at the centre of each window, (batch, 1, ...): the mean over channels, then the middle tap(s)."""
     dims = len(kernel)
-    stride, dilation = _tuple(stride, dims), _tuple(dilation, dims)
+    stride, dilation = _per_axis(stride, dims), _per_axis(dilation, dims)
     if isinstance(padding, str):
         total = [d * (k - 1) if padding == "same" else 0 for k, d in zip(kernel, dilation, strict=True)]
         edges = [(t // 2, t - t // 2) for t in total]
     else:
-        edges = [(p, p) for p in _tuple(padding, dims)]
+        edges = [(p, p) for p in _per_axis(padding, dims)]
     if ceil:
         edges = [
             (low, high + _ceil_padding(length + low + high - d * (k - 1) - 1, s, length + low))
@@ -68,7 +68,7 @@ def _ceil_padding(room: int, stride: int, end: int) -> int:
     return extra if room + extra < end else 0
 
 
-def _tuple(value: Any, dims: int) -> tuple[int, ...]:
+def _per_axis(value: Any, dims: int) -> tuple[int, ...]:
     entries = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     return entries * dims if len(entries) == 1 else entries
 
@@ -87,7 +87,7 @@ def _conv(
         raise RuntimeError(
             f"expected input with {weight.shape[1] * groups} channels in {weight.ndim} axes, got the shape {tuple(x.shape)}"
         )
-    fields = _window(x, weight.shape[2:], stride, padding, dilation, False)
+    fields = _window_centres(x, weight.shape[2:], stride, padding, dilation, False)
     if 0 in fields[0].shape:
         raise RuntimeError(f"kernel {tuple(weight.shape[2:])} is larger than the input {tuple(x.shape)}")
     return PositionTensor.from_fields([f.expand(-1, weight.shape[0], *f.shape[2:]) for f in fields], x.pool_calls)
@@ -103,8 +103,10 @@ def _max_pool(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    kernel = _tuple(kernel_size, x.ndim - 2)
-    fields = _window(x, kernel, stride if stride not in (None, [], ()) else kernel, padding, dilation, ceil_mode)
+    kernel = _per_axis(kernel_size, x.ndim - 2)
+    fields = _window_centres(
+        x, kernel, stride if stride not in (None, [], ()) else kernel, padding, dilation, ceil_mode
+    )
     if 0 in fields[0].shape:
         raise RuntimeError(f"pooling window {kernel} is larger than the input {tuple(x.shape)}")
     pooled = PositionTensor.from_fields([f.expand(-1, x.shape[1], *f.shape[2:]) for f in fields], x.pool_calls)
@@ -141,7 +143,7 @@ def _adaptive(x: PositionTensor, output_size: Any, *_: Any, **__: Any) -> Positi
     average: Callable[..., torch.Tensor] = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[
         dims - 1
     ]
-    size = _tuple(output_size, dims)
+    size = _per_axis(output_size, dims)
     fields = [average(mean_over(field), size) for field in x.fields]
     return PositionTensor.from_fields([f.expand(-1, x.shape[1], *f.shape[2:]) for f in fields], x.pool_calls)
 
@@ -238,7 +240,7 @@ def _reduce(x: PositionTensor, *args: Any, **options: Any) -> Any:
 
 
 @rule("max", "min")
-def _extreme(x: PositionTensor, *args: Any, **options: Any) -> Any:
+def _reduce_or_maximum(x: PositionTensor, *args: Any, **options: Any) -> Any:
     """Reduce as `_reduce`; ``max(dim)`` also returns indices, which mean nothing here."""
     values = _reduce(x, *args, **options)
     if (not args and not options) or (args and isinstance(args[0], torch.Tensor)):

@@ -99,18 +99,19 @@ class PositionTensor(torch.Tensor):
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if has_position_proxy(func):
-            return _custom(func, args, kwargs)
+            return _run_custom(func, args, kwargs)
         name = getattr(func, "__name__", "").strip("_")
         with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
             if name in RULES:
                 if isinstance(args[0], PositionTensor) or name in PRODUCTS:
                     return RULES[name](*args, **kwargs)
-                return func(*_pick(args, 0, False), **_pick(kwargs, 0, False))  # a plain tensor takes our shape
+                # A plain tensor that takes the type or shape of one with positions stays plain.
+                return func(*_select_field(args, 0, False), **_select_field(kwargs, 0, False))
             if name in MOVES or name in ("get", "set", "delete"):
                 return _on_each_field(func, args, kwargs)
             if name in BINARY and len(args) >= 2:
                 return _binary(name, func, args[0], args[1])
-            return _unknown(func, name, args, kwargs)
+            return _run_unknown(func, name, args, kwargs)
 
 
 # Operations that only move values: they run unchanged on each field.
@@ -143,7 +144,7 @@ def mean_over(field: torch.Tensor, axis: int = 1) -> torch.Tensor:
     return field.narrow(axis, 0, 1) if field.stride(axis) == 0 else field.mean(axis, keepdim=True)
 
 
-def _custom(func: Any, args: Any, kwargs: Any) -> Any:
+def _run_custom(func: Any, args: Any, kwargs: Any) -> Any:
     """Run the position proxy of a function, whose torch operations have rules; or take the frames that it selected."""
     result = func.position_proxy(*args, **kwargs)
     if not selects_frames(func) or result.shape[2] == args[0].shape[2]:  # all frames were kept
@@ -156,17 +157,17 @@ def _custom(func: Any, args: Any, kwargs: Any) -> Any:
         return PositionTensor.from_fields([f.expand(-1, x.shape[1], *f.shape[2:]) for f in fields], x.pool_calls)
 
 
-def _pick(value: Any, k: int, join: bool) -> Any:
+def _select_field(value: Any, k: int, join: bool) -> Any:
     """Replace every PositionTensor in nested arguments by its k-th field; in joins, plain tensors by zeros (no mass)."""
     if isinstance(value, PositionTensor):
         return value.fields[k]
     if isinstance(value, torch.Tensor):
         return torch.zeros_like(value, dtype=torch.float32) if join and value.is_floating_point() else value
     if isinstance(value, (list, tuple)):
-        picked = [_pick(entry, k, join) for entry in value]
+        picked = [_select_field(entry, k, join) for entry in value]
         return type(value)(*picked) if hasattr(value, "_fields") else type(value)(picked)
     if isinstance(value, dict):
-        return {key: _pick(entry, k, join) for key, entry in value.items()}
+        return {key: _select_field(entry, k, join) for key, entry in value.items()}
     return value
 
 
@@ -182,14 +183,14 @@ def _on_each_field(func: Any, args: Any, kwargs: Any) -> Any:
     """Run an operation that moves values on each of the four fields."""
     name = func.__name__.strip("_")
     if name == "setitem":
-        return _assign(func, args)
+        return _set_item(func, args)
     join = name in _JOINS
     results = []
     for k in range(4):
-        results.append(_run_or_view_contiguous(func, _pick(args, k, join), _pick(kwargs, k, join)))
+        results.append(_run_or_view_contiguous(func, _select_field(args, k, join), _select_field(kwargs, k, join)))
         if k == 0 and not _has_tensor(results[0]):
             return results[0]
-    return _zip(results, _pool_calls(args))
+    return _combine_fields(results, _pool_calls(args))
 
 
 def _run_or_view_contiguous(func: Any, args: Any, kwargs: Any) -> Any:
@@ -203,7 +204,7 @@ def _run_or_view_contiguous(func: Any, args: Any, kwargs: Any) -> Any:
         )  # fields are expanded where the network's tensor is dense
 
 
-def _assign(func: Any, args: Any) -> None:
+def _set_item(func: Any, args: Any) -> None:
     target, index, value = args
     if not isinstance(target, PositionTensor):  # a plain buffer, which cannot hold positions
         func(target, index, value.fields[0].to(target.dtype))
@@ -218,13 +219,13 @@ def _has_tensor(value: Any) -> bool:
     return isinstance(value, torch.Tensor) or (isinstance(value, (list, tuple)) and any(map(_has_tensor, value)))
 
 
-def _zip(results: list[Any], pool_calls: frozenset[int]) -> Any:
+def _combine_fields(results: list[Any], pool_calls: frozenset[int]) -> Any:
     """Combine the results for the four fields, which have the same structure, into one result."""
     first = results[0]
     if isinstance(first, torch.Tensor):
         return PositionTensor.from_fields(results, pool_calls)
     if isinstance(first, (list, tuple)):
-        return type(first)(_zip([result[i] for result in results], pool_calls) for i in range(len(first)))
+        return type(first)(_combine_fields([result[i] for result in results], pool_calls) for i in range(len(first)))
     return first
 
 
@@ -260,10 +261,10 @@ def _binary(name: str, func: Any, a: Any, b: Any) -> Any:
     return result
 
 
-def _unknown(func: Any, name: str, args: Any, kwargs: Any) -> Any:
+def _run_unknown(func: Any, name: str, args: Any, kwargs: Any) -> Any:
     """Any other operation: positions are kept if the shape is; else it runs on the fields, and the result is checked."""
     moved = next((value for value in (*args, *kwargs.values()) if isinstance(value, PositionTensor)), None)
-    result = func(*_pick(args, 0, False), **_pick(kwargs, 0, False))
+    result = func(*_select_field(args, 0, False), **_select_field(kwargs, 0, False))
     if moved is not None and isinstance(result, torch.Tensor) and result.is_floating_point():
         if result.shape == moved.shape:
             return keep_positions(moved)
