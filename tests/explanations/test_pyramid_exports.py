@@ -111,7 +111,7 @@ def test_in_words_of_a_unit() -> None:
     pyramid = small_pyramid()
     assert pyramid.in_words(6) == (
         "kernel 0 of early carries 25 % of the positive evidence for 'class 0'. It mostly feeds channel 1 of sum in late "
-        "(unchanged) and 2 other units. Higher output favours the class. Largest inputs: green of the clip (96 %). "
+        "(unchanged) and 2 other units. Higher output favours the class. Largest inputs: green of the clip (80 %). "
         "Receptive field: 3 frames, 3x3 pixels."
     )
     assert "Lower output favours the class." in pyramid.in_words(2)
