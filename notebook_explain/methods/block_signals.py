@@ -26,7 +26,7 @@ from torch import nn
 
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
-from notebook_explain.explanations import BlockReport, Course, Numbers, Target
+from notebook_explain.explanations import BlockReport, Course, Numbers, Quantity, Target
 from notebook_explain.explanations.blocks.report import ADDED
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.layers.signal_types import reporting_modules
@@ -139,7 +139,8 @@ def _evidence(recording: Recording, score: torch.Tensor, parts: list[Part], targ
     for block, kind, name, layer, channels in parts:
         gradient, activations = gradients[layer.name][:, channels], recording.volume(layer)[:, channels]
         values = torch.einsum("bcthw,bcthw->bt", gradient.float(), activations.float())[0].cpu().numpy()
-        courses.append(Course(block, kind, EVIDENCE.format(target, name), values, layer.geometry.rows, 0.0))
+        what, rows = EVIDENCE.format(target, name), layer.geometry.rows
+        courses.append(Course(block, kind, what, values, rows, 0.0, Quantity.EVIDENCE))
     return courses
 
 
@@ -149,7 +150,7 @@ def _shares(parts: list[Part], streams: list[Course]) -> list[Numbers]:
     for part, course in zip(parts, streams, strict=True):
         sums[part.block, part.kind][part.name] = float(course.values.sum())
     return [
-        Numbers(block, kind, SHARES, tuple(shares), np.array(list(shares.values())), 0.0)
+        Numbers(block, kind, SHARES, tuple(shares), np.array(list(shares.values())), 0.0, quantity=Quantity.EVIDENCE)
         for (block, kind), shares in sums.items()
     ]
 
@@ -175,7 +176,7 @@ def _effects(model: VideoModel, seen: Clip, target: Target, score: float, ablati
         )
         values.append(score - ablated)
     labels = tuple(name if len(parts) == 1 else f"{name}, {len(parts)} blocks" for name, parts in ablations.items())
-    return [Numbers("", "", ADDED, labels, np.array(values), 0.0)]
+    return [Numbers("", "", ADDED, labels, np.array(values), 0.0, quantity=Quantity.ABLATION)]
 
 
 def _ablation_context(parts: list[tuple[str, str]]) -> Callable[[nn.Module], AbstractContextManager[None]]:
