@@ -274,5 +274,5 @@ def test_a_report_is_added_to_tubes_of_the_same_clip_and_model_only() -> None:
     with pytest.raises(ValueError, match="of other frames of the clip 'array'"):
         found.on(other)
     plain = ne.SaliencyTubes()(ne.adapt(zoo.ZOO["residual"].make(), **STATED), CLIP, 1)
-    with pytest.raises(ValueError, match=r"these are courses of .*, the tubes are of ResNet3D"):
+    with pytest.raises(ValueError, match=r"the courses are of .*, the tubes of ResNet3D"):
         found.on(plain)
