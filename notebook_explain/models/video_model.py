@@ -16,6 +16,7 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.explanations.targets import DIFFERENCE
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.layers import Layer, named_layer
 from notebook_explain.models.outputs import Head
@@ -251,8 +252,9 @@ class VideoModel:
         best = probabilities.topk(min(5, len(probabilities)))
         several_heads = len(recording.heads) > 1
         name, against = self._name(target, several_heads), target.against
+        against_name = None if against is None else self._name(against, several_heads)
         return TargetResult(
-            name=name if against is None else f"{name} − {self._name(against, several_heads)}",
+            name=name if against_name is None else f"{name}{DIFFERENCE}{against_name}",
             index=index,
             head=head_name,
             logit=float(score_of(recording, target).detach()),
@@ -263,6 +265,7 @@ class VideoModel:
                 (self.label(head_name, int(class_index)), float(value))
                 for value, class_index in zip(best.values, best.indices, strict=True)
             ),
+            against_name=against_name,
         )
 
     def _name(self, target: Target, with_head: bool) -> str:

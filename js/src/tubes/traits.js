@@ -28,7 +28,7 @@
  */
 
 /** @typedef {{name: string, kind: string, pathway: number | null, shape: number[], offset: number, bytes: number, scale: number[], geometry: import("../shared/interpolate.js").Geometry, gap: (number | null)[], caveats: string[], unaccounted: string[], quantity?: string}} LayerState `quantity`: what its values are; evidence where it is not said */
-/** @typedef {{name: string, logit: number, probability: number | null, rival: Guess | null, best: Guess[]}} TargetState */
+/** @typedef {{name: string, logit: number, probability: number | null, rival: Guess | null, best: Guess[], against?: string | null}} TargetState `against`: second class of a difference */
 /** @typedef {{name: string, kind: string, what: string, values: number[], rows: number[], neutral: number | null}} CourseState module, its class, what the values are; the frame, fractional, of each value; the value where nothing is done */
 /** @typedef {{name: string, probability: number}} Guess a class and what the network gives it */
 /** @typedef {{get: <K extends keyof TubeViewerState>(name: K) => TubeViewerState[K], set: <K extends keyof TubeViewerState>(name: K, value: TubeViewerState[K]) => void, save_changes: () => void, on: (event: string, listener: () => void) => void, off: (event: string, listener: () => void) => void}} TubeModel */

@@ -60,7 +60,7 @@ function createParts(root, content, hands, views, signal) {
     },
     /** For readers, when a gesture has ended. @param {Position} at @param {string} words */
     say(at, words) {
-      const spoken = positionWords(content, at, `${verdict(explained(content, at))}: ${words}`);
+      const spoken = positionWords(content, at, `${verdict(explained(content, at))}. ${words}`);
       if (!at.playing && live.textContent !== spoken) live.textContent = spoken;
     },
   };
@@ -81,7 +81,13 @@ function found(content, counter, at) {
   const against = at.sign === "negative";
   return {
     numbers,
-    words: keptWords(numbers, content.size[0], against ? "against" : "for", quantityOf(content, at.layer)),
+    words: keptWords(
+      numbers,
+      content.size[0],
+      against ? "against" : "for",
+      explained(content, at),
+      quantityOf(content, at.layer),
+    ),
     evidence: { positive: against ? none : own, negative: against ? own : at.sign === "both" ? other : none },
   };
 }

@@ -30,7 +30,7 @@ from notebook_explain._validation import check_choice, check_int
 from notebook_explain.explanations import Provenance, TargetResult
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
-from notebook_explain.methods.common import fitted, provenance
+from notebook_explain.methods.common import prepare_clip, provenance
 from notebook_explain.methods.feature_pyramid import paper
 from notebook_explain.methods.feature_pyramid.builder import PyramidBuilder
 from notebook_explain.methods.feature_pyramid.descent import Descent, Group, OperandContributions, descend, order
@@ -133,7 +133,7 @@ class FeaturePyramid:
             Stages "connections" (once for a model), "pass" and "rows"; ``partial`` is a Pyramid from the first row on.
         """
         start = time.perf_counter()
-        clip, seen = fitted(model, clip)
+        clip, seen = prepare_clip(model, clip)
         if isinstance(target, (list, tuple)):
             raise UsageTypeError(
                 "a pyramid has one target; make one for each: [explainer(model, clip, t) for t in targets]"
