@@ -12,9 +12,9 @@ from torch import nn
 
 import notebook_explain as ne
 from notebook_explain.layers.mtconv import CAVEAT
-from notebook_explain.models.channel_graph import connections
+from notebook_explain.models.channel_graph import channel_graph
 from tests import zoo
-from tests.models.graph_helpers import keys, origins
+from tests.models.graph_helpers import layers_by_call, origins
 from tests.models.perturbation_oracle import Perturbation
 
 STATED = {"size": 32, "frames": 8, "mean": zoo.MEAN, "std": zoo.STD, "layout": "BCTHW"}
@@ -54,16 +54,16 @@ def test_layers_lie_where_they_should_in_time(name: str) -> None:
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_every_channel_is_routed(name: str) -> None:
-    found = connections(model(name))
-    assert found.routed == 1
+    found = channel_graph(model(name))
+    assert found.known_fraction == 1
     assert not found.unknown
 
 
 @pytest.mark.parametrize("name", ["soft pool", "soft pool at the end", "fast", "fast, parallel"])
 def test_perturbing_a_kernel_changes_what_is_claimed_and_nothing_else(name: str) -> None:
-    net, found = model(name).module, connections(model(name))
+    net, found = model(name).module, channel_graph(model(name))
     x = (torch.from_numpy(CLIP).permute(3, 0, 1, 2)[None].float() / 255 - zoo.MEAN) / zoo.STD
-    oracle, layers = Perturbation(net, lambda: x.clone()), keys(found)
+    oracle, layers = Perturbation(net, lambda: x.clone()), layers_by_call(found)
     for key, channel in random.Random(0).sample(oracle.kernels(), 8):
         source = layers[key].name, channel
         for other, changed in oracle.changed(key, channel).items():
@@ -73,12 +73,12 @@ def test_perturbing_a_kernel_changes_what_is_claimed_and_nothing_else(name: str)
 
 @pytest.mark.parametrize("name", [name for name in zoo.BLOCKS if name not in WHOLE])
 def test_what_a_recursion_mixes_is_said_and_what_it_scales_is_routed(name: str) -> None:
-    found = connections(model(name))
+    found = channel_graph(model(name))
     assert any("of mul in" in note or "lstm" in note for note in found.notes)
     assert all(any(word in operation for word in ("lstm", "gru", "matmul")) for operation in found.unknown)
     fed = [layer for layer in found.layers if layer.kernel and layer.name != found.layers[0].name]
     assert len(fed) > 3
-    assert all(layer.links.routed == layer.in_channels for layer in fed)
+    assert all(layer.links.known_count == layer.in_channels for layer in fed)
 
 
 @pytest.mark.parametrize("name", zoo.BLOCKS)
