@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import notebook_explain as ne
-from notebook_explain.methods.feature_pyramid import FeaturePyramid
+from notebook_explain.methods.feature_pyramid import FeaturePyramid, descent
 from notebook_explain.methods.feature_pyramid.contributions import (
     exact_contributions,
     fast_contributions,
@@ -343,3 +343,13 @@ def test_several_targets_and_wrong_types_are_refused():
         FeaturePyramid()(nn.Linear(1, 1), zoo.random_clip(8, 16))
     with pytest.raises(ValueError, match=r"threshold must lie in 0\.\.1"):
         pyramid(zoo.ZOO["plain"].make()).prune(2)
+
+
+def test_the_stream_computes_a_row_only_when_it_is_requested(monkeypatch):
+    expanded = []
+    compute = descent.contributions
+    monkeypatch.setattr(descent, "contributions", lambda *args: expanded.append(args[3]) or compute(*args))
+    model = ne.adapt(zoo.ZOO["plain"].make(), **STATED)
+    rows = (step for step in FeaturePyramid().stream(model, zoo.random_clip(8, 16), 0) if step.stage == "rows")
+    for count, step in zip(range(1, 4), rows, strict=False):
+        assert len(step.partial.rows) == len(expanded) == count

@@ -305,7 +305,7 @@ class CrossedSums(nn.Module):
 
 
 class Laterals(nn.Module):
-    """SlowFast that makes its pathways itself; the fast one joins the slow one through a strided convolution."""
+    """SlowFast that samples its pathways from one clip; the fast one joins the slow one by a strided convolution."""
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()

@@ -47,7 +47,7 @@ class PyramidBuilder:
 
     @property
     def reaches_clip(self) -> bool:
-        """Whether a colour of the clip is among the units."""
+        """True if a colour of the clip is among the units."""
         return any(layer[0] == "input" for layer, _ in self.unit_indices)
 
     def pyramid(self, provenance: Provenance) -> Pyramid:

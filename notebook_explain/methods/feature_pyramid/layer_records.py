@@ -18,7 +18,7 @@ LayerKey = tuple[str, int]  # "kernel", "sum" or "input", and the index of the l
 
 @dataclass(frozen=True, eq=False)
 class LayerRecords:
-    """What one forward pass left of each layer and sum.
+    """Means, maps and gradients of each layer and sum, from one forward pass.
 
     Attributes
     ----------
@@ -169,7 +169,7 @@ def tap_means(x: Tensor, output_sizes: Sequence[int], call: Call) -> Tensor:
 
 
 def _visible_positions(length: int, output_size: int, axis: int, call: Call) -> Tensor:
-    """Return whether each tap of one axis sees each input position at some output position: 0 or 1, (tap, position)."""
+    """Return how often each tap of one axis sees each input position, 0 or 1: float (tap, position)."""
     stride, dilation, before = call.stride[axis], call.dilation[axis], call.padding[axis][0]
     taps = torch.arange(call.kernel[axis])[:, None] * dilation
     if call.transposed:

@@ -87,7 +87,7 @@ Path = tuple[Edge, Labels, int]  # a tensor still to be walked from, its labels,
 
 
 class AutogradWalker:
-    """The autograd graph of one forward pass, and what walks have found in it so far.
+    """Traces channels backward through the autograd graph of one forward pass.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class AutogradWalker:
         self._concatenations: dict[Node, Links] = {}
 
     def depends_on_clip(self, node: Node) -> bool:
-        """Whether the result of a node depends on the clip."""
+        """Return whether the result of a node depends on the clip."""
         stack = [node]
         while stack:
             current = stack[-1]

@@ -53,7 +53,7 @@ class Labels:
         return slopes.reshape(()) if slopes.numel() == 1 else None
 
     def varies_along(self, axis: int) -> bool:
-        """Whether labels differ along an axis."""
+        """Return whether labels differ along an axis."""
         values = narrow(self.values)
         return values.shape[axis] > 1 and not torch.equal(values.amin(axis), values.amax(axis))
 

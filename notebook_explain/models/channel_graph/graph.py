@@ -20,7 +20,7 @@ NODES = ("kernel", "sum", "input")
 KINDS = ("conv", "identity", "concat", "gate")
 KERNEL, SUM, INPUT = range(3)
 CONV, IDENTITY, CONCAT, GATE = range(4)
-SUMMARIZE_FROM = 3  # notes name operations of one kind together from this many on
+SUMMARIZE_FROM = 3  # this many operations of one kind share a note
 
 
 class Site(NamedTuple):

@@ -106,7 +106,7 @@ def labels_on_inputs(node: Node, output: int, labels: Labels, inputs: list[int])
 
 
 def _broadcasts_to(shape: torch.Size, result: torch.Size) -> bool:
-    """Whether a tensor of this shape broadcasts to the result's shape."""
+    """Return whether a tensor of this shape broadcasts to the result's shape."""
     pairs = zip(reversed(shape), reversed(result), strict=False)
     return len(shape) <= len(result) and all(a in (1, b) for a, b in pairs)
 

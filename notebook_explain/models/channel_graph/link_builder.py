@@ -142,9 +142,9 @@ def broadcast_links(links: Links, channels: int) -> Links:
 
 
 def channels_are_separate(links: Links) -> bool:
-    """Whether links were read along the channel axis: along any other, every index reads all kernels of a layer.
+    """Return whether links were read along the channel axis; along any other, every index reads all kernels of a layer.
 
-    True if no channel comes from two kernels of one layer, or if no kernel feeds two channels.
+    This holds if no channel comes from two kernels of one layer, or if no kernel feeds two channels.
     """
     main = links.kind != GATE
     columns = np.stack([links.node, links.owner, links.reader, links.channel], axis=1)[main]
@@ -154,7 +154,7 @@ def channels_are_separate(links: Links) -> bool:
 
 
 def same_sources(a: Links, b: Links) -> bool:
-    """Whether each channel of both comes from one and the same node, so that their sum or product adds no node."""
+    """Return whether each channel has one source, the same in both, so that their sum or product adds no node."""
     main_a, main_b = a.kind != GATE, b.kind != GATE
     if a.unknown or b.unknown or main_a.sum() != main_b.sum() or len(a) != len(b):
         return False

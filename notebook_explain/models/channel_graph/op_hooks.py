@@ -28,7 +28,7 @@ _ADDITION_SIGNS = {
     "rsub": (-1, 1),
 }
 _IN_PLACE = frozenset({"add_", "sub_", "__iadd__", "__isub__"})
-# Functions that change each channel by itself, position by position: the output of a kernel stays that kernel's.
+# Functions that change each channel separately, position by position: the result still belongs to the same kernel.
 ELEMENTWISE = frozenset(
     """batch_norm relu relu6 leaky_relu elu celu selu gelu silu mish hardswish hardtanh softplus prelu rrelu dropout
     dropout3d feature_dropout clone contiguous""".split()

@@ -80,7 +80,7 @@ def _elementwise_sign(node: Node, output: int, shape: torch.Size, index: int) ->
 
 
 def _loses_labels(labels: Labels, found: list[Labels]) -> bool:
-    """Whether a label arrived nowhere: the operation is dead for it on this clip, so that its source is unknown."""
+    """Return whether a label arrived nowhere: the operation is dead for it on this clip, and its source is unknown."""
     before = set(labels.values.unique().tolist()) - {0.0}
     return not before <= {value for part in found for value in part.values.unique().tolist()}
 

@@ -61,7 +61,7 @@ class TracedCall:
 
 @dataclass(eq=False)
 class TracedPass:
-    """Everything that one forward pass showed.
+    """Record of one forward pass.
 
     Attributes
     ----------
@@ -174,7 +174,14 @@ def _has_graph(value: Any) -> bool:
 
 
 def mark_opaque(traced: TracedPass, varying: set[int]) -> None:
-    """Mark what untracked inputs became part of as opaque, where these inputs differ between clips."""
+    """Mark the nodes that varying untracked inputs became part of as opaque.
+
+    Parameters
+    ----------
+    traced : TracedPass
+    varying : set of int
+        Indices of untracked inputs that differ between clips.
+    """
     walker = traced.walker
     for index in varying & set(traced.joined):
         node = traced.joined[index]
