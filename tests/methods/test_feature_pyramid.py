@@ -12,13 +12,6 @@ from torch import nn
 
 import notebook_explain as ne
 from notebook_explain.methods.feature_pyramid import FeaturePyramid, descent
-from notebook_explain.methods.feature_pyramid.contributions import (
-    exact_contributions,
-    fast_contributions,
-    gradient_contributions,
-)
-from notebook_explain.methods.feature_pyramid.layer_records import channel_means, tap_means
-from notebook_explain.models.channel_graph import Call, Site
 from tests import zoo
 
 STATED = {"size": 16, "frames": 8, "mean": 0.0, "std": 1.0, "layout": "BCTHW"}
@@ -52,62 +45,8 @@ def pyramid(net, target=0, clip=None, **knobs):
     return FeaturePyramid(**{"contribution": "exact"} | knobs)(ne.adapt(net.eval(), **STATED), clip, target)
 
 
-def kernels(found, name):
-    return [found.units[index].channel for index in found.row(name).units]
-
-
-def conv_call(inputs, outputs, kernel, stride, padding, dilation, groups):
-    weight = torch.randn(outputs, inputs // groups, *kernel, generator=torch.Generator().manual_seed(1))
-    pads = tuple((pad, pad) for pad in padding)
-    return Call(Site("", "conv", 0), (), weight, None, stride, pads, dilation, groups)
-
-
-SHAPES = {
-    "plain": (4, 6, (3, 3, 3), (1, 1, 1), (1, 1, 1), (1, 1, 1), 1),
-    "strided": (4, 6, (3, 5, 3), (2, 2, 1), (1, 2, 1), (1, 1, 1), 1),
-    "dilated": (4, 6, (3, 3, 3), (1, 2, 1), (2, 1, 0), (2, 1, 2), 1),
-    "grouped": (8, 4, (3, 3, 3), (1, 2, 2), (1, 1, 1), (1, 1, 1), 4),
-    "depthwise": (6, 6, (3, 3, 3), (1, 1, 1), (1, 1, 1), (1, 1, 1), 6),
-    "pointwise": (5, 7, (1, 1, 1), (2, 2, 2), (0, 0, 0), (1, 1, 1), 1),
-}
-
-
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_exact_contributions_add_up_to_the_mean_pre_activation(shape):
-    call = conv_call(*shape)
-    x = torch.randn(1, shape[0], 6, 9, 8, generator=torch.Generator().manual_seed(2))
-    padding = [before for before, _ in call.padding]
-    output = torch.conv3d(x, call.weight, None, call.stride, padding, call.dilation, call.groups)
-    added = exact_contributions(call, tap_means(x, output.shape[2:], call), range(shape[1]))
-    torch.testing.assert_close(added.sum(1), output.double().mean((0, 2, 3, 4)), rtol=1e-5, atol=1e-6)
-    first_channel = x.clone()
-    first_channel[:, 1:] = 0
-    output = torch.conv3d(first_channel, call.weight, None, call.stride, padding, call.dilation, call.groups)
-    torch.testing.assert_close(added[0, 0], output[:, 0].double().mean(), rtol=1e-5, atol=1e-6)
-
-
-def test_fast_contributions_are_exact_for_circular_padding_and_a_stride_of_1():
-    call = conv_call(*SHAPES["plain"])
-    x = torch.randn(1, 4, 6, 8, 8, generator=torch.Generator().manual_seed(2))
-    output = torch.conv3d(nn.functional.pad(x, (1,) * 6, mode="circular"), call.weight)
-    added = fast_contributions(call, channel_means(x, 1), range(6))
-    torch.testing.assert_close(added.sum(1), output.double().mean((0, 2, 3, 4)), rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("transposed", [False, True])
-def test_gradient_contributions_add_up_to_gradient_times_output(transposed):
-    g = torch.Generator().manual_seed(3)
-    weight = torch.randn(*((8, 3) if transposed else (6, 4)), 3, 3, 3, generator=g)
-    call = Call(Site("", "conv", 0), (), weight, None, (2, 2, 2), ((1, 1),) * 3, (1, 1, 1), 2, transposed)
-    x = torch.randn(1, 8, 5, 7, 7, generator=g)
-    function = torch.conv_transpose3d if transposed else torch.conv3d
-    output = function(x, weight, stride=2, padding=1, groups=2)
-    gradient = torch.randn(output.shape, generator=g)
-    added = gradient_contributions(call, x, gradient, range(6))
-    torch.testing.assert_close(added.sum(1), (gradient * output).double().sum((0, 2, 3, 4)), rtol=1e-4, atol=1e-4)
-    if transposed:
-        added = exact_contributions(call, tap_means(x, output.shape[2:], call), range(6))
-        torch.testing.assert_close(added.sum(1), output.double().mean((0, 2, 3, 4)), rtol=1e-5, atol=1e-6)
+def kernels(result, name):
+    return [result.units[index].channel for index in result.row(name).units]
 
 
 def test_a_caveat_names_the_row_where_a_pyramid_by_gradient_ends() -> None:
@@ -131,9 +70,9 @@ def test_a_caveat_names_the_row_where_a_pyramid_by_gradient_ends() -> None:
         net[0].weight[0] = -1.0  # the only kernel that supports the class is active because of its bias alone
         net[0].bias.fill_(5.0)
     white = np.full((8, 16, 16, 3), 255, np.uint8)
-    found = pyramid(net, 0, white, contribution="gradient")
-    assert [row.name for row in found.rows] == ["6", "2", "0"]
-    assert "Nothing below 0 supports the class on balance, so the pyramid ends there." in found.provenance.caveats
+    result = pyramid(net, 0, white, contribution="gradient")
+    assert [row.name for row in result.rows] == ["6", "2", "0"]
+    assert "Nothing below 0 supports the class on balance, so the pyramid ends there." in result.provenance.caveats
     deep = pyramid(net, 0, white, contribution="gradient", depth=2)
     assert not [caveat for caveat in deep.provenance.caveats if "on balance" in caveat]
 
@@ -152,10 +91,10 @@ def test_a_planted_path_is_the_whole_pyramid(groups, contribution):
         body[2].weight[path[1], path[0] % inside] = 0.1
         body[4].weight[path[2], path[1] % inside] = 0.1
         net.head.weight[0, path[2]] = 1
-    found = pyramid(net, contribution=contribution)
-    assert [kernels(found, name) for name in ("body.0", "body.2", "body.4")] == [[channel] for channel in path]
-    assert kernels(found, "clip") == [1]
-    assert all(unit.score == pytest.approx(1) for unit in found.units)
+    result = pyramid(net, contribution=contribution)
+    assert [kernels(result, name) for name in ("body.0", "body.2", "body.4")] == [[channel] for channel in path]
+    assert kernels(result, "clip") == [1]
+    assert all(unit.score == pytest.approx(1) for unit in result.units)
 
 
 def test_a_planted_path_through_a_residual_sum_a_concatenation_and_a_shuffle():
@@ -178,15 +117,15 @@ def test_a_planted_path_through_a_residual_sum_a_concatenation_and_a_shuffle():
         body.b.weight[2, 3] = 0.1
         body.last.weight[1, 5] = 0.1  # b2, after the shuffle
         net.head.weight[0, 1] = 1
-    found = pyramid(net)
-    assert kernels(found, "body.last") == [1]
-    assert kernels(found, "body.b") == [2]
-    assert kernels(found, "sum in body") == [3]
-    assert kernels(found, "body.stem") == [3]
-    names = [row.name for row in found.rows]
+    result = pyramid(net)
+    assert kernels(result, "body.last") == [1]
+    assert kernels(result, "body.b") == [2]
+    assert kernels(result, "sum in body") == [3]
+    assert kernels(result, "body.stem") == [3]
+    names = [row.name for row in result.rows]
     assert "body.a" not in names
     assert "body.main" not in names
-    kinds = {(found.rows[found.units[e.parent].row].name, e.kind) for e in found.edges}
+    kinds = {(result.rows[result.units[e.parent].row].name, e.kind) for e in result.edges}
     assert ("sum in body", "identity") in kinds
     assert ("body.last", "concat") in kinds
 
@@ -224,14 +163,14 @@ def test_the_contribution_of_a_channel_is_divided_among_the_kernels_it_merges():
         net.body.last.bias.fill_(5)
         net.head.weight.fill_(1)
     clip = zoo.random_clip(8, 16)
-    found = pyramid(net, clip=clip, mass=1.0)
+    result = pyramid(net, clip=clip, mass=1.0)
     x = torch.from_numpy(clip).permute(3, 0, 1, 2)[None].float() / 255
     with torch.no_grad():
         means = torch.maximum(torch.relu(net.body.a(x)), torch.relu(net.body.b(x))).mean((0, 2, 3, 4))
     for name in ("body.a", "body.b"):
-        for index in found.row(name).units:
-            (edge,) = [edge for edge in found.edges if edge.child == index]
-            assert edge.contribution == pytest.approx(0.5 * float(means[found.units[index].channel]) / 2, rel=1e-4)
+        for index in result.row(name).units:
+            (edge,) = [edge for edge in result.edges if edge.child == index]
+            assert edge.contribution == pytest.approx(0.5 * float(means[result.units[index].channel]) / 2, rel=1e-4)
 
 
 def test_below_a_negative_norm_the_children_are_those_that_lower_the_kernel():
@@ -242,10 +181,10 @@ def test_below_a_negative_norm_the_children_are_those_that_lower_the_kernel():
         body[2].weight[0, 0, 0, 0, 0], body[2].weight[0, 1, 0, 0, 0] = 1.0, -0.5
         body[3].weight[0], body[3].bias[0] = -1.0, 100.0
         net.head.weight[0, 0] = 1
-    found = pyramid(net)
-    assert [found.units[index].direction for index in found.row("body.2").units] == [-1]
-    assert kernels(found, "body.0") == [1]  # it lowers a kernel that should be lower
-    edge = next(e for e in found.edges if found.rows[found.units[e.child].row].name == "body.0")
+    result = pyramid(net)
+    assert [result.units[index].direction for index in result.row("body.2").units] == [-1]
+    assert kernels(result, "body.0") == [1]  # it lowers a kernel that should be lower
+    edge = next(e for e in result.edges if result.rows[result.units[e.child].row].name == "body.0")
     assert edge.contribution < 0
 
 
@@ -264,50 +203,50 @@ def test_the_maps_of_a_row_are_the_outputs_of_its_layer_after_the_activation():
     body = nn.Sequential(conv(3, 4), nn.ReLU(), nn.MaxPool3d(2), conv(4, 4), nn.ReLU(inplace=True), nn.MaxPool3d(2))
     net = Net(body, 4).eval()
     clip = zoo.random_clip(8, 16)
-    found = pyramid(net, clip=clip)
+    result = pyramid(net, clip=clip)
     x = torch.from_numpy(clip).permute(3, 0, 1, 2)[None].float() / 255
     with torch.no_grad():
         for name, depth in (("body.0", 2), ("body.3", 5)):
-            row = found.row(name)
-            expected = body[:depth](x)[0, kernels(found, name)].numpy()
+            row = result.row(name)
+            expected = body[:depth](x)[0, kernels(result, name)].numpy()
             np.testing.assert_allclose(row.maps, expected, rtol=1e-5, atol=1e-6)
-            assert found.tube(name).shape == (8, 16, 16)
+            assert result.tube(name).shape == (8, 16, 16)
 
 
 def test_each_unit_is_expanded_once_and_results_are_reproducible():
-    found, again = (pyramid(zoo.ZOO["residual"].make(), target=1) for _ in range(2))
-    assert json.dumps(found.to_json()) == json.dumps(again.to_json())
-    assert len({(unit.row, unit.channel) for unit in found.units}) == len(found.units)
-    assert len({(edge.child, edge.parent) for edge in found.edges}) == len(found.edges)
+    result, again = (pyramid(zoo.ZOO["residual"].make(), target=1) for _ in range(2))
+    assert json.dumps(result.to_json()) == json.dumps(again.to_json())
+    assert len({(unit.row, unit.channel) for unit in result.units}) == len(result.units)
+    assert len({(edge.child, edge.parent) for edge in result.edges}) == len(result.edges)
 
 
 def test_scores_decrease_towards_the_clip_and_coverage_is_a_fraction():
-    found = pyramid(zoo.ZOO["plain"].make(), target=2)
-    totals = [sum(found.units[index].score for index in row.units) for row in found.rows if row.kind == "kernel"]
+    result = pyramid(zoo.ZOO["plain"].make(), target=2)
+    totals = [sum(result.units[index].score for index in row.units) for row in result.rows if row.kind == "kernel"]
     assert all(above >= below - 1e-9 for above, below in pairwise(totals))
-    assert all(0 < row.coverage <= 1 for row in found.rows)
+    assert all(0 < row.coverage <= 1 for row in result.rows)
     whole = pyramid(zoo.ZOO["plain"].make(), target=2, mass=1.0, most=10_000)
     assert all(row.coverage == pytest.approx(1) for row in whole.rows)
 
 
 def test_pruning_is_monotone_and_keeps_connected_units():
-    found = pyramid(zoo.ZOO["residual"].make(), target=0)
-    kept = [set(found.prune(threshold)) for threshold in np.linspace(0, 1, 21)]
-    assert kept[0] == set(range(len(found.units)))
+    result = pyramid(zoo.ZOO["residual"].make(), target=0)
+    kept = [set(result.prune(threshold)) for threshold in np.linspace(0, 1, 21)]
+    assert kept[0] == set(range(len(result.units)))
     assert all(more >= fewer for more, fewer in pairwise(kept))
     assert len(kept[10]) < len(kept[3]) < len(kept[0])
-    for row in found.rows:
-        highest = max(found.units[index].score for index in row.units)
-        assert all(found.units[index].score >= 0.3 * highest for index in row.units if index in kept[6])
-    parents = {index: {edge.parent for edge in found.edges if edge.child == index} for index in kept[6]}
-    assert all(parents[index] & kept[6] for index in kept[6] if found.rows[found.units[index].row].kind != "class")
-    tree = found.to_tree()
+    for row in result.rows:
+        highest = max(result.units[index].score for index in row.units)
+        assert all(result.units[index].score >= 0.3 * highest for index in row.units if index in kept[6])
+    parents = {index: {edge.parent for edge in result.edges if edge.child == index} for index in kept[6]}
+    assert all(parents[index] & kept[6] for index in kept[6] if result.rows[result.units[index].row].kind != "class")
+    tree = result.to_tree()
     assert tree["children"][0]["name"].endswith(" 0")
 
 
 def test_a_difference_of_classes_starts_at_both():
-    found = pyramid(zoo.ZOO["plain"].make(), target=ne.Target(0) - ne.Target(1))
-    top = [(found.units[index].channel, found.units[index].direction) for index in found.rows[0].units]
+    result = pyramid(zoo.ZOO["plain"].make(), target=ne.Target(0) - ne.Target(1))
+    top = [(result.units[index].channel, result.units[index].direction) for index in result.rows[0].units]
     assert sorted(top) == [(0, 1), (1, -1)]
 
 

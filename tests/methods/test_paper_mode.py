@@ -44,52 +44,52 @@ def expected_children(net: Net, target: int, theta: float) -> list[dict[int, lis
 def test_three_layers_select_the_sets_of_the_rule(groups, theta):
     net = three_layers(groups)
     expected = expected_children(net, 1, theta)
-    found = pyramid(net, target=1, clip=CLIP, mode="paper", theta=theta)
-    assert [row.name for row in found.rows] == ["head", "body.4", "body.2", "body.0"]
+    result = pyramid(net, target=1, clip=CLIP, mode="paper", theta=theta)
+    assert [row.name for row in result.rows] == ["head", "body.4", "body.2", "body.0"]
     for row, children in enumerate(expected):
         edges: dict[int, list[int]] = {parent: [] for parent in children}
-        for edge in found.edges:
-            if found.units[edge.parent].row == row:
-                edges[found.units[edge.parent].channel].append(found.units[edge.child].channel)
+        for edge in result.edges:
+            if result.units[edge.parent].row == row:
+                edges[result.units[edge.parent].channel].append(result.units[edge.child].channel)
                 assert edge.share >= theta
         assert {parent: sorted(selected) for parent, selected in edges.items()} == children
 
 
 def test_a_score_is_the_fraction_of_parents_that_selected_a_unit():
-    found = pyramid(three_layers(), target=1, clip=CLIP, mode="paper", theta=0.5)
-    for row in found.rows[2:]:
-        above = found.rows[found.units[row.units[0]].row - 1].units
+    result = pyramid(three_layers(), target=1, clip=CLIP, mode="paper", theta=0.5)
+    for row in result.rows[2:]:
+        above = result.rows[result.units[row.units[0]].row - 1].units
         for index in row.units:
-            votes = sum(edge.child == index for edge in found.edges)
-            assert found.units[index].score == pytest.approx(votes / len(above))
-    assert all(unit.direction == 1 for unit in found.units)
+            votes = sum(edge.child == index for edge in result.edges)
+            assert result.units[index].score == pytest.approx(votes / len(above))
+    assert all(unit.direction == 1 for unit in result.units)
 
 
 def test_with_groups_the_published_children_lie_outside_the_group_and_the_corrected_ones_do_not():
     net = three_layers(groups=4)
     outside = {}
     for mode in ("paper", "corrected"):
-        found = pyramid(net, target=1, clip=CLIP, mode=mode)
+        result = pyramid(net, target=1, clip=CLIP, mode=mode)
         pairs = [
-            (found.units[e.parent].channel, found.units[e.child].channel)
-            for e in found.edges
-            if found.rows[found.units[e.parent].row].name in ("body.4", "body.2")
+            (result.units[e.parent].channel, result.units[e.child].channel)
+            for e in result.edges
+            if result.rows[result.units[e.parent].row].name in ("body.4", "body.2")
         ]
         outside[mode] = np.mean([parent // 2 != child // 2 for parent, child in pairs])
         if mode == "paper":
-            caveats = " ".join(found.provenance.caveats)
+            caveats = " ".join(result.provenance.caveats)
             assert "This is the published rule" in caveats
             assert "body.4 has 4 groups; the published rule selects children outside them." in caveats
-            assert found.provenance.method == "Class feature pyramid, the published rule"
+            assert result.provenance.method == "Class feature pyramid, the published rule"
     assert outside["corrected"] == 0
     assert outside["paper"] > 0.5
 
 
 def test_a_large_depth_reaches_the_first_convolution():
-    found = pyramid(zoo.ZOO["plain"].make(), target=1, clip=zoo.random_clip(8, 32), mode="paper", depth=50)
+    result = pyramid(zoo.ZOO["plain"].make(), target=1, clip=zoo.random_clip(8, 32), mode="paper", depth=50)
     convolutions = [m for m in zoo.ZOO["plain"].make().modules() if isinstance(m, nn.Conv3d)]
-    assert len(found.rows) == 1 + len(convolutions)
-    assert found.rows[-1].kind == "kernel"
+    assert len(result.rows) == 1 + len(convolutions)
+    assert result.rows[-1].kind == "kernel"
 
 
 def test_it_stops_with_a_caveat_where_no_layer_has_as_many_kernels():
@@ -102,10 +102,10 @@ def test_it_stops_with_a_caveat_where_no_layer_has_as_many_kernels():
             return torch.relu(self.last(torch.cat([self.a(x), self.b(x)], 1)))
 
     torch.manual_seed(0)
-    found = pyramid(Net(Body(), 4), mode="paper", clip=CLIP, theta=0.1)
-    assert [row.name for row in found.rows] == ["head", "body.last"]
+    result = pyramid(Net(Body(), 4), mode="paper", clip=CLIP, theta=0.1)
+    assert [row.name for row in result.rows] == ["head", "body.last"]
     expected = "The published rule stops at body.last: it reads 9 channels, and no earlier layer has 9 kernels."
-    assert expected in found.provenance.caveats
+    assert expected in result.provenance.caveats
 
 
 def test_most_keeps_the_units_that_most_parents_selected():

@@ -44,12 +44,12 @@ class Perturbation:
 
     def changed_by_colour(self, axis: int, colour: int) -> dict[CallKey, set[int]]:
         """Return the input channels of each layer that change with a colour of the clip, all layers' outputs held."""
-        given = self.make_input()
-        pathways: Sequence[torch.Tensor] = given if isinstance(given, list) else [given]
+        clip = self.make_input()
+        pathways: Sequence[torch.Tensor] = clip if isinstance(clip, list) else [clip]
         for pathway in pathways:
             pathway.select(axis, colour).add_(torch.randn(pathway.select(axis, colour).shape))
         inputs: dict[CallKey, torch.Tensor] = {}
-        self._run({}, inputs, dict(self.outputs), given)
+        self._run({}, inputs, dict(self.outputs), clip)
         return self._changed_channels(inputs)
 
     def _changed(self, key: CallKey, channel: int, size: float) -> dict[CallKey, set[int]]:
@@ -79,7 +79,7 @@ class Perturbation:
         outputs: dict[CallKey, torch.Tensor],
         inputs: dict[CallKey, torch.Tensor],
         held: dict[CallKey, torch.Tensor] | None,
-        given: Any = None,
+        clip: Any = None,
     ) -> None:
         counts: dict[str, int] = defaultdict(int)
 
@@ -102,7 +102,7 @@ class Perturbation:
             for name, module in modules:
                 module.forward = recording(name, module.forward)
             with torch.no_grad():
-                self.net(self.make_input() if given is None else given)
+                self.net(self.make_input() if clip is None else clip)
         finally:
             for _, module in modules:
                 module.__dict__.pop("forward", None)

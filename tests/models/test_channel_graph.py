@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from notebook_explain.models.channel_graph import ChannelGraph
+import notebook_explain as ne
+from notebook_explain.models import channel_graph as package
+from notebook_explain.models.channel_graph import ChannelGraph, channel_graph
 from tests import zoo
 from tests.models.graph_helpers import as_model, graph_of, kernels, layer_origins, layers_by_call, origins, union
 from tests.models.perturbation_oracle import Perturbation
@@ -22,8 +24,8 @@ TRANSFORMERS = {"token_mean", "mean_then_norm", "cls_token", "channels_last"}
 def test_every_channel_is_traced_from_one_convolution_to_the_next(name: str) -> None:
     path, expected = wirings.WIRES[name]
     graph = graph_of(zoo.seeded(lambda: wirings.Wire(path, len(expected))))
-    assert [{c for _, c in each} for each in layer_origins(graph, "second")] == expected
-    assert {layer for each in layer_origins(graph, "second") for layer, _ in each} == {"first"}
+    assert [{c for _, c in sources} for sources in layer_origins(graph, "second")] == expected
+    assert {layer for sources in layer_origins(graph, "second") for layer, _ in sources} == {"first"}
     assert not graph.unknown
     assert not graph.sums
     assert {link.kind for channel in range(len(expected)) for link in graph.layer("second").links[channel]} <= {
@@ -79,7 +81,7 @@ def test_identity_and_projected_shortcuts_are_sums() -> None:
     assert layer_origins(graph, "b.0") == union(stem, a)
     assert layer_origins(graph, "c.0") == layer_origins(graph, "project.0") == union(stem, a, b)
     assert layer_origins(graph, "last") == union(kernels("project.0", range(8)), kernels("c.0", range(8)))
-    assert [each.channels for each in graph.sums] == [6, 6, 8]
+    assert [addition.channels for addition in graph.sums] == [6, 6, 8]
     first, second, _ = graph.sums
     assert [addend.links[2][0][:4] for addend in first.addends] == [
         ("kernel", 0, 2, "identity"),
@@ -115,14 +117,14 @@ def test_splits_and_shuffles_are_traced_through_several_units() -> None:
     assert layer_origins(graph, "units.1.0") == [summed[2], unit[2], summed[3], unit[3]]
     again = kernels("units.1.0", range(4))
     kept = [summed[0], unit[0], summed[1], unit[1]]
-    assert layer_origins(graph, "fc") == [each for pair in zip(kept, again, strict=True) for each in pair]
+    assert layer_origins(graph, "fc") == [sources for pair in zip(kept, again, strict=True) for sources in pair]
     assert list(graph.layer("depthwise.0").reads(5)) == [5]
 
 
 def test_branches_keep_their_order_and_gates_are_not_origins() -> None:
     _, graph = wired_net("branches")
     parts = [("b0.0.0", 4), ("b1.1.0", 5), ("b2.1.0", 3), ("stem.0", 6)]
-    joined = [each for name, count in parts for each in kernels(name, range(count))]
+    joined = [sources for name, count in parts for sources in kernels(name, range(count))]
     assert layer_origins(graph, "b2.1.0") == kernels("stem.0", range(6))
     assert layer_origins(graph, "after.0") == layer_origins(graph, "gate.block.1") == joined
     gates = kernels("gate.block.3", range(18))
@@ -138,7 +140,7 @@ def test_sums_are_in_order_of_execution() -> None:
     stem = kernels("stem", range(4))
     assert layer_origins(graph, "c") == union(stem, kernels("b", range(4)))
     assert layer_origins(graph, "d") == union(stem, kernels("a", range(4)))
-    assert [each.name for each in graph.sums] == ["sum", "sum#2"]
+    assert [addition.name for addition in graph.sums] == ["sum", "sum#2"]
     assert [graph.layer(name).links[0][0].owner for name in "cd"] == [1, 0]
 
 
@@ -158,8 +160,8 @@ def test_a_flattened_classifier_reads_each_kernel_at_every_position() -> None:
 def test_classes_are_kernels_of_the_classifier() -> None:
     _, graph = wired_net("laterals")
     assert origins(graph, graph.heads[""]) == kernels("fc", range(5))
-    two = graph_of(zoo.ZOO["logits_dict"].make(), 8, 32)
-    assert origins(two, two.heads["noun"]) == kernels("fc_noun", range(7))
+    two_heads = graph_of(zoo.ZOO["logits_dict"].make(), 8, 32)
+    assert origins(two_heads, two_heads.heads["noun"]) == kernels("fc_noun", range(7))
     mean_of_windows = graph_of(zoo.ZOO["i3d_per_time"].make(), 8, 32)
     assert origins(mean_of_windows, mean_of_windows.heads[""]) == kernels("logits", range(5))
 
@@ -244,12 +246,26 @@ def test_a_grouped_convolution_reads_the_channels_that_change_its_output() -> No
 
 
 def test_as_model_has_the_graph_of_an_adapted_model() -> None:
-    import notebook_explain as ne
-    from notebook_explain.models.channel_graph import channel_graph
-
     net = zoo.ZOO["slowfast"].make()
     stated = {"size": 32, "frames": 16, "mean": 0.45, "std": 0.225, "layout": (4, 1)}
     adapted, plain = channel_graph(ne.adapt(net, **stated)), channel_graph(as_model(net, 16, 32, (4, 1)))
     assert [layer_origins(adapted, layer.name) for layer in adapted.layers] == [
         layer_origins(plain, layer.name) for layer in plain.layers
     ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("connections", "channel_graph"),
+        ("Connections", "ChannelGraph"),
+        ("route", "trace_channels"),
+        ("SHAPING", "ELEMENTWISE"),
+    ],
+)
+def test_old_names_are_aliases_that_warn(old: str, new: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"{old} is now called {new}"):
+        alias = getattr(package, old)
+    assert alias is getattr(package, new)
+    with pytest.raises(AttributeError, match="has no attribute 'links'"):
+        package.links  # noqa: B018

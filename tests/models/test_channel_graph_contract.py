@@ -14,7 +14,6 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 import notebook_explain as ne
-import notebook_explain.models.channel_graph as package
 from notebook_explain.explanations import ExplainError
 from notebook_explain.models import VideoModel
 from notebook_explain.models.channel_graph import ChannelGraph, Links, channel_graph, trace
@@ -331,23 +330,6 @@ def test_unknown_layers_and_channels_raise_errors() -> None:
         graph.layer("second").links[6]
     with pytest.raises(ValueError, match="read-only"):
         graph.layer("second").links.channel[0] = 1
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("connections", "channel_graph"),
-        ("Connections", "ChannelGraph"),
-        ("route", "trace_channels"),
-        ("SHAPING", "ELEMENTWISE"),
-    ],
-)
-def test_old_names_are_aliases_that_warn(old: str, new: str) -> None:
-    with pytest.warns(DeprecationWarning, match=f"{old} is now called {new}"):
-        alias = getattr(package, old)
-    assert alias is getattr(package, new)
-    with pytest.raises(AttributeError, match="has no attribute 'links'"):
-        package.links  # noqa: B018
 
 
 def test_a_constant_channel_has_no_links() -> None:

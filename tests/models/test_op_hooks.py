@@ -36,7 +36,7 @@ def test_another_pass_finds_the_operations_of_the_graph() -> None:
     calls, output = run_watched(net, video)
     torch.testing.assert_close(output, net(video), rtol=0, atol=0)
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in net.modules())
-    assert {layer.site for layer in graph.layers} | {each.site for each in graph.sums} <= set(calls)
+    assert {layer.site for layer in graph.layers} | {addition.site for addition in graph.sums} <= set(calls)
     for layer in graph.layers[:-1]:
         call = calls[layer.site]
         assert call.operands[0].shape[1] == layer.in_channels

@@ -81,8 +81,8 @@ class PyramidBuilder:
         if kind == "input":
             return "clip" if index == 0 else f"clip, pathway {index}", 3, (1, 1, 1)
         if kind == "sum":
-            each = self.graph.sums[index]
-            return each.name, each.channels, each.receptive_field
+            addition = self.graph.sums[index]
+            return addition.name, addition.channels, addition.receptive_field
         kernels = self.graph.layers[index]
         return kernels.name, kernels.out_channels, kernels.receptive_field
 

@@ -213,12 +213,12 @@ def _expand(descent: Descent, layer: LayerKey, operands: list[OperandContributio
     # Contributions by gradient are to the class score. Others are to the unit's output, which may have to be smaller.
     is_signed = options.contribution != GRADIENT
     for index, channel in enumerate(descent.kept[layer] if operands else ()):
-        first = tuple(int(each.operand.first[index]) for each in operands)
+        first = tuple(int(contribution.operand.first[index]) for contribution in operands)
         if first not in tables:
             tables[first] = _ChildTable.build(operands, first)
         children = tables[first]
         direction = -1.0 if is_signed and descent.signed_scores[layer][channel] < 0 else 1.0
-        added, added_by_output = children.add_up([each.added[index] for each in operands])
+        added, added_by_output = children.add_up([contribution.added[index] for contribution in operands])
         nets[first] = nets.get(first, np.zeros(len(added))) + added
         positive = (added * direction).clip(min=0)
         total = positive.sum()
@@ -302,7 +302,7 @@ class _ChildTable:
         """Return what each child adds to a unit, and the same times the sign of the child's output in it: (child,)."""
         per_link = np.concatenate(added)[self.operand_channel] / self.source_count
         count = len(self.channel)
-        total, by_output = (np.bincount(self.child, each, count) for each in (per_link, per_link * self.sign))
+        total, by_output = (np.bincount(self.child, values, count) for values in (per_link, per_link * self.sign))
         return total.astype(np.float64), by_output.astype(np.float64)
 
 

@@ -65,7 +65,7 @@ class LayerRecorder:
         self.inputs: dict[LayerKey, tuple[Tensor, ...]] = {}
         self.outputs: dict[LayerKey, Tensor] = {}  # in the graph, until the gradients are known
         self._keys: dict[Any, LayerKey] = {layer.site: ("kernel", index) for index, layer in enumerate(graph.layers)}
-        self._keys |= {each.site: ("sum", index) for index, each in enumerate(graph.sums)}
+        self._keys |= {addition.site: ("sum", index) for index, addition in enumerate(graph.sums)}
         self._key_of_node: dict[Any, LayerKey] = {}  # autograd nodes of outputs and of what norms and activations make
 
     def hooks(self, shadow: nn.Module) -> AbstractContextManager[object]:

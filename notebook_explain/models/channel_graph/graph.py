@@ -241,7 +241,7 @@ class ChannelGraph:
     @property
     def all_links(self) -> tuple[Links, ...]:
         """Links of every layer, addend and head."""
-        addends = (addend.links for each in self.sums for addend in each.addends)
+        addends = (addend.links for addition in self.sums for addend in addition.addends)
         return (*(layer.links for layer in self.layers), *addends, *self.heads.values())
 
     @property
@@ -321,10 +321,8 @@ def unknown_notes(unknown: Mapping[str, int]) -> Iterator[str]:
     """
     for names in _by_kind(unknown):
         count = sum(unknown[name] for name in names)
-        yield (
-            f"{count} channels come from {_enumerate(names)}, which cannot be traced channel by channel; "
-            "their sources are unknown."
-        )
+        source = f"{_enumerate(names)}, which cannot be traced channel by channel"
+        yield f"{count} channels come from {source}; their sources are unknown."
 
 
 def gate_notes(products: Iterable[str]) -> Iterator[str]:

@@ -121,8 +121,10 @@ def to_links(channels: int, rows: Sequence[LinkRows], unknown: Mapping[str, set[
     is_new[1:] = np.any(keys[1:] != keys[:-1], axis=1)
     order = order[is_new]
     reader, node, owner, channel, kind = (part[order] for part in (reader, node, owner, channel, kind))
-    unknown_channels = tuple((name, np.array(sorted(each), np.int64)) for name, each in sorted(unknown.items()) if each)
-    fed = np.unique(np.concatenate([reader[kind != GATE], *(each for _, each in unknown_channels)]))
+    unknown_channels = tuple(
+        (name, np.array(sorted(indices), np.int64)) for name, indices in sorted(unknown.items()) if indices
+    )
+    fed = np.unique(np.concatenate([reader[kind != GATE], *(indices for _, indices in unknown_channels)]))
     constant = np.setdiff1d(np.arange(channels), fed)
     first = np.searchsorted(reader, np.arange(channels + 1))
     return Links(first, node, owner, channel, kind, slope[order], constant, unknown_channels)
@@ -133,9 +135,9 @@ def broadcast_links(links: Links, channels: int) -> Links:
     node, owner, channel, kind = (
         np.tile(part, channels) for part in (links.node, links.owner, links.channel, links.kind)
     )
-    every = np.arange(channels)
-    constant = every if len(links.constant) else every[:0]
-    unknown = tuple((name, every) for name, _ in links.unknown)
+    all_channels = np.arange(channels)
+    constant = all_channels if len(links.constant) else all_channels[:0]
+    unknown = tuple((name, all_channels) for name, _ in links.unknown)
     slope = np.tile(links.slope, channels)
     first = np.arange(channels + 1) * len(links.node)
     return Links(first, node, owner, channel, kind, slope, constant, unknown)

@@ -101,12 +101,12 @@ def _decode_labels(node: Node, output: int, labels: Labels) -> list[InputLabels]
     )
     slopes = run_backward(node, output, labels.slopes * labelled)
     result = []
-    for index, (one, number, coded, slope) in enumerate(zip(ones, numbers, codes, slopes, strict=True)):
-        if one is None or number is None or coded is None or slope is None:
+    for index, (gain, number, coded, slope) in enumerate(zip(ones, numbers, codes, slopes, strict=True)):
+        if gain is None or number is None or coded is None or slope is None:
             continue
-        one, number, coded = one.double(), number.double(), coded.double()
-        is_alive = one != 0
-        divisor = torch.where(is_alive, one, 1.0)
+        gain, number, coded = gain.double(), number.double(), coded.double()
+        is_alive = gain != 0
+        divisor = torch.where(is_alive, gain, 1.0)
         ratio = torch.where(is_alive, number / divisor, 0.0)
         nearest = ratio.round().clamp(0, count)
         expected = code[nearest.long()]
@@ -114,7 +114,7 @@ def _decode_labels(node: Node, output: int, labels: Labels) -> list[InputLabels]
         agrees &= (torch.where(is_alive, coded / divisor, 0.0) - expected).abs() <= 1e-3 + 1e-5 * expected
         if not bool(agrees.all()) or bool(((number != 0) & ~is_alive).any()):
             raise _LabelsMeet
-        scale = torch.where(is_alive, slope / divisor, 0.0) * one.sign()
+        scale = torch.where(is_alive, slope / divisor, 0.0) * gain.sign()
         result.append((index, Labels(nearest.float(), scale.float())))
     return result
 

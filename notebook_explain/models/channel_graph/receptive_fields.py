@@ -84,7 +84,7 @@ def receptive_fields(shadow: nn.Module, clip: Any) -> dict[Site, Field]:
 def with_receptive_fields(graph: ChannelGraph, fields: Mapping[Site, Field]) -> ChannelGraph:
     """Return the same graph with the receptive fields of its layers and sums set."""
     layers = tuple(replace(layer, receptive_field=fields.get(layer.site)) for layer in graph.layers)
-    sums = tuple(replace(each, receptive_field=fields.get(each.site)) for each in graph.sums)
+    sums = tuple(replace(addition, receptive_field=fields.get(addition.site)) for addition in graph.sums)
     return replace(graph, layers=layers, sums=sums)
 
 

@@ -63,7 +63,7 @@ def channel_graph(model: VideoModel) -> ChannelGraph:
     Returns
     -------
     ChannelGraph
-        The same for every clip. ``notes`` and the ``links.unknown`` of each layer hold what could not be found out.
+        The same for every clip. ``notes`` and the ``links.unknown`` of each layer hold what is unknown.
 
     Raises
     ------
@@ -155,10 +155,10 @@ def _kernel_layer(walker: AutogradWalker, traced_call: TracedCall, before: list[
 
 def _no_links(channels: int, unknown: str | None) -> Links:
     """Return links of channels without sources: constant, or unknown because of the named operation."""
-    every, none = np.arange(channels), np.empty(0, np.int64)
-    unknown_channels = () if unknown is None else ((unknown, every),)
+    all_channels, none = np.arange(channels), np.empty(0, np.int64)
+    unknown_channels = () if unknown is None else ((unknown, all_channels),)
     first = np.zeros(channels + 1, np.int64)
-    constant = none if unknown_channels else every
+    constant = none if unknown_channels else all_channels
     return Links(first, none, none, none, none, np.empty(0), constant, unknown_channels)
 
 
@@ -186,9 +186,9 @@ def _renumber_sums(graph: ChannelGraph, walker: AutogradWalker) -> ChannelGraph:
         return replace(links, owner=owner)
 
     sums = []
-    for each in graph.sums:
-        first, second = (replace(addend, links=renumbered(addend.links)) for addend in each.addends)
-        sums.append(replace(each, addends=(first, second)))
+    for addition in graph.sums:
+        first, second = (replace(addend, links=renumbered(addend.links)) for addend in addition.addends)
+        sums.append(replace(addition, addends=(first, second)))
     return replace(
         graph,
         layers=tuple(replace(layer, links=renumbered(layer.links)) for layer in graph.layers),
