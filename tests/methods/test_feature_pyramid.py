@@ -80,9 +80,8 @@ def test_a_caveat_names_the_row_where_a_pyramid_by_gradient_ends() -> None:
 @pytest.mark.parametrize("contribution", ["exact", "fast", "gradient"])
 @pytest.mark.parametrize("groups", [1, 2, 8])
 def test_a_planted_path_is_the_whole_pyramid(groups, contribution):
-    path = {1: (5, 2, 6), 2: (5, 6, 4), 8: (5, 5, 5)}[
-        groups
-    ]  # within one group; the same channel throughout when depthwise
+    # The path stays within one group; in depthwise convolutions it is one channel.
+    path = {1: (5, 2, 6), 2: (5, 6, 4), 8: (5, 5, 5)}[groups]
     body = nn.Sequential(conv(3, 8), nn.ReLU(), conv(8, 8, groups), nn.ReLU(), conv(8, 8, groups), nn.ReLU())
     net = zeroed(Net(body, 8))
     inside = 8 // groups

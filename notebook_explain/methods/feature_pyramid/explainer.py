@@ -137,7 +137,7 @@ class FeaturePyramid:
             Stages "connections" (once per model), "pass" and "rows"; ``partial`` is a Pyramid from the first row on.
         """
         start = time.perf_counter()
-        clip, seen_clip = fitted(model, clip)
+        clip, fitted_clip = fitted(model, clip)
         if isinstance(target, (list, tuple)):
             raise UsageTypeError(
                 "a pyramid has one target; make one for each: [explainer(model, clip, t) for t in targets]"
@@ -145,12 +145,12 @@ class FeaturePyramid:
         graph = channel_graph(model)
         yield Progress("connections", 1, 1, time.perf_counter() - start)
 
-        result, records, classes, pass_caveats = self._record(model, graph, seen_clip, target)
+        result, records, classes, pass_caveats = self._record(model, graph, fitted_clip, target)
         yield Progress("pass", 1, 1, time.perf_counter() - start)
 
         layers, caveats = self._layers(graph, classes)
         model_caveats = (*model.caveats, *model.remarks(clip), *pass_caveats, *graph.notes)
-        builder = PyramidBuilder(model, graph, records, seen_clip, result)
+        builder = PyramidBuilder(model, graph, records, fitted_clip, result)
         for done, row in enumerate(self._descend(graph, records, layers, classes), 1):
             builder.add(row)
             if done == len(layers):

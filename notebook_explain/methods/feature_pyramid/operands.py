@@ -56,8 +56,9 @@ def class_units(graph: ChannelGraph, target: Target) -> dict[LayerKey, dict[int,
     links = graph.heads.get(str(target.head))
     units: dict[LayerKey, dict[int, float]] = {}
     for label, sign in signed_labels:
-        known = links is not None and label < len(links)
-        sources = [link for link in links[label] if link.kind != "gate"] if links is not None and known else []
+        sources = []
+        if links is not None and label < len(links):
+            sources = [link for link in links[label] if link.kind != "gate"]
         if not sources:
             raise ExplainError(
                 "the logits come from an operation that cannot be traced channel by channel, so a pyramid cannot start "
