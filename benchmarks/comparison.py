@@ -168,9 +168,9 @@ def main() -> None:
                 _version(package, module),
                 _exactness(explain(net, video, ["layer4"], TARGET)[0], truth, score),
                 "yes" if (explain(net, video, ["layer4"], TARGET)[0] < 0).any() else "no",
-                f"{min(_timed(lambda e=explain: e(
-                            net, video, list(LAYERS), TARGET
-                        )) for _ in range(3)) / forward:.1f} x",
+                f"{
+                    min(_timed(lambda e=explain: e(net, video, list(LAYERS), TARGET)) for _ in range(3))
+                    / forward:.1f} x",
                 left_behind(net, lambda e=explain: e(net, video, ["layer4"], TARGET)),
                 _frozen(net, lambda e=explain: e(net, video, ["layer4"], TARGET)),
                 str(zoo_count(explain)),

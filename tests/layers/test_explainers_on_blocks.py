@@ -12,9 +12,9 @@ from torch import nn
 
 import notebook_explain as ne
 from notebook_explain.layers.mtconv import CAVEAT
-from notebook_explain.models.channel_graph import connections
+from notebook_explain.models.channel_graph import channel_graph
 from tests import zoo
-from tests.models.graph_helpers import keys, origins
+from tests.models.graph_helpers import layers_by_call, origins
 from tests.models.perturbation_oracle import Perturbation
 
 STATED = {"size": 32, "frames": 8, "mean": zoo.MEAN, "std": zoo.STD, "layout": "BCTHW"}
@@ -62,16 +62,16 @@ def test_frame_times_of_layers_increase_within_the_clip(name: str) -> None:
 
 @pytest.mark.parametrize("name", FULLY_ROUTED)
 def test_every_channel_is_followed(name: str) -> None:
-    found = connections(model(name))
-    assert found.routed == 1
+    found = channel_graph(model(name))
+    assert found.known_fraction == 1
     assert not found.unknown
 
 
 @pytest.mark.parametrize("name", ["soft pool", "soft pool at the end", "fast", "fast, parallel"])
 def test_perturbing_a_kernel_changes_exactly_the_linked_channels(name: str) -> None:
-    net, found = model(name).module, connections(model(name))
+    net, found = model(name).module, channel_graph(model(name))
     x = (torch.from_numpy(CLIP).permute(3, 0, 1, 2)[None].float() / 255 - zoo.MEAN) / zoo.STD
-    oracle, layers = Perturbation(net, lambda: x.clone()), keys(found)
+    oracle, layers = Perturbation(net, lambda: x.clone()), layers_by_call(found)
     for key, channel in random.Random(0).sample(oracle.kernels(), 8):
         source = layers[key].name, channel
         for other, changed in oracle.changed(key, channel).items():
@@ -81,12 +81,12 @@ def test_perturbing_a_kernel_changes_exactly_the_linked_channels(name: str) -> N
 
 @pytest.mark.parametrize("name", [name for name in zoo.BLOCKS if name not in FULLY_ROUTED])
 def test_channels_that_a_recursion_mixes_are_reported_and_those_that_it_scales_are_followed(name: str) -> None:
-    found = connections(model(name))
+    found = channel_graph(model(name))
     assert any("of mul in" in note or "lstm" in note for note in found.notes)
     assert all(any(word in operation for word in ("lstm", "gru", "matmul")) for operation in found.unknown)
     fed = [layer for layer in found.layers if layer.kernel and layer.name != found.layers[0].name]
     assert len(fed) > 3
-    assert all(layer.links.routed == layer.in_channels for layer in fed)
+    assert all(layer.links.known_count == layer.in_channels for layer in fed)
 
 
 @pytest.mark.parametrize("name", zoo.BLOCKS)
