@@ -6,6 +6,7 @@ A page, a figure, a film and the viewer all say it from here, so that no way out
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,62 @@ if TYPE_CHECKING:
 
 UNLIKELY = 0.1  # a probability below which one has to be told
 COMPLETE = 0.05  # of the score: less missing than this needs no words
+
+
+class CaveatCode(str, Enum):
+    """Kind of a caveat; code compares these and never the sentences."""
+
+    SYNTHETIC_CLIP = "synthetic_clip"
+    REPEATED_FRAMES = "repeated_frames"  # the clip is shorter than the network's input
+    LOW_PROBABILITY = "low_probability"
+    ASSUMED_PREPROCESSING = "assumed_preprocessing"
+    ASSUMED_POSITIONS = "assumed_positions"  # an even division of the clip stands in for measured positions
+    FRAME_SELECTION = "frame_selection"  # the network keeps some frames only
+    SCORE = "score"  # what is explained is not simply one logit
+    NO_GRADIENT = "no_gradient"
+    INCOMPLETE_MAP = "incomplete_map"  # the map does not add up to the score
+    COARSE_MAP = "coarse_map"
+    LOCAL_SHARES = "local_shares"  # shares of a sum ignore what the next layer does with it
+    OMITTED_SIGNAL = "omitted_signal"
+    CHANGED_PARAMETERS = "changed_parameters"
+    CHANNEL_GRAPH = "channel_graph"  # parts of the network that a pyramid cannot follow
+    PUBLISHED_RULE = "published_rule"
+    MODULE = "module"  # reported by a module of the network
+    OTHER = "other"
+
+
+class Caveat(str):
+    """A sentence that readers must see, with its kind.
+
+    It is a plain string wherever strings are written: in files, JSON and traits. Equality is that of the sentence.
+
+    Parameters
+    ----------
+    text : str
+        A whole sentence.
+    code : CaveatCode or str
+        Kind of the caveat.
+    arguments : sequence of str
+        Keyword arguments that would remove the caveat, such as ``("size", "mean")``. The command line names them as
+        options.
+
+    Raises
+    ------
+    ValueError
+        An unknown code.
+    """
+
+    code: CaveatCode
+    arguments: tuple[str, ...]
+
+    def __new__(
+        cls, text: str, code: CaveatCode | str = CaveatCode.OTHER, arguments: tuple[str, ...] | list[str] = ()
+    ) -> Caveat:
+        """Attach a code and arguments to a sentence."""
+        caveat = super().__new__(cls, text)
+        caveat.code = CaveatCode(code)
+        caveat.arguments = tuple(arguments)
+        return caveat
 
 
 def caveats(explanation: Tubes | Pyramid | BlockReport) -> list[str]:
