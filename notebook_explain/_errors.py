@@ -32,7 +32,7 @@ class _AdviceError(Exception):
     def __str__(self) -> str:
         if not self.arguments:
             return self.message
-        names = alternatives([f"{name}=" for name in self.arguments])
+        names = join_names([f"{name}=" for name in self.arguments], "or")
         return f"{self.message}; pass {names}{f' to {self.call}' if self.call else ''}"
 
 
@@ -51,6 +51,6 @@ class UsageTypeError(UsageError, TypeError):
     """An argument has the wrong type."""
 
 
-def alternatives(names: Sequence[str]) -> str:
-    """Join names as a list of choices: ``"a, b or c"``."""
-    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+def join_names(names: Sequence[str], conjunction: str) -> str:
+    """Join names as in ``"a, b or c"``."""
+    return f" {conjunction} ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

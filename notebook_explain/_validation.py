@@ -63,9 +63,10 @@ def check_range(name: str, value: Any, low: float, high: float, *, unit: str = "
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise UsageTypeError(f"{name} must be a number, got {value!r}")
-    if not low <= value <= high:
+    number = float(value)
+    if not low <= number <= high:
         raise UsageError(f"{name} must lie in {low:g}..{high:g}{unit}, got {value!r}")
-    return float(value)
+    return number
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
@@ -87,7 +88,7 @@ def check_size(size: Any) -> tuple[int, int]:
     ValueError
         More than two numbers, or one below 1.
     """
-    sides = tuple(size) if isinstance(size, (list, tuple)) or getattr(size, "ndim", 0) else (size, size)
+    sides = tuple(size) if isinstance(size, (list, tuple)) or getattr(size, "ndim", 0) > 0 else (size, size)
     if len(sides) != 2:
         raise UsageError(f"size must be one number (a square) or (height, width), got {size!r}")
     height, width = (check_int("size", side, unit=" pixel") for side in sides)

@@ -45,7 +45,7 @@ def test_errors_are_the_builtin_ones_that_callers_expect() -> None:
 def test_whole_numbers_pass_whatever_their_type() -> None:
     assert check_int("frames", np.int64(3)) == 3
     assert check_int("seed", 0, least=0) == 0
-    with pytest.raises(ValueError, match="^size must be at least 1 pixel, got 0$"):
+    with pytest.raises(ValueError, match=r"^size must be at least 1 pixel, got 0$"):
         check_int("size", 0, unit=" pixel")
     for value in (2.0, "2", True, None):
         with pytest.raises(TypeError, match=f"^frames must be a whole number, got {value!r}$"):
@@ -68,7 +68,7 @@ def test_a_wrong_choice_is_answered_with_the_nearest_one() -> None:
     assert check_choice("crop", "center", ("center", "stretch")) == "center"
     with pytest.raises(ValueError, match="must be one of 'center', 'stretch'; got 'centre'; did you mean 'center'"):
         check_choice("crop", "centre", ("center", "stretch"))
-    with pytest.raises(ValueError, match="must be one of 'center', 'stretch'; got 5$"):
+    with pytest.raises(ValueError, match=r"must be one of 'center', 'stretch'; got 5$"):
         check_choice("crop", 5, ("center", "stretch"))
 
 

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._validation import check_size
 from notebook_explain._warn import warn
-from notebook_explain.clip.resize import check_crop, pixels
+from notebook_explain.clip.resize import check_crop
 from notebook_explain.explanations import ExplainError, Geometry
 from notebook_explain.models.layer_trace import LayerTrace, TensorRef, survey, tensors
 from notebook_explain.models.layers import Layer, default_layers
@@ -91,7 +92,7 @@ def adapt(
         **{
             name: value
             for name, value in {
-                "size": None if size is None else pixels(size),
+                "size": None if size is None else check_size(size),
                 "frames": frames,
                 "mean": None if mean is None else colours("mean", mean),
                 "std": None if std is None else colours("std", std),
@@ -139,7 +140,7 @@ def _config(module: nn.Module) -> dict[str, Any]:
             value = getattr(config, key, None)
             parts = value if name == "size" and isinstance(value, (list, tuple)) and len(value) == 2 else [value]
             if all(isinstance(part, int) and not isinstance(part, bool) and part > 0 for part in parts):
-                found.setdefault(name, pixels(value) if name == "size" else value)
+                found.setdefault(name, check_size(value) if name == "size" else value)
     labels = getattr(config, "id2label", None)
     if isinstance(labels, Mapping) and labels:
         found["labels"] = labels

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from notebook_explain._errors import UsageError, UsageTypeError
-from notebook_explain._validation import check_int
+from notebook_explain._validation import check_int, check_size
 from notebook_explain.clip import Clip
-from notebook_explain.clip.resize import check_crop, pixels
+from notebook_explain.clip.resize import check_crop
 
 LAYOUTS = ("BCTHW", "BTCHW", "BTHWC", "(BT)CHW")
 Inputs = Any  # a tensor, or a list of tensors for networks with several pathways
@@ -46,7 +46,7 @@ class Preprocessing:
     crop: str = "center"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", pixels(self.size))
+        object.__setattr__(self, "size", check_size(self.size))
         object.__setattr__(self, "frames", check_int("frames", self.frames))
         check_crop(self.crop)
         for name in ("mean", "std"):
