@@ -63,7 +63,7 @@ def test_without_a_frame_rate_there_are_no_times_and_windows_are_in_frames(tmp_p
     clip = Clip.read(folder, window=(5, 15), stride=4)
     assert clip.times is None
     assert numbers_of(clip.frames) == [5, 9, 13]
-    with pytest.raises(ValueError, match=r"the frame rate is unknown .*; pass fps="):
+    with pytest.raises(ValueError, match=r"the window is in seconds, but the frame rate is unknown .*; pass fps="):
         Clip.read(folder, window=(0.0, 1.0))
     assert numbers_of(Clip.read(folder, window=(0.5, 1.0), fps=10).frames) == [5, 6, 7, 8, 9]
     for fps in (0, -1, float("nan"), "25", True):
