@@ -97,8 +97,8 @@ def test_assumed_preprocessing_is_a_caveat_and_other_warnings_are_printed_once(
     assert main(["explain", "clip.gif", "--model", os.environ["MY_NET"], "--frames", "16"]) == 0
     captured = capsys.readouterr()
     assumed, *others = [caveat for (caveat,) in parse_rows(captured.out)["caveat"]]
-    assert re.search("ssumed.*: size=112, mean=", assumed)
-    assert "frames=" not in assumed
+    assert re.search("ssumed.*: size.112, mean", assumed)
+    assert "frames" not in assumed
     assert len(others) == 1
     assert re.match("The clip has 12 frames.* 16", others[0])
     assert captured.err == "notebook-explain: clip.gif: 16 frames requested, 12 available: some are repeated\n"

@@ -148,7 +148,7 @@ def test_conflicting_options_are_refused_before_any_work(folder: Path, capsys: p
         (["open", "t.npz", "--source", "clip.webm", "--out", "clip.webm"], "would overwrite an input"),
         (
             explain_arguments("--target", "2", "--against", "2"),
-            "target 2 is compared with itself, and that difference is 0",
+            "target 2 is compared with itself",
         ),
         (
             explain_arguments("--target", "2", "--against", "jump"),

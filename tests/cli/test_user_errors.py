@@ -47,7 +47,7 @@ def run_with_error(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
         (["--mean", "114,108,101"], r"mean must be in units of 0..1, .*; divide mean and std by 255"),
         (["--std", "0"], r"std must be above 0"),
         (["--std", "nan"], r"std must be 3 numbers"),
-        (["--layout", "BTCWH"], r"layout 'BTCWH' is not one of BCTHW, BTCHW"),
+        (["--layout", "BTCWH"], r"layout .*BCTHW, BTCHW"),
         (["--window", "5"], r"argument --window: must be START:STOP"),
         (["--window", "1.5:4"], r"both in seconds \(1.5:4.0, 2s:4s\) or both frame numbers \(30:90\), got '1.5:4'"),
         (["--window", "8:4"], "window must start at 0 or later and stop after its start"),
@@ -64,18 +64,18 @@ def run_with_error(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
         (["--out", "no folder/a.png"], "there is no folder 'no folder' to write 'a.png' to; make it first"),
         (["--out", "a folder.gif"], "'a folder.gif' is a folder; give the path of a file in it"),
         (["--out", "clip.gif"], "--out 'clip.gif' would overwrite an input; use another name"),
-        (["--target", "wave"], "target 'wave' is a .*but this model has no labels.*(--labels|labels=)"),
+        (["--target", "wave"], "target 'wave' is a name, but this model has no labels.*(--labels|labels=)"),
         (["--target", "7"], "target 7 is out of range; this model has classes 0 to 4"),
         (
             ["--labels", "names.txt", "--target", "clop"],
-            "target 'clop' is not a label of this model; near it are 'clap'",
+            "target 'clop' is not a label of this model; .*'clap'",
         ),
         (["--labels", "four.txt"], "labels .* 4 names, but the model has 5 classes.*(--labels|labels=)"),
         (["--labels", "none.txt"], "no label file at 'none.txt'"),
-        (["--layer", "layer44"], "layer 'layer44' is not in this model; near it are layer4"),
+        (["--layer", "layer44"], "layer 'layer44' is not in this model; .*layer4"),
         (["--layer", "fc"], "layer 'fc' cannot be explained"),
-        (["--model", "no_such_nets:make"], "there is no module 'no_such_nets'; it is looked for in the current folder"),
-        (["--weights", "none.pt"], "no file of weights at 'none.pt'"),
+        (["--model", "no_such_nets:make"], "there is no module 'no_such_nets'.* in the current folder"),
+        (["--weights", "none.pt"], "no .*weights.* 'none.pt'"),
         (["--weights", "other.pt"], r"other.pt does not fit the network ResNet3D: \d+ missing \(.*\); 2 unexpected"),
         (["--unknown", "3"], "unrecognized arguments: --unknown 3"),
     ],
@@ -114,22 +114,23 @@ def test_missing_arguments_are_named(capsys: pytest.CaptureFixture[str]) -> None
     assert "invalid choice: 'explian'" in run_with_error(capsys, "explian")
 
 
-def test_open_reports_files_layers_and_targets_that_it_cannot_find(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.npz"], "no file at 'none.npz'"),
+        (["bad.npz"], "'bad.npz' cannot be loaded: it is damaged"),
+        (["t.npz", "--layer", "steam"], "layer 'steam' is not in these tubes; .*stem, last"),
+        (["t.npz", "--target", "wave"], "target 'wave' is not among .*0: 'class 0'"),
+        (["t.npz", "--out", "./t.npz"], "would overwrite an input"),
+        (["t", "--out", "t.npz"], "would overwrite an input"),
+    ],
+)
+def test_open_reports_what_it_cannot_find_or_write(
+    arguments: list[str], message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tubes = small_tubes()
-    tubes.save("t.npz")
+    small_tubes().save("t.npz")
     (folder / "bad.npz").write_bytes((folder / "t.npz").read_bytes()[:500])
-    assert "no file at 'none.npz'" in run_with_error(capsys, "open", "none.npz")
-    assert "'bad.npz' cannot be loaded: it is damaged" in run_with_error(capsys, "open", "bad.npz")
-    assert "layer 'steam' is not in these tubes; they have stem, last" in run_with_error(
-        capsys, "open", "t.npz", "--layer", "steam"
-    )
-    assert "target 'wave' is not among those computed, 0: 'class 0'" in run_with_error(
-        capsys, "open", "t.npz", "--target", "wave"
-    )
-    assert "would overwrite an input" in run_with_error(capsys, "open", "t.npz", "--out", "./t.npz")
-    assert "would overwrite an input" in run_with_error(capsys, "open", "t", "--out", "t.npz")
+    assert re.search(message, run_with_error(capsys, "open", *arguments))
 
 
 def test_outputs_are_not_written_into_the_folder_of_frames(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,7 +187,7 @@ def test_errors_of_the_network_are_quoted_with_their_line(folder: Path, capsys: 
 
 def test_a_network_that_accepts_no_input_is_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = run_with_error(capsys, *explain_arguments("--model", "torch.nn:Identity"))
-    assert "Identity ran with none of the inputs tried; check what was stated" in line
+    assert "Identity ran with none of the inputs tried" in line
 
 
 def test_bugs_keep_their_traceback(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
