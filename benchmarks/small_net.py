@@ -98,7 +98,7 @@ class FoldResult:
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """Whether each clip is classified correctly: bool (clip,)."""
+        """True for each clip that is classified correctly: bool (clip,)."""
         return self.scores.argmax(axis=1) == [clip.index for clip in self.fold.held_out]
 
 

@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     group = _add_output_options(opened)
     group.add_argument("--target", metavar="LABEL", help="target to show, by name or position (default: the first)")
     group.add_argument(
-        "--source", metavar="CLIP", help="draw .webm over all frames of CLIP, the original of the clip, at full size"
+        "--source", metavar="CLIP", help="the clip that was explained: draw .webm over all its frames, at full size"
     )
     opened.set_defaults(run=commands.open_)
 
@@ -153,7 +153,7 @@ def _add_clip_options(command: argparse.ArgumentParser) -> None:
         "--max-pixels",
         type=_count,
         metavar="N",
-        help="refuse clips with more pixels in total (default: about 1.1 thousand million)",
+        help="refuse clips with more pixels in total (default: 2**30, about 3 GB of RGB)",
     )
 
 

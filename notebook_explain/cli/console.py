@@ -1,7 +1,7 @@
 """Console output: results on stdout, everything else on stderr.
 
 A terminal gets aligned columns and a progress bar. A pipe gets tab-separated fields and no progress. Labels, file names
-and error texts come from outside; their control characters, which could rewrite a terminal, become spaces.
+and error texts come from outside: their control characters, which could rewrite a terminal, become spaces.
 """
 
 from __future__ import annotations

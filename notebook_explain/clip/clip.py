@@ -92,7 +92,7 @@ class Clip:
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether the clip comes from `notebook_explain.samples`."""
+        """True for a clip of `notebook_explain.samples`."""
         return self.source.startswith(_SYNTHETIC)
 
     @classmethod
@@ -152,7 +152,7 @@ class Clip:
     ) -> Clip:
         """Decode a video that OpenCV reads (mp4, avi, mkv, webm, gif), or a folder of images in natural order.
 
-        Headers are not trusted: frames are decoded one by one and counted. If fewer come than the file claims, the
+        Headers are not trusted: frames are decoded one by one and counted. If there are fewer than the file claims, the
         requested frames are spread over those, and one warning gives both numbers. Videos are rotated upright as their
         metadata say, alpha is dropped, and deeper colours are reduced to 8 bits.
 

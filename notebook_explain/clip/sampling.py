@@ -44,7 +44,7 @@ class Sampling:
 
     @property
     def in_seconds(self) -> bool:
-        """Whether the window is in seconds."""
+        """True if the window is in seconds."""
         return self.window is not None and isinstance(self.window[0], float)
 
     @property

@@ -1,4 +1,4 @@
-"""Open the video or the images at a path, or say in one sentence why that is impossible."""
+"""Open the video or the images at a path; refuse everything else before FFmpeg sees it."""
 
 from __future__ import annotations
 

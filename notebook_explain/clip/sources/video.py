@@ -1,9 +1,11 @@
-"""Video files, decoded by OpenCV: every frame in turn, with the times that the container gives.
+"""Video files, decoded by OpenCV: every frame in turn, with the times of the container.
 
-OpenCV cannot be trusted in three ways. The frame count of the header may be -1, a rounded duration, or the count before the
-file was cut off; so packets are counted, which takes a few milliseconds, and frames as they are decoded. Seeking lands on
-the wrong frames; so frames are never skipped by seeking. A failed ``grab`` need not be the end; so as many are tried as
-there are packets left.
+Three facts of OpenCV shape this code:
+
+- The frame count of the header may be -1, a rounded duration, or the count before the file was truncated. Packets are
+  counted first, which takes a few milliseconds, and frames as they are decoded.
+- Seeking lands on the wrong frames. Every frame is decoded in turn.
+- A failed ``grab`` is not always the end. Decoding continues for as many attempts as there are packets left.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ class VideoFile:
                 self._header = _read_header(video)
         header = self._header
         count, times = len(packets), self.frame_times(sorted(packets))
-        if not any(packets) and (sampling.in_seconds or not packets):  # only decoding can tell
+        if not any(packets) and (sampling.in_seconds or not packets):  # only decoding shows how many
             count, times = 0, np.zeros(0)
         seconds = header.count / header.fps - start if header.fps else 0.0
         return SourceInfo(count, times, header.size, header.count, seconds, len(packets))
