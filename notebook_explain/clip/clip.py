@@ -19,8 +19,6 @@ from notebook_explain.clip.resize import Resize, check_crop
 from notebook_explain.clip.sampling import Sampling, spread_evenly
 from notebook_explain.clip.sources.open import MAX_PIXELS, open_source
 
-_SYNTHETIC = "synthetic sample"  # start of the source of clips from notebook_explain.samples
-
 
 @dataclass(frozen=True, eq=False)
 class Clip:
@@ -41,6 +39,8 @@ class Clip:
         Size of the source's frames, upright as a player shows them.
     frame_numbers : int64 array (time,) or None
         Number of each frame in the source, from 0 in decoding order; ``None`` if unknown.
+    is_synthetic : bool
+        True if the frames were rendered by ``notebook_explain.samples``.
 
     Raises
     ------
@@ -55,6 +55,7 @@ class Clip:
     step: tuple[float, float] = (1.0, 1.0)
     source_size: tuple[int, int] | None = None
     frame_numbers: NDArray[np.int64] | None = None
+    is_synthetic: bool = False
 
     def __post_init__(self) -> None:
         frames = to_numpy(self.frames)
@@ -90,11 +91,6 @@ class Clip:
         """Source without its path; paths are stripped for privacy."""
         return re.split(r"[/\\]", self.source)[-1] or self.source
 
-    @property
-    def is_synthetic(self) -> bool:
-        """True for a clip of `notebook_explain.samples`."""
-        return self.source.startswith(_SYNTHETIC)
-
     @classmethod
     def of(
         cls,
@@ -129,10 +125,11 @@ class Clip:
         if isinstance(value, (str, os.PathLike)):
             return cls.read(value, frames=frames, size=size, crop=crop)
         if hasattr(value, "frames") and not isinstance(value, np.ndarray):  # a sample of notebook_explain.samples
-            source = f"{_SYNTHETIC}: {value.label}" if hasattr(value, "label") else "array"
+            is_sample = hasattr(value, "label")
+            source = f"synthetic sample: {value.label}" if is_sample else "array"
             fps = getattr(value, "fps", None)
             times = None if fps is None else np.arange(len(value.frames)) / fps
-            return cls(np.asarray(value.frames), times=times, source=source)
+            return cls(np.asarray(value.frames), times=times, source=source, is_synthetic=is_sample)
         if value is None or (not hasattr(value, "__array__") and not isinstance(value, (list, tuple))):
             raise UsageTypeError(f"a clip must be a path, a Clip or an array (time, height, width, 3), got {value!r}")
         return cls(to_frames(value, layout))

@@ -204,7 +204,7 @@ def test_the_demo_writes_a_page_and_a_picture_and_prints_their_paths(
     fields = parse_rows(capsys.readouterr().out)
     page, picture = tmp_path / "new folder" / "demo.html", tmp_path / "new folder" / "demo.png"
     assert [fields["page"][0][0], fields["picture"][0][0]] == [str(page), str(picture)]
-    assert "of the evidence for it in" in fields["evidence"][0][0]
+    assert "of the evidence for " in fields["evidence"][0][0]
     assert page.stat().st_size > 50_000
     with Image.open(picture) as image:
         assert image.size[0] > 600

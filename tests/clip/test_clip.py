@@ -79,6 +79,7 @@ def test_a_sample_becomes_a_clip_with_times_and_a_description() -> None:
     clip = Clip.of(SimpleNamespace(frames=frames, fps=8, label="wave"))
     assert (clip.source, clip.times.tolist()) == ("synthetic sample: wave", [0, 0.125, 0.25, 0.375])
     assert clip.is_synthetic
+    assert clip.sampled(2).resized(4).is_synthetic
     assert not Clip(frames, source="synthetic.mp4").is_synthetic
 
 
