@@ -51,7 +51,7 @@ test("widgets of one module share its import; one that fails says why and leaves
     "n is 1",
     "n is 2",
     "Error: <b>broken</b>",
-    "Error: the page carries no module 'none'",
+    "Error: this page contains no module 'none'",
   ]);
   expect(document.head.querySelectorAll("style")).toHaveLength(2);
   expect(document.documentElement.dataset.afm).toBe("done");
@@ -60,6 +60,6 @@ test("widgets of one module share its import; one that fails says why and leaves
 test("a page without data says so", async () => {
   document.body.innerHTML = '<div id="app"></div>';
   await run(document);
-  expect(document.getElementById("app").textContent).toMatch(/^This page cannot be read: /);
+  expect(document.getElementById("app").textContent).toMatch(/^This page could not be read: /);
   expect(document.documentElement.dataset.afm).toBe("done");
 });

@@ -200,11 +200,11 @@ test("each side has its own courses and its own choice among them, linked or not
 test("what cannot be compared is said: colours, and the lanes where both sides draw one", async () => {
   await render({ a_courses: COURSES, a_course: 0, b_courses: COURSES, b_course: null });
   const note = () => el.querySelector(".ne-compare-head > span").textContent;
-  expect(note()).toBe("Each side is on its own scale: colours cannot be compared.");
+  expect(note()).toBe("Each side has its own scale: do not compare colours.");
   model.set("b_course", 1);
-  expect(note()).toBe("Each side is on its own scale: colours and lines beneath the evidence cannot be compared.");
+  expect(note()).toBe("Each side has its own scale: do not compare colours or plotted signals.");
   model.set("a_courses", []);
-  expect(note()).toBe("Each side is on its own scale: colours cannot be compared.");
+  expect(note()).toBe("Each side has its own scale: do not compare colours.");
 });
 
 describe("keys", () => {

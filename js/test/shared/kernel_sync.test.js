@@ -3,13 +3,13 @@ import { createCommits } from "../../src/shared/kernel_sync.js";
 import { FakeModel, smallState } from "../helpers.js";
 
 let model;
-let life;
+let lifetime;
 let commits;
 beforeEach(() => {
   vi.useFakeTimers();
   model = new FakeModel(smallState());
-  life = new AbortController();
-  commits = createCommits(model, life.signal);
+  lifetime = new AbortController();
+  commits = createCommits(model, lifetime.signal);
 });
 afterEach(() => vi.useRealTimers());
 
@@ -36,7 +36,7 @@ test("several traits of one gesture go together", () => {
 });
 
 test("what Python set meanwhile is no change of ours", () => {
-  model.on("change:frame", () => commits.setting() || commits.heard("frame"));
+  model.on("change:frame", () => commits.isSetting() || commits.noteExternalChange("frame"));
   commits.set("frame", 3);
   model.set("frame", 2);
   commits.commit();
@@ -46,7 +46,7 @@ test("what Python set meanwhile is no change of ours", () => {
 test("while playing at most two commits a second, and the last frame is not lost", () => {
   for (let ms = 0; ms < 3000; ms += 50) {
     commits.set("frame", (ms / 50) % 4);
-    commits.commitAtMost();
+    commits.commitThrottled();
     vi.advanceTimersByTime(50);
   }
   expect(model.saved).toBeGreaterThanOrEqual(5);
@@ -54,17 +54,6 @@ test("while playing at most two commits a second, and the last frame is not lost
   const before = model.saved;
   vi.advanceTimersByTime(5000);
   expect(model.saved - before).toBeLessThanOrEqual(1);
-});
-
-test("a wheel commits when it pauses", () => {
-  for (const threshold of [0.5, 0.6, 0.7]) {
-    commits.set("threshold", threshold);
-    commits.commitLater(200);
-    vi.advanceTimersByTime(150);
-  }
-  expect(model.saved).toBe(0);
-  vi.advanceTimersByTime(100);
-  expect(model.saved).toBe(1);
 });
 
 test("a dead kernel disturbs nobody", () => {
@@ -77,9 +66,11 @@ test("a dead kernel disturbs nobody", () => {
 
 test("after the end nothing is sent", () => {
   commits.set("frame", 3);
-  commits.commitLater(100);
-  life.abort();
+  commits.commitThrottled();
+  commits.set("frame", 2);
+  commits.commitThrottled(); // waits for its turn
+  lifetime.abort();
   vi.advanceTimersByTime(1000);
   commits.commit();
-  expect(model.saved).toBe(0);
+  expect(model.saved).toBe(1);
 });

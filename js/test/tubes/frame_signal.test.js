@@ -4,12 +4,12 @@ import {
   courseDashes,
   courseName,
   courseRange,
-  courseTeller,
+  courseSource,
+  formatterOf,
   heightOf,
   isBinary,
   lineOf,
   valueAt,
-  writerOf,
 } from "../../src/tubes/frame_signal.js";
 import { COURSES } from "../helpers.js";
 
@@ -96,7 +96,7 @@ describe("its numbers", () => {
     [[0, 1], 0, "0 (no)"],
     [[0.123456, 0.123456], 0.123456, "0.123"],
   ])("between %j, %d reads %s", (values, value, text) => {
-    expect(writerOf(course(values))(value)).toBe(text);
+    expect(formatterOf(course(values))(value)).toBe(text);
   });
 
   test("are told with the frame, the module and what they are", () => {
@@ -106,9 +106,9 @@ describe("its numbers", () => {
       "each frame is multiplied by · layer2 (SRTG)",
       "frames kept · <b>Net</b>",
     ]);
-    expect(COURSES.map(courseTeller)).toEqual([
-      "told by layer2 (SRTG), whichever layer is shown",
-      "told by the network (<b>Net</b>), whichever layer is shown",
+    expect(COURSES.map(courseSource)).toEqual([
+      "reported by layer2 (SRTG), the same for every layer shown",
+      "reported by the network (<b>Net</b>), the same for every layer shown",
     ]);
     expect(courseRange(gate)).toBe("each frame is multiplied by: 0.50 to 1.25");
     expect(courseRange(course([1, 1]))).toBe("each frame is multiplied by: 1 throughout");
@@ -116,13 +116,13 @@ describe("its numbers", () => {
   });
 
   test("tell what the dashes mean, unless the line lies on them all along", () => {
-    expect(courseDashes(gate)).toBe("dashed: 1, neutral");
+    expect(courseDashes(gate)).toBe("dashed: neutral value 1");
     expect(courseDashes(kept)).toBe("");
     const on = course([1, 1], { neutral: 1 });
-    expect([courseDashes(on), courseRange(on)]).toEqual(["", "each frame is multiplied by: 1 throughout: neutral"]);
+    expect([courseDashes(on), courseRange(on)]).toEqual(["", "each frame is multiplied by: 1 throughout (neutral)"]);
     const off = course([1, 1], { neutral: 0 });
     expect([courseDashes(off), courseRange(off)]).toEqual([
-      "dashed: 0, neutral",
+      "dashed: neutral value 0",
       "each frame is multiplied by: 1 throughout",
     ]);
     expect(courseRange(course([1.0004, 1.0004], { neutral: 1 }))).not.toContain("neutral");

@@ -48,7 +48,7 @@ describe("every frame on its own scale", () => {
   });
 
   test("a frame without evidence stays without", () => {
-    const empty = createFields({ ...content, maps: content.maps.map((map) => map.map(() => 0)) });
+    const empty = createFields({ ...content, mapOf: (...map) => content.mapOf(...map).map(() => 0) });
     expect(empty({ ...AT, scale: "frame" }).values.every((value) => value === 0)).toBe(true);
   });
 });

@@ -7,13 +7,13 @@ import {
   LEVELS,
   overlayTable,
   rampsOf,
-  SEQUENCE,
+  SEQUENTIAL,
 } from "../../src/shared/colormaps.js";
 import { plan } from "../../src/shared/interpolate.js";
-import { columnsOf } from "../../src/tubes/layer_picker.js";
-import { layOut } from "../../src/tubes/montage.js";
+import { barsOf } from "../../src/tubes/layer_picker.js";
+import { montageLayout } from "../../src/tubes/montage.js";
 import { paintEvidence } from "../../src/tubes/overlay.js";
-import { beatOf } from "../../src/tubes/player.js";
+import { frameDuration } from "../../src/tubes/player.js";
 import {
   basisOf,
   boxEdges,
@@ -25,7 +25,7 @@ import {
   turn,
   VIEWS,
 } from "../../src/tubes/volume/camera.js";
-import { project as projectFlat } from "../../src/tubes/volume/projections.js";
+import { projectVolume } from "../../src/tubes/volume/projections.js";
 import { even } from "../helpers.js";
 
 /** Relative luminance of an sRGB colour. */
@@ -63,7 +63,7 @@ describe("colours", () => {
   test.each([
     ["for", FOR],
     ["against", AGAINST],
-    ["sequential", SEQUENCE],
+    ["sequential", SEQUENTIAL],
   ])("the ramp %s grows lighter throughout", (_, ramp) => {
     const course = Array.from({ length: 101 }, (_, k) => luminance(colourAt(ramp, k / 100)));
     expect(course.every((value, k) => k === 0 || value > course[k - 1])).toBe(true);
@@ -78,17 +78,17 @@ describe("colours", () => {
 
   test.each(Object.keys(BLIND))("the sequential ramp grows lighter to %s eyes too", (kind) => {
     const course = Array.from({ length: 21 }, (_, k) =>
-      luminance(seen(BLIND[kind], colourAt(SEQUENCE, k / 20)).map((part) => part * 255)),
+      luminance(seen(BLIND[kind], colourAt(SEQUENTIAL, k / 20)).map((part) => part * 255)),
     );
     expect(course.every((value, k) => k === 0 || value > course[k - 1])).toBe(true);
   });
 
   test("the sequential ramp spans what is shown", () => {
     const both = rampsOf("sequential", "both");
-    expect([both.negative.at(-1), both.positive.at(-1)]).toEqual([SEQUENCE[0], SEQUENCE.at(-1)]);
+    expect([both.negative.at(-1), both.positive.at(-1)]).toEqual([SEQUENTIAL[0], SEQUENTIAL.at(-1)]);
     expect(both.negative[0]).toEqual(both.positive[0]);
     const one = rampsOf("sequential", "negative");
-    expect([one.negative[0], one.negative.at(-1)]).toEqual([SEQUENCE[0], SEQUENCE.at(-1)]);
+    expect([one.negative[0], one.negative.at(-1)]).toEqual([SEQUENTIAL[0], SEQUENTIAL.at(-1)]);
   });
 });
 
@@ -133,7 +133,7 @@ test("opacity runs from nothing to nothing beneath", () => {
 });
 
 describe("the montage", () => {
-  const shapeOf = (frames, width, shape = [112, 112]) => layOut([frames, ...shape], width);
+  const shapeOf = (frames, width, shape = [112, 112]) => montageLayout([frames, ...shape], width);
   test("fills the width, and no tile is too small", () => {
     for (const [frames, width] of [
       [16, 560],
@@ -143,10 +143,10 @@ describe("the montage", () => {
       [64, 450],
       [1, 400],
     ]) {
-      const { columns, across, height } = shapeOf(frames, width);
-      expect(columns * (across + 4) - 4).toBeCloseTo(width, 6);
-      expect(across).toBeGreaterThanOrEqual(56);
-      expect(height).toBeGreaterThanOrEqual(Math.ceil(frames / columns) * across);
+      const { columns, tileWidth, height } = shapeOf(frames, width);
+      expect(columns * (tileWidth + 4) - 4).toBeCloseTo(width, 6);
+      expect(tileWidth).toBeGreaterThanOrEqual(56);
+      expect(height).toBeGreaterThanOrEqual(Math.ceil(frames / columns) * tileWidth);
     }
   });
 
@@ -161,12 +161,12 @@ describe("the montage", () => {
 
 test("the map of the network: finer layers stand higher, pathways in lanes of their own", () => {
   const layer = (side, pathway) => ({ shape: [4, side, side], pathway });
-  const plain = columnsOf([layer(56, null), layer(28, null), layer(7, null)]);
+  const plain = barsOf([layer(56, null), layer(28, null), layer(7, null)]);
   expect(plain.map(({ height }) => height)).toEqual(
     [1, Math.SQRT1_2, Math.sqrt(1 / 8)].map((h) => expect.closeTo(h, 6)),
   );
   expect(plain.map(({ bottom }) => bottom)).toEqual([0, 0, 0]);
-  const two = columnsOf([layer(56, 0), layer(56, 1), layer(14, 0)]);
+  const two = barsOf([layer(56, 0), layer(56, 1), layer(14, 0)]);
   expect(two.map(({ bottom }) => bottom)).toEqual([0.5, 0, 0.5]);
   for (const { bottom, height } of two) expect(bottom + height).toBeLessThanOrEqual(1);
 });
@@ -174,7 +174,7 @@ test("the map of the network: finer layers stand higher, pathways in lanes of th
 test("flat projections keep the strongest value along each line of sight, with its sign", () => {
   const size = [2, 2, 2];
   const made = plan(size, size, even(size, size));
-  const [front, side, top] = projectFlat(made, Float32Array.from([1, 0, 0, -1, 0, 0.5, 0, 0]));
+  const [front, side, top] = projectVolume(made, Float32Array.from([1, 0, 0, -1, 0, 0.5, 0, 0]));
   const rounded = ({ values }) => [...values].map((value) => value);
   expect(rounded(front)).toEqual([1, 0.5, 0, -1]); // [y, x]
   expect(rounded(side)).toEqual([1, 0.5, -1, 0]); // [y, time]
@@ -226,8 +226,10 @@ describe("camera", () => {
 });
 
 test("frames stand as long as in the clip, within what the eye can follow", () => {
-  expect([0, 1, 2].map((frame) => beatOf([0, 0.2, 0.5], frame))).toEqual(
+  expect([0, 1, 2].map((frame) => frameDuration([0, 0.2, 0.5], frame))).toEqual(
     [200, 300, 300].map((ms) => expect.closeTo(ms, 6)),
   );
-  expect([beatOf([0, 0.01], 0), beatOf([0, 9], 0), beatOf([], 3), beatOf([1], 0)]).toEqual([100, 500, 125, 125]);
+  expect([frameDuration([0, 0.01], 0), frameDuration([0, 9], 0), frameDuration([], 3), frameDuration([1], 0)]).toEqual([
+    100, 500, 125, 125,
+  ]);
 });

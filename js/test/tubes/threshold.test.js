@@ -38,13 +38,13 @@ test("the curves are the sums of each frame, all of it and what is kept, for and
   const summary = summarise(MADE, field(VALUES));
   const frames = stretched();
   for (const threshold of [0, 0.3, 0.6]) {
-    const { own, other } = curves(summary, threshold);
+    const { counted, opposite } = curves(summary, threshold);
     for (const [f, values] of frames.entries()) {
       const total = (sign, least) => sum(values.map((value) => sign * value).filter((v) => v > 0 && v >= least));
-      expect(own.all[f]).toBeCloseTo(total(1, 0), 4);
-      expect(own.kept[f]).toBeCloseTo(total(1, threshold), 4);
-      expect(other.all[f]).toBeCloseTo(total(-1, 0), 4);
-      expect(other.kept[f]).toBeCloseTo(total(-1, threshold), 4);
+      expect(counted.all[f]).toBeCloseTo(total(1, 0), 4);
+      expect(counted.kept[f]).toBeCloseTo(total(1, threshold), 4);
+      expect(opposite.all[f]).toBeCloseTo(total(-1, 0), 4);
+      expect(opposite.kept[f]).toBeCloseTo(total(-1, threshold), 4);
     }
   }
 });
@@ -65,7 +65,7 @@ test("a frame's own scale weighs its evidence", () => {
 test("and so it weighs the evidence of the other side", () => {
   const made = plan([2, 1, 2], [2, 1, 2], even([2, 1, 2], [2, 1, 2]));
   const summary = summarise(made, field([1, -1, 1, -1], Float32Array.of(0.25, 1)));
-  expect(curves(summary, 0.5).other).toEqual({ all: [0.25, 1], kept: [0.25, 1] });
+  expect(curves(summary, 0.5).opposite).toEqual({ all: [0.25, 1], kept: [0.25, 1] });
 });
 
 test("between two bins it interpolates", () => {
@@ -110,4 +110,11 @@ describe("of the shortest runs that hold most of the evidence", () => {
     const largest = Math.max(...weights);
     expect(coreOf(weights.map((weight) => weight / largest))).toEqual(core);
   });
+});
+
+test("a band across the picture that rises from the bottom ends in the middle", () => {
+  const shape = [3, 5, 4];
+  const values = Array.from({ length: 60 }, (_, k) => Number(Math.floor(k / 4) % 5 === 4 - Math.floor(k / 20)));
+  const found = kept(summarise(plan(shape, shape, even(shape, shape)), field(values)), 0.5);
+  expect(found.place).toBe("from bottom to middle");
 });

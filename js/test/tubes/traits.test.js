@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { decoded } from "../../src/tubes/layer_values.js";
-import { readContent, StateError } from "../../src/tubes/traits.js";
-import { readPosition } from "../../src/tubes/view_state.js";
+import { StateError } from "../../src/shared/validate.js";
+import { readContent } from "../../src/tubes/traits.js";
+import { readViewState } from "../../src/tubes/view_state.js";
 import { COURSES, FakeModel, smallState, viewOf } from "../helpers.js";
 
 const read = (changes) => readContent(new FakeModel(smallState(changes)));
@@ -14,12 +14,12 @@ test("a whole state is read, wherever its bytes lie in their buffers", () => {
   const content = read();
   expect([...content.frames[2]]).toEqual([3]);
   const codes = [0, 10, 127, -127, 50, 0, 0, 20, 90, -90, 60, 0];
-  expect([...decoded(content, 0, 0)]).toEqual(
+  expect([...content.mapOf(0, 0)]).toEqual(
     codes.map((code) => expect.closeTo(Math.sign(code) * Math.abs(code / 127) ** 2.5, 6)),
   );
-  expect([...decoded(content, 1, 0)]).toEqual([expect.closeTo(16384 / 32767, 6)]);
-  expect([...decoded(content, 1, 1)]).toEqual([expect.closeTo(-16384 / 32767, 6)]);
-  expect(decoded(content, 0, 1)[3]).toBe(1);
+  expect([...content.mapOf(1, 0)]).toEqual([expect.closeTo(16384 / 32767, 6)]);
+  expect([...content.mapOf(1, 1)]).toEqual([expect.closeTo(-16384 / 32767, 6)]);
+  expect(content.mapOf(0, 1)[3]).toBe(1);
 });
 
 const withCourse = (changes) => ({ courses: [COURSES[0], { ...COURSES[1], ...changes }] });
@@ -54,7 +54,7 @@ const WRONG = [
   ],
   ["pathway in words", withLayer({ pathway: "slow" }), "pathway must be a whole number or null"],
   ["shape of zero", withLayer({ shape: [2, 0, 3] }), "layer 'stem': shape must be three whole numbers above 0"],
-  ["a value of three bytes", withLayer({ bytes: 3 }), "layer 'stem': bytes of a value must be 1 or 2, got 3"],
+  ["a value of three bytes", withLayer({ bytes: 3 }), "layer 'stem': bytes must be 1 or 2, got 3"],
   ["unaccounted missing", withLayer({ unaccounted: [""] }), "unaccounted must hold one text for each of 2 targets"],
   [
     "no rival",
@@ -97,11 +97,15 @@ const WRONG = [
     "geometry.step must be two numbers above 0 (y, x)",
   ],
   ["times too few", { times: [0, 1] }, "`times` must be empty or hold the seconds of each of the 4 frames"],
-  ["frames too few", { frames: [viewOf(Uint8Array.of(1))] }, "`frames` must hold 4 pictures, as `size` says, got 1"],
+  [
+    "frames too few",
+    { frames: [viewOf(Uint8Array.of(1))] },
+    "`frames` must hold 4 images, one per frame of `size`, got 1",
+  ],
   ["courses no list", { courses: "up" }, '`courses` must be a list of at most 512, got "up"'],
   ["too many courses", { courses: Array(513).fill(COURSES[0]) }, "`courses` must be a list of at most 512, got [{"],
-  ["course null", { courses: [null] }, "`courses[0]` must have a name, a kind and what it is, got null"],
-  ["course without words", withCourse({ what: undefined }), "`courses[1]` must have a name, a kind and what it is"],
+  ["course null", { courses: [null] }, "`courses[0]`: name, kind and what must be texts, got null"],
+  ["course without words", withCourse({ what: undefined }), "`courses[1]`: name, kind and what must be texts"],
   ["course without values", withCourse({ values: [] }), "`courses[1]`: values must be one number or more, got []"],
   ["course NaN", withCourse({ values: [0, Number.NaN, 1, 0] }), "values must be one number or more, got [0,null,1,0]"],
   ["course of bytes", withCourse({ values: new Float32Array(4) }), "values must be one number or more, got 16 bytes"],
@@ -132,8 +136,8 @@ test("unknown times are welcome", () => {
   expect(read({ times: [] }).times).toEqual([]);
 });
 
-const at = (changes, more) => readPosition(new FakeModel(smallState({ ...changes, ...more })), read(more));
-const POSITION = {
+const at = (changes, more) => readViewState(new FakeModel(smallState({ ...changes, ...more })), read(more));
+const VIEW_STATE = {
   frame: 3,
   layer: 0,
   threshold: 1,
@@ -151,7 +155,7 @@ const POSITION = {
 
 test("a position out of range is drawn at the nearest end, a senseless one at the default", () => {
   const far = { frame: 99, layer: -3, threshold: 1.5, target: 9, playing: 1, speed: 1000, opacity: 7, mode: "cube" };
-  expect(at(far)).toEqual(POSITION);
+  expect(at(far)).toEqual(VIEW_STATE);
   const mad = {
     frame: null,
     layer: undefined,
@@ -162,7 +166,7 @@ test("a position out of range is drawn at the nearest end, a senseless one at th
     sign: 1,
   };
   expect(at({ ...mad, opacity: null, against: "x", colours: "jet", scale: undefined })).toEqual({
-    ...POSITION,
+    ...VIEW_STATE,
     frame: 0,
     layer: 1,
     threshold: 0.4,

@@ -61,7 +61,7 @@ describe("drawing", () => {
     const note = el.querySelector(".ne-tube-note");
     expect([note.hidden, note.textContent]).toEqual([
       false,
-      "This browser has no WebGL2: the tube is shown flat, from three sides.",
+      "This browser has no WebGL2: three flat views are shown instead of the tube.",
     ]);
     expect(el.querySelectorAll("canvas.ne-frame, canvas.ne-tube")).toHaveLength(2);
     expect(drawn.length).toBeGreaterThanOrEqual(9); // frame, overlay, three sides, four small frames
@@ -94,7 +94,7 @@ describe("drawing", () => {
     await render();
     expect(row("frame")).toBe("frame 2 of 4 · 0.10\u00a0s");
     expect(row("layer")).toBe("1 of 2: stem · block · 2×2×3 cells");
-    expect(row("threshold")).toBe("40\u00a0% of the strongest");
+    expect(row("threshold")).toBe("40\u00a0% of the maximum");
     await vi.waitFor(() =>
       expect(sentence()).toMatch(
         /^'wave' 93 %, ahead of '<i>clap<\/i>' 4\.0 %: \d+ % of the evidence for it in \d+ % of the clip, frames 1 to 4 of 4 \(mostly 1 to 2\), upper right$/,
@@ -129,7 +129,7 @@ describe("drawing", () => {
     const alert = el.querySelector("[role=alert]");
     const [plain, why] = [...alert.children].map((line) => line.textContent);
     expect(plain).toMatch(/^The data of this view is damaged or incomplete\. In a notebook, run the cell again;/);
-    expect(why).toBe("This view cannot be drawn: `frames` must hold 3 pictures, as `size` says, got 4.");
+    expect(why).toBe("This view cannot be drawn: `frames` must hold 3 images, one per frame of `size`, got 4.");
     model.set("size", [4, 4, 6]);
     await vi.waitFor(() => expect(root().dataset.ready).toBe("true"));
     expect(el.querySelector("[role=alert]")).toBeNull();
@@ -145,7 +145,7 @@ describe("drawing", () => {
     frames[2] = new DataView(new ArrayBuffer(2));
     await render({ frames });
     expect(el.querySelector("[role=alert]").textContent).toMatch(
-      /^The data of this view is damaged .*`frames\[2\]` could not be read as a JPEG picture\.$/,
+      /^The data of this view is damaged .*`frames\[2\]` could not be read as a JPEG image\.$/,
     );
     expect(closed).toBe(3);
   });
@@ -348,8 +348,8 @@ describe("what is chosen", () => {
       await painted(name, value);
     }
     await vi.waitFor(() => expect(sentence()).toContain("of the evidence against it in"));
-    expect(el.querySelector(".ne-caveats").textContent).toContain("Every frame is on its own scale");
-    expect(el.querySelector(".ne-legend").textContent).toBe("weakstrong againstdimmed: below the threshold");
+    expect(el.querySelector(".ne-caveats").textContent).toContain("Each frame has its own scale");
+    expect(el.querySelector(".ne-legend").textContent).toBe("weakstrong againstdark part: hidden by the threshold");
   });
 
   test("a class rather than another: told in words, and undone by the dash", async () => {
@@ -446,7 +446,7 @@ describe("a course on the timeline", () => {
   test("is chosen in a menu, one commit; its value follows the frame, its scale is told", async () => {
     await render({ courses: COURSES, course: 0 });
     expect([...find("course").options].map((option) => option.textContent)).toEqual([
-      "nothing",
+      "none",
       "each frame is multiplied by · layer2 (SRTG)",
       "frames kept · <b>Net</b>",
     ]);
@@ -455,8 +455,8 @@ describe("a course on the timeline", () => {
     expect(shown()).toEqual([
       "each frame is multiplied by: 0.50 to 1.25",
       "frame 2: 0.69",
-      "dashed: 1, neutral",
-      "told by layer2 (SRTG), whichever layer is shown",
+      "dashed: neutral value 1",
+      "reported by layer2 (SRTG), the same for every layer shown",
     ]);
     slide("frame", 2, 3);
     expect([words(), model.saved]).toEqual(["frame 4: 1.25", 0]);
@@ -541,7 +541,7 @@ describe("a course on the timeline", () => {
 test("what the layers' bars mean is told in the drawer and over them", async () => {
   const { layers } = smallState();
   await render({ layers: layers.map((layer, pathway) => ({ ...layer, pathway })) });
-  const told = /A bar's height is no importance: the taller, the finer .* Bars at two heights: parallel pathways,/;
+  const told = /A tall bar means a finer map, not a more important layer\. .* Bars at two heights: parallel pathways\./;
   expect(el.querySelector(".ne-drawer").textContent).toMatch(told);
   Object.defineProperty(find("layer"), "clientWidth", { value: 100 });
   find("layer").dispatchEvent(Object.defineProperty(new Event("pointermove"), "offsetX", { value: 10 }));
@@ -551,10 +551,10 @@ test("what the layers' bars mean is told in the drawer and over them", async () 
   const plain = el.querySelector(".ne-drawer").textContent;
   expect(plain).toContain("Cells: time × height × width.");
   expect(plain).not.toMatch(/two heights|Dark grey/);
-  expect(el.querySelector(".ne-row-layer .ne-label").textContent).toBe("layertaller: finer");
+  expect(el.querySelector(".ne-row-layer .ne-label").textContent).toBe("layertall bar = finer map");
   cleanup();
   await render({ layers: layers.map((layer) => ({ ...layer, kind: "pooling input" })) });
-  expect(el.querySelector(".ne-drawer").textContent).toContain("Dark grey: where a pooling takes its input.");
+  expect(el.querySelector(".ne-drawer").textContent).toContain("Dark grey: input of a pooling layer.");
 });
 
 describe("less motion", () => {
