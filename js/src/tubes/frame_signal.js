@@ -102,9 +102,9 @@ const moduleOf = ({ name, kind }) => (name ? `${name} (${kind})` : kind);
 /** "factor on each frame · layer2.1 (SRTG)": the quantity comes first, because a narrow menu cuts the end. @param {CourseState} course */
 export const courseName = (course) => `${course.what} · ${moduleOf(course)}`;
 
-/** "reported by layer2.1 (SRTG), the same for every layer shown" @param {CourseState} course */
+/** "reported by layer2.1 (SRTG), independent of the layer shown" @param {CourseState} course */
 export const courseSource = (course) =>
-  `reported by ${course.name ? moduleOf(course) : `the network (${course.kind})`}, the same for every layer shown`;
+  `reported by ${course.name ? moduleOf(course) : `the network (${course.kind})`}, independent of the layer shown`;
 
 /** "frame 7: 0.83" @param {CourseState} course @param {number} frame */
 export const courseAt = (course, frame) => `frame ${frame + 1}: ${formatterOf(course)(valueAt(course, frame))}`;

@@ -107,8 +107,8 @@ describe("its numbers", () => {
       "frames kept · <b>Net</b>",
     ]);
     expect(COURSES.map(courseSource)).toEqual([
-      "reported by layer2 (SRTG), the same for every layer shown",
-      "reported by the network (<b>Net</b>), the same for every layer shown",
+      "reported by layer2 (SRTG), independent of the layer shown",
+      "reported by the network (<b>Net</b>), independent of the layer shown",
     ]);
     expect(courseRange(gate)).toBe("each frame is multiplied by: 0.50 to 1.25");
     expect(courseRange(course([1, 1]))).toBe("each frame is multiplied by: 1 throughout");

@@ -456,7 +456,7 @@ describe("a course on the timeline", () => {
       "each frame is multiplied by: 0.50 to 1.25",
       "frame 2: 0.69",
       "dashed: neutral value 1",
-      "reported by layer2 (SRTG), the same for every layer shown",
+      "reported by layer2 (SRTG), independent of the layer shown",
     ]);
     slide("frame", 2, 3);
     expect([words(), model.saved]).toEqual(["frame 4: 1.25", 0]);
