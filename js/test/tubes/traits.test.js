@@ -10,7 +10,7 @@ const withLayer = (changes) => {
   return { layers: [{ ...layers[0], ...changes }, layers[1]] };
 };
 
-test("a whole state is read, wherever its bytes lie in their buffers", () => {
+test("a complete state is read, at any offset of the buffers", () => {
   const content = read();
   expect([...content.frames[2]]).toEqual([3]);
   const codes = [0, 10, 127, -127, 50, 0, 0, 20, 90, -90, 60, 0];
@@ -115,28 +115,28 @@ const WRONG = [
   ["neutral missing", withCourse({ neutral: undefined }), "neutral must be a number or null, got nothing"],
   ["a frame no bytes", { frames: [1, 2, 3, 4] }, "`frames[0]` must be bytes, got 1"],
 ];
-describe("a malformed state is refused in words", () => {
+describe("a malformed state is refused with a message", () => {
   test.each(WRONG)("%s", (_, changes, words) => {
     expect(() => read(changes)).toThrow(StateError);
     expect(() => read(changes)).toThrow(words);
   });
 });
 
-test("what was saved before there were courses has none, and none can be chosen", () => {
+test("older files have no courses, and none can be chosen", () => {
   expect(read({ courses: undefined }).courses).toEqual([]);
-  expect(at({ course: 3 }, { courses: undefined }).course).toBeNull();
+  expect(viewState({ course: 3 }, { courses: undefined }).course).toBeNull();
 });
 
-test("a course out of range is the nearest, a senseless one the first, none is none", () => {
-  const chosen = (course) => at({ course }, { courses: COURSES }).course;
+test("a course out of range is clamped, a malformed one is the first, null is none", () => {
+  const chosen = (course) => viewState({ course }, { courses: COURSES }).course;
   expect([9, -1, 1, "x", undefined, null].map(chosen)).toEqual([1, 0, 1, 0, 0, null]);
 });
 
-test("unknown times are welcome", () => {
+test("times may be unknown", () => {
   expect(read({ times: [] }).times).toEqual([]);
 });
 
-const at = (changes, more) => readViewState(new FakeModel(smallState({ ...changes, ...more })), read(more));
+const viewState = (changes, more) => readViewState(new FakeModel(smallState({ ...changes, ...more })), read(more));
 const VIEW_STATE = {
   frame: 3,
   layer: 0,
@@ -153,9 +153,9 @@ const VIEW_STATE = {
   course: null,
 };
 
-test("a position out of range is drawn at the nearest end, a senseless one at the default", () => {
+test("values out of range are clamped, malformed ones replaced by the default", () => {
   const far = { frame: 99, layer: -3, threshold: 1.5, target: 9, playing: 1, speed: 1000, opacity: 7, mode: "cube" };
-  expect(at(far)).toEqual(VIEW_STATE);
+  expect(viewState(far)).toEqual(VIEW_STATE);
   const mad = {
     frame: null,
     layer: undefined,
@@ -165,7 +165,7 @@ test("a position out of range is drawn at the nearest end, a senseless one at th
     speed: "fast",
     sign: 1,
   };
-  expect(at({ ...mad, opacity: null, against: "x", colours: "jet", scale: undefined })).toEqual({
+  expect(viewState({ ...mad, opacity: null, against: "x", colours: "jet", scale: undefined })).toEqual({
     ...VIEW_STATE,
     frame: 0,
     layer: 1,
@@ -177,12 +177,12 @@ test("a position out of range is drawn at the nearest end, a senseless one at th
   });
 });
 
-test("a difference is of two single classes that are not the same", () => {
+test("only two different single classes can be subtracted", () => {
   const guess = { rival: null, best: [] };
   const targets = [0.5, 0.3].map((probability, k) => ({ name: `class ${k}`, logit: 1, probability, ...guess }));
-  expect(at({ target: 0, against: 1 }, { targets }).against).toBe(1);
-  expect(at({ target: 1, against: 1 }, { targets }).against).toBeNull();
-  expect(at({ target: 1, against: 7 }, { targets }).against).toBeNull();
-  expect(at({ target: 0, against: 1 }).against).toBeNull(); // the second is a difference itself
-  expect(at({ target: 1, against: 0 }).against).toBeNull();
+  expect(viewState({ target: 0, against: 1 }, { targets }).against).toBe(1);
+  expect(viewState({ target: 1, against: 1 }, { targets }).against).toBeNull();
+  expect(viewState({ target: 1, against: 7 }, { targets }).against).toBeNull();
+  expect(viewState({ target: 0, against: 1 }).against).toBeNull(); // the second target is a difference already
+  expect(viewState({ target: 1, against: 0 }).against).toBeNull();
 });
