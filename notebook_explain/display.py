@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from notebook_explain._atomic import replacing
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.explanations import BlockReport, Explanation, Pyramid, Tubes
-from notebook_explain.explanations.caveats import origin
+from notebook_explain.explanations.provenance import provenance_lines
 from notebook_explain.explanations.text import shortened
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _page(
     for explanation in explanations:
         heading = f"{_title(explanation, state)} ({explanation.clip.name})"
         widgets.append(offline(_viewer(explanation))(explanation, title="" if alone else heading, **state))
-        notes += [line if alone else f"{heading}: {line}" for line in origin(explanation)]
+        notes += [line if alone else f"{heading}: {line}" for line in provenance_lines(explanation)]
     whole = _title(explanations[0], state) if alone else f"{len(explanations)} explanations"
     return page(widgets, title or whole, notes)
 
@@ -211,7 +211,7 @@ def embed(explanation: Explanation, title: str | None = None) -> Embedded:
     """Return the page of an explanation, to stand in a cell."""
     from notebook_explain.widgets.html import frame
 
-    words = f"{explanation.in_words()} ({explanation.clip.name})"
+    words = f"{explanation.in_words()} Clip: {explanation.clip.name}."
     picture = base64.b64encode(_picture(explanation)).decode()
     return Embedded(frame(_page([explanation], title), picture, words), picture, _named(explanation))
 

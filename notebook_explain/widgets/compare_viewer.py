@@ -13,7 +13,7 @@ import traitlets
 from notebook_explain._atomic import replacing
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
-from notebook_explain.explanations.caveats import origin
+from notebook_explain.explanations.provenance import provenance_lines
 from notebook_explain.widgets.base import STATIC, View, checked_number, checked_place
 from notebook_explain.widgets.html import page
 from notebook_explain.widgets.tube_viewer import FIRST, brightest_frame, course_place
@@ -100,7 +100,7 @@ class CompareViewer(View):
         state.setdefault("linked", _open_alike(state, a, b))
         state.setdefault("frame", brightest_frame(a, state["a_layer"], state.get("a_target", 0)))
         super().__init__(titles=list(named), **_content(a, b), **state)
-        notes = [origin(a), origin(b)]
+        notes = [provenance_lines(a), provenance_lines(b)]
         marked = [
             f"{title or side}: {note}" for title, side, own in zip(named, SIDES, notes, strict=True) for note in own
         ]

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
-from notebook_explain.explanations.caveats import all_caveats, origin
+from notebook_explain.explanations.caveats import all_caveats
+from notebook_explain.explanations.provenance import provenance_lines
 
 LEVELS = 512  # entries of the transfer function, from -1 to 1
 OPACITY = 0.25  # of the strongest evidence, per step of a ray
@@ -67,13 +68,12 @@ def tubes_volume(
                 controls=False,
             )
             shown.brightness = BRIGHTNESS
-            synthetic = tubes.clip.source.startswith("synthetic")
-            ipyvolume.xyzlabel("x", "y", "time (synthetic)" if synthetic else "time")
+            ipyvolume.xyzlabel("x", "y", "time (synthetic)" if tubes.clip.is_synthetic else "time")
             ipyvolume.view(azimuth=-40, elevation=20, distance=2.5)  # from the front nobody sees time
         finally:  # whoever draws with ipyvolume beside this has a current figure
             ipyvolume.pylab.current.figure, ipyvolume.pylab.current.container = before
     # The figure has no room for words, and its old view fails on a tooltip: a cell shows them below it.
-    words = (tubes.in_words(threshold, layer, target), *origin(tubes), *all_caveats(tubes, layer, target))
+    words = (tubes.in_words(threshold, layer, target), *provenance_lines(tubes), *all_caveats(tubes, layer, target))
     figure._repr_mimebundle_ = VBox([figure, HTML("<br>".join(map(html.escape, words)))])._repr_mimebundle_
     return figure
 

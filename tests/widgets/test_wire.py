@@ -318,10 +318,10 @@ def test_a_coarse_map_says_how_far_it_is_stretched() -> None:
     said = [layer["caveats"] for layer in tubes_wire.maps(dataclasses.replace(tubes, layers=(coarse, fine, flat)))[0]]
     assert said == [
         [
-            "This map is 2x7x7 cells, stretched 7 times in space and 8 times in time: detail finer than a cell is not evidence."
+            "This map has 2x7x7 cells, enlarged 7 times in space and 8 times in time: detail finer than a cell is not evidence."
         ],
         [],
-        ["This map is 16x4x4 cells, stretched 12 times: detail finer than a cell is not evidence."],
+        ["This map has 16x4x4 cells, enlarged 12 times: detail finer than a cell is not evidence."],
     ]
 
 
@@ -332,5 +332,5 @@ def test_what_a_map_leaves_out_of_the_score_is_told_but_not_a_mere_bias() -> Non
         for kind, gap in (("block", (0.6, 0.0)), ("block", (0.1, 0.1)), ("pooling input", (0.6, 0.6)))
     ]
     said = [layer["unaccounted"] for layer in tubes_wire.maps(dataclasses.replace(tubes, layers=tuple(layers)))[0]]
-    told = "The evidence here for 'class 0' adds up to 0.9, its score is 1.5: the rest has no place in this map."
+    told = "This layer's map accounts for 0.9 of the score of 1.5 for 'class 0'; the rest cannot be placed here."
     assert said == [[told, ""], ["", ""], ["", ""]]

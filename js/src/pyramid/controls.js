@@ -2,8 +2,7 @@
 import { AGAINST, colourAt, cssColour, FOR } from "../shared/colormaps.js";
 import { h } from "../shared/dom.js";
 import { createSlider } from "../shared/inputs.js";
-import { percent } from "../tubes/text.js";
-import { countWords, prunedWords } from "./text.js";
+import { prunedWords, rowWords } from "./text.js";
 
 /** @typedef {import("./traits.js").Content} Content */
 
@@ -91,9 +90,7 @@ export function createControls(content, hands, acts, signal) {
     told: () => `${layerValue.textContent}; ${thresholdValue.textContent}`,
     /** @param {import("./traits.js").Place} at @param {string} words @param {import("./graph.js").Graph} graph @param {Uint8Array} stays */
     show(at, words, graph, stays) {
-      const { name, kind } = rows[at.row];
-      const carried = kind === "class" ? "" : `, ${percent(graph.coverage(at.row, stays))} of what leads here`;
-      const named = `${name} · ${countWords(content, at.row, graph.of(at.row, stays).length)}${carried}`;
+      const named = rowWords(content, at.row, graph.of(at.row, stays).length, graph.coverage(at.row, stays));
       layer.show(at.row, named);
       layerValue.textContent = named;
       const shown = stays.reduce((sum, one) => sum + one, 0);

@@ -41,6 +41,7 @@ def targets(results: tuple[TargetResult, ...]) -> list[dict[str, Any]]:
         described.append(
             {
                 "name": result.name,
+                "against": result.against_name,
                 "logit": result.logit,
                 "probability": result.probability,
                 "rival": None if rival is None else _guess(*rival),

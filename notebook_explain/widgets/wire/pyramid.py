@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry
-from notebook_explain.explanations.caveats import pyramid_caveats
+from notebook_explain.explanations.caveats import caveats
 from notebook_explain.explanations.pyramid.pyramid import CLASS, Pyramid, Row
-from notebook_explain.explanations.pyramid.text import name_of, sees
+from notebook_explain.explanations.pyramid.text import receptive_field_text, unit_name
 from notebook_explain.explanations.pyramid.units import EDGE_KINDS
 from notebook_explain.widgets.wire import common
 
@@ -72,13 +72,13 @@ def _row(pyramid: Pyramid, row: Row) -> dict[str, Any]:
         "width": row.width,
         "count": len(row.units),
         "coverage": float(row.coverage),
-        "sees": sees(row, pyramid.clip.size),
-        "names": [name_of(pyramid, at) for at in row.units if row.kind == CLASS],
+        "sees": receptive_field_text(row, pyramid.clip.size),
+        "names": [unit_name(pyramid, at) for at in row.units if row.kind == CLASS],
     }
 
 
 def _caveats(pyramid: Pyramid, left_out: int) -> list[str]:
-    said = pyramid_caveats(pyramid)
+    said = caveats(pyramid)
     if left_out:
         kept = len(pyramid.edges) - left_out
         said.append(f"Of {len(pyramid.edges):,} links the {kept:,} strongest are drawn; the scores count all of them.")

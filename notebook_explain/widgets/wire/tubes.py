@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes
 from notebook_explain.explanations.blocks.frame_signal import Course
-from notebook_explain.explanations.caveats import caveats, coarse, unaccounted
+from notebook_explain.explanations.caveats import caveats, incompleteness_caveat, resolution_caveat
 from notebook_explain.widgets.wire.common import jpegs, targets
 
 SMALL_MAP, POWER = 8192, 2.5  # cells; of the values of larger maps
@@ -72,8 +72,8 @@ def _describe(layer: LayerMap, offset: int, results: tuple[TargetResult, ...]) -
             "step": list(geometry.step),
         },
         "gap": [None for _ in targets] if layer.gap is None else [float(gap) for gap in layer.gap],
-        "caveats": coarse(layer),
-        "unaccounted": [unaccounted(layer, target, result) for target, result in enumerate(results)],
+        "caveats": resolution_caveat(layer),
+        "unaccounted": [incompleteness_caveat(layer, target, result) for target, result in enumerate(results)],
     }
 
 
