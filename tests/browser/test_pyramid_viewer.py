@@ -69,13 +69,13 @@ def test_a_click_shows_a_kernels_tube_and_a_shifted_one_another(
     open_page: OpenPage, path: Path, world: Pyramid
 ) -> None:
     hand = opened(open_page, path, width=1100, height=900)
-    assert hand.heading.startswith("Where the ")
+    assert hand.heading.startswith("Activity of the ")
     hand.tree.focus()
     hand.tree.press("PageDown")
     first, second = hand.tile(FIRST), hand.tile(FIRST + 1)
     hand.tree.click(position={"x": first[0] + 9, "y": first[1] + 30})
     hand.wait("root.dataset.selected === given", str(FIRST))
-    hand.wait("root.querySelector('.ne-heading').textContent === given", f"Where {name_of(world, FIRST)} looked")
+    hand.wait("root.querySelector('.ne-heading').textContent === given", f"Activity of {name_of(world, FIRST)}")
     assert hand.words.startswith(f"{name_of(world, FIRST)}: gets ")
     hand.tube.wait("root.dataset.gl === 'webgl2'")
     hand.tube.sharp()
@@ -85,7 +85,7 @@ def test_a_click_shows_a_kernels_tube_and_a_shifted_one_another(
     assert warm[: height // 3, : width // 3].mean() > warm[height // 2 :, width // 2 :].mean() + 60
     hand.tree.click(position={"x": second[0] + 9, "y": second[1] + 30}, modifiers=["Shift"])
     hand.wait("root.dataset.selected === given", f"{FIRST},{FIRST + 1}")
-    hand.wait("/^Where .* looked: 2 of 2 chosen/.test(root.querySelector('.ne-heading').textContent)")
+    hand.wait("/^Activity of .* \\(2 of 2 selected;/.test(root.querySelector('.ne-heading').textContent)")
 
 
 def test_the_frame_is_one_for_the_tree_and_the_tube(open_page: OpenPage, path: Path) -> None:

@@ -25,7 +25,7 @@ const key = (colour, words) => {
 
 /**
  * @param {Content} content
- * @param {import("../shared/inputs.js").Hands} hands
+ * @param {import("../shared/inputs.js").Handlers<any>} hands
  * @param {{zoom: (factor: number) => void, clear: () => void}} acts
  * @param {AbortSignal} signal
  */

@@ -3,7 +3,7 @@
 import { LEVELS, overlayTable } from "../shared/colormaps.js";
 import { h } from "../shared/dom.js";
 import { plan, slice } from "../shared/interpolate.js";
-import { createRecent } from "../shared/lru_cache.js";
+import { createLruCache } from "../shared/lru_cache.js";
 import { thumbnail } from "./unit_maps.js";
 
 /** @typedef {import("./traits.js").Content} Content */
@@ -21,8 +21,8 @@ const TABLE = overlayTable({ colours: "diverging", sign: "both", opacity: 0.75 }
 /** @param {Content} content @param {ImageBitmap[]} bitmaps */
 export function createTiles(content, bitmaps) {
   const { rows, units, size } = content;
-  /** @type {ReturnType<typeof createRecent<HTMLCanvasElement>>} */
-  const sheets = createRecent(SHEETS);
+  /** @type {ReturnType<typeof createLruCache<HTMLCanvasElement>>} */
+  const sheets = createLruCache(SHEETS);
   /** @type {Record<number, import("../shared/interpolate.js").Plan>} */
   const plans = {};
   const picture = h("canvas", { width: SIDE, height: Math.max(1, Math.round((SIDE * size[1]) / size[2])) });

@@ -1,9 +1,9 @@
 // Everything about one content of the model: its parts, and how they move together.
 
+import { decodeFrames } from "../shared/decode_frames.js";
 import { createScheduler, h, listen, onResize } from "../shared/dom.js";
 import { createCommits } from "../shared/kernel_sync.js";
 import { showError } from "../shared/lifecycle.js";
-import { decodeFrames } from "../tubes/frame_view.js";
 import { createTree, isForeign } from "./accessible_tree.js";
 import { createActs } from "./actions.js";
 import { createPicture } from "./canvas.js";
@@ -133,7 +133,7 @@ function hear(model, commits, place, signal, moved) {
   if (still && place().playing) commits.set("playing", false);
   for (const name of MOVABLE) {
     const changed = () => {
-      if (!commits.setting()) commits.heard(name);
+      if (!commits.isSetting()) commits.noteExternalChange(name);
       moved();
     };
     listen(/** @type {any} */ (model), `change:${name}`, changed, signal);

@@ -19,9 +19,8 @@ import {
 } from "../../src/pyramid/text.js";
 import { readContent, readPlace } from "../../src/pyramid/traits.js";
 import { tubesOf } from "../../src/pyramid/tube_panel.js";
-import { rowTube, tubeState, unitTube } from "../../src/pyramid/unit_maps.js";
+import { rowTube, tubeContent, unitTube } from "../../src/pyramid/unit_maps.js";
 import { plan, slice } from "../../src/shared/interpolate.js";
-import * as tubes from "../../src/tubes/traits.js";
 import { pyramids, thresholds } from "./examples.json";
 
 const modelOf = (state) => ({ get: (name) => state[name] });
@@ -318,30 +317,42 @@ describe("tubes", () => {
       new Float32Array(120).fill(2 * (content.units.direction[first] || 1)),
     );
     expect(unitTube(changed, first + 1).caveats[0]).toBe(
-      "made from a thumbnail of 2×3×5 cells; the network's own map has 4×6×5.",
+      "drawn from a thumbnail of 2×3×5 cells; the full map has 4×6×5.",
     );
   });
 
   test("the inner viewer takes what it is given", () => {
     const units = graph.of(2, stays).slice(0, 2);
-    const state = tubeState(content, [unitTube(content, units[0]), rowTube(content, 3, graph.of(3, stays))]);
-    const read = tubes.readContent(modelOf(state));
-    expect(read.layers.map(({ name }) => name)).toEqual([
+    const given = [unitTube(content, units[0]), rowTube(content, 3, graph.of(3, stays))];
+    const shown = tubeContent(content, given);
+    expect(shown.layers.map(({ name }) => name)).toEqual([
       unitName(content, units[0]),
       `the ${graph.of(3, stays).length} units of ${content.rows[3].name}`,
     ]);
-    expect(read.targets[0].name).toBe("wave");
-    expect(read.layers[1].offset).toBe(2 * 120);
+    expect(shown.targets[0].name).toBe("wave");
+    for (const [k, { values }] of given.entries()) {
+      const peak = Math.max(...values.map(Math.abs));
+      expect(shown.layers[k].scale).toEqual([peak]);
+      expect([...shown.mapOf(k, 0)]).toEqual(
+        [...values].map((value) => Math.fround(Math.round((32767 * value) / peak) / 32767)),
+      );
+    }
+    const empty = { ...given[0], values: new Float32Array(given[0].values.length) };
+    expect(
+      tubeContent(content, [empty])
+        .mapOf(0, 0)
+        .every((value) => value === 0),
+    ).toBe(true); // no division by 0
   });
 
   test("what is selected is shown; nothing selected is the row; the class is the row below it", () => {
     const unit = content.rows[2].first;
     expect(tubesOf(content, graph, { ...place, selected: [unit] }, stays).title).toBe(
-      `Where ${unitName(content, unit)} looked`,
+      `Activity of ${unitName(content, unit)}`,
     );
     expect(tubesOf(content, graph, { ...place, selected: [unit, unit + 1] }, stays).tubes).toHaveLength(2);
     expect(tubesOf(content, graph, place, stays).title).toMatch(
-      /^Where the \d+ units of block2.conv look, weighted by score$/,
+      /^Activity of the \d+ units of block2.conv, weighted by score$/,
     );
     expect(tubesOf(content, graph, { ...place, row: 0 }, stays).title).toMatch(/sum in block1.*\(head has no map\)$/);
     const mapless = { ...content, rows: content.rows.map((row) => ({ ...row, map: null })) };
@@ -407,7 +418,7 @@ describe("a state that cannot be drawn", () => {
     [{ units: { ...state.units, score: bytes(3) } }, /`score` must be \d+ numbers of 8 bytes, got 3 bytes/],
     [{ edges: { ...state.edges, child: undefined } }, "`child` must be bytes, got nothing"],
     [{ explained: { name: 3 } }, "`explained` must be a class with name, logit and probability (or null)"],
-    [{ frames: [] }, "`frames` must hold 8 pictures"],
+    [{ frames: [] }, "`frames` must hold 8 images"],
   ])("%# is said in words", (changes, words) => {
     expect(() => readContent(modelOf({ ...state, ...changes }))).toThrow(words);
   });

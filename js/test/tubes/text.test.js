@@ -52,11 +52,11 @@ describe("what a threshold keeps is what Python counts, and the sentences are Py
   );
 });
 
-test("percents read as in Python", () => {
+test("percentages read as in Python", () => {
   for (const { share, digits, text } of percents) expect(plain(percent(share, digits))).toBe(text);
 });
 
-test("a map that is not evidence is called by its quantity", () => {
+test("a map of another quantity is called by its name", () => {
   const found = { evidence: 0.4, volume: 0.2, against: 0.6, frames: [0, 3], core: null, place: "on the left" };
   const target = { name: "wave" };
   expect(plain(keptWords(found, 8, "for", target, "activity"))).toBe(
