@@ -21,7 +21,7 @@ import notebook_explain as ne
 from benchmarks.timing import line, ratio, seconds
 from notebook_explain.explanations import Tubes
 from notebook_explain.figures import strip_png
-from notebook_explain.figures.placement import Canvas, scaled
+from notebook_explain.figures.placement import Placement, scaled
 from tests import zoo
 
 CLIPS = Path(__file__).parents[2] / "shared" / "data" / "clips"
@@ -69,8 +69,8 @@ def peers(tubes: Tubes, folder: Path) -> dict[str, tuple[str, Callable[[], Any]]
     """The same frames at the same size, bare."""
 
     def frames(least: int, most: int) -> list[np.ndarray]:
-        canvas = Canvas.of(tubes.clip, min(max(*tubes.clip.size[1:], least), most))
-        return [scaled(frame, canvas.size) for frame in tubes.clip.frames]
+        placement = Placement.build(tubes.clip, min(max(*tubes.clip.size[1:], least), most))
+        return [scaled(frame, placement.size) for frame in tubes.clip.frames]
 
     def gif() -> None:
         first, *rest = (Image.fromarray(frame) for frame in frames(320, 480))

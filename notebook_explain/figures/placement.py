@@ -32,7 +32,7 @@ class Placement:
     step: tuple[float, float]
 
     @classmethod
-    def of(cls, clip: Clip, longest: int) -> Placement:
+    def build(cls, clip: Clip, longest: int) -> Placement:
         """The whole clip, its longer side with so many pixels."""
         _, height, width = clip.size
         scale = longest / max(height, width)

@@ -25,11 +25,10 @@ from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.explanations.pyramid.text import sees
 from notebook_explain.explanations.pyramid.units import CLASS, COLOURS, INPUT, SUM, Row
 from notebook_explain.explanations.text import shortened
-from notebook_explain.figures.base import TextFigure, set_lines
+from notebook_explain.figures.base import SMALL_PRINT, TextFigure, break_lines
 from notebook_explain.figures.captions import plain
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
 from notebook_explain.figures.placement import Placement, scaled
-from notebook_explain.figures.tubes import SMALL_PRINT
 
 TILE, GAP, ROW_GAP, MARGIN, OTHERS = 0.74, 0.1, 0.78, 1.55, 0.95  # inches
 WIDEST_LINK = 5.0  # points
@@ -75,7 +74,7 @@ def pyramid_figure(pyramid: Pyramid, rows: Rows = 6, units: int = 8, threshold: 
     wide = MARGIN + across * (TILE + GAP) + OTHERS
     lines = _words(pyramid, threshold, wide)
     foot = 0.25 + 0.125 * len(lines)
-    title = set_lines(pyramid.in_words(threshold=threshold), wide, 10)
+    title = break_lines(pyramid.in_words(threshold=threshold), wide, 10)
     high = foot + len(shown) * (TILE + ROW_GAP) - ROW_GAP + 0.55 + 0.18 * len(title)
     plot = TextFigure(figsize=(wide, high), facecolor="white")
     axes = plot.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0, wide), ylim=(0, high))
@@ -86,6 +85,7 @@ def pyramid_figure(pyramid: Pyramid, rows: Rows = 6, units: int = 8, threshold: 
     _draw_links(axes, pyramid, shown, places)
     for at, found in shown.items():
         _draw_row(axes, pyramid, at, found, places, wide)
+    plot.set_literal_text()
     return plot
 
 
@@ -215,7 +215,7 @@ def _label(pyramid: Pyramid, row: Row) -> list[str]:
     lines += (
         [f"sees {part.strip()}" if k == 0 else part.strip() for k, part in enumerate(seen.split(","))] if seen else []
     )
-    return [line.replace("$", r"\$") for line in lines]
+    return lines
 
 
 def _draw_unit(axes: Axes, pyramid: Pyramid, row: Row, unit: int, place: _Tile) -> None:
@@ -231,7 +231,7 @@ def _draw_unit(axes: Axes, pyramid: Pyramid, row: Row, unit: int, place: _Tile) 
     box.set_facecolor("none" if picture is not None else "#f4f5f7")
     axes.add_patch(box)
     if row.kind == CLASS:
-        name = "\n".join(set_lines(shortened(pyramid.target.name, 40), TILE - 0.06, 7)[:4])
+        name = "\n".join(break_lines(shortened(pyramid.target.name, 40), TILE - 0.06, 7)[:4])
         axes.text(place.x + TILE / 2, place.top - TILE / 2, name, fontsize=7, ha="center", va="center", zorder=4)
     below = "" if row.kind == CLASS else f"{_number(row, one.channel)}:  {percent(one.score)}"
     axes.text(place.x + TILE / 2, place.bottom - 0.03, below, fontsize=6, ha="center", va="top", zorder=4)
@@ -244,7 +244,7 @@ def _number(row: Row, channel: int) -> str:
 def _picture(pyramid: Pyramid, row: Row, unit: int) -> NDArray[np.uint8] | None:
     """The frame in which a unit is most active with its map over it; a colour of the clip by itself; None for others."""
     clip, one = pyramid.clip, pyramid.units[unit]
-    canvas = Placement.of(clip, min(PIXELS, max(clip.size[1:]) * 4))
+    canvas = Placement.build(clip, min(PIXELS, max(clip.size[1:]) * 4))
     side = min(canvas.size)
     if row.kind == INPUT and one.channel < 3:
         frame = scaled(clip.frames[len(clip) // 2], canvas.size)
@@ -282,4 +282,6 @@ def _words(pyramid: Pyramid, threshold: float, inches: float) -> list[str]:
         f"{percent(DEFAULT_THRESHOLD)} of its largest value: orange where it speaks for the class, blue where it speaks "
         f"against it. Links are as wide as what flows along them; blue: the child makes its parent less."
     )
-    return [line for text in (about, *pyramid_caveats(pyramid)) for line in set_lines(text, inches - 0.2, SMALL_PRINT)]
+    return [
+        line for text in (about, *pyramid_caveats(pyramid)) for line in break_lines(text, inches - 0.2, SMALL_PRINT)
+    ]

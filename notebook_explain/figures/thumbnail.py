@@ -24,7 +24,7 @@ def strip_png(tubes: Tubes, frames: int = 6, threshold: float = DEFAULT_THRESHOL
     _, height, width = tubes.clip.size
     # All frames side by side, but one alone no higher than a hand.
     scale = min((WIDTH - GAP * (len(chosen) + 1)) / len(chosen) / width, 200 / height)
-    canvas = Placement.of(tubes.clip, max(8, round(scale * max(height, width))))
+    canvas = Placement.build(tubes.clip, max(8, round(scale * max(height, width))))
     layer = tubes.layer()
     pictures = [
         overlaid(scaled(tubes.clip.frames[at], canvas.size), canvas.evidence(layer, 0, float(at)), threshold)

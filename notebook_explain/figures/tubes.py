@@ -5,21 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib import rcParams
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes, percent
 from notebook_explain.explanations.caveats import all_caveats, sentence
 from notebook_explain.explanations.text import seconds
-from notebook_explain.figures.base import TextFigure, set_lines
-from notebook_explain.figures.fonts import font_for
+from notebook_explain.figures.base import SMALL_PRINT, TextFigure, break_lines
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
 from notebook_explain.figures.placement import Placement, course, evenly, scaled
 
 WIDE, TALL = 1.5, 2.2  # inches that a frame takes at most
 LEAST_WIDTH = 6.0  # inches: one frame alone still has words under it
-SMALL_PRINT = 7.0  # points
 PIXELS = 320  # a frame's longer side, if it has fewer
 
 
@@ -50,24 +47,23 @@ def tubes_figure(
     wide = min(WIDE, TALL * width / height)
     inches = max(LEAST_WIDTH, wide * len(chosen))
     title, small = (
-        set_lines(sentence(tubes, threshold, layer, target), inches, 10),
+        break_lines(sentence(tubes, threshold, layer, target), inches, 10),
         _small_print(tubes, layer, target, threshold, inches),
     )
-    other = font_for("".join((*title, *small)))
-    family = [*rcParams["font.family"], *([] if other is None else [other.name])]  # the first that has a letter sets it
     heights = (wide * height / width + 0.5 + 0.18 * len(title), 1.6 + 0.12 * len(small))
     plot = TextFigure(figsize=(inches, sum(heights)), layout="constrained", facecolor="white")
     strip, below = plot.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
-    strip.suptitle("\n".join(title), fontsize=10, family=family)
+    strip.suptitle("\n".join(title), fontsize=10)
     _frames(strip.subplots(1, len(chosen), squeeze=False)[0], tubes, chosen, layer, target, threshold)
     _curve(below.subplots(), tubes, tubes.volume(layer, target), chosen)
-    below.supxlabel("\n".join(small), fontsize=SMALL_PRINT, x=0.01, ha="left", color="0.3", family=family)
+    below.supxlabel("\n".join(small), fontsize=SMALL_PRINT, x=0.01, ha="left", color="0.3")
+    plot.set_literal_text()
     return plot
 
 
 def _frames(axes: Any, tubes: Tubes, chosen: Any, layer: Any, target: int, threshold: float) -> None:
     clip = tubes.clip
-    canvas = Placement.of(clip, max(PIXELS, *clip.size[1:]))
+    canvas = Placement.build(clip, max(PIXELS, *clip.size[1:]))
     for place, at in zip(axes, chosen, strict=True):
         picture = scaled(clip.frames[at], canvas.size)
         place.imshow(overlaid(picture, canvas.evidence(tubes.layer(layer), target, float(at)), threshold))
@@ -85,7 +81,7 @@ def _small_print(tubes: Tubes, layer: str | int | None, target: int, threshold: 
         f"{percent(threshold)} of its largest value; clip: {tubes.clip.name}"
     )
     return [
-        line for text in (about, *all_caveats(tubes, layer, target)) for line in set_lines(text, inches, SMALL_PRINT)
+        line for text in (about, *all_caveats(tubes, layer, target)) for line in break_lines(text, inches, SMALL_PRINT)
     ]
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from notebook_explain.explanations import Course, Numbers
 from notebook_explain.explanations.blocks.report import ADDED
-from notebook_explain.figures.blocks.page import BELOW_ABOVE, MAPS, Scale
+from notebook_explain.figures.blocks.scale import BELOW_ABOVE, MAPS, Scale
 from notebook_explain.figures.png import MOST_BYTES, png_of
 from tests.figures.example_tubes import LONG, made
 from tests.figures.test_block_report import (
@@ -44,7 +44,7 @@ def test_what_no_eye_tells_apart_is_said_to_be_one_value_and_equal_numbers_read_
     assert "0.937 throughout" in said
     assert said.count("0.876 throughout") == 1
     assert said.count("0.875 throughout") == 2, "the last is the end of the scale and reads as that does"
-    assert " 1.13 0.875 1 " in said, "the ends of the colours and their middle"
+    assert " 0.875 1 1.13 " in said, "the ends of the colours and their middle"
     assert "0.8747" not in said
     ends = rows_of([0.8744, 0.8756], [1.0, 1.0], [1.05, 1.05], [0.9, 1.1])
     assert "0.874 throughout" in words(report(courses=ends)), "not 0.875, which its mean is"
@@ -54,15 +54,15 @@ def test_what_no_eye_tells_apart_is_said_to_be_one_value_and_equal_numbers_read_
 
 
 def test_numbers_have_three_digits_and_more_only_where_those_tell_nothing_apart() -> None:
-    wide, narrow = Scale.of(np.array([0.0335, 0.5672]), None), Scale.of(np.array([0.9998, 1.0001]), 1.0)
-    assert [wide.write(at) for at in (0.0335, 0.5672, 0.5, 1e-5)] == ["0.034", "0.567", "0.5", "0"]
-    assert Scale.of(np.array([-1234.5, 0.25]), 0.0).write(-1234.5) == "−1235"
-    assert Scale.of(np.array([-1e-6, 3e-5]), 0.0).write(3e-5) == "3e−05"
-    assert [narrow.write(0.9998), narrow.write(1.0001)] == ["0.99980", "1.00010"]
-    assert wide.reach(np.array([0.3, 0.3053])) == "0.305 throughout", "less than a hundredth of the scale"
-    assert wide.reach(np.array([0.3, 0.3056])) == "0.3 to 0.306"
-    assert Scale.of(np.array([1e6, 1e6 + 1]), None).write(1e6 + 1) == "1e+06"
-    assert Scale.of(np.array([-3.0, -3.0]), None).reach(np.array([-3.0])) == "−3.000 throughout"
+    wide, narrow = Scale.build(np.array([0.0335, 0.5672]), None), Scale.build(np.array([0.9998, 1.0001]), 1.0)
+    assert [wide.format(at) for at in (0.0335, 0.5672, 0.5, 1e-5)] == ["0.034", "0.567", "0.5", "0"]
+    assert Scale.build(np.array([-1234.5, 0.25]), 0.0).format(-1234.5) == "−1235"
+    assert Scale.build(np.array([-1e-6, 3e-5]), 0.0).format(3e-5) == "3e−05"
+    assert [narrow.format(0.9998), narrow.format(1.0001)] == ["0.99980", "1.00010"]
+    assert wide.format_range(np.array([0.3, 0.3053])) == "0.305 throughout", "less than a hundredth of the scale"
+    assert wide.format_range(np.array([0.3, 0.3056])) == "0.3 to 0.306"
+    assert Scale.build(np.array([1e6, 1e6 + 1]), None).format(1e6 + 1) == "1e+06"
+    assert Scale.build(np.array([-3.0, -3.0]), None).format_range(np.array([-3.0])) == "−3.000 throughout"
 
 
 def test_both_ends_of_the_colours_can_be_told_apart() -> None:
@@ -73,8 +73,8 @@ def test_both_ends_of_the_colours_can_be_told_apart() -> None:
 
 
 def test_the_small_print_says_what_applies() -> None:
-    steps, colours = "Each block has its own steps in time", "Orange: for"
-    sides = "Purple: less than neutral, green: more."
+    steps, colours = "Blocks have time steps of their own", "Orange: for"
+    sides = "Purple: below neutral, green: above."
     for shown, wanted in (
         (report(courses=courses(2)), (True, True, False)),
         (report(courses=courses(5)), (True, True, False)),
@@ -105,8 +105,8 @@ def test_frames_that_a_network_left_out_stay_blank(blocks: int) -> None:
         hatched = [one for one in axes.collections if one.get_hatch()]
         assert len(hatched) == 5
         assert all(one.get_zorder() < mesh.get_zorder() for one in hatched), "behind the values"
-    assert "frames that no step stands for" in words(shown)
-    assert "frames that no step stands for" not in words(report(courses=courses(blocks, 8)))
+    assert "frames that no step represents" in words(shown)
+    assert "frames that no step represents" not in words(report(courses=courses(blocks, 8)))
 
 
 @pytest.mark.parametrize(("steps", "frames"), [(1, 16), (2, 16), (7, 16), (8, 300), (300, 300)])
@@ -126,10 +126,10 @@ def test_almost_nothing_looks_like_almost_nothing(blocks: int) -> None:
         assert min(colour[:3]) > 0.9, "nearly white"
     said = words(report(courses=small))
     assert "0.995" in said
-    assert ("1 = neutral" in said) if blocks == 1 else (" 1.1 0.9 1 " in said)
+    assert ("1 = neutral" in said) if blocks == 1 else (" 0.9 1 1.1 " in said)
     if blocks == 1:
         ground, line = (one.get_ydata() for one in axes.lines)
-        assert 0 < np.abs(line - ground[0]).max() < 0.1 * axes.get_ylim()[0]
+        assert 0 < np.abs(line - ground[0]).max() < 0.1 * np.ptp(axes.get_ylim())
     (axes,) = time_axes(report(courses=tuple(replace(one, neutral=0.0) for one in small)).figure())
     assert min(min(colour[:3]) for _, _, colour in drawn_boxes(axes)) < 0.5, "0 has no tenth"
 

@@ -37,7 +37,7 @@ def by_hand(layer: LayerMap, target: int, moment: float, y: float, x: float) -> 
 @pytest.mark.parametrize("layer", ["stem", "last"])
 def test_at_its_own_size_a_clip_shows_the_stretched_map(layer: str) -> None:
     tubes = small_tubes()
-    canvas, shown = Placement.of(tubes.clip, 12), tubes.layer(layer)
+    canvas, shown = Placement.build(tubes.clip, 12), tubes.layer(layer)
     assert (canvas.size, canvas.origin, canvas.step) == ((12, 12), (0, 0), (1, 1))
     for frame in range(len(tubes.clip)):
         expected = tubes.volume(layer, 1)[frame] / shown.peak(1)
@@ -56,7 +56,7 @@ def test_the_evidence_at_any_size_place_and_moment(
 ) -> None:
     tubes = small_tubes(seed=3)
     clip = Clip(np.zeros((6, *shape, 3), np.uint8))
-    canvas = Placement.of(clip, longest)
+    canvas = Placement.build(clip, longest)
     assert max(canvas.size) == longest
     assert 0.5 <= (canvas.size[0] / canvas.size[1]) / (shape[0] / shape[1]) <= 2 or min(canvas.size) <= 2
     at = [int(part * (pixels - 1)) for part, pixels in zip(place, canvas.size, strict=True)]

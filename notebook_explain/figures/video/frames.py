@@ -57,7 +57,7 @@ class FrameSequence:
 
 def clip_reel(clip: Clip, longest: int) -> FrameSequence:
     """The clip's own frames, enlarged or reduced so that the longer side has ``longest`` pixels."""
-    canvas = Placement.of(clip, longest)
+    canvas = Placement.build(clip, longest)
     count = len(clip)
     pictures = (scaled(frame, canvas.size) for frame in clip.frames)
     labels = tuple(f"frame {k + 1} of {count}{when}" for k, when in enumerate(_seconds(clip.times, count)))
