@@ -21,7 +21,7 @@ import notebook_explain as ne
 from benchmarks.timing import line, ratio, seconds
 from notebook_explain.explanations import Tubes
 from notebook_explain.figures import strip_png
-from notebook_explain.figures.placement import Placement, scaled
+from notebook_explain.figures.placement import Placement, resize_image
 from tests import zoo
 
 CLIPS = Path(__file__).parents[2] / "shared" / "data" / "clips"
@@ -70,7 +70,7 @@ def peers(tubes: Tubes, folder: Path) -> dict[str, tuple[str, Callable[[], Any]]
 
     def frames(least: int, most: int) -> list[np.ndarray]:
         placement = Placement.build(tubes.clip, min(max(*tubes.clip.size[1:], least), most))
-        return [scaled(frame, placement.size) for frame in tubes.clip.frames]
+        return [resize_image(frame, placement.size) for frame in tubes.clip.frames]
 
     def gif() -> None:
         first, *rest = (Image.fromarray(frame) for frame in frames(320, 480))

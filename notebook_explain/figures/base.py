@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from notebook_explain.explanations.text import shortened
-from notebook_explain.figures.captions import font, plain, wrap_text
+from notebook_explain.figures.captions import font, printable, wrap_text
 from notebook_explain.figures.fonts import font_for
 
 SMALL_PRINT = 7.0  # points
@@ -28,7 +28,7 @@ class TextFigure(Figure):
     def set_literal_text(self) -> None:
         """Set all text as it is, without mathematics, in fonts that have its characters; call this last."""
         found = [text for text in self.findobj(Text) if isinstance(text, Text) and text.get_text()]
-        fallback = font_for(plain(" ".join(text.get_text() for text in found)))
+        fallback = font_for(printable(" ".join(text.get_text() for text in found)))
         for text in found:
             text.set_parse_math(False)
             if fallback is not None:  # matplotlib takes each character from the first font that has it
@@ -64,7 +64,7 @@ def text_width(text: str, points: float, bold: bool = False) -> float:
 
 def ellipsize(text: str, inches: float, points: float, bold: bool = False) -> str:
     """Shorten text to one line of at most that width; the middle is left out, since names differ at their ends."""
-    text = plain(text)
+    text = printable(text)
     length = len(text)
     while length > 3 and text_width(shortened(text, length), points, bold) > inches:
         length -= max(1, length // 12)

@@ -11,4 +11,4 @@ __all__ = ["drawn"]
 @pytest.fixture(autouse=True)
 def _told_of_letters(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one warning of letters that no font has was heard before; the tests of it forget that."""
-    monkeypatch.setattr(fonts, "_told", ["said"])
+    monkeypatch.setattr(fonts, "_warned", ["said"])

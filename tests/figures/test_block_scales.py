@@ -14,7 +14,7 @@ from PIL import Image
 from notebook_explain.explanations import Course, Numbers
 from notebook_explain.explanations.blocks.report import ADDED
 from notebook_explain.figures.blocks.scale import BELOW_ABOVE, MAPS, Scale
-from notebook_explain.figures.png import MOST_BYTES, png_of
+from notebook_explain.figures.png import MAX_BYTES, encode_png
 from tests.figures.example_tubes import LONG, made
 from tests.figures.test_block_report import (
     CLASSES,
@@ -213,7 +213,7 @@ def test_a_large_picture_keeps_the_colours_of_its_scales() -> None:
     ramp = (255 * BELOW_ABOVE(np.linspace(0, 1, 100))[:, :3]).astype(np.uint8)
     page[300:309, 100:200] = ramp
     page[250:300] = (251, 250, 248)  # the letters' rims, say
-    data = png_of(Image.fromarray(page), MAPS)
+    data = encode_png(Image.fromarray(page), MAPS)
     with Image.open(io.BytesIO(data)) as small:
         assert small.mode == "P"
         back = np.asarray(small.convert("RGB"))
@@ -221,7 +221,7 @@ def test_a_large_picture_keeps_the_colours_of_its_scales() -> None:
     assert np.abs(back[304, 100:200].astype(int) - ramp).max() < 24
     assert (back[350] == 255).all()
     page[:250] = 128
-    data = png_of(Image.fromarray(page), MAPS)
-    assert len(data) < MOST_BYTES
+    data = encode_png(Image.fromarray(page), MAPS)
+    assert len(data) < MAX_BYTES
     with Image.open(io.BytesIO(data)) as whole:
         np.testing.assert_array_equal(np.asarray(whole), page)

@@ -54,7 +54,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A function that makes matplotlib know a font with the letters of a text, for one test."""
     known = [entry for entry in font_manager.fontManager.ttflist if "mpl-data" in entry.fname]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", known)
-    fonts._search.cache_clear()
+    fonts._find_font.cache_clear()
 
     def install(text: str, name: str = "Bars", latin: bool = True) -> Path:
         path = built(tmp_path / f"{name}.ttf", name, text, latin)
@@ -62,7 +62,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         return path
 
     yield install
-    fonts._search.cache_clear()
+    fonts._find_font.cache_clear()
 
 
 def solid(png: bytes, rows: slice = slice(103, 140)) -> bool:
@@ -117,7 +117,7 @@ def test_letters_that_no_font_has_are_told_of_once(
     installed: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     installed("绳")
-    monkeypatch.setattr(fonts, "_told", [])
+    monkeypatch.setattr(fonts, "_warned", [])
     tubes = made(name=LABEL, source="片段.mp4", caveats=("类别",))
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -125,7 +125,7 @@ def test_letters_that_no_font_has_are_told_of_once(
         tubes.to_gif(tmp_path / "a.gif")
         strip_png(tubes)
     assert len(said) == 1
-    assert "no font of this system has the letters" in str(said[0].message)
+    assert "No installed font has the characters" in str(said[0].message)
     assert "跳" in str(said[0].message)
     assert "绳" not in str(said[0].message)
     assert said[0].filename == __file__

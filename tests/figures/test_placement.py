@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Geometry, LayerMap
-from notebook_explain.figures.placement import Placement, course, evenly, scaled
+from notebook_explain.figures.placement import Placement, evenly_spaced, evidence_per_frame, resize_image
 from tests.example_values import small_tubes
 
 
@@ -37,11 +37,11 @@ def by_hand(layer: LayerMap, target: int, moment: float, y: float, x: float) -> 
 @pytest.mark.parametrize("layer", ["stem", "last"])
 def test_at_its_own_size_a_clip_shows_the_stretched_map(layer: str) -> None:
     tubes = small_tubes()
-    canvas, shown = Placement.build(tubes.clip, 12), tubes.layer(layer)
-    assert (canvas.size, canvas.origin, canvas.step) == ((12, 12), (0, 0), (1, 1))
+    placement, shown = Placement.build(tubes.clip, 12), tubes.layer(layer)
+    assert (placement.size, placement.origin, placement.step) == ((12, 12), (0, 0), (1, 1))
     for frame in range(len(tubes.clip)):
         expected = tubes.volume(layer, 1)[frame] / shown.peak(1)
-        np.testing.assert_allclose(canvas.evidence(shown, 1, frame), expected, atol=1e-6)
+        np.testing.assert_allclose(placement.evidence(shown, 1, frame), expected, atol=1e-6)
 
 
 @settings(deadline=None, max_examples=60)
@@ -56,14 +56,14 @@ def test_the_evidence_at_any_size_place_and_moment(
 ) -> None:
     tubes = small_tubes(seed=3)
     clip = Clip(np.zeros((6, *shape, 3), np.uint8))
-    canvas = Placement.build(clip, longest)
-    assert max(canvas.size) == longest
-    assert 0.5 <= (canvas.size[0] / canvas.size[1]) / (shape[0] / shape[1]) <= 2 or min(canvas.size) <= 2
-    at = [int(part * (pixels - 1)) for part, pixels in zip(place, canvas.size, strict=True)]
+    placement = Placement.build(clip, longest)
+    assert max(placement.size) == longest
+    assert 0.5 <= (placement.size[0] / placement.size[1]) / (shape[0] / shape[1]) <= 2 or min(placement.size) <= 2
+    at = [int(part * (pixels - 1)) for part, pixels in zip(place, placement.size, strict=True)]
     for layer in tubes.layers:
-        found = canvas.evidence(layer, 0, moment)[at[0], at[1]]
+        found = placement.evidence(layer, 0, moment)[at[0], at[1]]
         # Half-pixel centres: the picture's edges are the clip's edges.
-        y, x = ((q + 0.5) * clip.size[1 + k] / canvas.size[k] - 0.5 for k, q in enumerate(at))
+        y, x = ((q + 0.5) * clip.size[1 + k] / placement.size[k] - 0.5 for k, q in enumerate(at))
         assert found == pytest.approx(by_hand(layer, 0, moment, y, x), abs=1e-4)
 
 
@@ -77,19 +77,24 @@ def test_on_the_source_the_evidence_lies_where_the_clip_was_cut_from(
     crop: str, size: tuple[int, int], longest: int | None
 ) -> None:
     clip = Clip(FRAMES).resized(size, crop)
-    canvas = Placement.of_source(clip, longest)
+    placement = Placement.on_source(clip, longest)
     scale = 1 if longest is None else longest / 64
-    assert canvas.size == (round(40 * scale), round(64 * scale))
+    assert placement.size == (round(40 * scale), round(64 * scale))
     layer = LayerMap(
         "a",
         "block",
         np.random.default_rng(0).normal(size=(1, 2, 3, 4)).astype(np.float32),
         Geometry.even((2, 3, 4), clip.size),
     )
-    found = canvas.evidence(layer, 0, 0.25)
-    rows, columns = canvas.seen(clip)
-    for q in ((0, 0), (7, 3), (canvas.size[0] - 1, canvas.size[1] - 1), (canvas.size[0] // 2, canvas.size[1] // 2)):
-        source = [(q[k] + 0.5) * (40, 64)[k] / canvas.size[k] - 0.5 for k in (0, 1)]
+    found = placement.evidence(layer, 0, 0.25)
+    rows, columns = placement.clip_slices(clip)
+    for q in (
+        (0, 0),
+        (7, 3),
+        (placement.size[0] - 1, placement.size[1] - 1),
+        (placement.size[0] // 2, placement.size[1] // 2),
+    ):
+        source = [(q[k] + 0.5) * (40, 64)[k] / placement.size[k] - 0.5 for k in (0, 1)]
         y, x = ((source[k] - clip.origin[k]) / clip.step[k] for k in (0, 1))
         assert found[q] == pytest.approx(by_hand(layer, 0, 0.25, y, x), abs=1e-4)
         inside = all(-0.5 <= part < clip.size[1 + k] - 0.5 for k, part in enumerate((y, x)))
@@ -98,10 +103,10 @@ def test_on_the_source_the_evidence_lies_where_the_clip_was_cut_from(
 
 def test_the_middle_square_is_what_was_seen_of_a_wide_picture() -> None:
     clip = Clip(FRAMES).resized(20)
-    rows, columns = Placement.of_source(clip).seen(clip)
+    rows, columns = Placement.on_source(clip).clip_slices(clip)
     assert (rows, columns) == (slice(0, 40), slice(12, 52))
     letterboxed = Clip(FRAMES).resized(20, "letterbox")
-    assert Placement.of_source(letterboxed).seen(letterboxed) == (slice(0, 40), slice(0, 64))
+    assert Placement.on_source(letterboxed).clip_slices(letterboxed) == (slice(0, 40), slice(0, 64))
 
 
 def test_a_map_without_any_evidence_is_nothing_everywhere() -> None:
@@ -111,17 +116,17 @@ def test_a_map_without_any_evidence_is_nothing_everywhere() -> None:
 
 def test_the_course_is_the_mean_of_each_sign_in_each_frame() -> None:
     volume = np.array([[[1, -3], [2, 0]], [[-1, -1], [-1, -1]]], np.float32)
-    above, below = course(volume)
+    above, below = evidence_per_frame(volume)
     np.testing.assert_allclose(above, [0.75, 0])
     np.testing.assert_allclose(below, [-0.75, -1])
 
 
 @pytest.mark.parametrize(("count", "wanted", "chosen"), [(16, 3, [0, 7, 15]), (2, 5, [0, 1]), (1, 1, [0]), (9, 1, [0])])
 def test_frames_are_chosen_evenly_from_the_first_to_the_last(count: int, wanted: int, chosen: list[int]) -> None:
-    np.testing.assert_array_equal(evenly(count, wanted), chosen)
+    np.testing.assert_array_equal(evenly_spaced(count, wanted), chosen)
 
 
 def test_scaling_keeps_what_has_the_size_already() -> None:
     picture: NDArray[np.uint8] = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
-    assert scaled(picture, (3, 3)) is picture
-    assert scaled(picture, (7, 5)).shape == (7, 5, 3)
+    assert resize_image(picture, (3, 3)) is picture
+    assert resize_image(picture, (7, 5)).shape == (7, 5, 3)

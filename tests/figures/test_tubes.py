@@ -22,7 +22,7 @@ from PIL import Image
 from notebook_explain.explanations import Tubes
 from notebook_explain.explanations.text import shortened
 from notebook_explain.figures import strip_png
-from notebook_explain.figures.captions import font, plain, wrap_text
+from notebook_explain.figures.captions import font, printable, wrap_text
 from tests.figures.example_tubes import CAVEATS, COARSE, SHAPES, every_shape, made
 
 UNKNOWN_LETTERS = "ignore:Glyph:UserWarning"  # matplotlib's own font lacks those of some scripts; it says so
@@ -96,7 +96,7 @@ def test_words_that_hold_no_blank_are_broken_and_too_many_end_in_an_ellipsis() -
 
 
 def test_what_cannot_be_drawn_is_left_out() -> None:
-    assert plain(" a\n\tb\x00\u200b c ") == "a b c"
+    assert printable(" a\n\tb\x00\u200b c ") == "a b c"
 
 
 def test_a_long_label_loses_its_middle() -> None:

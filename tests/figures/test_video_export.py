@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from notebook_explain.explanations import ExplainError, Tubes
-from notebook_explain.figures.overlay import overlaid
+from notebook_explain.figures.overlay import overlay_evidence
 from notebook_explain.figures.video import webm
-from notebook_explain.figures.video.frames import clip_reel, rate
+from notebook_explain.figures.video.frames import clip_sequence, resolve_fps
 from notebook_explain.figures.video.gif import write_gif
 from notebook_explain.figures.video.render import render_frames
 from tests.figures.example_tubes import CAVEATS, COARSE, every_shape, made
@@ -45,19 +45,19 @@ def video_of(path: Path) -> tuple[Film, float]:
 
 
 def film_of(tubes: Tubes, longest: int = 96, threshold: float = 0.4) -> Film:
-    return np.stack(list(render_frames(tubes, clip_reel(tubes.clip, longest), None, 0, threshold)))
+    return np.stack(list(render_frames(tubes, clip_sequence(tubes.clip, longest), None, 0, threshold)))
 
 
 @every_shape
 def test_every_frame_is_there_with_its_evidence(tubes: Tubes) -> None:
     film = film_of(tubes)
-    reel = clip_reel(tubes.clip, 96)
-    height, width = reel.canvas.size
+    sequence = clip_sequence(tubes.clip, 96)
+    height, width = sequence.placement.size
     assert film.shape[0] == len(tubes.clip)
     assert film.shape[2] == width
     assert film.shape[1] > height + 40  # the words
-    for k, picture in enumerate(reel.pictures):
-        expected = overlaid(picture, reel.canvas.evidence(tubes.layer(), 0, k), 0.4)
+    for k, picture in enumerate(sequence.images):
+        expected = overlay_evidence(picture, sequence.placement.evidence(tubes.layer(), 0, k), 0.4)
         np.testing.assert_array_equal(film[k, :height], expected)
 
 
@@ -233,7 +233,7 @@ def test_a_video_that_comes_out_short_is_no_file(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(webm, "_encode", cut_off)
     with pytest.raises(
-        ExplainError, match=r"came out short: 6 frames of 320 x \d+ were written, [0-5] can be read back"
+        ExplainError, match=r"is incomplete: 6 frames of 320 x \d+ were written, [0-5] can be read back"
     ):
         made().to_video(tmp_path / "v.webm")
     assert list(tmp_path.iterdir()) == []
@@ -278,7 +278,7 @@ def test_arguments_without_sense_are_refused_and_nothing_is_written(
 
 
 def test_other_endings_are_refused_with_the_right_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"writes WebM, the one kind .* name the file 'wave.webm', not 'wave.mp4'"):
+    with pytest.raises(ValueError, match=r"writes WebM, the only format .* name the file 'wave.webm', not 'wave.mp4'"):
         made().to_video(tmp_path / "wave.mp4")
     with pytest.raises(ValueError, match=r"to_gif\(\) writes a GIF .* name the file 'wave.gif', not 'wave.png'"):
         made().to_gif(tmp_path / "wave.png")
@@ -286,8 +286,8 @@ def test_other_endings_are_refused_with_the_right_name(tmp_path: Path) -> None:
 
 
 def test_the_speed_is_the_clips_own_where_one_can_follow_it() -> None:
-    assert rate(None, 8.0) == 8
-    assert rate(None, 30.0) == 10
-    assert rate(None, 0.5) == 2
-    assert rate(None, None) == 8
-    assert rate(24, 3.0) == 24
+    assert resolve_fps(None, 8.0) == 8
+    assert resolve_fps(None, 30.0) == 10
+    assert resolve_fps(None, 0.5) == 2
+    assert resolve_fps(None, None) == 8
+    assert resolve_fps(24, 3.0) == 24

@@ -29,7 +29,7 @@ from notebook_explain.figures.blocks.groups import (
     size_in_inches,
 )
 from notebook_explain.figures.blocks.scale import Scale, format_numbers, label_ends
-from notebook_explain.figures.captions import plain
+from notebook_explain.figures.captions import printable
 
 BAR, MAX_WIDTH, GAP = 0.15, 3.0, 0.25  # inches: a bar's height, a panel's width, and between two panels
 COLUMNS, MAX_PANELS = 4, 8  # beside each other, and in all
@@ -98,7 +98,7 @@ def _draw_bars(axes: Axes, numbers: Numbers, values: NDArray[np.float64], column
     )
     axes.axvline(zero, color="0.2", linewidth=0.8, zorder=3, clip_on=False)
     axes.set_facecolor("0.94")
-    name, room = f" '{plain(target)}'", size_in_inches(axes)[0] / 2 - 0.05
+    name, room = f" '{printable(target)}'", size_in_inches(axes)[0] / 2 - 0.05
     name = name if text_width(f"← against{name}", LABEL) < room else ""
     ends = (f"← against{name}", f"for{name} →") if evidence else (short(low), short(high))
     label_ends(axes, dict(zip((low, high), ends, strict=True)) if evidence or numbers.bounds else {})

@@ -24,9 +24,9 @@ from notebook_explain.figures.blocks.frame_signals import select_blocks, signal_
 from notebook_explain.figures.blocks.groups import LABEL, MARGIN, NAMES, RIGHT, Row, group_blocks, is_evidence
 from notebook_explain.figures.blocks.heatmaps import table_rows
 from notebook_explain.figures.blocks.scale import MAPS
-from notebook_explain.figures.placement import Placement, scaled
-from notebook_explain.figures.png import png_of
-from notebook_explain.figures.tubes import PIXELS
+from notebook_explain.figures.placement import Placement, resize_image
+from notebook_explain.figures.png import encode_png
+from notebook_explain.figures.tubes import MIN_PIXELS
 
 WIDTH = 6.0  # inches, of the axes
 MIN_FRAME, MAX_FRAME = 0.55, 1.3  # inches: width and height of a frame
@@ -79,7 +79,7 @@ def report_png(report: BlockReport) -> bytes:
     """Draw the figure as a PNG that is small enough to be saved with a notebook."""
     with io.BytesIO() as out:
         report_figure(report).savefig(out, format="png", dpi=DPI)
-        return png_of(Image.open(out), MAPS)
+        return encode_png(Image.open(out), MAPS)
 
 
 def _sentence(report: BlockReport) -> str:
@@ -108,11 +108,11 @@ def _frames_row(report: BlockReport, count: int, width: float) -> Row:
     """Return a row of frames, each over the middle of its part of the clip, give or take half a frame."""
     clip, slot = report.clip, width / count
     chosen = (2 * np.arange(count) + 1) * len(clip) // (2 * count)
-    placement = Placement.build(clip, max(PIXELS, *clip.size[1:]))
+    placement = Placement.build(clip, max(MIN_PIXELS, *clip.size[1:]))
 
     def draw(cell: SubplotSpec) -> None:
         for axes, frame in zip(cell.subgridspec(1, count, wspace=0).subplots(squeeze=False)[0], chosen, strict=True):
-            axes.imshow(scaled(clip.frames[frame], placement.size))
+            axes.imshow(resize_image(clip.frames[frame], placement.size))
             time = "" if clip.times is None else f"\n{seconds(clip.times[frame])}"
             axes.set_title(f"frame {frame + 1}{time}" if slot >= 0.65 else f"{frame + 1}{time}", fontsize=7, pad=2.5)
             axes.axis("off")
