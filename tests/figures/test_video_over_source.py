@@ -1,4 +1,4 @@
-"""Films over the video that a clip was read from: every frame between the first and the last, the evidence in its place."""
+"""Videos of the source of a clip: every frame from the first to the last, with the evidence at its position."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COUNT, HEIGHT, WIDTH = 30, 48, 64
 
 @pytest.fixture(scope="module")
 def pictures() -> np.ndarray:
-    """Thirty pictures, each told by its grey."""
+    """Return thirty frames, each with its own grey level."""
     film = np.zeros((COUNT, HEIGHT, WIDTH, 3), np.uint8)
     film += np.arange(20, 20 + 6 * COUNT, 6, dtype=np.uint8)[:, None, None, None]
     film[:, 20:28, 28:36] = (200, 60, 60)
@@ -33,7 +33,7 @@ def pictures() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def folder(pictures: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pictures without any loss."""
+    """Return a folder with the frames as PNG files."""
     place = tmp_path_factory.mktemp("source") / "frames of a wave"
     place.mkdir()
     for k, picture in enumerate(pictures):
@@ -56,7 +56,7 @@ def explained(path: Path, **how: Any) -> Tubes:
     return made(clip=clip)
 
 
-def test_every_frame_from_the_first_to_the_last_is_drawn_as_it_was(folder: Path, pictures: np.ndarray) -> None:
+def test_every_source_frame_from_first_to_last_is_drawn_unchanged(folder: Path, pictures: np.ndarray) -> None:
     tubes = explained(folder, window=(5, 25), fps=10)
     numbers = tubes.clip.frame_numbers
     assert numbers is not None
@@ -79,7 +79,7 @@ def test_every_frame_from_the_first_to_the_last_is_drawn_as_it_was(folder: Path,
     )
 
 
-def test_the_evidence_lies_on_the_source_where_it_lies_in_the_clip(folder: Path) -> None:
+def test_evidence_on_the_source_matches_its_position_in_the_clip(folder: Path) -> None:
     tubes = explained(folder)
     sequence = source_sequence(tubes.clip)
     bare = list(source_sequence(tubes.clip).images)
@@ -97,7 +97,7 @@ def test_the_evidence_lies_on_the_source_where_it_lies_in_the_clip(folder: Path)
         assert not changed[1, 2]
 
 
-def test_the_map_on_the_source_is_the_clips_map_pixel_by_pixel(folder: Path) -> None:
+def test_the_map_on_the_source_equals_the_map_of_the_clip(folder: Path) -> None:
     tubes = explained(folder, size=48, frames=30)  # nothing is resized, every frame is taken
     sequence = source_sequence(tubes.clip)
     volume, peak = tubes.volume(), tubes.layer().peak()
@@ -108,14 +108,14 @@ def test_the_map_on_the_source_is_the_clips_map_pixel_by_pixel(folder: Path) -> 
     assert sequence.note == "Dimmed: outside its view."
 
 
-def test_what_saw_all_of_the_picture_dims_nothing(folder: Path, pictures: np.ndarray) -> None:
+def test_nothing_is_dimmed_if_the_network_saw_the_whole_frame(folder: Path, pictures: np.ndarray) -> None:
     for crop in ("letterbox", "stretch"):
         sequence = source_sequence(explained(folder, crop=crop, frames=30).clip)
         np.testing.assert_array_equal(np.stack(list(sequence.images)), pictures)
         assert sequence.note == ""
 
 
-def test_a_video_keeps_its_size_its_speed_and_its_frames(video: Path, pictures: np.ndarray, tmp_path: Path) -> None:
+def test_a_source_video_keeps_its_size_speed_and_frames(video: Path, pictures: np.ndarray, tmp_path: Path) -> None:
     tubes = explained(video)
     shown, fps = video_of(tubes.to_video(tmp_path / "on source", source=True, threshold=1.0))
     assert fps == pytest.approx(15)
@@ -141,7 +141,7 @@ def test_a_saved_explanation_still_finds_its_video(video: Path, tmp_path: Path) 
     assert lost.to_video(tmp_path / "w", source=moved).is_file()
 
 
-def test_without_numbers_of_frames_their_times_tell(video: Path) -> None:
+def test_times_replace_missing_frame_numbers(video: Path) -> None:
     clip = explained(video, window=(10, 20)).clip
     sequence = source_sequence(replace(clip, frame_numbers=None))
     np.testing.assert_array_equal(np.flatnonzero(sequence.is_input), np.flatnonzero(source_sequence(clip).is_input))
@@ -151,7 +151,7 @@ def test_without_numbers_of_frames_their_times_tell(video: Path) -> None:
         source_sequence(replace(clip, frame_numbers=None, times=None))
 
 
-def test_a_clip_of_one_frame_or_of_one_frame_again_and_again(folder: Path) -> None:
+def test_a_clip_of_one_frame_or_of_repeated_frames(folder: Path) -> None:
     one = source_sequence(explained(folder, frames=1).clip)
     assert len(list(one.images)) == 1
     clip = explained(folder, frames=4).clip
@@ -161,7 +161,7 @@ def test_a_clip_of_one_frame_or_of_one_frame_again_and_again(folder: Path) -> No
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # the reader's own, of short files
-def test_another_video_is_refused_and_nothing_is_written(video: Path, folder: Path, tmp_path: Path) -> None:
+def test_a_different_video_is_an_error_and_nothing_is_written(video: Path, folder: Path, tmp_path: Path) -> None:
     tubes = explained(video)
     out = tmp_path / "out"
     out.mkdir()

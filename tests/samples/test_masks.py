@@ -1,4 +1,4 @@
-"""The masks of people against oracles: the picture itself, a count of points, and the camera's geometry."""
+"""The masks of people, compared with the frames, a count of points and the geometry of the camera."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ CLIPS = {
 
 
 def points_of(volume, owner):
-    """How many of its points each pixel (time, height, width) gives to the owner, counted the plain way."""
+    """Return the number of points of each pixel (time, height, width) that belong to the owner."""
     frames, side = len(volume), volume.shape[1] // SUBPIXELS
     return (volume % OWNERS == owner).reshape(frames, side, SUBPIXELS, side, SUBPIXELS).sum((2, 4))
 
 
 def repainted(scene, part, gain):
-    """The scene with a part of the first person in light colours times a gain: outline and fill alike."""
+    """Return the scene with a part of the first person, outline included, in a light colour times a gain."""
     paint = scene.people[0].paint.copy()
     paint[:, part] = gain * np.array((230.0, 210, 240))
     return replace(scene, people=(replace(scene.people[0], paint=paint), *scene.people[1:]))
@@ -47,7 +47,7 @@ def test_the_parts_tile_the_person(make):
 
 
 @pytest.mark.parametrize("make", CLIPS.values(), ids=CLIPS)
-def test_the_acting_mask_is_whole_parts_and_every_label_has_its_own(make):
+def test_acting_masks_consist_of_whole_parts_and_every_label_has_one(make):
     for seed in range(5):
         clip = make(seed)
         np.testing.assert_array_equal(np.sum(clip.masks, axis=0), clip.mask.astype(int))
@@ -57,7 +57,7 @@ def test_the_acting_mask_is_whole_parts_and_every_label_has_its_own(make):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_pixel_is_the_persons_if_it_holds_more_than_half_of_its_points(seed):
+def test_a_pixel_belongs_to_a_person_who_covers_more_than_half_of_its_points(seed):
     scene = build_scene(seed, 6, [Role(("punch",)), Role(("squat",))])
     volume = draw_labels(scene, 48)
     for at in range(2):
@@ -69,7 +69,7 @@ def test_a_pixel_is_the_persons_if_it_holds_more_than_half_of_its_points(seed):
 
 @pytest.mark.parametrize("size", [32, 64, 112])
 @pytest.mark.parametrize("part", range(len(PARTS)), ids=PARTS)
-def test_recolouring_a_part_changes_exactly_the_pixels_that_it_covers(part, size):
+def test_recolouring_a_part_changes_exactly_its_pixels(part, size):
     seed = part + size
     scene = build_scene(seed, 4, [Role((samples.ACTIONS[part % 10],)), Role(("idle",))])
     scene, other = repainted(scene, part, 0.3), repainted(scene, part, 1.0)
@@ -84,7 +84,7 @@ def test_recolouring_a_part_changes_exactly_the_pixels_that_it_covers(part, size
     assert not (noisy & ~changed).any()  # the noise does not depend on what is drawn
 
 
-def test_what_stands_in_front_hides_what_is_behind_in_picture_and_masks():
+def test_occlusion_applies_to_frames_and_masks():
     for seed in range(40):
         scene = build_scene(seed, 4, [Role(("wave one hand",))])
         if len(scene.people) == 2:
@@ -99,7 +99,7 @@ def test_what_stands_in_front_hides_what_is_behind_in_picture_and_masks():
     assert hidden[1].sum() < 0.8 * hidden[0].sum()
 
 
-def test_shadows_lie_beneath_everybody(monkeypatch):
+def test_shadows_are_behind_all_people(monkeypatch):
     scene = build_scene(2, 4, [Role(("jumping jack",)), Role(("idle",))])
     shaded = draw_labels(scene, 64)
     monkeypatch.setattr(render, "_shadow", lambda figure: (figure.labels[:0], figure.corners[:0]))
@@ -125,7 +125,7 @@ def test_the_masks_follow_the_camera(seed):
         np.testing.assert_allclose(filmed[at].sum(), plain[at].sum() * zoom**2, rtol=0.08)
 
 
-def test_the_camera_never_looks_beyond_the_room():
+def test_the_camera_never_leaves_the_room():
     for seed in range(200):
         scene = build_scene(seed, 16, [Role(("idle",))], moving_camera=True)
         away = np.abs(scene.camera[:, 1:] - 0.5) + 0.5 / scene.camera[:, :1] + np.abs(scene.room.drift) / 2

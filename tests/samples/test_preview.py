@@ -1,4 +1,4 @@
-"""What people see of a sample: its film, its strip, its cell, and the contact sheets."""
+"""Previews of a sample: animation, strip, notebook cell and contact sheets."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ clips = pytest.mark.parametrize("clip", CLIPS.values(), ids=CLIPS)
 KICK = CLIPS["single"]
 
 
-def borders(mask):
-    """The pixels of a mask (time, height, width) beside one that is not of it, found one by one."""
+def border_pixels(mask):
+    """Return the pixels of a mask (time, height, width) next to one outside of it, found one by one."""
     found = np.zeros_like(mask)
     height, width = mask.shape[1:]
     for at, y, x in np.argwhere(mask):
@@ -39,7 +39,7 @@ def borders(mask):
 
 
 def decoded(data, frame=None):
-    """The pixels of an encoded film's frame, uint8 (height, width, 3), or of all its frames."""
+    """Return the pixels of one frame of an encoded animation, uint8 (height, width, 3), or of all frames."""
     with Image.open(io.BytesIO(data)) as film:
         pages = []
         for at in range(getattr(film, "n_frames", 1)) if frame is None else [frame]:
@@ -49,13 +49,13 @@ def decoded(data, frame=None):
 
 
 def lightness(colour):
-    """Relative luminance of an sRGB colour as the accessibility guidelines (WCAG 2) define it, 0 to 1."""
+    """Return the relative luminance of an sRGB colour as defined in WCAG 2, 0 to 1."""
     share = np.array(colour) / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
-def test_the_colours_differ_in_lightness_so_that_no_eye_mistakes_them():
+def test_the_colours_differ_in_lightness():
     light = {colour: lightness(colour) + 0.05 for colour in (*preview.LABEL_COLOURS, preview.MARK_COLOUR)}
     contrasts = [max(light[a] / light[b], light[b] / light[a]) for a, b in combinations(light, 2)]
     assert min(contrasts) > 2
@@ -63,21 +63,21 @@ def test_the_colours_differ_in_lightness_so_that_no_eye_mistakes_them():
 
 
 @clips
-def test_the_outline_in_a_labels_colour_is_the_border_of_its_mask(clip):
+def test_the_outline_in_the_colour_of_a_label_is_the_border_of_its_mask(clip):
     drawn = preview.draw_masks(clip, 64)
     for colour, mask in zip(preview.LABEL_COLOURS, clip.masks, strict=False):
-        np.testing.assert_array_equal((drawn == colour).all(axis=-1), borders(mask))
-    np.testing.assert_array_equal((drawn == preview.MARK_COLOUR).all(axis=-1), borders(clip.mark))
+        np.testing.assert_array_equal((drawn == colour).all(axis=-1), border_pixels(mask))
+    np.testing.assert_array_equal((drawn == preview.MARK_COLOUR).all(axis=-1), border_pixels(clip.mark))
 
 
 @clips
-def test_only_the_masks_are_in_colour(clip):
+def test_only_masks_are_in_colour(clip):
     drawn = preview.draw_masks(clip, 64).astype(int)
     coloured_masks = np.ptp(drawn, axis=-1) > 40
     np.testing.assert_array_equal(coloured_masks, clip.mask | clip.mark)
 
 
-def test_an_enlarged_frame_is_made_of_squares_and_a_large_one_is_shrunk():
+def test_small_frames_are_enlarged_to_squares_and_large_ones_are_shrunk():
     large = preview.resize_frames(KICK.frames, 256)
     np.testing.assert_array_equal(large[:, 1::4, 2::4], KICK.frames)
     np.testing.assert_array_equal(large[:, ::4, ::4], large[:, 3::4, 3::4])
@@ -89,7 +89,7 @@ def test_an_enlarged_frame_is_made_of_squares_and_a_large_one_is_shrunk():
 
 
 @pytest.mark.parametrize("kind", ["gif", "webp"])
-def test_a_film_lasts_as_long_as_its_clip_plays_for_ever_and_shows_its_frames(kind, tmp_path):
+def test_an_animation_loops_with_the_duration_and_frames_of_its_clip(kind, tmp_path):
     path = KICK.film(tmp_path / f"kick.{kind}")
     with Image.open(path) as film:
         assert (film.format, film.n_frames, film.info["loop"]) == (kind.upper(), 16, 0)
@@ -105,7 +105,7 @@ def test_a_film_lasts_as_long_as_its_clip_plays_for_ever_and_shows_its_frames(ki
     assert shown.shape[2] == 2 * 256 + preview.GAP
 
 
-def test_256_colours_are_near_all_colours_and_hold_our_own():
+def test_the_palette_is_close_to_all_colours_and_includes_the_fixed_ones():
     strip = samples.contrast("clap", "jog", seed=8).strip(6)
     few = strip.quantize(palette=preview.compute_palette(strip), dither=Image.Dither.NONE).convert("RGB")
     wanted, shown = (np.asarray(picture).astype(int) for picture in (strip, few))
@@ -116,14 +116,14 @@ def test_256_colours_are_near_all_colours_and_hold_our_own():
         assert away[(wanted == ours).all(axis=-1)].max() <= 1
 
 
-def test_a_film_without_masks_is_the_film_alone_and_still_says_that_it_is_synthetic(tmp_path):
+def test_an_animation_without_masks_still_has_a_caption(tmp_path):
     with Image.open(KICK.film(tmp_path / "a.webp", masks=False, side=130)) as film:
         assert film.width == 128
         assert film.height > 128 + 2 * preview.FONT_SIZE
 
 
 @clips
-def test_the_caption_is_in_the_pixels_and_says_synthetic(clip):
+def test_the_caption_is_in_the_pixels(clip):
     assert clip.caption == f"synthetic sample: {clip.label}; world {clip.world}, seed {clip.seed}"
     film = preview.render_animation(clip)
     paper = Image.new("RGB", (film.shape[2], 2 * preview.FONT_SIZE), "white")
@@ -136,7 +136,7 @@ def test_the_caption_is_in_the_pixels_and_says_synthetic(clip):
         assert any(np.array_equal(picture[top : top + rows], wanted) for top in tops)
 
 
-def test_a_long_caption_is_broken_between_words_and_never_cut():
+def test_a_long_caption_is_broken_between_words():
     text = "synthetic sample: " + "wave both hands + " * 8
     paper = preview.render_lines([(None, text)], 200)
     single = preview.render_lines([(None, "synthetic")], 200)
@@ -147,7 +147,7 @@ def test_a_long_caption_is_broken_between_words_and_never_cut():
     assert ink == pytest.approx(whole, rel=0.02)
 
 
-def test_the_bar_of_time_is_coloured_where_the_action_is_and_framed_where_the_film_is():
+def test_the_timeline_is_coloured_during_the_action_and_marks_the_current_frame():
     clip = samples.window("jog", 5, 9, seed=1)
     bars = preview.render_timeline(clip, 320)  # 20 pixels for each frame
     middles = bars[:, 3, 10::20]
@@ -159,7 +159,7 @@ def test_the_bar_of_time_is_coloured_where_the_action_is_and_framed_where_the_fi
         assert (framed.min(), framed.max()) == (20 * at, 20 * at + 19)
 
 
-def test_a_strip_shows_the_frames_whose_numbers_stand_above_them():
+def test_a_strip_shows_the_frames_of_its_numbers():
     strip = np.asarray(KICK.strip(4))
     heads = strip.shape[1] // 4
     numbers = [preview.render_lines([(None, f"frame {number}")], 128) for number in (1, 6, 11, 16)]
@@ -172,7 +172,7 @@ def test_a_strip_shows_the_frames_whose_numbers_stand_above_them():
     assert KICK.strip(99).width == 16 * heads
 
 
-def test_a_cell_shows_a_film_a_picture_and_a_line_of_text():
+def test_a_cell_shows_html_png_and_text():
     bundle = KICK._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/html", "image/png"}
     assert bundle["text/plain"] == repr(KICK) == "Sample('kick', 16 frames of 64 x 64, world='single', seed=3)"
@@ -184,14 +184,14 @@ def test_a_cell_shows_a_film_a_picture_and_a_line_of_text():
     assert sum(map(len, bundle.values())) < 400_000
 
 
-def test_words_of_a_sample_are_text_in_a_cell_never_markup():
+def test_labels_are_escaped_in_html():
     clip = replace(KICK, label='<script>alert("x")</script>')
     page = clip._repr_mimebundle_()["text/html"]
     assert "<script" not in page
     assert page.count("synthetic sample: &lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;; world single, seed 3") == 2
 
 
-def test_a_cell_shows_at_most_48_frames_of_a_long_clip_in_the_same_time():
+def test_a_cell_shows_at_most_48_frames_with_the_same_duration():
     clip = samples.contrast("jog", "clap", seed=1, frames=100, size=32)
     short = preview.subsample(clip, 48)
     assert len(short.frames) / short.fps == pytest.approx(2)
@@ -202,7 +202,7 @@ def test_a_cell_shows_at_most_48_frames_of_a_long_clip_in_the_same_time():
     assert len(decoded(film)) == 48
 
 
-def test_a_sample_and_a_person_say_in_a_line_what_they_are():
+def test_repr_of_a_sample_and_a_person():
     person = KICK.people[0]
     assert repr(person) == f"Person('kick', {person.person.mean():.1%} of the clip)"
     assert len(repr(KICK)) < 100
@@ -217,13 +217,13 @@ def test_a_sample_and_a_person_say_in_a_line_what_they_are():
         ({"path": "kick.gif", "side": 8}, ValueError, "side must be at least 32, got 8"),
     ],
 )
-def test_a_film_that_cannot_be_written_is_told_and_leaves_nothing(given, error, text, tmp_path):
+def test_an_animation_that_cannot_be_written_is_an_error_and_leaves_no_file(given, error, text, tmp_path):
     with pytest.raises(error, match=text):
         KICK.film(**{**given, "path": tmp_path / given["path"]})
     assert not list(tmp_path.iterdir())
 
 
-def test_a_film_takes_the_place_of_a_file_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_an_existing_file_is_replaced_completely_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "kick.gif"
     path.write_bytes(b"mine")
 
@@ -242,12 +242,12 @@ def test_a_film_takes_the_place_of_a_file_as_a_whole_or_not_at_all(tmp_path, mon
 
 
 @pytest.mark.parametrize("frames", [0, -3, 2.5])
-def test_a_strip_of_no_frames_is_told(frames):
+def test_an_invalid_number_of_strip_frames_is_an_error(frames):
     with pytest.raises(ValueError, match=f"frames must be .*, got {frames}"):
         KICK.strip(frames)
 
 
-def test_contact_sheets_are_written_for_every_world_and_over_all(tmp_path, monkeypatch, capsys):
+def test_contact_sheets_are_written_for_every_world(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(contact_sheets, "CLIPS", 3)
     contact_sheets.main([str(tmp_path / "new" / "folder"), "--seed", "5"])
     names = {path.stem for path in (tmp_path / "new" / "folder").iterdir()}

@@ -40,50 +40,42 @@ Table = tuple[list[str], list[str], NDArray[np.float64], list[str]]  # names of 
 
 def number_rows(report: BlockReport, width: float) -> list[Row]:
     """Return a row for each line of panels of bars; ``width`` is that of the rows in inches."""
-    groups, note = group_blocks(report.numbers)
     return [
-        row
-        for i, group in enumerate(groups)
-        for row in _rows(group, report.target.name, width, note if i == len(groups) - 1 else [])
+        row for group, note in group_blocks(report.numbers) for row in _rows(group, report.target.name, width, note)
     ]
 
 
 def _rows(group: Sequence[Numbers], target: str, width: float, note: list[str]) -> list[Row]:
     by_block = len(group[0].labels) <= COLUMNS and len(group) > 1
     names, columns, values, notes = _by_block(group) if by_block else _by_label(group, target)
-    texts, across = format_numbers(values), min(len(columns), COLUMNS)
+    notes, texts, across = [*notes, *note], format_numbers(values), min(len(columns), COLUMNS)
     numbers = max(text_width(text, LABEL) for text in texts.flat) + 0.08
     room = max(min(MAX_WIDTH, (width - GAP * (across - 1)) / across) - numbers, 0.2)
+    ratios = [room, numbers + GAP] * across
+    ratios[-1] = max(width - sum(ratios[:-1]), 0.0)
     named, ended = len(columns) > 1, is_evidence(group[0]) or group[0].bounds is not None
 
     def row(first: int) -> Row:
         is_last = first + COLUMNS >= len(columns)
 
         def draw(cell: SubplotSpec) -> None:
-            grid = cell.subgridspec(1, 2 * across, width_ratios=_ratios(room, numbers + GAP, across, width), wspace=0)
+            grid = cell.subgridspec(1, 2 * across, width_ratios=ratios, wspace=0)
             for i in range(first, min(first + COLUMNS, len(columns))):
                 axes = add_axes(grid[0, 2 * (i - first)])
                 _draw_bars(axes, group[0], values, i, target)
                 label_values(axes, [k + 0.5 for k in range(len(names))], list(texts[:, i]), right=numbers)
                 label_rows(axes, names if i == first else [], bold=target)
-                if named:
-                    title = ellipsize(columns[i], room + numbers, LABEL)
-                    axes.set_title(title, fontsize=LABEL, loc="left", color="0.35", y=1, pad=3)
+                title = ellipsize(columns[i], room + numbers, LABEL)
+                axes.set_title(title, fontsize=LABEL, loc="left", color="0.35", y=1, pad=3)
                 if i == 0:
                     draw_heading(axes, 0.1 + LINE * named, group)
                 if is_last and i == first:
-                    draw_notes(axes, LINE * ended + 0.02, [*notes, *note])
+                    draw_notes(axes, LINE * ended + 0.02, notes)
 
         above, below = LINE * named + HEADING * (first == 0), LINE * ended + 0.04
-        return Row(above, BAR * len(names), below + LINE * (len(notes) + len(note)) * is_last, names, draw)
+        return Row(above, BAR * len(names), below + LINE * len(notes) * is_last, names, draw)
 
     return [row(first) for first in range(0, len(columns), COLUMNS)]
-
-
-def _ratios(room: float, gap: float, across: int, width: float) -> list[float]:
-    """Return the widths of panels and of the space right of each, where values stand; the last one takes the rest."""
-    ratios = [room, gap] * across
-    return [*ratios[:-1], max(width - sum(ratios[:-1]), 0.0)]
 
 
 def _draw_bars(axes: Axes, numbers: Numbers, values: NDArray[np.float64], column: int, target: str) -> None:
@@ -92,10 +84,8 @@ def _draw_bars(axes: Axes, numbers: Numbers, values: NDArray[np.float64], column
     low, high = _span(numbers, values, scale)
     zero = min(max(numbers.neutral or 0.0, low), high)
     drawn = values[:, column]
-    sides = ["0.55", "0.55"] if numbers.neutral is None else [tuple(colour) for colour in scale.colours([0.0, 1.0])]
-    axes.barh(
-        np.arange(len(drawn)) + 0.5, drawn - zero, 0.7, zero, color=[sides[int(v >= zero)] for v in drawn], linewidth=0
-    )
+    colours = "0.55" if numbers.neutral is None else scale.colours((drawn >= zero).astype(float))
+    axes.barh(np.arange(len(drawn)) + 0.5, drawn - zero, 0.7, zero, color=colours, linewidth=0)
     axes.axvline(zero, color="0.2", linewidth=0.8, zorder=3, clip_on=False)
     axes.set_facecolor("0.94")
     name, room = f" '{printable(target)}'", size_in_inches(axes)[0] / 2 - 0.05

@@ -42,14 +42,13 @@ GAP = 1.5  # multiple of the usual distance between steps from which on frames i
 
 def signal_rows(report: BlockReport) -> list[Row]:
     """Return a row for each signal that is drawn as a line, and for each group of signals drawn as strips."""
-    groups, note = group_blocks(report.courses)
+    groups = group_blocks(report.courses)
     frames, rows = len(report.clip), list[Row]()
-    for group in groups:
-        (shown, rest), is_last = select_blocks(group), group is groups[-1]
-        notes = list(note) if is_last else []
+    for group, notes in groups:
+        (shown, rest), is_last = select_blocks(group), group is groups[-1][0]
         if rest:
             values = np.concatenate([course.values for course in rest])
-            notes.insert(0, left_out_note(len(rest), group_scale(group).format_range(values)))
+            notes = [left_out_note(len(rest), group_scale(group).format_range(values)), *notes]
         below = 0.36 if is_last else 0.06
         finish = partial(_draw_time_axis, frames=frames, labelled=is_last, below=below, notes=notes)
         below += LINE * len(notes)

@@ -31,15 +31,10 @@ class Row(NamedTuple):
     draw: Callable[[SubplotSpec], None]
 
 
-def group_blocks(reported: Iterable[Reported]) -> tuple[list[list[Reported]], list[str]]:
+def group_blocks(reported: Iterable[Reported]) -> list[tuple[list[Reported], list[str]]]:
     """Group what blocks of one kind report of one quantity and of the same labels or classes, in order of appearance.
 
-    Returns
-    -------
-    groups : list of list
-        As many as the figure has room for.
-    note : list of str
-        Says how many were left out; empty if none.
+    Each group comes with notes: those of the last one say how many groups did not fit into the figure.
     """
     groups: dict[object, list[Reported]] = {}
     for item in reported:
@@ -48,7 +43,8 @@ def group_blocks(reported: Iterable[Reported]) -> tuple[list[list[Reported]], li
         groups.setdefault(key, []).append(item)
     rest = len(groups) - MAX_GROUPS
     note = [f"… and {counted(rest, 'more kind', 'more kinds')} of values from other blocks"] if rest > 0 else []
-    return list(groups.values())[:MAX_GROUPS], note
+    shown = list(groups.values())[:MAX_GROUPS]
+    return [(group, note if group is shown[-1] else []) for group in shown]
 
 
 def is_evidence(item: Course | Numbers) -> bool:

@@ -33,12 +33,7 @@ PIXELS, MIN_PIXELS = 16, 2048  # of a class, and of all channels together, in th
 
 def table_rows(report: BlockReport, width: float) -> list[Row]:
     """Return a row for each line of heat maps; ``width`` is that of the rows in inches."""
-    groups, note = group_blocks(report.tables)
-    return [
-        row
-        for i, group in enumerate(groups)
-        for row in _rows(group, report.target.name, width, note if i == len(groups) - 1 else [])
-    ]
+    return [row for group, note in group_blocks(report.tables) for row in _rows(group, report.target.name, width, note)]
 
 
 def _rows(group: Sequence[ClassTable], target: str, width: float, note: list[str]) -> list[Row]:

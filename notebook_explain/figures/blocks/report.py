@@ -91,7 +91,7 @@ def _sentence(report: BlockReport) -> str:
 def _small_print(report: BlockReport) -> list[str]:
     """Return how to read the figure, as far as it applies, where the report comes from, and every caveat."""
     valued: tuple[Course | Numbers, ...] = (*report.courses, *report.numbers)
-    shown = [course for group in group_blocks(report.courses)[0] for course in select_blocks(group)[0]]
+    shown = [course for group, _ in group_blocks(report.courses) for course in select_blocks(group)[0]]
     has_sides = any(item.neutral is not None and not is_evidence(item) for item in valued)
     legend = {
         STEPS: bool(report.courses),
