@@ -1,7 +1,7 @@
-"""Every way out: how large the file, how long it takes, beside plain peers in one run: ``python -m benchmarks.exports``.
+"""Size and time of every export: ``python -m benchmarks.exports``.
 
-The unit is one forward pass of an r3d_18-sized network at 16x112x112; films are held to the same frames written bare, a
-GIF by Pillow and a WebM by OpenCV, without evidence, words or a palette for all of them.
+The unit is one forward pass of an r3d_18-sized network at 16x112x112. Videos are compared with the same frames written
+directly, as a GIF by Pillow and a WebM by OpenCV, without evidence, captions or a shared palette.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import notebook_explain as ne
 from benchmarks.timing import line, ratio, seconds
 from notebook_explain.explanations import Tubes
 from notebook_explain.figures import strip_png
-from notebook_explain.figures.placement import Canvas, scaled
+from notebook_explain.figures.placement import Placement, resize_image
 from tests import zoo
 
 CLIPS = Path(__file__).parents[2] / "shared" / "data" / "clips"
@@ -29,14 +29,15 @@ REPEATS = 3
 
 
 def large(folder: Path) -> Tubes:
-    """Thirteen layers of an r3d_18-sized net on 16x224x224 frames of a real video where there is one, else of clouds."""
+    """Explain thirteen layers of an r3d_18-sized network on 16x224x224 frames of a real video, or of noise without one."""
     real = sorted(CLIPS.glob("*archery*"))
-    path = real[0] if real else clouds(folder / "clouds.avi")
+    path = real[0] if real else noise_video(folder / "noise.avi")
     model = ne.adapt(zoo.seeded(zoo.full_size_r3d18), size=224, frames=16, mean=0.45, std=0.225, layout="BCTHW")
     return ne.SaliencyTubes()(model, ne.Clip.read(path, frames=16, size=224), 0)
 
 
-def clouds(path: Path) -> Path:
+def noise_video(path: Path) -> Path:
+    """Write a video of smooth noise."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (320, 240))
     for frame in zoo.random_clip(131, 320)[:, :240]:
         writer.write(np.ascontiguousarray(frame))
@@ -44,43 +45,43 @@ def clouds(path: Path) -> Path:
     return path
 
 
-def ways(tubes: Tubes, folder: Path) -> dict[str, Callable[[], Any]]:
-    """What writes each form."""
+def exports(tubes: Tubes, folder: Path) -> dict[str, Callable[[], Any]]:
+    """Return a function for each file that writes it."""
 
-    def picture(kind: str) -> Callable[[], Any]:
+    def write_figure(kind: str) -> Callable[[], Any]:
         return lambda: tubes.figure().savefig(folder / f"figure.{kind}", dpi=150)
 
-    found: dict[str, Callable[[], Any]] = {
+    writers: dict[str, Callable[[], Any]] = {
         "page.html": lambda: tubes.to_html(folder / "page.html"),
         "cell.html": lambda: (folder / "cell.html").write_text(tubes.embed().html, encoding="utf-8"),
         "cell.png": lambda: (folder / "cell.png").write_bytes(strip_png(tubes)),
-        **{f"figure.{kind}": picture(kind) for kind in ("png", "svg", "pdf")},
+        **{f"figure.{kind}": write_figure(kind) for kind in ("png", "svg", "pdf")},
         "film.gif": lambda: tubes.to_gif(folder / "film.gif"),
         "film.webm": lambda: tubes.to_video(folder / "film.webm"),
         "tubes.npz": lambda: tubes.save(folder / "tubes.npz"),
         "made.json": lambda: (folder / "made.json").write_text(tubes.provenance.to_json(), encoding="utf-8"),
     }
     if Path(tubes.clip.source).exists():
-        found["source.webm"] = lambda: tubes.to_video(folder / "source.webm", source=True)
-    return found
+        writers["source.webm"] = lambda: tubes.to_video(folder / "source.webm", source=True)
+    return writers
 
 
 def peers(tubes: Tubes, folder: Path) -> dict[str, tuple[str, Callable[[], Any]]]:
-    """The same frames at the same size, bare."""
+    """Return the name of a plain file of the same frames at the same size for each video, and a function that writes it."""
 
-    def frames(least: int, most: int) -> list[np.ndarray]:
-        canvas = Canvas.of(tubes.clip, min(max(*tubes.clip.size[1:], least), most))
-        return [scaled(frame, canvas.size) for frame in tubes.clip.frames]
+    def frames(low: int, high: int) -> list[np.ndarray]:
+        placement = Placement.build(tubes.clip, min(max(*tubes.clip.size[1:], low), high))
+        return [resize_image(frame, placement.size) for frame in tubes.clip.frames]
 
     def gif() -> None:
         first, *rest = (Image.fromarray(frame) for frame in frames(320, 480))
         first.save(folder / "bare.gif", save_all=True, append_images=rest, duration=100, loop=0)
 
     def webm() -> None:
-        film = frames(320, 4096)
-        size = film[0].shape[1], film[0].shape[0]
+        images = frames(320, 4096)
+        size = images[0].shape[1], images[0].shape[0]
         writer = cv2.VideoWriter(str(folder / "bare.webm"), cv2.VideoWriter.fourcc(*"VP80"), 8, size)
-        for frame in film:
+        for frame in images:
             writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
         writer.release()
 
@@ -88,25 +89,25 @@ def peers(tubes: Tubes, folder: Path) -> dict[str, tuple[str, Callable[[], Any]]
 
 
 def measure(name: str, tubes: Tubes, forward: Callable[[], Any]) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        bare = peers(tubes, folder)
-        for file, write in ways(tubes, folder).items():
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
+        plain = peers(tubes, folder)
+        for file, write in exports(tubes, folder).items():
             middle, low, high, base = ratio(write, forward, REPEATS)
             size = (folder / file).stat().st_size / 1e3
-            said = f"{size:8.1f} kB {middle * base:7.2f} s"
-            beside = f"{middle:.2f} x ({low:.2f} to {high:.2f}) a forward pass of {base:.2f} s"
-            if file in bare:
-                peer, work = bare[file]
+            result = f"{size:8.1f} kB {middle * base:7.2f} s"
+            detail = f"{middle:.2f} x ({low:.2f} to {high:.2f}) a forward pass of {base:.2f} s"
+            if file in plain:
+                peer, work = plain[file]
                 against = ratio(write, work, REPEATS)[0]
-                beside += f"; {against:.1f} x {peer} of {(folder / peer).stat().st_size / 1e3:.0f} kB"
-            line(f"{name}, {file}", said, beside)
+                detail += f"; {against:.1f} x {peer} of {(folder / peer).stat().st_size / 1e3:.0f} kB"
+            line(f"{name}, {file}", result, detail)
         load = seconds(lambda: ne.load(folder / "tubes.npz"))
         line(f"{name}, tubes.npz read again", f"{'':11} {load:7.2f} s")
 
 
 def main() -> None:
-    print(f"ways out (median of {REPEATS} pairs, {torch.get_num_threads()} threads)")
+    print(f"exports (median of {REPEATS} pairs, {torch.get_num_threads()} threads)")
     net, video = zoo.seeded(zoo.full_size_r3d18).eval(), torch.rand(1, 3, 16, 112, 112)
 
     def forward() -> None:
@@ -114,8 +115,8 @@ def main() -> None:
             net(video)
 
     measure("demo", ne.demo(), forward)
-    with tempfile.TemporaryDirectory() as place:
-        measure("16x224x224", large(Path(place)), forward)
+    with tempfile.TemporaryDirectory() as folder:
+        measure("16x224x224", large(Path(folder)), forward)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long a clip of each world takes: ``python -m benchmarks.samples``."""
+"""CPU time to make a clip of each world: ``python -m benchmarks.samples``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ SIZES = (32, 64, 112)
 
 
 def milliseconds_per_clip(world: str, size: int, *, clips: int = 40) -> float:
-    """CPU time of one clip of 16 frames in milliseconds, all threads together.
+    """Return the CPU time of a clip of 16 frames in milliseconds, summed over threads.
 
-    Mean of `clips` clips after one to warm up; `world` is one of `WORLDS`.
+    It is the mean of `clips` clips after one warm-up clip; `world` is one of `WORLDS`.
     """
     make = WORLDS[world]
     make(0, 0, size)
@@ -23,8 +23,8 @@ def milliseconds_per_clip(world: str, size: int, *, clips: int = 40) -> float:
 
 
 def main() -> None:
-    """Print a row for each world and a column for each size."""
-    print("milliseconds of CPU time a clip of 16 frames")
+    """Print a row per world and a column per size."""
+    print("milliseconds of CPU time per clip of 16 frames")
     print(f"{'world':10}" + "".join(f"{size:>6} px" for size in SIZES))
     for world in WORLDS:
         print(f"{world:10}" + "".join(f"{milliseconds_per_clip(world, size):9.1f}" for size in SIZES))

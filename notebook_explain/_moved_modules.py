@@ -58,7 +58,7 @@ MOVED = {
     "figures.moving": "figures.video.export",
     "figures.paper": "figures.tubes",
     "figures.reels": "figures.video.frames",
-    "figures.sheets": "figures.blocks.page",
+    "figures.sheets": "figures.blocks.scale",
     "figures.strip": "figures.thumbnail",
     "figures.webm": "figures.video.webm",
     "layers.released": "layers.released_checkpoints",

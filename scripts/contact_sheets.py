@@ -1,7 +1,7 @@
-"""Write contact sheets of the synthetic worlds: ``python -m scripts.contact_sheets out/worlds``.
+"""Contact sheets of the synthetic worlds: ``python -m scripts.contact_sheets out/worlds``.
 
-There is one sheet per world with ten clips, one for each action where people act, and one sheet of all worlds. ``--seed``
-is the seed of the first clip; other seeds show other people.
+One sheet per world with ten clips, which cover all actions, and one sheet with clips of all worlds. ``--seed`` sets the
+seed of the first clip: other numbers show other people.
 """
 
 from __future__ import annotations
@@ -14,26 +14,23 @@ from typing import TYPE_CHECKING
 from notebook_explain._atomic import replacing
 from notebook_explain._validation import check_int
 from notebook_explain.samples.actions import ACTIONS, ARM_ACTIONS, IDLE, LEG_ACTIONS
-from notebook_explain.samples.preview import palette_of
+from notebook_explain.samples.preview import compute_palette
 from notebook_explain.samples.sample import Sample
 from notebook_explain.samples.worlds import camera, compose, contrast, shortcut, single, still, window
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-CLIPS = len(ACTIONS)  # per sheet
-SIZE = 64  # pixels
-FRAMES = 6  # per clip
-COLUMNS = 2
-MARGIN = 12  # pixels around each clip
+CLIPS, SIZE = len(ACTIONS), 64  # clips per sheet; pixels of a frame
+FRAMES, COLUMNS, BETWEEN = 6, 2, 12  # frames per clip; clips per row; pixels between clips
 
 
 def _other_action(index: int) -> str:
     return ACTIONS[(index + 3) % len(ACTIONS)]
 
 
-def _mark(index: int) -> str | None:
-    """Return the action of a misleading mark for every second clip."""
+def _misleading_mark(index: int) -> str | None:
+    """Return another action for every second clip, whose mark then misleads."""
     return _other_action(index) if index % 2 else None
 
 
@@ -45,45 +42,42 @@ WORLDS: dict[str, Callable[[int, int, int], Sample]] = {
     ),
     "compose": lambda index, seed, size: compose(ARM_ACTIONS[index % 5], LEG_ACTIONS[index % 3], seed=seed, size=size),
     "window": lambda index, seed, size: window(ACTIONS[index], 4, 10, seed=seed, size=size),
-    "shortcut": lambda index, seed, size: shortcut(ACTIONS[index], mark=_mark(index), seed=seed, size=size),
+    "shortcut": lambda index, seed, size: shortcut(ACTIONS[index], mark=_misleading_mark(index), seed=seed, size=size),
     "camera": lambda index, seed, size: camera(ACTIONS[index], seed=seed, size=size),
     "still": lambda index, seed, size: still(seed=seed, size=size),
 }
 
 
 def sheet(clips: list[Sample]) -> Picture:
-    """Arrange clips as captioned strips in `COLUMNS` columns, in 256 colours."""
+    """Draw clips as strips with captions, `COLUMNS` per row, in 256 colours."""
     from PIL import Image
 
     strips = [clip.strip(FRAMES) for clip in clips]
-    rows = [strips[start : start + COLUMNS] for start in range(0, len(strips), COLUMNS)]
-    width = max(sum(strip.width + MARGIN for strip in row) for row in rows) + MARGIN
-    height = sum(max(strip.height for strip in row) + MARGIN for row in rows) + MARGIN
-    page, y = Image.new("RGB", (width, height), "white"), MARGIN
+    rows = [strips[first : first + COLUMNS] for first in range(0, len(strips), COLUMNS)]
+    width = max(sum(strip.width + BETWEEN for strip in row) for row in rows) + BETWEEN
+    height = sum(max(strip.height for strip in row) + BETWEEN for row in rows) + BETWEEN
+    page, y = Image.new("RGB", (width, height), "white"), BETWEEN
     for row in rows:
-        x = MARGIN
+        x = BETWEEN
         for strip in row:
             page.paste(strip, (x, y))
-            x += strip.width + MARGIN
-        y += max(strip.height for strip in row) + MARGIN
-    return page.quantize(palette=palette_of(page), dither=Image.Dither.NONE)
+            x += strip.width + BETWEEN
+        y += max(strip.height for strip in row) + BETWEEN
+    return page.quantize(palette=compute_palette(page), dither=Image.Dither.NONE)
 
 
 def sheets(seed: int) -> dict[str, list[Sample]]:
-    """Return the clips of each world's sheet, and under "worlds" one or two clips of each world."""
-    by_world = {world: [make(k, seed + k, SIZE) for k in range(CLIPS)] for world, make in WORLDS.items()}
-    # The first world appears twice, so that the columns are full.
-    overview = [clips[k % CLIPS] for k, clips in enumerate([by_world["single"], *by_world.values()])]
+    """Return the clips of each world's sheet, and one or two clips of each world under "worlds"."""
+    by_world = {world: [make(i, seed + i, SIZE) for i in range(CLIPS)] for world, make in WORLDS.items()}
+    overview = [clips[i % CLIPS] for i, clips in enumerate([by_world["single"], *by_world.values()])]  # an even number
     return {**by_world, "worlds": overview}
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write all sheets as PNG files into a folder, which is created if necessary."""
+    """Write all sheets as PNG files into a folder, which is created if it does not exist."""
     parser = argparse.ArgumentParser(description="Write contact sheets of all synthetic worlds.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument(
-        "--seed", type=int, default=1, help="seed of the first clip of each sheet (default: %(default)s)"
-    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of the first clip of each sheet")
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     for name, clips in sheets(check_int("seed", options.seed, least=0)).items():

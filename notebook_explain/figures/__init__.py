@@ -1,6 +1,6 @@
-"""Pictures and films of explanations, where no widget runs: for the cell, for paper, for slides, for the web.
+"""Images and videos of explanations for where no widget runs: notebook cells, papers, slides and the web.
 
-`paper` makes the figure, `moving` the films; importing this imports no matplotlib, so that a cell's picture comes at once.
+Importing this does not import matplotlib, so that the image of a cell is drawn without delay.
 """
 
 from notebook_explain.figures.thumbnail import strip_png

@@ -1,6 +1,6 @@
-"""Words under a picture, set by Pillow: what is shown, and every caveat, so that no picture travels without them.
+"""Captions drawn by Pillow: the explanation in words and every caveat, as part of the image.
 
-The letters are those that matplotlib brings along (DejaVu Sans), or a font of the system's for what they lack.
+The font is the one that matplotlib ships (DejaVu Sans), or a system font for characters that it lacks.
 """
 
 from __future__ import annotations
@@ -14,24 +14,22 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from notebook_explain.figures.fonts import dejavu, font_for
+from notebook_explain.figures.fonts import dejavu_path, font_for
 
 Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class CaptionStyle:
-    """Colours of a caption."""
+    """Colours of a caption: background, bold text and other text."""
 
-    back: Colour
-    ink: Colour
-    pale: Colour
+    background: Colour
+    text: Colour
+    muted: Colour
 
 
-PAPER = CaptionStyle((255, 255, 255), (29, 33, 39), (89, 97, 109))
-STAGE = CaptionStyle(
-    (20, 23, 28), (230, 233, 238), (169, 177, 189)
-)  # as in the viewer, the picture stands on a dark stage
+LIGHT = CaptionStyle((255, 255, 255), (29, 33, 39), (89, 97, 109))
+DARK = CaptionStyle((20, 23, 28), (230, 233, 238), (169, 177, 189))  # as behind the viewer's frames
 
 
 @dataclass(frozen=True)
@@ -41,70 +39,72 @@ class Paragraph:
     Attributes
     ----------
     text : str
-    lines : int
-        At most; what is longer ends in "…".
-    strong : bool
-        In bold and in ink; pale otherwise.
+    max_lines : int
+        A longer text ends in "…".
+    bold : bool
+        Bold, in the text colour; muted otherwise.
     """
 
     text: str
-    lines: int = 2
-    strong: bool = False
+    max_lines: int = 2
+    bold: bool = False
 
 
 def font(size: int, bold: bool = False, text: str = "") -> Any:
-    """A font of that many pixels, which has the letters of a text; Pillow's own where matplotlib's cannot be found."""
-    other = font_for(plain(text))
-    return _opened(dejavu(bold) if other is None else other.fname, size)
+    """Return a font of ``size`` pixels that has the characters of a text; Pillow's own without matplotlib's fonts."""
+    fallback = font_for(printable(text))
+    return _load_font(dejavu_path(bold) if fallback is None else fallback.fname, size)
 
 
 @functools.lru_cache(maxsize=32)
-def _opened(path: Path | None, size: int) -> Any:
+def _load_font(path: Path | None, size: int) -> Any:
     return ImageFont.load_default(size) if path is None else ImageFont.truetype(str(path), size)
 
 
-def plain(text: str) -> str:
-    """One line of text that can be drawn: blanks for line breaks, nothing for what cannot be seen."""
-    return "".join(letter for letter in re.sub(r"\s+", " ", text).strip() if letter.isprintable())
+def printable(text: str) -> str:
+    """Return a text as one line: line breaks become spaces, unprintable characters are dropped."""
+    return "".join(character for character in re.sub(r"\s+", " ", text).strip() if character.isprintable())
 
 
-def wrap_text(text: str, letters: Any, width: float, lines: int) -> list[str]:
-    """Text in lines no wider than ``width`` pixels, broken at blanks and, where a word is too long, within it."""
-    done: list[str] = []
-    rest = plain(text)
-    while rest and len(done) < lines:
-        fits = _fitting(rest, letters, width)
-        if fits < len(rest):
-            blank = rest.rfind(" ", 0, fits + 1)
-            fits = blank if blank > 0 else fits
-        done.append(rest[:fits].rstrip())
-        rest = rest[fits:].lstrip()
-    if rest and done:
-        last = done[-1]
-        done[-1] = last[: _fitting(f"{last}…", letters, width, ending="…")].rstrip() + "…"
-    return done
+def wrap_text(text: str, font: Any, width: float, max_lines: int) -> list[str]:
+    """Break text into lines of at most ``width`` pixels, at spaces or, where a word is too long, within it."""
+    lines: list[str] = []
+    rest = printable(text)
+    while rest and len(lines) < max_lines:
+        length = _fitting_length(rest, font, width)
+        if length < len(rest):
+            space = rest.rfind(" ", 0, length + 1)
+            length = space if space > 0 else length
+        lines.append(rest[:length].rstrip())
+        rest = rest[length:].lstrip()
+    if rest and lines:
+        last = lines[-1]
+        lines[-1] = last[: _fitting_length(f"{last}…", font, width, ending="…")].rstrip() + "…"
+    return lines
 
 
-def _fitting(text: str, letters: Any, width: float, ending: str = "") -> int:
-    """How many letters of a text, at least one, fit into ``width`` pixels, with an ending after them."""
+def _fitting_length(text: str, font: Any, width: float, ending: str = "") -> int:
+    """Return how many characters of a text, at least one, fit into ``width`` pixels together with an ending."""
     low, high = 1, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if letters.getlength(text[:middle] + ending) <= width else (low, middle - 1)
+        low, high = (middle, high) if font.getlength(text[:middle] + ending) <= width else (low, middle - 1)
     return low
 
 
-def block(words: Sequence[Paragraph], width: int, size: int, look: CaptionStyle, pad: int = 0) -> Image.Image:
-    """Paragraphs as a picture of that width, as high as they need."""
-    placed, y = [], 0
-    for paragraph in words:
-        letters = font(size if paragraph.strong else max(size - 1, 9), paragraph.strong, paragraph.text)
-        for line in wrap_text(paragraph.text, letters, width - 2 * pad, paragraph.lines):
-            placed.append((y, line, letters, look.ink if paragraph.strong else look.pale))
+def render_caption(
+    paragraphs: Sequence[Paragraph], width: int, size: int, style: CaptionStyle, pad: int = 0
+) -> Image.Image:
+    """Draw paragraphs as an image of a given width, as high as they need; ``size`` is that of the font in pixels."""
+    lines, y = [], 0
+    for paragraph in paragraphs:
+        letters = font(size if paragraph.bold else max(size - 1, 9), paragraph.bold, paragraph.text)
+        for line in wrap_text(paragraph.text, letters, width - 2 * pad, paragraph.max_lines):
+            lines.append((y, line, letters, style.text if paragraph.bold else style.muted))
             y += round(1.35 * size)
-        y += round(0.2 * size) if paragraph.strong else 0
-    picture = Image.new("RGB", (width, max(y, 1)), look.back)
-    draw = ImageDraw.Draw(picture)
-    for at, line, letters, colour in placed:
-        draw.text((pad, at), line, colour, font=letters)
-    return picture
+        y += round(0.2 * size) if paragraph.bold else 0
+    image = Image.new("RGB", (width, max(y, 1)), style.background)
+    draw = ImageDraw.Draw(image)
+    for top, line, letters, colour in lines:
+        draw.text((pad, top), line, colour, font=letters)
+    return image

@@ -1,6 +1,6 @@
-"""Letters that DejaVu Sans lacks (Chinese, Japanese, Korean): the system's font that has them, or a warning in words.
+"""A system font for characters that DejaVu Sans lacks (Chinese, Japanese, Korean), or a warning if there is none.
 
-Fonts are those that matplotlib knows; it is imported only where such letters are.
+The fonts are those that matplotlib finds; it is imported only when a text has such characters.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from PIL import ImageFont
 
 from notebook_explain._warn import warn
 
-_IN_NO_FONT = "\U0010fffd"  # what stands for it is the box that stands for every letter that a font lacks
-_BOXES = "Last Resort"  # matplotlib's font of boxes, one for each script
+_UNASSIGNED = "\U0010fffd"  # drawn as the box that stands for every character that a font lacks
+_LAST_RESORT = "Last Resort"  # matplotlib's font of boxes, one for each script
 _LATIN = string.ascii_letters + string.digits
 _REGULAR = (400, "normal", "regular")
-_told: list[str] = []  # one warning is enough
+_warned: list[str] = []  # one warning per process is enough
 
 
 @functools.cache
-def dejavu(bold: bool = False) -> Path | None:
-    """The font that matplotlib brings along, found without importing it."""
+def dejavu_path(bold: bool = False) -> Path | None:
+    """Return the file of the font that matplotlib ships, without importing matplotlib; None if it is not there."""
     spec = importlib.util.find_spec("matplotlib")
     if spec is None or spec.origin is None:
         return None
@@ -33,42 +33,44 @@ def dejavu(bold: bool = False) -> Path | None:
 
 
 def font_for(text: str) -> Any:
-    """The entry (``name``, ``fname``) of a font for a text some of whose letters DejaVu Sans lacks; else None."""
-    path = dejavu()
-    lacking = frozenset[str]() if path is None or text.isascii() else _lacking(text, str(path))
-    if not lacking:
+    """Return the font (``name``, ``fname``) for a text with characters that DejaVu Sans lacks; None if it has them all."""
+    path = dejavu_path()
+    missing = frozenset[str]() if path is None or text.isascii() else _missing_characters(text, str(path))
+    if not missing:
         return None
     from matplotlib.font_manager import fontManager
 
-    return _search("".join(sorted(lacking)), len(fontManager.ttflist))
+    return _find_font("".join(sorted(missing)), len(fontManager.ttflist))
 
 
 @functools.lru_cache(maxsize=64)
-def _search(letters: str, known: int) -> Any:
-    """Among the fonts ``known`` (their number: another one may have come), the one that lacks the fewest letters."""
+def _find_font(characters: str, font_count: int) -> Any:
+    """Return the font that lacks the fewest characters; ``font_count`` renews the cache when a font was added."""
     from matplotlib.font_manager import fontManager
 
-    readable = (entry for entry in fontManager.ttflist if _BOXES not in entry.name)
-    fonts = [entry for entry in readable if not _lacking(_LATIN, entry.fname)]  # it sets the rest of the sentence too
+    readable = (entry for entry in fontManager.ttflist if _LAST_RESORT not in entry.name)
+    fonts = [entry for entry in readable if not _missing_characters(_LATIN, entry.fname)]  # for the rest of the text
     fonts.sort(key=lambda entry: (entry.style != "normal", entry.weight not in _REGULAR))
-    best = min(fonts, key=lambda entry: len(_lacking(letters, entry.fname)), default=None)  # the first of equals
-    lacking = frozenset(letters) if best is None else _lacking(letters, best.fname)
-    if lacking and not _told:
-        _told.append(letters)
+    best = min(
+        fonts, key=lambda entry: len(_missing_characters(characters, entry.fname)), default=None
+    )  # first of equals
+    missing = frozenset(characters) if best is None else _missing_characters(characters, best.fname)
+    if missing and not _warned:
+        _warned.append(characters)
         warn(
-            f"no font of this system has the letters {' '.join(sorted(lacking)[:10])}: figures and films show boxes for "
-            "them (pages and widgets do not); install one that has, such as Noto Sans CJK, and tell matplotlib with "
-            "matplotlib.font_manager.fontManager.addfont(path)"
+            f"No installed font has the characters {' '.join(sorted(missing)[:10])}, so figures and videos show boxes for "
+            "them (pages and widgets do not). Install a font that has them, such as Noto Sans CJK, and register it with "
+            "matplotlib.font_manager.fontManager.addfont(path)."
         )
-    return best if len(lacking) < len(letters) else None
+    return best if len(missing) < len(characters) else None
 
 
 @functools.lru_cache(maxsize=4096)
-def _lacking(text: str, path: str) -> frozenset[str]:
-    """The letters of a text that a font file has no glyph for; all of them where it cannot be read."""
+def _missing_characters(text: str, path: str) -> frozenset[str]:
+    """Return the characters of a text that a font file has no glyph for; all of them if it cannot be read."""
     try:
         letters = ImageFont.truetype(path, 16)
-        box = bytes(letters.getmask(_IN_NO_FONT))
-        return frozenset(letter for letter in text if bytes(letters.getmask(letter)) == box)
+        box = bytes(letters.getmask(_UNASSIGNED))
+        return frozenset(character for character in text if bytes(letters.getmask(character)) == box)
     except OSError:
         return frozenset(text)

@@ -1,7 +1,7 @@
-"""A picture of a cell in as many bytes as a notebook can bear, with colours that keep their meaning.
+"""PNG files that are small enough for a notebook and keep the colours of colour scales.
 
-256 colours are a third of the bytes, but chosen by how often they occur they make patches of a colour bar, which is
-small: its colours must have a say of their own.
+With 256 colours a file has a third of the bytes. A palette chosen by frequency alone would turn a colour bar, which is
+small, into patches; so some of its colours are always in the palette.
 """
 
 from __future__ import annotations
@@ -13,35 +13,33 @@ import numpy as np
 from matplotlib.colors import Colormap
 from PIL import Image
 
-MOST_BYTES = 120_000  # of a picture in full colour
-KEPT = 24  # colours of each map: a bar of them looks smooth
+MAX_BYTES = 120_000  # of an image in full colour
+RAMP_COLOURS = 24  # of each colour map: enough for a smooth bar
 
 
-def png_of(page: Image.Image, maps: Sequence[Colormap]) -> bytes:
-    """A PNG in full colour, or in 256 where that were too large, among them enough of each of some colour maps."""
-    page = page.convert("RGB")
-    whole = _written(page)
-    if len(whole) <= MOST_BYTES:
-        return whole
-    return _written(_reduced(page, maps))
+def encode_png(image: Image.Image, colormaps: Sequence[Colormap]) -> bytes:
+    """Encode an image in full colour or, where that is too large, in 256 colours that include those of colour maps."""
+    image = image.convert("RGB")
+    data = _encode(image)
+    return data if len(data) <= MAX_BYTES else _encode(_reduce_colours(image, colormaps))
 
 
-def _reduced(page: Image.Image, maps: Sequence[Colormap]) -> Image.Image:
-    """A page in 256 colours: white, some of each colour map, and those that the page itself has most."""
-    ramps = [np.rint(255 * one(np.linspace(0, 1, KEPT))[:, :3]).astype(int) for one in maps]
+def _reduce_colours(image: Image.Image, colormaps: Sequence[Colormap]) -> Image.Image:
+    """Return the image in 256 colours: white, some of each colour map, and the most frequent ones of the image."""
+    ramps = [np.rint(255 * colormap(np.linspace(0, 1, RAMP_COLOURS))[:, :3]).astype(int) for colormap in colormaps]
     fixed = np.concatenate([np.full((1, 3), 255), *ramps])
-    own = page.quantize(256 - len(fixed), dither=Image.Dither.NONE).getpalette() or []
-    palette = [*fixed.ravel().tolist(), *own]
+    frequent = image.quantize(256 - len(fixed), dither=Image.Dither.NONE).getpalette() or []
+    palette = [*fixed.ravel().tolist(), *frequent]
     holder = Image.new("P", (1, 1))
     holder.putpalette(palette)
-    codes = np.array(page.quantize(palette=holder, dither=Image.Dither.NONE))
-    codes[(np.asarray(page) == 255).all(axis=2)] = 0  # Pillow looks coarsely, and may take what is almost white
+    codes = np.array(image.quantize(palette=holder, dither=Image.Dither.NONE))
+    codes[(np.asarray(image) == 255).all(axis=2)] = 0  # Pillow's search is coarse and may take what is almost white
     reduced = Image.fromarray(codes)
     reduced.putpalette(palette)
     return reduced
 
 
-def _written(picture: Image.Image) -> bytes:
+def _encode(image: Image.Image) -> bytes:
     with io.BytesIO() as out:
-        picture.save(out, "PNG", optimize=True)
+        image.save(out, "PNG", optimize=True)
         return out.getvalue()

@@ -1,7 +1,7 @@
-"""A pyramid for paper: the class on top, rows of units with their maps over the frame, and the links between them.
+"""A figure of a pyramid: the class on top, rows of units with their maps over the frame, and the links between them.
 
-Words and lines are vectors. A link is as wide as what flows along it; where rows between two that are shown are left
-out, it is what flows through them.
+Text and lines are vectors. The width of a link is the contribution that flows along it; if rows in between are not
+shown, it is what flows through them.
 """
 
 from __future__ import annotations
@@ -25,24 +25,23 @@ from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.explanations.pyramid.text import receptive_field_text
 from notebook_explain.explanations.pyramid.units import CLASS, COLOURS, INPUT, SUM, Row
 from notebook_explain.explanations.text import shortened
-from notebook_explain.figures.base import TextFigure, set_lines
-from notebook_explain.figures.captions import plain
-from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
-from notebook_explain.figures.placement import Placement, scaled
-from notebook_explain.figures.tubes import SMALL_PRINT
+from notebook_explain.figures.base import SMALL_PRINT, TextFigure, break_lines
+from notebook_explain.figures.captions import printable
+from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlay_evidence
+from notebook_explain.figures.placement import Placement, resize_image
 
 TILE, GAP, ROW_GAP, MARGIN, OTHERS = 0.74, 0.1, 0.78, 1.55, 0.95  # inches
 WIDEST_LINK = 5.0  # points
-LEAST_LINK = 0.02  # of the strongest between two rows: what is weaker is not drawn
-MOST_LINKS = 60  # between two rows: more is a haze
-PIXELS = 160  # a tile's longer side, if the frame has fewer
+MIN_LINK = 0.02  # of the strongest link: weaker ones are not drawn
+MAX_LINKS = 60  # between two rows: more cannot be told apart
+PIXELS = 160  # of a tile's longer side, if the frame has fewer
 DPI = 80
 Rows = int | Sequence[str | int]
 
 
 @dataclass(frozen=True)
 class _Tile:
-    """A unit on the page: its left edge and the top and bottom of its tile, in inches from the lower left."""
+    """Position of a unit's tile: left, top and bottom edge in inches from the lower left corner of the page."""
 
     x: float
     top: float
@@ -56,9 +55,9 @@ def pyramid_figure(pyramid: Pyramid, rows: Rows = 6, units: int = 8, threshold: 
     ----------
     pyramid : Pyramid
     rows : int, or sequence of str and int
-        How many, evenly chosen from the class down; or which, by name or place.
+        Number of rows, evenly spaced from the class down, or the rows themselves, by name or index.
     units : int
-        Of a row, at most.
+        Maximum number in a row.
     threshold : float in 0..1
         As for ``Pyramid.prune``.
 
@@ -68,218 +67,211 @@ def pyramid_figure(pyramid: Pyramid, rows: Rows = 6, units: int = 8, threshold: 
     """
     units = check_int("units", units)
     chosen = _chosen(pyramid, rows)
-    stays = set(pyramid.prune(threshold))
-    shown = {at: [unit for unit in pyramid.rows[at].units if unit in stays][:units] for at in chosen}
-    shown = {at: found for at, found in shown.items() if found}
-    across = max(map(len, shown.values()))
-    wide = MARGIN + across * (TILE + GAP) + OTHERS
-    lines = _words(pyramid, threshold, wide)
-    foot = 0.25 + 0.125 * len(lines)
-    title = set_lines(pyramid.in_words(threshold=threshold), wide, 10)
-    high = foot + len(shown) * (TILE + ROW_GAP) - ROW_GAP + 0.55 + 0.18 * len(title)
-    plot = TextFigure(figsize=(wide, high), facecolor="white")
-    axes = plot.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0, wide), ylim=(0, high))
+    kept = set(pyramid.prune(threshold))
+    shown = {index: [unit for unit in pyramid.rows[index].units if unit in kept][:units] for index in chosen}
+    shown = {index: row_units for index, row_units in shown.items() if row_units}
+    width = MARGIN + max(map(len, shown.values())) * (TILE + GAP) + OTHERS
+    small = _small_print(pyramid, threshold, width)
+    foot = 0.25 + 0.125 * len(small)
+    title = break_lines(pyramid.in_words(threshold=threshold), width, 10)
+    height = foot + len(shown) * (TILE + ROW_GAP) - ROW_GAP + 0.55 + 0.18 * len(title)
+    figure = TextFigure(figsize=(width, height), facecolor="white")
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0, width), ylim=(0, height))
     axes.axis("off")
-    axes.text(0.1, high - 0.1, "\n".join(title), fontsize=10, va="top")
-    axes.text(0.1, foot - 0.1, "\n".join(lines), fontsize=SMALL_PRINT, va="top", color="0.3")
-    places = _places(shown, wide, high - 0.25 - 0.18 * len(title))
-    _draw_links(axes, pyramid, shown, places)
-    for at, found in shown.items():
-        _draw_row(axes, pyramid, at, found, places, wide)
-    return plot
+    axes.text(0.1, height - 0.1, "\n".join(title), fontsize=10, va="top")
+    axes.text(0.1, foot - 0.1, "\n".join(small), fontsize=SMALL_PRINT, va="top", color="0.3")
+    tiles = _lay_out_tiles(shown, width, height - 0.25 - 0.18 * len(title))
+    _draw_links(axes, pyramid, shown, tiles)
+    for index, row_units in shown.items():
+        _draw_row(axes, pyramid, pyramid.rows[index], row_units, tiles)
+    figure.set_literal_text()
+    return figure
 
 
 def pyramid_png(pyramid: Pyramid) -> bytes:
-    """A picture for a cell where nothing else can be shown: the figure's first rows, in few colours."""
+    """Draw four rows of the figure as a PNG in 256 colours, for cells where no page or widget can be shown."""
     with io.BytesIO() as out:
         pyramid_figure(pyramid, rows=4, units=6).savefig(out, format="png", dpi=DPI)
-        picture = Image.open(out).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        image = Image.open(out).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     with io.BytesIO() as out:
-        picture.save(out, "PNG")
+        image.save(out, "PNG")
         return out.getvalue()
 
 
 def _chosen(pyramid: Pyramid, rows: Rows) -> list[int]:
-    """Places of the rows to show, ascending, the class always among those that are chosen evenly."""
+    """Return the indices of the rows to show, ascending; evenly spaced rows include the class."""
     if isinstance(rows, bool) or (isinstance(rows, int) and rows < 1) or isinstance(rows, str):
-        raise UsageError(f"rows must be a number, 1 or more, or a list of names and places, got {rows!r}")
+        raise UsageError(f"rows must be a number, 1 or more, or a list of row names and indices, got {rows!r}")
     if isinstance(rows, int):
         count = len(pyramid.rows)
-        return sorted({round(at) for at in np.linspace(0, count - 1, min(rows, count))})
-    chosen = sorted({pyramid.row_index(which) for which in rows})
+        return sorted({round(index) for index in np.linspace(0, count - 1, min(rows, count))})
+    chosen = sorted({pyramid.row_index(row) for row in rows})
     if not chosen:
-        raise UsageError("rows is an empty list; give a number, or at least one row")
+        raise UsageError("rows is an empty list; give a number or at least one row")
     return chosen
 
 
-def _places(shown: dict[int, list[int]], wide: float, top: float) -> dict[int, _Tile]:
-    """Where each unit's tile lies: rows from the top, in the middle of the page."""
-    found = {}
+def _lay_out_tiles(shown: dict[int, list[int]], width: float, top: float) -> dict[int, _Tile]:
+    """Return the tile of each unit; rows run from the top and are centred."""
+    tiles = {}
     for line, units in enumerate(shown.values()):
-        left = MARGIN + (wide - MARGIN - OTHERS - len(units) * (TILE + GAP)) / 2
-        above = top - line * (TILE + ROW_GAP)
+        left = MARGIN + (width - MARGIN - OTHERS - len(units) * (TILE + GAP)) / 2
+        row_top = top - line * (TILE + ROW_GAP)
         for k, unit in enumerate(units):
-            found[unit] = _Tile(left + k * (TILE + GAP), above, above - TILE)
-    return found
+            tiles[unit] = _Tile(left + k * (TILE + GAP), row_top, row_top - TILE)
+    return tiles
 
 
 # Links
 
 
-def _draw_links(axes: Axes, pyramid: Pyramid, shown: dict[int, list[int]], places: dict[int, _Tile]) -> None:
-    """Between each two rows the strongest ones, orange where more of the child makes more of its parent."""
+def _draw_links(axes: Axes, pyramid: Pyramid, shown: dict[int, list[int]], tiles: dict[int, _Tile]) -> None:
+    """Draw the strongest links between each two rows; orange if the child strengthens its parent."""
     flow = flows(pyramid, [unit for units in shown.values() for unit in units])
     strongest = max((abs(value) for value in flow.values()), default=0.0)
     between: dict[tuple[int, int], list[tuple[float, int, int]]] = {}
     for (child, parent), value in flow.items():
-        if abs(value) >= LEAST_LINK * strongest:
+        if abs(value) >= MIN_LINK * strongest:
             pair = pyramid.units[child].row, pyramid.units[parent].row
             between.setdefault(pair, []).append((value, child, parent))
     for links in between.values():
-        for value, child, parent in sorted(links, key=lambda link: abs(link[0]))[-MOST_LINKS:]:
-            low, high = places[child], places[parent]
-            start, end = (
-                (low.x + TILE / 2, low.top),
-                (
-                    high.x + TILE / 2,
-                    high.bottom - (0.16 if pyramid.rows[pyramid.units[parent].row].kind != CLASS else 0.0),
-                ),
-            )
+        for value, child, parent in sorted(links, key=lambda link: abs(link[0]))[-MAX_LINKS:]:
+            low, high = tiles[child], tiles[parent]
+            label_height = 0.0 if pyramid.rows[pyramid.units[parent].row].kind == CLASS else 0.16
+            start, end = (low.x + TILE / 2, low.top), (high.x + TILE / 2, high.bottom - label_height)
             middle = (start[1] + end[1]) / 2
             path = Path([start, (start[0], middle), (end[0], middle), end], [Path.MOVETO, *[Path.CURVE4] * 3])
-            part = abs(value) / strongest
-            style = {"linewidth": max(0.25, WIDEST_LINK * part), "alpha": 0.25 + 0.5 * part**0.5}
+            fraction = abs(value) / strongest
+            style = {"linewidth": max(0.25, WIDEST_LINK * fraction), "alpha": 0.25 + 0.5 * fraction**0.5}
             axes.add_patch(
                 PathPatch(path, fill=False, edgecolor=INK_FOR if value > 0 else INK_AGAINST, zorder=1, **style)
             )
 
 
 def flows(pyramid: Pyramid, shown: Sequence[int]) -> dict[tuple[int, int], float]:
-    """What of a unit's score flows to each shown unit below, directly or through units that are not shown.
+    """Return how much of a unit's score flows to each shown unit below, directly or through units that are not shown.
 
     Parameters
     ----------
     pyramid : Pyramid
     shown : sequence of int
-        Places among the units.
+        Indices of units.
 
     Returns
     -------
     dict of (child, parent) to float
-        Of the class's evidence; negative where what the child adds to the next one above is negative.
+        Fraction of the class's evidence; negative where the child's contribution to the next unit above is negative.
     """
     column = {unit: k for k, unit in enumerate(shown)}
-    arrives = np.zeros((len(pyramid.units), len(shown)))
-    found: dict[tuple[int, int], float] = {}
+    arriving = np.zeros((len(pyramid.units), len(shown)))
+    flow: dict[tuple[int, int], float] = {}
     children: list[list[int]] = [[] for _ in pyramid.units]
-    for at, edge in enumerate(pyramid.edges):
-        children[edge.parent].append(at)
-    for unit in range(len(pyramid.units)):  # each after its parents
+    for i, edge in enumerate(pyramid.edges):
+        children[edge.parent].append(i)
+    for unit in range(len(pyramid.units)):  # parents come before their children
         if unit in column:
-            found |= {
-                (unit, shown[k]): float(value) for k, value in enumerate(arrives[unit]) if value and shown[k] != unit
+            flow |= {
+                (unit, shown[k]): float(value) for k, value in enumerate(arriving[unit]) if value and shown[k] != unit
             }
-            arrives[unit] = 0
-            arrives[unit, column[unit]] = pyramid.units[unit].score
-        if arrives[unit].any():
-            for at in children[unit]:
-                edge = pyramid.edges[at]
+            arriving[unit] = 0
+            arriving[unit, column[unit]] = pyramid.units[unit].score
+        if arriving[unit].any():
+            for i in children[unit]:
+                edge = pyramid.edges[i]
                 sign = -1 if edge.contribution < 0 and unit in column else 1
-                arrives[edge.child] += sign * edge.share * arrives[unit]
-    return found
+                arriving[edge.child] += sign * edge.share * arriving[unit]
+    return flow
 
 
 # Rows
 
 
-def _draw_row(axes: Axes, pyramid: Pyramid, at: int, found: list[int], places: dict[int, _Tile], wide: float) -> None:
-    row = pyramid.rows[at]
-    first, last = places[found[0]], places[found[-1]]
+def _draw_row(axes: Axes, pyramid: Pyramid, row: Row, units: list[int], tiles: dict[int, _Tile]) -> None:
+    first, last = tiles[units[0]], tiles[units[-1]]
     axes.text(0.1, first.top, "\n".join(_label(pyramid, row)), fontsize=7, va="top", linespacing=1.35)
-    rest = row.width - len(found)
-    carried = sum(pyramid.units[unit].score for unit in found)
-    every = sum(pyramid.units[unit].score for unit in row.units)
-    part = 1 - row.coverage * (carried / every if every > 0 else 1.0)
+    rest = row.width - len(units)
+    shown = sum(pyramid.units[unit].score for unit in units)
+    total = sum(pyramid.units[unit].score for unit in row.units)
+    missing = 1 - row.coverage * (shown / total if total > 0 else 1.0)
     if row.kind not in (CLASS, INPUT) and rest > 0:
-        words = f"+ {rest:,} others\n{percent(max(part, 0.0))} of what\nleads here"
-        axes.text(last.x + TILE + 0.12, (first.top + first.bottom) / 2, words, fontsize=6.5, va="center", color="0.4")
-    for unit in found:
-        _draw_unit(axes, pyramid, row, unit, places[unit])
+        text = f"+ {rest:,} others\n{percent(max(missing, 0.0))} of what\nleads here"
+        axes.text(last.x + TILE + 0.12, (first.top + first.bottom) / 2, text, fontsize=6.5, va="center", color="0.4")
+    for unit in units:
+        _draw_unit(axes, pyramid, row, unit, tiles[unit])
 
 
 def _label(pyramid: Pyramid, row: Row) -> list[str]:
-    what = {CLASS: "the class", SUM: "channels", INPUT: "colours"}.get(row.kind, "kernels")
-    name = plain(shortened(row.name, 26))
-    seen = "" if row.kind in (CLASS, INPUT) else receptive_field_text(row, pyramid.clip.size)
-    lines = [name, what if row.kind in (CLASS, INPUT) else f"{row.width:,} {what}"]
-    lines += (
-        [f"sees {part.strip()}" if k == 0 else part.strip() for k, part in enumerate(seen.split(","))] if seen else []
-    )
-    return [line.replace("$", r"\$") for line in lines]
+    kind = {CLASS: "the class", SUM: "channels", INPUT: "colours"}.get(row.kind, "kernels")
+    name = printable(shortened(row.name, 26))
+    field = "" if row.kind in (CLASS, INPUT) else receptive_field_text(row, pyramid.clip.size)
+    lines = [name, kind if row.kind in (CLASS, INPUT) else f"{row.width:,} {kind}"]
+    if field:
+        first, *others = (part.strip() for part in field.split(","))
+        lines += [f"sees {first}", *others]
+    return lines
 
 
-def _draw_unit(axes: Axes, pyramid: Pyramid, row: Row, unit: int, place: _Tile) -> None:
-    one = pyramid.units[unit]
-    extent = (place.x, place.x + TILE, place.bottom, place.top)
-    picture = _picture(pyramid, row, unit)
-    ink = INK_AGAINST if one.direction < 0 else INK_FOR
-    if picture is not None:
-        axes.imshow(picture, extent=extent, aspect="auto", zorder=2, interpolation="none")
+def _draw_unit(axes: Axes, pyramid: Pyramid, row: Row, index: int, tile: _Tile) -> None:
+    unit = pyramid.units[index]
+    extent = (tile.x, tile.x + TILE, tile.bottom, tile.top)
+    image = _tile_image(pyramid, row, index)
+    ink = INK_AGAINST if unit.direction < 0 else INK_FOR
+    if image is not None:
+        axes.imshow(image, extent=extent, aspect="auto", zorder=2, interpolation="none")
     box = FancyBboxPatch(
-        (place.x, place.bottom), TILE, TILE, boxstyle="square,pad=0", zorder=3, edgecolor=ink, linewidth=1
+        (tile.x, tile.bottom), TILE, TILE, boxstyle="square,pad=0", zorder=3, edgecolor=ink, linewidth=1
     )
-    box.set_facecolor("none" if picture is not None else "#f4f5f7")
+    box.set_facecolor("none" if image is not None else "#f4f5f7")
     axes.add_patch(box)
     if row.kind == CLASS:
-        name = "\n".join(set_lines(shortened(pyramid.target.name, 40), TILE - 0.06, 7)[:4])
-        axes.text(place.x + TILE / 2, place.top - TILE / 2, name, fontsize=7, ha="center", va="center", zorder=4)
-    below = "" if row.kind == CLASS else f"{_number(row, one.channel)}:  {percent(one.score)}"
-    axes.text(place.x + TILE / 2, place.bottom - 0.03, below, fontsize=6, ha="center", va="top", zorder=4)
+        name = "\n".join(break_lines(shortened(pyramid.target.name, 40), TILE - 0.06, 7)[:4])
+        axes.text(tile.x + TILE / 2, tile.top - TILE / 2, name, fontsize=7, ha="center", va="center", zorder=4)
+    below = "" if row.kind == CLASS else f"{_channel_name(row, unit.channel)}:  {percent(unit.score)}"
+    axes.text(tile.x + TILE / 2, tile.bottom - 0.03, below, fontsize=6, ha="center", va="top", zorder=4)
 
 
-def _number(row: Row, channel: int) -> str:
+def _channel_name(row: Row, channel: int) -> str:
     return COLOURS[channel] if row.kind == INPUT and channel < len(COLOURS) else str(channel)
 
 
-def _picture(pyramid: Pyramid, row: Row, unit: int) -> NDArray[np.uint8] | None:
-    """The frame in which a unit is most active with its map over it; a colour of the clip by itself; None for others."""
-    clip, one = pyramid.clip, pyramid.units[unit]
-    canvas = Placement.of(clip, min(PIXELS, max(clip.size[1:]) * 4))
-    side = min(canvas.size)
-    if row.kind == INPUT and one.channel < 3:
-        frame = scaled(clip.frames[len(clip) // 2], canvas.size)
-        alone = np.zeros_like(frame)
-        alone[..., one.channel] = frame[..., one.channel]
-        return _square(alone, side)
+def _tile_image(pyramid: Pyramid, row: Row, index: int) -> NDArray[np.uint8] | None:
+    """Return the frame in which a unit is most active with its map over it, a colour channel of the clip, or None."""
+    clip, unit = pyramid.clip, pyramid.units[index]
+    placement = Placement.build(clip, min(PIXELS, max(clip.size[1:]) * 4))
+    if row.kind == INPUT and unit.channel < 3:
+        frame = resize_image(clip.frames[len(clip) // 2], placement.size)
+        colour = np.zeros_like(frame)
+        colour[..., unit.channel] = frame[..., unit.channel]
+        return _pad_to_square(colour)
     if row.maps is None or row.geometry is None:
         return None
-    values = row.maps[row.units.index(unit)] * one.direction
-    moment = float(row.geometry.rows[np.abs(values).max(axis=(1, 2)).argmax()])
-    frame = clip.frames[int(np.clip(round(moment), 0, len(clip) - 1))]
+    values = row.maps[row.units.index(index)] * unit.direction
+    peak_frame = float(row.geometry.rows[np.abs(values).max(axis=(1, 2)).argmax()])
+    frame = clip.frames[int(np.clip(round(peak_frame), 0, len(clip) - 1))]
     layer = LayerMap(row.name, row.kind, values[None], row.geometry)
-    over = overlaid(scaled(frame, canvas.size), canvas.evidence(layer, 0, moment), DEFAULT_THRESHOLD)
-    return _square(over, side)
+    evidence = placement.evidence(layer, 0, peak_frame)
+    return _pad_to_square(overlay_evidence(resize_image(frame, placement.size), evidence, DEFAULT_THRESHOLD))
 
 
-def _square(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """As a square tile: a wide or tall frame with bars of white."""
-    high, wide = picture.shape[:2]
-    longest = max(high, wide)
-    if high == wide:
-        return picture
-    tile = np.full((longest, longest, 3), 255, np.uint8)
-    top, left = (longest - high) // 2, (longest - wide) // 2
-    tile[top : top + high, left : left + wide] = picture
-    return tile
+def _pad_to_square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a wide or tall image with white bars that make it square."""
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    if height == width:
+        return image
+    square = np.full((longest, longest, 3), 255, np.uint8)
+    top, left = (longest - height) // 2, (longest - width) // 2
+    square[top : top + height, left : left + width] = image
+    return square
 
 
-def _words(pyramid: Pyramid, threshold: float, inches: float) -> list[str]:
-    """What the picture means and where it comes from, then every caveat."""
+def _small_print(pyramid: Pyramid, threshold: float, inches: float) -> list[str]:
+    """Return how to read the figure and where it comes from, then every caveat."""
     pruned = f", units from {percent(threshold)} of their row's largest score" if threshold > 0 else ""
     about = (
-        f"{pyramid.provenance.method}{pruned}; clip: {pyramid.clip.name}. Beneath a tile: kernel (or channel) and how much of "
-        f"the positive evidence reaches it. A tile shows the frame in which the unit is most active, its map from "
-        f"{percent(DEFAULT_THRESHOLD)} of its largest value: orange where it speaks for the class, blue where it speaks "
-        f"against it. Links are as wide as what flows along them; blue: the child makes its parent less."
+        f"{pyramid.provenance.method}{pruned}; clip: {pyramid.clip.name}. Below a tile: kernel (or channel) and the share of "
+        f"the positive evidence that reaches it. A tile shows the frame in which the unit is most active, with its map from "
+        f"{percent(DEFAULT_THRESHOLD)} of its largest value: orange for the class, blue against it. The width of a link is "
+        f"the contribution that flows along it; blue: the child weakens its parent."
     )
-    return [line for text in (about, *caveats(pyramid)) for line in set_lines(text, inches - 0.2, SMALL_PRINT)]
+    return [line for text in (about, *caveats(pyramid)) for line in break_lines(text, inches - 0.2, SMALL_PRINT)]

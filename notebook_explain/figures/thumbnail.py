@@ -1,4 +1,4 @@
-"""The picture of a cell where no widget runs: a few frames with their evidence and what they are, in milliseconds."""
+"""The image of a cell where no widget runs: a few frames with their evidence and a caption, drawn in milliseconds."""
 
 from __future__ import annotations
 
@@ -10,39 +10,43 @@ from PIL import Image
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.explanations.caveats import all_caveats
 from notebook_explain.explanations.text import caption_sentence, seconds
-from notebook_explain.figures.captions import PAPER, Paragraph, block
-from notebook_explain.figures.overlay import overlaid
-from notebook_explain.figures.placement import Placement, evenly, scaled
+from notebook_explain.figures.captions import LIGHT, Paragraph, render_caption
+from notebook_explain.figures.overlay import overlay_evidence
+from notebook_explain.figures.placement import Placement, evenly_spaced, resize_image
 
-WIDTH, GAP, TEXT = 600, 4, 13  # pixels
-LONGEST_CAPTION = 12  # lines of caveats: a picture is no place for more
+WIDTH, GAP, FONT_SIZE = 600, 4, 13  # pixels
+MAX_FRAME_HEIGHT = 200  # pixels, for a single frame
+MAX_CAVEATS = 12
 
 
 def strip_png(tubes: Tubes, frames: int = 6, threshold: float = DEFAULT_THRESHOLD) -> bytes:
-    """Draw a PNG of evenly chosen frames with the last layer's evidence, its sentence and its caveats beneath."""
-    chosen = evenly(len(tubes.clip), frames)
+    """Draw a PNG of evenly spaced frames with the evidence of the last layer, a sentence and the caveats beneath."""
+    chosen = evenly_spaced(len(tubes.clip), frames)
     _, height, width = tubes.clip.size
-    # All frames side by side, but one alone no higher than a hand.
-    scale = min((WIDTH - GAP * (len(chosen) + 1)) / len(chosen) / width, 200 / height)
-    canvas = Placement.of(tubes.clip, max(8, round(scale * max(height, width))))
+    scale = min((WIDTH - GAP * (len(chosen) + 1)) / len(chosen) / width, MAX_FRAME_HEIGHT / height)
+    placement = Placement.build(tubes.clip, max(8, round(scale * max(height, width))))
     layer = tubes.layer()
-    pictures = [
-        overlaid(scaled(tubes.clip.frames[at], canvas.size), canvas.evidence(layer, 0, float(at)), threshold)
-        for at in chosen
+    images = [
+        overlay_evidence(
+            resize_image(tubes.clip.frames[frame], placement.size),
+            placement.evidence(layer, 0, float(frame)),
+            threshold,
+        )
+        for frame in chosen
     ]
-    caption = block(_words(tubes, threshold), WIDTH, TEXT, PAPER, pad=GAP)
-    page = Image.new("RGB", (WIDTH, canvas.size[0] + 3 * GAP + caption.height + GAP), PAPER.back)
-    for k, picture in enumerate(pictures):
-        page.paste(Image.fromarray(picture), (GAP + k * (canvas.size[1] + GAP), GAP))
-    page.paste(caption, (0, canvas.size[0] + 3 * GAP))
+    caption = render_caption(_caption_text(tubes, threshold), WIDTH, FONT_SIZE, LIGHT, pad=GAP)
+    page = Image.new("RGB", (WIDTH, placement.size[0] + 3 * GAP + caption.height + GAP), LIGHT.background)
+    for k, image in enumerate(images):
+        page.paste(Image.fromarray(image), (GAP + k * (placement.size[1] + GAP), GAP))
+    page.paste(caption, (0, placement.size[0] + 3 * GAP))
     with io.BytesIO() as out:
-        # It is saved with every notebook: 256 colours are a third of the bytes, and nobody sees it at this size.
+        # Saved with every notebook: 256 colours take a third of the bytes and look the same at this size.
         page.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(out, "PNG")
         return out.getvalue()
 
 
-def _words(tubes: Tubes, threshold: float) -> list[Paragraph]:
-    lasting = "" if tubes.clip.times is None else f", {seconds(np.ptp(tubes.clip.times))}"
-    about = f"{tubes.provenance.method}, layer {tubes.layer().name}, clip: {tubes.clip.name}{lasting}"
-    said = [Paragraph(text, 3) for text in all_caveats(tubes)]
-    return [Paragraph(caption_sentence(tubes, threshold), 3, strong=True), Paragraph(about), *said[:LONGEST_CAPTION]]
+def _caption_text(tubes: Tubes, threshold: float) -> list[Paragraph]:
+    duration = "" if tubes.clip.times is None else f", {seconds(np.ptp(tubes.clip.times))}"
+    about = f"{tubes.provenance.method}, layer {tubes.layer().name}, clip: {tubes.clip.name}{duration}"
+    caveats = [Paragraph(text, 3) for text in all_caveats(tubes)]
+    return [Paragraph(caption_sentence(tubes, threshold), 3, bold=True), Paragraph(about), *caveats[:MAX_CAVEATS]]

@@ -1,32 +1,29 @@
-"""A figure for paper: frames in a strip with the evidence over them, and its course in time. Text stays text."""
+"""A figure for papers: a strip of frames with the evidence over them, and the evidence over time. Text stays text."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from matplotlib import rcParams
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes, percent
 from notebook_explain.explanations.caveats import all_caveats
 from notebook_explain.explanations.text import caption_sentence, seconds
-from notebook_explain.figures.base import TextFigure, set_lines
-from notebook_explain.figures.fonts import font_for
-from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
-from notebook_explain.figures.placement import Placement, course, evenly, scaled
+from notebook_explain.figures.base import SMALL_PRINT, TextFigure, break_lines
+from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlay_evidence
+from notebook_explain.figures.placement import Placement, evenly_spaced, evidence_per_frame, resize_image
 
-WIDE, TALL = 1.5, 2.2  # inches that a frame takes at most
-LEAST_WIDTH = 6.0  # inches: one frame alone still has words under it
-SMALL_PRINT = 7.0  # points
-PIXELS = 320  # a frame's longer side, if it has fewer
+FRAME_WIDTH, FRAME_HEIGHT = 1.5, 2.2  # inches at most
+MIN_WIDTH = 6.0  # inches: leaves room for text below a single frame
+MIN_PIXELS = 320  # of a frame's longer side
 
 
 def tubes_figure(
     tubes: Tubes, layer: str | int | None = None, target: int = 0, frames: int = 8, threshold: float = DEFAULT_THRESHOLD
 ) -> TextFigure:
-    """A strip of frames with the evidence over them, and the evidence per frame as a curve.
+    """Draw a strip of frames with the evidence over them, and the evidence per frame as a curve.
 
     Parameters
     ----------
@@ -35,9 +32,9 @@ def tubes_figure(
         The last by default.
     target : int
     frames : int
-        How many of the clip's frames to show, evenly chosen.
+        Number of frames of the clip to show, evenly spaced.
     threshold : float in 0..1
-        Below this fraction of the layer's largest absolute value a frame is left as it is.
+        Evidence below this fraction of the layer's largest absolute value is not drawn.
 
     Returns
     -------
@@ -45,39 +42,36 @@ def tubes_figure(
     """
     if frames < 1:
         raise UsageError(f"frames must be at least 1, got {frames}")
-    chosen = evenly(len(tubes.clip), frames)
+    chosen = evenly_spaced(len(tubes.clip), frames)
     _, height, width = tubes.clip.size
-    wide = min(WIDE, TALL * width / height)
-    inches = max(LEAST_WIDTH, wide * len(chosen))
-    title, small = (
-        set_lines(caption_sentence(tubes, threshold, layer, target), inches, 10),
-        _small_print(tubes, layer, target, threshold, inches),
-    )
-    other = font_for("".join((*title, *small)))
-    family = [*rcParams["font.family"], *([] if other is None else [other.name])]  # the first that has a letter sets it
-    heights = (wide * height / width + 0.5 + 0.18 * len(title), 1.6 + 0.12 * len(small))
-    plot = TextFigure(figsize=(inches, sum(heights)), layout="constrained", facecolor="white")
-    strip, below = plot.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
-    strip.suptitle("\n".join(title), fontsize=10, family=family)
-    _frames(strip.subplots(1, len(chosen), squeeze=False)[0], tubes, chosen, layer, target, threshold)
-    _curve(below.subplots(), tubes, tubes.volume(layer, target), chosen)
-    below.supxlabel("\n".join(small), fontsize=SMALL_PRINT, x=0.01, ha="left", color="0.3", family=family)
-    return plot
+    frame_width = min(FRAME_WIDTH, FRAME_HEIGHT * width / height)
+    inches = max(MIN_WIDTH, frame_width * len(chosen))
+    title = break_lines(caption_sentence(tubes, threshold, layer, target), inches, 10)
+    small = _small_print(tubes, layer, target, threshold, inches)
+    heights = (frame_width * height / width + 0.5 + 0.18 * len(title), 1.6 + 0.12 * len(small))
+    figure = TextFigure(figsize=(inches, sum(heights)), layout="constrained", facecolor="white")
+    strip, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
+    strip.suptitle("\n".join(title), fontsize=10)
+    _draw_frames(strip.subplots(1, len(chosen), squeeze=False)[0], tubes, chosen, layer, target, threshold)
+    _draw_curve(below.subplots(), tubes.volume(layer, target), chosen)
+    below.supxlabel("\n".join(small), fontsize=SMALL_PRINT, x=0.01, ha="left", color="0.3")
+    figure.set_literal_text()
+    return figure
 
 
-def _frames(axes: Any, tubes: Tubes, chosen: Any, layer: Any, target: int, threshold: float) -> None:
+def _draw_frames(row: Any, tubes: Tubes, chosen: Any, layer: Any, target: int, threshold: float) -> None:
     clip = tubes.clip
-    canvas = Placement.of(clip, max(PIXELS, *clip.size[1:]))
-    for place, at in zip(axes, chosen, strict=True):
-        picture = scaled(clip.frames[at], canvas.size)
-        place.imshow(overlaid(picture, canvas.evidence(tubes.layer(layer), target, float(at)), threshold))
-        when = "" if clip.times is None else f"\n{seconds(clip.times[at])}"
-        place.set_title(f"frame {at + 1}{when}", fontsize=8)
-        place.axis("off")
+    placement = Placement.build(clip, max(MIN_PIXELS, *clip.size[1:]))
+    for axes, frame in zip(row, chosen, strict=True):
+        image = resize_image(clip.frames[frame], placement.size)
+        axes.imshow(overlay_evidence(image, placement.evidence(tubes.layer(layer), target, float(frame)), threshold))
+        time = "" if clip.times is None else f"\n{seconds(clip.times[frame])}"
+        axes.set_title(f"frame {frame + 1}{time}", fontsize=8)
+        axes.axis("off")
 
 
 def _small_print(tubes: Tubes, layer: str | int | None, target: int, threshold: float, inches: float) -> list[str]:
-    """What the picture means and where it comes from, then every caveat."""
+    """Return what the figure shows and where it comes from, then every caveat."""
     shown = tubes.layer(layer)
     time, height, width = shown.grid
     about = (
@@ -85,14 +79,16 @@ def _small_print(tubes: Tubes, layer: str | int | None, target: int, threshold: 
         f"{percent(threshold)} of its largest value; clip: {tubes.clip.name}"
     )
     return [
-        line for text in (about, *all_caveats(tubes, layer, target)) for line in set_lines(text, inches, SMALL_PRINT)
+        line for text in (about, *all_caveats(tubes, layer, target)) for line in break_lines(text, inches, SMALL_PRINT)
     ]
 
 
-def _curve(axes: Any, tubes: Tubes, volume: NDArray[np.float32], chosen: NDArray[np.int64]) -> None:
-    """Evidence for and against per frame: the mean of the map's positive and negative part, one step a frame."""
+def _draw_curve(axes: Any, volume: NDArray[np.float32], chosen: NDArray[np.int64]) -> None:
+    """Draw evidence for and against: the means of the map's positive and negative part, one step per frame."""
     edges = np.arange(len(volume) + 1) + 0.5
-    for values, colour, label in zip(course(volume), (INK_FOR, INK_AGAINST), ("for", "against"), strict=True):
+    for values, colour, label in zip(
+        evidence_per_frame(volume), (INK_FOR, INK_AGAINST), ("for", "against"), strict=True
+    ):
         axes.stairs(values, edges, fill=True, color=colour, label=label)
     axes.axhline(0, color="0.4", linewidth=0.8)
     axes.set_xlim(edges[0], edges[-1])

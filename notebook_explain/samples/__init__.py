@@ -1,12 +1,12 @@
-"""Synthetic clips of clothed people who act, with the truth known to the pixel.
+"""Synthetic clips of people performing actions, with exact masks of every body part.
 
 >>> from notebook_explain import samples
 >>> clip = samples.single("kick", seed=3)
 >>> clip.frames.shape, clip.mask.shape
 ((16, 64, 64, 3), (16, 64, 64))
 
-As the last line of a cell a clip plays, what acts in colour beside it; ``clip.film("kick.gif")`` writes that film.
-Everything in them is drawn by the computer; nobody was filmed. Importing this imports numpy only.
+As the last line of a cell a clip plays, next to a copy with the acting parts in colour; ``clip.film("kick.gif")`` writes
+that animation. Everything is computer-drawn; no real person was filmed. Importing this imports only numpy.
 """
 
 from notebook_explain.samples.actions import ACTIONS, ARM_ACTIONS, IDLE, LEG_ACTIONS

@@ -1,7 +1,7 @@
-"""The ten actions: which pose the body has at which phase, and which parts that moves.
+"""The ten actions: the pose of the body at each phase, and the parts that each action moves.
 
-Every action is a function from a phase in radians, one per frame, to a pose. All but the idle sway stands still where
-the phase stands still.
+An action is a function from phases in radians, one per frame, to a pose. While the phase is constant, only the idle
+sway remains.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from notebook_explain.samples.body import (
     Build,
     Floats,
     Pose,
+    bend_arm,
     direction,
-    reach,
     upright,
 )
 
@@ -34,26 +34,26 @@ _UPPER_BODY = ("head", "hair", "neck", "torso", *_ARMS[0], *_ARMS[1])
 
 @dataclass(frozen=True)
 class Style:
-    """How one person does an action.
+    """Parameters of one person's way to perform an action.
 
     Attributes
     ----------
     side : int
-        The arm or leg of one-sided actions, 0 the right one.
-    reach : float
-        Amplitude, 0.8 to 1.1 of the usual one.
+        Arm or leg of one-sided actions; 0 is the right one.
+    amplitude : float
+        Relative to the usual one, 0.8 to 1.1.
     yaw : float
-        How far the body is turned from us, degrees; above 0 it faces the picture's right.
+        Rotation away from the camera, degrees; positive faces the right of the image.
     cycles : float
-        How often it is done in a clip (in the window, where there is one).
+        Repetitions in a clip, or in its window.
     start : float
         Phase of the first frame, radians.
     variant : float
-        0 to 1, decides between ways to do it (both fists, the plane of a circle, knees forward or out).
+        0 to 1; selects a variant (both fists, plane of a circle, knees forward or out).
     """
 
     side: int
-    reach: float
+    amplitude: float
     yaw: float
     cycles: float
     start: float
@@ -62,14 +62,14 @@ class Style:
 
 @dataclass(frozen=True, eq=False)
 class Sway:
-    """What every body does all the time, acting or not.
+    """Small movement that every body makes all the time.
 
     Attributes
     ----------
     side : float (time,)
-        How far the crown is swayed to the right, in heights.
+        Displacement of the crown to the right, in heights.
     swing : float (time,)
-        How far idle arms have swung forward, degrees.
+        Forward swing of idle arms, degrees.
     """
 
     side: Floats
@@ -80,7 +80,7 @@ Move = Callable[[Pose, Floats, Style, Build], Pose]
 
 
 def idle_pose(sway: Sway, stance: float) -> Pose:
-    """Stand on both feet, `stance` degrees apart, the arms hanging."""
+    """Return a body standing on both feet, `stance` degrees apart, with hanging arms."""
     count, flat = len(sway.swing), np.zeros(len(sway.swing))
     arms = [direction(side, 9.0, sway.swing * (1 - 0.4 * side) - 2) for side in (0, 1)]
     forearms = [direction(side, 4.0, sway.swing * (1 - 0.4 * side) + 14) for side in (0, 1)]
@@ -89,32 +89,34 @@ def idle_pose(sway: Sway, stance: float) -> Pose:
     return Pose(np.stack(arms), np.stack(forearms), legs, legs, shoes, flat, flat)
 
 
-def _set(limbs: Floats, side: int, way: Floats) -> Floats:
-    """The limbs (side, time, 3), one of them pointing another way."""
-    return np.stack([way if at == side else limb for at, limb in enumerate(limbs)])
+def _replace_limb(limbs: Floats, side: int, new: Floats) -> Floats:
+    """Return the limbs (side, time, 3) with the direction of one of them replaced."""
+    return np.stack([new if i == side else limb for i, limb in enumerate(limbs)])
 
 
 def _raised(phase: Floats, style: Style, side: int) -> tuple[Floats, Floats]:
-    """A raised arm that waves, forearm more than upper arm."""
-    beat = np.sin(phase) * style.reach
+    """Return a raised arm that waves, the forearm more than the upper arm."""
+    beat = np.sin(phase) * style.amplitude
     return direction(side, 118 + 16 * beat, 8.0), direction(side, 160 + 42 * beat, 8.0)
 
 
 def _wave_one(pose: Pose, phase: Floats, style: Style, build: Build) -> Pose:
     upper, fore = _raised(phase, style, style.side)
     return replace(
-        pose, upper_arm=_set(pose.upper_arm, style.side, upper), forearm=_set(pose.forearm, style.side, fore)
+        pose,
+        upper_arm=_replace_limb(pose.upper_arm, style.side, upper),
+        forearm=_replace_limb(pose.forearm, style.side, fore),
     )
 
 
 def _wave_both(pose: Pose, phase: Floats, style: Style, build: Build) -> Pose:
-    lag = math.pi if style.variant > 0.6 else 0.0  # some wave both arms to the same side
+    lag = math.pi if style.variant > 0.6 else 0.0  # in phase or in opposition
     arms = [_raised(phase + lag * side, style, side) for side in (0, 1)]
     return replace(pose, upper_arm=np.stack([a[0] for a in arms]), forearm=np.stack([a[1] for a in arms]))
 
 
 def _jack(pose: Pose, phase: Floats, style: Style, build: Build) -> Pose:
-    wide = (0.5 + 0.5 * np.sin(phase)) * style.reach
+    wide = (0.5 + 0.5 * np.sin(phase)) * style.amplitude
     arms = np.stack([direction(side, 12 + 138 * wide, 5.0) for side in (0, 1)])
     hands = np.stack([direction(side, 10 + 152 * wide, 10.0) for side in (0, 1)])
     legs = np.stack([direction(side, 2 + 25 * wide, 0.0) for side in (0, 1)])
@@ -125,20 +127,20 @@ def _jack(pose: Pose, phase: Floats, style: Style, build: Build) -> Pose:
 def _bend(pose: Pose, phase: Floats, style: Style, build: Build) -> Pose:
     down = 0.5 + 0.5 * np.sin(phase)
     arms = np.stack([direction(side, 5.0, 8 + (20 + 6 * side) * down) for side in (0, 1)])
-    return replace(pose, upper_arm=arms, forearm=arms, pitch=4 + 92 * style.reach * down)
+    return replace(pose, upper_arm=arms, forearm=arms, pitch=4 + 92 * style.amplitude * down)
 
 
 def _kick(pose: Pose, phase: Floats, style: Style, build: Build) -> Pose:
     beat = np.sin(phase)
     front, back = np.maximum(beat, 0), np.maximum(-beat, 0)
-    lift = style.reach * (88 * front - 24 * back)
+    lift = style.amplitude * (88 * front - 24 * back)
     thigh = direction(style.side, 3.0, lift)
     shin = direction(style.side, 3.0, lift - 35 * back - 90 * front * (1 - front))
     return replace(
         pose,
-        thigh=_set(pose.thigh, style.side, thigh),
-        shin=_set(pose.shin, style.side, shin),
-        shoe=_set(pose.shoe, style.side, upright(shin)),
+        thigh=_replace_limb(pose.thigh, style.side, thigh),
+        shin=_replace_limb(pose.shin, style.side, shin),
+        shoe=_replace_limb(pose.shoe, style.side, upright(shin)),
     )
 
 
@@ -146,19 +148,19 @@ def _punch(pose: Pose, phase: Floats, style: Style, build: Build) -> Pose:
     upper, fore = pose.upper_arm, pose.forearm
     length = build.upper_arm + build.forearm
     for side in (0, 1):
-        out = (0.5 + 0.5 * np.sin(phase + math.pi * (side != style.side))) * style.reach
-        if side != style.side and style.variant < 0.6:  # this fist stays on guard
+        out = (0.5 + 0.5 * np.sin(phase + math.pi * (side != style.side))) * style.amplitude
+        if side != style.side and style.variant < 0.6:  # the other fist stays on guard
             out = np.zeros_like(phase)
         inwards = (0.06 if side == 0 else -0.06) + np.zeros_like(phase)
         wrist = np.stack((inwards, length * (0.22 + 0.8 * out), length * (0.12 * out - 0.1)), axis=-1)
-        ways = reach(wrist, build.upper_arm, build.forearm, ((-0.5, 0.5)[side], -0.3, -1.0))
-        upper, fore = _set(upper, side, ways[0]), _set(fore, side, ways[1])
+        arm = bend_arm(wrist, build.upper_arm, build.forearm, ((-0.5, 0.5)[side], -0.3, -1.0))
+        upper, fore = _replace_limb(upper, side, arm[0]), _replace_limb(fore, side, arm[1])
     return replace(pose, upper_arm=upper, forearm=fore)
 
 
 def _squat(pose: Pose, phase: Floats, style: Style, build: Build) -> Pose:
     down = 0.5 + 0.5 * np.sin(phase)
-    bend = np.radians(6 + 66 * style.reach * down)
+    bend = np.radians(6 + 66 * style.amplitude * down)
     splay = math.radians(20 + 50 * style.variant) if abs(style.yaw) < 45 else math.radians(15)
     back = np.arcsin(np.clip(np.sin(bend) * build.thigh / build.shin, -1, 1))  # keeps the ankles below the hips
     out = (-math.sin(splay), math.sin(splay))
@@ -183,15 +185,15 @@ def _clap(pose: Pose, phase: Floats, style: Style, build: Build) -> Pose:
     apart = 0.5 + 0.5 * np.sin(phase)
     upper, fore = pose.upper_arm, pose.forearm
     for side, out in ((0, -1.0), (1, 1.0)):
-        wide = 0.012 + 0.27 * style.reach * apart - 0.92 * build.shoulder
+        wide = 0.012 + 0.27 * style.amplitude * apart - 0.92 * build.shoulder
         wrist = np.stack((out * wide, 0.17 - 0.04 * apart, -0.02 + 0.05 * apart), axis=-1)
-        ways = reach(wrist, build.upper_arm, build.forearm, (0.8 * out, -0.2, -1.0))
-        upper, fore = _set(upper, side, ways[0]), _set(fore, side, ways[1])
+        arm = bend_arm(wrist, build.upper_arm, build.forearm, (0.8 * out, -0.2, -1.0))
+        upper, fore = _replace_limb(upper, side, arm[0]), _replace_limb(fore, side, arm[1])
     return replace(pose, upper_arm=upper, forearm=fore)
 
 
 def _jog(pose: Pose, phase: Floats, style: Style, build: Build) -> Pose:
-    stride = style.reach
+    stride = style.amplitude
     thighs, shins, arms, hands = [], [], [], []
     for side in (0, 1):
         beat = phase + math.pi * side
@@ -218,18 +220,22 @@ def _jog(pose: Pose, phase: Floats, style: Style, build: Build) -> Pose:
 
 def _circle(pose: Pose, phase: Floats, style: Style, build: Build) -> Pose:
     turned = np.degrees(phase) * (1 if style.variant < 0.5 else -1)
-    aside = abs(style.yaw) > 45  # who faces us swings it across the chest, who does not past the hip
-    way = direction(style.side, 10.0, turned) if aside else direction(style.side, turned, 10.0)
-    return replace(pose, upper_arm=_set(pose.upper_arm, style.side, way), forearm=_set(pose.forearm, style.side, way))
+    aside = abs(style.yaw) > 45  # seen from the front across the chest, from the side past the hip
+    arm = direction(style.side, 10.0, turned) if aside else direction(style.side, turned, 10.0)
+    return replace(
+        pose,
+        upper_arm=_replace_limb(pose.upper_arm, style.side, arm),
+        forearm=_replace_limb(pose.forearm, style.side, arm),
+    )
 
 
 @dataclass(frozen=True)
 class Action:
-    """How an action moves, from which turns (degrees) it can be read, and how often it is done in a clip at most."""
+    """Movement of an action, ranges of yaw (degrees) from which it is recognisable, and maximum cycles per clip."""
 
     move: Move
     yaws: tuple[tuple[float, float], ...]
-    most: float = 3.0
+    max_cycles: float = 3.0
 
 
 _FRONT, _SIDE = (0.0, 38.0), (50.0, 80.0)
@@ -251,7 +257,7 @@ LEG_ACTIONS: tuple[str, ...] = ("kick", "squat", "jog")
 
 
 def moved_parts(action: str, style: Style) -> tuple[str, ...]:
-    """Every part that the action moves: what rides on a moving part is among them."""
+    """Return all parts that the action moves, including those attached to a moving part."""
     if action in ("jumping jack", "squat", "jog"):
         return PARTS
     if action == "bend":
@@ -263,17 +269,17 @@ def moved_parts(action: str, style: Style) -> tuple[str, ...]:
     return () if action == IDLE else _ARMS[style.side]
 
 
-def random_style(action: str, rng: np.random.Generator, most: float = 3.0) -> Style:
-    """Draw how somebody does the action, at most `most` times in a clip.
+def random_style(action: str, rng: np.random.Generator, max_cycles: float = 3.0) -> Style:
+    """Draw a style with at most `max_cycles` cycles per clip.
 
-    At 0.4 cycles a clip may miss what makes the action; the start is drawn until most of the movement is in it.
+    At 0.4 cycles a clip might miss the characteristic movement, so the start with the largest movement of 16 is taken.
     """
     known = _ALL.get(action)
     ranges = known.yaws if known else ((0.0, 80.0),)
     low, high = ranges[int(rng.integers(2)) % len(ranges)]
     yaw = float(rng.uniform(low, high) * rng.choice((-1.0, 1.0)))
-    speed = rng.uniform(0, 1)  # in octaves, as slow ones tell more than fast ones
-    top = max(min(most, known.most if known else most), 0.4)
+    speed = rng.uniform(0, 1)  # logarithmic: slow and fast styles are equally frequent
+    top = max(min(max_cycles, known.max_cycles if known else max_cycles), 0.4)
     cycles = float(0.4 * (top / 0.4) ** speed)
     starts = rng.uniform(0, 2 * math.pi, 16)
     beats = np.sin(starts[:, None] + 2 * math.pi * cycles * np.linspace(0, 1, 33))
@@ -282,5 +288,5 @@ def random_style(action: str, rng: np.random.Generator, most: float = 3.0) -> St
 
 
 def move(action: str, pose: Pose, phase: Floats, style: Style, build: Build) -> Pose:
-    """Let a body act: `pose` with the limbs changed that the action steers; idle changes nothing."""
+    """Return `pose` with the limbs changed that the action controls; idle changes nothing."""
     return pose if action == IDLE else _ALL[action].move(pose, phase, style, build)

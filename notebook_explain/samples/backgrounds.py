@@ -1,4 +1,4 @@
-"""Rooms: a wall, a floor and furniture with a muted texture, all drifting slowly; and a ball that bounces in it."""
+"""Backgrounds: a slowly drifting room with wall, floor and furniture in a muted texture, and a bouncing ball."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from notebook_explain.samples.clothing import luminance
 
 Pictures = NDArray[np.float32]
 
-AROUND = 0.42  # the room goes on beyond the picture, in sides, for drift and camera
-DRIFT = 0.25 / 64  # per frame of 16 at most, in sides
-_WHITEST = 244.0  # so that nothing is lost where the light flickers up
-DETAIL = 2  # pixels of the canvas per pixel of the picture
+BORDER = 0.42  # image sides by which the room extends beyond the image, for drift and camera
+DRIFT = 0.25 / 64  # image sides per frame, for at most 16 frames
+_MAX_LIGHT = 244.0  # leaves headroom for flickering light
+DETAIL = 2  # pixels of the drawn room per pixel of the image
 _WALLS = (
     *((196, 204, 206), (214, 204, 188), (190, 202, 186), (206, 196, 208), (176, 190, 206), (222, 214, 206)),
     *((126, 138, 152), (150, 136, 124), (120, 140, 128), (104, 104, 118), (86, 100, 118), (232, 228, 222)),
@@ -29,24 +29,24 @@ _BALLS = ((214, 72, 60), (240, 150, 50), (244, 206, 80), (70, 130, 196), (120, 8
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """What a room looks like, before any pixel is drawn.
+    """Description of a room; lengths are in image sides.
 
     Attributes
     ----------
     wall, floor : float (3,)
         Colours, 0 to 255.
     line : float
-        Where the floor begins, in sides from the top.
+        Top of the floor, from the top of the image.
     blocks : float (block, 4)
-        Furniture: left, top, right, bottom in sides; a block may hide others before it.
+        Furniture: left, top, right, bottom; later blocks cover earlier ones.
     tones : float (block, 3)
         Their colours.
     round : tuple of bool
-        Which blocks are ellipses.
+        Whether each block is an ellipse.
     stripes : float
-        How many stripes of wallpaper a side holds; 0 for none.
+        Stripes of wallpaper per side; 0 for none.
     drift : float (2,)
-        How far all of it moves during the clip, in sides.
+        Movement of the room during the clip.
     seed : int
         Of the texture.
     """
@@ -62,13 +62,13 @@ class Room:
     seed: int
 
     def light(self, wall: float) -> float:
-        """The luminance, 0 to 255, behind something of which the share `wall` is seen before the wall."""
+        """Return the luminance (0 to 255) behind something that covers the wall by the fraction `wall`, else the floor."""
         return wall * luminance(self.wall) + (1 - wall) * luminance(self.floor)
 
 
 @dataclass(frozen=True, eq=False)
 class Ball:
-    """A bouncing ball: colour (3,), radius in sides, path float (time, 2) in sides, in front of people or behind."""
+    """A bouncing ball: colour (3,), radius and path (time, 2) in image sides, in front of people or behind them."""
 
     colour: Floats
     radius: float
@@ -80,7 +80,7 @@ def random_room(rng: np.random.Generator, frames: int) -> Room:
     """Draw a room with two to five pieces of furniture."""
     wall = np.array(_WALLS[rng.integers(len(_WALLS))]) + rng.uniform(-8, 8, 3)
     floor = np.array(_FLOORS[rng.integers(len(_FLOORS))]) + rng.uniform(-8, 8, 3)
-    if abs(luminance(floor) - luminance(wall)) < 26:  # else nobody sees where the floor begins
+    if abs(luminance(floor) - luminance(wall)) < 26:  # otherwise wall and floor look alike
         floor = 0.72 * floor
     line = float(rng.uniform(0.58, 0.74))
     pieces: list[tuple[Floats, Floats, bool]] = []
@@ -186,46 +186,46 @@ _PIECES = (_window, _window, _painting, _painting, _cabinet, _sofa, _plant, _lam
 def random_ball(rng: np.random.Generator, frames: int) -> Ball:
     """Draw a ball that bounces two or three times while it crosses a part of the picture."""
     radius, ground, high = rng.uniform(0.035, 0.055), rng.uniform(0.84, 0.93), rng.uniform(0.2, 0.45)
-    start, way = rng.uniform(0.1, 0.9), rng.uniform(-0.5, 0.5)
+    start, travel = rng.uniform(0.1, 0.9), rng.uniform(-0.5, 0.5)
     beat = math.pi * (rng.uniform(0, 1) + rng.uniform(1.2, 3.0) * np.linspace(0, 1, frames))
-    path = np.stack((start + way * np.linspace(0, 1, frames), ground - radius - high * np.abs(np.sin(beat))), axis=1)
+    path = np.stack((start + travel * np.linspace(0, 1, frames), ground - radius - high * np.abs(np.sin(beat))), axis=1)
     return Ball(_tone(rng, _BALLS), float(radius), path, bool(rng.random() < 0.4))
 
 
 def draw_room(room: Room, size: int) -> Pictures:
-    """Draw the room and what lies beyond the picture's borders: float32 (side, side, 3), 0 to 255.
+    """Draw the room, including what lies beyond the image: float32 (side, side, 3), 0 to 255.
 
-    `DETAIL` pixels for one of the picture; the picture's corner lies `AROUND` sides from the canvas's.
+    It has `DETAIL` pixels per pixel of the image, whose corner is `BORDER` sides from that of the room.
     """
     scale = size * DETAIL
-    side = round((1 + 2 * AROUND) * scale)
+    side = round((1 + 2 * BORDER) * scale)
     canvas = np.empty((side, side, 3), np.uint8)
     canvas[:] = np.clip(room.wall, 0, 255)
-    line = round((room.line + AROUND) * scale)
+    line = round((room.line + BORDER) * scale)
     if room.stripes:
         wave = np.sin(np.arange(side) * (2 * math.pi * room.stripes / scale)) > 0
         canvas[:, wave] = np.clip(room.wall * 0.945, 0, 255)
     canvas[line:] = np.clip(room.floor, 0, 255)
     edge = max(round(0.012 * scale), 1)
-    for row in range(1, 5):  # boards, wider the nearer they are
-        at = line + round((0.05 * row + 0.025 * row * row) * scale)
-        canvas[at : at + edge] = np.clip(room.floor * 0.9, 0, 255)
+    for row in range(1, 5):  # boards, wider towards the front
+        top = line + round((0.05 * row + 0.025 * row * row) * scale)
+        canvas[top : top + edge] = np.clip(room.floor * 0.9, 0, 255)
     canvas[line - 2 * edge : line] = np.clip(room.wall * 1.09, 0, 255)
     canvas[line : line + edge] = np.clip(room.floor * 0.6, 0, 255)
-    _furnish(canvas, room, scale)
+    _draw_furniture(canvas, room, scale)
     textured = canvas * _texture(room.seed, side)
-    return np.asarray(np.clip(textured, 0, _WHITEST, out=textured), np.float32)
+    return np.asarray(np.clip(textured, 0, _MAX_LIGHT, out=textured), np.float32)
 
 
-def _furnish(canvas: NDArray[np.uint8], room: Room, scale: int) -> None:
-    """Draw the furniture with outlines; `scale` is a side in pixels of the canvas."""
+def _draw_furniture(canvas: NDArray[np.uint8], room: Room, scale: int) -> None:
+    """Draw the furniture with outlines; `scale` is an image side in pixels of the room."""
     import cv2
 
     thin = max(round(0.007 * scale), 1)
     for block, tone, turned in zip(
-        np.rint((room.blocks + AROUND) * scale).astype(int), room.tones, room.round, strict=True
+        np.rint((room.blocks + BORDER) * scale).astype(int), room.tones, room.round, strict=True
     ):
-        left, top, right, bottom = (int(at) for at in block)
+        left, top, right, bottom = (int(edge) for edge in block)
         for colour, grow in ((0.72 * tone, thin), (tone, 0)):
             paint = tuple(float(value) for value in np.clip(colour, 0, 255))
             if turned:
@@ -236,7 +236,7 @@ def _furnish(canvas: NDArray[np.uint8], room: Room, scale: int) -> None:
 
 
 def _texture(seed: int, side: int) -> Pictures:
-    """Two octaves of cloudy gain around 1: float32 (side, side, 3), mostly grey."""
+    """Return two octaves of cloudy gain around 1: float32 (side, side, 3), mostly grey."""
     import cv2
 
     rng = np.random.default_rng(seed)
@@ -248,10 +248,10 @@ def _texture(seed: int, side: int) -> Pictures:
     return total
 
 
-def film_room(room: Room, camera: Floats, size: int) -> Pictures:
-    """Film the drifting room: float32 (time, size, size, 3), 0 to 255.
+def render_room(room: Room, camera: Floats, size: int) -> Pictures:
+    """Render the drifting room: float32 (time, size, size, 3), 0 to 255.
 
-    `camera` (time, 3) holds zoom, and the x and y of what is in the picture's middle, in sides.
+    `camera` (time, 3) holds zoom, and the x and y of the image centre in sides.
     """
     import cv2
 
@@ -259,8 +259,8 @@ def film_room(room: Room, camera: Floats, size: int) -> Pictures:
     film = np.empty((len(camera), size, size, 3), np.float32)
     drifts = np.linspace(-0.5, 0.5, len(camera))[:, None] * room.drift
     for picture, (zoom, x, y), drift in zip(film, camera, drifts, strict=True):
-        step = DETAIL / zoom  # canvas pixels per pixel of the picture
-        start = (np.array((x, y)) - drift + AROUND - 0.5 / zoom) * size * DETAIL + 0.5 * step - 0.5
+        step = DETAIL / zoom  # pixels of the room per pixel of the image
+        start = (np.array((x, y)) - drift + BORDER - 0.5 / zoom) * size * DETAIL + 0.5 * step - 0.5
         matrix = np.array(((step, 0.0, start[0]), (0.0, step, start[1])))
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         cv2.warpAffine(canvas, matrix, (size, size), dst=picture, flags=flags, borderMode=cv2.BORDER_REPLICATE)

@@ -1,7 +1,7 @@
-"""A body: its proportions, a pose of it in every frame, and where its joints are then.
+"""A body: its proportions, its pose in every frame, and the positions of its joints.
 
-The body has its own three axes: lateral (to the picture's right for somebody who faces us), forward, and up. Lengths
-are fractions of the standing height, angles are degrees. Side 0 is the person's right, which we see on the left.
+The axes of a body are lateral (to the right of the image for a person facing the camera), forward and up. Lengths are
+fractions of the standing height, angles are in degrees. Side 0 is the person's right, on the left of the image.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ PARTS: tuple[str, ...] = (
     "hair",
     "neck",
     "torso",
-    *(f"{side} {piece}" for piece_of in (ARM, LEG) for side in SIDES for piece in piece_of),
+    *(f"{side} {piece}" for limb in (ARM, LEG) for side in SIDES for piece in limb),
 )
-SIGNS = np.array((-1.0, 1.0))  # which way is outwards for side 0 and side 1
-SIDEWAYS = 30.0  # who is turned further from us than this, in degrees, has the farther arm behind the body
-TILT = 13.0  # we look at everybody from a little above, degrees
+SIGNS = np.array((-1.0, 1.0))  # lateral direction away from the body, for side 0 and side 1
+SIDEWAYS = 30.0  # degrees of yaw beyond which the farther arm is behind the body
+TILT = 13.0  # degrees by which the camera looks down
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Build:
 
 
 def random_build(rng: np.random.Generator) -> Build:
-    """Draw the proportions; head, neck, torso, legs and ankle add up to a height of 1."""
+    """Draw proportions; head, neck, torso, legs and ankle add up to a height of 1."""
     usual = np.array((0.089, 0.03, 0.29, 0.158, 0.142, 0.042, 0.232, 0.232, 0.085, 0.035, 0.105, 0.068, 0.047))
     spread = np.array((0.08, 0.1, 0.06, 0.07, 0.07, 0.1, 0.06, 0.06, 0.1, 0.1, 0.12, 0.15, 0.15))
     build = usual * (1 + spread * rng.uniform(-1, 1, len(usual)))
@@ -63,11 +63,11 @@ class Pose:
     Attributes
     ----------
     upper_arm, forearm, thigh, shin, shoe : float (side, time, 3)
-        Unit vectors: lateral, forward, up. A hand points where its forearm points.
+        Unit vectors: lateral, forward, up. A hand continues its forearm.
     pitch : float (time,)
-        How far the torso leans forward, degrees.
+        Forward lean of the torso, degrees.
     hop : float (time,)
-        How high the lower foot is above the floor, in heights.
+        Height of the lower foot above the floor, in heights.
     """
 
     upper_arm: Floats
@@ -80,23 +80,23 @@ class Pose:
 
 
 def direction(side: int, abduct: Floats | float, flex: Floats | float) -> Floats:
-    """Which way a limb points that hangs down, then is raised forward by `flex` and outwards by `abduct` (degrees).
+    """Return the direction of a hanging limb raised forward by `flex` and outwards by `abduct` (degrees).
 
-    Returns float (time, 3), or (3,) of two numbers.
+    It is float (time, 3), or (3,) for two numbers.
     """
     out, front = np.broadcast_arrays(np.radians(abduct), np.radians(flex))
     return np.stack((SIGNS[side] * np.sin(out), np.cos(out) * np.sin(front), -np.cos(out) * np.cos(front)), axis=-1)
 
 
 def upright(shin: Floats) -> Floats:
-    """The shoe (time, 3) at a right angle to a shin (time, 3) that moves in the forward-up plane."""
+    """Return the direction of a shoe (time, 3) at a right angle to a shin (time, 3) in the forward-up plane."""
     return np.stack((0.25 * shin[:, 0], -shin[:, 2], shin[:, 1]), axis=-1)
 
 
-def reach(wrist: Floats, first: float, second: float, elbow: tuple[float, float, float]) -> tuple[Floats, Floats]:
-    """Bend an arm so that its wrist lies at `wrist` (time, 3) from the shoulder; the elbow gives way to `elbow`.
+def bend_arm(wrist: Floats, first: float, second: float, elbow: tuple[float, float, float]) -> tuple[Floats, Floats]:
+    """Return the directions of upper arm and forearm, float (time, 3), that put the wrist at `wrist` (time, 3).
 
-    What is out of reach is reached for. Returns the directions of the upper arm and the forearm, float (time, 3).
+    Positions are relative to the shoulder, the elbow bends towards `elbow`, and a wrist out of reach is approached.
     """
     away = np.linalg.norm(wrist, axis=-1, keepdims=True)
     along = wrist / np.maximum(away, 1e-6)
@@ -109,9 +109,9 @@ def reach(wrist: Floats, first: float, second: float, elbow: tuple[float, float,
 
 
 def joints(build: Build, pose: Pose) -> dict[str, Floats]:
-    """Where the joints are: name to float (time, 3), or (side, time, 3) for those that come in pairs.
+    """Return the positions of joints by name: float (time, 3), or (side, time, 3) for pairs.
 
-    The lower ankle is at its height above the floor, plus the hop; the pelvis stays above the origin.
+    The lower ankle is at its height above the floor plus the hop; the pelvis stays above the origin.
     """
     outwards = SIGNS[:, None, None] * np.array((1.0, 0.0, 0.0))
     hip = 0.75 * build.hip * outwards + np.zeros_like(pose.thigh)
@@ -140,18 +140,18 @@ def joints(build: Build, pose: Pose) -> dict[str, Floats]:
         "ankle": ankle,
         "toe": ankle + build.shoe * pose.shoe,
     }
-    return {name: place + lift for name, place in found.items()}
+    return {name: position + lift for name, position in found.items()}
 
 
-def nearer(yaw: float) -> int:
-    """Which side of a body turned by `yaw` degrees is nearer to us: whoever faces right shows us the right side."""
+def near_side(yaw: float) -> int:
+    """Return the side of a body turned by `yaw` degrees that is nearer to the camera."""
     return 0 if yaw > 0 else 1
 
 
-def project(places: Floats, yaw: float) -> Floats:
-    """What we see of places (..., 3) of a body turned by `yaw` degrees: (..., 2), x to the right and y down."""
+def project(positions: Floats, yaw: float) -> Floats:
+    """Project positions (..., 3) of a body turned by `yaw` degrees to (..., 2): x to the right, y down."""
     turn, tilt = np.radians(yaw), np.radians(TILT)
-    lateral, forward, up = places[..., 0], places[..., 1], places[..., 2]
+    lateral, forward, up = positions[..., 0], positions[..., 1], positions[..., 2]
     nearness = forward * np.cos(turn) - lateral * np.sin(turn)
     x = lateral * np.cos(turn) + forward * np.sin(turn)
     return np.stack((x, nearness * np.sin(tilt) - up * np.cos(tilt)), axis=-1)

@@ -1,4 +1,4 @@
-"""What people wear: colours that stand out from the room, sleeves, shorts, stripes and hair."""
+"""Clothes and hair: colours that stand out from the room, sleeves, shorts and patterns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAIN, EDGE, SECOND, THIRD = range(4)  # the tones of a part: itself, its outline
 KINDS = 4
 PATTERNS = ("plain", "hoops", "stripes", "sash", "panel")
 HAIRS = ("short", "long", "curly", "bun")
-APART = 48.0  # how much lighter or darker than the room clothes are at least, of 255
+MIN_CONTRAST = 48.0  # least difference in luminance between clothes and room, of 255
 
 _SKINS = ((250, 214, 186), (236, 188, 150), (210, 156, 112), (168, 114, 76), (120, 78, 52), (88, 58, 42))
 _HAIR = ((34, 28, 28), (62, 42, 32), (110, 70, 38), (176, 120, 56), (222, 186, 108), (150, 62, 36), (150, 150, 154))
@@ -29,36 +29,36 @@ _SHOES = ((240, 240, 238), (40, 38, 44), (206, 60, 54), (236, 178, 60), (62, 102
 
 
 def luminance(colour: Floats) -> float:
-    """How light a colour (3,) looks, 0 to 255."""
+    """Return the luminance of a colour (3,), 0 to 255."""
     return float(np.asarray(colour) @ (0.299, 0.587, 0.114))
 
 
-def stand_out(colour: Floats, from_light: float, apart: float = APART) -> Floats:
-    """The colour (3,), made lighter or darker until it differs from `from_light` by `apart`."""
+def ensure_contrast(colour: Floats, background: float, contrast: float = MIN_CONTRAST) -> Floats:
+    """Return the colour (3,), made lighter or darker until its luminance differs from `background` by `contrast`."""
     light = luminance(colour)
-    if abs(light - from_light) >= apart:
+    if abs(light - background) >= contrast:
         return colour
-    up = light >= from_light if apart < from_light < 250 - apart else from_light < 128
-    if up:
-        goal = min(from_light + apart, 250.0)
+    is_lighter = light >= background if contrast < background < 250 - contrast else background < 128
+    if is_lighter:
+        goal = min(background + contrast, 250.0)
         return np.asarray(colour + (255 - colour) * (goal - light) / max(255 - light, 1.0))
-    return np.asarray(colour * max(from_light - apart, 12.0) / max(light, 1.0))
+    return np.asarray(colour * max(background - contrast, 12.0) / max(light, 1.0))
 
 
 @dataclass(frozen=True, eq=False)
 class Outfit:
-    """The look of one person.
+    """Clothes and hair of one person.
 
     Attributes
     ----------
     paint : float (kind, part, 3)
         Red, green and blue of every tone of every part, 0 to 255.
     pattern : str
-        One of `PATTERNS`: what the shirt bears.
+        Pattern of the shirt, one of `PATTERNS`.
     hair : str
         One of `HAIRS`.
     loose : float
-        How wide sleeves and legs of the clothes are, 1 for tight ones.
+        Width of sleeves and trouser legs; 1 is tight.
     """
 
     paint: Floats
@@ -68,32 +68,32 @@ class Outfit:
 
 
 def random_outfit(rng: np.random.Generator, high: float, low: float, taken: Floats | None = None) -> Outfit:
-    """Draw clothes that stand out from the room and from a shirt that is `taken` (3,).
+    """Draw clothes that stand out from the room and from the colour of another shirt, `taken` (3,).
 
-    `high` and `low` are the mean luminances behind shirts and behind trousers, 0 to 255.
+    `high` and `low` are the mean luminances behind shirt and trousers, 0 to 255.
     """
 
     def pick(colours: tuple[tuple[int, int, int], ...], jitter: float = 10.0) -> Floats:
         return np.clip(np.array(colours[rng.integers(len(colours))]) + rng.uniform(-jitter, jitter, 3), 8, 248)
 
-    shirts = [stand_out(pick(_CLOTHES), high) for _ in range(4)]
+    shirts = [ensure_contrast(pick(_CLOTHES), high) for _ in range(4)]
     shirt = shirts[0] if taken is None else max(shirts, key=lambda colour: float(np.abs(colour - taken).sum()))
-    trousers = stand_out(pick(_TROUSERS), low)
+    trousers = ensure_contrast(pick(_TROUSERS), low)
     if abs(luminance(trousers) - luminance(shirt)) < 30:
         trousers = trousers * 0.62 if luminance(shirt) > 110 else trousers + (255 - trousers) * 0.45
-        trousers = stand_out(trousers, low)
-    skin, hair, shoes = pick(_SKINS, 5), pick(_HAIR, 8), stand_out(pick(_SHOES), low, 36)
+        trousers = ensure_contrast(trousers, low)
+    skin, hair, shoes = pick(_SKINS, 5), pick(_HAIR, 8), ensure_contrast(pick(_SHOES), low, 36)
     if abs(luminance(hair) - luminance(skin)) < 36:
         hair = hair * 0.35
-    second = stand_out(pick(_CLOTHES), luminance(shirt), 62)
+    second = ensure_contrast(pick(_CLOTHES), luminance(shirt), 62)
     sleeves, shorts = int(rng.choice(3, p=(0.15, 0.4, 0.45))), bool(rng.random() < 0.4)
 
-    coats = {"head": skin, "hair": hair, "neck": skin, "torso": shirt, "hand": skin, "shoe": shoes}
-    coats["upper arm"] = shirt if sleeves else skin
-    coats["forearm"] = shirt if sleeves == 2 else skin
-    coats["thigh"], coats["shin"] = trousers, skin if shorts else trousers
+    colours_of = {"head": skin, "hair": hair, "neck": skin, "torso": shirt, "hand": skin, "shoe": shoes}
+    colours_of["upper arm"] = shirt if sleeves else skin
+    colours_of["forearm"] = shirt if sleeves == 2 else skin
+    colours_of["thigh"], colours_of["shin"] = trousers, skin if shorts else trousers
     paint = np.zeros((KINDS, len(PARTS), 3))
-    paint[MAIN] = [coats[part.removeprefix("right ").removeprefix("left ")] for part in PARTS]
+    paint[MAIN] = [colours_of[part.removeprefix("right ").removeprefix("left ")] for part in PARTS]
     paint[EDGE] = 0.34 * paint[MAIN]
     paint[SECOND] = paint[THIRD] = paint[MAIN]
     paint[SECOND, PARTS.index("head")] = 26.0  # eyes

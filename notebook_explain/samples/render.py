@@ -1,7 +1,7 @@
-"""From a scene to pixels: one volume of labels gives the picture and the masks.
+"""Rendering of a scene: one volume of labels gives both the frames and the masks.
 
-Every pixel is a mean of 3 x 3 points, and every point bears one label: whose it is and which tone. The picture looks
-the labels up in a table of colours, the masks count them, so the masks know what hides what.
+Every pixel is the mean of 3 x 3 points, and every point has one label: owner and tone. Frames map labels to colours and
+masks count labels, so that masks respect occlusion.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from notebook_explain.samples.backgrounds import Ball, Pictures, Room, film_room
+from notebook_explain.samples.backgrounds import Ball, Pictures, Room, render_room
 from notebook_explain.samples.body import PARTS, Floats
-from notebook_explain.samples.body_shapes import OWNERS, owner_of
+from notebook_explain.samples.body_shapes import OWNERS, part_label
 from notebook_explain.samples.clothing import EDGE, KINDS, MAIN, SECOND
 
-FINE = 3  # points per pixel along each side; odd, so that no half is a tie
+SUBPIXELS = 3  # points per pixel along each side; odd, so that a majority always exists
 NOISE = 0.02 * 255  # standard deviation, in grey levels
 BALL, SHADOW, MARK = 60, 61, 62  # owners of labels, besides 0 (the room) and the people's parts
-_SHADE = 0.3  # how much light a shadow takes away
-_BITS = 4  # fractional bits of the corners
+_SHADOW_OPACITY = 0.3  # fraction of the light that a shadow removes
+_FRACTION_BITS = 4  # fractional bits of polygon corners
 
 Bools = NDArray[np.bool_]
 Labels = NDArray[np.uint8]
@@ -33,23 +33,23 @@ class Figure:
     Attributes
     ----------
     action : str
-        What it does, or "idle".
+        One or several actions, or "idle".
     labels : uint8 (bar,)
-        What each bar is: owner and tone.
+        Owner and tone of each bar.
     corners : float (bar, time, corner, 2)
-        Where it is, in sides, from back to front.
+        Corners of the bars in sides, from back to front.
     paint : float (kind, part, 3)
         Colours, 0 to 255.
     moved : dict of tuple of str
-        The parts that each action moves; empty if idle.
+        Parts that each action moves; empty if idle.
     active : bool (time,)
-        When it acts.
+        Whether the person acts in each frame.
     joints : dict of float (time, 2) or (side, time, 2)
-        Where the joints are, in sides, x to the right and y down.
+        Positions of the joints in sides, x to the right and y down.
     feet : float (2,)
-        Where it stands, in sides.
+        Position on the floor, in sides.
     height : float
-        Standing upright, in sides.
+        Standing height, in sides.
     """
 
     action: str
@@ -65,7 +65,7 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class Mark:
-    """A plain sign in a corner: left, top, right, bottom in sides of the picture, colour (3,)."""
+    """A coloured box in a corner: left, top, right, bottom in image sides, and colour (3,)."""
 
     box: tuple[float, float, float, float]
     colour: Floats
@@ -73,7 +73,7 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """All that a clip shows.
+    """Content of a clip.
 
     Attributes
     ----------
@@ -81,9 +81,9 @@ class Scene:
         One or two.
     ball : Ball or None
     mark : Mark or None
-        On the picture, not in the room: the camera does not move it.
+        On the image, not in the room: the camera does not move it.
     camera : float (time, 3)
-        Zoom, and the x and y of what is in the picture's middle, in sides.
+        Zoom, and the x and y of the image centre in sides.
     light : float (time,)
         Gain of each frame.
     """
@@ -97,13 +97,13 @@ class Scene:
 
 
 def draw_labels(scene: Scene, size: int) -> Labels:
-    """Draw who is where: uint8 (time, FINE * size, FINE * size), owner + OWNERS * tone, 0 for the room."""
+    """Draw the labels: uint8 (time, SUBPIXELS * size, SUBPIXELS * size), owner + OWNERS * tone, 0 for the room."""
     import cv2
 
     count = len(scene.camera)
-    volume = np.zeros((count, FINE * size, FINE * size), np.uint8)
+    volume = np.zeros((count, SUBPIXELS * size, SUBPIXELS * size), np.uint8)
     layers = [_shadow(figure) for figure in scene.people]
-    ball = [_disc(scene.ball)] if scene.ball else []
+    ball = [_ball_discs(scene.ball)] if scene.ball else []
     if scene.ball and not scene.ball.front:
         layers += ball
     layers += [(f.labels, f.corners) for f in sorted(scene.people, key=lambda figure: float(figure.feet[1]))]
@@ -111,19 +111,19 @@ def draw_labels(scene: Scene, size: int) -> Labels:
         layers += ball
     zoom, middle = scene.camera[:, None, :1], scene.camera[:, None, 1:]
     for labels, corners in layers:
-        spots = ((corners - middle) * zoom + 0.5) * (FINE * size) - 0.5
-        points = np.rint(spots * 2**_BITS).astype(np.int32)
+        spots = ((corners - middle) * zoom + 0.5) * (SUBPIXELS * size) - 0.5
+        points = np.rint(spots * 2**_FRACTION_BITS).astype(np.int32)
         for label, bar in zip(labels.tolist(), points, strict=True):
             for picture, polygon in zip(volume, bar, strict=True):
-                cv2.fillConvexPoly(picture, polygon, label, cv2.LINE_8, _BITS)
+                cv2.fillConvexPoly(picture, polygon, label, cv2.LINE_8, _FRACTION_BITS)
     if scene.mark:
-        left, top, right, bottom = (round(at * size) * FINE for at in scene.mark.box)
+        left, top, right, bottom = (round(edge * size) * SUBPIXELS for edge in scene.mark.box)
         volume[:, top:bottom, left:right] = MARK
     return volume
 
 
 def _shadow(figure: Figure) -> tuple[Labels, Floats]:
-    """A flat ellipse on the floor below somebody."""
+    """Return a flat ellipse on the floor below a person."""
     angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
     ring = np.stack((0.21 * np.cos(angles), 0.042 * np.sin(angles)), axis=-1) * figure.height
     middle = figure.joints["pelvis"].copy()
@@ -131,80 +131,80 @@ def _shadow(figure: Figure) -> tuple[Labels, Floats]:
     return np.array([SHADOW], np.uint8), (middle[:, None] + ring)[None]
 
 
-def _disc(ball: Ball) -> tuple[Labels, Floats]:
+def _ball_discs(ball: Ball) -> tuple[Labels, Floats]:
     angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     ring = ball.radius * np.stack((np.cos(angles), np.sin(angles)), axis=-1)
-    discs = [ring * 1.12, ring, 0.4 * ring - 0.3 * ball.radius]  # rim, ball, gloss
+    discs = [ring * 1.12, ring, 0.4 * ring - 0.3 * ball.radius]  # outline, ball, highlight
     labels = np.array([BALL + OWNERS * kind for kind in (EDGE, MAIN, SECOND)], np.uint8)
     return labels, np.stack([ball.path[:, None] + disc for disc in discs])
 
 
-def _table(scene: Scene) -> NDArray[np.uint8]:
-    """Colours of all labels, already times their opacity: uint8 (256, 4), red green blue opacity."""
+def _colour_table(scene: Scene) -> NDArray[np.uint8]:
+    """Return the colours of all labels, premultiplied: uint8 (256, 4), red, green, blue, opacity."""
     table = np.zeros((KINDS, OWNERS, 4))
     table[..., 3] = 255
     table[:, 0] = 0  # the room shows through
-    for at, figure in enumerate(scene.people):
-        first = owner_of(at, 0)
+    for person, figure in enumerate(scene.people):
+        first = part_label(person, 0)
         table[:, first : first + len(PARTS), :3] = figure.paint
     if scene.ball:
         colour = scene.ball.colour
         table[:, BALL, :3] = np.stack((colour, 0.4 * colour, 0.5 * colour + 127, colour))
     if scene.mark:
         table[:, MARK, :3] = scene.mark.colour
-    table[:, SHADOW] = (0, 0, 0, 255 * _SHADE)
+    table[:, SHADOW] = (0, 0, 0, 255 * _SHADOW_OPACITY)
     return np.clip(np.rint(table), 0, 255).astype(np.uint8).reshape(KINDS * OWNERS, 4)
 
 
-def develop(scene: Scene, volume: Labels, seed: int, *, noise: bool = True) -> NDArray[np.uint8]:
-    """Make the pictures of a scene whose labels are drawn: uint8 (time, height, width, 3).
+def render_frames(scene: Scene, volume: Labels, seed: int, *, noise: bool = True) -> NDArray[np.uint8]:
+    """Render the frames of a scene from its labels: uint8 (time, height, width, 3).
 
-    The noise depends on the seed and the shape of the clip alone, never on what is drawn.
+    The noise depends only on the seed and the shape of the clip, never on the content.
     """
     import cv2
 
-    size = volume.shape[1] // FINE
-    pictures: Pictures = film_room(scene.room, scene.camera, size)
-    table = _table(scene).view(np.uint32)[:, 0]  # one look-up for all four channels
+    size = volume.shape[1] // SUBPIXELS
+    frames: Pictures = render_room(scene.room, scene.camera, size)
+    table = _colour_table(scene).view(np.uint32)[:, 0]  # one lookup for all four channels
     fine = np.empty(volume.shape[1:], np.uint32)
-    for picture, labels, gain in zip(pictures, volume, scene.light, strict=True):
-        np.take(table, labels, out=fine, mode="clip")  # clip: unchecked, so twice as fast
+    for frame, labels, gain in zip(frames, volume, scene.light, strict=True):
+        np.take(table, labels, out=fine, mode="clip")  # skips the bounds check: twice as fast
         points = fine.view(np.uint8).reshape(*fine.shape, 4)
         drawn = cv2.resize(points, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
-        picture *= (255 - drawn[..., 3:]) * np.float32(gain / 255)
-        picture += drawn[..., :3] * np.float32(gain)
+        frame *= (255 - drawn[..., 3:]) * np.float32(gain / 255)
+        frame += drawn[..., :3] * np.float32(gain)
     if noise:
-        grain = np.random.default_rng((seed, 9)).standard_normal(pictures.shape, np.float32)
+        grain = np.random.default_rng((seed, 9)).standard_normal(frames.shape, np.float32)
         grain *= np.float32(NOISE)
-        pictures += grain
-    np.rint(pictures, out=pictures)
-    return np.clip(pictures, 0, 255, out=pictures).astype(np.uint8)
+        frames += grain
+    np.rint(frames, out=frames)
+    return np.clip(frames, 0, 255, out=frames).astype(np.uint8)
 
 
-def owned(volume: Labels, first: int, count: int) -> Labels:
-    """Whose the pixels are, of `count` owners from label `first` on: uint8 (time, height, width), 1 to count, or 0.
+def pixel_owners(volume: Labels, first: int, count: int) -> Labels:
+    """Return the owner of each pixel, 1 to `count` for labels from `first` on, or 0: uint8 (time, height, width).
 
-    A pixel belongs to them if they hold more than half of its points, and among them to the one that holds most
+    A pixel has an owner if these labels together cover more than half of its points; it is the one that covers most
     (the first of equals).
     """
-    frames, side = len(volume), volume.shape[1] // FINE
-    found = np.zeros((frames, side, side), np.uint8)
+    frames, side = len(volume), volume.shape[1] // SUBPIXELS
+    pixels = np.zeros((frames, side, side), np.uint8)
     owners = volume & (OWNERS - 1)
     present = (owners >= first) & (owners < first + count)
     rows, columns = np.flatnonzero(present.any((0, 2))), np.flatnonzero(present.any((0, 1)))
     if not len(rows):
-        return found
-    top, bottom = rows[0] // FINE, rows[-1] // FINE + 1
-    left, right = columns[0] // FINE, columns[-1] // FINE + 1
-    box = owners[:, FINE * top : FINE * bottom, FINE * left : FINE * right]
-    points = box.reshape(frames, bottom - top, FINE, right - left, FINE).transpose(2, 4, 0, 1, 3)
-    points = np.ascontiguousarray(points).reshape(FINE * FINE, frames, bottom - top, right - left)
-    most = np.zeros(points.shape[1:], np.uint8)
-    total, winner = most.copy(), most.copy()
-    for at in range(count):
-        held = np.add.reduce(points == first + at, axis=0, dtype=np.uint8)
-        total += held
-        np.copyto(winner, at + 1, where=held > most)
-        np.maximum(most, held, out=most)
-    found[:, top:bottom, left:right] = np.where(2 * total > FINE * FINE, winner, 0)
-    return found
+        return pixels
+    top, bottom = rows[0] // SUBPIXELS, rows[-1] // SUBPIXELS + 1
+    left, right = columns[0] // SUBPIXELS, columns[-1] // SUBPIXELS + 1
+    box = owners[:, SUBPIXELS * top : SUBPIXELS * bottom, SUBPIXELS * left : SUBPIXELS * right]
+    points = box.reshape(frames, bottom - top, SUBPIXELS, right - left, SUBPIXELS).transpose(2, 4, 0, 1, 3)
+    points = np.ascontiguousarray(points).reshape(SUBPIXELS * SUBPIXELS, frames, bottom - top, right - left)
+    largest = np.zeros(points.shape[1:], np.uint8)
+    total, winner = largest.copy(), largest.copy()
+    for i in range(count):
+        covered = np.add.reduce(points == first + i, axis=0, dtype=np.uint8)
+        total += covered
+        np.copyto(winner, i + 1, where=covered > largest)
+        np.maximum(largest, covered, out=largest)
+    pixels[:, top:bottom, left:right] = np.where(2 * total > SUBPIXELS * SUBPIXELS, winner, 0)
+    return pixels

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """Where one person is.
+    """Masks of one person.
 
     Attributes
     ----------
     action : str
-        One of `ACTIONS`, "a + b" for one body that does two, or "idle".
+        One of `ACTIONS`, "a + b" for one body performing two, or "idle".
     person : bool (time, height, width)
-        The pixels of which it covers more than half.
+        Pixels of which the person covers more than half.
     parts : dict of bool (time, height, width)
-        The same, divided among the parts of the body: disjoint, and together all of `person`.
+        The same for each part of the body: disjoint, with `person` as their union.
     acting : bool (time, height, width)
-        The parts that the action moves, while it does.
+        The parts that the action moves, during the action.
     """
 
     action: str
@@ -43,32 +43,32 @@ class Person:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A synthetic clip of people whose truth is known to the pixel.
+    """A synthetic clip of people with exact masks.
 
-    As the last line of a cell it plays its film, beside the same film with what acts in colour.
+    As the last line of a cell it plays, next to a copy with the acting parts in colour.
 
     Attributes
     ----------
     frames : uint8 (time, height, width, 3)
-        The pictures, red green blue.
+        RGB.
     label : str
-        What is done: an action, "a + b", or "still".
+        An action, "a + b", or "still".
     labels : tuple of str
-        The actions that are done, none to two, in the order of the label.
+        The actions in the clip, none to two, in the order of the label.
     mask : bool (time, height, width)
-        The acting parts of everybody.
+        The acting parts of all people.
     masks : tuple of bool (time, height, width)
-        The same for each of `labels`: who or which limbs do it. They are disjoint.
+        The same for each of `labels`; disjoint.
     people : tuple of Person
-        Those who act come first, in the order of the label.
+        Acting people come first, in the order of the label.
     mark : bool (time, height, width)
-        The mark in the corner; empty but for the world `shortcut`.
+        The mark in the corner; empty except in the world `shortcut`.
     seed : int
-        The same call with the same seed makes it again.
+        The same call with the same seed gives the same sample.
     fps : float
         Frames per second.
     world : str
-        The function that made it.
+        Name of the function that made it.
     """
 
     frames: NDArray[np.uint8]
@@ -88,50 +88,52 @@ class Sample:
 
     @property
     def caption(self) -> str:
-        """What is said wherever the sample is shown: "synthetic sample: kick; world single, seed 3"."""
+        """Caption of every preview: "synthetic sample: kick; world single, seed 3"."""
         return f"synthetic sample: {self.label}; world {self.world}, seed {self.seed}"
 
     def film(self, path: str | os.PathLike[str], *, masks: bool = True, side: int = 256) -> Path:
-        """Write a film that plays for ever to a .gif or .webp file; what stood there is replaced as a whole.
+        """Write a looping animation to a .gif or .webp file.
+
+        An existing file is replaced only once the new one is complete.
 
         Parameters
         ----------
         path
-            Slides take .gif; .webp is smaller and has all the colours.
+            Slides accept .gif; .webp is smaller and keeps all colours.
         masks : bool
-            Whether the film with what acts in colour stands beside it.
+            Add a copy with the acting parts in colour.
         side : int
-            Height of the frames in pixels, 32 or more; they are enlarged by the whole factor that fits.
+            Height of the frames in pixels, 32 or more; they are enlarged by the largest whole factor that fits.
 
         Returns
         -------
         Path
-            That of the file.
+            Path of the file.
 
         Raises
         ------
         ValueError
-            Another kind of file; not such a side.
+            The suffix is not supported, or ``side`` is invalid.
         FileNotFoundError, IsADirectoryError
-            No such folder; the path is one.
+            The folder does not exist; the path is a folder.
         """
         from notebook_explain.samples import preview
 
-        return preview.write(self, path, masks, side)
+        return preview.write_animation(self, path, masks, side)
 
     def strip(self, frames: int = 8, *, masks: bool = True) -> Picture:
-        """Return frames side by side as a Pillow image, which a cell shows and ``.save("strip.png")`` writes.
+        """Return frames side by side as a Pillow image.
 
         Parameters
         ----------
         frames : int
-            How many, evenly chosen, 1 or more.
+            Number of frames, evenly spaced, 1 or more.
         masks : bool
-            Whether the same frames with what acts in colour stand below.
+            Add a row with the acting parts in colour.
         """
         from notebook_explain.samples import preview
 
-        return preview.strip(self, frames, masks)
+        return preview.render_strip(self, frames, masks)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         from notebook_explain.samples import preview

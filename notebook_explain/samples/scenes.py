@@ -1,7 +1,7 @@
-"""Who is in a clip, where, and what they do: from a seed to a scene, before any pixel is drawn.
+"""Random scenes: the people of a clip, their positions and movements, made from a seed.
 
-What a person looks like, where it stands and how it moves come from separate streams of random numbers, so that
-one seed is the same people in the same room whatever they do.
+Appearance, position and movement use separate random streams, so that one seed gives the same people in the same room
+for every action.
 """
 
 from __future__ import annotations
@@ -22,171 +22,173 @@ from notebook_explain.samples.actions import (
     random_style,
 )
 from notebook_explain.samples.backgrounds import Room, random_ball, random_room
-from notebook_explain.samples.body import Build, Floats, Pose, joints, nearer, project, random_build
+from notebook_explain.samples.body import Build, Floats, Pose, joints, near_side, project, random_build
 from notebook_explain.samples.body_shapes import figure_bars
 from notebook_explain.samples.clothing import MAIN, random_outfit
 from notebook_explain.samples.render import Figure, Mark, Scene
 
-BYSTANDER, BALL = 0.55, 0.4  # how often they are there
+BYSTANDER, BALL = 0.55, 0.4  # probabilities of their presence
 
 
 @dataclass(frozen=True)
 class Span:
-    """The frames in which somebody acts: both ends belong to it."""
+    """The frames in which a person acts, both ends included."""
 
     first: int
     last: int
 
 
 @dataclass(frozen=True)
-class Part:
-    """What one person does: an action, or what the arms and what the legs do; all the time or in a span."""
+class Role:
+    """Actions of one person: one, or one of the arms and one of the legs; always or within a span."""
 
     actions: tuple[str, ...]
     span: Span | None = None
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where somebody stands, x and y of the feet, and its height; in sides."""
+class _Position:
+    """Position of a person's feet, and standing height; in sides."""
 
     x: float
     y: float
     height: float
 
 
-def cast(seed: int, frames: int, parts: list[Part], *, mark: Mark | None = None, moving: bool = False) -> Scene:
-    """Make up the scene of one clip, for one or two people who have a part in it.
+def build_scene(
+    seed: int, frames: int, roles: list[Role], *, mark: Mark | None = None, moving_camera: bool = False
+) -> Scene:
+    """Build the scene of a clip with one or two roles.
 
-    `moving` lets the camera pan and zoom.
+    `moving_camera` lets the camera pan and zoom.
     """
-    looks, places, rest = (np.random.default_rng((seed, stream)) for stream in (1, 2, 3))
+    looks, positions, rest = (np.random.default_rng((seed, stream)) for stream in (1, 2, 3))
     room = random_room(looks, frames)
     ball = random_ball(rest, frames) if rest.random() < BALL else None
-    if len(parts) == 1 and rest.random() < BYSTANDER:
-        spots, parts = _beside(places), [*parts, Part((IDLE,))]
+    if len(roles) == 1 and rest.random() < BYSTANDER:
+        spots, roles = _position_with_bystander(positions), [*roles, Role((IDLE,))]
     else:
-        spots = _alone(places) if len(parts) == 1 else _pair(places)
+        spots = _position_one(positions) if len(roles) == 1 else _position_two(positions)
     people: list[Figure] = []
-    for at, (part, spot) in enumerate(zip(parts, spots, strict=True)):
+    for i, (role, spot) in enumerate(zip(roles, spots, strict=True)):
         taken = people[0].paint[MAIN, 3] if people else None
-        people.append(_figure(at, part, spot, (seed, 4 + at), room, frames, taken))
+        people.append(_build_figure(i, role, spot, (seed, 4 + i), room, frames, taken))
     light = 1 + 0.012 * rest.standard_normal(frames)
-    path = _camera(rest, people[0], frames) if moving else np.tile((1.0, 0.5, 0.5), (frames, 1))
+    path = _camera(rest, people[0], frames) if moving_camera else np.tile((1.0, 0.5, 0.5), (frames, 1))
     return Scene(tuple(people), room, ball, mark, path, light)
 
 
-def _height(rng: np.random.Generator, most: float = 0.8) -> tuple[float, float]:
-    """Height of a person and y of its feet: who is taller in the picture stands nearer, that is lower."""
-    height = float(rng.uniform(0.46, most))
+def _random_height(rng: np.random.Generator, max_height: float = 0.8) -> tuple[float, float]:
+    """Return the height of a person and the y of the feet: taller people stand nearer, that is lower in the image."""
+    height = float(rng.uniform(0.46, max_height))
     near = (height - 0.46) / 0.34
     return height, float(np.clip(0.85 + 0.08 * near + rng.uniform(-0.03, 0.03), 0.82, 0.95))
 
 
-def _alone(rng: np.random.Generator) -> list[_Place]:
-    height, y = _height(rng)
-    return [_Place(float(rng.uniform(0.2, 0.8)), y, height)]
+def _position_one(rng: np.random.Generator) -> list[_Position]:
+    height, y = _random_height(rng)
+    return [_Position(float(rng.uniform(0.2, 0.8)), y, height)]
 
 
-def _beside(rng: np.random.Generator) -> list[_Place]:
-    """Somebody who acts, and on the emptier side of the picture somebody who does not."""
-    height, y = _height(rng, 0.74)
+def _position_with_bystander(rng: np.random.Generator) -> list[_Position]:
+    """Return positions of an actor and, on the emptier side of the image, a bystander."""
+    height, y = _random_height(rng, 0.74)
     x = float(rng.uniform(0.2, 0.8))
     gap = rng.uniform(0.32, 0.5)
     other = x + gap if x < 0.5 else x - gap
-    tall, low = _height(rng, 0.74)
-    return [_Place(x, y, height), _Place(float(np.clip(other, 0.1, 0.9)), low, tall)]
+    tall, low = _random_height(rng, 0.74)
+    return [_Position(x, y, height), _Position(float(np.clip(other, 0.1, 0.9)), low, tall)]
 
 
-def _pair(rng: np.random.Generator) -> list[_Place]:
-    """Two who both act: smaller, and one on each side."""
+def _position_two(rng: np.random.Generator) -> list[_Position]:
+    """Return positions of two actors: smaller, one on each side."""
     xs = np.array((rng.uniform(0.2, 0.31), rng.uniform(0.69, 0.8)))
-    places = []
+    positions = []
     for x in rng.permutation(xs):
-        height, y = _height(rng, 0.66)
-        places.append(_Place(float(x), y, height))
-    return places
+        height, y = _random_height(rng, 0.66)
+        positions.append(_Position(float(x), y, height))
+    return positions
 
 
 def _sway(rng: np.random.Generator, frames: int) -> Sway:
-    """Slow, small and never quite absent."""
+    """Return a slow, small movement that never stops."""
     time = np.linspace(0, 2 * math.pi, frames)
     side, swing = (np.sin(rng.uniform(0.3, 1.1) * time + rng.uniform(0, 2 * math.pi)) for _ in range(2))
     return Sway(rng.uniform(0.008, 0.02) * side, rng.uniform(2, 6) * swing)
 
 
-def _clock(style: Style, frames: int, span: Span | None) -> Floats:
-    """The phase of the action in each frame, radians: it stands still outside the span."""
+def _phases(style: Style, frames: int, span: Span | None) -> Floats:
+    """Return the phase of the action in each frame, radians: constant outside the span."""
     if span is None:
         return np.asarray(style.start + 2 * math.pi * style.cycles * np.linspace(0, 1, frames))
     done = np.clip((np.arange(frames) - span.first) / (span.last - span.first), 0, 1)
     return np.asarray(style.start + 2 * math.pi * style.cycles * done)
 
 
-def _figure(
-    at: int, part: Part, place: _Place, seed: tuple[int, int], room: Room, frames: int, taken: Floats | None
+def _build_figure(
+    person: int, role: Role, position: _Position, seed: tuple[int, int], room: Room, frames: int, taken: Floats | None
 ) -> Figure:
-    """Dress one person and let it act in all frames; `taken` is the colour of somebody else's shirt."""
+    """Build one person in all frames; `taken` is the colour of the other person's shirt."""
     looks, moves = np.random.default_rng((*seed, 0)), np.random.default_rng((*seed, 1))
     build = random_build(looks)
     outfit = random_outfit(looks, room.light(0.8), room.light(0.4), taken)
     sway, stance = _sway(looks, frames), float(looks.uniform(2, 6))
-    pose, moved, yaw = _act(part, idle_pose(sway, stance), build, place, moves)
+    pose, moved, yaw = _animate(role, idle_pose(sway, stance), build, position, moves)
     active = np.ones(frames, bool)
-    if part.span is not None:
-        active = (np.arange(frames) >= part.span.first) & (np.arange(frames) <= part.span.last)
-    seen = _seen(joints(build, pose), yaw, sway, place)
-    labels, corners = figure_bars(at, build, outfit, seen, place.height, yaw)
-    feet = np.array((place.x, place.y))
-    action = " + ".join(part.actions)
-    return Figure(action, labels, corners, outfit.paint, moved, active, seen, feet, place.height)
+    if role.span is not None:
+        active = (np.arange(frames) >= role.span.first) & (np.arange(frames) <= role.span.last)
+    projected = _project_joints(joints(build, pose), yaw, sway, position)
+    labels, corners = figure_bars(person, build, outfit, projected, position.height, yaw)
+    feet = np.array((position.x, position.y))
+    action = " + ".join(role.actions)
+    return Figure(action, labels, corners, outfit.paint, moved, active, projected, feet, position.height)
 
 
-def _act(
-    part: Part, pose: Pose, build: Build, place: _Place, rng: np.random.Generator
+def _animate(
+    role: Role, pose: Pose, build: Build, position: _Position, rng: np.random.Generator
 ) -> tuple[Pose, dict[str, tuple[str, ...]], float]:
-    """Let a body do its part: its pose, the parts that each of its actions moves, and how far it is turned."""
+    """Return the pose of a body in its role, the parts that each of its actions moves, and its yaw in degrees."""
     frames = len(pose.hop)
-    most = (frames if part.span is None else part.span.last - part.span.first + 1) / 5
+    max_cycles = (frames if role.span is None else role.span.last - role.span.first + 1) / 5
     moved: dict[str, tuple[str, ...]] = {}
     yaw: float | None = None
-    for action in reversed(part.actions):  # the arms last: they overrule what the legs' action does with them
-        style = random_style(action, rng, most)
+    for action in reversed(role.actions):  # the arms last: they override the arms of the legs' action
+        style = random_style(action, rng, max_cycles)
         if yaw is None:
-            yaw = _turn(
-                style.yaw if len(part.actions) == 1 else math.copysign(32 + 0.2 * abs(style.yaw), style.yaw), place
+            yaw = _face_inwards(
+                style.yaw if len(role.actions) == 1 else math.copysign(32 + 0.2 * abs(style.yaw), style.yaw), position
             )
         style = replace(style, yaw=yaw)
-        if len(part.actions) > 1 and action in ARM_ACTIONS:  # the farther arm would be behind the body
-            style = replace(style, side=nearer(yaw))
-        pose = move(action, pose, _clock(style, frames, part.span), style, build)
-        mine = moved_parts(action, style)
-        moved = {name: tuple(piece for piece in pieces if piece not in mine) for name, pieces in moved.items()}
-        moved[action] = mine
-    return pose, {action: moved[action] for action in part.actions if action != IDLE}, yaw or 0.0
+        if len(role.actions) > 1 and action in ARM_ACTIONS:  # the farther arm would be behind the body
+            style = replace(style, side=near_side(yaw))
+        pose = move(action, pose, _phases(style, frames, role.span), style, build)
+        parts = moved_parts(action, style)
+        moved = {name: tuple(part for part in others if part not in parts) for name, others in moved.items()}
+        moved[action] = parts
+    return pose, {action: moved[action] for action in role.actions if action != IDLE}, yaw or 0.0
 
 
-def _turn(yaw: float, place: _Place) -> float:
-    """Turn those who stand near a border and look out of the picture: what they do would happen outside."""
-    away = place.x - 0.5
+def _face_inwards(yaw: float, position: _Position) -> float:
+    """Turn people who stand near a border towards the middle, so that their action stays inside the image."""
+    away = position.x - 0.5
     return -yaw if abs(yaw) > 40 and abs(away) > 0.12 and yaw * away > 0 else yaw
 
 
-def _seen(places: dict[str, Floats], yaw: float, sway: Sway, place: _Place) -> dict[str, Floats]:
-    """The joints in the picture, in sides: the higher one is, the further it sways."""
-    seen = {}
-    for name, spot in places.items():
-        flat = project(spot, yaw)
+def _project_joints(positions: dict[str, Floats], yaw: float, sway: Sway, feet: _Position) -> dict[str, Floats]:
+    """Return the joints in the image, in sides; higher joints sway further."""
+    projected = {}
+    for name, position in positions.items():
+        flat = project(position, yaw)
         flat[..., 0] += sway.side * np.clip(-flat[..., 1], 0, None)
-        seen[name] = flat * place.height + (place.x, place.y)
-    return seen
+        projected[name] = flat * feet.height + (feet.x, feet.y)
+    return projected
 
 
 def _camera(rng: np.random.Generator, figure: Figure, frames: int) -> Floats:
-    """A pan and a zoom about somebody, a little shaky: zoom, x, y (time, 3)."""
+    """Return a slightly shaky pan and zoom around a person: zoom, x, y (time, 3)."""
     time = np.linspace(0, 1, frames)
     ease = time * time * (3 - 2 * time)
-    near = float(np.clip(0.86 / figure.height, 1.06, 1.3))  # a tall person stays in the picture
+    near = float(np.clip(0.86 / figure.height, 1.06, 1.3))  # keeps a tall person inside the image
     zooms = rng.permutation((rng.uniform(0.85, 0.97), rng.uniform(1.04, near)))
     zoom = zooms[0] * (zooms[1] / zooms[0]) ** ease
     middle = np.array((figure.feet[0], figure.feet[1] - 0.5 * figure.height))

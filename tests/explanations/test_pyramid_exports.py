@@ -164,8 +164,8 @@ def test_rows_and_units_of_the_figure_are_chosen() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"rows": 0}, "rows must be a number, 1 or more, or a list of names and places, got 0"),
-        ({"rows": "late"}, "rows must be a number, 1 or more, or a list of names and places, got 'late'"),
+        ({"rows": 0}, "rows must be a number, 1 or more, or a list of row names and indices, got 0"),
+        ({"rows": "late"}, "rows must be a number, 1 or more, or a list of row names and indices, got 'late'"),
         ({"rows": []}, "rows is an empty list"),
         ({"rows": ["later"]}, "row 'later' is not in this pyramid; it has fc, late"),
         ({"units": 0}, "units must be at least 1, got 0"),

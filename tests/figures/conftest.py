@@ -1,4 +1,4 @@
-"""What the tests of pictures share."""
+"""Fixtures of the tests of figures."""
 
 import pytest
 
@@ -9,6 +9,6 @@ __all__ = ["drawn"]
 
 
 @pytest.fixture(autouse=True)
-def _told_of_letters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one warning of letters that no font has was heard before; the tests of it forget that."""
-    monkeypatch.setattr(fonts, "_told", ["said"])
+def _no_font_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Suppress the warning about missing characters; its own tests enable it again."""
+    monkeypatch.setattr(fonts, "_warned", ["said"])

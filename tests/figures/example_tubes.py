@@ -1,4 +1,4 @@
-"""Tubes for pictures: clips of every shape, and words that are hard to set."""
+"""Example tubes: clips of every shape, and text that is hard to draw."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def made(
     caveats: tuple[str, ...] = CAVEATS,
     clip: Clip | None = None,
 ) -> Tubes:
-    """Evidence for in the upper left corner, against in the lower right one; stronger towards the end."""
+    """Return tubes with evidence for in the upper left corner and against in the lower right one, rising over time."""
     if clip is None:
         pixels = np.linspace(40, 215, frames * height * width * 3).reshape(frames, height, width, 3)
         clip = Clip(
@@ -64,7 +64,7 @@ every_shape = pytest.mark.parametrize("tubes", SHAPES.values(), ids=SHAPES)
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every text that Pillow draws from now on."""
+    """Collect every text that Pillow draws during a test."""
     texts: list[str] = []
     draw: Callable[..., Any] = ImageDraw.ImageDraw.text
 

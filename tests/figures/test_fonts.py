@@ -1,4 +1,4 @@
-"""Labels in scripts that DejaVu Sans lacks: drawn with a font that has them, or told of once."""
+"""Text in scripts that DejaVu Sans lacks: drawn with a fallback font, or warned about once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KNOWN = "×−·…°éß Ω ж أ"  # in DejaVu Sans
 
 
 def built(path: Path, name: str, text: str, latin: bool = True) -> Path:
-    """A font whose letters are bars: those of a text as wide as the line is high, those of Latin thin."""
+    """Write a font whose glyphs are bars: wide for the characters of a text, thin for Latin ones."""
     glyphs = {}
     thin = "".join(map(chr, range(33, 127))) + "−·×…" if latin else ""
     for letter in [None, *thin, *text]:
@@ -51,10 +51,10 @@ def built(path: Path, name: str, text: str, latin: bool = True) -> Path:
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A function that makes matplotlib know a font with the letters of a text, for one test."""
+    """Return a function that registers a font with the characters of a text in matplotlib, for one test."""
     known = [entry for entry in font_manager.fontManager.ttflist if "mpl-data" in entry.fname]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", known)
-    fonts._search.cache_clear()
+    fonts._find_font.cache_clear()
 
     def install(text: str, name: str = "Bars", latin: bool = True) -> Path:
         path = built(tmp_path / f"{name}.ttf", name, text, latin)
@@ -62,24 +62,24 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         return path
 
     yield install
-    fonts._search.cache_clear()
+    fonts._find_font.cache_clear()
 
 
 def solid(png: bytes, rows: slice = slice(103, 140)) -> bool:
-    """Whether a square of 7 x 7 pixels is in dark ink all over, where the words are."""
+    """Return whether the text contains a dark square of 7 x 7 pixels."""
     with Image.open(io.BytesIO(png)) as picture:
         ink = np.asarray(picture.convert("L"))[rows] < 90
     return bool(np.lib.stride_tricks.sliding_window_view(ink, (7, 7)).all(axis=(2, 3)).any())
 
 
-def test_what_dejavu_has_needs_no_other_font(installed: Any) -> None:
+def test_no_fallback_font_for_characters_in_dejavu(installed: Any) -> None:
     installed(LABEL)
     assert fonts.font_for(KNOWN) is None
     assert fonts.font_for("") is None
     assert fonts.font_for(LABEL).name == "Bars"
 
 
-def test_the_font_that_has_most_of_the_letters_is_taken(installed: Any) -> None:
+def test_the_font_with_most_of_the_characters_is_used(installed: Any) -> None:
     installed(LABEL, "Without Latin", latin=False)  # the rest of the sentence would be boxes
     installed("跳", "One")
     both = installed(LABEL, "Both")
@@ -90,14 +90,14 @@ def test_the_font_that_has_most_of_the_letters_is_taken(installed: Any) -> None:
     assert font(20, text=KNOWN).path.endswith("DejaVuSans.ttf")
 
 
-def test_a_font_that_comes_later_is_found(installed: Any) -> None:
+def test_a_font_added_later_is_found(installed: Any) -> None:
     assert fonts.font_for(LABEL) is None
     installed(LABEL)
     assert fonts.font_for(LABEL).name == "Bars"
 
 
-def test_the_pictures_show_the_letters_of_that_font(installed: Any, tmp_path: Path) -> None:
-    """The label's letters are squares in full ink, which no box and no letter of DejaVu is."""
+def test_images_use_the_fallback_font(installed: Any, tmp_path: Path) -> None:
+    """The test font draws solid squares, unlike any glyph or box of DejaVu."""
     assert [solid(strip_png(made(name=name))) for name in (LABEL, "wave")] == [False, False]
     installed(LABEL)
     assert [solid(strip_png(made(name=name))) for name in (LABEL, "wave")] == [True, False]
@@ -113,21 +113,21 @@ def test_the_pictures_show_the_letters_of_that_font(installed: Any, tmp_path: Pa
     assert "Bars" in (tmp_path / "figure.svg").read_text(encoding="utf-8")
 
 
-def test_letters_that_no_font_has_are_told_of_once(
+def test_characters_in_no_font_are_warned_about_once(
     installed: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     installed("绳")
-    monkeypatch.setattr(fonts, "_told", [])
+    monkeypatch.setattr(fonts, "_warned", [])
     tubes = made(name=LABEL, source="片段.mp4", caveats=("类别",))
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as content:
         warnings.simplefilter("always")
         tubes.figure().savefig(tmp_path / "a.png")
         tubes.to_gif(tmp_path / "a.gif")
         strip_png(tubes)
-    assert len(said) == 1
-    assert "no font of this system has the letters" in str(said[0].message)
-    assert "跳" in str(said[0].message)
-    assert "绳" not in str(said[0].message)
-    assert said[0].filename == __file__
+    assert len(content) == 1
+    assert "No installed font has the characters" in str(content[0].message)
+    assert "跳" in str(content[0].message)
+    assert "绳" not in str(content[0].message)
+    assert content[0].filename == __file__
     with Image.open(tmp_path / "a.gif") as film:
         assert film.n_frames == 6

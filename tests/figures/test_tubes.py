@@ -1,4 +1,4 @@
-"""The picture of a cell and the figure for paper: nothing squeezed, nothing cut off, nothing unsaid, text as text."""
+"""The PNG of a cell and the figure: undistorted frames, complete text and caveats, text as text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from PIL import Image
 from notebook_explain.explanations import Tubes
 from notebook_explain.explanations.text import shortened
 from notebook_explain.figures import strip_png
-from notebook_explain.figures.captions import font, plain, wrap_text
+from notebook_explain.figures.captions import font, printable, wrap_text
 from tests.figures.example_tubes import CAVEATS, COARSE, SHAPES, every_shape, made
 
 UNKNOWN_LETTERS = "ignore:Glyph:UserWarning"  # matplotlib's own font lacks those of some scripts; it says so
@@ -34,7 +34,7 @@ def picture_of(data: bytes) -> np.ndarray:
 
 
 @every_shape
-def test_the_picture_of_a_cell_shows_frames_of_the_clips_shape(tubes: Tubes) -> None:
+def test_the_png_of_a_cell_keeps_the_aspect_ratio_of_frames(tubes: Tubes) -> None:
     picture = picture_of(strip_png(tubes, threshold=1.0))
     assert picture.shape[1] == 600
     filled = (picture < 250).any(axis=-1)
@@ -49,9 +49,9 @@ def test_the_picture_of_a_cell_shows_frames_of_the_clips_shape(tubes: Tubes) -> 
     assert (picture[:, -2:] > 250).all()
 
 
-def test_the_picture_of_a_cell_says_what_it_is_and_every_caveat(drawn: list[str]) -> None:
+def test_the_png_of_a_cell_states_its_origin_and_every_caveat(drawn: list[str]) -> None:
     strip_png(made())
-    said = " ".join(drawn)
+    content = " ".join(drawn)
     for words in (
         "'wave' 93 %",
         "of the evidence for 'wave'",
@@ -60,19 +60,19 @@ def test_the_picture_of_a_cell_says_what_it_is_and_every_caveat(drawn: list[str]
         COARSE,
         *CAVEATS,
     ):
-        assert words in said
-    assert "The clip is a synthetic sample: wave." in said
+        assert words in content
+    assert "The clip is a synthetic sample: wave." in content
 
 
 @every_shape
-def test_no_way_out_tells_the_folders_of_the_clip(tubes: Tubes, drawn: list[str]) -> None:
+def test_no_image_contains_the_folders_of_the_clip(tubes: Tubes, drawn: list[str]) -> None:
     strip_png(tubes)
     figure = tubes.figure()
-    said = " ".join([*drawn, *(text.get_text() for text in figure.findobj(Text))])
-    assert "secret" not in said
+    content = " ".join([*drawn, *(text.get_text() for text in figure.findobj(Text))])
+    assert "secret" not in content
 
 
-def test_the_picture_of_a_cell_shows_the_evidence_where_it_lies() -> None:
+def test_the_png_of_a_cell_shows_the_evidence_at_its_position() -> None:
     tubes = made()
     plain_, shown = (picture_of(strip_png(tubes, frames=1, threshold=part)) for part in (1.0, 0.4))
     changed = (plain_ != shown).any(axis=-1)[4:204, 4:204]
@@ -82,7 +82,7 @@ def test_the_picture_of_a_cell_shows_the_evidence_where_it_lies() -> None:
     assert (shown[20, 20] - plain_[20, 20])[0] > (shown[20, 20] - plain_[20, 20])[2]
 
 
-def test_words_that_hold_no_blank_are_broken_and_too_many_end_in_an_ellipsis() -> None:
+def test_long_words_are_broken_and_long_texts_end_in_an_ellipsis() -> None:
     letters = font(12)
     lines = wrap_text("x" * 300, letters, 100, 3)
     assert len(lines) == 3
@@ -95,11 +95,11 @@ def test_words_that_hold_no_blank_are_broken_and_too_many_end_in_an_ellipsis() -
     assert wrap_text("wide", letters, 1, 9) == list("wide")
 
 
-def test_what_cannot_be_drawn_is_left_out() -> None:
-    assert plain(" a\n\tb\x00\u200b c ") == "a b c"
+def test_unprintable_characters_are_dropped() -> None:
+    assert printable(" a\n\tb\x00\u200b c ") == "a b c"
 
 
-def test_a_long_label_loses_its_middle() -> None:
+def test_a_long_label_is_shortened_in_the_middle() -> None:
     assert shortened("wave", 10) == "wave"
     short = shortened("abcdefghij" * 20, 30)
     assert len(short) <= 30
@@ -110,7 +110,7 @@ def test_a_long_label_loses_its_middle() -> None:
 
 @every_shape
 @pytest.mark.filterwarnings(UNKNOWN_LETTERS)
-def test_in_a_figure_no_word_is_cut_off_and_no_frame_squeezed(tubes: Tubes) -> None:
+def test_no_text_is_cut_off_and_no_frame_is_distorted(tubes: Tubes) -> None:
     figure = tubes.figure()
     assert isinstance(figure, Figure)
     figure.draw_without_rendering()
@@ -134,7 +134,7 @@ def test_in_a_figure_no_word_is_cut_off_and_no_frame_squeezed(tubes: Tubes) -> N
 
 
 @pytest.mark.parametrize("name", ["square", "one frame", "wide"])
-def test_the_curve_is_the_mean_of_each_sign_in_each_frame(name: str) -> None:
+def test_the_curve_is_the_mean_of_each_sign_per_frame(name: str) -> None:
     tubes = SHAPES[name]
     (axes,) = (axes for axes in tubes.figure().get_axes() if not axes.images)
     volume = tubes.volume()
@@ -149,8 +149,8 @@ def words_of(tubes: Tubes) -> str:
     return " ".join(text.get_text().replace("\n", " ") for text in tubes.figure().findobj(Text))
 
 
-def test_a_figure_says_what_it_is_and_every_caveat() -> None:
-    said = words_of(made())
+def test_a_figure_states_its_origin_and_every_caveat() -> None:
+    content = words_of(made())
     for words in (
         "'wave' 93 %",
         "layer blocks.2",
@@ -159,10 +159,10 @@ def test_a_figure_says_what_it_is_and_every_caveat() -> None:
         COARSE,
         *CAVEATS,
     ):
-        assert words in said
+        assert words in content
 
 
-def test_a_figure_says_what_its_layer_leaves_out_of_the_score() -> None:
+def test_a_figure_states_how_much_of_the_score_its_layer_lacks() -> None:
     tubes = made()
     layer = replace(tubes.layers[0], kind="block", gap=np.array([1.5], np.float32))
     assert "accounts for" not in words_of(replace(tubes, layers=(layer, *tubes.layers)))
@@ -170,7 +170,7 @@ def test_a_figure_says_what_its_layer_leaves_out_of_the_score() -> None:
     assert words in words_of(replace(tubes, layers=(*tubes.layers, layer)))
 
 
-def test_in_an_svg_words_are_text(tmp_path: Path) -> None:
+def test_text_in_an_svg_is_text(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         made(name="wave & <jump> $x$").figure().savefig(tmp_path / "f.svg")
@@ -180,7 +180,7 @@ def test_in_an_svg_words_are_text(tmp_path: Path) -> None:
     assert any("synthetic sample" in text for text in texts)
 
 
-def test_in_a_pdf_words_are_text_in_whole_fonts(tmp_path: Path) -> None:
+def test_text_in_a_pdf_is_text_in_whole_fonts(tmp_path: Path) -> None:
     with rc_context({"pdf.compression": 0}):
         made().figure().savefig(tmp_path / "f.pdf")
     data = (tmp_path / "f.pdf").read_bytes()
@@ -194,7 +194,7 @@ def test_in_a_pdf_words_are_text_in_whole_fonts(tmp_path: Path) -> None:
     assert any("The clip is a synthetic sample: wave." in text for text in texts)
 
 
-def test_a_figure_leaves_the_users_settings_and_shows_itself_in_a_cell() -> None:
+def test_a_figure_keeps_the_users_settings_and_displays_itself_in_a_cell() -> None:
     with rc_context({"svg.fonttype": "path"}):
         from matplotlib import rcParams
 
@@ -206,7 +206,7 @@ def test_a_figure_leaves_the_users_settings_and_shows_itself_in_a_cell() -> None
     assert len(np.unique(shown.reshape(-1, 3), axis=0)) > 100
 
 
-def test_a_figure_is_refused_with_words_when_its_arguments_make_no_sense() -> None:
+def test_invalid_arguments_of_a_figure_are_errors() -> None:
     with pytest.raises(ValueError, match=r"frames must be at least 1, got 0"):
         made().figure(frames=0)
     with pytest.raises(ValueError, match=r"threshold must lie in 0\.\.1, got 2"):
@@ -215,7 +215,7 @@ def test_a_figure_is_refused_with_words_when_its_arguments_make_no_sense() -> No
         made().figure(layer="stem")
 
 
-def test_a_cells_picture_needs_no_matplotlib_and_a_figure_no_pyplot() -> None:
+def test_the_png_of_a_cell_needs_no_matplotlib_and_a_figure_no_pyplot() -> None:
     code = (
         "import sys; from tests.figures.example_tubes import made; from notebook_explain.figures import strip_png\n"
         "before = set(sys.modules); strip_png(made()); made()\n"

@@ -1,4 +1,4 @@
-"""Films over the clip's own frames, as GIF and as WebM: every frame, no flicker, every word; a whole file or none."""
+"""Videos of the clip's frames as GIF and WebM: every frame, no flicker, all text; a complete file or none."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import pytest
 from PIL import Image
 
 from notebook_explain.explanations import ExplainError, Tubes
-from notebook_explain.figures.overlay import overlaid
+from notebook_explain.figures.overlay import overlay_evidence
 from notebook_explain.figures.video import webm
-from notebook_explain.figures.video.frames import clip_reel, rate
+from notebook_explain.figures.video.frames import clip_sequence, resolve_fps
 from notebook_explain.figures.video.gif import write_gif
 from notebook_explain.figures.video.render import render_frames
 from tests.figures.example_tubes import CAVEATS, COARSE, every_shape, made
 
-Film = np.ndarray
+Frames = np.ndarray
 
 
-def gif_of(path: Path) -> tuple[Film, list[int], dict[Any, Any]]:
-    """Pictures, milliseconds of each, and what the file says of itself."""
+def gif_of(path: Path) -> tuple[Frames, list[int], dict[Any, Any]]:
+    """Return the frames, the milliseconds of each, and the metadata."""
     with Image.open(path) as image:
         pictures, durations = [], []
         for k in range(image.n_frames):
@@ -35,8 +35,8 @@ def gif_of(path: Path) -> tuple[Film, list[int], dict[Any, Any]]:
         return np.stack(pictures), durations, dict(image.info)
 
 
-def video_of(path: Path) -> tuple[Film, float]:
-    """Pictures, and frames a second."""
+def video_of(path: Path) -> tuple[Frames, float]:
+    """Return the frames and the frames per second."""
     video = cv2.VideoCapture(str(path))
     pictures = [picture[..., ::-1] for good, picture in iter(video.read, (False, None)) if good]
     fps = video.get(cv2.CAP_PROP_FPS)
@@ -44,43 +44,43 @@ def video_of(path: Path) -> tuple[Film, float]:
     return np.stack(pictures).astype(int), fps
 
 
-def film_of(tubes: Tubes, longest: int = 96, threshold: float = 0.4) -> Film:
-    return np.stack(list(render_frames(tubes, clip_reel(tubes.clip, longest), None, 0, threshold)))
+def rendered_frames(tubes: Tubes, longest: int = 96, threshold: float = 0.4) -> Frames:
+    return np.stack(list(render_frames(tubes, clip_sequence(tubes.clip, longest), None, 0, threshold)))
 
 
 @every_shape
-def test_every_frame_is_there_with_its_evidence(tubes: Tubes) -> None:
-    film = film_of(tubes)
-    reel = clip_reel(tubes.clip, 96)
-    height, width = reel.canvas.size
+def test_every_frame_is_drawn_with_its_evidence(tubes: Tubes) -> None:
+    film = rendered_frames(tubes)
+    sequence = clip_sequence(tubes.clip, 96)
+    height, width = sequence.placement.size
     assert film.shape[0] == len(tubes.clip)
     assert film.shape[2] == width
     assert film.shape[1] > height + 40  # the words
-    for k, picture in enumerate(reel.pictures):
-        expected = overlaid(picture, reel.canvas.evidence(tubes.layer(), 0, k), 0.4)
+    for k, picture in enumerate(sequence.images):
+        expected = overlay_evidence(picture, sequence.placement.evidence(tubes.layer(), 0, k), 0.4)
         np.testing.assert_array_equal(film[k, :height], expected)
 
 
-def test_a_film_says_what_it_is_when_it_is_and_every_caveat(drawn: list[str]) -> None:
-    film_of(made(), 200)
-    said = " ".join(drawn)
+def test_a_video_states_its_origin_the_times_and_every_caveat(drawn: list[str]) -> None:
+    rendered_frames(made(), 200)
+    content = " ".join(drawn)
     for words in ("'wave' 93 %", "for it", "against it", "40 % of the strongest", "layer blocks.2", COARSE, *CAVEATS):
-        assert words in said
-    assert "The clip is a synthetic sample: wave." in said
+        assert words in content
+    assert "The clip is a synthetic sample: wave." in content
     assert [text for text in drawn if text.startswith("frame ")] == [
         f"frame {k + 1} of 6 · 0.{when} s" for k, when in enumerate(("00", "13", "25", "38", "50", "63"))
     ]
 
 
-def test_a_clip_that_is_not_synthetic_is_named_without_its_folders(drawn: list[str]) -> None:
-    film_of(made(source="/home/me/secret/wave.mp4"), 300)
-    said = " ".join(drawn)
-    assert "clip: wave.mp4" in said
-    assert "secret" not in said
+def test_a_real_clip_is_named_without_its_folders(drawn: list[str]) -> None:
+    rendered_frames(made(source="/home/me/secret/wave.mp4"), 300)
+    content = " ".join(drawn)
+    assert "clip: wave.mp4" in content
+    assert "secret" not in content
 
 
-def test_the_mark_under_the_picture_runs_evenly_from_left_to_right() -> None:
-    film = film_of(made(8), 240)
+def test_the_time_mark_moves_evenly_from_left_to_right() -> None:
+    film = rendered_frames(made(8), 240)
     band = (film[:, 240:] > 250).all(axis=-1)
     moving = band & ~band.all(axis=0)
     rows = moving.any(axis=(0, 2))
@@ -91,7 +91,7 @@ def test_the_mark_under_the_picture_runs_evenly_from_left_to_right() -> None:
     assert places[-1] > 210
 
 
-def test_a_gif_repeats_for_ever_at_the_speed_asked_for(tmp_path: Path) -> None:
+def test_a_gif_loops_at_the_requested_speed(tmp_path: Path) -> None:
     path = made(9).to_gif(tmp_path / "wave", fps=7, size=64)
     assert path == tmp_path / "wave.gif"
     pictures, durations, info = gif_of(path)
@@ -102,14 +102,14 @@ def test_a_gif_repeats_for_ever_at_the_speed_asked_for(tmp_path: Path) -> None:
     assert pictures.shape[2] == 64
 
 
-def test_a_gif_says_unseen_what_it_is_and_every_caveat(tmp_path: Path) -> None:
-    said = gif_of(made(caveats=("Größe: 3 × 4.", *CAVEATS)).to_gif(tmp_path / "g.gif"))[2]["comment"].decode()
+def test_the_comment_of_a_gif_states_its_origin_and_every_caveat(tmp_path: Path) -> None:
+    content = gif_of(made(caveats=("Größe: 3 × 4.", *CAVEATS)).to_gif(tmp_path / "g.gif"))[2]["comment"].decode()
     for words in ("Saliency tubes of Net", "The clip is a synthetic sample: wave.", "Größe: 3 × 4.", *CAVEATS):
-        assert words in said
+        assert words in content
 
 
-def noisy(frames: int = 8) -> Film:
-    """A still room in which one square moves: the room may not change by a single value."""
+def noisy(frames: int = 8) -> Frames:
+    """Return a static, noisy background with one moving square."""
     room = np.random.default_rng(0).integers(60, 190, (8, 12, 3))
     room = np.asarray(Image.fromarray(room.astype(np.uint8)).resize((120, 80), Image.Resampling.BICUBIC))
     film = np.repeat(room[None], frames, 0)
@@ -118,7 +118,7 @@ def noisy(frames: int = 8) -> Film:
     return film
 
 
-def test_what_stands_still_does_not_flicker_in_a_gif(tmp_path: Path) -> None:
+def test_static_areas_of_a_gif_do_not_flicker(tmp_path: Path) -> None:
     film = noisy()
     pictures, _, _ = gif_of(write_gif(tmp_path / "g.gif", film, 10, ""))
     still = (film == film[0]).all(axis=(0, 3))
@@ -130,7 +130,7 @@ def test_what_stands_still_does_not_flicker_in_a_gif(tmp_path: Path) -> None:
     assert np.abs(pictures[3, 40, 45] - [250, 20, 120]).max() < 16  # a small patch keeps its colour
 
 
-def test_a_small_patch_in_a_single_frame_keeps_its_colour_in_a_gif(tmp_path: Path) -> None:
+def test_a_small_patch_in_one_frame_of_a_gif_keeps_its_colour(tmp_path: Path) -> None:
     film = noisy()
     film[5, 60:66, 100:106] = (20, 250, 30)
     pictures, _, _ = gif_of(write_gif(tmp_path / "g.gif", film, 10, ""))
@@ -162,21 +162,19 @@ def test_a_gif_of_one_frame(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("side", "size", "longer"), [(24, None, 320), (400, None, 400), (600, None, 480), (24, 100, 100)]
 )
-def test_the_size_of_a_gif_is_sensible_where_nobody_states_it(
-    tmp_path: Path, side: int, size: int | None, longer: int
-) -> None:
+def test_default_size_of_a_gif(tmp_path: Path, side: int, size: int | None, longer: int) -> None:
     pictures, _, _ = gif_of(made(2, side // 2, side).to_gif(tmp_path / "g.gif", size=size))
     assert pictures.shape[2] == longer
 
 
-def test_a_video_has_every_frame_at_the_speed_asked_for(tmp_path: Path) -> None:
+def test_a_video_has_every_frame_at_the_requested_speed(tmp_path: Path) -> None:
     tubes = made(9, 30, 40)
     path = tubes.to_video(tmp_path / "wave", fps=12.5, size=200)
     assert path == tmp_path / "wave.webm"
     assert path.read_bytes()[:4] == b"\x1a\x45\xdf\xa3"  # EBML: WebM's first bytes
     assert b"webm" in path.read_bytes()[:64]
     pictures, fps = video_of(path)
-    film = film_of(tubes, 200)
+    film = rendered_frames(tubes, 200)
     assert fps == pytest.approx(12.5)
     assert len(pictures) == 9
     assert np.abs(pictures[:, : film.shape[1], : film.shape[2]] - film).mean() < 6
@@ -197,13 +195,13 @@ def test_a_video_of_odd_width_and_height_loses_nothing(tmp_path: Path) -> None:
 def test_a_video_is_silent_on_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     made().to_video(tmp_path / "v.webm")
     print("still here")
-    said = capfd.readouterr()
-    assert said.err == ""
-    assert said.out == "still here\n"
+    content = capfd.readouterr()
+    assert content.err == ""
+    assert content.out == "still here\n"
 
 
 class NoWriter:
-    """An OpenCV that was built without the codec."""
+    """The video writer of an OpenCV without the codec."""
 
     def __init__(self, *_: Any) -> None: ...
 
@@ -213,7 +211,7 @@ class NoWriter:
     def release(self) -> None: ...
 
 
-def test_a_missing_codec_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_codec_is_an_error_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "v.webm").write_bytes(b"of before")
     monkeypatch.setattr(cv2, "VideoWriter", type("VideoWriter", (NoWriter,), {"fourcc": cv2.VideoWriter.fourcc}))
     with pytest.raises(
@@ -223,7 +221,7 @@ def test_a_missing_codec_is_said_with_what_to_do(tmp_path: Path, monkeypatch: py
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"of before"]
 
 
-def test_a_video_that_comes_out_short_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_video_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encode = webm._encode
 
     def cut_off(path: Path, *given: Any) -> Any:
@@ -233,14 +231,14 @@ def test_a_video_that_comes_out_short_is_no_file(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(webm, "_encode", cut_off)
     with pytest.raises(
-        ExplainError, match=r"came out short: 6 frames of 320 x \d+ were written, [0-5] can be read back"
+        ExplainError, match=r"is incomplete: 6 frames of 320 x \d+ were written, [0-5] can be read back"
     ):
         made().to_video(tmp_path / "v.webm")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["gif", "webm"])
-def test_a_film_that_fails_half_way_leaves_the_old_file(tmp_path: Path, kind: str) -> None:
+def test_the_old_file_is_kept_if_writing_fails(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"f.{kind}"
     path.write_bytes(b"of before")
 
@@ -268,7 +266,7 @@ def test_a_film_that_fails_half_way_leaves_the_old_file(tmp_path: Path, kind: st
         ({"target": "jump"}, "target 'jump' is not among those computed, 0: 'wave'"),
     ],
 )
-def test_arguments_without_sense_are_refused_and_nothing_is_written(
+def test_invalid_arguments_are_errors_and_nothing_is_written(
     tmp_path: Path, method: str, options: dict[str, Any], words: str
 ) -> None:
     ending = {"to_gif": ".gif", "to_video": ".webm"}[method]
@@ -277,17 +275,17 @@ def test_arguments_without_sense_are_refused_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_other_endings_are_refused_with_the_right_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"writes WebM, the one kind .* name the file 'wave.webm', not 'wave.mp4'"):
+def test_other_suffixes_are_errors_that_name_the_right_one(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"writes WebM, the only format .* name the file 'wave.webm', not 'wave.mp4'"):
         made().to_video(tmp_path / "wave.mp4")
     with pytest.raises(ValueError, match=r"to_gif\(\) writes a GIF .* name the file 'wave.gif', not 'wave.png'"):
         made().to_gif(tmp_path / "wave.png")
     assert made().to_gif(tmp_path / "WAVE.GIF").name == "WAVE.GIF"
 
 
-def test_the_speed_is_the_clips_own_where_one_can_follow_it() -> None:
-    assert rate(None, 8.0) == 8
-    assert rate(None, 30.0) == 10
-    assert rate(None, 0.5) == 2
-    assert rate(None, None) == 8
-    assert rate(24, 3.0) == 24
+def test_the_default_speed_is_that_of_the_clip_within_limits() -> None:
+    assert resolve_fps(None, 8.0) == 8
+    assert resolve_fps(None, 30.0) == 10
+    assert resolve_fps(None, 0.5) == 2
+    assert resolve_fps(None, None) == 8
+    assert resolve_fps(24, 3.0) == 24

@@ -1,4 +1,4 @@
-"""Films over the video that a clip was read from: every frame between the first and the last, the evidence in its place."""
+"""Videos of the source of a clip: every frame from the first to the last, with the evidence at its position."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 import notebook_explain as ne
 from notebook_explain.explanations import Tubes
-from notebook_explain.figures.video.frames import DIMMED, source_reel
+from notebook_explain.figures.video.frames import DIMMED, source_sequence
 from notebook_explain.figures.video.render import render_frames
 from tests.figures.example_tubes import made
 from tests.figures.test_video_export import video_of
@@ -24,7 +24,7 @@ COUNT, HEIGHT, WIDTH = 30, 48, 64
 
 @pytest.fixture(scope="module")
 def pictures() -> np.ndarray:
-    """Thirty pictures, each told by its grey."""
+    """Return thirty frames, each with its own grey level."""
     film = np.zeros((COUNT, HEIGHT, WIDTH, 3), np.uint8)
     film += np.arange(20, 20 + 6 * COUNT, 6, dtype=np.uint8)[:, None, None, None]
     film[:, 20:28, 28:36] = (200, 60, 60)
@@ -33,7 +33,7 @@ def pictures() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def folder(pictures: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pictures without any loss."""
+    """Return a folder with the frames as PNG files."""
     place = tmp_path_factory.mktemp("source") / "frames of a wave"
     place.mkdir()
     for k, picture in enumerate(pictures):
@@ -56,37 +56,37 @@ def explained(path: Path, **how: Any) -> Tubes:
     return made(clip=clip)
 
 
-def test_every_frame_from_the_first_to_the_last_is_drawn_as_it_was(folder: Path, pictures: np.ndarray) -> None:
+def test_every_source_frame_from_first_to_last_is_drawn_unchanged(folder: Path, pictures: np.ndarray) -> None:
     tubes = explained(folder, window=(5, 25), fps=10)
     numbers = tubes.clip.frame_numbers
     assert numbers is not None
     assert numbers.tolist() == [5, 11, 17, 24]
-    reel = source_reel(tubes.clip)
-    film = np.stack(list(reel.pictures))
-    assert reel.canvas.size == (HEIGHT, WIDTH)
+    sequence = source_sequence(tubes.clip)
+    film = np.stack(list(sequence.images))
+    assert sequence.placement.size == (HEIGHT, WIDTH)
     assert len(film) == 20
-    np.testing.assert_array_equal(np.flatnonzero(reel.seen), numbers - 5)
-    np.testing.assert_allclose(reel.moments[numbers - 5], [0, 1, 2, 3])
-    assert reel.moments[3] == pytest.approx(0.5)
-    assert reel.labels[0] == "frame 6 · 0.50 s"
-    assert reel.fps == pytest.approx(10)
+    np.testing.assert_array_equal(np.flatnonzero(sequence.is_input), numbers - 5)
+    np.testing.assert_allclose(sequence.clip_frames[numbers - 5], [0, 1, 2, 3])
+    assert sequence.clip_frames[3] == pytest.approx(0.5)
+    assert sequence.labels[0] == "frame 6 · 0.50 s"
+    assert sequence.fps == pytest.approx(10)
     # The middle square was seen: 48 of 64 columns, untouched; a line around it, and beyond it dimmed.
     np.testing.assert_array_equal(film[:, :, 8:56], pictures[5:25, :, 8:56])
     assert (film[:, :, [7, 56]] == 170).all()
     np.testing.assert_allclose(film[:, :, :7], (DIMMED * pictures[5:25, :, :7]).astype(int), atol=1)
-    assert reel.remark == (
+    assert sequence.note == (
         "The network saw 4 of these 20 frames (ticks); between them the evidence is interpolated. Dimmed: outside its view."
     )
 
 
-def test_the_evidence_lies_on_the_source_where_it_lies_in_the_clip(folder: Path) -> None:
+def test_evidence_on_the_source_matches_its_position_in_the_clip(folder: Path) -> None:
     tubes = explained(folder)
-    reel = source_reel(tubes.clip)
-    bare = list(source_reel(tubes.clip).pictures)
-    film = list(render_frames(tubes, reel, None, 0, 0.4))
+    sequence = source_sequence(tubes.clip)
+    bare = list(source_sequence(tubes.clip).images)
+    film = list(render_frames(tubes, sequence, None, 0, 0.4))
     for k in (0, 10, 29):
-        fractions = reel.canvas.evidence(tubes.layer(), 0, reel.moments[k])
-        rows, columns = reel.canvas.seen(tubes.clip)
+        fractions = sequence.placement.evidence(tubes.layer(), 0, sequence.clip_frames[k])
+        rows, columns = sequence.placement.clip_slices(tubes.clip)
         expected = np.zeros((HEIGHT, WIDTH), bool)
         expected[rows, columns] = np.abs(fractions[rows, columns]) >= 0.4
         changed = (film[k][:HEIGHT] != bare[k]).any(axis=-1)
@@ -97,25 +97,25 @@ def test_the_evidence_lies_on_the_source_where_it_lies_in_the_clip(folder: Path)
         assert not changed[1, 2]
 
 
-def test_the_map_on_the_source_is_the_clips_map_pixel_by_pixel(folder: Path) -> None:
+def test_the_map_on_the_source_equals_the_map_of_the_clip(folder: Path) -> None:
     tubes = explained(folder, size=48, frames=30)  # nothing is resized, every frame is taken
-    reel = source_reel(tubes.clip)
+    sequence = source_sequence(tubes.clip)
     volume, peak = tubes.volume(), tubes.layer().peak()
     for k in (0, 7, 29):
-        found = reel.canvas.evidence(tubes.layer(), 0, float(reel.moments[k]))
+        found = sequence.placement.evidence(tubes.layer(), 0, float(sequence.clip_frames[k]))
         np.testing.assert_allclose(found[:, 8:56], volume[k] / peak, atol=1e-6)
-    assert reel.seen.all()
-    assert reel.remark == "Dimmed: outside its view."
+    assert sequence.is_input.all()
+    assert sequence.note == "Dimmed: outside its view."
 
 
-def test_what_saw_all_of_the_picture_dims_nothing(folder: Path, pictures: np.ndarray) -> None:
+def test_nothing_is_dimmed_if_the_network_saw_the_whole_frame(folder: Path, pictures: np.ndarray) -> None:
     for crop in ("letterbox", "stretch"):
-        reel = source_reel(explained(folder, crop=crop, frames=30).clip)
-        np.testing.assert_array_equal(np.stack(list(reel.pictures)), pictures)
-        assert reel.remark == ""
+        sequence = source_sequence(explained(folder, crop=crop, frames=30).clip)
+        np.testing.assert_array_equal(np.stack(list(sequence.images)), pictures)
+        assert sequence.note == ""
 
 
-def test_a_video_keeps_its_size_its_speed_and_its_frames(video: Path, pictures: np.ndarray, tmp_path: Path) -> None:
+def test_a_source_video_keeps_its_size_speed_and_frames(video: Path, pictures: np.ndarray, tmp_path: Path) -> None:
     tubes = explained(video)
     shown, fps = video_of(tubes.to_video(tmp_path / "on source", source=True, threshold=1.0))
     assert fps == pytest.approx(15)
@@ -141,27 +141,27 @@ def test_a_saved_explanation_still_finds_its_video(video: Path, tmp_path: Path) 
     assert lost.to_video(tmp_path / "w", source=moved).is_file()
 
 
-def test_without_numbers_of_frames_their_times_tell(video: Path) -> None:
+def test_times_replace_missing_frame_numbers(video: Path) -> None:
     clip = explained(video, window=(10, 20)).clip
-    reel = source_reel(replace(clip, frame_numbers=None))
-    np.testing.assert_array_equal(np.flatnonzero(reel.seen), np.flatnonzero(source_reel(clip).seen))
+    sequence = source_sequence(replace(clip, frame_numbers=None))
+    np.testing.assert_array_equal(np.flatnonzero(sequence.is_input), np.flatnonzero(source_sequence(clip).is_input))
     with pytest.raises(
-        ValueError, match=r"does not tell which frames of 'wave.avi' it holds: neither frame_numbers nor times"
+        ValueError, match=r"does not know which frames of 'wave.avi' it holds: it has neither frame_numbers nor times"
     ):
-        source_reel(replace(clip, frame_numbers=None, times=None))
+        source_sequence(replace(clip, frame_numbers=None, times=None))
 
 
-def test_a_clip_of_one_frame_or_of_one_frame_again_and_again(folder: Path) -> None:
-    one = source_reel(explained(folder, frames=1).clip)
-    assert len(list(one.pictures)) == 1
+def test_a_clip_of_one_frame_or_of_repeated_frames(folder: Path) -> None:
+    one = source_sequence(explained(folder, frames=1).clip)
+    assert len(list(one.images)) == 1
     clip = explained(folder, frames=4).clip
-    same = source_reel(replace(clip, frame_numbers=np.array([7, 7, 9, 9])))
-    assert len(list(same.pictures)) == 3
-    np.testing.assert_allclose(same.moments, [0.5, 1.5, 2.5])
+    same = source_sequence(replace(clip, frame_numbers=np.array([7, 7, 9, 9])))
+    assert len(list(same.images)) == 3
+    np.testing.assert_allclose(same.clip_frames, [0.5, 1.5, 2.5])
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # the reader's own, of short files
-def test_another_video_is_refused_and_nothing_is_written(video: Path, folder: Path, tmp_path: Path) -> None:
+def test_a_different_video_is_an_error_and_nothing_is_written(video: Path, folder: Path, tmp_path: Path) -> None:
     tubes = explained(video)
     out = tmp_path / "out"
     out.mkdir()
@@ -170,7 +170,7 @@ def test_another_video_is_refused_and_nothing_is_written(video: Path, folder: Pa
     for k in range(COUNT):
         Image.fromarray(np.zeros((8, 10, 3), np.uint8)).save(small / f"{k:03d}.png")
     with pytest.raises(
-        ValueError, match=r"the pictures of 'small' are 8 x 10, those that the clip was read from 48 x 64"
+        ValueError, match=r"the frames of 'small' are 8 x 10, those that the clip was read from 48 x 64"
     ):
         tubes.to_video(out / "v", source=small)
     short = tmp_path / "short"
@@ -178,11 +178,11 @@ def test_another_video_is_refused_and_nothing_is_written(video: Path, folder: Pa
     for path in sorted(folder.iterdir())[:12]:
         (short / path.name).write_bytes(path.read_bytes())
     with pytest.raises(
-        ValueError, match=r"'short' ends after 12 frames, but the clip took frame 30; is it the same video"
+        ValueError, match=r"'short' ends after 12 frames, but the clip contains frame 30; is it the same video"
     ):
         tubes.to_video(out / "v", source=short)
     far = replace(tubes, clip=replace(tubes.clip, frame_numbers=np.array([0, 1, 2, 5000])))
-    with pytest.raises(ValueError, match=r"'wave.avi' has 30 frames, but the clip took frame 5001"):
+    with pytest.raises(ValueError, match=r"'wave.avi' has 30 frames, but the clip contains frame 5001"):
         far.to_video(out / "v", source=True)
     with pytest.raises(ValueError, match=r"could not be opened as a video|is a text file|no video"):
         tubes.to_video(out / "v", source=__file__)
@@ -200,6 +200,6 @@ def test_real_videos(tmp_path: Path, name: str) -> None:
     assert len(shown) == clip.frame_numbers[-1] - clip.frame_numbers[0] + 1
     assert shown.shape[2] == (clip.source_size or (0, 0))[1]
     for at, number in enumerate(clip.frame_numbers - clip.frame_numbers[0]):
-        rows, columns = source_reel(clip).canvas.seen(clip)
+        rows, columns = source_sequence(clip).placement.clip_slices(clip)
         seen = cv2.resize(shown[number, rows, columns].astype(np.uint8), (112, 112), interpolation=cv2.INTER_AREA)
         assert np.abs(seen.astype(int) - clip.frames[at]).mean() < 8

@@ -1,4 +1,4 @@
-"""The page about the worlds: its code runs, its pictures are there, its figures have not gone stale."""
+"""The how-to page about the worlds: its code runs, its images exist, its numbers hold."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_code_of_the_page_runs_in_order(tmp_path, monkeypatch, capsys):
     assert all(0 <= float(value) <= 1 for row in rows for value in row[14:].split())
 
 
-def test_the_page_names_every_world_and_every_field_and_shows_what_is_there():
+def test_the_page_names_every_world_and_field_and_its_images_exist():
     calls = re.findall(r"^\| `(\w+)\(", TEXT, re.MULTILINE)
     assert calls == list(WORLDS)
     fields = {
@@ -40,7 +40,7 @@ def test_the_page_names_every_world_and_every_field_and_shows_what_is_there():
         assert (PAGE.parent / image).stat().st_size < 400_000
 
 
-def test_the_limits_that_the_page_tells_are_so():
+def test_the_sizes_stated_on_the_page_hold():
     shares = {}
     for action in samples.ACTIONS:
         clips = [samples.single(action, seed=seed) for seed in range(10)]

@@ -1,4 +1,4 @@
-"""The masks of people against oracles: the picture itself, a count of points, and the camera's geometry."""
+"""The masks of people, compared with the frames, a count of points and the geometry of the camera."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 
 from notebook_explain import samples
 from notebook_explain.samples import render
-from notebook_explain.samples.backgrounds import AROUND
+from notebook_explain.samples.backgrounds import BORDER
 from notebook_explain.samples.body import PARTS
-from notebook_explain.samples.body_shapes import OWNERS, owner_of
-from notebook_explain.samples.render import FINE, SHADOW, develop, draw_labels, owned
-from notebook_explain.samples.scenes import Part, cast
+from notebook_explain.samples.body_shapes import OWNERS, part_label
+from notebook_explain.samples.render import SHADOW, SUBPIXELS, draw_labels, pixel_owners, render_frames
+from notebook_explain.samples.scenes import Role, build_scene
 
 CLIPS = {
     "single": lambda seed: samples.single(samples.ACTIONS[seed % 10], seed=seed),
@@ -24,13 +24,13 @@ CLIPS = {
 
 
 def points_of(volume, owner):
-    """How many of its points each pixel (time, height, width) gives to the owner, counted the plain way."""
-    frames, side = len(volume), volume.shape[1] // FINE
-    return (volume % OWNERS == owner).reshape(frames, side, FINE, side, FINE).sum((2, 4))
+    """Return the number of points of each pixel (time, height, width) that belong to the owner."""
+    frames, side = len(volume), volume.shape[1] // SUBPIXELS
+    return (volume % OWNERS == owner).reshape(frames, side, SUBPIXELS, side, SUBPIXELS).sum((2, 4))
 
 
 def repainted(scene, part, gain):
-    """The scene with a part of the first person in light colours times a gain: outline and fill alike."""
+    """Return the scene with a part of the first person, outline included, in a light colour times a gain."""
     paint = scene.people[0].paint.copy()
     paint[:, part] = gain * np.array((230.0, 210, 240))
     return replace(scene, people=(replace(scene.people[0], paint=paint), *scene.people[1:]))
@@ -47,7 +47,7 @@ def test_the_parts_tile_the_person(make):
 
 
 @pytest.mark.parametrize("make", CLIPS.values(), ids=CLIPS)
-def test_the_acting_mask_is_whole_parts_and_every_label_has_its_own(make):
+def test_acting_masks_consist_of_whole_parts_and_every_label_has_one(make):
     for seed in range(5):
         clip = make(seed)
         np.testing.assert_array_equal(np.sum(clip.masks, axis=0), clip.mask.astype(int))
@@ -57,50 +57,50 @@ def test_the_acting_mask_is_whole_parts_and_every_label_has_its_own(make):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_pixel_is_the_persons_if_it_holds_more_than_half_of_its_points(seed):
-    scene = cast(seed, 6, [Part(("punch",)), Part(("squat",))])
+def test_a_pixel_belongs_to_a_person_who_covers_more_than_half_of_its_points(seed):
+    scene = build_scene(seed, 6, [Role(("punch",)), Role(("squat",))])
     volume = draw_labels(scene, 48)
     for at in range(2):
-        counts = np.stack([points_of(volume, owner_of(at, part)) for part in range(len(PARTS))])
-        owner = owned(volume, owner_of(at, 0), len(PARTS))
-        np.testing.assert_array_equal(owner > 0, 2 * counts.sum(axis=0) > FINE * FINE)
+        counts = np.stack([points_of(volume, part_label(at, part)) for part in range(len(PARTS))])
+        owner = pixel_owners(volume, part_label(at, 0), len(PARTS))
+        np.testing.assert_array_equal(owner > 0, 2 * counts.sum(axis=0) > SUBPIXELS * SUBPIXELS)
         np.testing.assert_array_equal(owner[owner > 0], counts.argmax(axis=0)[owner > 0] + 1)
 
 
 @pytest.mark.parametrize("size", [32, 64, 112])
 @pytest.mark.parametrize("part", range(len(PARTS)), ids=PARTS)
-def test_recolouring_a_part_changes_exactly_the_pixels_that_it_covers(part, size):
+def test_recolouring_a_part_changes_exactly_its_pixels(part, size):
     seed = part + size
-    scene = cast(seed, 4, [Part((samples.ACTIONS[part % 10],)), Part(("idle",))])
+    scene = build_scene(seed, 4, [Role((samples.ACTIONS[part % 10],)), Role(("idle",))])
     scene, other = repainted(scene, part, 0.3), repainted(scene, part, 1.0)
     volume = draw_labels(scene, size)
     np.testing.assert_array_equal(volume, draw_labels(other, size))
-    plain, lighter = (develop(each, volume, seed, noise=False) for each in (scene, other))
+    plain, lighter = (render_frames(each, volume, seed, noise=False) for each in (scene, other))
     changed = np.any(plain != lighter, axis=-1)
-    np.testing.assert_array_equal(changed, points_of(volume, owner_of(0, part)) > 0)
-    mask = owned(volume, owner_of(0, 0), len(PARTS)) == part + 1
+    np.testing.assert_array_equal(changed, points_of(volume, part_label(0, part)) > 0)
+    mask = pixel_owners(volume, part_label(0, 0), len(PARTS)) == part + 1
     assert not (mask & ~changed).any()
-    noisy = np.any(develop(scene, volume, seed) != develop(other, volume, seed), axis=-1)
+    noisy = np.any(render_frames(scene, volume, seed) != render_frames(other, volume, seed), axis=-1)
     assert not (noisy & ~changed).any()  # the noise does not depend on what is drawn
 
 
-def test_what_stands_in_front_hides_what_is_behind_in_picture_and_masks():
+def test_occlusion_applies_to_frames_and_masks():
     for seed in range(40):
-        scene = cast(seed, 4, [Part(("wave one hand",))])
+        scene = build_scene(seed, 4, [Role(("wave one hand",))])
         if len(scene.people) == 2:
             break
     front, back = sorted(scene.people, key=lambda figure: -figure.feet[1])
     moved = replace(back, corners=back.corners + (front.feet - back.feet) * (1, 0))
     figures = tuple(moved if figure is back else figure for figure in scene.people)
     volumes = [draw_labels(replace(scene, people=each, ball=None), 64) for each in (scene.people, figures)]
-    owners = [owned(volume, owner_of(scene.people.index(front), 0), len(PARTS)) for volume in volumes]
+    owners = [pixel_owners(volume, part_label(scene.people.index(front), 0), len(PARTS)) for volume in volumes]
     np.testing.assert_array_equal(owners[0], owners[1])
-    hidden = [owned(volume, owner_of(scene.people.index(back), 0), len(PARTS)) > 0 for volume in volumes]
+    hidden = [pixel_owners(volume, part_label(scene.people.index(back), 0), len(PARTS)) > 0 for volume in volumes]
     assert hidden[1].sum() < 0.8 * hidden[0].sum()
 
 
-def test_shadows_lie_beneath_everybody(monkeypatch):
-    scene = cast(2, 4, [Part(("jumping jack",)), Part(("idle",))])
+def test_shadows_are_behind_all_people(monkeypatch):
+    scene = build_scene(2, 4, [Role(("jumping jack",)), Role(("idle",))])
     shaded = draw_labels(scene, 64)
     monkeypatch.setattr(render, "_shadow", lambda figure: (figure.labels[:0], figure.corners[:0]))
     plain = draw_labels(scene, 64)
@@ -110,9 +110,9 @@ def test_shadows_lie_beneath_everybody(monkeypatch):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_masks_follow_the_camera(seed):
-    scene = cast(seed, 8, [Part(("idle",))], moving=True)
+    scene = build_scene(seed, 8, [Role(("idle",))], moving_camera=True)
     fixed = replace(scene, camera=np.tile((1.0, 0.5, 0.5), (8, 1)))
-    filmed, plain = (owned(draw_labels(each, 192), owner_of(0, 0), len(PARTS)) > 0 for each in (scene, fixed))
+    filmed, plain = (pixel_owners(draw_labels(each, 192), part_label(0, 0), len(PARTS)) > 0 for each in (scene, fixed))
     inner = np.zeros((192, 192), bool)
     inner[1:-1, 1:-1] = True  # whom the border cuts off has another middle
     whole = ~((filmed | plain) & ~inner).any(axis=(1, 2))
@@ -125,21 +125,21 @@ def test_the_masks_follow_the_camera(seed):
         np.testing.assert_allclose(filmed[at].sum(), plain[at].sum() * zoom**2, rtol=0.08)
 
 
-def test_the_camera_never_looks_beyond_the_room():
+def test_the_camera_never_leaves_the_room():
     for seed in range(200):
-        scene = cast(seed, 16, [Part(("idle",))], moving=True)
+        scene = build_scene(seed, 16, [Role(("idle",))], moving_camera=True)
         away = np.abs(scene.camera[:, 1:] - 0.5) + 0.5 / scene.camera[:, :1] + np.abs(scene.room.drift) / 2
-        assert away.max() <= 0.5 + AROUND
+        assert away.max() <= 0.5 + BORDER
 
 
 def test_the_room_follows_the_same_camera_as_the_people():
-    clip = cast(3, 2, [Part(("idle",))])
+    clip = build_scene(3, 2, [Role(("idle",))])
     size, zoom, middle = 96, 2.0, np.array((0.5, 0.5))
     room = replace(clip.room, drift=np.zeros(2))
     still = replace(clip, room=room, people=(), ball=None, light=np.ones(2))
     near = replace(still, camera=np.tile((zoom, *middle), (2, 1)))
-    volume = np.zeros((2, FINE * size, FINE * size), np.uint8)
-    far, close = (develop(each, volume, 0, noise=False)[0].astype(float) for each in (still, near))
+    volume = np.zeros((2, SUBPIXELS * size, SUBPIXELS * size), np.uint8)
+    far, close = (render_frames(each, volume, 0, noise=False)[0].astype(float) for each in (still, near))
     inner = far[size // 4 : 3 * size // 4, size // 4 : 3 * size // 4]
     shrunk = close.reshape(size // 2, 2, size // 2, 2, 3).mean((1, 3))
     assert np.abs(inner - shrunk).mean() < 2.5

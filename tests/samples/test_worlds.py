@@ -1,4 +1,4 @@
-"""The worlds of people: reproducible, of every size, clear about bad arguments, and each what it says."""
+"""The worlds: reproducible at every size, with clear errors for invalid arguments."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_another_seed_gives_another_clip():
     assert np.any(one.mask != two.mask)
 
 
-def test_importing_the_samples_imports_numpy_only():
+def test_importing_samples_imports_only_numpy():
     code = "import notebook_explain.samples, sys; print({'cv2', 'torch', 'PIL', 'matplotlib'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
@@ -56,7 +56,7 @@ def test_importing_the_samples_imports_numpy_only():
 @pytest.mark.parametrize("size", [32, 64, 112])
 @pytest.mark.parametrize("frames", [4, 16, 24])
 @world
-def test_every_world_holds_at_every_size_and_length(make, frames, size):
+def test_every_world_works_at_every_size_and_length(make, frames, size):
     clip = make(seed=5, frames=frames, size=size)
     shape = (frames, size, size)
     assert clip.frames.shape == (*shape, 3)
@@ -71,7 +71,7 @@ def test_every_world_holds_at_every_size_and_length(make, frames, size):
 
 
 @world
-def test_a_seed_is_the_same_scene_at_every_size(make):
+def test_a_seed_gives_the_same_scene_at_every_size(make):
     small, large = make(seed=8, size=64), make(seed=8, size=128)
     coarse = large.people[0].person.reshape(16, 64, 2, 64, 2).mean((2, 4)) > 0.5
     both, either = (coarse & small.people[0].person).sum(), (coarse | small.people[0].person).sum()
@@ -79,7 +79,7 @@ def test_a_seed_is_the_same_scene_at_every_size(make):
 
 
 @pytest.mark.parametrize("action", samples.ACTIONS)
-def test_a_single_clip_says_who_does_what(action):
+def test_a_single_clip_has_one_labelled_actor(action):
     clip = samples.single(action, seed=2)
     assert (clip.label, clip.labels, clip.world) == (action, (action,), "single")
     assert [person.action for person in clip.people] in ([action], [action, "idle"])
@@ -98,7 +98,7 @@ def test_contrast_has_one_mask_for_each_of_two_people():
     assert not (clip.people[0].person & clip.people[1].person).any()
 
 
-def test_the_idle_one_of_a_contrast_has_an_empty_acting_mask():
+def test_the_idle_person_of_a_contrast_has_an_empty_acting_mask():
     clip = samples.contrast("idle", "jog", seed=4)
     assert (clip.label, clip.labels) == ("idle + jog", ("jog",))
     assert clip.people[0].person.any()
@@ -108,7 +108,7 @@ def test_the_idle_one_of_a_contrast_has_an_empty_acting_mask():
 
 @pytest.mark.parametrize("legs", samples.LEG_ACTIONS)
 @pytest.mark.parametrize("arms", samples.ARM_ACTIONS)
-def test_compose_gives_the_arms_to_one_action_and_the_rest_to_the_other(arms, legs):
+def test_compose_masks_the_arms_for_one_action_and_the_rest_for_the_other(arms, legs):
     clip = samples.compose(arms, legs, seed=6)
     assert (clip.label, clip.labels) == (f"{arms} + {legs}", (arms, legs))
     body = clip.people[0]
@@ -120,7 +120,7 @@ def test_compose_gives_the_arms_to_one_action_and_the_rest_to_the_other(arms, le
     np.testing.assert_array_equal(clip.masks[0] | clip.masks[1], body.acting)
 
 
-def test_window_has_acting_masks_in_its_span_only():
+def test_window_has_acting_masks_only_in_its_span():
     clip = samples.window("squat", 5, 9, seed=1)
     np.testing.assert_array_equal(clip.mask.any(axis=(1, 2)), [5 <= at <= 9 for at in range(16)])
     assert clip.people[0].person.any(axis=(1, 2)).all()
@@ -134,7 +134,7 @@ def test_still_has_an_empty_acting_mask():
         assert all(person.action == "idle" and person.person.any() for person in clip.people)
 
 
-def test_the_shortcut_changes_the_pixels_of_its_mark_and_no_others():
+def test_shortcut_changes_only_the_pixels_of_its_mark():
     plain, marked = samples.single("punch", seed=9), samples.shortcut("punch", seed=9)
     changed = np.any(plain.frames != marked.frames, axis=-1)
     assert marked.mark.any()
@@ -143,7 +143,7 @@ def test_the_shortcut_changes_the_pixels_of_its_mark_and_no_others():
     assert changed[marked.mark].mean() > 0.95
 
 
-def test_every_action_has_a_mark_of_its_own_that_can_also_mislead():
+def test_every_action_has_a_distinct_mark_that_can_mislead():
     looks = set()
     for action in samples.ACTIONS:
         clip = samples.shortcut(action, seed=0, frames=4)
@@ -179,6 +179,6 @@ def test_every_action_has_a_mark_of_its_own_that_can_also_mislead():
         (lambda: samples.camera("jog", size=31.5), r"size must be a whole number, got 31\.5"),
     ],
 )
-def test_a_bad_argument_is_told_clearly(call, text):
+def test_invalid_arguments_are_clear_errors(call, text):
     with pytest.raises(ValueError, match=text):
         call()

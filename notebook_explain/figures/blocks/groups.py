@@ -1,75 +1,129 @@
-"""What the parts of a block report's figure share: blocks that say the same kind of thing stand together under a heading."""
+"""Groups of blocks that report the same quantity, and the labels that all rows of the figure share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from matplotlib.axes import Axes
+from matplotlib.gridspec import SubplotSpec
 
 from notebook_explain.explanations import ClassTable, Course, Numbers, Quantity
 from notebook_explain.explanations.text import counted
-from notebook_explain.figures.blocks.page import LINE, MARGIN, Part, Scale, Sheet, fitted, width_of
-from notebook_explain.figures.captions import plain
+from notebook_explain.figures.base import ellipsize, text_width
+from notebook_explain.figures.blocks.scale import Scale
 
-One = TypeVar("One", Course, Numbers, ClassTable)
-LETTERS = 6.5  # points
-MOST_GROUPS = 12  # of courses, of numbers and of tables
-TITLE, ABOUT = 8.0, 7.0
-LEAST_ABOUT = 1.0  # inches: a name cut shorter tells nothing
-
-
-def grouped(said: Iterable[One]) -> list[list[One]]:
-    """Blocks of one kind that say one thing, of the same classes or parts, in the order in which they come."""
-    found: dict[object, list[One]] = {}
-    for one in said:
-        names = one.labels if isinstance(one, Numbers) else one.classes if isinstance(one, ClassTable) else ()
-        neutral = None if isinstance(one, ClassTable) else one.neutral
-        bounds = one.bounds if isinstance(one, Numbers) else None
-        found.setdefault((one.kind, one.what, neutral, bounds, names), []).append(one)
-    return list(found.values())
+Reported = TypeVar("Reported", Course, Numbers, ClassTable)
+MARGIN, NAMES, RIGHT = 0.12, 2.0, 1.05  # inches: around the page; left and right of axes, for names and for ranges
+LABEL, TITLE = 6.5, 8.0  # points
+LINE, HEADING, BAR_WIDTH = 0.14, 0.36, 1.3  # inches: a line of labels, a heading, the colours beside it
+MIN_ABOUT = 1.0  # inches: a shorter name says nothing
+MAX_GROUPS = 12  # of frame signals, of numbers and of tables
 
 
-def first_groups(said: Iterable[One]) -> tuple[list[list[One]], list[Part]]:
-    """As many groups as a page has room for, and a line on the others, where there are any."""
-    groups = grouped(said)
-    rest = len(groups) - MOST_GROUPS
-    words = f"… and {counted(rest, 'more kind', 'more kinds')} of values, by other blocks"
-    return groups[:MOST_GROUPS], [remark(words, MARGIN)] if rest > 0 else []
+class Row(NamedTuple):
+    """A row of axes in the figure: heights in inches, names of what is in it, and the function that draws it."""
+
+    above: float
+    height: float
+    below: float
+    names: Sequence[str]
+    draw: Callable[[SubplotSpec], None]
 
 
-def is_evidence(one: Course | Numbers) -> bool:
+def group_blocks(reported: Iterable[Reported]) -> list[tuple[list[Reported], list[str]]]:
+    """Group what blocks of one kind report of one quantity and of the same labels or classes, in order of appearance.
+
+    Each group comes with notes: those of the last one say how many groups did not fit into the figure.
+    """
+    groups: dict[object, list[Reported]] = {}
+    for item in reported:
+        labels = getattr(item, "labels", None) or getattr(item, "classes", None)
+        key = (item.kind, item.what, getattr(item, "neutral", None), getattr(item, "bounds", None), labels)
+        groups.setdefault(key, []).append(item)
+    rest = len(groups) - MAX_GROUPS
+    note = [f"… and {counted(rest, 'more kind', 'more kinds')} of values from other blocks"] if rest > 0 else []
+    shown = list(groups.values())[:MAX_GROUPS]
+    return [(group, note if group is shown[-1] else []) for group in shown]
+
+
+def is_evidence(item: Course | Numbers) -> bool:
     """Return whether positive values count for the class and negative values against it, as in the maps of tubes."""
-    return one.quantity is not Quantity.OTHER and one.neutral == 0
+    return item.quantity is not Quantity.OTHER and item.neutral == 0
 
 
-def block_name(one: Course | Numbers | ClassTable) -> str:
-    """The dotted name of the block; of the network itself its class."""
-    return one.name or one.kind or "the network"
+def block_name(item: Course | Numbers | ClassTable) -> str:
+    """Return the dotted name of a block, or the class of the network itself."""
+    return item.name or item.kind or "the network"
 
 
-def heading(group: Sequence[One], right: float, scale: Scale | None = None) -> Part:
-    """What these blocks say, which blocks they are, and the colours of their numbers."""
-    first = group[0]
+def left_out_note(count: int, values: str) -> str:
+    """Return a note on blocks that were left out, and on their values."""
+    return f"… and {counted(count, 'more block that deviates', 'more blocks that deviate')} less: {values}"
+
+
+def draw_heading(axes: Axes, above: float, group: Sequence[Any], scale: Scale | None = None) -> None:
+    """Write the quantity of a group so many inches above the axes, kind and number of its blocks, and the colours."""
+    room = page_size(axes)[0] - 2 * MARGIN
+    if scale is not None:
+        width, height = size_in_inches(axes)
+        bar = (1 - BAR_WIDTH / width, 1 + (above + 0.04) / height, BAR_WIDTH / width, 0.08 / height)
+        scale.draw(axes.inset_axes(bar))
+        room = axes.get_position().x1 * page_size(axes)[0] - MARGIN - BAR_WIDTH - 0.15
     blocks = f"{len(group)} blocks" if len(group) > 1 else ""
-    abouts = (", ".join(text for text in (first.kind, blocks) if text), first.kind or blocks)
-
-    def draw(sheet: Sheet, top: float) -> None:
-        end = right if scale is None else scale.draw(sheet, right, top + 0.03)
-        room = end - MARGIN - 0.1
-        what = fitted(first.what, room, TITLE, bold=True)
-        sheet.say(MARGIN, top, what, TITLE, weight="bold")
-        used = width_of(what, TITLE, bold=True) + 0.1
-        fits = [about for about in abouts if width_of(plain(about), ABOUT) <= room - used]
-        about = fits[0] if fits else fitted(abouts[0], room - used, ABOUT) if room - used > LEAST_ABOUT else ""
-        sheet.say(MARGIN + used, top + 0.015, plain(about), ABOUT, color="0.35")
-
-    return Part(LINE * TITLE / 72 + 0.1, draw)
+    about = ", ".join(text for text in (group[0].kind, blocks) if text)
+    title, left = ellipsize(group[0].what, room, TITLE, bold=True), MARGIN
+    place = ("figure points", "axes fraction"), "offset points"
+    for text, size, weight, colour in ((title, TITLE, "bold", "black"), (about, 7, "normal", "0.35")):
+        if room > MIN_ABOUT:
+            style: dict[str, Any] = {"fontsize": size, "weight": weight, "color": colour, "annotation_clip": False}
+            axes.annotate(ellipsize(text, room, 7), (72 * left, 1), (0, 72 * above), *place, **style)
+        used = text_width(title, TITLE, bold=True) + 0.1
+        room, left = room - used, left + used
 
 
-def remark(words: str, left: float) -> Part:
-    """A line beneath a group: what was left out, how it is ordered."""
-    return Part(0.15, lambda sheet, top: sheet.say(left, top + 0.02, words, LETTERS, color="0.3"))
+def draw_notes(axes: Axes, below: float, notes: Sequence[str]) -> None:
+    """Write notes so many inches below the axes."""
+    width = page_size(axes)[0] * (1 - axes.get_position().x0) - MARGIN
+    text = "\n".join(ellipsize(note, width, LABEL) for note in notes)
+    place: dict[str, Any] = {"va": "top", "fontsize": LABEL, "color": "0.3", "annotation_clip": False}
+    axes.annotate(text, (0, 0), (0, -72 * below), "axes fraction", "offset points", **place)
 
 
-def less_said(count: int, values: str) -> str:
-    """That blocks were left out, and what they say."""
-    return f"… and {counted(count, 'more block that says', 'more blocks that say')} less: {values}"
+def add_axes(cell: SubplotSpec) -> Axes:
+    """Add axes without a frame."""
+    grid: Any = cell.get_gridspec()
+    axes: Axes = grid.figure.add_subplot(cell)
+    axes.spines[:].set_visible(False)
+    return axes
+
+
+def size_in_inches(axes: Axes) -> tuple[float, float]:
+    """Return width and height of axes."""
+    box, (width, height) = axes.get_position(), page_size(axes)
+    return box.width * width, box.height * height
+
+
+def page_size(axes: Axes) -> tuple[float, float]:
+    """Return width and height in inches of the figure that axes belong to."""
+    figure: Any = axes.figure
+    width, height = figure.get_size_inches()
+    return float(width), float(height)
+
+
+def label_rows(axes: Axes, names: Sequence[str], first: float = 0.5, bold: str | None = None) -> None:
+    """Write names of rows, one unit high each, left of the axes; one of them may be in bold."""
+    axes.set_yticks([first + row for row in range(len(names))], [ellipsize(name, NAMES, LABEL) for name in names])
+    axes.tick_params(axis="y", length=0, pad=5, labelsize=LABEL)
+    for name, label in zip(names, axes.get_yticklabels(), strict=True):
+        label.set_fontweight("bold" if name == bold else "normal")
+
+
+def label_values(axes: Axes, positions: Sequence[float], texts: Sequence[str], right: float | None = None) -> None:
+    """Write texts right of the axes; they end so many inches from it, or start next to it."""
+    width, _ = size_in_inches(axes)
+    size, style = (6.0, {"ha": "left", "color": "0.3"}) if right is None else (LABEL, {"ha": "right"})
+    place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": size, **style}
+    for position, text in zip(positions, texts, strict=True):
+        text = ellipsize(text, RIGHT - 0.12, size)
+        axes.text(1 + (0.07 if right is None else right) / width, position, text, **place)

@@ -1,1 +1,1 @@
-"""GIF and WebM files of a clip with its evidence."""
+"""Videos of tubes as GIF and WebM files."""

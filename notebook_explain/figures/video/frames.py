@@ -1,4 +1,4 @@
-"""The pictures that a film is made of: the clip's own frames, or those of the video that it was read from."""
+"""The images of a video: the clip's own frames, or those of the video that it was read from."""
 
 from __future__ import annotations
 
@@ -16,190 +16,195 @@ from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip, open_source
 from notebook_explain.clip.sampling import Sampling
 from notebook_explain.explanations.text import seconds
-from notebook_explain.figures.placement import Placement, scaled
+from notebook_explain.figures.placement import Placement, resize_image
 
-SLOWEST, USUAL, FASTEST = 2.0, 8.0, 10.0  # frames a second; as the viewer plays: so that one can follow
-LEAST, MOST = 16, 4096  # pixels of the longer side
-ROUGHLY, UNKNOWN = 100, 10**6  # frames that a source may have beyond what it says, or when it says nothing
-DIMMED = 0.35  # of the light of what the network did not see
+SLOWEST, USUAL, FASTEST = 2.0, 8.0, 10.0  # frames a second, as in the viewer: slow enough to follow
+MIN_SIZE, MAX_SIZE = 16, 4096  # pixels of the longer side
+SLACK, MAX_UNKNOWN = 100, 10**6  # frames that a source may have beyond those it declares, or if it declares none
+DIMMED = 0.35  # brightness of what the network did not see
 
 
 @dataclass(frozen=True)
 class FrameSequence:
-    """Pictures in order of time, and where and when the clip lies on them.
+    """Images in order of time, and the position of the clip on them in space and time.
 
     Attributes
     ----------
-    canvas : Canvas
-        Where the clip lies on each of them.
-    moments : float64 array (pictures,)
-        The frame of the clip that each stands for, fractional between two of them.
-    seen : bool array (pictures,)
-        Whether the network was shown this very frame.
+    placement : Placement
+        Position of the clip on each image.
+    clip_frames : float64 array (images,)
+        Index of the clip's frame that each image stands for, fractional between two of them.
+    is_input : bool array (images,)
+        Whether this very frame was an input of the network.
     labels : tuple of str
-        When it is.
-    pictures : iterable of uint8 (height, width, 3)
-        One by one: they need not all fit into memory.
+        Frame number and time.
+    images : iterable of uint8 (height, width, 3)
+        Made one by one, since they may not all fit into memory.
     fps : float or None
-        Pictures a second at which time passes as it did; None when unknown.
-    remark : str
-        What a reader has to know of them.
+        Images per second at the original speed; None if unknown.
+    note : str
+        A caveat about the images; may be empty.
     """
 
-    canvas: Placement
-    moments: NDArray[np.float64]
-    seen: NDArray[np.bool_]
+    placement: Placement
+    clip_frames: NDArray[np.float64]
+    is_input: NDArray[np.bool_]
     labels: tuple[str, ...]
-    pictures: Iterable[NDArray[np.uint8]]
+    images: Iterable[NDArray[np.uint8]]
     fps: float | None = None
-    remark: str = ""
+    note: str = ""
 
 
-def clip_reel(clip: Clip, longest: int) -> FrameSequence:
-    """The clip's own frames, enlarged or reduced so that the longer side has ``longest`` pixels."""
-    canvas = Placement.of(clip, longest)
+def clip_sequence(clip: Clip, longest: int) -> FrameSequence:
+    """Return the clip's own frames, resized so that the longer side has ``longest`` pixels."""
+    placement = Placement.build(clip, longest)
     count = len(clip)
-    pictures = (scaled(frame, canvas.size) for frame in clip.frames)
-    labels = tuple(f"frame {k + 1} of {count}{when}" for k, when in enumerate(_seconds(clip.times, count)))
-    return FrameSequence(
-        canvas, np.arange(count, dtype=np.float64), np.ones(count, bool), labels, pictures, _fps(clip.times)
-    )
+    images = (resize_image(frame, placement.size) for frame in clip.frames)
+    labels = tuple(f"frame {k + 1} of {count}{time}" for k, time in enumerate(_format_times(clip.times, count)))
+    clip_frames = np.arange(count, dtype=np.float64)
+    return FrameSequence(placement, clip_frames, np.ones(count, bool), labels, images, _mean_fps(clip.times))
 
 
-def source_reel(clip: Clip, where: str | os.PathLike[str] | None = None, longest: int | None = None) -> FrameSequence:
-    """All frames of the clip's source from the first to the last that the clip took, decoded as they are needed.
+def source_sequence(
+    clip: Clip, path: str | os.PathLike[str] | None = None, longest: int | None = None
+) -> FrameSequence:
+    """Return all frames of the clip's source from the first to the last one in the clip, decoded when needed.
 
     Parameters
     ----------
     clip : Clip
-    where : path, optional
-        Where the video or the folder of pictures lies now; by default where the clip was read from.
+    path : path, optional
+        The video or image folder; by default the one that the clip was read from.
     longest : int, optional
-        Pixels of the longer side; the source's own size by default.
+        Pixels of the longer side; by default the size of the source.
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        It is not there; it is not the one that the clip was read from; the clip does not tell which frames it took.
+    FileNotFoundError
+        It does not exist.
+    ValueError
+        It is not the source of the clip, or the clip does not know which frames it holds.
     """
-    source = _opened(clip, where)
+    source = _open(clip, path)
     survey = source.probe(Sampling())
-    numbers = _numbers(clip, survey.times, source.name)
+    numbers = _frame_numbers(clip, survey.times, source.name)
     first, last = int(numbers.min()), int(numbers.max())
-    count = max(survey.count, survey.promised)  # about: it is known for certain only in the end
-    if last >= (count + ROUGHLY if count > 0 else UNKNOWN):
+    count = max(survey.count, survey.promised)  # an estimate: certain only after decoding
+    if last >= (count + SLACK if count > 0 else MAX_UNKNOWN):
         raise UsageError(
-            f"{source.name!r} has {count} frames, but the clip took frame {last + 1}; is it the same video?"
+            f"{source.name!r} has {count} frames, but the clip contains frame {last + 1}; is it the same video?"
         )
-    canvas = Placement.of_source(clip, longest)
-    here = np.arange(first, last + 1)
-    known, places = np.unique(numbers, return_index=True)
+    placement = Placement.on_source(clip, longest)
+    span = np.arange(first, last + 1)
+    known, indices = np.unique(numbers, return_index=True)
     times = None if survey.times is None or len(survey.times) <= last else survey.times[first : last + 1]
-    if times is None and clip.times is not None:  # a folder tells none, but whoever read it may have
-        times = np.interp(here, known, clip.times[places])
-    labels = tuple(f"frame {at + 1}{when}" for at, when in zip(here, _seconds(times, len(here)), strict=True))
-    decoded = _pictures(source, survey, (first, last), clip.source_size or clip.size[1:])
-    pictures = (_as_seen(scaled(picture, canvas.size), canvas, clip) for picture in decoded)
-    moments = np.interp(here, known, [float(np.flatnonzero(numbers == number).mean()) for number in known])
-    reel = FrameSequence(canvas, moments, np.isin(here, known), labels, pictures, _fps(times))
-    return replace(reel, remark=_remark(reel, clip))
+    if times is None and clip.times is not None:  # image folders have no times, but Clip.read() may have been given fps
+        times = np.interp(span, known, clip.times[indices])
+    labels = tuple(
+        f"frame {number + 1}{time}" for number, time in zip(span, _format_times(times, len(span)), strict=True)
+    )
+    decoded = _decode(source, survey, (first, last), clip.source_size or clip.size[1:])
+    images = (_dim_unseen(resize_image(image, placement.size), placement, clip) for image in decoded)
+    clip_frames = np.interp(span, known, [float(np.flatnonzero(numbers == number).mean()) for number in known])
+    sequence = FrameSequence(placement, clip_frames, np.isin(span, known), labels, images, _mean_fps(times))
+    return replace(sequence, note=_note(sequence, clip))
 
 
-def _opened(clip: Clip, where: str | os.PathLike[str] | None) -> Any:
-    path = Path(clip.source if where is None else where).expanduser()
+def _open(clip: Clip, path: str | os.PathLike[str] | None) -> Any:
+    path = Path(clip.source if path is None else path).expanduser()
     if not path.exists():
         raise FileNotFoundError(
-            f"there is no video at {str(path)!r} to draw on; give the path of the one that the clip was read from "
-            "(source='clip.mp4'), or leave source out to draw on the frames that the network saw"
+            f"no video at {str(path)!r} to draw on; give the path of the video that the clip was read from "
+            "(source='clip.mp4'), or omit source to draw on the frames of the clip"
         )
     return open_source(path)
 
 
-def _numbers(clip: Clip, times: NDArray[np.float64] | None, name: str) -> NDArray[np.int64]:
-    """Which frames of the source the clip holds: as it says, or the nearest in time."""
+def _frame_numbers(clip: Clip, times: NDArray[np.float64] | None, name: str) -> NDArray[np.int64]:
+    """Return the numbers of the clip's frames in the source: as stored, else the nearest in time."""
     if clip.frame_numbers is not None:
         return clip.frame_numbers
     if clip.times is None or times is None:
         raise UsageError(
-            f"the clip does not tell which frames of {name!r} it holds: neither frame_numbers nor times are known; "
-            "Clip.read() keeps both"
+            f"the clip does not know which frames of {name!r} it holds: it has neither frame_numbers nor times; "
+            "Clip.read() stores both"
         )
     return np.asarray(np.abs(times[None, :] - clip.times[:, None]).argmin(axis=1), np.int64)
 
 
-def _pictures(source: Any, survey: Any, span: tuple[int, int], size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
-    """The frames of a source from one number to another, both of them included."""
+def _decode(source: Any, survey: Any, span: tuple[int, int], size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+    """Yield the frames of a source from the first to the last number, both included."""
     first, last = span
-    came = -1
+    number = -1
     with contextlib.closing(source.frames(survey)) as frames:
         for frame in frames:
-            came = frame.number
-            if came >= first:
-                picture = frame.decode()
-                if picture.shape[:2] != size:
+            number = frame.number
+            if number >= first:
+                image = frame.decode()
+                if image.shape[:2] != size:
                     raise UsageError(
-                        f"the pictures of {source.name!r} are {picture.shape[0]} x {picture.shape[1]}, those that the clip "
+                        f"the frames of {source.name!r} are {image.shape[0]} x {image.shape[1]}, those that the clip "
                         f"was read from {size[0]} x {size[1]}; give the path of the same video"
                     )
-                yield picture
-            if came == last:
+                yield image
+            if number == last:
                 return
     raise UsageError(
-        f"{source.name!r} ends after {came + 1} frames, but the clip took frame {last + 1}; is it the same video?"
+        f"{source.name!r} ends after {number + 1} frames, but the clip contains frame {last + 1}; is it the same video?"
     )
 
 
-def _as_seen(picture: NDArray[np.uint8], canvas: Placement, clip: Clip) -> NDArray[np.uint8]:
-    """A frame of the source, dimmed where it lay outside the network's view, with a line around what lay inside."""
-    rows, columns = canvas.seen(clip)
-    dimmed = np.asarray(DIMMED * (0.5 * picture + 0.5 * picture.mean(axis=-1, keepdims=True)), np.uint8)
+def _dim_unseen(image: NDArray[np.uint8], placement: Placement, clip: Clip) -> NDArray[np.uint8]:
+    """Return a frame of the source, dimmed outside the clip, with a line around it."""
+    rows, columns = placement.clip_slices(clip)
+    dimmed = np.asarray(DIMMED * (0.5 * image + 0.5 * image.mean(axis=-1, keepdims=True)), np.uint8)
     top, left = max(rows.start - 1, 0), max(columns.start - 1, 0)
     dimmed[top : rows.stop + 1, left : columns.stop + 1] = 170
-    dimmed[rows, columns] = picture[rows, columns]
+    dimmed[rows, columns] = image[rows, columns]
     return dimmed
 
 
-def _remark(reel: FrameSequence, clip: Clip) -> str:
-    rows, columns = reel.canvas.seen(clip)
-    seen, count = int(reel.seen.sum()), len(reel.seen)
-    said = []
-    if seen < count:
-        said.append(
-            f"The network saw {seen} of these {count} frames (ticks); between them the evidence is interpolated."
+def _note(sequence: FrameSequence, clip: Clip) -> str:
+    rows, columns = sequence.placement.clip_slices(clip)
+    inputs, count = int(sequence.is_input.sum()), len(sequence.is_input)
+    notes = []
+    if inputs < count:
+        notes.append(
+            f"The network saw {inputs} of these {count} frames (ticks); between them the evidence is interpolated."
         )
-    if (rows.stop - rows.start, columns.stop - columns.start) != reel.canvas.size:
-        said.append("Dimmed: outside its view.")
-    return " ".join(said)
+    if (rows.stop - rows.start, columns.stop - columns.start) != sequence.placement.size:
+        notes.append("Dimmed: outside its view.")
+    return " ".join(notes)
 
 
-def _seconds(times: NDArray[np.float64] | None, count: int) -> list[str]:
+def _format_times(times: NDArray[np.float64] | None, count: int) -> list[str]:
     return [""] * count if times is None else [f" · {seconds(time)}" for time in times]
 
 
-def _fps(times: NDArray[np.float64] | None) -> float | None:
-    lasting = 0.0 if times is None else float(times[-1] - times[0])
-    return None if times is None or lasting <= 0 else (len(times) - 1) / lasting
+def _mean_fps(times: NDArray[np.float64] | None) -> float | None:
+    duration = 0.0 if times is None else float(times[-1] - times[0])
+    return None if times is None or duration <= 0 else (len(times) - 1) / duration
 
 
-def longest_side(size: int | None, clip: Clip, least: int, most: int) -> int:
-    """How many pixels the longer side is to have: as stated, else the clip's own between two bounds."""
+def resolve_size(size: int | None, clip: Clip, low: int, high: int) -> int:
+    """Return the pixels of the longer side: as given, else those of the clip within two bounds."""
     if size is None:
-        return min(max(*clip.size[1:], least), most)
-    if isinstance(size, bool) or not hasattr(size, "__index__") or not LEAST <= size <= MOST:
-        raise UsageError(f"size must be {LEAST} to {MOST} pixels for the picture's longer side, got {size!r}")
+        return min(max(*clip.size[1:], low), high)
+    if isinstance(size, bool) or not hasattr(size, "__index__") or not MIN_SIZE <= size <= MAX_SIZE:
+        raise UsageError(f"size must be {MIN_SIZE} to {MAX_SIZE} pixels for the picture's longer side, got {size!r}")
     return int(size)
 
 
-def rate(fps: float | None, own: float | None, most: float = 60.0) -> float:
-    """Frames a second: as stated, else as fast as time passed where one can follow it.
+def resolve_fps(fps: float | None, original: float | None, high: float = 60.0) -> float:
+    """Return the frames per second: as given, else the original speed within what one can follow.
 
     Raises
     ------
     ValueError
-        Not above 0, or above ``most``.
+        It is not a number from 0.1 to ``high``.
     """
     if fps is None:
-        return min(max(own or USUAL, SLOWEST), FASTEST)
-    if isinstance(fps, bool) or not isinstance(fps, (int, float, np.number)) or not 0.1 <= fps <= most:
-        raise UsageError(f"fps must be 0.1 to {most:g} frames a second, got {fps!r}")
+        return min(max(original or USUAL, SLOWEST), FASTEST)
+    if isinstance(fps, bool) or not isinstance(fps, (int, float, np.number)) or not 0.1 <= fps <= high:
+        raise UsageError(f"fps must be 0.1 to {high:g} frames a second, got {fps!r}")
     return float(fps)

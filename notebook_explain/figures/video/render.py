@@ -1,4 +1,4 @@
-"""A film of an explanation: every picture with the evidence over it, and under it what it is, its course, its caveats."""
+"""Frames of a video: the image with the evidence over it, and a caption with the evidence over time and the caveats."""
 
 from __future__ import annotations
 
@@ -13,104 +13,118 @@ from PIL import Image, ImageColor, ImageDraw
 from notebook_explain.explanations import Tubes, percent
 from notebook_explain.explanations.caveats import all_caveats
 from notebook_explain.explanations.text import caption_sentence
-from notebook_explain.figures.captions import STAGE, Paragraph, block, font
-from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
-from notebook_explain.figures.placement import course
+from notebook_explain.figures.captions import DARK, Paragraph, font, render_caption
+from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlay_evidence
+from notebook_explain.figures.placement import evidence_per_frame
 from notebook_explain.figures.video.frames import FrameSequence
+
+WHITE = (255, 255, 255)
 
 
 def render_frames(
-    tubes: Tubes, reel: FrameSequence, layer: str | int | None, target: int, threshold: float
+    tubes: Tubes, sequence: FrameSequence, layer: str | int | None, target: int, threshold: float
 ) -> Iterator[NDArray[np.uint8]]:
-    """Pictures with evidence and caption, all of one size: uint8 (height, width, 3).
+    """Yield images with evidence and caption, all of one size: uint8 (height, width, 3).
 
-    Outside what the network saw nothing is painted.
+    No evidence is drawn outside what the network saw.
     """
     shown = tubes.layer(layer)
-    rows, columns = reel.canvas.seen(tubes.clip)
-    caption = Caption.of(tubes, reel, layer, target, threshold)
-    for k, picture in enumerate(reel.pictures):
-        fractions = reel.canvas.evidence(shown, target, float(reel.moments[k]))
-        painted = picture.copy()
-        painted[rows, columns] = overlaid(picture[rows, columns], fractions[rows, columns], threshold)
-        yield np.concatenate([painted, caption.at(k)])
+    rows, columns = sequence.placement.clip_slices(tubes.clip)
+    caption = Caption.build(tubes, sequence, layer, target, threshold)
+    for k, image in enumerate(sequence.images):
+        fractions = sequence.placement.evidence(shown, target, float(sequence.clip_frames[k]))
+        painted = image.copy()
+        painted[rows, columns] = overlay_evidence(image[rows, columns], fractions[rows, columns], threshold)
+        yield np.concatenate([painted, caption.render(k)])
 
 
 @dataclass(frozen=True)
 class Caption:
-    """What stands under every picture: the same words, the course of the evidence, and a mark where the film is."""
+    """Caption of all images: text and timeline, which do not change, then a label and a mark for each image.
 
-    still: Image.Image
+    Attributes
+    ----------
+    background : PIL.Image.Image
+        All that does not change.
+    labels : tuple of str
+        One for each image.
+    label_position : (x, y) in pixels
+    font_size : int
+        Of the labels, in pixels.
+    track : (left, top, right, bottom) in pixels
+        The timeline.
+    """
+
+    background: Image.Image
     labels: tuple[str, ...]
-    label_at: tuple[int, int, int]  # x, y, height of the letters
-    track: tuple[int, int, int, int]  # left, top, right, bottom
+    label_position: tuple[int, int]
+    font_size: int
+    track: tuple[int, int, int, int]
 
     @classmethod
-    def of(cls, tubes: Tubes, reel: FrameSequence, layer: str | int | None, target: int, threshold: float) -> Caption:
-        """Draw all that does not move."""
-        width = reel.canvas.size[1]
+    def build(
+        cls, tubes: Tubes, sequence: FrameSequence, layer: str | int | None, target: int, threshold: float
+    ) -> Caption:
+        """Draw what does not change."""
+        width = sequence.placement.size[1]
         size = int(np.clip(round(width / 34), 11, 30))
-        pad, high = size // 2, 2 * size
-        head = block(
-            [Paragraph(caption_sentence(tubes, threshold, layer, target), 4, strong=True)], width, size, STAGE, pad
-        )
-        foot = block(_words(tubes, reel, layer, target, threshold), width, size, STAGE, pad)
-        line, top = pad + head.height, pad + head.height + round(1.5 * size)
-        still = Image.new("RGB", (width, top + high + pad + foot.height + pad), STAGE.back)
-        still.paste(head, (0, pad))
-        still.paste(foot, (0, top + high + pad))
-        track = (pad, top, width - pad, top + high)
-        values = course(tubes.volume(layer, target))
-        _draw_course(ImageDraw.Draw(still), track, reel, values)
-        return cls(still, reel.labels, (pad, line, size - 1), track)
+        pad, track_height = size // 2, 2 * size
+        title = Paragraph(caption_sentence(tubes, threshold, layer, target), 4, bold=True)
+        head = render_caption([title], width, size, DARK, pad)
+        foot = render_caption(_caption_text(tubes, sequence, layer, target, threshold), width, size, DARK, pad)
+        label_top, top = pad + head.height, pad + head.height + round(1.5 * size)
+        image = Image.new("RGB", (width, top + track_height + pad + foot.height + pad), DARK.background)
+        image.paste(head, (0, pad))
+        image.paste(foot, (0, top + track_height + pad))
+        track = (pad, top, width - pad, top + track_height)
+        _draw_timeline(ImageDraw.Draw(image), track, sequence, evidence_per_frame(tubes.volume(layer, target)))
+        return cls(image, sequence.labels, (pad, label_top), size - 1, track)
 
-    def at(self, k: int) -> NDArray[np.uint8]:
-        """The caption under picture ``k``: uint8 (height, width, 3)."""
-        picture = self.still.copy()
-        draw = ImageDraw.Draw(picture)
-        x, y, letters = self.label_at
-        draw.text((x, y), self.labels[k], STAGE.ink, font=font(letters))
+    def render(self, k: int) -> NDArray[np.uint8]:
+        """Return the caption of image ``k``: uint8 (height, width, 3)."""
+        image = self.background.copy()
+        draw = ImageDraw.Draw(image)
+        draw.text(self.label_position, self.labels[k], DARK.text, font=font(self.font_size))
         left, top, right, bottom = self.track
-        place = left + (k + 0.5) / len(self.labels) * (right - left)
-        half = max(1, letters // 8)
-        draw.rectangle((place - half, top - 1, place + half, bottom + 1), (255, 255, 255))
-        return np.asarray(picture)
+        x = left + (k + 0.5) / len(self.labels) * (right - left)
+        half = max(1, self.font_size // 8)
+        draw.rectangle((x - half, top - 1, x + half, bottom + 1), WHITE)
+        return np.asarray(image)
 
 
-def _words(
-    tubes: Tubes, reel: FrameSequence, layer: str | int | None, target: int, threshold: float
+def _caption_text(
+    tubes: Tubes, sequence: FrameSequence, layer: str | int | None, target: int, threshold: float
 ) -> list[Paragraph]:
-    p, shown = tubes.provenance, tubes.layer(layer)
+    shown = tubes.layer(layer)
     about = (
-        f"orange: for it, blue: against it, from {percent(threshold)} of the strongest; {p.method}, layer {shown.name}"
+        f"orange: for it, blue: against it, from {percent(threshold)} of the strongest; {tubes.provenance.method}, "
+        f"layer {shown.name}"
     )
     # A synthetic clip is named in the caveats.
     clip = "" if tubes.clip.is_synthetic else f"; clip: {tubes.clip.name}"
-    return [
-        Paragraph(about + clip, 4),
-        *(Paragraph(text, 4) for text in (reel.remark, *all_caveats(tubes, layer, target)) if text),
-    ]
+    texts = (about + clip, sequence.note, *all_caveats(tubes, layer, target))
+    return [Paragraph(text, 4) for text in texts if text]
 
 
-def _draw_course(
+def _draw_timeline(
     draw: ImageDraw.ImageDraw,
     track: tuple[int, int, int, int],
-    reel: FrameSequence,
-    values: tuple[NDArray[np.float32], NDArray[np.float32]],
+    sequence: FrameSequence,
+    evidence: tuple[NDArray[np.float32], NDArray[np.float32]],
 ) -> None:
-    """Evidence for and against at each moment as areas above and below a line; ticks at the frames that were seen."""
+    """Draw evidence for and against as areas above and below a line, with ticks at the frames that the network saw."""
     left, top, right, bottom = track
     draw.rectangle(track, (35, 40, 48))
-    clip_frames = np.arange(len(values[0]))
-    above, below = (np.interp(reel.moments, clip_frames, part) for part in values)
+    frames = np.arange(len(evidence[0]))
+    above, below = (np.interp(sequence.clip_frames, frames, side) for side in evidence)
     span = float(above.max() - below.min())
     unit = (bottom - top - 2) / span if span > 0 else 0.0
     zero = top + 1 + unit * float(above.max())
-    edges = np.linspace(left, right, len(reel.moments) + 1)
-    for k, (low, high) in enumerate(pairwise(edges)):
-        draw.rectangle((low, zero - unit * above[k], high, zero), ImageColor.getrgb(INK_FOR))
-        draw.rectangle((low, zero, high, zero - unit * below[k]), ImageColor.getrgb(INK_AGAINST))
-    draw.line((left, zero, right, zero), STAGE.pale)
-    if not reel.seen.all():
-        for place in ((edges[:-1] + edges[1:]) / 2)[reel.seen]:
-            draw.line((place, bottom - max(3, (bottom - top) // 6), place, bottom), (255, 255, 255))
+    edges = np.linspace(left, right, len(sequence.clip_frames) + 1)
+    for k, (start, end) in enumerate(pairwise(edges)):
+        draw.rectangle((start, zero - unit * above[k], end, zero), ImageColor.getrgb(INK_FOR))
+        draw.rectangle((start, zero, end, zero - unit * below[k]), ImageColor.getrgb(INK_AGAINST))
+    draw.line((left, zero, right, zero), DARK.muted)
+    if not sequence.is_input.all():
+        for x in ((edges[:-1] + edges[1:]) / 2)[sequence.is_input]:
+            draw.line((x, bottom - max(3, (bottom - top) // 6), x, bottom), WHITE)

@@ -1,4 +1,4 @@
-"""Write a film as WebM (VP8) with OpenCV: the one kind of video that it can make and that every browser plays."""
+"""WebM files (VP8) written with OpenCV: the only video format that it writes and every browser plays."""
 
 from __future__ import annotations
 
@@ -18,49 +18,49 @@ from notebook_explain.explanations import ExplainError
 
 CODEC = "VP80"
 NO_CODEC = (
-    "this OpenCV cannot write VP8 video (webm): it was built without FFmpeg or without libvpx. The wheels of "
-    "opencv-python-headless on PyPI carry both (pip install --force-reinstall opencv-python-headless); "
+    "this OpenCV cannot write VP8 video (WebM): it was built without FFmpeg or without libvpx. The wheels of "
+    "opencv-python-headless on PyPI include both (pip install --force-reinstall opencv-python-headless); "
     "to_gif() needs neither"
 )
 
 
-def write_webm(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: float) -> Path:
-    """Write a video, and read it back: a file that stands there in the end is whole.
+def write_webm(path: Path, images: Iterable[NDArray[np.uint8]], fps: float) -> Path:
+    """Write a video and read it back; only a complete file is kept.
 
     Parameters
     ----------
     path : Path
-        An existing file is replaced as a whole.
-    pictures : iterable of uint8 (height, width, 3), all of one size
-        Taken one by one. An odd width or height is filled up by one pixel: VP8 knows even ones only.
+        An existing file is replaced only once the new one is complete.
+    images : iterable of uint8 (height, width, 3), all of one size
+        Consumed one by one. An odd width or height is padded by one pixel, since VP8 requires even ones.
     fps : float
 
     Raises
     ------
     ExplainError
-        OpenCV lacks the codec, or the file came out short.
+        OpenCV lacks the codec, or the file is incomplete.
     """
     with replacing(path) as temporary, tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        draft = Path(folder) / "film.webm"  # OpenCV tells the container by the ending
-        size, count = _encode(draft, pictures, fps)
+        draft = Path(folder) / "video.webm"  # OpenCV chooses the container by the suffix
+        size, count = _encode(draft, images, fps)
         _check(draft, size, count)
         draft.replace(temporary)
     return path
 
 
-def _encode(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: float) -> tuple[tuple[int, int], int]:
-    """Size (height, width) and number of the pictures written."""
+def _encode(path: Path, images: Iterable[NDArray[np.uint8]], fps: float) -> tuple[tuple[int, int], int]:
+    """Write images; return their size (height, width) and number."""
     import cv2
 
     writer: Any = None
     size, count = (0, 0), 0
     try:
-        for picture in pictures:
-            height, width = picture.shape[:2]
-            even = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        for image in images:
+            height, width = image.shape[:2]
+            even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             if writer is None:
                 size = even.shape[0], even.shape[1]
-                with _silence():
+                with _silence_stderr():
                     writer = cv2.VideoWriter(
                         str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*CODEC), fps, (size[1], size[0])
                     )
@@ -75,38 +75,38 @@ def _encode(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: float) -> tu
 
 
 def _check(path: Path, size: tuple[int, int], count: int) -> None:
-    """OpenCV says nothing when a disk is full: decode what was written and count."""
+    """Decode the file and count its frames, since OpenCV does not report a full disk."""
     import cv2
 
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG) if path.is_file() else None
-    came = 0
+    found = 0
     if video is not None:
-        there = int(video.get(cv2.CAP_PROP_FRAME_HEIGHT)), int(video.get(cv2.CAP_PROP_FRAME_WIDTH))
-        while there == size and video.grab():
-            came += 1
+        actual = int(video.get(cv2.CAP_PROP_FRAME_HEIGHT)), int(video.get(cv2.CAP_PROP_FRAME_WIDTH))
+        while actual == size and video.grab():
+            found += 1
         video.release()
-    if came != count:
+    if found != count:
         raise ExplainError(
-            f"the video came out short: {count} frames of {size[1]} x {size[0]} were written, {came} can be read back; "
+            f"the video is incomplete: {count} frames of {size[1]} x {size[0]} were written, {found} can be read back; "
             "is the disk full?"
         )
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Keep off standard error what OpenCV says whenever it opens a WebM, that VP8 has no tag there: it needs none.
+def _silence_stderr() -> Iterator[None]:
+    """Suppress the message about a missing VP8 tag that OpenCV prints whenever it opens a WebM.
 
-    It writes past every level of logging, so that the stream itself is turned away for these milliseconds.
+    It ignores all logging levels, so standard error itself is redirected for these milliseconds.
     """
     sys.stderr.flush()
     with contextlib.ExitStack() as undo:
         try:
-            kept = os.dup(2)
-            undo.callback(os.close, kept)
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            undo.callback(os.close, nowhere)
-            os.dup2(nowhere, 2)
-            undo.callback(os.dup2, kept, 2)
-        except OSError:  # a process without a standard error has nothing to keep quiet
+            original = os.dup(2)
+            undo.callback(os.close, original)
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            undo.callback(os.close, devnull)
+            os.dup2(devnull, 2)
+            undo.callback(os.dup2, original, 2)
+        except OSError:  # the process has no standard error
             pass
         yield
