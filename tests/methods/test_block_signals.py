@@ -272,5 +272,5 @@ def test_a_report_goes_on_tubes_of_its_own_clip_only() -> None:
     with pytest.raises(ValueError, match="of other frames of the clip 'array'"):
         found.on(other)
     plain = ne.SaliencyTubes()(ne.adapt(zoo.ZOO["residual"].make(), **STATED), CLIP, 1)
-    with pytest.raises(ValueError, match=r"these are courses of .*, the tubes are of ResNet3D"):
+    with pytest.raises(ValueError, match=r"the courses are of .*, the tubes of ResNet3D"):
         found.on(plain)
