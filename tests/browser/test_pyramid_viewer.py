@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
-from notebook_explain.explanations.pyramid.text import name_of
+from notebook_explain.explanations.pyramid.text import unit_name
 from tests.browser.browser_driver import edited
 from tests.browser.conftest import OpenPage
 from tests.browser.pyramid_driver import SETTLED, STAGE, PyramidHand, write_page
@@ -75,8 +75,8 @@ def test_a_click_shows_a_kernels_tube_and_a_shifted_one_another(
     first, second = hand.tile(FIRST), hand.tile(FIRST + 1)
     hand.tree.click(position={"x": first[0] + 9, "y": first[1] + 30})
     hand.wait("root.dataset.selected === given", str(FIRST))
-    hand.wait("root.querySelector('.ne-heading').textContent === given", f"Where {name_of(world, FIRST)} looked")
-    assert hand.words.startswith(f"{name_of(world, FIRST)}: gets ")
+    hand.wait("root.querySelector('.ne-heading').textContent === given", f"Where {unit_name(world, FIRST)} looked")
+    assert hand.words.startswith(f"{unit_name(world, FIRST)} carries ")
     hand.tube.wait("root.dataset.gl === 'webgl2'")
     hand.tube.sharp()
     frame = hand.tube.canvas("frame")
@@ -113,7 +113,7 @@ def test_keys_walk_the_tree_with_a_ring_around_the_unit_in_focus(
     assert (np.abs(ring - (100, 177, 246)).max(axis=-1) < 30).mean() > 0.2
     hand.page.keyboard.press("Enter")
     hand.wait("root.dataset.selected === given", str(unit))
-    assert hand.words.startswith(name_of(world, unit))
+    assert hand.words.startswith(unit_name(world, unit))
 
 
 def test_the_wheel_zooms_with_the_focus_only_and_a_drag_pans(open_page: OpenPage, path: Path) -> None:

@@ -182,7 +182,7 @@ export function createControls(content, hands, signal) {
       legend.show(at);
       caveats.show(at);
       head.textContent = verdict(explained(content, at));
-      rest.textContent = `. ${words || `Counting the ${quantityOf(content)} …`}`;
+      rest.textContent = words ? `. ${words}` : `: counting the ${quantityOf(content)} …`;
     },
   };
 }
