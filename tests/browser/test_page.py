@@ -226,7 +226,10 @@ def test_frames_larger_than_what_travels_fill_the_slab_too(open_page: OpenPage, 
             )
 
 
-SHARES = r"([\d.]+)\s% of the evidence.* in (?:under )?([\d.]+)\s% of the clip, frames? (\d+)(?: to (\d+))?"
+SHARES = (
+    r"([\d.]+)\s% of the clip, .*, (in|mostly) (?:all (\d+) frames|frames? (\d+)(?: to (\d+))?), "
+    r"holds (?:under )?([\d.]+)\s% of the evidence"
+)
 
 
 @pytest.mark.parametrize("layer", [0, 2, 3])
@@ -244,11 +247,11 @@ def test_the_printed_shares_are_those_of_the_explanation(
         if numbers is None:
             assert found.frames is None or found.evidence < 0.005, said
             continue
-        evidence, volume, first, last = numbers.groups()
+        volume, how, every, first, last, evidence = numbers.groups()
         assert float(evidence) == pytest.approx(100 * found.evidence, abs=0.5 + QUANTISED), said
         assert float(volume) == pytest.approx(100 * found.volume, abs=0.5), said
-        assert found.frames is not None
-        assert (int(first) - 1, int(last or first) - 1) == found.frames, said
+        frames = (0, int(every) - 1) if every else (int(first) - 1, int(last or first) - 1)
+        assert frames == (found.core if how == "mostly" else found.frames), said
 
 
 # Playing and keys

@@ -103,7 +103,7 @@ def test_a_difference_is_that_of_the_two_maps(open_page: OpenPage, path: Path, w
         for threshold in (0.1, 0.5):
             viewer.put("threshold", threshold)
             same(viewer, kept(volume, float(np.abs(values).max()), threshold), f"layer {layer} at {threshold}")
-    assert "'ball rolls right − ball is thrown': " in viewer.text
+    assert "'ball rolls right' rather than 'ball is thrown'. " in viewer.text
 
 
 def frame_peaks(layer: LayerMap, frames: int) -> NDArray[np.float32]:

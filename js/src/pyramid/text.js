@@ -38,9 +38,6 @@ export function unitName(content, unit) {
 export const countWords = ({ rows }, row, count) =>
   `${grouped(count)} of ${counted(rows[row].width, ...NOUNS[rows[row].kind])}`;
 
-/** Whether one class is explained, not a difference. @param {Content} content */
-const isClass = ({ explained }) => (explained.against ?? null) === null;
-
 /** @param {Content} content @param {Graph} graph @param {Uint8Array} kept @param {number} unit */
 function inputSentence(content, graph, kept, unit) {
   const { rows, units, edges } = content;
@@ -78,10 +75,9 @@ export function unitWords(content, graph, kept, unit) {
   const name = unitName(content, unit);
   const inputs = inputSentence(content, graph, kept, unit);
   if (kind === "class") {
-    const role = isClass(content) ? "the explained class" : "one of the two explained classes";
-    return `${name}, ${role}.${inputs}`;
+    return `${name}, ${explained.against ? "one of the two explained classes" : "the explained class"}.${inputs}`;
   }
-  const favoured = isClass(content) ? "the class" : "the difference";
+  const favoured = explained.against ? "the difference" : "the class";
   const [more, output] = [units.direction[unit] < 0 ? "Lower" : "Higher", kind === "input" ? "intensity" : "output"];
   return (
     `${name} carries ${percent(units.score[unit])} of the positive evidence for ${quotedTarget(explained)}.` +

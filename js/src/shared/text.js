@@ -27,4 +27,4 @@ export const counted = (count, singular, plural = `${singular}s`) =>
   `${grouped(count)} ${count === 1 ? singular : plural}`;
 
 /** "'wave'", or "'wave' rather than 'kick'" for a difference of two classes. @param {string} name @param {string | null} [against] */
-export const quoted = (name, against = null) => (against === null ? `'${name}'` : `'${name}' rather than '${against}'`);
+export const quoted = (name, against) => `'${name}'${against ? ` rather than '${against}'` : ""}`;

@@ -30,13 +30,11 @@ export function layerWords({ layers }, layer) {
   return parts.join(" · ");
 }
 
-/** "wave · 93 %" @param {TargetState} target */
-export function targetWords(target) {
-  const { name, logit, probability, against = null } = target;
-  if (probability !== null) return `${name} · ${percent(probability)}`;
-  const label = against === null ? name : `${className(target)} rather than ${against}`;
-  return `${label} · logits differ by ${logit.toFixed(2)}`;
-}
+/** "wave · 93 %", "'wave' rather than 'kick' · logits differ by 1.20" @param {TargetState} target */
+export const targetWords = (target) =>
+  target.probability === null
+    ? `${quotedTarget(target)} · logits differ by ${target.logit.toFixed(2)}`
+    : `${target.name} · ${percent(target.probability)}`;
 
 /**
  * The class explained, or the difference of two classes.
@@ -46,26 +44,22 @@ export function targetWords(target) {
  */
 export function explained({ targets }, { target, against }) {
   if (against === null) return targets[target];
-  return { name: targets[target].name, against: targets[against].name, probability: null, rival: null };
-}
-
-/** Name of the class; of the first class, for a difference. @param {Pick<Explained, "name" | "against">} explained */
-export function className({ name, against = null }) {
-  const end = `${DIFFERENCE}${against}`;
-  return against !== null && name.endsWith(end) ? name.slice(0, -end.length) : name;
+  const other = targets[against].name;
+  return { name: targets[target].name + DIFFERENCE + other, against: other, probability: null, rival: null };
 }
 
 /** "'wave'", or "'wave' rather than 'kick'" for a difference. @param {Pick<Explained, "name" | "against">} explained */
-export const quotedTarget = (explained) => quoted(className(explained), explained.against);
+export const quotedTarget = ({ name, against }) =>
+  quoted(against ? name.slice(0, -against.length - DIFFERENCE.length) : name, against);
 
 /**
  * "'wave' 93 %, ahead of 'clap' 4.0 %"; "'wave' rather than 'kick'" for a difference.
  * @param {Explained} explained
  */
 export function verdict(explained) {
-  const { name, probability, rival } = explained;
+  const { probability, rival } = explained;
   if (probability === null) return quotedTarget(explained);
-  const head = `${quoted(name)} ${percent(probability)}`;
+  const head = `${quotedTarget(explained)} ${percent(probability)}`;
   if (!rival) return head;
   const close = Math.abs(probability - rival.probability) < NARROW ? "narrowly " : "";
   const order = probability >= rival.probability ? "ahead of" : "behind";
@@ -92,7 +86,7 @@ function when({ frames: range, core }, frames) {
  * @param {string} [quantity] of the map
  */
 export function keptWords(found, frames, side, explained, quantity = "evidence") {
-  const target = (explained.against ?? null) === null ? quoted(explained.name) : "this difference";
+  const target = explained.against ? "this difference" : quoted(explained.name);
   const opposite = side === "for" ? "against" : "for";
   const most = found.against > 0.5 ? ` Most of the ${quantity} is ${opposite} ${target}.` : "";
   if (!found.frames) return `No ${quantity} ${side} ${target} at this threshold.${most}`;

@@ -37,7 +37,8 @@ describe("what a threshold keeps is what Python counts, and the sentences are Py
     "map %i",
     (_, { balls, probability, rival, against, side, said }) => {
       const summary = summarise(MADE, { values: volumeOf(balls), weights: null }, side === "against" ? -1 : 1);
-      const target = { name: "wave", probability, rival: rival && { name: rival[0], probability: rival[1] }, against };
+      const name = against ? `wave − ${against}` : "wave";
+      const target = { name, probability, rival: rival && { name: rival[0], probability: rival[1] }, against };
       for (const { threshold, words, ...numbers } of said) {
         const found = kept(summary, threshold);
         for (const name of ["evidence", "volume", "against"]) expect(found[name]).toBeCloseTo(numbers[name], 3);
@@ -81,7 +82,7 @@ describe("a difference of two classes", () => {
   });
 
   test("is never named with a minus sign in a menu", () => {
-    expect(targetWords(made)).toBe("wave rather than clap · logits differ by 2.10");
-    expect(targetWords({ ...made, against: undefined })).toBe("wave − clap · logits differ by 2.10"); // a page of an older version
+    expect(targetWords(made)).toBe("'wave' rather than 'clap' · logits differ by 2.10");
+    expect(targetWords({ ...made, against: undefined })).toBe("'wave − clap' · logits differ by 2.10"); // a page of an older version
   });
 });

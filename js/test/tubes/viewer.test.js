@@ -111,7 +111,7 @@ describe("drawing", () => {
     expect(el.querySelector("img, option b, .ne-kept i")).toBeNull();
     expect([...find("target").options].map((option) => option.textContent)).toEqual([
       "wave · 93\u00a0%",
-      "<b>clap</b> · logits differ by 1.25",
+      "'<b>clap</b>' · logits differ by 1.25",
     ]);
   });
 
