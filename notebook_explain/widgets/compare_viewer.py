@@ -139,7 +139,7 @@ def initial_state(a: Tubes, b: Tubes, *, titles: Sequence[str] | None = None, **
     both = _default_titles(a, b) if titles is None else _check_titles(titles)
     _check_names(values)
     content = _content(a, b)
-    state = {name: values.get(name, DEFAULTS[name]) for name in SHARED_TRAITS if name in values or name in DEFAULTS}
+    state = {name: value for name, value in {**DEFAULTS, **values}.items() if name in SHARED_TRAITS}
     for side, tubes in _sides(a, b):
         state |= _side_values(side, tubes, values)
     checked = {name: _check_movable(name, value, content) for name, value in state.items()}

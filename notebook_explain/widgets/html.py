@@ -96,7 +96,7 @@ def _resolve(widget: AnyWidget | tuple[str, Mapping[str, Any]]) -> tuple[str, tu
         bundle, state = widget
         return bundle, read_bundle(bundle), state
     name = widget.bundle if isinstance(widget, View) else type(widget).__name__
-    return name, (str(widget._esm), str(widget._css)), widget_state(widget)
+    return name, (str(widget._esm), str(getattr(widget, "_css", ""))), widget_state(widget)
 
 
 def iframe(page: str, picture: str, description: str, height: int = 640) -> str:
