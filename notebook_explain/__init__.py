@@ -1,12 +1,12 @@
-"""See why a video model decides what it decides, inside the notebook cell.
+"""Explain the decisions of PyTorch video classifiers in the notebook.
 
-A video model and a clip go in, an explanation comes out as a plain value, and a widget shows it in the cell::
+Give it a video model and a clip; you get the explanation as a plain value, which a widget shows in the cell::
 
     import notebook_explain as ne
     ne.demo()                                   # bundled model and clip, offline, in seconds
-    ne.explain(net, "bowling.mp4")              # one call: adapt, read, tubes
+    ne.explain(net, "bowling.mp4")              # one call: adapt the network, read the clip, explain
 
-Every name is imported when it is first used: importing the package imports neither torch nor OpenCV.
+Names are imported on first use, so importing the package imports neither torch nor OpenCV.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from notebook_explain.models.demo import demo_model
     from notebook_explain.widgets import CompareViewer, TubeViewer
 
-_HOMES = {
+_MODULES = {
     "BlockSignals": "methods",
     "Clip": "clip",
     "CompareViewer": "widgets",
@@ -52,7 +52,7 @@ _HOMES = {
     "to_html": "display",
 }
 
-__all__ = [  # noqa: RUF022  in the order in which a person meets them
+__all__ = [  # noqa: RUF022  in the order of the documentation
     "demo",
     "demo_model",
     "explain",
@@ -76,10 +76,10 @@ __all__ = [  # noqa: RUF022  in the order in which a person meets them
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-    value = home if _HOMES[name] == name else getattr(home, name)
+    module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
+    value = module if _MODULES[name] == name else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""``python -m notebook_explain`` and ``notebook-explain``: the command line."""
+"""Command line: ``python -m notebook_explain``, or ``notebook-explain``."""
 
 from __future__ import annotations
 

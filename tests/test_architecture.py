@@ -117,6 +117,6 @@ def test_every_public_name_resolves_and_is_listed() -> None:
 
     for name in ne.__all__:
         assert getattr(ne, name) is not None
-    assert set(ne._HOMES) <= set(ne.__all__)
+    assert set(ne._MODULES) <= set(ne.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'explian'"):
         ne.explian  # noqa: B018
