@@ -7,13 +7,13 @@ import { unitName } from "./text.js";
 import { rowTube, tubeState, unitTube } from "./unit_maps.js";
 
 /** @typedef {import("./traits.js").Content} Content */
-/** @typedef {import("./traits.js").Place} Place */
+/** @typedef {import("./traits.js").ViewState} ViewState */
 
 const REST = 150; // ms of rest before other tubes are shown: while a slider is dragged nothing new is made
 const FIRST = { target: 0, against: null, threshold: 0.4, speed: 1, mode: "tube", sign: "both", scale: "clip" };
 const LOOK = { colours: "diverging", opacity: 0.6 };
 
-/** What is to be shown, and how it is called. @param {Content} content @param {import("./graph.js").Graph} graph @param {Place} place @param {Uint8Array} stays */
+/** What is to be shown, and how it is called. @param {Content} content @param {import("./graph.js").Graph} graph @param {ViewState} place @param {Uint8Array} stays */
 export function tubesOf(content, graph, { selected, row }, stays) {
   const own = selected.flatMap((unit) => unitTube(content, unit) ?? []);
   if (own.length) {
@@ -24,7 +24,7 @@ export function tubesOf(content, graph, { selected, row }, stays) {
     (a, b) => Number(a < row) - Number(b < row) || Math.abs(a - row) - Math.abs(b - row),
   );
   for (const at of order) {
-    const tube = rowTube(content, at, graph.of(at, stays));
+    const tube = rowTube(content, at, graph.keptUnits(at, stays));
     if (!tube) continue;
     const asked = selected.length ? unitName(content, selected[0]) : content.rows[row].name;
     const instead = at === row && !selected.length ? "" : ` (${asked} has no map)`;
@@ -67,7 +67,7 @@ export function createTubes(content, graph, outer, signal) {
       inner.on(`change:${name}`, () => outer.set(name, inner?.get(name)));
     tubeViewer().render({ model: /** @type {any} */ (inner), el: inside, signal });
   };
-  /** @param {Place} place @param {Uint8Array} stays */
+  /** @param {ViewState} place @param {Uint8Array} stays */
   const settle = (place, stays) => {
     const { tubes, title: said } = tubesOf(content, graph, place, stays);
     const next = JSON.stringify([said, place.selected]) + (tubes[0]?.values.join() ?? "");
@@ -87,7 +87,7 @@ export function createTubes(content, graph, outer, signal) {
   };
   return {
     element,
-    /** @param {Place} place @param {Uint8Array} stays */
+    /** @param {ViewState} place @param {Uint8Array} stays */
     show(place, stays) {
       inner?.set({ frame: place.frame, playing: place.playing });
       clearTimeout(timer);
