@@ -1,4 +1,4 @@
-"""A pyramid in a real browser: what is drawn, pruned, clicked, walked by keys, zoomed; and the tube that it shows."""
+"""Pyramid viewer in a real browser: drawing, pruning, pointer, keyboard, zoom, and the tube panel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.explanations.pyramid.text import name_of
 from tests.browser.browser_driver import edited
 from tests.browser.conftest import OpenPage
-from tests.browser.pyramid_driver import SETTLED, STAGE, PyramidHand, write_page
+from tests.browser.pyramid_driver import BACKGROUND, SETTLED, PyramidDriver, write_page
 from tests.browser.test_viewer_accessibility import axe, wrongs
 from tests.widgets.random_pyramids import deep_pyramid, random_pyramid
 
@@ -21,7 +21,7 @@ FIRST = 1  # the first unit below the class
 
 @pytest.fixture(scope="module")
 def world() -> Pyramid:
-    """One kernel looks at the upper left only, all others nowhere in particular."""
+    """Return a pyramid with one kernel that is active in the upper left only; all other maps are random."""
     pyramid = random_pyramid(11, rows=5, size=(8, 48, 60), grid=(4, 12, 15), units=(6, 10))
     maps = pyramid.rows[1].maps
     assert maps is not None
@@ -36,156 +36,154 @@ def path(world: Pyramid, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_page(tmp_path_factory.mktemp("pyramid") / "page.html", world, "a pyramid", frame=4)
 
 
-def opened(open_page: OpenPage, path: Path, **how: int | str) -> PyramidHand:
-    hand = PyramidHand(open_page(path, wait=SETTLED, **how).page)
-    hand.settled()
-    return hand
+def opened(open_page: OpenPage, path: Path, **options: int | str) -> PyramidDriver:
+    driver = PyramidDriver(open_page(path, wait=SETTLED, **options).page)
+    driver.settled()
+    return driver
 
 
-def test_a_tile_shows_where_its_kernel_looks(open_page: OpenPage, path: Path) -> None:
-    hand = opened(open_page, path, width=900, height=900)
-    hand.tree.focus()
-    hand.tree.press("PageDown")
-    x, y, width, height = (round(value) for value in hand.tile(FIRST))
-    hand.part("threshold").focus()  # no ring around the tile
-    hand.settled()
-    tile = hand.pixels()[y + 18 : y + height - 8, x + 3 : x + width - 3]  # without its number and its bar
+def test_a_tile_shows_where_its_kernel_is_active(open_page: OpenPage, path: Path) -> None:
+    driver = opened(open_page, path, width=900, height=900)
+    driver.tree.focus()
+    driver.tree.press("PageDown")
+    x, y, width, height = (round(value) for value in driver.tile(FIRST))
+    driver.part("threshold").focus()  # removes the focus ring
+    driver.settled()
+    tile = driver.pixels()[y + 18 : y + height - 8, x + 3 : x + width - 3]  # without the label and the score bar
     warm = tile[..., 0] - tile[..., 2]
     rows, columns = warm.shape
-    there = warm[: rows // 3, : columns // 3].mean()
+    active = warm[: rows // 3, : columns // 3].mean()
     elsewhere = warm[rows // 2 :, columns // 2 :].mean()
-    assert there > elsewhere + 60
+    assert active > elsewhere + 60
 
 
-def test_pruning_by_the_slider_keeps_what_python_keeps(open_page: OpenPage, path: Path, world: Pyramid) -> None:
-    hand = opened(open_page, path)
+def test_pruning_by_the_slider_keeps_the_same_units_as_python(open_page: OpenPage, path: Path, world: Pyramid) -> None:
+    driver = opened(open_page, path)
     for threshold in (0.0, 0.13, 0.5, 0.98):
-        hand.put("threshold", threshold)
-        hand.wait("Number(root.dataset.shown) === given", len(world.prune(threshold)))
-    assert f"{len(world.prune(0.98))} of {len(world.units)} units" in hand.text
+        driver.put("threshold", threshold)
+        driver.wait("Number(root.dataset.shown) === given", len(world.prune(threshold)))
+    assert f"{len(world.prune(0.98))} of {len(world.units)} units" in driver.text
 
 
-def test_a_click_shows_a_kernels_tube_and_a_shifted_one_another(
+def test_a_click_shows_the_tube_of_a_kernel_and_a_shift_click_adds_one(
     open_page: OpenPage, path: Path, world: Pyramid
 ) -> None:
-    hand = opened(open_page, path, width=1100, height=900)
-    assert hand.heading.startswith("Where the ")
-    hand.tree.focus()
-    hand.tree.press("PageDown")
-    first, second = hand.tile(FIRST), hand.tile(FIRST + 1)
-    hand.tree.click(position={"x": first[0] + 9, "y": first[1] + 30})
-    hand.wait("root.dataset.selected === given", str(FIRST))
-    hand.wait("root.querySelector('.ne-heading').textContent === given", f"Where {name_of(world, FIRST)} looked")
-    assert hand.words.startswith(f"{name_of(world, FIRST)}: gets ")
-    hand.tube.wait("root.dataset.gl === 'webgl2'")
-    hand.tube.sharp()
-    frame = hand.tube.canvas("frame")
+    driver = opened(open_page, path, width=1100, height=900)
+    assert driver.heading.startswith("Where the ")
+    driver.tree.focus()
+    driver.tree.press("PageDown")
+    first, second = driver.tile(FIRST), driver.tile(FIRST + 1)
+    driver.tree.click(position={"x": first[0] + 9, "y": first[1] + 30})
+    driver.wait("root.dataset.selected === given", str(FIRST))
+    driver.wait("root.querySelector('.ne-heading').textContent === given", f"Where {name_of(world, FIRST)} looked")
+    assert driver.caption.startswith(f"{name_of(world, FIRST)}: gets ")
+    driver.tube.wait("root.dataset.gl === 'webgl2'")
+    driver.tube.sharp()
+    frame = driver.tube.canvas("frame")
     warm = (frame[..., 0] - frame[..., 2]).astype(float)
     height, width = warm.shape
     assert warm[: height // 3, : width // 3].mean() > warm[height // 2 :, width // 2 :].mean() + 60
-    hand.tree.click(position={"x": second[0] + 9, "y": second[1] + 30}, modifiers=["Shift"])
-    hand.wait("root.dataset.selected === given", f"{FIRST},{FIRST + 1}")
-    hand.wait("/^Where .* looked: 2 of 2 chosen/.test(root.querySelector('.ne-heading').textContent)")
+    driver.tree.click(position={"x": second[0] + 9, "y": second[1] + 30}, modifiers=["Shift"])
+    driver.wait("root.dataset.selected === given", f"{FIRST},{FIRST + 1}")
+    driver.wait("/^Where .* looked: 2 of 2 chosen/.test(root.querySelector('.ne-heading').textContent)")
 
 
-def test_the_frame_is_one_for_the_tree_and_the_tube(open_page: OpenPage, path: Path) -> None:
-    hand = opened(open_page, path, width=1100, height=900)
-    before = hand.pixels()
-    hand.tube.slide("frame", 1)
-    hand.wait("root.dataset.frame === '1'")
-    hand.settled()
-    assert (np.abs(hand.pixels() - before).max(axis=-1) > 12).mean() > 0.02
+def test_pyramid_and_tube_share_the_frame(open_page: OpenPage, path: Path) -> None:
+    driver = opened(open_page, path, width=1100, height=900)
+    before = driver.pixels()
+    driver.tube.slide("frame", 1)
+    driver.wait("root.dataset.frame === '1'")
+    driver.settled()
+    assert (np.abs(driver.pixels() - before).max(axis=-1) > 12).mean() > 0.02
 
 
-def test_keys_walk_the_tree_with_a_ring_around_the_unit_in_focus(
-    open_page: OpenPage, path: Path, world: Pyramid
-) -> None:
-    hand = opened(open_page, path, width=900, height=900)
-    hand.page.keyboard.press("Tab")
-    assert hand.tree.evaluate("tree => tree.matches(':focus-visible')")
+def test_keys_move_the_focus_ring_through_the_tree(open_page: OpenPage, path: Path, world: Pyramid) -> None:
+    driver = opened(open_page, path, width=900, height=900)
+    driver.page.keyboard.press("Tab")
+    assert driver.tree.evaluate("tree => tree.matches(':focus-visible')")
     for key in ("ArrowDown", "ArrowRight"):
-        hand.page.keyboard.press(key)
-    hand.settled()
-    unit = int(hand.number("focused"))
+        driver.page.keyboard.press(key)
+    driver.settled()
+    unit = int(driver.number("focused"))
     assert world.units[unit].row >= 1
-    x, y, width, _ = (round(value) for value in hand.tile(unit))
-    ring = hand.pixels()[y - 2 : y + 1, x : x + width]
+    x, y, width, _ = (round(value) for value in driver.tile(unit))
+    ring = driver.pixels()[y - 2 : y + 1, x : x + width]
     assert (np.abs(ring - (100, 177, 246)).max(axis=-1) < 30).mean() > 0.2
-    hand.page.keyboard.press("Enter")
-    hand.wait("root.dataset.selected === given", str(unit))
-    assert hand.words.startswith(name_of(world, unit))
+    driver.page.keyboard.press("Enter")
+    driver.wait("root.dataset.selected === given", str(unit))
+    assert driver.caption.startswith(name_of(world, unit))
 
 
-def test_the_wheel_zooms_with_the_focus_only_and_a_drag_pans(open_page: OpenPage, path: Path) -> None:
-    hand = opened(open_page, path, width=900, height=900)
-    hand.tree.hover(position={"x": 420, "y": 300})
-    hand.page.mouse.wheel(0, -300)
-    hand.page.wait_for_timeout(150)
-    assert hand.number("zoom") == 1
-    hand.tree.focus()
-    hand.tree.hover(position={"x": 420, "y": 300})
-    hand.page.mouse.wheel(0, -600)
-    hand.wait("Number(root.dataset.zoom) > 2")
-    hand.settled()
-    before = hand.pixels()
-    hand.page.mouse.down()
-    hand.page.mouse.move(300, 260, steps=4)
-    hand.page.mouse.up()
-    hand.settled()
-    assert (np.abs(hand.pixels() - before).max(axis=-1) > 12).mean() > 0.05
-    assert hand.data("selected") == ""
-    hand.part("reset").click()
-    hand.wait("root.dataset.zoom === '1'")
+def test_the_wheel_zooms_only_with_the_focus_and_a_drag_pans(open_page: OpenPage, path: Path) -> None:
+    driver = opened(open_page, path, width=900, height=900)
+    driver.tree.hover(position={"x": 420, "y": 300})
+    driver.page.mouse.wheel(0, -300)
+    driver.page.wait_for_timeout(150)
+    assert driver.number("zoom") == 1
+    driver.tree.focus()
+    driver.tree.hover(position={"x": 420, "y": 300})
+    driver.page.mouse.wheel(0, -600)
+    driver.wait("Number(root.dataset.zoom) > 2")
+    driver.settled()
+    before = driver.pixels()
+    driver.page.mouse.down()
+    driver.page.mouse.move(300, 260, steps=4)
+    driver.page.mouse.up()
+    driver.settled()
+    assert (np.abs(driver.pixels() - before).max(axis=-1) > 12).mean() > 0.05
+    assert driver.data("selected") == ""
+    driver.part("reset").click()
+    driver.wait("root.dataset.zoom === '1'")
 
 
 @pytest.mark.parametrize("width", [700, 1100])
-def test_nothing_moves_under_the_pointer(open_page: OpenPage, path: Path, width: int) -> None:
-    hand = opened(open_page, path, width=width, height=900)
-    before, words = hand.tree.bounding_box(), hand.words
+def test_hovering_does_not_move_the_layout(open_page: OpenPage, path: Path, width: int) -> None:
+    driver = opened(open_page, path, width=width, height=900)
+    before, caption = driver.tree.bounding_box(), driver.caption
     assert before
     for x, y in ((220, 120), (230, 300), (400, 300), (400, 545)):
-        hand.tree.hover(position={"x": x, "y": y})
-        hand.settled()
-        after = hand.tree.bounding_box()
+        driver.tree.hover(position={"x": x, "y": y})
+        driver.settled()
+        after = driver.tree.bounding_box()
         assert after
-        assert after["y"] == before["y"], hand.words
-    assert hand.words != words
+        assert after["y"] == before["y"], driver.caption
+    assert driver.caption != caption
 
 
-def test_a_thin_row_that_is_pointed_at_is_named_where_names_have_no_margin(open_page: OpenPage, path: Path) -> None:
-    hand = opened(open_page, path, width=360, height=900)
-    before = hand.pixels()
-    foot = before.shape[0] - 12
-    hand.tree.hover(position={"x": 100, "y": foot})
-    hand.settled()
-    assert hand.words.startswith("clip: ")
-    new = (hand.pixels() > 235).all(axis=-1) & ~(before > 235).all(axis=-1)
-    letters = new[foot - 40 : foot - 10, 8:40]
+def test_a_hovered_thin_row_is_labelled_if_there_is_no_margin(open_page: OpenPage, path: Path) -> None:
+    driver = opened(open_page, path, width=360, height=900)
+    before = driver.pixels()
+    bottom = before.shape[0] - 12
+    driver.tree.hover(position={"x": 100, "y": bottom})
+    driver.settled()
+    assert driver.caption.startswith("clip: ")
+    new = (driver.pixels() > 235).all(axis=-1) & ~(before > 235).all(axis=-1)
+    letters = new[bottom - 40 : bottom - 10, 8:40]
     assert 20 < letters.sum() < 0.5 * letters.size
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1100, "dark")])
-def test_axe_finds_nothing_and_nothing_is_cut_off(
+def test_the_page_is_accessible_and_fits_the_width(
     open_page: OpenPage, path: Path, axe: str, width: int, scheme: str
 ) -> None:
-    hand = opened(open_page, path, width=width, height=900, color_scheme=scheme)
-    hand.tree.focus()
-    hand.tree.press("ArrowDown")
-    hand.settled()
-    assert wrongs(hand, axe) == []
-    assert hand.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    driver = opened(open_page, path, width=width, height=900, color_scheme=scheme)
+    driver.tree.focus()
+    driver.tree.press("ArrowDown")
+    driver.settled()
+    assert wrongs(driver, axe) == []
+    assert driver.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_a_network_of_120_layers_is_drawn_whole(open_page: OpenPage, tmp_path: Path) -> None:
-    hand = opened(open_page, write_page(tmp_path / "deep.html", deep_pyramid(), row=60), width=900, height=900)
-    assert int(hand.number("shown")) > 6000
-    drawn = (np.abs(hand.pixels() - STAGE).max(axis=-1) > 12).mean(axis=1)
-    assert (drawn[70:-8] > 0.2).mean() > 0.7  # from below the class to the foot: rows, nothing left empty
+def test_a_pyramid_of_120_layers_fills_the_canvas(open_page: OpenPage, tmp_path: Path) -> None:
+    driver = opened(open_page, write_page(tmp_path / "deep.html", deep_pyramid(), row=60), width=900, height=900)
+    assert int(driver.number("shown")) > 6000
+    drawn = (np.abs(driver.pixels() - BACKGROUND).max(axis=-1) > 12).mean(axis=1)
+    assert (drawn[70:-8] > 0.2).mean() > 0.7  # rows from below the class to the bottom, no empty space
     assert (drawn[-60:-12] > 0.5).mean() > 0.8
 
 
-def test_what_cannot_be_drawn_is_said_in_its_place(open_page: OpenPage, path: Path) -> None:
+def test_invalid_data_show_an_error(open_page: OpenPage, path: Path) -> None:
     copy = edited(path, lambda state: state.update(thumbnails={"$b64": "AAAA"}))
-    hand = PyramidHand(open_page(copy, wait=SETTLED).page)
-    assert "This view cannot be drawn: row 'sum in block1': " in hand.text
-    assert "within their buffer, got 3 bytes." in hand.text
+    driver = PyramidDriver(open_page(copy, wait=SETTLED).page)
+    assert "This view cannot be drawn: row 'sum in block1': " in driver.text
+    assert "within their buffer, got 3 bytes." in driver.text

@@ -26,7 +26,7 @@ import {
  * @property {Record<string, any>} explained - the class: name, logit, probability, rival
  * @property {string[]} caveats - limits of the explanation, one sentence each
  * @property {number} frame - index of the frame shown
- * @property {number} row - index of the row around which rows are large
+ * @property {number} row - index of the row around which the rows are drawn large
  * @property {number} threshold - fraction 0..1 of a row's largest score
  * @property {number[]} selected - indices of the units whose tubes are shown
  * @property {number[]} collapsed - indices of the rows that are kept small
