@@ -1,12 +1,12 @@
-"""Explain the decisions of PyTorch video classifiers in the notebook.
+"""See why a video model decides what it decides, inside the notebook cell.
 
-Give it a video model and a clip; you get the explanation as a plain value, which a widget shows in the cell::
+Give it a PyTorch video classifier and a clip. You get the explanation as a plain value, shown in the cell::
 
     import notebook_explain as ne
     ne.demo()                                   # bundled model and clip, offline, in seconds
-    ne.explain(net, "bowling.mp4")              # one call: adapt the network, read the clip, explain
+    ne.explain(net, "bowling.mp4")              # one call: adapt, read, tubes
 
-Names are imported on first use, so importing the package imports neither torch nor OpenCV.
+Names are imported on first use: importing the package imports neither torch nor OpenCV.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from notebook_explain.models.demo import demo_model
     from notebook_explain.widgets import CompareViewer, TubeViewer
 
-_MODULES = {
+_MODULE_OF_NAME = {
     "BlockSignals": "methods",
     "Clip": "clip",
     "CompareViewer": "widgets",
@@ -52,7 +52,7 @@ _MODULES = {
     "to_html": "display",
 }
 
-__all__ = [  # noqa: RUF022  in the order of the documentation
+__all__ = [  # noqa: RUF022  in the order in which users meet them
     "demo",
     "demo_model",
     "explain",
@@ -76,10 +76,10 @@ __all__ = [  # noqa: RUF022  in the order of the documentation
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
+    if name not in _MODULE_OF_NAME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
-    value = module if _MODULES[name] == name else getattr(module, name)
+    module = importlib.import_module(f"{__name__}.{_MODULE_OF_NAME[name]}")
+    value = module if _MODULE_OF_NAME[name] == name else getattr(module, name)
     globals()[name] = value
     return value
 

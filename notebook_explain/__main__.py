@@ -1,4 +1,4 @@
-"""Command line: ``python -m notebook_explain``, or ``notebook-explain``."""
+"""Command line: ``python -m notebook_explain`` and ``notebook-explain``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The import arrows of the house, read from the source: they run one way only."""
+"""Imports between packages, read from the source: they run one way only."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "notebook_explain"
 
-# Package or module -> others that it may import. "torch" stands for torch itself.
-ARROWS: dict[str, set[str]] = {
+# Package or module -> others that it may import; "torch" is PyTorch itself.
+ALLOWED: dict[str, set[str]] = {
     "__init__": {"_moved_modules"},
     "_errors": set(),
     "_validation": set(),
@@ -33,19 +33,20 @@ ARROWS: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 SHARED = {"_errors", "_validation", "_atomic", "_warn"}  # any package may import these
-# The sanctioned door: an explanation asks display to show it, when called.
-DOORS = {("explanations", "display")}
+# Allowed inside functions only: an explanation calls display to show itself.
+ALLOWED_IN_FUNCTIONS = {("explanations", "display")}
 ROOT_NAMES = {"__version__"}
 
 
-def _room(path: Path) -> str:
+def _part(path: Path) -> str:
+    """Return the package or module directly below notebook_explain that a file belongs to."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def _arrows(path: Path) -> set[tuple[str, bool]]:
-    """(room or "torch", whether the import stands inside a function) for every import of a file."""
+def _imports(path: Path) -> set[tuple[str, bool]]:
+    """Return (part or "torch", whether the import is inside a function) for every import of a file."""
     tree = ast.parse(path.read_text())
-    inside = {
+    in_functions = {
         id(node)
         for function in ast.walk(tree)
         if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
@@ -56,7 +57,7 @@ def _arrows(path: Path) -> set[tuple[str, bool]]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative imports hide the arrows"
+            assert node.level == 0, f"{path}: use absolute imports"
             module = node.module or ""
             names = [f"{module}.{alias.name}" for alias in node.names] if module == "notebook_explain" else [module]
         else:
@@ -64,35 +65,35 @@ def _arrows(path: Path) -> set[tuple[str, bool]]:
         for name in names:
             parts = name.split(".")
             if parts[0] == "notebook_explain" and len(parts) > 1 and parts[1] not in ROOT_NAMES:
-                found.add((parts[1], id(node) in inside))
+                found.add((parts[1], id(node) in in_functions))
             elif parts[0] == "torch":
-                found.add(("torch", id(node) in inside))
+                found.add(("torch", id(node) in in_functions))
     return found
 
 
-def test_every_package_and_module_has_its_arrows_and_no_other_is_listed() -> None:
-    found = {_room(path) for path in PACKAGE.rglob("*.py")}
-    assert found == set(ARROWS)
+def test_the_table_lists_every_package_and_module() -> None:
+    found = {_part(path) for path in PACKAGE.rglob("*.py")}
+    assert found == set(ALLOWED)
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
-    room = _room(path)
+def test_a_file_imports_only_what_its_package_may(path: Path) -> None:
+    part = _part(path)
     if path.name == "__init__.py" and path.parent == PACKAGE:
-        return  # lists every public name for type checkers; that it imports nothing is tested below
-    for other, inside in _arrows(path):
-        allowed = other == room or other in SHARED or other in ARROWS[room] or (inside and (room, other) in DOORS)
-        assert allowed, f"{path.name} of {room} imports {other}"
+        return  # it names every public object for type checkers; a test below shows that it imports nothing
+    for other, in_function in _imports(path):
+        allowed = other in {part, *SHARED, *ALLOWED[part]} or (in_function and (part, other) in ALLOWED_IN_FUNCTIONS)
+        assert allowed, f"{path.name} of {part} imports {other}"
 
 
-def _modules_after(code: str) -> set[str]:
+def _modules_imported_by(code: str) -> set[str]:
     script = f"{code}\nimport sys\nprint(' '.join(sys.modules))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return set(run.stdout.splitlines()[-1].split())
 
 
 def test_importing_the_package_imports_neither_torch_nor_opencv_nor_numpy() -> None:
-    assert not _modules_after("import notebook_explain") & {"torch", "cv2", "numpy", "ipywidgets", "matplotlib"}
+    assert not _modules_imported_by("import notebook_explain") & {"torch", "cv2", "numpy", "ipywidgets", "matplotlib"}
 
 
 def test_a_saved_explanation_opens_in_its_viewer_without_torch(tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_a_saved_explanation_opens_in_its_viewer_without_torch(tmp_path: Path) -
         f"import notebook_explain as ne\nt = ne.load({str(path)!r})\nt.view()\nt.figure()\nt._repr_mimebundle_()\n"
         f"t.to_html({str(tmp_path / 'p.html')!r})"
     )
-    modules = _modules_after(code)
+    modules = _modules_imported_by(code)
     assert "torch" not in modules
     assert (tmp_path / "p.html").stat().st_size > 10_000
 
@@ -117,6 +118,6 @@ def test_every_public_name_resolves_and_is_listed() -> None:
 
     for name in ne.__all__:
         assert getattr(ne, name) is not None
-    assert set(ne._MODULES) <= set(ne.__all__)
+    assert set(ne._MODULE_OF_NAME) <= set(ne.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'explian'"):
         ne.explian  # noqa: B018
