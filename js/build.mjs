@@ -6,16 +6,31 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-/** Shaders lie in template strings, which esbuild leaves as they are: their comments and blanks need not travel. */
+/** Words of GLSL that the shaders use, and the attribute that the renderer binds by name: minifying leaves them alone. */
+const GLSL =
+  /^(abs|bool|break|clamp|const|corner|dot|else|es|false|float|for|gl_\w+|highp|if|in|int|length|lessThan|main|max|min|mix|normalize|out|pow|precision|return|sampler2DArray|sampler3D|sign|smoothstep|step|texture|true|uniform|vec[234]|version|void|while)$/;
+
+/** Minify shaders: remove comments and blanks, shorten names. esbuild leaves template strings as they are. */
 const shaders = {
   name: "shaders",
   setup({ onLoad }) {
-    onLoad({ filter: /shaders\.js$/ }, async ({ path }) => ({
-      contents: (await readFile(path, "utf8"))
+    onLoad({ filter: /shaders\.js$/ }, async ({ path }) => {
+      const source = (await readFile(path, "utf8"))
         .replace(/\s*\/\/.*$/gm, "")
         .replace(/(?<!300 es)\n\s*/g, " ")
-        .replace(/ ?([;,{}()=<>*+?:&|/-]) ?/g, "$1"),
-    }));
+        .replace(/ ?([;,{}()=<>*+?:&|/-]) ?/g, "$1");
+      const uniforms = [...source.matchAll(/uniform \w+ ([^;]+);/g)].flatMap(([, names]) => names.match(/[a-z]\w*/gi));
+      /** @type {Map<string, string>} */
+      const short = new Map();
+      const shorten = (/** @type {string} */ name) => {
+        if (name.length < 3 || GLSL.test(name) || uniforms.includes(name)) return name;
+        if (!short.has(name)) short.set(name, `_${short.size.toString(36)}`);
+        return short.get(name);
+      };
+      // Names only, neither swizzles (".xyz") nor numbers.
+      const contents = source.replace(/`[^`]*`/g, (shader) => shader.replace(/(?<![\w.])[a-z]\w*/gi, shorten));
+      return { contents };
+    });
   },
 };
 

@@ -1,6 +1,6 @@
-// A model that counts, and a small state that is whole.
+// A fake model that counts messages, and a small, complete state.
 
-/** A model as anywidget gives it, without a kernel; counts what would be sent. */
+/** A model like anywidget's, without a kernel; `saved` counts the messages that would be sent. */
 export class FakeModel {
   constructor(state) {
     this.state = state;
@@ -30,7 +30,7 @@ export class FakeModel {
   }
 }
 
-/** The clip divided evenly, as Geometry.even does. */
+/** Geometry of a map that divides the clip evenly, as Geometry.even does. */
 export function even(shape, size) {
   const step = size.map((whole, axis) => whole / shape[axis]);
   return {
@@ -56,14 +56,14 @@ export function layerOf(name, shape, size, offset, targets = 1) {
   };
 }
 
-/** A view into a larger buffer, as a websocket delivers it: byteOffset is not 0. */
+/** A view into a larger buffer, as from a websocket: byteOffset is not 0. */
 export function viewOf(bytes) {
   const whole = new Uint8Array(bytes.length + 7);
   whole.set(bytes, 5);
   return new DataView(whole.buffer, 5, bytes.length);
 }
 
-/** What a gate multiplies each of four frames by, and which of them a stream keeps. */
+/** Two courses of four frames: the factors of a gate, and the frames that a stream keeps. */
 export const COURSES = [
   {
     name: "layer2",
@@ -116,7 +116,7 @@ export function smallState(changes = {}) {
   };
 }
 
-/** A canvas' context that draws nothing, and keeps what pictures it was given (jsdom has none). */
+/** A 2D context that draws nothing and records the images it is given (jsdom has no canvas). */
 export const context2d = (drawn = []) => ({
   createImageData: (width, height) => ({ data: new Uint8ClampedArray(width * height * 4), width, height }),
   putImageData() {},

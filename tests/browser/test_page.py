@@ -418,7 +418,7 @@ def _turn_time_back(state: dict[str, Any]) -> None:
     ("edit", "words"),
     [
         (_shorten, r"layer 'stem'.*needs 16384 bytes of each map, got 3"),
-        (_lose_a_frame, r"frames.*16 pictures.*got 15"),
+        (_lose_a_frame, r"frames.*16 images.*got 15"),
         (_spoil_a_frame, r"frames\[3\].*could not be read as a JPEG"),
         (_lose_the_targets, r"targets.*got nothing"),
         (_turn_time_back, r"layer 'stem'.*increasing"),
@@ -461,7 +461,7 @@ def test_a_lost_graphics_context_is_said_and_paints_again_when_restored(open_pag
     before = viewer.screenshot("tube")
     viewer.root.locator("canvas.ne-tube").evaluate(LOSE)
     viewer.wait("root.dataset.gl === 'lost'")
-    assert "took the graphics away" in viewer.text
+    assert "stopped the 3D graphics" in viewer.text
     viewer.put("frame", 3)  # the rest of the viewer works on
     viewer.put("frame", 12)
     painted = viewer.number("painted")
@@ -469,7 +469,7 @@ def test_a_lost_graphics_context_is_said_and_paints_again_when_restored(open_pag
     viewer.wait("root.dataset.gl === 'webgl2'")
     viewer.painted_since(painted)
     assert changed(before, viewer.screenshot("tube"), 40).mean() < 0.01
-    assert "took the graphics away" not in viewer.text
+    assert "stopped the 3D graphics" not in viewer.text
 
 
 def test_a_context_that_never_comes_back_is_replaced_by_a_click(open_page: OpenPage, path: Path) -> None:

@@ -69,13 +69,13 @@ def test_a_click_shows_the_tube_of_a_kernel_and_a_shift_click_adds_one(
     open_page: OpenPage, path: Path, world: Pyramid
 ) -> None:
     driver = opened(open_page, path, width=1100, height=900)
-    assert driver.heading.startswith("Where the ")
+    assert driver.heading.startswith("Activity of the ")
     driver.tree.focus()
     driver.tree.press("PageDown")
     first, second = driver.tile(FIRST), driver.tile(FIRST + 1)
     driver.tree.click(position={"x": first[0] + 9, "y": first[1] + 30})
     driver.wait("root.dataset.selected === given", str(FIRST))
-    driver.wait("root.querySelector('.ne-heading').textContent === given", f"Where {name_of(world, FIRST)} looked")
+    driver.wait("root.querySelector('.ne-heading').textContent === given", f"Activity of {name_of(world, FIRST)}")
     assert driver.caption.startswith(f"{name_of(world, FIRST)}: gets ")
     driver.tube.wait("root.dataset.gl === 'webgl2'")
     driver.tube.sharp()
@@ -85,7 +85,7 @@ def test_a_click_shows_the_tube_of_a_kernel_and_a_shift_click_adds_one(
     assert warm[: height // 3, : width // 3].mean() > warm[height // 2 :, width // 2 :].mean() + 60
     driver.tree.click(position={"x": second[0] + 9, "y": second[1] + 30}, modifiers=["Shift"])
     driver.wait("root.dataset.selected === given", f"{FIRST},{FIRST + 1}")
-    driver.wait("/^Where .* looked: 2 of 2 chosen/.test(root.querySelector('.ne-heading').textContent)")
+    driver.wait("/^Activity of .* \\(2 of 2 selected;/.test(root.querySelector('.ne-heading').textContent)")
 
 
 def test_pyramid_and_tube_share_the_frame(open_page: OpenPage, path: Path) -> None:

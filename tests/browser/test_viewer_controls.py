@@ -124,7 +124,7 @@ def test_on_a_scale_of_its_own_every_frame_shows_its_strongest(open_page: OpenPa
             found = kept(world.volume(layer), peaks, threshold)
             same(viewer, found, f"layer {layer} at {threshold}")
             assert tuple(counted(viewer)["frames"]) == found.frames
-    assert "Every frame is on its own scale" in viewer.text
+    assert "Each frame has its own scale" in viewer.text
 
 
 # What is painted

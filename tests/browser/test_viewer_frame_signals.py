@@ -135,8 +135,8 @@ def test_its_words_follow_the_frame_and_are_read_when_a_gesture_ends(
     assert words(viewer) == f"frame 13: {values[12]:.3f}"
     legend = viewer.root.locator(".ne-course-legend").inner_text()
     assert f"{world.courses[0].what}: {values.min():.3f} to {values.max():.3f}" in legend
-    assert "dashed: 1, neutral" in legend
-    assert "told by layer2.1 (SRTG), whichever layer is shown" in legend
+    assert "dashed: neutral value 1" in legend
+    assert "reported by layer2.1 (SRTG), independent of the layer shown" in legend
     said = viewer.root.locator("[aria-live=polite]").text_content() or ""
     assert f"{world.courses[0].what} · layer2.1 (SRTG), frame 13: {values[12]:.3f}. 'ball rolls" in said
     viewer.root.locator(".ne-strip-frame input").press("ArrowRight")
@@ -152,7 +152,7 @@ def test_a_course_that_does_not_change_is_a_line_in_the_middle(open_page: OpenPa
     assert [height_at(line, frame) for frame in (0, 7, 15)] == pytest.approx([0.5] * 3, abs=0.03)
     assert words(viewer) == "frame 7: 1"
     legend = viewer.root.locator(".ne-course-legend").inner_text()
-    assert "1 throughout: neutral" in legend
+    assert "1 throughout (neutral)" in legend
     assert "dashed" not in legend
 
 

@@ -26,15 +26,14 @@ const legendEntry = (colour, text) => {
 
 /**
  * @param {Content} content
- * @param {import("../shared/inputs.js").Hands} handlers
+ * @param {import("../shared/inputs.js").Handlers<any>} handlers
  * @param {{zoom: (factor: number) => void, clear: () => void}} actions
  * @param {AbortSignal} signal
  */
 export function createControls(content, handlers, actions, signal) {
   const { rows, caveats, title } = content;
-  const any = /** @type {any} */ (handlers);
-  const layer = createSlider(/** @type {any} */ ("row"), "layer", { max: rows.length - 1, step: 1 }, any, signal);
-  const threshold = createSlider("threshold", "prune units below", { max: 1, step: 0.01 }, any, signal);
+  const layer = createSlider("row", "layer", { max: rows.length - 1, step: 1 }, handlers, signal);
+  const threshold = createSlider("threshold", "prune units below", { max: 1, step: 0.01 }, handlers, signal);
   const [layerText, thresholdText] = [h("span", { class: "ne-value" }), h("span", { class: "ne-value" })];
   /** @param {string} name @param {string} text @param {string} tooltip @param {() => void} press */
   const button = (name, text, tooltip, press) => {
@@ -91,7 +90,7 @@ export function createControls(content, handlers, actions, signal) {
     /** @param {import("./traits.js").ViewState} state @param {string} text the caption @param {import("./graph.js").Graph} graph @param {Uint8Array} kept */
     show(state, text, graph, kept) {
       const { name, kind } = rows[state.row];
-      const carried = ` carry ${percent(graph.coverage(state.row, kept))} of the evidence that reaches this layer`;
+      const carried = ` carry ${percent(graph.coverage(state.row, kept))} of the evidence reaching it`;
       const count = countWords(content, state.row, graph.keptUnits(state.row, kept).length);
       const layerLabel = `${name} · ${count}${kind === "class" ? "" : carried}`;
       layer.show(state.row, layerLabel);

@@ -1,5 +1,5 @@
 // PyramidViewer: a class and, layer by layer, the kernels that contribute to it.
-import { live } from "../shared/lifecycle.js";
+import { mountView } from "../shared/lifecycle.js";
 import { CONTENT, readContent } from "./traits.js";
 import { mount } from "./viewer.js";
 
@@ -7,7 +7,7 @@ export default () => ({
   /** @param {{model: import("./traits.js").PyramidModel, el: HTMLElement, signal?: AbortSignal}} context */
   render({ model, el, signal }) {
     const camera = { x: 0, y: 0, zoom: 1 }; // kept when the content is replaced
-    return live(
+    return mountView(
       { model, el, signal },
       {
         kind: "ne-pyramid",

@@ -3,7 +3,7 @@
 import { LEVELS, overlayTable } from "../shared/colormaps.js";
 import { h } from "../shared/dom.js";
 import { plan, slice } from "../shared/interpolate.js";
-import { createRecent } from "../shared/lru_cache.js";
+import { createLruCache } from "../shared/lru_cache.js";
 import { thumbnail } from "./unit_maps.js";
 
 /** @typedef {import("./traits.js").Content} Content */
@@ -20,8 +20,8 @@ const TABLE = overlayTable({ colours: "diverging", sign: "both", opacity: 0.75 }
 /** @param {Content} content @param {ImageBitmap[]} bitmaps */
 export function createTiles(content, bitmaps) {
   const { rows, units, size } = content;
-  /** @type {ReturnType<typeof createRecent<HTMLCanvasElement>>} */
-  const sheets = createRecent(MAX_SHEETS);
+  /** @type {ReturnType<typeof createLruCache<HTMLCanvasElement>>} */
+  const sheets = createLruCache(MAX_SHEETS);
   /** @type {Record<number, import("../shared/interpolate.js").Plan>} */
   const plans = {};
   const frameHeight = Math.max(1, Math.round((FRAME_WIDTH * size[1]) / size[2]));

@@ -9,7 +9,7 @@ import {
   readFrames,
   readTimes,
   shown,
-} from "../tubes/traits.js";
+} from "../shared/validate.js";
 
 /**
  * One trait per line; a Python test compares the names with those of the widget.

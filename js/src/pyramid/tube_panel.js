@@ -1,97 +1,97 @@
-// The linked tube: a TubeViewer inside the view, on a model of its own, which shows where the selected units look, or,
-// with nothing selected, where the chosen row does. The frame and the playing are shared, both ways.
-import { h } from "../shared/dom.js";
+// The linked tube: a tube viewer inside the pyramid that shows the maps of the selected units or, with nothing selected, of
+// the chosen row. Frame and playback are shared in both directions; everything else is local to the panel.
+import { h, onAbort } from "../shared/dom.js";
 import { Model } from "../shared/model.js";
-import tubeViewer from "../tubes/index.js";
+import { renderValues } from "../tubes/index.js";
 import { unitName } from "./text.js";
-import { rowTube, tubeState, unitTube } from "./unit_maps.js";
+import { rowTube, tubeContent, unitTube } from "./unit_maps.js";
 
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {import("./traits.js").ViewState} ViewState */
 
-const REST = 150; // ms of rest before other tubes are shown: while a slider is dragged nothing new is made
-const FIRST = { target: 0, against: null, threshold: 0.4, speed: 1, mode: "tube", sign: "both", scale: "clip" };
+const REST = 150; // ms without a change before other tubes are shown: nothing is made while a slider is dragged
+const DEFAULTS = { target: 0, against: null, threshold: 0.4, speed: 1, mode: "tube", sign: "both", scale: "clip" };
 const LOOK = { colours: "diverging", opacity: 0.6 };
 
-/** What is to be shown, and how it is called. @param {Content} content @param {import("./graph.js").Graph} graph @param {ViewState} place @param {Uint8Array} stays */
+/** Tubes to show, and their title. @param {Content} content @param {import("./graph.js").Graph} graph @param {ViewState} view @param {Uint8Array} stays units kept by the threshold */
 export function tubesOf(content, graph, { selected, row }, stays) {
-  const own = selected.flatMap((unit) => unitTube(content, unit) ?? []);
-  if (own.length) {
-    return { tubes: own, title: `Where ${own[own.length - 1].name} looked` };
+  const selectedTubes = selected.flatMap((unit) => unitTube(content, unit) ?? []);
+  if (selectedTubes.length) {
+    return { tubes: selectedTubes, title: `Activity of ${selectedTubes[selectedTubes.length - 1].name}` };
   }
-  // The class and a linear layer have no place in the clip: then the next row below that has, else one above.
+  // The class and linear layers have no maps: take the next row below that has one, else the nearest above.
   const order = [...content.rows.keys()].sort(
     (a, b) => Number(a < row) - Number(b < row) || Math.abs(a - row) - Math.abs(b - row),
   );
-  for (const at of order) {
-    const tube = rowTube(content, at, graph.keptUnits(at, stays));
+  for (const candidate of order) {
+    const tube = rowTube(content, candidate, graph.keptUnits(candidate, stays));
     if (!tube) continue;
-    const asked = selected.length ? unitName(content, selected[0]) : content.rows[row].name;
-    const instead = at === row && !selected.length ? "" : ` (${asked} has no map)`;
-    return { tubes: [tube], title: `Where ${tube.name} look, weighted by score${instead}` };
+    const wanted = selected.length ? unitName(content, selected[0]) : content.rows[row].name;
+    const note = candidate === row && !selected.length ? "" : ` (${wanted} has no map)`;
+    return { tubes: [tube], title: `Activity of ${tube.name}, weighted by score${note}` };
   }
-  return { tubes: [], title: "These layers have no place in the clip: there is no tube." };
+  return { tubes: [], title: "None of these layers has a map, so there is no tube to show." };
 }
 
 /**
  * @param {Content} content @param {import("./graph.js").Graph} graph
- * @param {{set: (name: "frame" | "playing", value: any) => void, commit: () => void}} outer
+ * @param {{set: (name: "frame" | "playing", value: any) => void, commit: () => void}} outer the pyramid's commits
  * @param {AbortSignal} signal
  */
 export function createTubes(content, graph, outer, signal) {
-  const title = h("p", { class: "ne-heading" });
+  const heading = h("p", { class: "ne-heading" });
   const inside = h("div", {});
-  const element = h("div", { class: "ne-tube-panel", role: "group", "aria-label": "The tube" }, title, inside);
+  const element = h("div", { class: "ne-tube-panel", role: "group", "aria-label": "Linked tube" }, heading, inside);
   /** @type {Model | undefined} */
   let inner;
-  let key = "";
-  let words = "";
+  let shownKey = "";
+  let title = "";
   /** @type {string[]} */
   let names = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  /** Of several units one is shown: its name follows the choice. */
-  const entitle = () => {
-    const at = inner?.get("layer") ?? names.length - 1;
-    const one = `Where ${names[at]} looked: ${at + 1} of ${names.length} chosen, "layer" shows another`;
-    title.textContent = names.length > 1 ? one : words;
+  /** With several units selected, the heading follows the layer chosen in the panel. */
+  const showHeading = () => {
+    const index = inner?.get("layer") ?? names.length - 1;
+    const several = `Activity of ${names[index]} (${index + 1} of ${names.length} selected; "layer" switches)`;
+    heading.textContent = names.length > 1 ? several : title;
   };
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  onAbort(signal, () => clearTimeout(timer));
 
   /** @param {Record<string, any>} state */
-  const begin = (state) => {
-    inner = new Model({ ...FIRST, ...LOOK, ...state });
+  const start = (state) => {
+    inner = new Model({ ...DEFAULTS, ...LOOK, ...state });
     inner.save_changes = outer.commit;
-    inner.on("change:layer", entitle);
+    inner.on("change:layer", showHeading);
     for (const name of /** @type {const} */ (["frame", "playing"]))
       inner.on(`change:${name}`, () => outer.set(name, inner?.get(name)));
-    tubeViewer().render({ model: /** @type {any} */ (inner), el: inside, signal });
+    renderValues({ model: inner, el: inside, signal });
   };
-  /** @param {ViewState} place @param {Uint8Array} stays */
-  const settle = (place, stays) => {
-    const { tubes, title: said } = tubesOf(content, graph, place, stays);
-    const next = JSON.stringify([said, place.selected]) + (tubes[0]?.values.join() ?? "");
-    if (next === key) return;
-    key = next;
-    words = said;
+  /** @param {ViewState} view @param {Uint8Array} stays */
+  const update = (view, stays) => {
+    const { tubes, title: newTitle } = tubesOf(content, graph, view, stays);
+    const key = JSON.stringify([newTitle, view.selected]) + (tubes[0]?.values.join() ?? "");
+    if (key === shownKey) return;
+    shownKey = key;
+    title = newTitle;
     names = tubes.map(({ name }) => name);
     inside.hidden = !tubes.length;
     element.dataset.tubes = String(tubes.length);
-    if (!tubes.length) return entitle();
-    inside.style.minHeight = `${inside.offsetHeight}px`; // nothing jumps while one view makes way for the next
-    const state = { ...tubeState({ ...content, title: "" }, tubes), layer: tubes.length - 1 };
+    if (!tubes.length) return showHeading();
+    inside.style.minHeight = `${inside.offsetHeight}px`; // keep the height while one viewer replaces the other
+    const state = { content: tubeContent(content, tubes), layer: tubes.length - 1 };
     if (inner) inner.set(state);
-    else begin({ ...state, frame: place.frame, playing: place.playing });
-    entitle();
+    else start({ ...state, frame: view.frame, playing: view.playing });
+    showHeading();
     setTimeout(() => inside.style.removeProperty("min-height"), 500);
   };
   return {
     element,
-    /** @param {ViewState} place @param {Uint8Array} stays */
-    show(place, stays) {
-      inner?.set({ frame: place.frame, playing: place.playing });
+    /** @param {ViewState} view @param {Uint8Array} stays */
+    show(view, stays) {
+      inner?.set({ frame: view.frame, playing: view.playing });
       clearTimeout(timer);
-      timer = setTimeout(settle, inner ? REST : 0, place, stays);
+      timer = setTimeout(update, inner ? REST : 0, view, stays);
     },
   };
 }

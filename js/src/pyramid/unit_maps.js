@@ -1,4 +1,4 @@
-// The units' maps: of one unit at one frame for a tile, of one unit or of a row's units together for the tube.
+// Maps of units: of one unit for its tile, and of one unit or all units of a row for the tube viewer.
 
 import { unitName } from "./text.js";
 import { cellsOf } from "./traits.js";
@@ -7,7 +7,7 @@ import { cellsOf } from "./traits.js";
 /** @typedef {import("./traits.js").Geometry} Geometry */
 /** @typedef {{values: Float32Array, shape: number[], geometry: Geometry, name: string, caveats: string[]}} Tube */
 
-/** The codes of a unit's thumbnail. @param {Content} content @param {number} unit */
+/** Int8 codes of a unit's thumbnail; null if it has no map. @param {Content} content @param {number} unit */
 export function thumbnail({ rows, units, thumbnails }, unit) {
   const row = rows[units.row[unit]];
   if (!row.map) return null;
@@ -17,8 +17,8 @@ export function thumbnail({ rows, units, thumbnails }, unit) {
 }
 
 /**
- * Where one unit looks: its whole map where it came, else its thumbnail; positive where it speaks for the class.
- * @param {Content} content @param {number} unit @returns {Tube | null} null where it has no map
+ * Map of one unit: the full map if it was sent, otherwise its thumbnail; positive where activity speaks for the class.
+ * @param {Content} content @param {number} unit @returns {Tube | null} null if the unit has no map
  */
 export function unitTube(content, unit) {
   const { rows, units, maps } = content;
@@ -27,20 +27,20 @@ export function unitTube(content, unit) {
   if (!map || !codes) return null;
   const { whole } = map;
   const rank = unit - first;
-  const fine = rank < whole.peaks.length;
+  const isFull = rank < whole.peaks.length;
   const cells = cellsOf(whole.shape);
-  const [from, peak, part] = fine
+  const [from, peak, part] = isFull
     ? [maps.subarray(whole.offset + rank * cells, whole.offset + (rank + 1) * cells), whole.peaks[rank], whole]
     : [codes, units.peak[unit], map];
   const sign = units.direction[unit] < 0 ? -1 : 1;
   const values = Float32Array.from(from, (code) => (sign * code * peak) / 127);
-  const coarse = fine ? [] : coarseWords(map);
-  return { values, shape: part.shape, geometry: part.geometry, name: unitName(content, unit), caveats: coarse };
+  const caveats = isFull ? [] : thumbnailCaveats(map);
+  return { values, shape: part.shape, geometry: part.geometry, name: unitName(content, unit), caveats };
 }
 
 /**
- * Where a row's units look, weighted by score and direction, as Pyramid.tube sums them, from their thumbnails.
- * @param {Content} content @param {number} row @param {number[]} among its units that stay @returns {Tube | null}
+ * Sum of the thumbnails of a row's units, weighted by score and direction, as Pyramid.tube computes it.
+ * @param {Content} content @param {number} row @param {number[]} among the row's units that are kept @returns {Tube | null}
  */
 export function rowTube(content, row, among) {
   const { rows, units } = content;
@@ -52,32 +52,33 @@ export function rowTube(content, row, among) {
     const codes = /** @type {Int8Array} */ (thumbnail(content, unit));
     for (let c = 0; c < values.length; c++) values[c] += weight * codes[c];
   }
-  const words = `${among.length === 1 ? "the one unit" : `the ${among.length} units`} of ${name}`;
-  return { values, shape: map.shape, geometry: map.geometry, name: words, caveats: coarseWords(map) };
+  const label = `${among.length === 1 ? "the only unit" : `the ${among.length} units`} of ${name}`;
+  return { values, shape: map.shape, geometry: map.geometry, name: label, caveats: thumbnailCaveats(map) };
 }
 
 /** @param {import("./traits.js").RowMap} map */
-function coarseWords({ shape, whole }) {
+function thumbnailCaveats({ shape, whole }) {
   if (shape.every((cells, axis) => cells === whole.shape[axis])) return [];
-  return [`made from a thumbnail of ${shape.join("×")} cells; the network's own map has ${whole.shape.join("×")}.`];
+  return [`drawn from a thumbnail of ${shape.join("×")} cells; the full map has ${whole.shape.join("×")}.`];
 }
 
 /**
- * The state of a TubeViewer that shows some tubes, each as a layer.
- * @param {Content} content @param {Tube[]} tubes
+ * Content of a tube viewer that shows some tubes, each as a layer.
+ * @param {Pick<Content, "size" | "times" | "frames" | "explained">} content @param {Tube[]} tubes
+ * @returns {import("../tubes/traits.js").Content}
  */
-export function tubeState({ title, size, times, frames, explained }, tubes) {
-  const buffer = new ArrayBuffer(2 * tubes.reduce((sum, tube) => sum + tube.values.length, 0));
-  const codes = new Int16Array(buffer);
-  let place = 0;
-  const layers = tubes.map(({ values, shape, geometry, name, caveats }) => {
-    const offset = 2 * place;
-    let peak = 0;
-    for (const value of values) peak = Math.max(peak, Math.abs(value));
-    for (const value of values) codes[place++] = peak ? Math.round((32767 * value) / peak) : 0;
-    const common = { kind: "named", quantity: "activity", pathway: null, bytes: 2, gap: [null], unaccounted: [""] };
-    return { ...common, name, shape, geometry, caveats, offset, scale: [peak] };
-  });
-  const views = frames.map((frame) => new DataView(frame.buffer, frame.byteOffset, frame.byteLength));
-  return { title, size, times, frames: views, layers, maps: [new DataView(buffer)], targets: [explained], caveats: [] };
+export function tubeContent({ size, times, frames, explained }, tubes) {
+  const peaks = tubes.map(({ values }) => values.reduce((peak, value) => Math.max(peak, Math.abs(value)), 0));
+  // Rounded to 16 bits like the small maps that Python sends, so that the same map gives the same counts in every viewer.
+  const maps = tubes.map(({ values }, k) =>
+    values.map((value) => Math.round((32767 * value) / (peaks[k] || 1)) / 32767),
+  );
+  return {
+    ...{ title: "", size, times, frames, targets: [explained], caveats: [], courses: [] },
+    layers: tubes.map(({ shape, geometry, name, caveats }, k) => ({
+      ...{ name, kind: "named", quantity: "activity", pathway: null, shape, geometry, caveats },
+      ...{ scale: [peaks[k]], unaccounted: [""] },
+    })),
+    mapOf: (layer) => maps[layer],
+  };
 }

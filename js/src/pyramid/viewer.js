@@ -1,9 +1,9 @@
 // The viewer of one content: creates its parts and keeps them in step with the model.
 
+import { decodeFrames } from "../shared/decode_frames.js";
 import { createScheduler, h, listen, onResize } from "../shared/dom.js";
 import { createCommits } from "../shared/kernel_sync.js";
 import { showError } from "../shared/lifecycle.js";
-import { decodeFrames } from "../tubes/frame_view.js";
 import { createTree, isForeignKey } from "./accessible_tree.js";
 import { createActions } from "./actions.js";
 import { createRenderer } from "./canvas.js";
@@ -155,7 +155,7 @@ function observeModel(model, commits, getState, signal, changed) {
   if (isReducedMotion && getState().playing) commits.set("playing", false);
   for (const name of MOVABLE) {
     const listener = () => {
-      if (!commits.setting()) commits.heard(name);
+      if (!commits.isSetting()) commits.noteExternalChange(name);
       changed();
     };
     listen(/** @type {any} */ (model), `change:${name}`, listener, signal);

@@ -1,5 +1,6 @@
-// Colours of the evidence, safe for colour-blind eyes. Diverging: two ramps, orange for and blue against, each growing
-// lighter with strength. Sequential: one ramp from violet to pale yellow, lighter throughout, over all that is shown.
+// Colour maps of the evidence, safe for colour-blind readers. Diverging: one ramp for the evidence for the target (orange)
+// and one for the evidence against it (blue), each lighter with strength. Sequential: one ramp from violet to pale yellow
+// over the whole range shown.
 
 /** @typedef {number[][]} Ramp colours from the weakest evidence to the strongest; sRGB, 0..255 */
 
@@ -18,7 +19,7 @@ export const AGAINST = [
 ];
 
 /** @type {Ramp} */
-export const SEQUENCE = [
+export const SEQUENTIAL = [
   [96, 48, 156],
   [154, 58, 152],
   [206, 78, 122],
@@ -27,10 +28,10 @@ export const SEQUENCE = [
   [252, 244, 168],
 ];
 
-/** What the tube stands on, in either theme, so that the ramps look the same; --ne-stage in the style sheet. */
-export const STAGE = [20, 23, 28];
+/** Background of the pictures in light and dark themes, so that the ramps look the same; --ne-stage in the style sheet. */
+export const BACKGROUND = [20, 23, 28];
 
-/** Colours of a ramp that the graphics card gets. */
+/** Number of colours per ramp in the shader. */
 export const STOPS = 5;
 
 /**
@@ -39,13 +40,13 @@ export const STOPS = 5;
  * @returns {number[]} red, green, blue 0..255
  */
 export function colourAt(ramp, strength) {
-  const at = Math.min(Math.max(strength, 0), 1) * (ramp.length - 1);
-  const low = Math.min(Math.floor(at), ramp.length - 2);
-  return ramp[low].map((from, channel) => Math.round(from + (ramp[low + 1][channel] - from) * (at - low)));
+  const position = Math.min(Math.max(strength, 0), 1) * (ramp.length - 1);
+  const low = Math.min(Math.floor(position), ramp.length - 2);
+  return ramp[low].map((from, channel) => Math.round(from + (ramp[low + 1][channel] - from) * (position - low)));
 }
 
-/** @param {Ramp} ramp @param {number} from @param {number} to @returns {Ramp} */
-const part = (ramp, from, to) =>
+/** The colours of a ramp between two strengths. @param {Ramp} ramp @param {number} from @param {number} to @returns {Ramp} */
+const subRamp = (ramp, from, to) =>
   Array.from({ length: STOPS }, (_, k) => colourAt(ramp, from + ((to - from) * k) / (STOPS - 1)));
 
 /**
@@ -55,22 +56,22 @@ const part = (ramp, from, to) =>
  * @returns {{positive: Ramp, negative: Ramp}}
  */
 export function rampsOf(colours, sign) {
-  if (colours === "diverging") return { positive: part(FOR, 0, 1), negative: part(AGAINST, 0, 1) };
-  // What is shown spans the ramp: from the strongest against to the strongest for, or from the weakest to the strongest.
+  if (colours === "diverging") return { positive: subRamp(FOR, 0, 1), negative: subRamp(AGAINST, 0, 1) };
+  // The ramp spans the values shown: from strongest against to strongest for, or from weakest to strongest.
   const middle = sign === "both" ? 0.5 : 0;
-  return { positive: part(SEQUENCE, middle, 1), negative: part(SEQUENCE, middle, sign === "both" ? 0 : 1) };
+  return { positive: subRamp(SEQUENTIAL, middle, 1), negative: subRamp(SEQUENTIAL, middle, sign === "both" ? 0 : 1) };
 }
 
-/** How opaque evidence of some strength (0..1) lies over the frame, which stays readable at the usual opacity. */
+/** Alpha (0..1) of the overlay for a strength (0..1); the frame stays readable at the default opacity. */
 export const alphaAt = (/** @type {number} */ strength, /** @type {number} */ opacity) =>
   Math.min(opacity * (0.47 + 0.7 * strength), 1);
 
-/** Entries on either side of 0 in `overlayTable`. */
+/** Entries of `overlayTable` on each side of 0. */
 export const LEVELS = 255;
 
 /**
- * RGBA of the overlay for value k/LEVELS at entry k + LEVELS, k from -LEVELS to LEVELS.
- * @param {{colours: string, sign: string, opacity: number}} at
+ * Lookup table of the overlay's RGBA colours: value k/LEVELS is entry k + LEVELS, for k from -LEVELS to LEVELS.
+ * @param {{colours: string, sign: string, opacity: number}} view
  */
 export function overlayTable({ colours, sign, opacity }) {
   const { positive, negative } = rampsOf(colours, sign);
@@ -83,7 +84,7 @@ export function overlayTable({ colours, sign, opacity }) {
   return table;
 }
 
-/** Whether evidence of either sign is shown, as factors. @param {string} sign */
+/** Factor of each sign: 1 if its evidence is shown, else 0. @param {string} sign */
 export const signsOf = (sign) => ({ positive: sign === "negative" ? 0 : 1, negative: sign === "positive" ? 0 : 1 });
 
 /**

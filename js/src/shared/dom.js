@@ -1,6 +1,7 @@
-// Building elements. Text only ever goes in as text, never as markup.
+// DOM helpers. Text is always inserted as text, never as markup.
 
 /**
+ * Create an element.
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
  * @param {Record<string, string | number | boolean | undefined>} [attributes] true sets an empty attribute, false and undefined none
@@ -18,12 +19,12 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 /**
- * Light or dark as the page says of the place where a view stands; where it does not say, the view's style sheet decides.
- * @param {HTMLElement} root
- * @param {HTMLElement} place
+ * Inherit the page's color scheme if it sets one; otherwise the style sheet decides.
+ * @param {HTMLElement} root element of the view
+ * @param {HTMLElement} parent element of the page that holds the view
  */
-export function followScheme(root, place) {
-  if (/^(light|dark)$/.test(getComputedStyle(place).colorScheme)) root.style.colorScheme = "inherit";
+export function followScheme(root, parent) {
+  if (/^(light|dark)$/.test(getComputedStyle(parent).colorScheme)) root.style.colorScheme = "inherit";
 }
 
 /**
@@ -36,27 +37,27 @@ export function followScheme(root, place) {
  */
 export const on = (target, type, listener, signal) => target.addEventListener(type, listener, { signal });
 
-/** @param {AbortSignal} signal @param {() => void} end */
-export const whenOver = (signal, end) => signal.addEventListener("abort", end, { once: true });
+/** Call back once when the signal aborts. @param {AbortSignal} signal @param {() => void} callback */
+export const onAbort = (signal, callback) => signal.addEventListener("abort", callback, { once: true });
 
-/** What a canvas is drawn with. @param {HTMLCanvasElement} canvas @param {CanvasRenderingContext2DSettings} [how] */
-export function contextOf(canvas, how) {
-  const context = canvas.getContext("2d", how);
+/** 2D context of a canvas; throws if the browser has none. @param {HTMLCanvasElement} canvas @param {CanvasRenderingContext2DSettings} [settings] */
+export function contextOf(canvas, settings) {
+  const context = canvas.getContext("2d", settings);
   if (!context) throw new Error("this browser cannot draw on a canvas");
   return context;
 }
 
-/** Canvas pixels for each CSS pixel: more than two are not seen. */
+/** Canvas pixels per CSS pixel, at most 2: more cannot be seen. */
 export const pixelRatio = () => Math.min(globalThis.devicePixelRatio || 1, 2);
 
 /**
- * Run `draw` once before the next repaint, however often it is asked for.
+ * Coalesce calls: `draw` runs once before the next repaint.
  * @param {() => void} draw
  * @param {AbortSignal} signal
  */
 export function createScheduler(draw, signal) {
   let request = 0;
-  whenOver(signal, () => cancelAnimationFrame(request));
+  onAbort(signal, () => cancelAnimationFrame(request));
   return () => {
     if (request || signal.aborted) return;
     request = requestAnimationFrame(() => {
@@ -75,18 +76,18 @@ export function createScheduler(draw, signal) {
  */
 export function listen(model, event, listener, signal) {
   model.on(event, listener);
-  whenOver(signal, () => model.off(event, listener));
+  onAbort(signal, () => model.off(event, listener));
 }
 
 /**
  * Watch an element's size until the signal aborts.
  * @param {HTMLElement} element
- * @param {() => void} resized
+ * @param {() => void} listener
  * @param {AbortSignal} signal
  */
-export function onResize(element, resized, signal) {
+export function onResize(element, listener, signal) {
   if (typeof ResizeObserver === "undefined") return;
-  const sizes = new ResizeObserver(resized);
-  sizes.observe(element);
-  whenOver(signal, () => sizes.disconnect());
+  const observer = new ResizeObserver(listener);
+  observer.observe(element);
+  onAbort(signal, () => observer.disconnect());
 }

@@ -1,98 +1,101 @@
-// A slider whose gesture ends once: on release, or when a key held down comes up. Mouse, touch and keys are the browser's.
+// Sliders and menus. A slider's gesture ends once: on release of the pointer, or when a held key comes up.
 import { h, on } from "./dom.js";
 
-/** @typedef {import("../tubes/view_state.js").Movable} Movable */
-
 /**
- * @typedef {Object} Hands what the controls do; the viewer decides what it means
- * @property {(name: Movable, value: number | string | null) => void} move - while a gesture lasts
- * @property {() => void} done - when it has ended
+ * What the controls do to the view.
+ * @template {string} Name traits that controls change
+ * @typedef {Object} Handlers
+ * @property {(name: Name, value: any) => void} move - a control has moved; the gesture goes on
+ * @property {() => void} done - the gesture has ended
  * @property {() => void} play - start or stop
  */
 
 /**
- * @param {Movable} name
+ * @template {string} Name
+ * @param {Name} name
  * @param {string} label
  * @param {{max: number, step: number}} range
- * @param {Hands} hands
+ * @param {Pick<Handlers<Name>, "move" | "done">} handlers
  * @param {AbortSignal} signal
  */
-export function createSlider(name, label, { max, step }, hands, signal) {
+export function createSlider(name, label, { max, step }, handlers, signal) {
   const input = h("input", { type: "range", "data-name": name, "aria-label": label, min: 0, max, step });
   input.disabled = max === 0;
-  let [held, moved] = [false, false];
+  let [isKeyDown, hasMoved] = [false, false];
   const move = () => {
-    moved = true;
-    hands.move(name, Number(input.value));
+    hasMoved = true;
+    handlers.move(name, Number(input.value));
   };
-  // The hand that goes on to another slider moves that one before this one loses the focus: it has nothing to end then.
+  // A pointer that goes on to another slider moves that one before this one loses the focus: then nothing is left to end.
   const end = () => {
-    if (moved) hands.done();
-    moved = false;
+    if (hasMoved) handlers.done();
+    hasMoved = false;
   };
-  const released = () => {
-    held = false;
+  const release = () => {
+    isKeyDown = false;
     end();
   };
   on(input, "input", move, signal);
-  on(input, "keydown", () => (held = true), signal);
-  on(input, "change", () => held || end(), signal);
-  on(input, "keyup", released, signal);
-  on(input, "blur", released, signal);
+  on(input, "keydown", () => (isKeyDown = true), signal);
+  on(input, "change", () => isKeyDown || end(), signal);
+  on(input, "keyup", release, signal);
+  on(input, "blur", release, signal);
   return {
     input,
-    /** @param {number} value @param {string} words */
-    show(value, words) {
+    /** @param {number} value @param {string} text the value for screen readers */
+    show(value, text) {
       if (Number(input.value) !== value) input.value = String(value);
       input.style.setProperty("--ne-done", max ? `${(100 * value) / max}%` : "0%");
-      input.setAttribute("aria-valuetext", words);
+      input.setAttribute("aria-valuetext", text);
     },
   };
 }
 
 /**
- * A slider over a picture of its stops: stop k of n lies in the middle of the k-th n-th of its width.
- * @param {Movable} name
+ * A slider over a picture of its stops: stop k of n is centred on the k-th n-th of the width.
+ * @template {string} Name
+ * @param {Name} name
  * @param {string} label
  * @param {number} stops
- * @param {Hands} hands
+ * @param {Pick<Handlers<Name>, "move" | "done">} handlers
  * @param {AbortSignal} signal
  * @param {...HTMLElement} pictures
  */
-export function createStrip(name, label, stops, hands, signal, ...pictures) {
-  const { input, show } = createSlider(name, label, { max: stops - 1, step: 1 }, hands, signal);
+export function createStrip(name, label, stops, handlers, signal, ...pictures) {
+  const { input, show } = createSlider(name, label, { max: stops - 1, step: 1 }, handlers, signal);
   const head = h("div", { class: "ne-playhead" });
   const element = h("div", { class: `ne-strip ne-strip-${name}` }, ...pictures, head, input);
   element.style.setProperty("--ne-stop", `${100 / stops}%`);
   return {
     element,
     input,
-    /** @param {number} value @param {string} words */
-    show(value, words) {
-      show(value, words);
+    /** @param {number} value @param {string} text the value for screen readers */
+    show(value, text) {
+      show(value, text);
       head.style.left = `${(100 * value) / stops}%`;
     },
   };
 }
 
 /**
- * A choice among a few, as a menu.
- * @param {Movable} name
+ * A drop-down menu.
+ * @template {string} Name
+ * @param {Name} name
  * @param {string} label
- * @param {[string, string][]} options value and words
- * @param {Hands} hands
- * @param {(value: string) => number | string | null} read
+ * @param {[string, string][]} options value and text of each
+ * @param {Pick<Handlers<Name>, "move" | "done">} handlers
+ * @param {(value: string) => number | string | null} parse option value to trait value
  * @param {AbortSignal} signal
  */
-export function createMenu(name, label, options, hands, read, signal) {
+export function createMenu(name, label, options, handlers, parse, signal) {
   const select = h("select", { "data-name": name, "aria-label": label });
-  for (const [value, words] of options) select.append(h("option", { value }, words));
+  for (const [value, text] of options) select.append(h("option", { value }, text));
   on(
     select,
     "change",
     () => {
-      hands.move(name, read(select.value));
-      hands.done();
+      handlers.move(name, parse(select.value));
+      handlers.done();
     },
     signal,
   );

@@ -1,18 +1,19 @@
-// Stretching a coarse map over the clip: trilinear between the centres of its cells, the outer cells reaching to the
-// border. The numbers are those of notebook_explain/explanations/geometry.py, which is the oracle.
+// Upsampling of a coarse map to the clip: trilinear between cell centres, constant beyond the outer centres. The reference
+// implementation is notebook_explain/explanations/geometry.py; the numbers agree.
 
 /**
- * Where the cells of a map lie in the clip.
+ * Position of a map's cells in the clip: the frame of each row, the pixel (y, x) of the first cell's centre, and the
+ * pixels (y, x) from one cell to the next.
  * @typedef {{rows: number[], origin: number[], step: number[]}} Geometry
  */
 
 /**
- * For each sample of one axis: the cell below it and how far it is on the way to the next.
+ * For each sample along one axis: the cell below it and its weight 0..1 towards the next cell.
  * @typedef {{low: Int32Array, share: Float32Array}} Taps
  */
 
 /**
- * Everything that stretching a map of this shape needs, made once per layer.
+ * Precomputed weights and scratch buffers for maps of one shape.
  * @typedef {Object} Plan
  * @property {number[]} shape - cells: [time, height, width]
  * @property {number} height - samples down
@@ -20,13 +21,13 @@
  * @property {Taps} time - one tap per frame of the clip
  * @property {Taps} y - one tap per sample down
  * @property {Taps} x - one tap per sample across
- * @property {Float32Array} mixed - scratch: the map at one moment
- * @property {Float32Array} line - scratch: the map along one line of samples
+ * @property {Float32Array} mixed - scratch: the map at one frame
+ * @property {Float32Array} line - scratch: the map along one row of samples
  */
 
 /**
- * The fractional row of a map that stands for a frame: the piecewise linear inverse of `rows`, clamped at its ends.
- * @param {number[]} rows frame that each row stands for, increasing
+ * Fractional row of a map at a frame: the piecewise linear inverse of `rows`, clamped at its ends.
+ * @param {number[]} rows frame of each row, increasing
  * @param {number} frame
  */
 export function rowAt(rows, frame) {
@@ -39,7 +40,8 @@ export function rowAt(rows, frame) {
 }
 
 /**
- * @param {number} pixel clip pixel, pixel centres at whole numbers
+ * Fractional cell at a pixel, clamped to the cells.
+ * @param {number} pixel clip pixel; pixel centres are whole numbers
  * @param {number} origin pixel of the first cell's centre
  * @param {number} step pixels from one cell to the next
  * @param {number} cells
@@ -58,18 +60,19 @@ function taps(samples, cells, position) {
   const low = new Int32Array(samples);
   const share = new Float32Array(samples);
   for (let s = 0; s < samples; s++) {
-    const at = position(s);
-    low[s] = Math.min(Math.floor(at), Math.max(cells - 2, 0));
-    share[s] = at - low[s];
+    const cell = position(s);
+    low[s] = Math.min(Math.floor(cell), Math.max(cells - 2, 0));
+    share[s] = cell - low[s];
   }
   return { low, share };
 }
 
 /**
+ * Prepare the upsampling of a map.
  * @param {number[]} size clip: [time, height, width]
  * @param {number[]} shape map: [time, height, width]
  * @param {Geometry} geometry
- * @param {number} [zoom] samples per pixel and axis, about: whole samples fill the picture; 1 samples the pixels' centres
+ * @param {number} [zoom] samples per pixel along each axis, rounded to whole samples per frame; 1 samples the pixel centres
  * @returns {Plan}
  */
 export function plan(size, shape, geometry, zoom = 1) {
@@ -91,54 +94,54 @@ export function plan(size, shape, geometry, zoom = 1) {
 }
 
 /**
- * The map at one frame, still in its own cells.
- * @param {Plan} made
+ * Interpolate a map in time only, to one frame.
+ * @param {Plan} planned
  * @param {Float32Array} values row-major [time, height, width]
  * @param {number} frame
- * @param {Float32Array} out height*width of the map
+ * @param {Float32Array} out written: height * width of the map
  */
-export function mixRows(made, values, frame, out) {
-  const cells = made.shape[1] * made.shape[2];
-  const low = made.time.low[frame] * cells;
-  const high = Math.min(made.time.low[frame] + 1, made.shape[0] - 1) * cells;
-  const share = made.time.share[frame];
+export function mixRows(planned, values, frame, out) {
+  const cells = planned.shape[1] * planned.shape[2];
+  const low = planned.time.low[frame] * cells;
+  const high = Math.min(planned.time.low[frame] + 1, planned.shape[0] - 1) * cells;
+  const share = planned.time.share[frame];
   for (let c = 0; c < cells; c++) out[c] = values[low + c] * (1 - share) + values[high + c] * share;
 }
 
 /**
- * The map at one frame, stretched over the picture.
- * @param {Plan} made
+ * Interpolate a map in time and space, to the samples of one frame.
+ * @param {Plan} planned
  * @param {Float32Array} values row-major [time, height, width]
  * @param {number} frame
- * @param {Float32Array} out made.height * made.width
+ * @param {Float32Array} out written: planned.height * planned.width
  */
-export function slice(made, values, frame, out) {
-  const [, h, w] = made.shape;
-  const { mixed, line, width, height, x, y } = made;
-  mixRows(made, values, frame, mixed);
-  for (let r = 0, at = 0; r < height; r++) {
+export function slice(planned, values, frame, out) {
+  const [, h, w] = planned.shape;
+  const { mixed, line, width, height, x, y } = planned;
+  mixRows(planned, values, frame, mixed);
+  for (let r = 0, sample = 0; r < height; r++) {
     const top = y.low[r] * w;
     const bottom = Math.min(y.low[r] + 1, h - 1) * w;
     const down = y.share[r];
     for (let c = 0; c < w; c++) line[c] = mixed[top + c] * (1 - down) + mixed[bottom + c] * down;
-    for (let c = 0; c < width; c++, at++) {
+    for (let c = 0; c < width; c++, sample++) {
       const left = x.low[c];
-      // Where the map is one cell wide the share is 0, and the cell past the end (undefined, so NaN) must not be read.
+      // In a map one cell wide the share is 0, but the cell past the end (undefined, so NaN) must not be read.
       const right = left + 1 < w ? left + 1 : left;
-      out[at] = line[left] + (line[right] - line[left]) * x.share[c];
+      out[sample] = line[left] + (line[right] - line[left]) * x.share[c];
     }
   }
 }
 
 /**
- * The map with its rows brought to the clip's frames, its cells untouched.
- * @param {Plan} made
+ * Interpolate a map in time only, to every frame of the clip.
+ * @param {Plan} planned
  * @param {Float32Array} values
  */
-export function rowsToFrames(made, values) {
-  const cells = made.shape[1] * made.shape[2];
-  const frames = made.time.low.length;
+export function rowsToFrames(planned, values) {
+  const cells = planned.shape[1] * planned.shape[2];
+  const frames = planned.time.low.length;
   const out = new Float32Array(frames * cells);
-  for (let f = 0; f < frames; f++) mixRows(made, values, f, out.subarray(f * cells, (f + 1) * cells));
+  for (let f = 0; f < frames; f++) mixRows(planned, values, f, out.subarray(f * cells, (f + 1) * cells));
   return out;
 }

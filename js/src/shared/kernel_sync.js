@@ -1,54 +1,51 @@
-// The commit rule: while a gesture lasts the model changes in the browser alone, so that other views follow; when it
-// ends the kernel hears of it once, and not at all where nothing changed in the end.
-import { whenOver } from "./dom.js";
+// When the kernel is told of a change. During a gesture only the model in the browser changes, so that other views
+// follow; when the gesture ends, one message is sent, and none if nothing has changed since it began.
+import { onAbort } from "./dom.js";
 
 /**
+ * @template {string} Name traits that the view changes
  * @typedef {Object} Commits
- * @property {(name: import("../tubes/view_state.js").Movable, value: any) => void} set - change the model, tell no kernel
- * @property {() => void} commit - the gesture is over: tell the kernel, once, if anything changed
- * @property {() => void} commitAtMost - as `commit`, but never sooner than `pause` after the last one
- * @property {(delay: number) => void} commitLater - commit when nothing came for `delay` ms (a wheel has no end)
- * @property {(name: import("../tubes/view_state.js").Movable) => void} heard - the model changed by another hand (Python, a link)
- * @property {() => boolean} setting - whether a change now on its way is our own
+ * @property {(name: Name, value: any) => void} set - change the model without telling the kernel
+ * @property {() => void} commit - the gesture has ended: tell the kernel if anything has changed
+ * @property {() => void} commitThrottled - as `commit`, but not sooner than `pause` after the last one
+ * @property {(name: Name) => void} noteExternalChange - the model was changed from elsewhere (Python, a linked view)
+ * @property {() => boolean} isSetting - whether the current change event comes from `set`
  */
 
 /**
- * @param {import("../tubes/traits.js").TubeModel} model
+ * @template {string} Name
+ * @param {{get: (name: Name) => any, set: (name: Name, value: any) => void, save_changes: () => void}} model
  * @param {AbortSignal} signal
- * @param {number} [pause] least ms between two commits of `commitAtMost`: two a second
- * @returns {Commits}
+ * @param {number} [pause] minimum ms between two commits of `commitThrottled`
+ * @returns {Commits<Name>}
  */
 export function createCommits(model, signal, pause = 500) {
-  /** What the kernel believes of each trait that we changed since. @type {Map<import("../tubes/view_state.js").Movable, unknown>} */
-  const believed = new Map();
-  let last = Number.NEGATIVE_INFINITY;
+  /** The kernel's value of each trait changed since the last commit. @type {Map<Name, unknown>} */
+  const kernelValues = new Map();
+  let lastCommit = Number.NEGATIVE_INFINITY;
   let depth = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  whenOver(signal, () => clearTimeout(timer));
+  onAbort(signal, () => clearTimeout(timer));
 
   const commit = () => {
     clearTimeout(timer);
     timer = undefined;
-    const changed = [...believed].some(([name, value]) => model.get(name) !== value);
-    believed.clear();
+    const changed = [...kernelValues].some(([name, value]) => model.get(name) !== value);
+    kernelValues.clear();
     if (!changed || signal.aborted) return;
-    last = Date.now();
+    lastCommit = Date.now();
     try {
       model.save_changes();
     } catch {
-      // The kernel is gone. The view lives without it.
+      // The kernel is gone; the view works without it.
     }
-  };
-  const commitLater = (/** @type {number} */ delay) => {
-    clearTimeout(timer);
-    timer = setTimeout(commit, delay);
   };
   return {
     set(name, value) {
       const before = model.get(name);
       if (before === value) return;
-      if (!believed.has(name)) believed.set(name, before);
+      if (!kernelValues.has(name)) kernelValues.set(name, before);
       depth++;
       try {
         model.set(name, value);
@@ -57,15 +54,14 @@ export function createCommits(model, signal, pause = 500) {
       }
     },
     commit,
-    commitLater,
-    commitAtMost() {
-      const wait = last + pause - Date.now();
+    commitThrottled() {
+      const wait = lastCommit + pause - Date.now();
       if (wait <= 0) commit();
       else if (timer === undefined) timer = setTimeout(commit, wait);
     },
-    heard(name) {
-      if (believed.has(name)) believed.set(name, model.get(name));
+    noteExternalChange(name) {
+      if (kernelValues.has(name)) kernelValues.set(name, model.get(name));
     },
-    setting: () => depth > 0,
+    isSetting: () => depth > 0,
   };
 }

@@ -1,67 +1,66 @@
-// The life of a view: it is drawn, drawn anew when Python replaces what it shows, and gone without a trace.
-
-import { StateError } from "../tubes/traits.js";
-import { followScheme, h, listen, whenOver } from "./dom.js";
+// The lifecycle of a view: mount it, mount it anew when Python replaces its content, and clean up at the end.
+import { followScheme, h, listen, onAbort } from "./dom.js";
+import { StateError } from "./validate.js";
 
 /**
- * @param {Object} given
- * @param {{on: any, off: any, get: any}} given.model
- * @param {HTMLElement} given.el
- * @param {AbortSignal} [given.signal]
+ * @param {Object} host
+ * @param {{on: any, off: any, get: any}} host.model
+ * @param {HTMLElement} host.el
+ * @param {AbortSignal} [host.signal]
  * @param {Object} view
- * @param {string} view.kind the class of its element
- * @param {string} view.name for readers; the title is added
- * @param {readonly string[]} view.content the traits that are what it shows
- * @param {(root: HTMLElement, signal: AbortSignal) => void} view.mount draws it, until the signal aborts
- * @returns {() => void} the end
+ * @param {string} view.kind CSS class of the view's element
+ * @param {string} view.name accessible name; the title is appended
+ * @param {readonly string[]} view.content traits whose change mounts the view anew
+ * @param {(root: HTMLElement, signal: AbortSignal) => void} view.mount draw the view until the signal aborts
+ * @returns {() => void} cleanup
  */
-export function live({ model, el, signal }, { kind, name, content, mount }) {
-  const life = new AbortController();
-  let scene = new AbortController();
+export function mountView({ model, el, signal }, { kind, name, content, mount }) {
+  const lifetime = new AbortController();
+  let current = new AbortController();
   const show = () => {
-    scene.abort();
-    scene = new AbortController();
+    current.abort();
+    current = new AbortController();
     const title = model.get("title");
     const label = title && typeof title === "string" ? `${name}: ${title}` : name;
     const root = h("div", { class: kind, role: "group", tabindex: -1, "aria-label": label });
-    whenOver(scene.signal, () => root.remove());
+    onAbort(current.signal, () => root.remove());
     el.append(root);
     followScheme(root, el);
     try {
-      mount(root, scene.signal);
+      mount(root, current.signal);
     } catch (error) {
       showError(root, error);
     }
   };
-  // Python may replace several parts one after the other; they belong together only when the last has come.
-  let waiting = false;
-  const replaced = () => {
-    if (waiting) return;
-    waiting = true;
+  // Python may replace several traits one after the other: wait for the last one.
+  let pending = false;
+  const onContentChange = () => {
+    if (pending) return;
+    pending = true;
     queueMicrotask(() => {
-      waiting = false;
-      if (!life.signal.aborted) show();
+      pending = false;
+      if (!lifetime.signal.aborted) show();
     });
   };
-  for (const part of content) listen(/** @type {any} */ (model), `change:${part}`, replaced, life.signal);
-  whenOver(life.signal, () => scene.abort());
-  const end = () => life.abort();
+  for (const trait of content) listen(model, `change:${trait}`, onContentChange, lifetime.signal);
+  onAbort(lifetime.signal, () => current.abort());
+  const end = () => lifetime.abort();
   if (signal?.aborted) return end;
-  signal?.addEventListener("abort", end, { once: true, signal: life.signal });
+  signal?.addEventListener("abort", end, { once: true, signal: lifetime.signal });
   show();
   return end;
 }
 
 const DAMAGED =
-  "The data of this view is damaged or incomplete. In a notebook, run the cell again; for a saved page, ask for a new copy.";
-const UNABLE = "This browser could not draw this view. Reload the page, or open it in another browser.";
+  "The data of this view is damaged or incomplete. In a notebook, run the cell again; for a saved page, get a new copy.";
+const UNABLE = "This browser could not draw the view. Reload the page or try another browser.";
 
-/** Say what is wrong where the view would be, and what to do; why, to whom it helps. @param {HTMLElement} root @param {unknown} error */
+/** Replace the view with an alert: what to do, then the cause. @param {HTMLElement} root @param {unknown} error */
 export function showError(root, error) {
-  const words = error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
   delete root.dataset.ready;
   root.dataset.error = "true";
-  const plain = h("p", {}, error instanceof StateError ? DAMAGED : UNABLE);
-  const why = h("p", { class: "ne-error-why" }, `This view cannot be drawn: ${words}.`);
-  root.replaceChildren(h("div", { class: "ne-error", role: "alert" }, plain, why));
+  const advice = h("p", {}, error instanceof StateError ? DAMAGED : UNABLE);
+  const cause = h("p", { class: "ne-error-why" }, `This view cannot be drawn: ${message}.`);
+  root.replaceChildren(h("div", { class: "ne-error", role: "alert" }, advice, cause));
 }

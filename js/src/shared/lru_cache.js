@@ -1,26 +1,26 @@
-// A few things at hand: of those made, the ones used last.
+// A cache that keeps the values used last.
 
 /**
  * @template T
- * @param {number} most
+ * @param {number} limit number of values kept
  */
-export function createRecent(most) {
-  /** @type {Map<string, T>} */
-  const made = new Map();
+export function createLruCache(limit) {
+  /** From the value unused longest to the one used last. @type {Map<string, T>} */
+  const values = new Map();
   return {
     /** @param {string} key */
     get(key) {
-      const found = made.get(key);
-      if (found !== undefined) {
-        made.delete(key); // the one used last stands last
-        made.set(key, found);
+      const value = values.get(key);
+      if (value !== undefined) {
+        values.delete(key); // move to the end
+        values.set(key, value);
       }
-      return found;
+      return value;
     },
     /** @param {string} key @param {T} value */
     set(key, value) {
-      made.set(key, value);
-      for (const old of made.keys()) if (made.size > most) made.delete(old);
+      values.set(key, value);
+      for (const oldest of values.keys()) if (values.size > limit) values.delete(oldest);
     },
   };
 }

@@ -1,10 +1,16 @@
-// A widget's model where no kernel stands behind it: on an offline page, and for a view inside another view.
+// Widget models: the interface that anywidget gives a view, and a model without a kernel.
 
-/** Changes stay on the page. */
+/**
+ * The part of anywidget's model that the views use.
+ * @template {object} State traits by name
+ * @typedef {{get: <K extends keyof State>(name: K) => State[K], set: <K extends keyof State>(name: K, value: State[K]) => void, save_changes: () => void, on: (event: string, listener: () => void) => void, off: (event: string, listener: () => void) => void}} WidgetModel
+ */
+
+/** A model without a kernel, for an offline page or for a view inside another view. Changes stay in the browser. */
 export class Model {
   /** @type {Record<string, any>} */
   #state;
-  /** @type {Map<string, Set<(...given: any[]) => void>>} */
+  /** @type {Map<string, Set<(...args: any[]) => void>>} */
   #listeners = new Map();
 
   /** @param {Record<string, any>} state */
@@ -29,7 +35,7 @@ export class Model {
   save_changes() {}
   send() {}
 
-  /** @param {string} events separated by blanks @param {(...given: any[]) => void} listener */
+  /** @param {string} events separated by blanks @param {(...args: any[]) => void} listener */
   on(events, listener) {
     for (const event of events.split(/\s+/)) {
       if (!this.#listeners.has(event)) this.#listeners.set(event, new Set());
@@ -37,7 +43,7 @@ export class Model {
     }
   }
 
-  /** @param {string} [events] all of them when left out @param {(...given: any[]) => void} [listener] likewise */
+  /** @param {string} [events] all events if left out @param {(...args: any[]) => void} [listener] all listeners if left out */
   off(events, listener) {
     for (const event of events ? events.split(/\s+/) : [...this.#listeners.keys()]) {
       if (listener) this.#listeners.get(event)?.delete(listener);
@@ -45,8 +51,8 @@ export class Model {
     }
   }
 
-  /** @param {string} event @param {...any} given */
-  #emit(event, ...given) {
-    for (const listener of [...(this.#listeners.get(event) ?? [])]) listener(...given);
+  /** @param {string} event @param {...any} args */
+  #emit(event, ...args) {
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) listener(...args);
   }
 }

@@ -1,15 +1,15 @@
-// The compact bar beneath the pictures, and what stands above and below it: the class, the legend, what one has to know.
+// The controls: play bar, class menus, layer and threshold rows, legend and caveats.
 import { cssGradient, rampsOf } from "../shared/colormaps.js";
 import { h, on } from "../shared/dom.js";
 import { createMenu, createSlider } from "../shared/inputs.js";
-import { createNetwork } from "./layer_picker.js";
-import { createDrawer } from "./settings.js";
+import { createLayerPicker } from "./layer_picker.js";
+import { createSettings } from "./settings.js";
 import { explained, frameWords, layerWords, quantityOf, targetWords, verdict, whole } from "./text.js";
 import { plainTargets, SPEEDS } from "./view_state.js";
 
 /** @typedef {import("./traits.js").Content} Content */
-/** @typedef {import("./view_state.js").Position} Position */
-/** @typedef {import("../shared/inputs.js").Hands} Hands */
+/** @typedef {import("./view_state.js").ViewState} ViewState */
+/** @typedef {import("./view_state.js").Handlers} Handlers */
 
 const PLAY = "M4 2.5v11l9-5.5z";
 const PAUSE = "M4 2.5h3v11H4zM9 2.5h3v11H9z";
@@ -25,72 +25,79 @@ function icon(path) {
   return svg;
 }
 
-/** Play, where it is, how fast. @param {Content} content @param {Hands} hands @param {AbortSignal} signal */
-export function createPlayBar(content, hands, signal) {
+/** Play button, frame number and playback speed. @param {Content} content @param {Handlers} handlers @param {AbortSignal} signal */
+export function createPlayBar(content, handlers, signal) {
   const play = h("button", { type: "button", "data-name": "play", class: "ne-play" });
-  on(play, "click", hands.play, signal);
+  on(play, "click", handlers.play, signal);
   play.disabled = content.size[0] < 2;
-  const words = h("span", { class: "ne-value" });
+  const frame = h("span", { class: "ne-value" });
   const speeds = SPEEDS.map((speed) => /** @type {[string, string]} */ ([String(speed), `${speed}×`]));
-  const speed = createMenu("speed", "speed", speeds, hands, Number, signal);
-  let playing = /** @type {boolean | null} */ (null);
+  const speed = createMenu("speed", "playback speed", speeds, handlers, Number, signal);
+  let shown = /** @type {boolean | null} */ (null);
   return {
-    element: h("div", { class: "ne-row-frame ne-play-bar" }, play, words, speed.select),
-    /** @param {Position} at */
-    show(at) {
-      words.textContent = frameWords(content, at.frame);
-      speed.show(at.speed);
-      if (playing === at.playing) return;
-      playing = at.playing;
+    element: h("div", { class: "ne-row-frame ne-play-bar" }, play, frame, speed.select),
+    /** @param {ViewState} view */
+    show({ frame: index, speed: factor, playing }) {
+      frame.textContent = frameWords(content, index);
+      speed.show(factor);
+      if (shown === playing) return;
+      shown = playing;
       play.replaceChildren(icon(playing ? PAUSE : PLAY));
-      play.setAttribute("aria-label", playing ? "pause" : "play");
-      play.title = playing ? "pause (space)" : "play (space)";
+      const action = playing ? "pause" : "play";
+      play.setAttribute("aria-label", action);
+      play.title = `${action} (space)`;
     },
   };
 }
 
-/** The class explained, and the one that its map is compared with. @param {Content} content @param {Hands} hands @param {AbortSignal} signal */
-function createTarget(content, hands, signal) {
+/** The class explained, and the class that is subtracted from it. @param {Content} content @param {Handlers} handlers @param {AbortSignal} signal */
+function createTargetMenus(content, handlers, signal) {
   const { targets } = content;
   if (targets.length < 2) {
-    const only = h("strong", {}, targetWords(targets[0]));
-    return { element: h("span", { class: "ne-target" }, h("span", {}, "evidence for "), only), show() {} };
+    const name = h("strong", {}, targetWords(targets[0]));
+    return { element: h("span", { class: "ne-target" }, h("span", {}, "evidence for "), name), show() {} };
   }
   const names = targets.map((target, k) => /** @type {[string, string]} */ ([String(k), targetWords(target)]));
-  const target = createMenu("target", "class explained", names, hands, Number, signal);
+  const target = createMenu("target", "class explained", names, handlers, Number, signal);
   const plain = plainTargets(content);
   const others = plain.map((k) => /** @type {[string, string]} */ ([String(k), targets[k].name]));
-  const read = (/** @type {string} */ value) => (value === "null" ? null : Number(value));
-  const against = createMenu("against", "rather than", [["null", "no other class"], ...others], hands, read, signal);
-  const rather = h("label", {}, h("span", {}, "rather than"), against.select);
+  const parse = (/** @type {string} */ value) => (value === "null" ? null : Number(value));
+  const against = createMenu(
+    "against",
+    "rather than",
+    [["null", "no other class"], ...others],
+    handlers,
+    parse,
+    signal,
+  );
+  const againstLabel = h("label", {}, h("span", {}, "rather than"), against.select);
   return {
     element: h(
       "div",
       { class: "ne-target" },
       h("label", {}, h("span", {}, "evidence for"), target.select),
-      plain.length > 1 ? rather : "",
+      plain.length > 1 ? againstLabel : "",
     ),
-    /** @param {Position} at */
-    show(at) {
-      target.show(at.target);
-      against.show(at.against);
-      against.select.disabled = !plain.includes(at.target);
-      for (const option of against.select.options) option.disabled = option.value === String(at.target);
+    /** @param {ViewState} view */
+    show(view) {
+      target.show(view.target);
+      against.show(view.against);
+      against.select.disabled = !plain.includes(view.target);
+      for (const option of against.select.options) option.disabled = option.value === String(view.target);
     },
   };
 }
 
-/** The ramps on one scale, what the threshold hides dimmed. @param {Content} content */
+/** The colour ramps, darkened where the threshold hides the evidence. @param {Content} content */
 function createLegend(content) {
   const [low, high] = [h("span", {}), h("span", {})];
-  const bar = h("div", { class: "ne-ramp" });
   const hidden = h("div", { class: "ne-ramp-hidden" });
-  bar.append(hidden);
-  const note = h("span", { class: "ne-legend-note" }, "dimmed: below the threshold");
+  const bar = h("div", { class: "ne-ramp" }, hidden);
+  const note = h("span", { class: "ne-legend-note" }, "dark part: hidden by the threshold");
   const element = h("div", { class: "ne-legend" }, low, bar, high, note);
   return {
     element,
-    /** @param {Position} at */
+    /** @param {ViewState} view */
     show({ threshold, sign, colours, scale }) {
       const { positive, negative } = rampsOf(colours, sign);
       const ramps = { both: [negative, positive], positive: [positive], negative: [negative] }[sign] ?? [];
@@ -103,31 +110,35 @@ function createLegend(content) {
       high.textContent = both ? "for" : `strong ${sign === "positive" ? "for" : "against"}`;
       hidden.style.left = both ? `${50 - 50 * threshold}%` : "0";
       hidden.style.width = `${100 * threshold}%`;
-      const whose = scale === "frame" ? "frame's" : "layer's";
-      element.title = `What is weaker in ${quantityOf(content)} than ${whole(threshold)} of the ${whose} strongest is not shown`;
+      element.title = `Hidden: ${quantityOf(content)} below ${whole(threshold)} of the ${scale === "frame" ? "frame" : "layer"}'s maximum`;
     },
   };
 }
 
-/** @param {Content} content */
+/** Caveats of the layer shown, then those of the whole explanation. @param {Content} content */
 function createCaveats({ caveats, layers }) {
-  const own = h("ul", {});
-  const element = h("div", { class: "ne-caveats" }, own, h("ul", {}, ...caveats.map((text) => h("li", {}, text))));
+  const layerList = h("ul", {});
+  const element = h(
+    "div",
+    { class: "ne-caveats" },
+    layerList,
+    h("ul", {}, ...caveats.map((text) => h("li", {}, text))),
+  );
   let shown = "";
   return {
     element,
-    /** @param {Position} at */
+    /** @param {ViewState} view */
     show({ layer: index, target, against, scale }) {
       const layer = layers[index];
       const texts = [...layer.caveats, layer.unaccounted[target], against === null ? "" : layer.unaccounted[against]];
-      const said = texts.filter(Boolean).map((text) => h("li", {}, h("b", {}, layer.name), `: ${text}`));
+      const items = texts.filter(Boolean).map((text) => h("li", {}, h("b", {}, layer.name), `: ${text}`));
       if (scale === "frame")
-        said.push(h("li", {}, "Every frame is on its own scale: colours of two frames cannot be compared."));
-      const key = JSON.stringify(said.map((item) => item.textContent));
+        items.push(h("li", {}, "Each frame has its own scale: do not compare colours between frames."));
+      const key = JSON.stringify(items.map((item) => item.textContent));
       if (key === shown) return;
       shown = key;
-      own.replaceChildren(...said);
-      element.hidden = caveats.length + said.length === 0;
+      layerList.replaceChildren(...items);
+      element.hidden = caveats.length + items.length === 0;
     },
   };
 }
@@ -144,45 +155,42 @@ const row = (label, control, output, name, note = "") =>
 
 /**
  * @param {Content} content
- * @param {Hands} hands
+ * @param {Handlers} handlers
  * @param {AbortSignal} signal
  */
-export function createControls(content, hands, signal) {
-  const network = createNetwork(content, hands, signal);
-  const threshold = createSlider("threshold", "threshold", { max: 1, step: 0.01 }, hands, signal);
+export function createControls(content, handlers, signal) {
+  const layer = createLayerPicker(content, handlers, signal);
+  const threshold = createSlider("threshold", "threshold", { max: 1, step: 0.01 }, handlers, signal);
   const [layerValue, thresholdValue] = [h("span", { class: "ne-value" }), h("span", { class: "ne-value" })];
-  const target = createTarget(content, hands, signal);
-  const drawer = createDrawer(content, hands, signal);
+  const target = createTargetMenus(content, handlers, signal);
+  const settings = createSettings(content, handlers, signal);
   const legend = createLegend(content);
   const caveats = createCaveats(content);
-  const kept = h("p", { class: "ne-kept" });
-  const head = h("b", {});
-  const rest = h("span", {});
-  kept.append(head, rest);
+  const [prediction, sentence] = [h("b", {}), h("span", {})];
   return {
     head: h("div", { class: "ne-head" }, h("span", { class: "ne-title" }, content.title), target.element),
-    caption: kept,
+    caption: h("p", { class: "ne-kept" }, prediction, sentence),
     rows: h(
       "div",
       { class: "ne-controls" },
-      row("layer", network.element, layerValue, "layer", "taller: finer"),
+      row("layer", layer.element, layerValue, "layer", "tall bar = finer map"),
       row("threshold", threshold.input, thresholdValue, "threshold"),
       legend.element,
-      drawer.element,
+      settings.element,
       caveats.element,
     ),
-    /** @param {Position} at @param {string} words what the threshold keeps */
-    show(at, words) {
-      network.show(at.layer);
-      layerValue.textContent = `${at.layer + 1} of ${content.layers.length}: ${layerWords(content, at.layer)}`;
-      threshold.show(at.threshold, whole(at.threshold));
-      thresholdValue.textContent = `${whole(at.threshold)} of ${at.scale === "frame" ? "each frame's" : "the"} strongest`;
-      target.show(at);
-      drawer.show(at);
-      legend.show(at);
-      caveats.show(at);
-      head.textContent = verdict(explained(content, at));
-      rest.textContent = `: ${words || `counting the ${quantityOf(content)} …`}`;
+    /** @param {ViewState} view @param {string} summary what the threshold keeps; empty while it is counted */
+    show(view, summary) {
+      layer.show(view.layer);
+      layerValue.textContent = `${view.layer + 1} of ${content.layers.length}: ${layerWords(content, view.layer)}`;
+      threshold.show(view.threshold, whole(view.threshold));
+      thresholdValue.textContent = `${whole(view.threshold)} of ${view.scale === "frame" ? "each frame's" : "the"} maximum`;
+      target.show(view);
+      settings.show(view);
+      legend.show(view);
+      caveats.show(view);
+      prediction.textContent = verdict(explained(content, view));
+      sentence.textContent = `: ${summary || `counting the ${quantityOf(content)} …`}`;
     },
   };
 }

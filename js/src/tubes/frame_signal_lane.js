@@ -1,4 +1,4 @@
-// A course on the timeline: its line in a lane of its own, and beneath it the menu that chooses one, with its numbers.
+// A course on the timeline: the lane with its line, and below it the menu that chooses a course, with its legend.
 
 import { h } from "../shared/dom.js";
 import { createMenu } from "../shared/inputs.js";
@@ -7,46 +7,46 @@ import {
   courseDashes,
   courseName,
   courseRange,
-  courseTeller,
+  courseSource,
+  formatterOf,
   heightOf,
   isBinary,
   lineOf,
   scaleOf,
   valueAt,
-  writerOf,
 } from "./frame_signal.js";
 
 /** @typedef {import("./traits.js").CourseState} CourseState */
-/** @typedef {Pick<import("./view_state.js").Position, "course" | "frame">} At */
+/** @typedef {Pick<import("./view_state.js").ViewState, "course" | "frame">} View */
 
-const LANE = 40; // CSS pixels down, as in the style sheet
-const INSET = 6; // the line and the dot on it stay whole at its lowest and highest
-const NUMBER = 0.15; // of the width: about as far as a number reaches
-const LINE = "#8df0c0"; // neither for nor against, nor the white of the frame's marker
+const LANE = 40; // height in CSS pixels, as in the style sheet
+const INSET = 6; // keeps the line and the dot inside the lane at both ends of the scale
+const NUMBER = 0.15; // width of a number, about, as a fraction of the lane's width
+const LINE = "#8df0c0"; // a colour of neither ramp, nor the white of the frame marker
 const PALE = "#aeb7c4";
 
-/** How far above the lane's lower edge. @param {number} height 0..1 */
-const up = (height) => INSET + height * (LANE - 2 * INSET);
+/** Distance from the lane's lower edge. @param {number} height 0..1 */
+const fromBottom = (height) => INSET + height * (LANE - 2 * INSET);
 
 /**
- * The menu, and what the chosen course is at the frame shown; nothing where there are no courses.
+ * The menu of courses and the legend of the chosen one; hidden if there are no courses.
  * @param {import("./traits.js").Content} content
- * @param {import("../shared/inputs.js").Hands} hands
+ * @param {import("./view_state.js").Handlers} handlers
  * @param {AbortSignal} signal
  */
-export function createCourseBar({ courses }, hands, signal) {
+export function createCourseBar({ courses }, handlers, signal) {
   const names = courses.map((course, k) => /** @type {[string, string]} */ ([String(k), courseName(course)]));
-  const read = (/** @type {string} */ value) => (value === "null" ? null : Number(value));
-  const label = "also draw on the timeline: what a part of the network says of each frame";
-  const menu = createMenu("course", label, [["null", "nothing"], ...names], hands, read, signal);
-  const [value, range, neutral, teller, swatch] = [h("b"), h("span"), h("span"), h("span"), h("i")];
+  const parse = (/** @type {string} */ value) => (value === "null" ? null : Number(value));
+  const label = "per-frame signal of the network on the timeline";
+  const menu = createMenu("course", label, [["null", "none"], ...names], handlers, parse, signal);
+  const [value, range, neutral, source, swatch] = [h("b"), h("span"), h("span"), h("span"), h("i")];
   const dashes = h("span", {}, h("i", { class: "ne-course-dashes" }), neutral);
-  const legend = h("p", { class: "ne-course-legend" }, h("span", {}, swatch, range), value, dashes, teller);
-  const choice = h("label", {}, h("span", {}, "also draw"), menu.select);
+  const legend = h("p", { class: "ne-course-legend" }, h("span", {}, swatch, range), value, dashes, source);
+  const choice = h("label", {}, h("span", {}, "also plot"), menu.select);
   const element = h("div", { class: "ne-course", hidden: !courses.length }, choice, legend);
   return {
     element,
-    /** @param {At} at */
+    /** @param {View} view */
     show({ course: index, frame }) {
       menu.show(index);
       legend.hidden = index === null;
@@ -57,67 +57,67 @@ export function createCourseBar({ courses }, hands, signal) {
       range.textContent = courseRange(course);
       neutral.textContent = courseDashes(course);
       dashes.hidden = !neutral.textContent;
-      teller.textContent = courseTeller(course);
+      source.textContent = courseSource(course);
       swatch.className = isBinary(course) ? "ne-course-block" : "";
     },
   };
 }
 
 /**
- * Over the lane: the ends of its scale as numbers, and a dot where the line meets the frame. They are elements, so that
- * another frame does not draw the timeline anew.
+ * What lies over the lane: the ends of the scale as numbers, and a dot where the line meets the frame. They are elements,
+ * so that the timeline is not drawn anew for every frame.
  * @param {import("./traits.js").Content} content
  */
 export function createLane({ courses, size }) {
   const [high, low, dot] = [h("span"), h("span", { class: "ne-lane-low" }), h("i")];
   const element = h("div", { class: "ne-lane", "aria-hidden": "true" }, high, low, dot);
   const frames = size[0];
-  /** Both at the left, as an axis has them, unless the line crosses one there and none at the right. @param {CourseState} course */
-  const showNumbers = (course) => {
-    const [least, most] = scaleOf(course).map(writerOf(course));
-    high.textContent = most;
-    low.textContent = least === most ? "" : least;
+  /** Show both numbers on the left; on the right if the line crosses one on the left and none there. @param {CourseState} course */
+  const showScale = (course) => {
+    const [min, max] = scaleOf(course).map(formatterOf(course));
+    high.textContent = max;
+    low.textContent = min === max ? "" : min;
     const heights = Array.from({ length: frames }, (_, frame) => heightOf(course)(valueAt(course, frame)));
     const reach = Math.ceil(NUMBER * frames);
-    const meets = (/** @type {number[]} */ part) => part.some((height) => Math.abs(height - 0.5) > 0.1);
-    const right = meets(heights.slice(0, reach)) && !meets(heights.slice(-reach));
-    for (const number of [high, low]) number.toggleAttribute("data-right", right);
+    const crossesNumber = (/** @type {number[]} */ part) => part.some((height) => Math.abs(height - 0.5) > 0.1);
+    const onRight = crossesNumber(heights.slice(0, reach)) && !crossesNumber(heights.slice(-reach));
+    for (const number of [high, low]) number.toggleAttribute("data-right", onRight);
   };
   let shown = /** @type {number | null} */ (null);
   return {
     element,
-    /** @param {At} at */
+    /** @param {View} view */
     show({ course: index, frame }) {
       const course = index === null ? null : courses[index];
       element.hidden = !course || isBinary(course);
       if (!course || element.hidden) return;
-      if (shown !== index) showNumbers(course);
+      if (shown !== index) showScale(course);
       shown = index;
       dot.style.left = `${(100 * (frame + 0.5)) / frames}%`;
-      dot.style.bottom = `${up(heightOf(course)(valueAt(course, frame)))}px`;
+      dot.style.bottom = `${fromBottom(heightOf(course)(valueAt(course, frame)))}px`;
     },
   };
 }
 
 /**
- * The lane beneath the evidence: a hairline, dashes where nothing is done, and the line, or blocks where it is yes.
+ * Draw the lane: a hairline at its top, dashes at the neutral value, and the line (filled blocks if the course is binary).
  * @param {CanvasRenderingContext2D} context
  * @param {CourseState} course
  * @param {number} frames
- * @param {number} width CSS pixels; so is the next
- * @param {number} top
+ * @param {number} width CSS pixels
+ * @param {number} top CSS pixels
  */
 export function drawCourse(context, course, frames, width, top) {
-  const down = (/** @type {number} */ height) => top + LANE - up(height);
-  const path = (/** @type {number[][]} */ points) => {
+  const y = (/** @type {number} */ height) => top + LANE - fromBottom(height);
+  const trace = (/** @type {number[][]} */ points) => {
     context.beginPath();
-    for (const [across, height] of points) context.lineTo(across * width, down(height));
+    for (const [x, height] of points) context.lineTo(x * width, y(height));
   };
   context.fillStyle = PALE;
   context.fillRect(0, top, width, 0.5);
   if (courseDashes(course)) {
     const level = heightOf(course)(/** @type {number} */ (course.neutral));
-    path([[0, level], [1, level]]); // biome-ignore format: two points
+    trace([[0, level], [1, level]]); // biome-ignore format: two points
     context.strokeStyle = PALE;
     context.setLineDash([4, 4]);
     context.stroke();
@@ -127,7 +127,7 @@ export function drawCourse(context, course, frames, width, top) {
   context.lineWidth = 2;
   context.lineJoin = "round";
   const line = lineOf(course, frames);
-  if (isBinary(course)) path([[line[0][0], 0], ...line, [line[line.length - 1][0], 0]]);
-  else path(line);
+  if (isBinary(course)) trace([[line[0][0], 0], ...line, [line[line.length - 1][0], 0]]);
+  else trace(line);
   isBinary(course) ? context.fill() : context.stroke();
 }

@@ -1,33 +1,16 @@
-// The frame, and over it what the layer found there.
+// The video frame with the evidence overlaid.
 import { contextOf, h } from "../shared/dom.js";
 import { createOverlay } from "./overlay.js";
 import { quantityOf } from "./text.js";
-import { StateError } from "./traits.js";
 
-const SIDE = 448; // the canvas' longer side, about: sharp at any width a notebook gives, and still drawn in a few ms
-
-/**
- * Decode all frames. Rejects with words when one is no picture.
- * @param {Uint8Array<ArrayBuffer>[]} frames
- * @returns {Promise<ImageBitmap[]>}
- */
-export async function decodeFrames(frames) {
-  const settled = await Promise.allSettled(
-    frames.map(async (bytes) => createImageBitmap(new Blob([bytes], { type: "image/jpeg" }))),
-  );
-  const bad = settled.findIndex(({ status }) => status === "rejected");
-  const bitmaps = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-  if (bad < 0) return bitmaps;
-  for (const bitmap of bitmaps) bitmap.close();
-  throw new StateError(`\`frames[${bad}]\` could not be read as a JPEG picture`);
-}
+const SIDE = 448; // longer side of the canvas, about: sharp at any width of a notebook, drawn within a few ms
 
 /** @param {import("./traits.js").Content} content */
 export function createFrameCanvas({ size, layers }) {
   const canvas = h("canvas", {
     class: "ne-frame",
     role: "img",
-    "aria-label": `The frame, with the ${quantityOf({ layers })} found in it`,
+    "aria-label": `Video frame with the ${quantityOf({ layers })} overlaid`,
   });
   canvas.style.aspectRatio = `${size[2]} / ${size[1]}`;
   return canvas;
@@ -44,10 +27,10 @@ export function createFrameView(canvas, { size }, bitmaps) {
   canvas.height = overlay.height;
   const context = contextOf(canvas, { willReadFrequently: true });
   return {
-    /** @param {import("./view_state.js").Position} at @param {import("./layer_values.js").Field} field */
-    draw(at, field) {
-      context.drawImage(bitmaps[at.frame], 0, 0, canvas.width, canvas.height);
-      context.drawImage(overlay.picture(at, field, at.frame), 0, 0);
+    /** @param {import("./view_state.js").ViewState} view @param {import("./layer_values.js").Field} field */
+    draw(view, field) {
+      context.drawImage(bitmaps[view.frame], 0, 0, canvas.width, canvas.height);
+      context.drawImage(overlay.picture(view, field, view.frame), 0, 0);
     },
   };
 }

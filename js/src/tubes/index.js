@@ -1,24 +1,35 @@
-// TubeViewer: where in space and time a network found its evidence, to be moved through by hand. life.js is the life of a
-// view; scene.js wires its parts together, state.js says what is shown, commit.js what the kernel hears.
+// TubeViewer: the evidence of a network in space and time. shared/lifecycle.js mounts it, viewer.js wires its parts
+// together, traits.js says what it shows, shared/kernel_sync.js when the kernel is told.
 
-import { live } from "../shared/lifecycle.js";
+import { mountView } from "../shared/lifecycle.js";
 import { CONTENT, readContent } from "./traits.js";
 import { mount } from "./viewer.js";
 import { Orbit } from "./volume/camera.js";
 
 /** @typedef {import("./traits.js").TubeModel} TubeModel */
+/** @typedef {import("./traits.js").Content} Content */
+/** @typedef {{model: any, el: HTMLElement, signal?: AbortSignal, orbit?: Orbit}} Host an orbit is passed by views that share one */
+
+/** @param {Host} host @param {readonly string[]} traits whose change mounts the view anew @param {() => Content} content */
+const render = ({ model, el, signal, orbit = new Orbit() }, traits, content) =>
+  mountView(
+    { model, el, signal },
+    {
+      kind: "ne-tubes",
+      name: "Saliency tubes",
+      content: traits,
+      mount: (root, lifetime) => mount(model, root, content(), orbit, lifetime),
+    },
+  );
+
+/**
+ * Render plain values: the model's `content` is a Content, beside the traits of a view state.
+ * @param {Host} host
+ * @returns {() => void} cleanup
+ */
+export const renderValues = (host) => render(host, ["content"], () => host.model.get("content"));
 
 export default () => ({
-  /** @param {{model: TubeModel, el: HTMLElement, signal?: AbortSignal, orbit?: Orbit}} given an orbit that other views share */
-  render({ model, el, signal, orbit = new Orbit() }) {
-    return live(
-      { model, el, signal },
-      {
-        kind: "ne-tubes",
-        name: "Saliency tubes",
-        content: CONTENT,
-        mount: (root, own) => mount(model, root, readContent(model), orbit, own),
-      },
-    );
-  },
+  /** @param {Host & {model: TubeModel}} host */
+  render: (host) => render(host, CONTENT, () => readContent(host.model)),
 });

@@ -1,11 +1,11 @@
-// Keys, while the focus is anywhere in the view: space plays, arrows step through frames and layers.
+// Keyboard control while the focus is in the view: space plays, arrow keys step through frames and layers.
 import { on } from "../shared/dom.js";
 import { CHOICES, SPEEDS } from "./view_state.js";
 
-/** @typedef {import("./view_state.js").Position} Position */
-/** @typedef {import("../shared/inputs.js").Hands} Hands */
+/** @typedef {import("./view_state.js").ViewState} ViewState */
+/** @typedef {import("./view_state.js").Movable} Movable */
 
-/** Keys that a focused control needs for itself. @param {Element} target @param {string} key */
+/** Whether a focused control handles a key itself. @param {Element} target @param {string} key */
 function isNative(target, key) {
   if (target.matches("select")) return true;
   if (target.matches("button, summary")) return key === " " || key === "Enter";
@@ -13,27 +13,27 @@ function isNative(target, key) {
 }
 
 /**
- * What a key does: the trait and its new value.
+ * The trait that a key changes, and its new value.
  * @param {string} key
- * @param {Position} at
+ * @param {ViewState} view
  * @param {import("./traits.js").Content} content
- * @returns {[import("./view_state.js").Movable, number | string] | undefined}
+ * @returns {[Movable, number | string] | undefined}
  */
-function actionOf(key, at, { size, layers }) {
-  /** @param {number} value @param {number} most */
-  const within = (value, most) => Math.min(Math.max(value, 0), most);
-  const faster = SPEEDS.find((speed) => speed > at.speed) ?? at.speed;
-  const slower = SPEEDS.findLast((speed) => speed < at.speed) ?? at.speed;
-  const threshold = (/** @type {number} */ by) => Math.round(100 * within(at.threshold + by, 1)) / 100;
+function actionOf(key, view, { size, layers }) {
+  /** @param {number} value @param {number} max */
+  const clamp = (value, max) => Math.min(Math.max(value, 0), max);
+  const faster = SPEEDS.find((speed) => speed > view.speed) ?? view.speed;
+  const slower = SPEEDS.findLast((speed) => speed < view.speed) ?? view.speed;
+  const threshold = (/** @type {number} */ step) => Math.round(100 * clamp(view.threshold + step, 1)) / 100;
   switch (key) {
     case "ArrowLeft":
-      return ["frame", within(at.frame - 1, size[0] - 1)];
+      return ["frame", clamp(view.frame - 1, size[0] - 1)];
     case "ArrowRight":
-      return ["frame", within(at.frame + 1, size[0] - 1)];
+      return ["frame", clamp(view.frame + 1, size[0] - 1)];
     case "ArrowUp":
-      return ["layer", within(at.layer + 1, layers.length - 1)];
+      return ["layer", clamp(view.layer + 1, layers.length - 1)];
     case "ArrowDown":
-      return ["layer", within(at.layer - 1, layers.length - 1)];
+      return ["layer", clamp(view.layer - 1, layers.length - 1)];
     case "Home":
       return ["frame", 0];
     case "End":
@@ -50,7 +50,7 @@ function actionOf(key, at, { size, layers }) {
     case ">":
       return ["speed", faster];
     case "m":
-      return ["mode", CHOICES.mode[1 - CHOICES.mode.indexOf(at.mode)]];
+      return ["mode", CHOICES.mode[1 - CHOICES.mode.indexOf(view.mode)]];
     default:
       return undefined;
   }
@@ -58,26 +58,26 @@ function actionOf(key, at, { size, layers }) {
 
 /**
  * @param {HTMLElement} root
- * @param {() => Position} position
+ * @param {() => ViewState} viewState
  * @param {import("./traits.js").Content} content
- * @param {Hands} hands
+ * @param {import("./view_state.js").Handlers} handlers
  * @param {AbortSignal} signal
  */
-export function addKeyboard(root, position, content, { move, done, play }, signal) {
-  let moved = false;
-  // Only a key's own gesture ends here: the focus may be leaving for a slider that a hand already holds.
+export function addKeyboard(root, viewState, content, { move, done, play }, signal) {
+  let hasMoved = false;
+  // End only a gesture of the keyboard: the focus may be moving to a slider that a pointer already drags.
   const end = () => {
-    if (moved) done();
-    moved = false;
+    if (hasMoved) done();
+    hasMoved = false;
   };
   on(
     root,
     "keydown",
     (event) => {
-      // Chords belong to the notebook and the browser; so do Tab and Escape.
+      // Shortcuts with modifiers belong to the notebook and the browser; so do Tab and Escape.
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "Tab" || event.key === "Escape" || (event.key === "Enter" && event.shiftKey)) return;
-      event.stopPropagation(); // a letter here must not be a command of the notebook ("d d" deletes the cell)
+      event.stopPropagation(); // keep letters from the notebook, where they are commands ("d d" deletes the cell)
       const target = /** @type {Element} */ (event.target);
       if (event.defaultPrevented || (event.shiftKey && event.key.startsWith("Arrow")) || isNative(target, event.key))
         return;
@@ -86,10 +86,10 @@ export function addKeyboard(root, position, content, { move, done, play }, signa
         if (!event.repeat) play();
         return;
       }
-      const action = actionOf(event.key, position(), content);
+      const action = actionOf(event.key, viewState(), content);
       if (!action) return;
       event.preventDefault();
-      moved = true;
+      hasMoved = true;
       move(...action);
     },
     signal,

@@ -1,43 +1,43 @@
-// Running frames. Several views of one model may play at once: each waits a full beat after whoever moved last, so that
-// together they run no faster than one.
-import { whenOver } from "../shared/dom.js";
+// Playback. Several views of one model may play at once: each waits for a full frame duration after the last change of
+// frame, by whichever view, so that together they play no faster than one.
+import { onAbort } from "../shared/dom.js";
 
-const BEAT = { least: 100, usual: 125, most: 500 }; // ms; short clips are slowed so that one can follow
+const DURATION = { min: 100, unknown: 125, max: 500 }; // ms per frame; short clips are slowed down
 
 /**
- * How long a frame stands.
- * @param {number[]} times
+ * How long a frame is shown at normal speed, in ms.
+ * @param {number[]} times seconds of each frame
  * @param {number} frame
  */
-export function beatOf(times, frame) {
-  if (times.length < 2) return BEAT.usual;
+export function frameDuration(times, frame) {
+  if (times.length < 2) return DURATION.unknown;
   const next = frame + 1 < times.length ? frame + 1 : frame;
-  const beat = 1000 * (times[next] - times[next - 1]);
-  return Math.min(Math.max(beat || BEAT.usual, BEAT.least), BEAT.most);
+  const duration = 1000 * (times[next] - times[next - 1]);
+  return Math.min(Math.max(duration || DURATION.unknown, DURATION.min), DURATION.max);
 }
 
 /**
- * @param {() => import("./view_state.js").Position} position
+ * @param {() => import("./view_state.js").ViewState} viewState
  * @param {import("./traits.js").Content} content
- * @param {(frame: number) => void} go
+ * @param {(frame: number) => void} showFrame
  * @param {AbortSignal} signal
+ * @returns {() => void} schedules the next frame, or stops: call it when the frame, `playing` or the speed has changed
  */
-export function createPlayer(position, content, go, signal) {
+export function createPlayer(viewState, content, showFrame, signal) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const stop = () => clearTimeout(timer);
-  whenOver(signal, stop);
-  const beat = () => {
-    // A hidden page stands still, so that nothing is sent for nobody; it looks again a beat later.
-    if (document.hidden) wait();
-    else go((position().frame + 1) % content.size[0]);
+  onAbort(signal, stop);
+  const advance = () => {
+    // A hidden page pauses, so that it sends nothing; it checks again one frame later.
+    if (document.hidden) schedule();
+    else showFrame((viewState().frame + 1) % content.size[0]);
   };
-  /** Begin a new beat, or stop: call whenever the frame or `playing` changed. */
-  const wait = () => {
+  const schedule = () => {
     stop();
-    const { playing, frame, speed } = position();
+    const { playing, frame, speed } = viewState();
     if (playing && content.size[0] > 1 && !signal.aborted)
-      timer = setTimeout(beat, beatOf(content.times, frame) / speed);
+      timer = setTimeout(advance, frameDuration(content.times, frame) / speed);
   };
-  return wait;
+  return schedule;
 }

@@ -1,12 +1,8 @@
-// The drawer: what is seldom changed, what the network considered, and the keys.
+// The drawer below the controls: settings that are seldom changed, the top predictions and the keyboard shortcuts.
 import { h } from "../shared/dom.js";
 import { createMenu, createSlider } from "../shared/inputs.js";
 import { barsWords } from "./layer_picker.js";
 import { percent, quantityOf, whole } from "./text.js";
-
-/** @typedef {import("./traits.js").Content} Content */
-/** @typedef {import("./view_state.js").Position} Position */
-/** @typedef {import("../shared/inputs.js").Hands} Hands */
 
 const SIGNS = /** @type {[string, string][]} */ ([
   ["both", "for and against"],
@@ -18,46 +14,44 @@ const COLOURS = /** @type {[string, string][]} */ ([
   ["sequential", "dark to light (sequential)"],
 ]);
 const SCALES = /** @type {[string, string][]} */ ([
-  ["clip", "one for the clip"],
-  ["frame", "one for each frame"],
+  ["clip", "same for all frames"],
+  ["frame", "separate for each frame"],
 ]);
 const KEYS = [
-  ["space", "play"],
-  ["← →", "frame"],
+  ["space", "play or pause"],
+  ["← →", "previous, next frame"],
   ["Home End", "first, last frame"],
-  ["↑ ↓", "layer"],
-  ["[ ]", "threshold"],
-  ["< >", "speed"],
+  ["↑ ↓", "next, previous layer"],
+  ["[ ]", "lower, raise the threshold"],
+  ["< >", "slower, faster"],
   ["m", "tube or all frames"],
-  ["on the tube: Shift + arrows", "turn"],
-  ["+ − 0", "zoom, reset"],
+  ["Shift + arrows (tube)", "rotate"],
+  ["+ − 0 (tube)", "zoom in, out, reset"],
 ];
 
-/** @param {string} label @param {...HTMLElement} control */
-const field = (label, ...control) => h("label", { class: "ne-field" }, h("span", {}, label), ...control);
+/** @param {string} label @param {HTMLElement} control */
+const field = (label, control) => h("label", { class: "ne-field" }, h("span", {}, label), control);
+
+/** @param {string} heading @param {HTMLElement} body */
+const section = (heading, body) => h("div", {}, h("p", { class: "ne-about" }, heading), body);
 
 /**
- * @param {Content} content
- * @param {Hands} hands
+ * @param {import("./traits.js").Content} content
+ * @param {import("./view_state.js").Handlers} handlers
  * @param {AbortSignal} signal
  */
-export function createDrawer(content, hands, signal) {
-  const text = (/** @type {string} */ value) => value;
-  const what = quantityOf(content);
-  const sign = createMenu("sign", what, SIGNS, hands, text, signal);
-  const colours = createMenu("colours", "colours", COLOURS, hands, text, signal);
-  const scale = createMenu("scale", "scale", SCALES, hands, text, signal);
-  const opacity = createSlider("opacity", "opacity", { max: 1, step: 0.05 }, hands, signal);
+export function createSettings(content, handlers, signal) {
+  const parse = (/** @type {string} */ value) => value;
+  const quantity = quantityOf(content);
+  const sign = createMenu("sign", quantity, SIGNS, handlers, parse, signal);
+  const colours = createMenu("colours", "colours", COLOURS, handlers, parse, signal);
+  const scale = createMenu("scale", "scale", SCALES, handlers, parse, signal);
+  const opacity = createSlider("opacity", "opacity", { max: 1, step: 0.05 }, handlers, signal);
   const best = h("dl", { class: "ne-best" });
-  const guesses = h("div", {}, h("p", { class: "ne-about" }, "What the network considered"), best);
+  const predictions = section("Top predictions", best);
   const keys = h("dl", { class: "ne-keys" }, ...KEYS.flatMap(([key, does]) => [h("dt", {}, key), h("dd", {}, does)]));
-  const bars = h(
-    "div",
-    {},
-    h("p", { class: "ne-about" }, "The bars of the layers"),
-    h("p", { class: "ne-bars" }, barsWords(content)),
-  );
-  let shown = -1;
+  const bars = section("Layer bars", h("p", { class: "ne-bars" }, barsWords(content)));
+  let shownTarget = -1;
   return {
     element: h(
       "details",
@@ -66,36 +60,31 @@ export function createDrawer(content, hands, signal) {
       h(
         "div",
         { class: "ne-fields" },
-        field(what, sign.select),
+        field(quantity, sign.select),
         field("colours", colours.select),
         field("scale", scale.select),
         field("opacity", opacity.input),
       ),
-      h(
-        "div",
-        { class: "ne-lists" },
-        h("div", {}, guesses, bars),
-        h("div", {}, h("p", { class: "ne-about" }, "Keys"), keys),
-      ),
+      h("div", { class: "ne-lists" }, h("div", {}, predictions, bars), section("Keyboard shortcuts", keys)),
     ),
-    /** @param {Position} at */
-    show(at) {
-      sign.show(at.sign);
-      colours.show(at.colours);
-      scale.show(at.scale);
-      opacity.show(at.opacity, whole(at.opacity));
-      if (shown === at.target) return;
-      shown = at.target;
-      const guessed = content.targets[at.target].best;
-      guesses.hidden = guessed.length === 0;
-      best.replaceChildren(...guessed.flatMap(({ name, probability }) => guessRow(name, probability)));
+    /** @param {import("./view_state.js").ViewState} view */
+    show(view) {
+      sign.show(view.sign);
+      colours.show(view.colours);
+      scale.show(view.scale);
+      opacity.show(view.opacity, whole(view.opacity));
+      if (shownTarget === view.target) return;
+      shownTarget = view.target;
+      const guesses = content.targets[view.target].best;
+      predictions.hidden = guesses.length === 0;
+      best.replaceChildren(...guesses.flatMap(({ name, probability }) => predictionRow(name, probability)));
     },
   };
 }
 
 /** @param {string} name @param {number} probability */
-function guessRow(name, probability) {
+function predictionRow(name, probability) {
   const bar = h("i", {});
-  bar.style.width = `${60 * probability}%`; // the numbers need the rest
+  bar.style.width = `${60 * probability}%`; // leave room for the number
   return [h("dt", {}, name), h("dd", {}, bar, percent(probability))];
 }

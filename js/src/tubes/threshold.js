@@ -1,40 +1,40 @@
-// How much of the evidence a threshold keeps, when and where. notebook_explain/explanations/threshold.py is the oracle:
-// counted on the positive part of the stretched map. A map is gone through once; then every threshold is at hand.
+// How much of the evidence a threshold keeps, when and where, counted on the positive part of the upsampled map. One pass
+// over a map answers every threshold. The reference implementation is notebook_explain/explanations/threshold.py.
 import { slice } from "../shared/interpolate.js";
 
 /** @typedef {import("./layer_values.js").Field} Field */
-/** @typedef {{evidence: number, volume: number, frames: [number, number] | null, core: [number, number] | null, place: string, against: number}} Kept shares 0..1; first and last frame; where; share of the other side in all */
+/** @typedef {{evidence: number, volume: number, frames: [number, number] | null, core: [number, number] | null, place: string, against: number}} Kept fractions 0..1; first and last frame; position in the picture; fraction of all evidence that is of the other sign */
 
-const BINS = 1000; // whole per cents are edges of bins, so the slider's stops are exact
-const COARSE = 100; // of each frame
+const BINS = 1000; // whole percents are bin edges, so the slider's stops are exact
+const COARSE = 100; // bins per frame
 const CORE = 0.7;
 const MOVES = 0.25;
 const SPREAD = 0.22;
 const LOW = 0.4;
 const HIGH = 0.6;
-/** Moments of the kept evidence in a frame: its sum, and its sums weighted by y, y*y, x, x*x (shares of the picture). */
+/** Moments of a frame's evidence: its sum, and its sums weighted by y, y*y, x, x*x (fractions of the picture). */
 const MOMENTS = 5;
 
 /**
- * What has to be kept of a stretched map to answer every threshold at once. Sums are cumulative: bin k and all above it.
+ * Sums over an upsampled map that answer every threshold. They are cumulative: bin k and all bins above it.
  * @typedef {Object} Summary
  * @property {Float64Array} evidence
  * @property {Float64Array} voxels
- * @property {number} size - voxels of the clip
- * @property {Float32Array} peaks - largest value of each frame
+ * @property {number} size - number of voxels of the clip
+ * @property {Float32Array} peaks - largest value per frame
  * @property {Float64Array} moments - [frame, coarse bin, moment]
- * @property {Float64Array} others - [frame, coarse bin] evidence for the other side
+ * @property {Float64Array} opposite - [frame, coarse bin] evidence of the other sign
  */
 
 /**
- * Counting, one frame at a time.
- * @param {import("../shared/interpolate.js").Plan} made one sample per pixel
+ * Count a map one frame at a time.
+ * @param {import("../shared/interpolate.js").Plan} planned one sample per pixel
  * @param {Pick<Field, "values" | "weights">} field
  * @param {1 | -1} side 1 counts the evidence for, -1 the evidence against
  */
-export function startSummary(made, { values, weights }, side = 1) {
-  const frames = made.time.low.length;
-  const { width, height } = made;
+export function startSummary(planned, { values, weights }, side = 1) {
+  const frames = planned.time.low.length;
+  const { width, height } = planned;
   const picture = new Float32Array(width * height);
   /** @type {Summary} */
   const summary = {
@@ -43,35 +43,35 @@ export function startSummary(made, { values, weights }, side = 1) {
     size: frames * picture.length,
     peaks: new Float32Array(frames),
     moments: new Float64Array(frames * (COARSE + 2) * MOMENTS),
-    others: new Float64Array(frames * (COARSE + 2)),
+    opposite: new Float64Array(frames * (COARSE + 2)),
   };
-  const { evidence, voxels, peaks, moments, others } = summary;
+  const { evidence, voxels, peaks, moments, opposite } = summary;
   return {
     /** @param {number} f */
     count(f) {
-      slice(made, values, f, picture);
+      slice(planned, values, f, picture);
       const weight = weights ? weights[f] : 1;
       const row = f * (COARSE + 2);
       for (let y = 0, p = 0; y < height; y++) {
         const down = (y + 0.5) / height;
         for (let x = 0; x < width; x++, p++) {
           const value = side * picture[p];
-          // The nudge keeps what rounding brought a hair below an edge, the peak above all, in its bin.
+          // 1e-6 keeps values that rounding moved just below an edge (the peak above all) in their bin.
           if (value > 0) {
             if (value > peaks[f]) peaks[f] = value;
             const bin = Math.min(Math.floor((value + 1e-6) * BINS), BINS);
-            const own = value * weight;
+            const amount = value * weight;
             const across = (x + 0.5) / width;
-            evidence[bin] += own;
+            evidence[bin] += amount;
             voxels[bin]++;
-            const at = (row + Math.floor((bin * COARSE) / BINS)) * MOMENTS;
-            moments[at] += own;
-            moments[at + 1] += own * down;
-            moments[at + 2] += own * down * down;
-            moments[at + 3] += own * across;
-            moments[at + 4] += own * across * across;
+            const first = (row + Math.floor((bin * COARSE) / BINS)) * MOMENTS;
+            moments[first] += amount;
+            moments[first + 1] += amount * down;
+            moments[first + 2] += amount * down * down;
+            moments[first + 3] += amount * across;
+            moments[first + 4] += amount * across * across;
           } else if (value < 0) {
-            others[row + Math.min(Math.floor((1e-6 - value) * COARSE), COARSE)] -= value * weight;
+            opposite[row + Math.min(Math.floor((1e-6 - value) * COARSE), COARSE)] -= value * weight;
           }
         }
       }
@@ -80,7 +80,7 @@ export function startSummary(made, { values, weights }, side = 1) {
       cumulate(evidence, 0, BINS + 2, 1);
       cumulate(voxels, 0, BINS + 2, 1);
       for (let f = 0; f < frames; f++) {
-        cumulate(others, f * (COARSE + 2), COARSE + 2, 1);
+        cumulate(opposite, f * (COARSE + 2), COARSE + 2, 1);
         cumulate(moments, f * (COARSE + 2) * MOMENTS, COARSE + 2, MOMENTS);
       }
       return summary;
@@ -88,20 +88,20 @@ export function startSummary(made, { values, weights }, side = 1) {
   };
 }
 
-/** @param {Float64Array} sums @param {number} from @param {number} count @param {number} width */
+/** Cumulative sums from the last bin down, in place. @param {Float64Array} sums @param {number} from @param {number} count bins @param {number} width sums per bin */
 function cumulate(sums, from, count, width) {
   for (let k = from + (count - 1) * width - 1; k >= from; k--) sums[k] += sums[k + width];
 }
 
-/** @param {import("../shared/interpolate.js").Plan} made @param {Pick<Field, "values" | "weights">} field @param {1 | -1} [side] @returns {Summary} */
-export function summarise(made, field, side = 1) {
-  const counting = startSummary(made, field, side);
-  for (let f = 0; f < made.time.low.length; f++) counting.count(f);
+/** Count a whole map at once. @param {import("../shared/interpolate.js").Plan} planned @param {Pick<Field, "values" | "weights">} field @param {1 | -1} [side] @returns {Summary} */
+export function summarise(planned, field, side = 1) {
+  const counting = startSummary(planned, field, side);
+  for (let f = 0; f < planned.time.low.length; f++) counting.count(f);
   return counting.finish();
 }
 
 /**
- * The sum at and above a threshold: exact where a bin begins, between two beginnings on a straight line.
+ * Sum at and above a threshold: exact at bin edges, interpolated linearly between them.
  * @param {Float64Array} sums
  * @param {number} threshold
  * @param {number} bins
@@ -111,24 +111,25 @@ export function summarise(made, field, side = 1) {
 function above(sums, threshold, bins, from = 0, width = 1) {
   const bin = Math.floor(threshold * bins + 1e-9);
   const past = Math.max(threshold * bins - bin, 0);
-  const at = from + bin * width;
-  return sums[at] - past * (sums[at] - sums[at + width]);
+  const index = from + bin * width;
+  return sums[index] - past * (sums[index] - sums[index + width]);
 }
 
 /**
+ * What a threshold keeps.
  * @param {Summary} summary
  * @param {number} threshold fraction of the scale, 0..1
  * @returns {Kept}
  */
 export function kept(summary, threshold) {
-  const { evidence, voxels, peaks, size, others } = summary;
-  let other = 0;
-  for (let f = 0; f < peaks.length; f++) other += others[f * (COARSE + 2)];
-  const against = other > 0 ? other / (other + evidence[0]) : 0;
+  const { evidence, voxels, peaks, size, opposite } = summary;
+  let total = 0;
+  for (let f = 0; f < peaks.length; f++) total += opposite[f * (COARSE + 2)];
+  const against = total > 0 ? total / (total + evidence[0]) : 0;
   const first = peaks.findIndex((peak) => peak > 0 && peak + 1e-6 >= threshold);
   if (first < 0) return { evidence: 0, volume: 0, frames: null, core: null, place: "", against };
   const last = peaks.findLastIndex((peak) => peak > 0 && peak + 1e-6 >= threshold);
-  const found = Array.from(peaks, (_, f) =>
+  const frameMoments = Array.from(peaks, (_, f) =>
     Array.from({ length: MOMENTS }, (_, k) =>
       above(summary.moments, threshold, COARSE, f * (COARSE + 2) * MOMENTS + k, MOMENTS),
     ),
@@ -137,82 +138,86 @@ export function kept(summary, threshold) {
     evidence: above(evidence, threshold, BINS) / evidence[0],
     volume: above(voxels, threshold, BINS) / size,
     frames: [first, last],
-    core: coreOf(found.map(([sum]) => sum)),
-    place: placeOf(found),
+    core: coreOf(frameMoments.map(([sum]) => sum)),
+    place: positionWords(frameMoments),
     against,
   };
 }
 
 /**
- * Evidence of each frame, all of it and what a threshold keeps, on the counted side and on the other.
+ * Evidence per frame, in total and above a threshold: of the counted sign and of the opposite one.
  * @param {Summary} summary
  * @param {number} threshold
  */
-export function curves({ peaks, moments, others }, threshold) {
+export function curves({ peaks, moments, opposite }, threshold) {
   const frames = [...peaks.keys()];
-  /** @param {number} least */
-  const own = (least) => frames.map((f) => above(moments, least, COARSE, f * (COARSE + 2) * MOMENTS, MOMENTS));
-  /** @param {number} least */
-  const other = (least) => frames.map((f) => above(others, least, COARSE, f * (COARSE + 2)));
-  return { own: { all: own(0), kept: own(threshold) }, other: { all: other(0), kept: other(threshold) } };
+  /** @param {number} min */
+  const countedAbove = (min) => frames.map((f) => above(moments, min, COARSE, f * (COARSE + 2) * MOMENTS, MOMENTS));
+  /** @param {number} min */
+  const oppositeAbove = (min) => frames.map((f) => above(opposite, min, COARSE, f * (COARSE + 2)));
+  return {
+    counted: { all: countedAbove(0), kept: countedAbove(threshold) },
+    opposite: { all: oppositeAbove(0), kept: oppositeAbove(threshold) },
+  };
 }
 
-/** The shortest run of frames that holds most of the weight; of several the one that holds most, the first of equals. @param {number[]} weight @returns {[number, number]} */
-function coreOf(weight) {
-  const total = weight.reduce((sum, part) => sum + part, 0);
-  let best = /** @type {[number, number]} */ ([0, weight.length - 1]);
-  let most = Number.POSITIVE_INFINITY; // a run as long as the best so far has to hold more, by more than float32 rounds
-  for (let first = 0; first < weight.length; first++) {
+/** Shortest run of frames that holds CORE of the weight; among several the heaviest one, then the first. @param {number[]} weights per frame @returns {[number, number]} first and last frame */
+function coreOf(weights) {
+  const total = weights.reduce((sum, part) => sum + part, 0);
+  let best = /** @type {[number, number]} */ ([0, weights.length - 1]);
+  let bestSum = Number.POSITIVE_INFINITY; // an equally long run must hold more, by more than float32 rounding
+  for (let first = 0; first < weights.length; first++) {
     let sum = 0;
-    for (let last = first; last < weight.length && last - first <= best[1] - best[0]; last++) {
-      sum += weight[last];
-      const shorter = last - first < best[1] - best[0];
-      if (sum < CORE * total * (1 - 1e-9) || !(shorter || sum > most + 1e-6 * total)) continue;
-      [best, most] = [[first, last], sum];
+    for (let last = first; last < weights.length && last - first <= best[1] - best[0]; last++) {
+      sum += weights[last];
+      const isShorter = last - first < best[1] - best[0];
+      if (sum < CORE * total * (1 - 1e-9) || !(isShorter || sum > bestSum + 1e-6 * total)) continue;
+      [best, bestSum] = [[first, last], sum];
     }
   }
   return best;
 }
 
 /**
- * Low (0), middle (1), high (2) or spread (-1) along one axis, at the beginning and at the end.
- * @param {number[][]} found moments of each frame
- * @param {number} at 1 for y, 3 for x
+ * Third of the picture along one axis, at the start and at the end: low (0), middle (1), high (2) or spread out (-1).
+ * @param {number[][]} frameMoments
+ * @param {number} axis first moment of the axis: 1 for y, 3 for x
  */
-function thirds(found, at) {
+function thirds(frameMoments, axis) {
   /** @param {(moments: number[], frame: number) => number} part */
-  const sum = (part) => found.reduce((whole, moments, frame) => whole + part(moments, frame), 0);
+  const sum = (part) => frameMoments.reduce((partial, moments, frame) => partial + part(moments, frame), 0);
   const total = sum(([weight]) => weight);
   const when = sum(([weight], frame) => weight * frame) / total;
   const duration = sum(([weight], frame) => weight * (frame - when) ** 2) / total;
-  const middle = sum((moments) => moments[at]) / total;
-  const slope = duration > 1e-9 ? sum((moments, frame) => (frame - when) * moments[at]) / total / duration : 0;
-  const rest = sum((moments) => moments[at + 1]) / total - middle ** 2 - slope ** 2 * duration;
+  const middle = sum((moments) => moments[axis]) / total;
+  const slope = duration > 1e-9 ? sum((moments, frame) => (frame - when) * moments[axis]) / total / duration : 0;
+  const rest = sum((moments) => moments[axis + 1]) / total - middle ** 2 - slope ** 2 * duration;
   if (Math.sqrt(Math.max(rest, 0)) > SPREAD) return [-1, -1];
-  const way = slope * Math.sqrt(3 * duration);
-  /** @param {number} place */
-  const third = (place) => (place < LOW ? 0 : place > HIGH ? 2 : 1);
-  return Math.abs(2 * way) >= MOVES ? [third(middle - way), third(middle + way)] : [third(middle), third(middle)];
+  const shift = slope * Math.sqrt(3 * duration);
+  /** @param {number} position */
+  const third = (position) => (position < LOW ? 0 : position > HIGH ? 2 : 1);
+  if (Math.abs(2 * shift) < MOVES) return [third(middle), third(middle)];
+  return [third(middle - shift), third(middle + shift)];
 }
 
 const DOWN = ["top", "middle", "bottom"];
 const ACROSS = ["left", "middle", "right"];
 
-/** @param {number[][]} found moments of each frame */
-function placeOf(found) {
-  const [down, across] = [thirds(found, 1), thirds(found, 3)];
+/** Position of the evidence in the picture, in words. @param {number[][]} frameMoments */
+function positionWords(frameMoments) {
+  const [down, across] = [thirds(frameMoments, 1), thirds(frameMoments, 3)];
   const [start, end] = [0, 1].map((k) => [down[k], across[k]]);
-  if (start[0] !== end[0] || start[1] !== end[1]) return `from ${stop(start)} to ${stop(end)}`;
+  if (start[0] !== end[0] || start[1] !== end[1]) return `from ${region(start)} to ${region(end)}`;
   const [y, x] = start;
   if (y < 0) return ["down the left side", "down the middle", "down the right side"][x] ?? "all over the picture";
   if (x < 0) return `across the ${DOWN[y]}`;
   if (y === 1) return ["on the left", "in the centre", "on the right"][x];
-  return x === 1 ? `at the ${DOWN[y]}` : stop(start);
+  return x === 1 ? `at the ${DOWN[y]}` : region(start);
 }
 
-/** A place on the way from one to another. @param {number[]} thirds */
-function stop([y, x]) {
-  if (y < 0 || (y === 1 && x !== 1)) return ACROSS[x];
+/** Name of the region at the start or the end of a movement. @param {number[]} thirds */
+function region([y, x]) {
+  if (x >= 0 && (y < 0 || (y === 1 && x !== 1))) return ACROSS[x];
   if (x < 0 || (x === 1 && y !== 1)) return DOWN[y];
   return y === 1 ? "centre" : `${["upper", "", "lower"][y]} ${ACROSS[x]}`;
 }

@@ -1,58 +1,58 @@
-// Counting what a threshold keeps. A map is gone through once, a few frames at a time while the hand rests; then every
-// threshold is at hand.
-import { whenOver } from "../shared/dom.js";
+// Counting what every threshold keeps of a map. It starts when the view has rested for a moment and works through a few
+// frames at a time; the summaries of the maps counted last are kept.
+import { onAbort } from "../shared/dom.js";
 import { plan } from "../shared/interpolate.js";
-import { createRecent } from "../shared/lru_cache.js";
+import { createLruCache } from "../shared/lru_cache.js";
 import { startSummary } from "./threshold.js";
 
-/** @typedef {import("./view_state.js").Position} Position */
+/** @typedef {import("./view_state.js").ViewState} ViewState */
 /** @typedef {import("./threshold.js").Summary} Summary */
 
-const REST = 120; // ms of rest before a map not met before is counted
+const REST = 120; // ms without another map before counting starts
 const SLICE = 12; // ms of counting at a time: less than a frame of the screen
-const KEPT = 24; // summaries at hand
+const CACHED = 24; // summaries
 
 /**
  * @param {number[]} size clip: [time, height, width]
- * @param {(at: Position) => import("./layer_values.js").Field} fields
- * @param {() => void} counted
+ * @param {(view: ViewState) => import("./layer_values.js").Field} fields
+ * @param {() => void} onCounted
  * @param {AbortSignal} signal
- * @returns {(at: Position) => Summary | undefined} the summary of what is shown; it is counted where it is not yet
+ * @returns {(view: ViewState) => Summary | undefined} summary of the map shown; undefined while it is counted
  */
-export function createCounter(size, fields, counted, signal) {
-  /** @type {ReturnType<typeof createRecent<Summary>>} */
-  const summaries = createRecent(KEPT);
+export function createCounter(size, fields, onCounted, signal) {
+  /** @type {ReturnType<typeof createLruCache<Summary>>} */
+  const summaries = createLruCache(CACHED);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  let underway = "";
-  whenOver(signal, () => clearTimeout(timer));
+  let pending = "";
+  onAbort(signal, () => clearTimeout(timer));
 
-  /** @param {Position} at @param {string} key */
-  const begin = (at, key) => {
-    const field = fields(at);
-    const counting = startSummary(plan(size, field.shape, field.geometry), field, at.sign === "negative" ? -1 : 1);
+  /** @param {ViewState} view @param {string} key */
+  const start = (view, key) => {
+    const field = fields(view);
+    const counting = startSummary(plan(size, field.shape, field.geometry), field, view.sign === "negative" ? -1 : 1);
     let frame = 0;
-    const go = () => {
+    const countSlice = () => {
       const end = performance.now() + SLICE;
       while (frame < size[0] && performance.now() < end) counting.count(frame++);
       if (frame < size[0]) {
-        timer = setTimeout(go);
+        timer = setTimeout(countSlice);
         return;
       }
       summaries.set(key, counting.finish());
-      underway = "";
-      counted();
+      pending = "";
+      onCounted();
     };
-    go();
+    countSlice();
   };
 
-  return (at) => {
-    const key = `${at.layer} ${at.target} ${at.against} ${at.scale} ${at.sign === "negative"}`;
+  return (view) => {
+    const key = `${view.layer} ${view.target} ${view.against} ${view.scale} ${view.sign === "negative"}`;
     const summary = summaries.get(key);
-    if (summary || underway === key) return summary;
+    if (summary || pending === key) return summary;
     clearTimeout(timer);
-    underway = key;
-    timer = setTimeout(() => begin(at, key), REST);
+    pending = key;
+    timer = setTimeout(() => start(view, key), REST);
     return undefined;
   };
 }

@@ -1,69 +1,69 @@
-// The clip in time: its frames small, beneath them the evidence of each, for above the line and against below it, and
-// beneath that a course where one is chosen. The slider over them is the browser's own: mouse, touch and keys scrub.
+// The timeline: thumbnails of the frames, below them the evidence per frame (for above the line, against below it), and
+// below that the chosen course. A native range input lies over them, so that mouse, touch and keys scrub.
 import { colourAt, cssColour, rampsOf } from "../shared/colormaps.js";
 import { contextOf, h, pixelRatio } from "../shared/dom.js";
 import { createStrip } from "../shared/inputs.js";
 import { createCourseBar, createLane, drawCourse } from "./frame_signal_lane.js";
 import { frameWords, quantityOf } from "./text.js";
 
-const THUMBS = 34; // CSS pixels down; the canvas' height is the style sheet's
-const APART = 4; // between the frames and the curve
-const CURVES = 76; // where the evidence ends; a course's lane lies beneath
+const THUMBS = 34; // height of the thumbnails in CSS pixels; the style sheet sets the canvas height
+const GAP = 4; // between thumbnails and curve
+const CURVES = 76; // lower end of the curve, where a course's lane begins
 
-/** @typedef {{all: number[], kept: number[]}} Curve evidence of each frame, all of it and what the threshold keeps */
+/** @typedef {{all: number[], kept: number[]}} Curve evidence per frame: the total, and the part that the threshold keeps */
 
 /**
  * @param {import("./traits.js").Content} content
- * @param {import("../shared/inputs.js").Hands} hands
+ * @param {import("./view_state.js").Handlers} handlers
  * @param {AbortSignal} signal
  */
-export function createTimeline(content, hands, signal) {
+export function createTimeline(content, handlers, signal) {
   const canvas = h("canvas", { "aria-hidden": "true" });
   const lane = createLane(content);
-  const strip = createStrip("frame", "frame", content.size[0], hands, signal, canvas, lane.element);
-  // What the curve is called stands beneath it: over it the frame's marker would cross the words.
+  const strip = createStrip("frame", "frame", content.size[0], handlers, signal, canvas, lane.element);
+  // The curve's name stands below the strip: on it, the frame marker would cross the text.
   const name = h("p", { class: "ne-timeline-name" });
-  const bar = createCourseBar(content, hands, signal);
+  const bar = createCourseBar(content, handlers, signal);
   const element = h("div", { class: "ne-timeline" }, strip.element, name);
   return {
     element,
     choice: bar.element,
-    /** @param {import("./view_state.js").Position} at */
-    show(at) {
-      strip.show(at.frame, frameWords(content, at.frame));
-      const two = element.classList.toggle("ne-timeline-high", at.course !== null);
-      name.textContent = `${two ? "upper: " : ""}${quantityOf(content)} per frame · bright: above threshold`;
-      lane.show(at);
-      bar.show(at);
+    /** @param {import("./view_state.js").ViewState} view */
+    show(view) {
+      strip.show(view.frame, frameWords(content, view.frame));
+      const hasLane = element.classList.toggle("ne-timeline-high", view.course !== null);
+      name.textContent = `${hasLane ? "upper: " : ""}${quantityOf(content)} per frame · bright: above threshold`;
+      lane.show(view);
+      bar.show(view);
     },
     /**
      * @param {ImageBitmap[]} bitmaps
      * @param {{positive: Curve, negative: Curve} | undefined} evidence undefined while it is counted
-     * @param {{colours: string, sign: string, course: number | null}} how
+     * @param {{colours: string, sign: string, course: number | null}} view
      */
-    draw(bitmaps, evidence, how) {
+    draw(bitmaps, evidence, { colours, sign, course }) {
       const ratio = pixelRatio();
       const [width, height] = [canvas.clientWidth || 300, canvas.clientHeight || CURVES];
       Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
       const context = contextOf(canvas);
       context.scale(ratio, ratio);
       drawThumbs(context, bitmaps, content.size, width);
-      const place = { top: THUMBS + APART, bottom: CURVES - 2, width };
-      if (evidence) drawCurves(context, evidence, rampsOf(how.colours, how.sign), place);
-      if (how.course !== null) drawCourse(context, content.courses[how.course], content.size[0], width, CURVES);
+      const area = { top: THUMBS + GAP, bottom: CURVES - 2, width };
+      if (evidence) drawCurves(context, evidence, rampsOf(colours, sign), area);
+      if (course !== null) drawCourse(context, content.courses[course], content.size[0], width, CURVES);
     },
   };
 }
 
-/** As many frames as fit, each over the stretch of time that it stands for. @param {CanvasRenderingContext2D} context @param {ImageBitmap[]} bitmaps @param {number[]} size @param {number} width */
-function drawThumbs(context, bitmaps, [frames, tall, wide], width) {
-  const count = Math.min(Math.max(1, Math.round(width / ((THUMBS * wide) / tall))), frames);
-  const slot = width / count;
+/** Draw as many thumbnails as fit, each over the time that it stands for. @param {CanvasRenderingContext2D} context @param {ImageBitmap[]} bitmaps @param {number[]} size @param {number} stripWidth CSS pixels */
+function drawThumbs(context, bitmaps, [frames, height, width], stripWidth) {
+  const count = Math.min(Math.max(1, Math.round(stripWidth / ((THUMBS * width) / height))), frames);
+  const slot = stripWidth / count;
   for (let k = 0; k < count; k++) {
     const bitmap = bitmaps[Math.floor(((k + 0.5) * frames) / count)];
-    // The middle of the picture, in the shape of its slot.
-    const share = Math.min(bitmap.width / slot, bitmap.height / THUMBS);
-    const [w, h] = [slot * share, THUMBS * share];
+    // Crop the middle of the frame to the shape of the slot.
+    const scale = Math.min(bitmap.width / slot, bitmap.height / THUMBS);
+    const [w, h] = [slot * scale, THUMBS * scale];
     context.drawImage(bitmap, (bitmap.width - w) / 2, (bitmap.height - h) / 2, w, h, k * slot, 0, slot, THUMBS);
   }
 }
@@ -72,7 +72,7 @@ function drawThumbs(context, bitmaps, [frames, tall, wide], width) {
  * @param {CanvasRenderingContext2D} context
  * @param {{positive: Curve, negative: Curve}} evidence
  * @param {{positive: number[][], negative: number[][]}} ramps
- * @param {{top: number, bottom: number, width: number}} place
+ * @param {{top: number, bottom: number, width: number}} area CSS pixels
  */
 function drawCurves(context, { positive, negative }, ramps, { top, bottom, width }) {
   const [up, down] = [Math.max(...positive.all), Math.max(...negative.all)];

@@ -1,11 +1,12 @@
-// Where the person is in what is shown: the traits that move, brought into range. What is drawn, not what the model says.
+// The view state: the traits that the user moves (frame, layer, threshold, ...), clamped to what can be drawn.
 
 /** @typedef {import("./traits.js").TubeModel} TubeModel */
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {typeof MOVABLE[number]} Movable */
+/** @typedef {import("../shared/inputs.js").Handlers<Movable>} Handlers */
 
 /**
- * @typedef {Object} Position
+ * @typedef {Object} ViewState
  * @property {number} frame
  * @property {number} layer
  * @property {number} threshold
@@ -20,6 +21,7 @@
  * @property {number} opacity
  * @property {number | null} course
  */
+/** @typedef {ViewState} Position */
 
 export const MOVABLE = /** @type {const} */ ([
   "frame",
@@ -37,7 +39,7 @@ export const MOVABLE = /** @type {const} */ ([
   "course",
 ]);
 
-/** What may be chosen by name; the first is the default. */
+/** Values of the traits that are chosen from a list; the first is the default. */
 export const CHOICES = {
   mode: ["tube", "montage"],
   sign: ["both", "positive", "negative"],
@@ -48,19 +50,20 @@ export const CHOICES = {
 export const SPEEDS = [0.25, 0.5, 1, 2, 4];
 export const OPACITY = 0.6;
 
-/** @param {unknown} value @param {number} low @param {number} high @param {number} otherwise */
-function clamp(value, low, high, otherwise) {
-  return typeof value === "number" && Number.isFinite(value) ? Math.min(Math.max(value, low), high) : otherwise;
+/** @param {unknown} value @param {number} low @param {number} high @param {number} fallback if the value is no number */
+function clamp(value, low, high, fallback) {
+  return typeof value === "number" && Number.isFinite(value) ? Math.min(Math.max(value, low), high) : fallback;
 }
 
 /**
- * @param {TubeModel} model
+ * Read the view state; values out of range are clamped, malformed ones replaced by the default.
+ * @param {Pick<TubeModel, "get">} model
  * @param {Content} content
- * @returns {Position}
+ * @returns {ViewState}
  */
-export function readPosition(model, content) {
-  /** @param {"frame" | "layer" | "target"} name @param {number} count @param {number} otherwise */
-  const index = (name, count, otherwise) => Math.round(clamp(model.get(name), 0, count - 1, otherwise));
+export function readViewState(model, content) {
+  /** @param {"frame" | "layer" | "target"} name @param {number} count @param {number} fallback */
+  const index = (name, count, fallback) => Math.round(clamp(model.get(name), 0, count - 1, fallback));
   /** @param {keyof typeof CHOICES} name */
   const choice = (name) => (CHOICES[name].includes(model.get(name)) ? model.get(name) : CHOICES[name][0]);
   const target = index("target", content.targets.length, 0);
@@ -81,17 +84,18 @@ export function readPosition(model, content) {
   };
 }
 
-/** None where none is wanted or there is none. @param {unknown} course @param {number} count */
+/** @param {unknown} course @param {number} count of the content's courses @returns {number | null} */
 const courseOf = (course, count) =>
   course === null || count === 0 ? null : Math.round(clamp(course, 0, count - 1, 0));
 
-/** A difference is of two classes; a difference itself has no probability, and none can be taken of it. @param {Content} content */
+/** Targets that are single classes. The others are differences already, without a probability. @param {Content} content */
 export const plainTargets = ({ targets }) =>
   [...targets.keys()].filter((target) => targets[target].probability !== null);
 
-/** @param {unknown} against @param {number} target @param {Content} content */
+/** Only a single class can be subtracted from another one. @param {unknown} against @param {number} target @param {Content} content */
 function againstOf(against, target, content) {
   const plain = plainTargets(content);
-  const sound = typeof against === "number" && against !== target && plain.includes(against) && plain.includes(target);
-  return sound ? against : null;
+  const isValid =
+    typeof against === "number" && against !== target && plain.includes(against) && plain.includes(target);
+  return isValid ? against : null;
 }

@@ -1,10 +1,11 @@
-// Everything about one content of the model: its parts, and how they move together.
+// The viewer of one content: creates the parts and keeps them in step with the model.
 
-import { createScheduler, h, listen, onResize, whenOver } from "../shared/dom.js";
+import { decodeFrames } from "../shared/decode_frames.js";
+import { createScheduler, h, listen, onAbort, onResize } from "../shared/dom.js";
 import { createCommits } from "../shared/kernel_sync.js";
 import { showError } from "../shared/lifecycle.js";
 import { createControls, createPlayBar } from "./controls.js";
-import { createFrameCanvas, createFrameView, decodeFrames } from "./frame_view.js";
+import { createFrameCanvas, createFrameView } from "./frame_view.js";
 import { addKeyboard } from "./keyboard.js";
 import { createFields } from "./layer_values.js";
 import { createMontage } from "./montage.js";
@@ -13,23 +14,23 @@ import { explained, keptWords, positionWords, quantityOf, verdict } from "./text
 import { curves, kept } from "./threshold.js";
 import { createCounter } from "./threshold_counter.js";
 import { createTimeline } from "./timeline.js";
-import { MOVABLE, readPosition } from "./view_state.js";
-import { buttonsFor, modesFor } from "./volume/orbit_controls.js";
+import { MOVABLE, readViewState } from "./view_state.js";
+import { createCameraButtons, createModeButtons } from "./volume/orbit_controls.js";
 import { createTubeView } from "./volume/view.js";
 
 /** @typedef {import("./traits.js").TubeModel} TubeModel */
 /** @typedef {import("./traits.js").Content} Content */
-/** @typedef {import("./view_state.js").Position} Position */
+/** @typedef {import("./view_state.js").ViewState} ViewState */
 /** @typedef {ReturnType<typeof createParts>} Parts */
 
-/** The elements of a scene, wired to the hands that move them. @param {HTMLElement} root @param {Content} content @param {import("../shared/inputs.js").Hands} hands @param {HTMLElement} views @param {AbortSignal} signal */
-function createParts(root, content, hands, views, signal) {
-  const timeline = createTimeline(content, hands, signal);
-  const playBar = createPlayBar(content, hands, signal);
-  const controls = createControls(content, hands, signal);
-  const modes = modesFor(hands, signal);
+/** Create the elements of the view. @param {HTMLElement} root @param {Content} content @param {import("./view_state.js").Handlers} handlers @param {HTMLElement} cameraButtons @param {AbortSignal} signal */
+function createParts(root, content, handlers, cameraButtons, signal) {
+  const timeline = createTimeline(content, handlers, signal);
+  const playBar = createPlayBar(content, handlers, signal);
+  const controls = createControls(content, handlers, signal);
+  const modes = createModeButtons(handlers, signal);
   const canvas = createFrameCanvas(content);
-  const live = h("p", { class: "ne-live", "aria-live": "polite" });
+  const liveRegion = h("p", { class: "ne-live", "aria-live": "polite" });
   const beside = h("div", { class: "ne-beside" });
   const left = h(
     "div",
@@ -38,56 +39,60 @@ function createParts(root, content, hands, views, signal) {
     timeline.element,
     playBar.element,
   );
-  const right = h("div", { class: "ne-right" }, beside, h("div", { class: "ne-tools" }, modes.element, views));
+  const right = h("div", { class: "ne-right" }, beside, h("div", { class: "ne-tools" }, modes.element, cameraButtons));
   root.append(
     controls.head,
     h("div", { class: "ne-stages" }, left, timeline.choice, right),
     controls.caption,
     controls.rows,
-    live,
+    liveRegion,
   );
   return {
     timeline,
     canvas,
     beside,
-    /** @param {Position} at @param {string} words */
-    show(at, words) {
-      timeline.show(at);
-      playBar.show(at);
-      controls.show(at, words);
-      modes.show(at.mode);
-      views.hidden = at.mode !== "tube";
+    /** @param {ViewState} view @param {string} summary what the threshold keeps */
+    show(view, summary) {
+      timeline.show(view);
+      playBar.show(view);
+      controls.show(view, summary);
+      modes.show(view.mode);
+      cameraButtons.hidden = view.mode !== "tube";
     },
-    /** For readers, when a gesture has ended. @param {Position} at @param {string} words */
-    say(at, words) {
-      const spoken = positionWords(content, at, `${verdict(explained(content, at))}: ${words}`);
-      if (!at.playing && live.textContent !== spoken) live.textContent = spoken;
+    /** Tell screen readers the result of a gesture. @param {ViewState} view @param {string} summary */
+    announce(view, summary) {
+      const text = positionWords(content, view, `${verdict(explained(content, view))}: ${summary}`);
+      if (!view.playing && liveRegion.textContent !== text) liveRegion.textContent = text;
     },
   };
 }
 
 /**
- * What the threshold keeps of what is shown, in words and as curves; null while it is counted.
+ * What the threshold keeps of the map shown, as text and as curves; null while it is counted.
  * @param {Content} content
- * @param {(at: Position) => import("./threshold.js").Summary | undefined} counter
- * @param {Position} at
+ * @param {(view: ViewState) => import("./threshold.js").Summary | undefined} counter
+ * @param {ViewState} view
  */
-function found(content, counter, at) {
-  const summary = counter(at);
+function thresholdSummary(content, counter, view) {
+  const summary = counter(view);
   if (!summary) return null;
-  const numbers = kept(summary, at.threshold);
-  const { own, other } = curves(summary, at.threshold);
-  const none = { all: own.all.map(() => 0), kept: own.all.map(() => 0) };
-  const against = at.sign === "negative";
+  const numbers = kept(summary, view.threshold);
+  const { counted, opposite } = curves(summary, view.threshold);
+  const zeros = counted.all.map(() => 0);
+  const none = { all: zeros, kept: zeros };
+  const isAgainst = view.sign === "negative";
   return {
     numbers,
-    words: keptWords(numbers, content.size[0], against ? "against" : "for", quantityOf(content, at.layer)),
-    evidence: { positive: against ? none : own, negative: against ? own : at.sign === "both" ? other : none },
+    text: keptWords(numbers, content.size[0], isAgainst ? "against" : "for", quantityOf(content, view.layer)),
+    evidence: {
+      positive: isAgainst ? none : counted,
+      negative: isAgainst ? counted : view.sign === "both" ? opposite : none,
+    },
   };
 }
 
 /**
- * Everything about one content, until the signal aborts.
+ * Mount the viewer of one content, until the signal aborts.
  * @param {TubeModel} model
  * @param {HTMLElement} root
  * @param {Content} content
@@ -95,58 +100,59 @@ function found(content, counter, at) {
  * @param {AbortSignal} signal
  */
 export function mount(model, root, content, orbit, signal) {
-  const commits = createCommits(model, signal);
-  const position = () => readPosition(model, content);
+  /** @type {import("../shared/kernel_sync.js").Commits<import("./view_state.js").Movable>} */
+  const commits = createCommits(/** @type {any} */ (model), signal);
+  const viewState = () => readViewState(model, content);
   const fields = createFields(content);
-  /** @type {((at: Position) => void) | undefined} */
+  /** @type {((view: ViewState) => void) | undefined} */
   let paint;
-  const invalidate = createScheduler(() => paint?.(position()), signal);
-  const counter = createCounter(content.size, fields, () => moved(), signal);
-  const told = (/** @type {Position} */ at) => found(content, counter, at);
-  const hands = {
+  const invalidate = createScheduler(() => paint?.(viewState()), signal);
+  const counter = createCounter(content.size, fields, () => update(), signal);
+  const summaryOf = (/** @type {ViewState} */ view) => thresholdSummary(content, counter, view);
+  const handlers = {
     move: commits.set,
     done() {
       commits.commit();
-      parts.say(position(), told(position())?.words ?? "");
+      parts.announce(viewState(), summaryOf(viewState())?.text ?? "");
     },
     play() {
-      commits.set("playing", !position().playing);
+      commits.set("playing", !viewState().playing);
       commits.commit();
     },
   };
-  const parts = createParts(root, content, hands, buttonsFor(orbit, signal), signal);
-  const moved = () => {
-    parts.show(position(), told(position())?.words ?? "");
+  const parts = createParts(root, content, handlers, createCameraButtons(orbit, signal), signal);
+  const update = () => {
+    parts.show(viewState(), summaryOf(viewState())?.text ?? "");
     invalidate();
   };
-  addKeyboard(root, position, content, hands, signal);
-  follow(model, position, content, commits, moved, signal);
-  const turned = () => {
+  addKeyboard(root, viewState, content, handlers, signal);
+  followModel(model, viewState, content, commits, update, signal);
+  const onCameraMove = () => {
     root.dataset.camera = orbit.view;
     invalidate();
   };
-  orbit.addEventListener("moved", turned, { signal });
-  turned();
-  moved();
+  orbit.addEventListener("moved", onCameraMove, { signal });
+  onCameraMove();
+  update();
   decodeFrames(content.frames)
     .then((bitmaps) => {
       const close = () => {
         for (const bitmap of bitmaps) bitmap.close();
       };
       if (signal.aborted) return close();
-      whenOver(signal, close);
-      const pick = (/** @type {number} */ frame) => {
-        hands.move("frame", frame);
-        hands.done();
+      onAbort(signal, close);
+      const pickFrame = (/** @type {number} */ frame) => {
+        handlers.move("frame", frame);
+        handlers.done();
       };
-      paint = painter(root, {
+      paint = createPainter(root, {
         parts,
         bitmaps,
         fields,
-        told,
+        summaryOf,
         frameView: createFrameView(parts.canvas, content, bitmaps),
         tube: createTubeView({ content, bitmaps, orbit, root, invalidate, signal }),
-        montage: createMontage(content, bitmaps, pick, signal),
+        montage: createMontage(content, bitmaps, pickFrame, signal),
         invalidate,
       });
       onResize(root, invalidate, signal);
@@ -156,75 +162,78 @@ export function mount(model, root, content, orbit, signal) {
 }
 
 /**
- * Whatever moves, by this hand, by another view's, by Python's or by playing, is followed.
+ * Follow every change of the view state, whether it comes from this view, a linked one, Python or playback.
  * @param {TubeModel} model
- * @param {() => Position} position
+ * @param {() => ViewState} viewState
  * @param {Content} content
- * @param {import("../shared/kernel_sync.js").Commits} commits
- * @param {() => void} moved
+ * @param {import("../shared/kernel_sync.js").Commits<import("./view_state.js").Movable>} commits
+ * @param {() => void} update
  * @param {AbortSignal} signal
  */
-function follow(model, position, content, commits, moved, signal) {
-  const go = (/** @type {number} */ frame) => {
+function followModel(model, viewState, content, commits, update, signal) {
+  const showFrame = (/** @type {number} */ frame) => {
     commits.set("frame", frame);
-    commits.commitAtMost();
+    commits.commitThrottled();
   };
-  const beat = createPlayer(position, content, go, signal);
-  // Whoever asks for less motion starts it with his own hand.
-  const still = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches;
-  if (still && position().playing) commits.set("playing", false);
+  const schedule = createPlayer(viewState, content, showFrame, signal);
+  // With prefers-reduced-motion, never autoplay.
+  const isReduced = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches;
+  if (isReduced && viewState().playing) commits.set("playing", false);
   for (const name of MOVABLE) {
-    const changed = () => {
-      if (!commits.setting()) commits.heard(name);
-      if (name === "frame" || name === "playing" || name === "speed") beat();
-      moved();
+    const onChange = () => {
+      if (!commits.isSetting()) commits.noteExternalChange(name);
+      if (name === "frame" || name === "playing" || name === "speed") schedule();
+      update();
     };
-    listen(model, `change:${name}`, changed, signal);
+    listen(model, `change:${name}`, onChange, signal);
   }
-  beat();
+  schedule();
 }
 
 /**
  * @param {HTMLElement} root
- * @param {Object} given
- * @param {Parts} given.parts
- * @param {ImageBitmap[]} given.bitmaps
- * @param {(at: Position) => import("./layer_values.js").Field} given.fields
- * @param {(at: Position) => ReturnType<typeof found>} given.told what the threshold keeps, once it is counted
- * @param {ReturnType<typeof createFrameView>} given.frameView
- * @param {ReturnType<typeof createTubeView>} given.tube
- * @param {ReturnType<typeof createMontage>} given.montage
- * @param {() => void} given.invalidate
+ * @param {Object} view
+ * @param {Parts} view.parts
+ * @param {ImageBitmap[]} view.bitmaps
+ * @param {ReturnType<typeof createFields>} view.fields
+ * @param {(view: ViewState) => ReturnType<typeof thresholdSummary>} view.summaryOf
+ * @param {ReturnType<typeof createFrameView>} view.frameView
+ * @param {ReturnType<typeof createTubeView>} view.tube
+ * @param {ReturnType<typeof createMontage>} view.montage
+ * @param {() => void} view.invalidate
+ * @returns {(view: ViewState) => void}
  */
-function painter(root, { parts, bitmaps, fields, told, frameView, tube, montage, invalidate }) {
+function createPainter(root, { parts, bitmaps, fields, summaryOf, frameView, tube, montage, invalidate }) {
   let painted = 0;
-  /** What was last drawn where: a turn of the tube leaves the frame as it is. @type {Record<string, string>} */
+  /** State at the last draw of each part: turning the tube leaves the frame as it is. @type {Record<string, string>} */
   const drawn = {};
-  /** @param {string} name @param {unknown} wanted @param {() => void} draw */
-  const once = (name, wanted, draw) => {
-    const key = JSON.stringify(wanted);
+  /** @param {string} name @param {unknown} state @param {() => void} draw */
+  const drawIfChanged = (name, state, draw) => {
+    const key = JSON.stringify(state);
     if (drawn[name] !== key) draw();
     drawn[name] = key;
   };
-  return (/** @type {Position} */ at) => {
-    if (at.mode === "tube" && tube.busy()) return invalidate();
-    const stage = at.mode === "tube" ? tube.stage : montage.stage;
-    if (stage.parentElement !== parts.beside) parts.beside.replaceChildren(stage);
-    const { playing, speed, mode, ...look } = at;
+  return (view) => {
+    if (view.mode === "tube" && tube.busy()) return invalidate();
+    const { container } = view.mode === "tube" ? tube : montage;
+    if (container.parentElement !== parts.beside) parts.beside.replaceChildren(container);
+    const { playing, speed, mode, ...look } = view;
     try {
-      const field = fields(at);
-      const counted = told(at);
-      once("frame", look, () => frameView.draw(at, field));
-      const { frame, ...still } = look;
+      const field = fields(view);
+      const summary = summaryOf(view);
+      drawIfChanged("frame", look, () => frameView.draw(view, field));
+      const { frame, ...withoutFrame } = look;
       const width = parts.beside.clientWidth;
-      once("timeline", [still, counted !== null, width], () => parts.timeline.draw(bitmaps, counted?.evidence, at));
-      if (mode === "tube") tube.draw(at, field);
-      else once("montage", [look, width], () => montage.draw(at, field));
-      root.dataset.kept = counted ? JSON.stringify(counted.numbers) : "";
+      drawIfChanged("timeline", [withoutFrame, summary !== null, width], () =>
+        parts.timeline.draw(bitmaps, summary?.evidence, view),
+      );
+      if (mode === "tube") tube.draw(view, field);
+      else drawIfChanged("montage", [look, width], () => montage.draw(view, field));
+      root.dataset.kept = summary ? JSON.stringify(summary.numbers) : "";
     } catch (error) {
       return showError(root, error);
     }
-    for (const name of MOVABLE) root.dataset[name] = String(at[name]);
+    for (const name of MOVABLE) root.dataset[name] = String(view[name]);
     root.dataset.painted = String(++painted);
     root.dataset.ready = "true";
   };

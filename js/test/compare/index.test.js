@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-// Two tube viewers on one model: what moves both, what moves one, and what the kernel hears of it.
+// Two tube viewers on one model: what moves both, what moves one, and what is sent to the kernel.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import widget from "../../src/compare/index.js";
 import { COURSES, context2d, FakeModel, smallState } from "../helpers.js";
@@ -24,16 +24,17 @@ afterEach(() => {
 });
 
 const CONTENT = ["layers", "maps", "targets", "caveats", "courses"];
-const OWN = [...CONTENT, "layer", "threshold", "target", "against", "course"];
+const SIDE_TRAITS = [...CONTENT, "layer", "threshold", "target", "against", "course"];
 
-/** The small state on both sides; the second has its layers the other way round, and one of its own. */
+/** The small state on both sides; the second side has its layers in reverse order, and one more. */
 function pairState(changes = {}) {
   const { title, ...state } = smallState();
-  const own = Object.fromEntries(OWN.map((name) => [name, state[name]]));
-  for (const name of OWN) delete state[name];
-  const reversed = [...own.layers].reverse();
-  const sides = [own, { ...own, layers: [...reversed, { ...reversed[0], name: "another" }], layer: 1 }];
-  for (const [k, prefix] of ["a", "b"].entries()) for (const name of OWN) state[`${prefix}_${name}`] = sides[k][name];
+  const first = Object.fromEntries(SIDE_TRAITS.map((name) => [name, state[name]]));
+  for (const name of SIDE_TRAITS) delete state[name];
+  const reversed = [...first.layers].reverse();
+  const sides = [first, { ...first, layers: [...reversed, { ...reversed[0], name: "another" }], layer: 1 }];
+  for (const [k, prefix] of ["a", "b"].entries())
+    for (const name of SIDE_TRAITS) state[`${prefix}_${name}`] = sides[k][name];
   return { ...state, titles: ["before", "<i>after</i>"], linked: false, ...changes };
 }
 
@@ -65,8 +66,8 @@ const link = () => el.querySelector("[data-name=linked]");
 const headings = () => [...el.querySelectorAll(".ne-side-title")];
 const text = (element) => element.textContent.replaceAll("\u00a0", " ");
 
-describe("what both share", () => {
-  test.each([0, 1])("a frame that side %i is dragged to is the other's too; one commit, at the end", async (side) => {
+describe("shared by both sides", () => {
+  test.each([0, 1])("dragging the frame of side %i moves both, with one commit at the end", async (side) => {
     await render();
     slide(side, "frame", 2, 3);
     expect([model.get("frame"), both("frame"), model.saved]).toEqual([3, ["3", "3"], 0]);
@@ -75,7 +76,7 @@ describe("what both share", () => {
     await vi.waitFor(() => expect(roots().map((root) => root.dataset.frame)).toEqual(["3", "3"]));
   });
 
-  test("a turn of one tube turns the other, and nobody hears of it", async () => {
+  test("rotating one tube rotates the other and sends nothing", async () => {
     await render();
     find(0, "side").click();
     expect(roots().map((root) => root.dataset.camera)).toEqual(["side", "side"]);
@@ -85,7 +86,7 @@ describe("what both share", () => {
     expect(model.saved).toBe(0);
   });
 
-  test("both play as one, no faster, and tell the kernel twice a second at most", async () => {
+  test("both play together at normal speed and tell the kernel twice a second at most", async () => {
     await render({ times: [] }); // 125 ms each
     vi.useFakeTimers();
     find(1, "play").click();
@@ -102,8 +103,8 @@ describe("what both share", () => {
   });
 });
 
-describe("what is each side's own", () => {
-  test("layer, threshold and class of one leave the other's alone, each with one commit", async () => {
+describe("separate for each side", () => {
+  test("layer, threshold and class of one side leave the other side alone, each with one commit", async () => {
     await render();
     slide(0, "threshold", 0.5, 0.7);
     fire(find(0, "threshold"), "change");
@@ -122,7 +123,7 @@ describe("what is each side's own", () => {
     expect(model.saved).toBe(3);
   });
 
-  test("linked, they move as one: layers by their names, where both have one", async () => {
+  test("linked sides move together; layers are matched by name", async () => {
     await render({ linked: true });
     slide(1, "threshold", 0.6, 0.8);
     expect([...traits("a_threshold", "b_threshold"), model.saved]).toEqual([0.8, 0.8, 0]);
@@ -132,11 +133,11 @@ describe("what is each side's own", () => {
     expect([...traits("a_layer", "b_layer"), model.saved]).toEqual([1, 0, 2]);
     slide(1, "layer", 2); // "another", which the first does not have
     expect(traits("a_layer", "b_layer")).toEqual([1, 2]);
-    model.set("a_threshold", 0.1); // Python's hand is no person's
+    model.set("a_threshold", 0.1); // changes from Python are not linked
     expect(model.get("b_threshold")).toBe(0.8);
   });
 
-  test("the switch brings the second side to the first, in one commit", async () => {
+  test("the link box copies the first side to the second, with one commit", async () => {
     await render({ b_threshold: 0.9, b_layer: 0 });
     link().click();
     expect([...traits("linked", "b_threshold", "b_layer"), model.saved]).toEqual([true, 0.4, 1, 1]);
@@ -147,8 +148,8 @@ describe("what is each side's own", () => {
   });
 });
 
-describe("words", () => {
-  test("above each side stand its title and what it shows that the other does not; names are text", async () => {
+describe("headings", () => {
+  test("each side has its title and what differs from the other side above it; names are text", async () => {
     await render();
     expect(headings().map(text)).toEqual(["before", "<i>after</i>"]);
     slide(1, "layer", 0);
@@ -164,11 +165,14 @@ describe("words", () => {
       "first explanation, before, '<b>clap</b>', layer stem",
       "second explanation, <i>after</i>, 'wave' 93 %, layer last",
     ]);
+    const label = () => el.querySelector(".ne-compare").getAttribute("aria-label");
+    expect(label()).toBe("before and <i>after</i>");
     model.set("titles", ["", ""]);
+    expect(label()).toBe("two explanations");
     expect(headings().map(text)).toEqual(["'<b>clap</b>', layer stem", "'wave' 93 %, layer last"]);
   });
 
-  test("a side that cannot be read says so in its place, and heals; the other is not touched", async () => {
+  test("a malformed side shows an alert until it is corrected; the other side is not affected", async () => {
     await render({ b_maps: [] });
     expect(roots().map((root) => root.dataset.error)).toEqual([undefined, "true"]);
     const alert = el.querySelector("[role=alert]");
@@ -183,7 +187,7 @@ describe("words", () => {
   });
 });
 
-test("each side has its own courses and its own choice among them, linked or not", async () => {
+test("each side has its courses and its choice among them, linked or not", async () => {
   await render({ a_courses: COURSES, a_course: 0, b_courses: COURSES.slice(1), b_course: null, linked: true });
   expect([0, 1].map((side) => find(side, "course").options.length)).toEqual([3, 2]);
   find(1, "course").value = "0";
@@ -197,47 +201,47 @@ test("each side has its own courses and its own choice among them, linked or not
   expect(roots()[1].querySelector(".ne-course b").textContent).toBe("frame 3: 1 (yes)");
 });
 
-test("what cannot be compared is said: colours, and the lanes where both sides draw one", async () => {
+test("a note says what cannot be compared: colours, and signals if both sides plot one", async () => {
   await render({ a_courses: COURSES, a_course: 0, b_courses: COURSES, b_course: null });
   const note = () => el.querySelector(".ne-compare-head > span").textContent;
-  expect(note()).toBe("Each side is on its own scale: colours cannot be compared.");
+  expect(note()).toBe("Each side has its own scale: do not compare colours.");
   model.set("b_course", 1);
-  expect(note()).toBe("Each side is on its own scale: colours and lines beneath the evidence cannot be compared.");
+  expect(note()).toBe("Each side has its own scale: do not compare colours or plotted signals.");
   model.set("a_courses", []);
-  expect(note()).toBe("Each side is on its own scale: colours cannot be compared.");
+  expect(note()).toBe("Each side has its own scale: do not compare colours.");
 });
 
 describe("keys", () => {
-  test("arrows move the frame of both, from either side and from the switch", async () => {
+  test("arrow keys move the frame of both sides, also from the link box", async () => {
     await render();
-    const places = [...roots(), link()];
+    const targets = [...roots(), link()];
     for (const [k, key] of ["ArrowRight", "ArrowRight", "ArrowLeft"].entries()) {
-      expect(press(places[k], key).defaultPrevented).toBe(true);
-      press(places[k], key, "keyup");
+      expect(press(targets[k], key).defaultPrevented).toBe(true);
+      press(targets[k], key, "keyup");
     }
     expect([model.get("frame"), model.saved]).toEqual([2, 3]);
   });
 
-  test("a letter on the switch is no command of the notebook; space is the switch's own", async () => {
+  test("letters pressed on the link box do not reach the notebook; space toggles it", async () => {
     await render();
-    const heard = [];
-    document.body.addEventListener("keydown", (event) => heard.push(event.key));
+    const received = [];
+    document.body.addEventListener("keydown", (event) => received.push(event.key));
     press(link(), "d");
     expect(press(link(), " ").defaultPrevented).toBe(false);
     press(link(), "Escape");
-    expect([heard, model.get("playing")]).toEqual([["Escape"], false]);
+    expect([received, model.get("playing")]).toEqual([["Escape"], false]);
   });
 });
 
 describe("the end", () => {
-  test("cleanup takes every listener, picture and element away", async () => {
+  test("cleanup removes every listener, bitmap and element", async () => {
     await render();
     expect(model.listening).toBeGreaterThan(30);
     cleanup();
     expect([model.listening, closed, el.children.length]).toEqual([0, 8, 0]);
   });
 
-  test("the host's signal ends it as well", async () => {
+  test("the host's signal cleans up too", async () => {
     const host = new AbortController();
     await render({}, { signal: host.signal });
     host.abort();

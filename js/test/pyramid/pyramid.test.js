@@ -11,9 +11,8 @@ import { labelledBands, shorten } from "../../src/pyramid/row_labels.js";
 import { bandWords, headWords, unitName, unitWords } from "../../src/pyramid/text.js";
 import { readContent, readViewState } from "../../src/pyramid/traits.js";
 import { tubesOf } from "../../src/pyramid/tube_panel.js";
-import { rowTube, tubeState, unitTube } from "../../src/pyramid/unit_maps.js";
+import { rowTube, tubeContent, unitTube } from "../../src/pyramid/unit_maps.js";
 import { plan, slice } from "../../src/shared/interpolate.js";
-import * as tubes from "../../src/tubes/traits.js";
 import { pyramids, thresholds } from "./examples.json";
 
 const modelOf = (state) => ({ get: (name) => state[name] });
@@ -310,30 +309,38 @@ describe("tubes", () => {
       new Float32Array(120).fill(2 * (content.units.direction[first] || 1)),
     );
     expect(unitTube(changed, first + 1).caveats[0]).toBe(
-      "made from a thumbnail of 2×3×5 cells; the network's own map has 4×6×5.",
+      "drawn from a thumbnail of 2×3×5 cells; the full map has 4×6×5.",
     );
   });
 
-  test("the inner viewer accepts the state", () => {
+  test("the inner viewer shows the tubes as layers, rounded to 16 bits", () => {
     const units = graph.keptUnits(2, kept).slice(0, 2);
-    const state = tubeState(content, [unitTube(content, units[0]), rowTube(content, 3, graph.keptUnits(3, kept))]);
-    const read = tubes.readContent(modelOf(state));
-    expect(read.layers.map(({ name }) => name)).toEqual([
+    const shownTubes = [unitTube(content, units[0]), rowTube(content, 3, graph.keptUnits(3, kept))];
+    const inner = tubeContent(content, shownTubes);
+    expect(inner.layers.map(({ name }) => name)).toEqual([
       unitName(content, units[0]),
       `the ${graph.keptUnits(3, kept).length} units of ${content.rows[3].name}`,
     ]);
-    expect(read.targets[0].name).toBe("wave");
-    expect(read.layers[1].offset).toBe(2 * 120);
+    expect(inner.targets[0].name).toBe("wave");
+    for (const [k, { values }] of shownTubes.entries()) {
+      const peak = Math.max(...values.map(Math.abs));
+      expect(inner.layers[k].scale).toEqual([peak]);
+      const rounded = [...values].map((value) => Math.fround(Math.round((32767 * value) / peak) / 32767));
+      expect([...inner.mapOf(k, 0)]).toEqual(rounded);
+    }
+    const zeros = { ...shownTubes[0], values: new Float32Array(shownTubes[0].values.length) };
+    const map = tubeContent(content, [zeros]).mapOf(0, 0);
+    expect(map.every((value) => value === 0)).toBe(true); // no division by 0
   });
 
   test("the selected units are shown, else the row, and below the class the next row", () => {
     const unit = content.rows[2].first;
     expect(tubesOf(content, graph, { ...view, selected: [unit] }, kept).title).toBe(
-      `Where ${unitName(content, unit)} looked`,
+      `Activity of ${unitName(content, unit)}`,
     );
     expect(tubesOf(content, graph, { ...view, selected: [unit, unit + 1] }, kept).tubes).toHaveLength(2);
     expect(tubesOf(content, graph, view, kept).title).toMatch(
-      /^Where the \d+ units of block2.conv look, weighted by score$/,
+      /^Activity of the \d+ units of block2.conv, weighted by score$/,
     );
     expect(tubesOf(content, graph, { ...view, row: 0 }, kept).title).toMatch(/sum in block1.*\(head has no map\)$/);
     const mapless = { ...content, rows: content.rows.map((row) => ({ ...row, map: null })) };
@@ -386,7 +393,7 @@ describe("validation", () => {
     [{ units: { ...state.units, score: bytes(3) } }, /`score` must be \d+ numbers of 8 bytes, got 3 bytes/],
     [{ edges: { ...state.edges, child: undefined } }, "`child` must be bytes, got nothing"],
     [{ explained: { name: 3 } }, "`explained` must be a class with name, logit and probability (or null)"],
-    [{ frames: [] }, "`frames` must hold 8 pictures"],
+    [{ frames: [] }, "`frames` must hold 8 images"],
   ])("state %# is rejected", (changes, message) => {
     expect(() => readContent(modelOf({ ...state, ...changes }))).toThrow(message);
   });

@@ -208,9 +208,9 @@ describe("the linked tube", () => {
   test("shows the row, and the unit once one is selected", async () => {
     await render();
     await vi.waitFor(() => expect(inner()?.dataset.ready).toBe("true"));
-    expect(heading()).toMatch(/^Where the \d+ units of sum in block1 look/);
+    expect(heading()).toMatch(/^Activity of the \d+ units of sum in block1, weighted/);
     model.set("selected", [1]);
-    await vi.waitFor(() => expect(heading()).toBe(`Where ${pyramids[2].names[1]} looked`));
+    await vi.waitFor(() => expect(heading()).toBe(`Activity of ${pyramids[2].names[1]}`));
     await vi.waitFor(() =>
       expect(inner().querySelector(".ne-row-layer .ne-value").textContent).toContain(pyramids[2].names[1]),
     );

@@ -3,27 +3,27 @@ import { cellAt, plan, rowAt, rowsToFrames, slice } from "../../src/shared/inter
 import { even } from "../helpers.js";
 
 const sliceOf = (size, shape, geometry, values, frame, zoom) => {
-  const made = plan(size, shape, geometry, zoom);
-  const out = new Float32Array(made.width * made.height);
-  slice(made, Float32Array.from(values), frame, out);
+  const planned = plan(size, shape, geometry, zoom);
+  const out = new Float32Array(planned.width * planned.height);
+  slice(planned, Float32Array.from(values), frame, out);
   return [...out];
 };
 
-/** The definition, one voxel at a time: no tables, no shared code. */
+/** The definition, one voxel at a time, without shared code. */
 function byDefinition(shape, { rows, origin, step }, values, f, y, x) {
   const clamp = (value, top) => Math.min(Math.max(value, 0), top);
   let r = f <= rows[0] ? 0 : shape[0] - 1;
   for (let k = 0; k + 1 < rows.length; k++) {
     if (rows[k] <= f && f < rows[k + 1]) r = k + (f - rows[k]) / (rows[k + 1] - rows[k]);
   }
-  const at = [r, clamp((y - origin[0]) / step[0], shape[1] - 1), clamp((x - origin[1]) / step[1], shape[2] - 1)];
+  const position = [r, clamp((y - origin[0]) / step[0], shape[1] - 1), clamp((x - origin[1]) / step[1], shape[2] - 1)];
   let sum = 0;
   for (let corner = 0; corner < 8; corner++) {
     let weight = 1;
-    const cell = at.map((place, axis) => {
+    const cell = position.map((coordinate, axis) => {
       const up = (corner >> axis) & 1;
-      const low = Math.floor(place);
-      weight *= up ? place - low : 1 - (place - low);
+      const low = Math.floor(coordinate);
+      weight *= up ? coordinate - low : 1 - (coordinate - low);
       return Math.min(low + up, shape[axis] - 1);
     });
     sum += weight * values[(cell[0] * shape[1] + cell[1]) * shape[2] + cell[2]];
@@ -32,16 +32,16 @@ function byDefinition(shape, { rows, origin, step }, values, f, y, x) {
 }
 
 describe("rowAt", () => {
-  test("inverts uneven rows and stays at the ends", () => {
+  test("inverts uneven rows and is clamped at the ends", () => {
     const rows = [1, 2, 6];
     expect([0, 1, 1.5, 2, 4, 6, 9].map((frame) => rowAt(rows, frame))).toEqual([0, 0, 0.5, 1, 1.5, 2, 2]);
   });
-  test("a single row stands for every frame", () => {
+  test("is 0 for a single row", () => {
     expect([0, 7, 15].map((frame) => rowAt([7.5], frame))).toEqual([0, 0, 0]);
   });
 });
 
-test("cellAt counts from the first cell's centre and stays within the cells", () => {
+test("cellAt counts from the first cell's centre and is clamped to the cells", () => {
   expect([-3, 3.5, 7.5, 11.5, 99].map((pixel) => cellAt(pixel, 3.5, 8, 2))).toEqual([0, 0, 0.5, 1, 1]);
 });
 
@@ -100,16 +100,18 @@ describe("slice", () => {
   });
 });
 
-test("a zoom that does not divide the picture gives whole samples that span it", () => {
+test("a zoom that does not divide the frame gives whole samples that span it", () => {
   const size = [1, 30, 30];
-  const made = plan(size, [1, 2, 2], even([1, 2, 2], size), 0.35);
-  expect([made.width, made.height]).toEqual([11, 11]);
+  const planned = plan(size, [1, 2, 2], even([1, 2, 2], size), 0.35);
+  expect([planned.width, planned.height]).toEqual([11, 11]);
   const out = new Float32Array(121);
-  slice(made, Float32Array.from([0, 1, 0, 1]), 0, out);
+  slice(planned, Float32Array.from([0, 1, 0, 1]), 0, out);
   expect([out[0], out[5], out[10]]).toEqual([0, expect.closeTo(0.5, 6), 1]);
 });
 
-test("rowsToFrames brings rows to frames and leaves the cells", () => {
-  const made = plan([4, 5, 5], [2, 1, 2], even([2, 1, 2], [4, 5, 5]));
-  expect([...rowsToFrames(made, Float32Array.from([0, 100, 40, -100]))]).toEqual([0, 100, 10, 50, 30, -50, 40, -100]);
+test("rowsToFrames interpolates in time only", () => {
+  const planned = plan([4, 5, 5], [2, 1, 2], even([2, 1, 2], [4, 5, 5]));
+  expect([...rowsToFrames(planned, Float32Array.from([0, 100, 40, -100]))]).toEqual([
+    0, 100, 10, 50, 30, -50, 40, -100,
+  ]);
 });

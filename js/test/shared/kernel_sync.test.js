@@ -3,17 +3,17 @@ import { createCommits } from "../../src/shared/kernel_sync.js";
 import { FakeModel, smallState } from "../helpers.js";
 
 let model;
-let life;
+let lifetime;
 let commits;
 beforeEach(() => {
   vi.useFakeTimers();
   model = new FakeModel(smallState());
-  life = new AbortController();
-  commits = createCommits(model, life.signal);
+  lifetime = new AbortController();
+  commits = createCommits(model, lifetime.signal);
 });
 afterEach(() => vi.useRealTimers());
 
-test("a drag tells the kernel once, at its end", () => {
+test("a drag is sent once, at its end", () => {
   for (const frame of [2, 3, 0]) commits.set("frame", frame);
   expect([model.get("frame"), model.saved]).toEqual([0, 0]);
   commits.commit();
@@ -21,32 +21,32 @@ test("a drag tells the kernel once, at its end", () => {
   expect(model.saved).toBe(1);
 });
 
-test("a drag that ends where it began tells nothing", () => {
+test("a drag that ends where it began sends nothing", () => {
   commits.set("frame", 3);
   commits.set("frame", 1);
   commits.commit();
   expect(model.saved).toBe(0);
 });
 
-test("several traits of one gesture go together", () => {
+test("several traits of one gesture are sent together", () => {
   commits.set("frame", 3);
   commits.set("playing", true);
   commits.commit();
   expect(model.saved).toBe(1);
 });
 
-test("what Python set meanwhile is no change of ours", () => {
-  model.on("change:frame", () => commits.setting() || commits.heard("frame"));
+test("a value set by Python during a gesture is not sent back", () => {
+  model.on("change:frame", () => commits.isSetting() || commits.noteExternalChange("frame"));
   commits.set("frame", 3);
   model.set("frame", 2);
   commits.commit();
   expect(model.saved).toBe(0);
 });
 
-test("while playing at most two commits a second, and the last frame is not lost", () => {
+test("throttled commits are sent twice a second at most, and the last one is not lost", () => {
   for (let ms = 0; ms < 3000; ms += 50) {
     commits.set("frame", (ms / 50) % 4);
-    commits.commitAtMost();
+    commits.commitThrottled();
     vi.advanceTimersByTime(50);
   }
   expect(model.saved).toBeGreaterThanOrEqual(5);
@@ -56,18 +56,7 @@ test("while playing at most two commits a second, and the last frame is not lost
   expect(model.saved - before).toBeLessThanOrEqual(1);
 });
 
-test("a wheel commits when it pauses", () => {
-  for (const threshold of [0.5, 0.6, 0.7]) {
-    commits.set("threshold", threshold);
-    commits.commitLater(200);
-    vi.advanceTimersByTime(150);
-  }
-  expect(model.saved).toBe(0);
-  vi.advanceTimersByTime(100);
-  expect(model.saved).toBe(1);
-});
-
-test("a dead kernel disturbs nobody", () => {
+test("a dead kernel raises no error", () => {
   model.save_changes = () => {
     throw new Error("comm is closed");
   };
@@ -75,11 +64,13 @@ test("a dead kernel disturbs nobody", () => {
   expect(() => commits.commit()).not.toThrow();
 });
 
-test("after the end nothing is sent", () => {
+test("nothing is sent after the signal aborts", () => {
   commits.set("frame", 3);
-  commits.commitLater(100);
-  life.abort();
+  commits.commitThrottled();
+  commits.set("frame", 2);
+  commits.commitThrottled(); // pending
+  lifetime.abort();
   vi.advanceTimersByTime(1000);
   commits.commit();
-  expect(model.saved).toBe(0);
+  expect(model.saved).toBe(1);
 });

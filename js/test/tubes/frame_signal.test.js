@@ -4,12 +4,12 @@ import {
   courseDashes,
   courseName,
   courseRange,
-  courseTeller,
+  courseSource,
+  formatterOf,
   heightOf,
   isBinary,
   lineOf,
   valueAt,
-  writerOf,
 } from "../../src/tubes/frame_signal.js";
 import { COURSES } from "../helpers.js";
 
@@ -22,28 +22,28 @@ const course = (values, changes = {}) => ({
   ...changes,
 });
 
-describe("its value at a frame", () => {
-  test("lies on the line between two rows, and is the outer row's beyond", () => {
+describe("value at a frame", () => {
+  test("is linear between two rows and constant beyond the outer rows", () => {
     const values = [0, 1, 2, 3].map((frame) => valueAt(gate, frame));
     expect(values).toEqual([0.5, 0.5 + 0.75 / 4, 0.5 + (3 * 0.75) / 4, 1.25]);
     expect([valueAt(gate, 0.5), valueAt(gate, 2.5)]).toEqual(gate.values);
   });
 
-  test("is yes or no, never between, where its values are", () => {
+  test("of a binary course is 0 or 1, never in between", () => {
     const coarse = { ...kept, values: [0, 1], rows: [0.5, 2.5] };
     expect([0, 1, 2, 3].map((frame) => valueAt(coarse, frame))).toEqual([0, 0, 1, 1]);
     expect([isBinary(coarse), isBinary(gate), isBinary(course([1, 1]))]).toEqual([true, false, false]);
     expect(isBinary(course([0, 1], { neutral: 1 }))).toBe(false); // a factor, which may be 0 or 1
   });
 
-  test("is the only one there is", () => {
+  test("of a course with one value is that value", () => {
     const one = course([0.3], { rows: [7.5] });
     expect([0, 7.5, 15].map((frame) => valueAt(one, frame))).toEqual([0.3, 0.3, 0.3]);
   });
 });
 
-describe("its line", () => {
-  test("passes each value in the middle of its frame, on a scale with the neutral value", () => {
+describe("line", () => {
+  test("passes each value in the middle of its frame; the scale includes the neutral value", () => {
     expect(lineOf(gate, 4)).toEqual([
       [0, 0],
       [0.25, 0],
@@ -54,7 +54,7 @@ describe("its line", () => {
     expect(lineOf(course([2, 3], { neutral: 1 }), 2).map(([, high]) => high)).toEqual([0.5, 0.5, 1, 1]);
   });
 
-  test("goes in steps, half way between two rows, where its values are yes and no", () => {
+  test("of a binary course changes halfway between two rows", () => {
     expect(lineOf(kept, 4)).toEqual([
       [0, 0],
       [0.25, 0],
@@ -65,15 +65,15 @@ describe("its line", () => {
     ]);
   });
 
-  test("of one value lies in the middle, and divides by nothing", () => {
+  test("of a constant course lies in the middle", () => {
     for (const neutral of [null, 0.7]) {
-      const flat = lineOf(course([0.7, 0.7 + 1e-9], { neutral }), 2); // but for rounding
+      const flat = lineOf(course([0.7, 0.7 + 1e-9], { neutral }), 2); // equal up to rounding
       expect(flat.map(([, high]) => high)).toEqual([0.5, 0.5, 0.5, 0.5]);
     }
     expect(lineOf(course([1, 1], { neutral: 0 }), 2).map(([, high]) => high)).toEqual([1, 1, 1, 1]);
   });
 
-  test("never runs backwards, also from rows outside of the clip", () => {
+  test("never runs backwards, even if rows lie outside the clip", () => {
     for (const binary of [false, true]) {
       const points = lineOf(course(binary ? [0, 1, 0] : [3, 5, 4], { rows: [-2, -1, 9] }), 4);
       const across = points.map(([x]) => x);
@@ -83,7 +83,7 @@ describe("its line", () => {
   });
 });
 
-describe("its numbers", () => {
+describe("numbers", () => {
   test.each([
     [[0.71, 1.12], 0.8349, "0.83"],
     [[0.9991, 1.0002], 0.99956, "0.99956"],
@@ -95,34 +95,34 @@ describe("its numbers", () => {
     [[0, 1], 1, "1 (yes)"],
     [[0, 1], 0, "0 (no)"],
     [[0.123456, 0.123456], 0.123456, "0.123"],
-  ])("between %j, %d reads %s", (values, value, text) => {
-    expect(writerOf(course(values))(value)).toBe(text);
+  ])("of %j: %d is written %s", (values, value, text) => {
+    expect(formatterOf(course(values))(value)).toBe(text);
   });
 
-  test("are told with the frame, the module and what they are", () => {
+  test("come with the frame, the module and the quantity", () => {
     expect(courseAt(gate, 1)).toBe("frame 2: 0.69");
     expect(courseAt(kept, 1)).toBe("frame 2: 1 (yes)");
     expect(COURSES.map(courseName)).toEqual([
       "each frame is multiplied by · layer2 (SRTG)",
       "frames kept · <b>Net</b>",
     ]);
-    expect(COURSES.map(courseTeller)).toEqual([
-      "told by layer2 (SRTG), whichever layer is shown",
-      "told by the network (<b>Net</b>), whichever layer is shown",
+    expect(COURSES.map(courseSource)).toEqual([
+      "reported by layer2 (SRTG), independent of the layer shown",
+      "reported by the network (<b>Net</b>), independent of the layer shown",
     ]);
     expect(courseRange(gate)).toBe("each frame is multiplied by: 0.50 to 1.25");
     expect(courseRange(course([1, 1]))).toBe("each frame is multiplied by: 1 throughout");
     expect(courseRange(kept)).toBe("frames kept; filled: 1 (yes)");
   });
 
-  test("tell what the dashes mean, unless the line lies on them all along", () => {
-    expect(courseDashes(gate)).toBe("dashed: 1, neutral");
+  test("come with a legend for the dashes, unless the whole line is neutral", () => {
+    expect(courseDashes(gate)).toBe("dashed: neutral value 1");
     expect(courseDashes(kept)).toBe("");
     const on = course([1, 1], { neutral: 1 });
-    expect([courseDashes(on), courseRange(on)]).toEqual(["", "each frame is multiplied by: 1 throughout: neutral"]);
+    expect([courseDashes(on), courseRange(on)]).toEqual(["", "each frame is multiplied by: 1 throughout (neutral)"]);
     const off = course([1, 1], { neutral: 0 });
     expect([courseDashes(off), courseRange(off)]).toEqual([
-      "dashed: 0, neutral",
+      "dashed: neutral value 0",
       "each frame is multiplied by: 1 throughout",
     ]);
     expect(courseRange(course([1.0004, 1.0004], { neutral: 1 }))).not.toContain("neutral");

@@ -11,32 +11,32 @@ const contentOf = (changes = {}) => {
   state.layers[0].scale = [2, 3];
   return readContent(new FakeModel(state));
 };
-const AT = { layer: 0, target: 0, against: null, scale: "clip" };
+const VIEW = { layer: 0, target: 0, against: null, scale: "clip" };
 
-test("a difference is taken in the maps' own units and has a scale of its own", () => {
+test("a difference is taken in the maps' units and rescaled by its own peak", () => {
   const fields = createFields(contentOf());
-  const [one, other, both] = [AT, { ...AT, target: 1 }, { ...AT, against: 1 }].map(fields);
+  const [one, other, both] = [VIEW, { ...VIEW, target: 1 }, { ...VIEW, against: 1 }].map(fields);
   const wanted = [...one.values].map((value, k) => 2 * value - 3 * other.values[k]);
   const peak = Math.max(...wanted.map(Math.abs));
   expect([...both.values]).toEqual(wanted.map((value) => expect.closeTo(value / peak, 6)));
   expect(both.weights).toBeNull();
 });
 
-test("a difference of a map with itself is nothing, not a division by nothing", () => {
+test("the difference of a map with itself is 0, not NaN", () => {
   const { maps } = smallState();
   const fields = createFields(contentOf({ maps: [maps[0], maps[0]] }));
-  expect([...fields({ ...AT, layer: 1, against: 1 }).values]).toEqual([0]);
+  expect([...fields({ ...VIEW, layer: 1, against: 1 }).values]).toEqual([0]);
 });
 
-describe("every frame on its own scale", () => {
+describe("one scale per frame", () => {
   const content = contentOf();
   const fields = createFields(content);
-  const { values, shape, geometry, weights } = fields({ ...AT, scale: "frame" });
+  const { values, shape, geometry, weights } = fields({ ...VIEW, scale: "frame" });
   const own = plan(content.size, shape, geometry);
-  const clip = fields(AT);
+  const clip = fields(VIEW);
   const whole = plan(content.size, clip.shape, clip.geometry);
 
-  test("its largest value is 1, and its weight gives its evidence back", () => {
+  test("the largest value of each frame is 1, and its weight restores the evidence", () => {
     for (let f = 0; f < 4; f++) {
       const cells = values.subarray(f * 6, (f + 1) * 6);
       expect(Math.max(...cells.map(Math.abs))).toBeCloseTo(1, 6);
@@ -47,23 +47,23 @@ describe("every frame on its own scale", () => {
     }
   });
 
-  test("a frame without evidence stays without", () => {
-    const empty = createFields({ ...content, maps: content.maps.map((map) => map.map(() => 0)) });
-    expect(empty({ ...AT, scale: "frame" }).values.every((value) => value === 0)).toBe(true);
+  test("a frame without evidence stays empty", () => {
+    const empty = createFields({ ...content, mapOf: (...map) => content.mapOf(...map).map(() => 0) });
+    expect(empty({ ...VIEW, scale: "frame" }).values.every((value) => value === 0)).toBe(true);
   });
 });
 
-test("what was shown is at hand again, and no more than a few fields are kept", () => {
+test("the fields used last are cached", () => {
   const fields = createFields(contentOf());
-  const first = fields(AT);
-  expect(fields({ ...AT })).toBe(first);
+  const first = fields(VIEW);
+  expect(fields({ ...VIEW })).toBe(first);
   const others = [0, 1].flatMap((layer) =>
-    [null, 1].flatMap((against) => ["clip", "frame"].map((scale) => ({ ...AT, layer, against, scale }))),
+    [null, 1].flatMap((against) => ["clip", "frame"].map((scale) => ({ ...VIEW, layer, against, scale }))),
   );
-  for (const at of others.slice(1, 6)) fields(at);
-  expect(fields({ ...AT })).toBe(first); // the one used longest ago is forgotten, and this one was just used
+  for (const view of others.slice(1, 6)) fields(view);
+  expect(fields({ ...VIEW })).toBe(first); // used a moment ago, so another one was evicted
   fields(others[6]);
-  expect(fields({ ...AT })).toBe(first);
-  for (const at of others.slice(1)) fields(at);
-  expect(fields({ ...AT })).not.toBe(first);
+  expect(fields({ ...VIEW })).toBe(first);
+  for (const view of others.slice(1)) fields(view);
+  expect(fields({ ...VIEW })).not.toBe(first);
 });

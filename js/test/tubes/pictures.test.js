@@ -7,13 +7,13 @@ import {
   LEVELS,
   overlayTable,
   rampsOf,
-  SEQUENCE,
+  SEQUENTIAL,
 } from "../../src/shared/colormaps.js";
 import { plan } from "../../src/shared/interpolate.js";
-import { columnsOf } from "../../src/tubes/layer_picker.js";
-import { layOut } from "../../src/tubes/montage.js";
+import { barsOf } from "../../src/tubes/layer_picker.js";
+import { montageLayout } from "../../src/tubes/montage.js";
 import { paintEvidence } from "../../src/tubes/overlay.js";
-import { beatOf } from "../../src/tubes/player.js";
+import { frameDuration } from "../../src/tubes/player.js";
 import {
   basisOf,
   boxEdges,
@@ -25,7 +25,7 @@ import {
   turn,
   VIEWS,
 } from "../../src/tubes/volume/camera.js";
-import { project as projectFlat } from "../../src/tubes/volume/projections.js";
+import { projectVolume } from "../../src/tubes/volume/projections.js";
 import { even } from "../helpers.js";
 
 /** Relative luminance of an sRGB colour. */
@@ -34,7 +34,7 @@ const luminance = (colour) =>
     .map((part) => (part <= 10 ? part / 3294.6 : ((part / 255 + 0.055) / 1.055) ** 2.4))
     .reduce((sum, part, k) => sum + part * [0.2126, 0.7152, 0.0722][k], 0);
 
-/** What eyes without the red-sensitive (protan) or the green-sensitive (deutan) cones see, in linear light (Viénot 1999). */
+/** Colours as seen without red-sensitive (protan) or green-sensitive (deutan) cones, in linear light (Viénot 1999). */
 const BLIND = {
   protan: [
     [0.11238, 0.88762, 0],
@@ -63,32 +63,32 @@ describe("colours", () => {
   test.each([
     ["for", FOR],
     ["against", AGAINST],
-    ["sequential", SEQUENCE],
-  ])("the ramp %s grows lighter throughout", (_, ramp) => {
+    ["sequential", SEQUENTIAL],
+  ])("the ramp %s gets lighter throughout", (_, ramp) => {
     const course = Array.from({ length: 101 }, (_, k) => luminance(colourAt(ramp, k / 100)));
     expect(course.every((value, k) => k === 0 || value > course[k - 1])).toBe(true);
   });
 
-  test.each(Object.keys(BLIND))("for and against are told apart by %s eyes at every strength", (kind) => {
+  test.each(Object.keys(BLIND))("%s eyes can tell for and against apart at every strength", (kind) => {
     for (let k = 0; k <= 100; k++) {
       const [one, other] = [FOR, AGAINST].map((ramp) => seen(BLIND[kind], colourAt(ramp, k / 100)));
       expect(far(one, other)).toBeGreaterThan(0.25);
     }
   });
 
-  test.each(Object.keys(BLIND))("the sequential ramp grows lighter to %s eyes too", (kind) => {
+  test.each(Object.keys(BLIND))("the sequential ramp gets lighter for %s eyes too", (kind) => {
     const course = Array.from({ length: 21 }, (_, k) =>
-      luminance(seen(BLIND[kind], colourAt(SEQUENCE, k / 20)).map((part) => part * 255)),
+      luminance(seen(BLIND[kind], colourAt(SEQUENTIAL, k / 20)).map((part) => part * 255)),
     );
     expect(course.every((value, k) => k === 0 || value > course[k - 1])).toBe(true);
   });
 
-  test("the sequential ramp spans what is shown", () => {
+  test("the sequential ramp spans the values shown", () => {
     const both = rampsOf("sequential", "both");
-    expect([both.negative.at(-1), both.positive.at(-1)]).toEqual([SEQUENCE[0], SEQUENCE.at(-1)]);
+    expect([both.negative.at(-1), both.positive.at(-1)]).toEqual([SEQUENTIAL[0], SEQUENTIAL.at(-1)]);
     expect(both.negative[0]).toEqual(both.positive[0]);
     const one = rampsOf("sequential", "negative");
-    expect([one.negative[0], one.negative.at(-1)]).toEqual([SEQUENCE[0], SEQUENCE.at(-1)]);
+    expect([one.negative[0], one.negative.at(-1)]).toEqual([SEQUENTIAL[0], SEQUENTIAL.at(-1)]);
   });
 });
 
@@ -105,7 +105,7 @@ const painted = (values, paint) => {
 };
 const alphas = (pixels) => Array.from({ length: pixels.length / 4 }, (_, k) => pixels[4 * k + 3]);
 
-test("evidence is painted from the threshold on, for and against, and nothing below", () => {
+test("evidence at or above the threshold is painted, for and against, and nothing below", () => {
   const values = [0.5, 0.49, -0.5, 0, 1];
   const pixels = painted(values, paintOf(0.5));
   expect(alphas(pixels).map((alpha) => alpha > 0)).toEqual([true, false, true, false, true]);
@@ -116,7 +116,7 @@ test("evidence is painted from the threshold on, for and against, and nothing be
   expect(alphaAt(1, 0.6)).toBeLessThan(0.75); // the frame stays readable
 });
 
-test("one sign alone is painted where the other is hidden", () => {
+test("a hidden sign is not painted", () => {
   const values = [0.9, -0.9, 0.2];
   const shown = (sign) => alphas(painted(values, paintOf(0.5, { sign }))).map((alpha) => alpha > 0);
   expect([shown("both"), shown("positive"), shown("negative")]).toEqual([
@@ -126,15 +126,15 @@ test("one sign alone is painted where the other is hidden", () => {
   ]);
 });
 
-test("opacity runs from nothing to nothing beneath", () => {
+test("opacity 0 paints nothing, opacity 1 hides the frame", () => {
   const inside = (opacity) => alphas(painted([1, 1, 1], paintOf(0.5, { opacity })))[1];
   expect([inside(0), inside(1)]).toEqual([0, 255]);
   expect(inside(0.3)).toBeLessThan(inside(0.6));
 });
 
 describe("the montage", () => {
-  const shapeOf = (frames, width, shape = [112, 112]) => layOut([frames, ...shape], width);
-  test("fills the width, and no tile is too small", () => {
+  const shapeOf = (frames, width, shape = [112, 112]) => montageLayout([frames, ...shape], width);
+  test("fills the width with tiles of at least the minimum size", () => {
     for (const [frames, width] of [
       [16, 560],
       [16, 320],
@@ -143,14 +143,14 @@ describe("the montage", () => {
       [64, 450],
       [1, 400],
     ]) {
-      const { columns, across, height } = shapeOf(frames, width);
-      expect(columns * (across + 4) - 4).toBeCloseTo(width, 6);
-      expect(across).toBeGreaterThanOrEqual(56);
-      expect(height).toBeGreaterThanOrEqual(Math.ceil(frames / columns) * across);
+      const { columns, tileWidth, height } = shapeOf(frames, width);
+      expect(columns * (tileWidth + 4) - 4).toBeCloseTo(width, 6);
+      expect(tileWidth).toBeGreaterThanOrEqual(56);
+      expect(height).toBeGreaterThanOrEqual(Math.ceil(frames / columns) * tileWidth);
     }
   });
 
-  test("is about as high as the tube, with few places empty", () => {
+  test("is about as high as the tube, with few empty tiles", () => {
     expect([16, 64, 2].map((frames) => shapeOf(frames, 450).columns)).toEqual([4, 7, 2]);
     expect([320, 450, 640].map((width) => shapeOf(16, width).columns)).toEqual([4, 4, 4]);
     expect(shapeOf(64, 450).height).toBeLessThan(700);
@@ -159,22 +159,22 @@ describe("the montage", () => {
   });
 });
 
-test("the map of the network: finer layers stand higher, pathways in lanes of their own", () => {
+test("layer bars: taller for finer maps, one lane per pathway", () => {
   const layer = (side, pathway) => ({ shape: [4, side, side], pathway });
-  const plain = columnsOf([layer(56, null), layer(28, null), layer(7, null)]);
+  const plain = barsOf([layer(56, null), layer(28, null), layer(7, null)]);
   expect(plain.map(({ height }) => height)).toEqual(
     [1, Math.SQRT1_2, Math.sqrt(1 / 8)].map((h) => expect.closeTo(h, 6)),
   );
   expect(plain.map(({ bottom }) => bottom)).toEqual([0, 0, 0]);
-  const two = columnsOf([layer(56, 0), layer(56, 1), layer(14, 0)]);
+  const two = barsOf([layer(56, 0), layer(56, 1), layer(14, 0)]);
   expect(two.map(({ bottom }) => bottom)).toEqual([0.5, 0, 0.5]);
   for (const { bottom, height } of two) expect(bottom + height).toBeLessThanOrEqual(1);
 });
 
-test("flat projections keep the strongest value along each line of sight, with its sign", () => {
+test("projections keep the value of largest magnitude along each line of sight, with its sign", () => {
   const size = [2, 2, 2];
   const made = plan(size, size, even(size, size));
-  const [front, side, top] = projectFlat(made, Float32Array.from([1, 0, 0, -1, 0, 0.5, 0, 0]));
+  const [front, side, top] = projectVolume(made, Float32Array.from([1, 0, 0, -1, 0, 0.5, 0, 0]));
   const rounded = ({ values }) => [...values].map((value) => value);
   expect(rounded(front)).toEqual([1, 0.5, 0, -1]); // [y, x]
   expect(rounded(side)).toEqual([1, 0.5, -1, 0]); // [y, time]
@@ -215,7 +215,7 @@ describe("camera", () => {
     }
   });
 
-  test("three of the twelve edges lie behind in general, and nobody turns over the pole", () => {
+  test("three of the twelve edges are hidden in general, and the pitch stops at the pole", () => {
     const camera = { ...VIEWS.reset };
     const behind = boxEdges().filter((edge) => isBehind(basisOf(camera), edge));
     expect(behind).toHaveLength(3);
@@ -225,9 +225,11 @@ describe("camera", () => {
   });
 });
 
-test("frames stand as long as in the clip, within what the eye can follow", () => {
-  expect([0, 1, 2].map((frame) => beatOf([0, 0.2, 0.5], frame))).toEqual(
+test("frames last as long as in the clip, within limits", () => {
+  expect([0, 1, 2].map((frame) => frameDuration([0, 0.2, 0.5], frame))).toEqual(
     [200, 300, 300].map((ms) => expect.closeTo(ms, 6)),
   );
-  expect([beatOf([0, 0.01], 0), beatOf([0, 9], 0), beatOf([], 3), beatOf([1], 0)]).toEqual([100, 500, 125, 125]);
+  expect([frameDuration([0, 0.01], 0), frameDuration([0, 9], 0), frameDuration([], 3), frameDuration([1], 0)]).toEqual([
+    100, 500, 125, 125,
+  ]);
 });

@@ -1,21 +1,21 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createSharpness } from "../../src/tubes/volume/resolution.js";
+import { adaptiveResolution } from "../../src/tubes/volume/resolution.js";
 
 const AREA = 300 * 200;
-let asked;
+let requested;
 let doneAt;
-let life;
-let sharpness;
+let lifetime;
+let resolution;
 beforeEach(() => {
   vi.useFakeTimers();
   vi.stubGlobal("requestAnimationFrame", (step) => setTimeout(step, 16));
-  asked = 0;
+  requested = 0;
   doneAt = 0;
-  life = new AbortController();
-  sharpness = createSharpness(
-    () => asked++,
+  lifetime = new AbortController();
+  resolution = adaptiveResolution(
+    () => requested++,
     () => performance.now() < doneAt,
-    life.signal,
+    lifetime.signal,
   );
 });
 afterEach(() => {
@@ -23,53 +23,53 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** One draw that takes the graphics `cost` ms. */
+/** One draw that takes the GPU `cost` ms. */
 function draw(cost) {
-  const how = sharpness.next(AREA);
+  const drawn = resolution.next(AREA);
   doneAt = performance.now() + cost;
-  if (how.sharp) sharpness.drew();
-  return how;
+  if (drawn.sharp) resolution.drawn();
+  return drawn;
 }
 
-test("slow graphics draw at half the size while it moves, and once more sharply at rest", () => {
+test("a slow GPU draws at half the size during movement and once more sharply at rest", () => {
   expect(draw(100)).toEqual({ ratio: 1, sharp: true });
   vi.advanceTimersByTime(200);
-  expect(asked).toBe(1); // the first draw compiled the shaders; another one tells how slow they are
+  expect(requested).toBe(1); // the first draw compiled the shaders; the second one is measured
   expect(draw(100)).toEqual({ ratio: 1, sharp: true });
   vi.advanceTimersByTime(1000);
   draw(100);
-  asked = 0;
+  requested = 0;
   for (let k = 0; k < 5; k++) {
     vi.advanceTimersByTime(100);
     expect(draw(30)).toEqual({ ratio: 0.5, sharp: false });
   }
-  expect(asked).toBe(0);
+  expect(requested).toBe(0);
   vi.advanceTimersByTime(160);
-  expect(asked).toBe(1);
+  expect(requested).toBe(1);
   expect(draw(100)).toEqual({ ratio: 1, sharp: true });
   vi.advanceTimersByTime(5000);
-  expect(asked).toBe(1);
+  expect(requested).toBe(1);
 });
 
-test("quick graphics draw finely all the time", () => {
+test("a fast GPU always draws at full resolution", () => {
   draw(300);
   vi.advanceTimersByTime(400);
   draw(10);
   vi.advanceTimersByTime(100);
-  expect(asked).toBe(2);
+  expect(requested).toBe(2);
   expect(draw(10)).toEqual({ ratio: 2, sharp: true });
   vi.advanceTimersByTime(20);
   expect(draw(10)).toEqual({ ratio: 2, sharp: false });
 });
 
-test("a large place is not drawn at more pixels than software can bear", () => {
-  expect(sharpness.next(4 * 900_000).ratio).toBe(0.5);
+test("the number of pixels is limited in a large container", () => {
+  expect(resolution.next(4 * 900_000).ratio).toBe(0.5);
 });
 
-test("after the end nothing is asked", () => {
+test("no draw is requested after the signal aborts", () => {
   draw(100);
   draw(100);
-  life.abort();
+  lifetime.abort();
   vi.advanceTimersByTime(1000);
-  expect(asked).toBe(0);
+  expect(requested).toBe(0);
 });

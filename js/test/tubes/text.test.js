@@ -1,4 +1,4 @@
-// Numbers and words against examples.json, which Python writes (python -m tests.widgets.tube_examples).
+// Numbers and sentences against examples.json, which Python writes (python -m tests.widgets.tube_examples).
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { plan } from "../../src/shared/interpolate.js";
@@ -32,7 +32,7 @@ function volumeOf(balls) {
   return Float32Array.from(volume, (value) => value / peak);
 }
 
-describe("what a threshold keeps is what Python counts and says", () => {
+describe("counts and sentences agree with Python", () => {
   test.each(maps.map((map, k) => [k, map]))("map %i", (_, { balls, probability, rival, side, said }) => {
     const summary = summarise(MADE, { values: volumeOf(balls), weights: null }, side === "against" ? -1 : 1);
     const target = { name: "wave", probability, rival: rival && { name: rival[0], probability: rival[1] } };
@@ -49,11 +49,11 @@ describe("what a threshold keeps is what Python counts and says", () => {
   });
 });
 
-test("percents read as in Python", () => {
+test("percentages read as in Python", () => {
   for (const { share, digits, text } of percents) expect(plain(percent(share, digits))).toBe(text);
 });
 
-test("a map of something else than evidence is called by what it is", () => {
+test("a map of another quantity is called by its name", () => {
   const found = { evidence: 0.4, volume: 0.2, against: 0.6, frames: [0, 3], core: null, place: "on the left" };
   expect(plain(keptWords(found, 8, "for", "activity"))).toBe(
     "40 % of the activity for it in 20 % of the clip, frames 1 to 4 of 8, on the left; most of the activity is against it",

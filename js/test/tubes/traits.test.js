@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { decoded } from "../../src/tubes/layer_values.js";
-import { readContent, StateError } from "../../src/tubes/traits.js";
-import { readPosition } from "../../src/tubes/view_state.js";
+import { StateError } from "../../src/shared/validate.js";
+import { readContent } from "../../src/tubes/traits.js";
+import { readViewState } from "../../src/tubes/view_state.js";
 import { COURSES, FakeModel, smallState, viewOf } from "../helpers.js";
 
 const read = (changes) => readContent(new FakeModel(smallState(changes)));
@@ -10,16 +10,16 @@ const withLayer = (changes) => {
   return { layers: [{ ...layers[0], ...changes }, layers[1]] };
 };
 
-test("a whole state is read, wherever its bytes lie in their buffers", () => {
+test("a complete state is read, at any offset of the buffers", () => {
   const content = read();
   expect([...content.frames[2]]).toEqual([3]);
   const codes = [0, 10, 127, -127, 50, 0, 0, 20, 90, -90, 60, 0];
-  expect([...decoded(content, 0, 0)]).toEqual(
+  expect([...content.mapOf(0, 0)]).toEqual(
     codes.map((code) => expect.closeTo(Math.sign(code) * Math.abs(code / 127) ** 2.5, 6)),
   );
-  expect([...decoded(content, 1, 0)]).toEqual([expect.closeTo(16384 / 32767, 6)]);
-  expect([...decoded(content, 1, 1)]).toEqual([expect.closeTo(-16384 / 32767, 6)]);
-  expect(decoded(content, 0, 1)[3]).toBe(1);
+  expect([...content.mapOf(1, 0)]).toEqual([expect.closeTo(16384 / 32767, 6)]);
+  expect([...content.mapOf(1, 1)]).toEqual([expect.closeTo(-16384 / 32767, 6)]);
+  expect(content.mapOf(0, 1)[3]).toBe(1);
 });
 
 const withCourse = (changes) => ({ courses: [COURSES[0], { ...COURSES[1], ...changes }] });
@@ -54,7 +54,7 @@ const WRONG = [
   ],
   ["pathway in words", withLayer({ pathway: "slow" }), "pathway must be a whole number or null"],
   ["shape of zero", withLayer({ shape: [2, 0, 3] }), "layer 'stem': shape must be three whole numbers above 0"],
-  ["a value of three bytes", withLayer({ bytes: 3 }), "layer 'stem': bytes of a value must be 1 or 2, got 3"],
+  ["a value of three bytes", withLayer({ bytes: 3 }), "layer 'stem': bytes must be 1 or 2, got 3"],
   ["unaccounted missing", withLayer({ unaccounted: [""] }), "unaccounted must hold one text for each of 2 targets"],
   [
     "no rival",
@@ -97,11 +97,15 @@ const WRONG = [
     "geometry.step must be two numbers above 0 (y, x)",
   ],
   ["times too few", { times: [0, 1] }, "`times` must be empty or hold the seconds of each of the 4 frames"],
-  ["frames too few", { frames: [viewOf(Uint8Array.of(1))] }, "`frames` must hold 4 pictures, as `size` says, got 1"],
+  [
+    "frames too few",
+    { frames: [viewOf(Uint8Array.of(1))] },
+    "`frames` must hold 4 images, one per frame of `size`, got 1",
+  ],
   ["courses no list", { courses: "up" }, '`courses` must be a list of at most 512, got "up"'],
   ["too many courses", { courses: Array(513).fill(COURSES[0]) }, "`courses` must be a list of at most 512, got [{"],
-  ["course null", { courses: [null] }, "`courses[0]` must have a name, a kind and what it is, got null"],
-  ["course without words", withCourse({ what: undefined }), "`courses[1]` must have a name, a kind and what it is"],
+  ["course null", { courses: [null] }, "`courses[0]`: name, kind and what must be texts, got null"],
+  ["course without words", withCourse({ what: undefined }), "`courses[1]`: name, kind and what must be texts"],
   ["course without values", withCourse({ values: [] }), "`courses[1]`: values must be one number or more, got []"],
   ["course NaN", withCourse({ values: [0, Number.NaN, 1, 0] }), "values must be one number or more, got [0,null,1,0]"],
   ["course of bytes", withCourse({ values: new Float32Array(4) }), "values must be one number or more, got 16 bytes"],
@@ -111,29 +115,29 @@ const WRONG = [
   ["neutral missing", withCourse({ neutral: undefined }), "neutral must be a number or null, got nothing"],
   ["a frame no bytes", { frames: [1, 2, 3, 4] }, "`frames[0]` must be bytes, got 1"],
 ];
-describe("a malformed state is refused in words", () => {
+describe("a malformed state is refused with a message", () => {
   test.each(WRONG)("%s", (_, changes, words) => {
     expect(() => read(changes)).toThrow(StateError);
     expect(() => read(changes)).toThrow(words);
   });
 });
 
-test("what was saved before there were courses has none, and none can be chosen", () => {
+test("older files have no courses, and none can be chosen", () => {
   expect(read({ courses: undefined }).courses).toEqual([]);
-  expect(at({ course: 3 }, { courses: undefined }).course).toBeNull();
+  expect(viewState({ course: 3 }, { courses: undefined }).course).toBeNull();
 });
 
-test("a course out of range is the nearest, a senseless one the first, none is none", () => {
-  const chosen = (course) => at({ course }, { courses: COURSES }).course;
+test("a course out of range is clamped, a malformed one is the first, null is none", () => {
+  const chosen = (course) => viewState({ course }, { courses: COURSES }).course;
   expect([9, -1, 1, "x", undefined, null].map(chosen)).toEqual([1, 0, 1, 0, 0, null]);
 });
 
-test("unknown times are welcome", () => {
+test("times may be unknown", () => {
   expect(read({ times: [] }).times).toEqual([]);
 });
 
-const at = (changes, more) => readPosition(new FakeModel(smallState({ ...changes, ...more })), read(more));
-const POSITION = {
+const viewState = (changes, more) => readViewState(new FakeModel(smallState({ ...changes, ...more })), read(more));
+const VIEW_STATE = {
   frame: 3,
   layer: 0,
   threshold: 1,
@@ -149,9 +153,9 @@ const POSITION = {
   course: null,
 };
 
-test("a position out of range is drawn at the nearest end, a senseless one at the default", () => {
+test("values out of range are clamped, malformed ones replaced by the default", () => {
   const far = { frame: 99, layer: -3, threshold: 1.5, target: 9, playing: 1, speed: 1000, opacity: 7, mode: "cube" };
-  expect(at(far)).toEqual(POSITION);
+  expect(viewState(far)).toEqual(VIEW_STATE);
   const mad = {
     frame: null,
     layer: undefined,
@@ -161,8 +165,8 @@ test("a position out of range is drawn at the nearest end, a senseless one at th
     speed: "fast",
     sign: 1,
   };
-  expect(at({ ...mad, opacity: null, against: "x", colours: "jet", scale: undefined })).toEqual({
-    ...POSITION,
+  expect(viewState({ ...mad, opacity: null, against: "x", colours: "jet", scale: undefined })).toEqual({
+    ...VIEW_STATE,
     frame: 0,
     layer: 1,
     threshold: 0.4,
@@ -173,12 +177,12 @@ test("a position out of range is drawn at the nearest end, a senseless one at th
   });
 });
 
-test("a difference is of two single classes that are not the same", () => {
+test("only two different single classes can be subtracted", () => {
   const guess = { rival: null, best: [] };
   const targets = [0.5, 0.3].map((probability, k) => ({ name: `class ${k}`, logit: 1, probability, ...guess }));
-  expect(at({ target: 0, against: 1 }, { targets }).against).toBe(1);
-  expect(at({ target: 1, against: 1 }, { targets }).against).toBeNull();
-  expect(at({ target: 1, against: 7 }, { targets }).against).toBeNull();
-  expect(at({ target: 0, against: 1 }).against).toBeNull(); // the second is a difference itself
-  expect(at({ target: 1, against: 0 }).against).toBeNull();
+  expect(viewState({ target: 0, against: 1 }, { targets }).against).toBe(1);
+  expect(viewState({ target: 1, against: 1 }, { targets }).against).toBeNull();
+  expect(viewState({ target: 1, against: 7 }, { targets }).against).toBeNull();
+  expect(viewState({ target: 0, against: 1 }).against).toBeNull(); // the second target is a difference already
+  expect(viewState({ target: 1, against: 0 }).against).toBeNull();
 });

@@ -1,7 +1,9 @@
 // @vitest-environment jsdom
-// The whole view in a page without WebGL2 (jsdom has none): everything but pixels.
+// The whole viewer in a page without WebGL2 (jsdom has none): everything but pixels.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import widget from "../../src/tubes/index.js";
+import { Model } from "../../src/shared/model.js";
+import widget, { renderValues } from "../../src/tubes/index.js";
+import { readContent } from "../../src/tubes/traits.js";
 import { COURSES, context2d, FakeModel, smallState } from "../helpers.js";
 
 let model;
@@ -55,19 +57,19 @@ const slide = (name, ...values) => {
 const painted = (name, value) => vi.waitFor(() => expect(root().dataset[name]).toBe(String(value)));
 
 describe("drawing", () => {
-  test("without WebGL2 the tube is shown flat, and a line says so", async () => {
+  test("without WebGL2 three projections are shown, with a note", async () => {
     await render();
     expect(root().dataset.gl).toBe("none");
     const note = el.querySelector(".ne-tube-note");
     expect([note.hidden, note.textContent]).toEqual([
       false,
-      "This browser has no WebGL2: the tube is shown flat, from three sides.",
+      "This browser has no WebGL2: three flat views are shown instead of the tube.",
     ]);
     expect(el.querySelectorAll("canvas.ne-frame, canvas.ne-tube")).toHaveLength(2);
     expect(drawn.length).toBeGreaterThanOrEqual(9); // frame, overlay, three sides, four small frames
   });
 
-  test("the flat pictures name both of their axes", async () => {
+  test("the projections label both axes", async () => {
     const texts = [];
     vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((kind) =>
       kind === "2d" ? { ...context2d(drawn), fillText: (text) => texts.push(text) } : null,
@@ -82,7 +84,7 @@ describe("drawing", () => {
     );
   });
 
-  test("the curve is called by a line beneath it, where no frame's marker crosses the words", async () => {
+  test("the curve's name stands below it, where the frame marker does not cross the text", async () => {
     await render({ courses: COURSES, course: null });
     const name = () => el.querySelector(".ne-strip-frame").nextElementSibling.textContent;
     expect(name()).toBe("evidence per frame · bright: above threshold");
@@ -90,11 +92,11 @@ describe("drawing", () => {
     expect(name()).toBe("upper: evidence per frame · bright: above threshold");
   });
 
-  test("says where it is in words", async () => {
+  test("describes the view state", async () => {
     await render();
     expect(row("frame")).toBe("frame 2 of 4 · 0.10\u00a0s");
     expect(row("layer")).toBe("1 of 2: stem · block · 2×2×3 cells");
-    expect(row("threshold")).toBe("40\u00a0% of the strongest");
+    expect(row("threshold")).toBe("40\u00a0% of the maximum");
     await vi.waitFor(() =>
       expect(sentence()).toMatch(
         /^'wave' 93 %, ahead of '<i>clap<\/i>' 4\.0 %: \d+ % of the evidence for it in \d+ % of the clip, frames 1 to 4 of 4 \(mostly 1 to 2\), upper right$/,
@@ -113,7 +115,7 @@ describe("drawing", () => {
     ]);
   });
 
-  test("one target needs no choice", async () => {
+  test("a single target has no menu", async () => {
     const { targets, maps, layers } = smallState();
     await render({
       targets: [targets[0]],
@@ -124,19 +126,19 @@ describe("drawing", () => {
     expect(el.querySelector(".ne-target").textContent).toBe("evidence for wave · 93\u00a0%");
   });
 
-  test("a malformed state is an alert in words, and heals when Python mends it", async () => {
+  test("a malformed state is an alert, until Python corrects it", async () => {
     await render({ size: [3, 4, 6], times: [] });
     const alert = el.querySelector("[role=alert]");
     const [plain, why] = [...alert.children].map((line) => line.textContent);
     expect(plain).toMatch(/^The data of this view is damaged or incomplete\. In a notebook, run the cell again;/);
-    expect(why).toBe("This view cannot be drawn: `frames` must hold 3 pictures, as `size` says, got 4.");
+    expect(why).toBe("This view cannot be drawn: `frames` must hold 3 images, one per frame of `size`, got 4.");
     model.set("size", [4, 4, 6]);
     await vi.waitFor(() => expect(root().dataset.ready).toBe("true"));
     expect(el.querySelector("[role=alert]")).toBeNull();
     expect(el.querySelectorAll(".ne-tubes")).toHaveLength(1);
   });
 
-  test("a frame that is no picture is an alert in words", async () => {
+  test("a frame that is no image is an alert", async () => {
     vi.stubGlobal("createImageBitmap", async (blob) => {
       if (blob.size === 2) throw new Error("InvalidStateError");
       return { close: () => closed++ };
@@ -145,14 +147,14 @@ describe("drawing", () => {
     frames[2] = new DataView(new ArrayBuffer(2));
     await render({ frames });
     expect(el.querySelector("[role=alert]").textContent).toMatch(
-      /^The data of this view is damaged .*`frames\[2\]` could not be read as a JPEG picture\.$/,
+      /^The data of this view is damaged .*`frames\[2\]` could not be read as a JPEG image\.$/,
     );
     expect(closed).toBe(3);
   });
 });
 
 describe("the commit rule", () => {
-  test("dragging a slider tells the model at once and the kernel on release, once", async () => {
+  test("dragging a slider changes the model at once and tells the kernel once, on release", async () => {
     await render();
     slide("threshold", 0.5, 0.6, 0.7);
     expect([model.get("threshold"), model.saved]).toEqual([0.7, 0]);
@@ -176,7 +178,7 @@ describe("the commit rule", () => {
     expect(model.saved).toBe(2);
   });
 
-  test("a hand that goes on to another slider ends no gesture by leaving the first", async () => {
+  test("moving on to another slider does not end a gesture of the first", async () => {
     await render();
     find("frame").focus();
     slide("frame", 2);
@@ -189,7 +191,7 @@ describe("the commit rule", () => {
     expect(model.saved).toBe(2);
   });
 
-  test("what Python sets is drawn and not sent back", async () => {
+  test("changes from Python are drawn and not sent back", async () => {
     await render();
     model.set("frame", 3);
     model.set("layer", 7);
@@ -218,7 +220,7 @@ describe("the commit rule", () => {
     end();
   });
 
-  test("play runs the frames, telling the kernel twice a second at most; pause is one commit", async () => {
+  test("playback tells the kernel twice a second at most; pause is one commit", async () => {
     await render();
     vi.useFakeTimers();
     find("play").click();
@@ -252,7 +254,7 @@ describe("the commit rule", () => {
     expect([await shown(1), await shown(4), await shown(0.5)]).toEqual([4, 16, 2]);
   });
 
-  test("turning the tube sends nothing", async () => {
+  test("rotating the tube sends nothing", async () => {
     await render();
     find("side").click();
     press(el.querySelector(".ne-tube"), "ArrowLeft", "keydown", { shiftKey: true });
@@ -290,20 +292,20 @@ describe("keys", () => {
     expect([model.get("playing"), model.saved]).toEqual([true, 1]);
   });
 
-  test("controls keep their own keys; the notebook hears no letters, but its chords", async () => {
+  test("controls keep their keys; letters do not reach the notebook, its shortcuts with modifiers do", async () => {
     await render();
-    const heard = [];
-    document.body.addEventListener("keydown", (event) => heard.push(event.key));
+    const received = [];
+    document.body.addEventListener("keydown", (event) => received.push(event.key));
     expect(press(find("threshold"), "ArrowRight").defaultPrevented).toBe(false);
     expect(press(find("target"), " ").defaultPrevented).toBe(false);
     press(root(), "d");
     press(root(), "s", "keydown", { ctrlKey: true });
     press(root(), "Escape");
-    expect([model.get("frame"), heard]).toEqual([1, ["s", "Escape"]]);
+    expect([model.get("frame"), received]).toEqual([1, ["s", "Escape"]]);
   });
 });
 
-describe("keys of the rest", () => {
+describe("more keys", () => {
   test("speed goes through its stops, m changes the mode", async () => {
     await render();
     const walk = [
@@ -321,7 +323,7 @@ describe("keys of the rest", () => {
     }
   });
 
-  test("on the tube plus, minus and 0 are the camera's, not the threshold's", async () => {
+  test("on the tube, plus, minus and 0 move the camera, not the threshold", async () => {
     await render();
     const tube = el.querySelector(".ne-tube");
     for (const key of ["+", "-", "="]) expect(press(tube, key).defaultPrevented).toBe(true);
@@ -332,13 +334,13 @@ describe("keys of the rest", () => {
   });
 });
 
-describe("what is chosen", () => {
+describe("choices", () => {
   const pick = (name, value) => {
     find(name).value = value;
     fire(find(name), "change");
   };
 
-  test("every choice is one commit, and is drawn", async () => {
+  test("every choice is one commit and is drawn", async () => {
     await render();
     const chosen = { sign: "negative", colours: "sequential", scale: "frame", speed: "0.5" };
     let saved = 0;
@@ -348,11 +350,11 @@ describe("what is chosen", () => {
       await painted(name, value);
     }
     await vi.waitFor(() => expect(sentence()).toContain("of the evidence against it in"));
-    expect(el.querySelector(".ne-caveats").textContent).toContain("Every frame is on its own scale");
-    expect(el.querySelector(".ne-legend").textContent).toBe("weakstrong againstdimmed: below the threshold");
+    expect(el.querySelector(".ne-caveats").textContent).toContain("Each frame has its own scale");
+    expect(el.querySelector(".ne-legend").textContent).toBe("weakstrong againstdark part: hidden by the threshold");
   });
 
-  test("a class rather than another: told in words, and undone by the dash", async () => {
+  test("one class rather than another: the sentence names both, and the choice can be undone", async () => {
     const targets = ["wave", "clap"].map((name, k) => ({
       name,
       logit: 1,
@@ -370,12 +372,12 @@ describe("what is chosen", () => {
     expect(el.querySelector(".ne-best").textContent).toBe("wave50\u00a0%");
   });
 
-  test("where a class is a difference already, nothing can be taken from it", async () => {
+  test("nothing can be subtracted from a target that is a difference already", async () => {
     await render();
     expect(find("against")).toBeNull();
   });
 
-  test("the montage takes the tube's place, shows all frames, and a click picks one", async () => {
+  test("the montage replaces the tube and shows all frames; a click picks one", async () => {
     await render();
     drawn = [];
     find("mode-montage").click();
@@ -396,7 +398,7 @@ describe("what is chosen", () => {
     expect(el.querySelector("canvas.ne-tube")).not.toBeNull();
   });
 
-  test("of all frames the shown one has a white frame in a dark casing, its number within", async () => {
+  test("in the montage the current frame has a white border with a dark outline around its number", async () => {
     const [frames, numbers] = [[], []];
     const context = context2d(drawn);
     vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((kind) => {
@@ -416,7 +418,7 @@ describe("what is chosen", () => {
     expect(first[2] - 11).toBeGreaterThan(y + line / 2);
   });
 
-  test("what a layer leaves out is told for the class shown", async () => {
+  test("the caveat on what a layer leaves out is that of the class shown", async () => {
     const { layers } = smallState();
     await render({ layers: [{ ...layers[0], unaccounted: ["One is missing.", ""] }, layers[1]] });
     expect(el.querySelector(".ne-caveats").textContent).toContain("stem: One is missing.");
@@ -424,7 +426,7 @@ describe("what is chosen", () => {
     expect(el.querySelector(".ne-caveats").textContent).not.toContain("One is missing.");
   });
 
-  test("a frame's evidence is told aloud when a gesture ends", async () => {
+  test("screen readers are explanation the result when a gesture ends", async () => {
     await render();
     await vi.waitFor(() => expect(sentence()).toContain("of the evidence"));
     slide("frame", 3);
@@ -437,16 +439,16 @@ describe("what is chosen", () => {
 });
 
 describe("a course on the timeline", () => {
-  const words = () => el.querySelector(".ne-course-legend b").textContent;
+  const valueText = () => el.querySelector(".ne-course-legend b").textContent;
   const choose = (value) => {
     find("course").value = value;
     fire(find("course"), "change");
   };
 
-  test("is chosen in a menu, one commit; its value follows the frame, its scale is told", async () => {
+  test("is chosen in a menu, with one commit; the legend shows its value at the frame and its range", async () => {
     await render({ courses: COURSES, course: 0 });
     expect([...find("course").options].map((option) => option.textContent)).toEqual([
-      "nothing",
+      "none",
       "each frame is multiplied by · layer2 (SRTG)",
       "frames kept · <b>Net</b>",
     ]);
@@ -455,17 +457,17 @@ describe("a course on the timeline", () => {
     expect(shown()).toEqual([
       "each frame is multiplied by: 0.50 to 1.25",
       "frame 2: 0.69",
-      "dashed: 1, neutral",
-      "told by layer2 (SRTG), whichever layer is shown",
+      "dashed: neutral value 1",
+      "reported by layer2 (SRTG), independent of the layer shown",
     ]);
     slide("frame", 2, 3);
-    expect([words(), model.saved]).toEqual(["frame 4: 1.25", 0]);
+    expect([valueText(), model.saved]).toEqual(["frame 4: 1.25", 0]);
     fire(find("frame"), "change");
     expect(el.querySelector("[aria-live]").textContent).toContain(
       ", each frame is multiplied by · layer2 (SRTG), frame 4: 1.25. 'wave'",
     );
     choose("1");
-    expect([model.get("course"), model.saved, words()]).toEqual([1, 2, "frame 4: 0 (no)"]);
+    expect([model.get("course"), model.saved, valueText()]).toEqual([1, 2, "frame 4: 0 (no)"]);
     expect(shown()[0]).toBe("frames kept; filled: 1 (yes)");
     expect(shown()).toHaveLength(3); // no neutral value, no dashes
     await painted("course", 1);
@@ -474,7 +476,7 @@ describe("a course on the timeline", () => {
     await painted("course", null);
   });
 
-  test("is drawn as dashes and a line, or as blocks, or not; what Python chooses is drawn, not sent", async () => {
+  test("is drawn as a line with dashes or as blocks; a choice of Python is drawn, not sent", async () => {
     let [strokes, fills] = [0, 0];
     vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((kind) =>
       kind === "2d" ? { ...context2d(drawn), stroke: () => strokes++, fill: () => fills++ } : null,
@@ -490,7 +492,7 @@ describe("a course on the timeline", () => {
     expect([strokes, fills, find("course").value, model.saved]).toEqual([2, 13, "1", 0]);
   });
 
-  test("has a lane of its own, with the ends of its scale and a dot at the frame, which moves alone", async () => {
+  test("has a lane with the ends of its scale and a dot at the frame; moving the dot does not redraw the timeline", async () => {
     const roomy = { ...COURSES[0], values: [0, 1, 0.5], rows: [0, 1, 3], neutral: null };
     await render({ courses: [COURSES[0], COURSES[1], { ...COURSES[0], values: [1, 1] }, roomy], course: 0 });
     const lane = el.querySelector(".ne-lane");
@@ -524,57 +526,74 @@ describe("a course on the timeline", () => {
     expect([lane.hidden, el.querySelector(".ne-timeline-high")]).toEqual([true, null]);
   });
 
-  test("needs no place where a network has none, or the page is older than courses", async () => {
+  test("is hidden if the network reports none or the page is older than courses", async () => {
     await render({ courses: undefined, course: undefined });
     expect(el.querySelector(".ne-course").hidden).toBe(true);
     expect(el.querySelector(".ne-timeline-high")).toBeNull();
     expect(root().dataset.course).toBe("null");
   });
 
-  test("new courses from Python are there to choose", async () => {
+  test("new courses from Python can be chosen", async () => {
     await render();
     model.set("courses", COURSES);
     await vi.waitFor(() => expect(find("course").options).toHaveLength(3));
   });
 });
 
-test("what the layers' bars mean is told in the drawer and over them", async () => {
+test("the layer bars are explained in the drawer and in their tooltip", async () => {
   const { layers } = smallState();
   await render({ layers: layers.map((layer, pathway) => ({ ...layer, pathway })) });
-  const told = /A bar's height is no importance: the taller, the finer .* Bars at two heights: parallel pathways,/;
-  expect(el.querySelector(".ne-drawer").textContent).toMatch(told);
+  const explanation =
+    /A tall bar means a finer map, not a more important layer\. .* Bars at two heights: parallel pathways\./;
+  expect(el.querySelector(".ne-drawer").textContent).toMatch(explanation);
   Object.defineProperty(find("layer"), "clientWidth", { value: 100 });
   find("layer").dispatchEvent(Object.defineProperty(new Event("pointermove"), "offsetX", { value: 10 }));
-  expect(find("layer").title).toMatch(told);
+  expect(find("layer").title).toMatch(explanation);
   cleanup();
   await render();
   const plain = el.querySelector(".ne-drawer").textContent;
   expect(plain).toContain("Cells: time × height × width.");
   expect(plain).not.toMatch(/two heights|Dark grey/);
-  expect(el.querySelector(".ne-row-layer .ne-label").textContent).toBe("layertaller: finer");
+  expect(el.querySelector(".ne-row-layer .ne-label").textContent).toBe("layertall bar = finer map");
   cleanup();
   await render({ layers: layers.map((layer) => ({ ...layer, kind: "pooling input" })) });
-  expect(el.querySelector(".ne-drawer").textContent).toContain("Dark grey: where a pooling takes its input.");
+  expect(el.querySelector(".ne-drawer").textContent).toContain("Dark grey: input of a pooling layer.");
 });
 
-describe("less motion", () => {
+describe("reduced motion", () => {
   const reduced = (matches) => vi.stubGlobal("matchMedia", () => ({ matches }));
-  test("who asks for it starts playing with his own hand", async () => {
+  test("with prefers-reduced-motion, nothing plays until the user starts it", async () => {
     reduced(true);
     await render({ playing: true });
     expect([model.get("playing"), model.saved]).toEqual([false, 0]);
     find("play").click();
     expect(model.get("playing")).toBe(true);
   });
-  test("others need not", async () => {
+  test("otherwise playback starts by itself", async () => {
     reduced(false);
     await render({ playing: true });
     expect(model.get("playing")).toBe(true);
   });
 });
 
+test("a viewer of plain values shows them, and new ones when they are replaced", async () => {
+  const content = readContent(new FakeModel(smallState()));
+  const values = Float32Array.of(0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0);
+  const plain = { ...content, layers: [{ ...content.layers[0], name: "from values" }], mapOf: () => values };
+  model = new Model({ ...smallState(), content: plain });
+  el = document.body.appendChild(document.createElement("div"));
+  cleanup = renderValues({ model, el });
+  await vi.waitFor(() => expect(root().dataset.kept).toContain('"against":0}'));
+  expect(row("layer")).toBe("1 of 1: from values · block · 2×2×3 cells");
+  slide("frame", 3);
+  expect(model.get("frame")).toBe(3);
+  model.set("content", { ...plain, title: "another", mapOf: () => values.map((value) => -value) });
+  await vi.waitFor(() => expect(root().dataset.kept).toContain('"against":1}'));
+  expect([el.children.length, el.querySelector(".ne-title").textContent]).toEqual([1, "another"]);
+});
+
 describe("the end", () => {
-  test("cleanup takes every listener, picture and element away", async () => {
+  test("cleanup removes every listener, bitmap and element", async () => {
     await render();
     const beat = model.get("playing");
     model.set("playing", !beat);
@@ -586,14 +605,14 @@ describe("the end", () => {
     expect([model.get("frame"), model.saved]).toEqual([frame, 0]);
   });
 
-  test("the host's signal ends it as well", async () => {
+  test("the host's signal cleans up too", async () => {
     const host = new AbortController();
     await render({}, { signal: host.signal });
     host.abort();
     expect([model.listening, el.children.length]).toEqual([0, 0]);
   });
 
-  test("ended before the frames are decoded, it closes them", async () => {
+  test("cleanup before the frames are decoded closes them", async () => {
     model = new FakeModel(smallState());
     el = document.createElement("div");
     widget().render({ model, el })();

@@ -1,18 +1,18 @@
-// The turn of the tube: an orthographic camera around a box. The box spans x to the right, y up (the picture's rows run
-// down) and time away from the viewer who looks from the front; units are the longer side of the picture.
+// An orthographic camera that orbits a box. Seen from the front, the box spans x to the right, y up (image rows run down)
+// and time away from the viewer; the unit is the longer side of the frame.
 
 /** @typedef {number[]} Vector */
-/** @typedef {{yaw: number, pitch: number, zoom: number}} Camera radians and a factor */
+/** @typedef {{yaw: number, pitch: number, zoom: number}} Camera yaw and pitch in radians, zoom as a factor */
 /** @typedef {{right: Vector, up: Vector, back: Vector}} Basis unit vectors; `back` points to the viewer */
 
-const QUARTER = Math.PI / 2;
+const QUARTER_TURN = Math.PI / 2;
 
-/** From in front the first frame faces the viewer; from the side and from the top time runs from left to right. */
+/** Named views. The front view shows the first frame; in the side and top views time runs from left to right. */
 export const VIEWS = {
   reset: { yaw: 0.9, pitch: 0.4, zoom: 1 },
   front: { yaw: 0, pitch: 0, zoom: 1 },
-  side: { yaw: QUARTER, pitch: 0, zoom: 1 },
-  top: { yaw: QUARTER, pitch: QUARTER, zoom: 1 },
+  side: { yaw: QUARTER_TURN, pitch: 0, zoom: 1 },
+  top: { yaw: QUARTER_TURN, pitch: QUARTER_TURN, zoom: 1 },
 };
 
 /** @param {Vector} a @param {Vector} b */
@@ -20,8 +20,8 @@ export const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 
 /** @param {Camera} camera @param {number} right radians @param {number} down radians */
 export function turn(camera, right, down) {
-  camera.yaw = (camera.yaw - right) % (4 * QUARTER);
-  camera.pitch = Math.min(Math.max(camera.pitch + down, -QUARTER), QUARTER);
+  camera.yaw = (camera.yaw - right) % (4 * QUARTER_TURN);
+  camera.pitch = Math.min(Math.max(camera.pitch + down, -QUARTER_TURN), QUARTER_TURN);
 }
 
 /** @param {Camera} camera @param {number} factor */
@@ -29,15 +29,15 @@ export function zoomBy(camera, factor) {
   camera.zoom = Math.min(Math.max(camera.zoom * factor, 0.4), 8);
 }
 
-/** A camera that a hand moves, for one view or for several that look through it: all of them hear of it. */
+/** A movable camera, shared by one view or several; dispatches "moved". */
 export class Orbit extends EventTarget {
   /** @type {Camera} */
   camera = { ...VIEWS.reset };
-  /** Which of the views, or "free". @type {string} */
+  /** Name of the current view, or "free". @type {string} */
   view = "reset";
 
   /** @param {keyof typeof VIEWS} view */
-  look(view) {
+  lookFrom(view) {
     Object.assign(this.camera, VIEWS[view]);
     this.#moved(view);
   }
@@ -68,19 +68,19 @@ export function basisOf({ yaw, pitch }) {
 }
 
 /**
- * Half the box's sides in world units.
+ * Half extents of the box in world units.
  * @param {number[]} size clip: [time, height, width]
- * @returns {Vector} half of x, y, time
+ * @returns {Vector} x, y, time
  */
 export function halfBox([time, height, width]) {
   const longer = Math.max(height, width);
-  // A clip of few frames is no deeper than its frames can fill; a long one is not longer than the eye can follow.
+  // Short clips are kept shallow, long ones are compressed.
   const depth = Math.min(Math.max(time * 0.1, 0.5), 1.5);
   return [width / longer / 2, height / longer / 2, depth / 2];
 }
 
 /**
- * Pixels per world unit at which the box, however turned, fills the picture but for a margin.
+ * Pixels per world unit at which the rotated box fills the canvas up to a margin.
  * @param {Basis} basis
  * @param {Vector} half
  * @param {number} width pixels
@@ -92,12 +92,12 @@ export function scaleToFit(basis, half, width, height, margin) {
   const extent = (axis) => 2 * axis.reduce((sum, part, k) => sum + Math.abs(part) * half[k], 0);
   return Math.max(
     Math.min((width - 2 * margin) / extent(basis.right), (height - 2 * margin) / extent(basis.up)),
-    8, // pixels: something is seen in the smallest of places
+    8, // pixels: something is visible even in a tiny container
   );
 }
 
 /**
- * Place in the picture of a point of the box.
+ * Project a point of the box onto the canvas.
  * @param {Basis} basis
  * @param {Vector} half
  * @param {Vector} point x (right), y (up), time (away), each -1..1
@@ -108,7 +108,7 @@ export function project(basis, half, [x, y, time]) {
   return [dot(world, basis.right), dot(world, basis.up)];
 }
 
-/** The box's twelve edges, each as two corners. @returns {[Vector, Vector][]} */
+/** The twelve edges of the box, as pairs of corners. @returns {[Vector, Vector][]} */
 export function boxEdges() {
   /** @type {[Vector, Vector][]} */
   const edges = [];
@@ -128,11 +128,11 @@ export function boxEdges() {
 }
 
 /**
- * Whether an edge lies behind the box's body: both faces that meet there look away.
+ * Whether an edge is hidden by the box: both adjacent faces point away from the viewer.
  * @param {Basis} basis
  * @param {[Vector, Vector]} edge
  */
 export function isBehind(basis, [from, to]) {
-  const towards = [basis.back[0], basis.back[1], -basis.back[2]];
-  return from.every((side, axis) => side !== to[axis] || side * towards[axis] < 1e-6);
+  const viewer = [basis.back[0], basis.back[1], -basis.back[2]];
+  return from.every((side, axis) => side !== to[axis] || side * viewer[axis] < 1e-6);
 }

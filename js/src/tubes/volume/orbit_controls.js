@@ -1,16 +1,16 @@
-// The hand that turns the tube: buttons, drag, wheel, keys. The camera is nobody's trait: none of it is ever sent.
+// Controls of the 3D view: buttons, drag, wheel and keys. The camera is local: it is no trait and is never sent.
 import { h, on } from "../../shared/dom.js";
 
-/** What stands beside the frame. @param {import("../../shared/inputs.js").Hands} hands @param {AbortSignal} signal */
-export function modesFor(hands, signal) {
+/** Buttons that choose the view beside the frame. @param {import("../view_state.js").Handlers} handlers @param {AbortSignal} signal */
+export function createModeButtons(handlers, signal) {
   const buttons = /** @type {const} */ ([
     ["tube", "tube"],
     ["montage", "all frames"],
-  ]).map(([mode, words]) => {
-    const button = h("button", { type: "button", "data-name": `mode-${mode}`, title: "switch (m)" }, words);
+  ]).map(([mode, text]) => {
+    const button = h("button", { type: "button", "data-name": `mode-${mode}`, title: `show ${text} (m)` }, text);
     const press = () => {
-      hands.move("mode", mode);
-      hands.done();
+      handlers.move("mode", mode);
+      handlers.done();
     };
     on(button, "click", press, signal);
     return { mode, button };
@@ -18,7 +18,7 @@ export function modesFor(hands, signal) {
   return {
     element: h(
       "div",
-      { class: "ne-views", role: "group", "aria-label": "Beside the frame" },
+      { class: "ne-views", role: "group", "aria-label": "View beside the frame" },
       ...buttons.map(({ button }) => button),
     ),
     /** @param {string} shown */
@@ -29,25 +29,25 @@ export function modesFor(hands, signal) {
 }
 
 const TITLES = {
-  front: "Along time, first frame in front",
-  side: "Time from left to right",
-  top: "From above",
-  reset: "Back to the first view",
+  front: "View along time, first frame in front",
+  side: "View from the side, time from left to right",
+  top: "View from above, time from left to right",
+  reset: "Reset the view",
 };
 
-/** @param {import("./camera.js").Orbit} orbit @param {AbortSignal} signal */
-export function buttonsFor(orbit, signal) {
-  const group = h("div", { class: "ne-views", role: "group", "aria-label": "Turn the tube" });
+/** Buttons that choose a view of the tube. @param {import("./camera.js").Orbit} orbit @param {AbortSignal} signal */
+export function createCameraButtons(orbit, signal) {
+  const group = h("div", { class: "ne-views ne-camera", role: "group", "aria-label": "View of the tube" });
   for (const [name, title] of /** @type {[keyof typeof TITLES, string][]} */ (Object.entries(TITLES))) {
     const button = h("button", { type: "button", "data-name": name, title }, name);
-    on(button, "click", () => orbit.look(name), signal);
+    on(button, "click", () => orbit.lookFrom(name), signal);
     group.append(button);
   }
   return group;
 }
 
 /**
- * Drag turns, the wheel zooms once the tube has the focus (else the notebook scrolls), a double click resets.
+ * Drag rotates, the wheel zooms if the tube has the focus (otherwise the notebook scrolls), a double click resets.
  * @param {HTMLCanvasElement} canvas
  * @param {import("./camera.js").Orbit} orbit
  * @param {AbortSignal} signal
@@ -71,7 +71,7 @@ export function addGestures(canvas, orbit, signal) {
     },
     signal,
   );
-  on(canvas, "dblclick", () => orbit.look("reset"), signal);
+  on(canvas, "dblclick", () => orbit.lookFrom("reset"), signal);
   canvas.addEventListener(
     "wheel",
     (event) => {
@@ -87,10 +87,10 @@ export function addGestures(canvas, orbit, signal) {
     (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const zoom = { "+": 1.2, "=": 1.2, "-": 1 / 1.2 }[event.key];
-      const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-      if (event.key === "0") orbit.look("reset");
+      const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      if (event.key === "0") orbit.lookFrom("reset");
       else if (zoom) orbit.zoom(zoom);
-      else if (by && event.shiftKey) orbit.turn(by[0] * 0.12, by[1] * 0.12);
+      else if (direction && event.shiftKey) orbit.turn(direction[0] * 0.12, direction[1] * 0.12);
       else return;
       event.preventDefault();
     },

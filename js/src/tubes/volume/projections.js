@@ -1,5 +1,4 @@
-// Where WebGL2 is missing: the tube seen from the front, from the side and from the top, each as the strongest
-// evidence along the line of sight.
+// Fallback without WebGL2: maximum projections of the volume along time (front), x (side) and y (top).
 import { LEVELS, overlayTable, signsOf } from "../../shared/colormaps.js";
 import { h } from "../../shared/dom.js";
 import { slice } from "../../shared/interpolate.js";
@@ -7,29 +6,29 @@ import { slice } from "../../shared/interpolate.js";
 /** @typedef {{name: string, across: string, down: string, width: number, height: number, values: Float32Array}} Projection */
 
 /**
- * The strongest value, for or against, along time, along x and along y.
- * @param {import("../../shared/interpolate.js").Plan} made one sample per pixel
+ * Project a map: the value of largest magnitude along time, along x and along y.
+ * @param {import("../../shared/interpolate.js").Plan} planned one sample per pixel
  * @param {Float32Array} values
  * @returns {Projection[]}
  */
-export function project(made, values) {
-  const { width, height } = made;
-  const frames = made.time.low.length;
+export function projectVolume(planned, values) {
+  const { width, height } = planned;
+  const frames = planned.time.low.length;
   const front = new Float32Array(width * height);
   const side = new Float32Array(frames * height);
   const top = new Float32Array(frames * width);
-  const picture = new Float32Array(width * height);
-  /** @param {Float32Array} into @param {number} at @param {number} value */
-  const keep = (into, at, value) => {
-    if (Math.abs(value) > Math.abs(into[at])) into[at] = value;
+  const samples = new Float32Array(width * height);
+  /** @param {Float32Array} projection @param {number} index @param {number} value */
+  const keepStrongest = (projection, index, value) => {
+    if (Math.abs(value) > Math.abs(projection[index])) projection[index] = value;
   };
   for (let f = 0; f < frames; f++) {
-    slice(made, values, f, picture);
+    slice(planned, values, f, samples);
     for (let y = 0, p = 0; y < height; y++) {
       for (let x = 0; x < width; x++, p++) {
-        keep(front, p, picture[p]);
-        keep(side, y * frames + f, picture[p]);
-        keep(top, x * frames + f, picture[p]);
+        keepStrongest(front, p, samples[p]);
+        keepStrongest(side, y * frames + f, samples[p]);
+        keepStrongest(top, x * frames + f, samples[p]);
       }
     }
   }
@@ -43,24 +42,24 @@ export function project(made, values) {
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {Projection[]} projections
- * @param {import("../view_state.js").Position} at
+ * @param {import("../view_state.js").ViewState} view
  * @param {number} frames
  * @param {number} pixelRatio
- * @returns {boolean} whether this browser can draw at all
+ * @returns {boolean} false if the browser has no 2D canvas
  */
-export function drawFlat(canvas, projections, at, frames, pixelRatio) {
+export function drawProjections(canvas, projections, view, frames, pixelRatio) {
   const context = canvas.getContext("2d");
   if (!context) return false;
-  const table = overlayTable(at);
-  const signs = signsOf(at.sign);
+  const table = overlayTable(view);
+  const signs = signsOf(view.sign);
   const gap = 20 * pixelRatio;
-  // Beside one another, or in two rows, whichever leaves more room for each.
-  const room = [3, 2].map((columns) => {
+  // In one row or in two, whichever makes larger tiles.
+  const tileSizes = [3, 2].map((columns) => {
     const rows = Math.ceil(3 / columns);
     return Math.min((canvas.width - (columns + 1) * gap) / columns, (canvas.height - gap) / rows - 2 * gap);
   });
-  const columns = room[0] >= room[1] ? 3 : 2;
-  const tile = Math.max(...room, 8);
+  const columns = tileSizes[0] >= tileSizes[1] ? 3 : 2;
+  const tile = Math.max(...tileSizes, 8);
   context.clearRect(0, 0, canvas.width, canvas.height);
   context.font = `${11 * pixelRatio}px system-ui, sans-serif`;
   context.textAlign = "center";
@@ -70,11 +69,11 @@ export function drawFlat(canvas, projections, at, frames, pixelRatio) {
     const top = (canvas.height - gap - rows * (tile + 2 * gap)) / 2 + gap + Math.floor(k / columns) * (tile + 2 * gap);
     context.fillStyle = "#232830";
     context.fillRect(left, top, tile, tile);
-    // The front is the picture in its own shape; along time there is no such thing.
+    // The front view keeps the frame's aspect ratio; the views along time fill their tile.
     const longest = Math.max(projection.width, projection.height);
     const [w, h] = projection.across === "x" ? [projection.width / longest, projection.height / longest] : [1, 1];
-    const picture = pictureOf(projection, at.threshold, table, signs);
-    context.drawImage(picture, left + (tile * (1 - w)) / 2, top + (tile * (1 - h)) / 2, tile * w, tile * h);
+    const image = imageOf(projection, view.threshold, table, signs);
+    context.drawImage(image, left + (tile * (1 - w)) / 2, top + (tile * (1 - h)) / 2, tile * w, tile * h);
     context.fillStyle = "#aeb7c4";
     context.fillText(projection.name, left + tile / 2, top - 7 * pixelRatio);
     context.fillText(`${projection.across} →`, left + tile / 2, top + tile + 15 * pixelRatio);
@@ -83,17 +82,17 @@ export function drawFlat(canvas, projections, at, frames, pixelRatio) {
     context.fillText("↓", left - gap / 2, middle + 11 * pixelRatio);
     if (projection.across === "time") {
       context.fillStyle = "#ffffff";
-      context.fillRect(left + ((at.frame + 0.5) / frames) * tile - pixelRatio / 2, top, pixelRatio, tile);
+      context.fillRect(left + ((view.frame + 0.5) / frames) * tile - pixelRatio / 2, top, pixelRatio, tile);
     }
   }
   return true;
 }
 
 /** @param {Projection} projection @param {number} threshold @param {Uint8ClampedArray} table @param {ReturnType<typeof signsOf>} signs */
-function pictureOf({ width, height, values }, threshold, table, { positive, negative }) {
-  const picture = h("canvas", { width, height });
-  const context = picture.getContext("2d");
-  if (!context) return picture;
+function imageOf({ width, height, values }, threshold, table, { positive, negative }) {
+  const canvas = h("canvas", { width, height });
+  const context = canvas.getContext("2d");
+  if (!context) return canvas;
   const image = context.createImageData(width, height);
   for (const [p, value] of values.entries()) {
     if (Math.max(value * positive, -value * negative) < Math.max(threshold - 1e-6, 1e-6)) continue;
@@ -102,5 +101,5 @@ function pictureOf({ width, height, values }, threshold, table, { positive, nega
     image.data[p * 4 + 3] = 255;
   }
   context.putImageData(image, 0, 0);
-  return picture;
+  return canvas;
 }

@@ -1,6 +1,6 @@
-// The volume on WebGL2: textures, programs, one draw. Knows nothing of the page around its canvas.
+// Volume rendering on WebGL2: textures, shader programs and the draw call. Independent of the page around the canvas.
 
-import { rampsOf, STAGE, signsOf } from "../../shared/colormaps.js";
+import { BACKGROUND, rampsOf, signsOf } from "../../shared/colormaps.js";
 import { OPACITY } from "../view_state.js";
 import { basisOf, boxEdges, halfBox, isBehind, project } from "./camera.js";
 import { BOX_FRAGMENT, BOX_VERTEX, LINE_FRAGMENT, LINE_VERTEX } from "./shaders.js";
@@ -8,7 +8,7 @@ import { BOX_FRAGMENT, BOX_VERTEX, LINE_FRAGMENT, LINE_VERTEX } from "./shaders.
 /** @typedef {{shape: number[], geometry: import("../../shared/interpolate.js").Geometry}} Grid */
 /** @typedef {import("./camera.js").Camera} Camera */
 
-const MOST_STEPS = 300; // the shader stops at 320
+const MAX_STEPS = 300; // the shader stops at 320
 
 /**
  * @param {WebGL2RenderingContext} gl
@@ -26,24 +26,24 @@ function createProgram(gl, vertex, fragment) {
     gl.shaderSource(shader, source);
     gl.compileShader(shader);
     gl.attachShader(program, shader);
-    gl.deleteShader(shader); // lives on in the program
+    gl.deleteShader(shader); // freed with the program
   }
-  gl.bindAttribLocation(program, 0, "place");
+  gl.bindAttribLocation(program, 0, "corner");
   gl.linkProgram(program);
   if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
     throw new Error(`a shader does not compile: ${gl.getProgramInfoLog(program)}`);
   }
   /** @type {Record<string, WebGLUniformLocation | null>} */
-  const places = {};
+  const uniforms = {};
   const count = gl.getProgramParameter(program, gl.ACTIVE_UNIFORMS) ?? 0;
   for (let k = 0; k < count; k++) {
     const name = gl.getActiveUniform(program, k)?.name.replace("[0]", "");
-    if (name) places[name] = gl.getUniformLocation(program, name);
+    if (name) uniforms[name] = gl.getUniformLocation(program, name);
   }
-  return { program, places };
+  return { program, uniforms };
 }
 
-/** A buffer of points that changes at every draw. @param {WebGL2RenderingContext} gl @param {number} parts */
+/** A vertex buffer that is refilled at every draw. @param {WebGL2RenderingContext} gl @param {number} parts numbers per vertex */
 function createPoints(gl, parts) {
   const array = gl.createVertexArray();
   const buffer = gl.createBuffer();
@@ -69,8 +69,8 @@ function createTexture(gl, kind, unit) {
   }
 }
 
-/** The faces of the box that look at the viewer, as triangles. @param {import("./camera.js").Basis} basis */
-function facesTowards({ back }) {
+/** Triangles of the box faces that point to the viewer. @param {import("./camera.js").Basis} basis */
+function visibleFaces({ back }) {
   const points = [];
   for (let axis = 0; axis < 3; axis++) {
     if (Math.abs(back[axis]) < 1e-6) continue;
@@ -92,15 +92,16 @@ function facesTowards({ back }) {
   return points;
 }
 
-/** A straight line as two triangles. @param {number[]} from @param {number[]} to @param {number} opacity @param {number} thickness */
+/** Two triangles that make up a straight line. @param {number[]} from @param {number[]} to @param {number} opacity @param {number} thickness */
 function lineOf(from, to, opacity, thickness) {
   const [dx, dy] = [to[0] - from[0], to[1] - from[1]];
   const length = Math.hypot(dx, dy) || 1;
   const reach = thickness / 2 + 1;
   const [nx, ny] = [(-dy / length) * reach, (dx / length) * reach];
   /** @param {number[]} point @param {number} side */
-  const at = ([x, y], side) => [x + nx * side, y + ny * side, opacity, reach * side];
-  return [...at(from, -1), ...at(from, 1), ...at(to, 1), ...at(from, -1), ...at(to, 1), ...at(to, -1)];
+  const vertex = ([x, y], side) => [x + nx * side, y + ny * side, opacity, reach * side];
+  const [a, b, c, d] = [vertex(from, -1), vertex(from, 1), vertex(to, 1), vertex(to, -1)];
+  return [...a, ...b, ...c, ...a, ...c, ...d];
 }
 
 /**
@@ -116,7 +117,7 @@ export function createVolume(gl, size, bitmaps) {
   const drawLines = createPoints(gl, 4);
   createTexture(gl, gl.TEXTURE_3D, 0);
   createTexture(gl, gl.TEXTURE_2D_ARRAY, 1);
-  // Large frames travel smaller than the clip is: the texture has the size of what came.
+  // Large frames are sent downscaled, so the bitmaps may be smaller than the clip.
   const { width, height } = bitmaps[0];
   gl.texStorage3D(gl.TEXTURE_2D_ARRAY, 1, gl.RGBA8, width, height, size[0]);
   for (const [f, bitmap] of bitmaps.entries()) {
@@ -125,19 +126,19 @@ export function createVolume(gl, size, bitmaps) {
   gl.enable(gl.BLEND);
   gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   gl.useProgram(box.program);
-  gl.uniform1i(box.places.volume, 0);
-  gl.uniform1i(box.places.frames, 1);
-  gl.uniform3fv(box.places.half_box, half);
-  /** Signals when the graphics are done with the last two draws. @type {WebGLSync[]} */
+  gl.uniform1i(box.uniforms.volume, 0);
+  gl.uniform1i(box.uniforms.frames, 1);
+  gl.uniform3fv(box.uniforms.half_box, half);
+  /** Fences of the last two draws. @type {WebGLSync[]} */
   const fences = [];
   /** @param {WebGLSync | undefined} fence */
   const isPending = (fence) => fence !== undefined && gl.getSyncParameter(fence, gl.SYNC_STATUS) === gl.UNSIGNALED;
-  /** Cells along x, y and time; the frames stand for time. */
+  /** Texture cells along x, y and time (one per frame). */
   let cells = [1, 1, size[0]];
 
   /**
-   * World units from one sample of a ray to the next: half a cell, so that no body slips through; and a whole part of
-   * the way between two frames, so that seen from the front each frame is met exactly.
+   * Distance in world units between two samples of a ray: half a cell, so that no thin structure is skipped, and a whole
+   * fraction of the distance between two frames, so that in the front view each frame is sampled exactly.
    * @param {number[]} back
    * @param {number} zoom
    * @param {boolean} sharp
@@ -149,24 +150,24 @@ export function createVolume(gl, size, bitmaps) {
       Math.max(Math.min(...spans) / (sharp ? 2 : 1.2), longest / (sharp ? 140 * Math.max(zoom, 1) : 56)),
       longest / (sharp ? 100 * Math.max(zoom, 1) : 36),
     );
-    return Math.max(spans[2] / Math.max(2, Math.ceil(spans[2] / wanted)), longest / MOST_STEPS);
+    return Math.max(spans[2] / Math.max(2, Math.ceil(spans[2] / wanted)), longest / MAX_STEPS);
   };
 
-  /** @param {import("../view_state.js").Position} at */
+  /** @param {import("../view_state.js").ViewState} view */
   const setColours = ({ colours, sign, opacity }) => {
     const { positive, negative } = rampsOf(colours, sign);
     gl.uniform3fv(
-      box.places.ramp,
+      box.uniforms.ramp,
       [...positive, ...negative].flat().map((part) => part / 255),
     );
     const signs = signsOf(sign);
-    gl.uniform2f(box.places.signs, signs.positive, signs.negative);
-    gl.uniform1f(box.places.body, opacity / OPACITY);
+    gl.uniform2f(box.uniforms.signs, signs.positive, signs.negative);
+    gl.uniform1f(box.uniforms.body, opacity / OPACITY);
   };
 
   return {
     /**
-     * Bytes, since software graphics filter them fastest; a value is off by half a 127th of the scale at most.
+     * Upload a map as bytes, which software rendering filters fastest; the error is at most half a 127th of the scale.
      * @param {Float32Array} values [frames, height, width of the map], -1..1
      * @param {Grid} grid
      */
@@ -180,30 +181,30 @@ export function createVolume(gl, size, bitmaps) {
       const [, height, width] = size;
       const { origin, step } = geometry;
       gl.useProgram(box.program);
-      gl.uniform3f(box.places.cell_scale, width / step[1] / w, height / step[0] / h, 1);
+      gl.uniform3f(box.uniforms.cell_scale, width / step[1] / w, height / step[0] / h, 1);
       gl.uniform3f(
-        box.places.cell_shift,
+        box.uniforms.cell_shift,
         (0.5 - (0.5 + origin[1]) / step[1]) / w,
         (0.5 - (0.5 + origin[0]) / step[0]) / h,
         0,
       );
       const rows = Math.min(shape[0], size[0]);
-      gl.uniform3f(box.places.near_cell, (0.7 * step[1]) / width, (0.7 * step[0]) / height, 0.7 / rows);
+      gl.uniform3f(box.uniforms.near_cell, (0.7 * step[1]) / width, (0.7 * step[0]) / height, 0.7 / rows);
     },
 
     /**
-     * @param {import("../view_state.js").Position} at
+     * @param {import("../view_state.js").ViewState} view
      * @param {Camera} camera
      * @param {number} scale canvas pixels per world unit
-     * @param {number[]} accent colour of the frame's border, 0..1
+     * @param {number[]} accent border colour of the frame, 0..1
      * @param {number} pixelRatio canvas pixels per CSS pixel
-     * @param {boolean} sharp at rest; else with longer strides
+     * @param {boolean} sharp false for a faster draw with longer strides
      */
-    draw(at, camera, scale, accent, pixelRatio, sharp) {
+    draw(view, camera, scale, accent, pixelRatio, sharp) {
       const basis = basisOf(camera);
       const { drawingBufferWidth: width, drawingBufferHeight: height } = gl;
       gl.viewport(0, 0, width, height);
-      gl.clearColor(STAGE[0] / 255, STAGE[1] / 255, STAGE[2] / 255, 1);
+      gl.clearColor(BACKGROUND[0] / 255, BACKGROUND[1] / 255, BACKGROUND[2] / 255, 1);
       gl.clear(gl.COLOR_BUFFER_BIT);
       const edges = boxEdges().map((edge) => {
         const [from, to] = edge.map((corner) => project(basis, half, corner).map((part) => part * scale));
@@ -213,25 +214,25 @@ export function createVolume(gl, size, bitmaps) {
       /** @param {boolean} behind @param {number} opacity */
       const drawEdges = (behind, opacity) => {
         gl.useProgram(line.program);
-        gl.uniform2f(line.places.pixels, width, height);
-        gl.uniform1f(line.places.thickness, thickness);
+        gl.uniform2f(line.uniforms.pixels, width, height);
+        gl.uniform1f(line.uniforms.thickness, thickness);
         const chosen = edges.filter((edge) => edge.behind === behind);
         drawLines(chosen.flatMap(({ from, to }) => lineOf(from, to, opacity, thickness)));
       };
       drawEdges(true, 0.35);
       gl.useProgram(box.program);
-      for (const side of /** @type {const} */ (["right", "up", "back"])) gl.uniform3fv(box.places[side], basis[side]);
-      gl.uniform2f(box.places.pixels, width, height);
-      gl.uniform1f(box.places.scale, scale);
-      gl.uniform1f(box.places.threshold, Math.max(at.threshold - 1e-4, 2e-3));
-      setColours(at);
-      gl.uniform1f(box.places.stride, strideOf(basis.back, camera.zoom, sharp));
-      gl.uniform1f(box.places.close, sharp ? 0.15 : 0);
-      gl.uniform1f(box.places.frame, at.frame);
-      gl.uniform1f(box.places.slab_at, (at.frame + 0.5) / size[0]);
-      gl.uniform1f(box.places.slab_half, Math.min(0.007 / (2 * half[2]), 0.4 / size[0]));
-      gl.uniform3fv(box.places.accent, accent);
-      drawBox(facesTowards(basis));
+      for (const side of /** @type {const} */ (["right", "up", "back"])) gl.uniform3fv(box.uniforms[side], basis[side]);
+      gl.uniform2f(box.uniforms.pixels, width, height);
+      gl.uniform1f(box.uniforms.scale, scale);
+      gl.uniform1f(box.uniforms.threshold, Math.max(view.threshold - 1e-4, 2e-3));
+      setColours(view);
+      gl.uniform1f(box.uniforms.stride, strideOf(basis.back, camera.zoom, sharp));
+      gl.uniform1f(box.uniforms.close, sharp ? 0.15 : 0);
+      gl.uniform1f(box.uniforms.frame, view.frame);
+      gl.uniform1f(box.uniforms.slab_at, (view.frame + 0.5) / size[0]);
+      gl.uniform1f(box.uniforms.slab_half, Math.min(0.007 / (2 * half[2]), 0.4 / size[0]));
+      gl.uniform3fv(box.uniforms.accent, accent);
+      drawBox(visibleFaces(basis));
       drawEdges(false, 0.6);
       if (fences.length > 1) gl.deleteSync(fences.shift() ?? null);
       const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
@@ -239,10 +240,10 @@ export function createVolume(gl, size, bitmaps) {
       gl.flush();
     },
 
-    /** Whether the graphics still work on the last draw. */
+    /** Whether the GPU is still working on the last draw. */
     drawing: () => isPending(fences[fences.length - 1]),
 
-    /** Whether they work on the one before it even: another draw now would only queue up behind them. */
+    /** Whether the GPU is still working on the draw before it, so that another one would only queue up. */
     busy: () => fences.length > 1 && isPending(fences[0]),
   };
 }

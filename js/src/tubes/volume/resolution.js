@@ -1,64 +1,64 @@
-// How finely the tube is drawn. Software graphics get half the size while it moves and the full size at rest; a quick
-// card gets twice the pixels, for smooth borders, all the time.
-import { whenOver } from "../../shared/dom.js";
+// Adaptive resolution of the tube. A slow GPU (software rendering) draws at half the size while the tube moves and at full
+// size at rest; a fast one always draws with up to twice the pixels, for smooth edges.
+import { onAbort } from "../../shared/dom.js";
 
 const MOVING = 350; // ms: draws closer together than this are one movement
-const REST = 160; // ms without a draw after which it is drawn once more, at rest
-const QUICK = 40; // ms within which a quick card has drawn the tube
-const MOST_PIXELS = 900_000; // drawn at rest; beyond, software graphics take seconds
+const REST = 160; // ms without a draw before the tube is drawn once more at rest
+const FAST = 40; // ms within which a fast GPU has drawn the tube
+const MAX_PIXELS = 900_000; // per draw at rest; beyond, software rendering takes seconds
 
 /**
- * @param {() => void} invalidate ask for a draw
- * @param {() => boolean} busy whether the graphics still work on the last draw
+ * @param {() => void} invalidate request a draw
+ * @param {() => boolean} isDrawing whether the GPU is still working on the last draw
  * @param {AbortSignal} signal
  */
-export function createSharpness(invalidate, busy, signal) {
+export function adaptiveResolution(invalidate, isDrawing, signal) {
   let lastDraw = Number.NEGATIVE_INFINITY;
-  let resting = false;
-  let drawn = 0; // at rest; the first one also compiles the shaders, and says nothing of the rest
-  /** @type {boolean | undefined} unknown at first */
-  let quick;
+  let isResting = false;
+  let sharpDraws = 0; // the first one also compiles the shaders, so it is not measured
+  /** @type {boolean | undefined} unknown until measured */
+  let isFast;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  whenOver(signal, () => clearTimeout(timer));
+  onAbort(signal, () => clearTimeout(timer));
 
   const drawAtRest = () => {
-    resting = true;
+    isResting = true;
     invalidate();
   };
-  /** Wait for a draw to be done, and learn from the second one on. @param {number} started @param {number} count */
-  const learn = (started, count) => {
+  /** Wait for a draw to finish; measure it from the second one on. @param {number} started @param {number} count of sharp draws so far */
+  const measure = (started, count) => {
     if (signal.aborted) return;
     const took = performance.now() - started;
-    if (busy() && (count === 1 || took < QUICK)) requestAnimationFrame(() => learn(started, count));
+    if (isDrawing() && (count === 1 || took < FAST)) requestAnimationFrame(() => measure(started, count));
     else if (count === 1) drawAtRest();
     else {
-      const finer = quick === undefined && took < QUICK;
-      quick = took < QUICK;
-      if (finer) drawAtRest();
+      const canRefine = isFast === undefined && took < FAST;
+      isFast = took < FAST;
+      if (canRefine) drawAtRest();
     }
   };
 
   return {
     /**
-     * How to draw now.
+     * Resolution of the draw that begins now.
      * @param {number} area CSS pixels
-     * @returns {{ratio: number, sharp: boolean}} canvas pixels per CSS pixel; whether it rests
+     * @returns {{ratio: number, sharp: boolean}} canvas pixels per CSS pixel; whether the tube is at rest
      */
     next(area) {
       const now = performance.now();
-      const sharp = resting || now - lastDraw >= MOVING;
-      resting = false;
+      const sharp = isResting || now - lastDraw >= MOVING;
+      isResting = false;
       lastDraw = now;
       clearTimeout(timer);
       if (!sharp) timer = setTimeout(drawAtRest, REST);
-      const wanted = Math.min(Math.max(globalThis.devicePixelRatio || 1, quick ? 2 : 1), 2);
-      const most = Math.sqrt(((quick ? 3 : 1) * MOST_PIXELS) / area);
-      return { ratio: Math.min(wanted, most) * (sharp || quick ? 1 : 0.5), sharp };
+      const wanted = Math.min(Math.max(globalThis.devicePixelRatio || 1, isFast ? 2 : 1), 2);
+      const limit = Math.sqrt(((isFast ? 3 : 1) * MAX_PIXELS) / area);
+      return { ratio: Math.min(wanted, limit) * (sharp || isFast ? 1 : 0.5), sharp };
     },
-    /** Call after a draw at rest. Once found slow, the graphics are not asked again. */
-    drew() {
-      if (quick !== false) learn(performance.now(), ++drawn);
+    /** Call after a sharp draw. A GPU once found slow is not measured again. */
+    drawn() {
+      if (isFast !== false) measure(performance.now(), ++sharpDraws);
     },
   };
 }

@@ -1,21 +1,20 @@
-// The volume's shaders. Positions are in the box: 0..1 along x, y (down, as rows of a picture) and time.
+// Shaders of the volume. Positions are in box coordinates: 0..1 along x, y (down, as image rows) and time.
 
 export const BOX_VERTEX = `#version 300 es
-in vec3 place;
+in vec3 corner;
 out vec3 entry;
 uniform vec3 half_box, right, up;
 uniform vec2 pixels;
 uniform float scale;
 void main() {
-  vec3 world = place * half_box;
-  entry = vec3(place.x, -place.y, -place.z) * .5 + .5;
+  vec3 world = corner * half_box;
+  entry = vec3(corner.x, -corner.y, -corner.z) * .5 + .5;
   gl_Position = vec4(vec2(dot(world, right), dot(world, up)) * scale * 2. / pixels, 0., 1.);
 }`;
 
-// Front to back along one ray. A body's surface is drawn wherever the ray crosses the threshold, so that even the
-// thinnest brush with it shows; inside, stronger evidence glows through. Software graphics run both arms of every
-// branch and spare only what a loop leaves out: so the inner loop samples once a step, and whatever needs more samples
-// (a surface, the frame) waits outside it.
+// Ray marching, front to back. A surface is drawn wherever the ray crosses the threshold, so that thin structures show; inside
+// it, stronger evidence absorbs more light. Software rendering executes both sides of every branch and saves time only by
+// leaving a loop: the inner loops sample once per step, and what needs more samples (a surface, the frame) is done outside.
 export const BOX_FRAGMENT = `#version 300 es
 precision highp float;
 precision highp sampler3D;
@@ -25,9 +24,9 @@ out vec4 colour;
 uniform sampler3D volume;
 uniform sampler2DArray frames;
 uniform vec3 half_box, back;
-uniform vec3 cell_scale, cell_shift; // box to texture: where the cells of this layer lie
-uniform vec3 near_cell;              // box: reach of the gradient
-uniform vec3 ramp[10], accent;        // for, from weak to strong; against, likewise
+uniform vec3 cell_scale, cell_shift; // box to texture coordinates of the layer's cells
+uniform vec3 near_cell;              // step of the gradient
+uniform vec3 ramp[10], accent;        // 5 colours for, 5 against, each from weak to strong
 uniform vec2 signs;                  // whether evidence for, and against, is shown
 uniform float threshold, stride, frame, slab_at, slab_half, body, close;
 
@@ -48,10 +47,10 @@ vec3 normalAt(vec3 p) {
   return size > 1e-5 ? n / size : back;
 }
 vec4 over(vec4 front, vec3 c, float a) { return front + (1. - front.a) * a * vec4(c, 1.); }
-vec4 with(vec4 front, vec3 c, float a) { return over(front, c, min(a * body, 1.)); } // the body, as opaque as chosen
-// What a stretch of body takes of the light behind it; x/(1+x) for 1-exp(-x), which costs more and looks the same.
-float absorbed(float v, float far) {
-  float depth = far * (1.5 + 9. * v * v) * body;
+vec4 with(vec4 front, vec3 c, float a) { return over(front, c, min(a * body, 1.)); } // scaled by the chosen opacity
+// Fraction of the light absorbed over a distance; x/(1+x) is cheaper than 1-exp(-x) and looks the same.
+float absorbed(float v, float span) {
+  float depth = span * (1.5 + 9. * v * v) * body;
   return depth / (1. + depth);
 }
 vec3 lit(vec3 c, vec3 n) {
@@ -72,7 +71,7 @@ vec4 withSlab(vec4 front, vec3 p, float facing) {
   if (above(v) >= 0.) c = mix(c, rampAt(v), min((.35 + .35 * abs(v)) * body, 1.));
   vec2 rim = (.5 - abs(p.xy - .5)) * 2. * half_box.xy;
   bool border = min(rim.x, rim.y) < .008;
-  // Seen straight on, the frame would hide all that lies behind it: it lets half of that through.
+  // In the front view the frame would hide everything behind it: make it half transparent.
   float a = border ? .95 : mix(.9, .5, smoothstep(.8, .98, facing));
   return over(front, border ? accent : c, a);
 }
@@ -90,20 +89,20 @@ void main() {
   if (before >= 0. && slab != 0.) seen = with(seen, lit(rampAt(v), faceNormal(entry)), .72);
   vec3 base = entry * cell_scale + cell_shift, along = ray * cell_scale;
   int steps = 0;
-  float strides = 0.; // whole ones, so that the frame between does not shift the samples behind it
+  float strides = 0.; // whole strides: the frame in between does not shift the samples behind it
   for (int events = 0; events < 16; events++) {
     float next = t, now = before;
     bool slabbed = false;
-    while (before < 0. && steps < 320 && t < end) { // outside: only look for a surface or the frame
+    while (before < 0. && steps < 320 && t < end) { // outside: look for a surface or the frame
       next = min(stride * (strides + 1.), end);
       slabbed = slab >= t && slab <= next;
-      next = slabbed ? slab : next; // what lies before the frame is drawn before it
+      next = slabbed ? slab : next; // stop at the frame
       strides += slabbed ? 0. : 1.;
       v = texture(volume, base + along * next).r;
       now = above(v);
       steps++;
       if (slabbed || now >= 0.) break;
-      if (now > -close && before > -close) { // a thin body may lie between: else its edge would be a saw
+      if (now > -close && before > -close) { // look for a thin structure in between, to avoid jagged edges
         float between = .5 * (t + next), w = texture(volume, base + along * between).r;
         if (above(w) >= 0.) { next = between; v = w; now = above(w); break; }
       }
@@ -113,7 +112,7 @@ void main() {
     while (before >= 0. && steps < 320 && t < end && seen.a < .985) { // inside
       next = min(stride * (strides + 1.), end);
       slabbed = slab >= t && slab <= next;
-      next = slabbed ? slab : next; // what lies before the frame is drawn before it
+      next = slabbed ? slab : next; // stop at the frame
       strides += slabbed ? 0. : 1.;
       v = texture(volume, base + along * next).r;
       now = above(v);
@@ -132,7 +131,7 @@ void main() {
       float low = inside ? before : miss, high = inside ? miss : now;
       hit = abs(high - low) > 1e-6 ? to - (to - from) * high / (high - low) : hit;
       vec3 shade = rampAt(sign(v) * threshold);
-      // Into the body its lit surface shows; out of it, the inner side, dimmer.
+      // Entering shows the lit surface; leaving shows its darker inner side.
       seen = now >= 0. ? with(seen, lit(shade, normalAt(entry + ray * hit)), .55) : with(seen, shade * .45, .3);
     }
     if (now >= 0. && (slabbed || crossed)) seen = over(seen, rampAt(v), absorbed(v, next - t));
@@ -147,12 +146,12 @@ void main() {
 }`;
 
 export const LINE_VERTEX = `#version 300 es
-in vec4 place; // pixels from the middle, opacity, distance from the line's middle in pixels
+in vec4 corner; // pixels from the canvas centre, opacity, distance from the line's centre in pixels
 out vec2 line;
 uniform vec2 pixels;
 void main() {
-  line = place.zw;
-  gl_Position = vec4(place.xy * 2. / pixels, 0., 1.);
+  line = corner.zw;
+  gl_Position = vec4(corner.xy * 2. / pixels, 0., 1.);
 }`;
 
 export const LINE_FRAGMENT = `#version 300 es

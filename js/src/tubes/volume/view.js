@@ -1,35 +1,35 @@
-// The tube's place in the page: its canvas and the life of the graphics context.
+// The 3D view: its canvas, and the life of its WebGL context.
 
-import { h, on, onResize, pixelRatio, whenOver } from "../../shared/dom.js";
+import { h, on, onAbort, onResize, pixelRatio } from "../../shared/dom.js";
 import { plan, rowsToFrames } from "../../shared/interpolate.js";
 import { quantityOf } from "../text.js";
 import { placeLabels } from "./axis_labels.js";
 import { basisOf, halfBox, scaleToFit } from "./camera.js";
 import { addGestures } from "./orbit_controls.js";
-import { drawFlat, project } from "./projections.js";
+import { drawProjections, projectVolume } from "./projections.js";
 import { createVolume } from "./renderer.js";
-import { createSharpness } from "./resolution.js";
+import { adaptiveResolution } from "./resolution.js";
 
 const MARGIN = 34; // CSS pixels around the box, for the labels
-const NAMES = 40; // pixels more for the names beside the box
-const FORGOTTEN = 5000; // ms out of view after which the graphics are given back: a page holds 16 contexts
+const SIDE_LABELS = 40; // CSS pixels more in width, for the labels beside the box
+const RELEASE_AFTER = 5000; // ms out of view before the context is released: a page can hold 16
 
-/** @typedef {import("../view_state.js").Position} Position */
+/** @typedef {import("../view_state.js").ViewState} ViewState */
 /** @typedef {import("../layer_values.js").Field} Field */
 
 /**
- * @param {Object} given
- * @param {import("../traits.js").Content} given.content
- * @param {ImageBitmap[]} given.bitmaps
- * @param {import("./camera.js").Orbit} given.orbit kept by the caller, so that it outlives new content
- * @param {HTMLElement} given.root carries data-gl
- * @param {() => void} given.invalidate ask for a draw
- * @param {AbortSignal} given.signal
+ * @param {Object} parts
+ * @param {import("../traits.js").Content} parts.content
+ * @param {ImageBitmap[]} parts.bitmaps
+ * @param {import("./camera.js").Orbit} parts.orbit kept by the caller, so that it outlives the content
+ * @param {HTMLElement} parts.root carries data-gl
+ * @param {() => void} parts.invalidate request a draw
+ * @param {AbortSignal} parts.signal
  */
 export function createTubeView({ content, bitmaps, orbit, root, invalidate, signal }) {
   const note = h("p", { class: "ne-tube-note", hidden: true });
   const labels = h("div", { class: "ne-labels", "aria-hidden": "true" });
-  const stage = h("div", { class: "ne-stage ne-stage-tube" }, labels, note);
+  const container = h("div", { class: "ne-stage ne-stage-tube" }, labels, note);
   const half = halfBox(content.size);
   const { camera } = orbit;
   /** @type {HTMLCanvasElement | undefined} */
@@ -38,69 +38,69 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
   let gl = null;
   /** @type {ReturnType<typeof createVolume> | null} */
   let volume = null;
-  /** @type {ReturnType<typeof project> | null} */
-  let flat = null;
-  let uploaded = "";
-  let inView = typeof IntersectionObserver === "undefined";
-  const alive = () => (gl?.isContextLost() ? null : volume);
-  const busy = () => alive()?.busy() ?? false;
-  const sharpness = createSharpness(invalidate, () => alive()?.drawing() ?? false, signal);
+  /** @type {ReturnType<typeof projectVolume> | null} */
+  let projections = null;
+  let uploadedKey = "";
+  let isVisible = typeof IntersectionObserver === "undefined";
+  const liveVolume = () => (gl?.isContextLost() ? null : volume);
+  const busy = () => liveVolume()?.busy() ?? false;
+  const resolution = adaptiveResolution(invalidate, () => liveVolume()?.drawing() ?? false, signal);
 
-  const freshCanvas = () => {
-    const made = h("canvas", {
+  const replaceCanvas = () => {
+    const fresh = h("canvas", {
       class: "ne-tube",
       tabindex: 0,
       role: "img",
-      "aria-label": `The ${quantityOf(content)} as a body in the clip's space and time. Shift and arrow keys turn it, plus and minus zoom.`,
+      "aria-label": `3D view of the ${quantityOf(content)} in space and time. Shift + arrow keys rotate, plus and minus zoom.`,
     });
     canvas?.remove();
-    stage.prepend(made);
-    addGestures(made, orbit, signal);
-    canvas = made;
-    uploaded = "";
-    return made;
+    container.prepend(fresh);
+    addGestures(fresh, orbit, signal);
+    canvas = fresh;
+    uploadedKey = "";
+    return fresh;
   };
 
-  /** Without WebGL2, or where it breaks: flat pictures, and a line that says so. @param {string} why */
-  const fallBack = (why) => {
+  /** Without WebGL2, or after an error: draw projections, and show a note. @param {string} reason */
+  const fallBack = (reason) => {
     gl = null;
     volume = null;
-    freshCanvas();
+    replaceCanvas();
     root.dataset.gl = "none";
     root.dataset.flat = "true";
-    note.textContent = `${why}: the tube is shown flat, from three sides.`;
+    note.textContent = `${reason}: three flat views are shown instead of the tube.`;
     note.hidden = false;
     invalidate();
   };
 
   const start = () => {
-    const made = freshCanvas();
+    const fresh = replaceCanvas();
     gl =
-      made.getContext("webgl2", { alpha: false, antialias: false, depth: false, preserveDrawingBuffer: true }) ?? null;
+      fresh.getContext("webgl2", { alpha: false, antialias: false, depth: false, preserveDrawingBuffer: true }) ?? null;
     if (!gl) return fallBack("This browser has no WebGL2");
-    made.addEventListener("webglcontextlost", lost, { signal });
-    made.addEventListener("webglcontextrestored", restored, { signal });
-    restored();
+    fresh.addEventListener("webglcontextlost", onContextLost, { signal });
+    fresh.addEventListener("webglcontextrestored", onContextRestored, { signal });
+    onContextRestored();
   };
-  const restored = () => {
+  const onContextRestored = () => {
     try {
       volume = gl && createVolume(gl, content.size, bitmaps);
     } catch (error) {
-      if (gl?.isContextLost()) return undefined; // it will say so itself
+      if (gl?.isContextLost()) return undefined; // onContextLost follows
       return fallBack(error instanceof Error ? error.message : String(error));
     }
-    uploaded = "";
+    uploadedKey = "";
     note.hidden = true;
     root.dataset.gl = "webgl2";
     invalidate();
   };
-  const lost = (/** @type {Event} */ event) => {
-    if (event.target !== canvas) return; // one that was given back
-    event.preventDefault(); // so that the browser may give it back
+  const onContextLost = (/** @type {Event} */ event) => {
+    if (event.target !== canvas) return; // a released context
+    event.preventDefault(); // lets the browser restore the context
     volume = null;
     root.dataset.gl = "lost";
     labels.replaceChildren();
-    note.textContent = "The browser took the graphics away; click here to have the tube back.";
+    note.textContent = "The browser stopped the 3D graphics. Click here to restore the tube.";
     note.hidden = false;
   };
   const release = () => {
@@ -113,76 +113,78 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
     labels.replaceChildren();
     extension?.loseContext();
   };
-  /** Who needs his context again after losing it takes a fresh one. */
+  /** Replace a lost context by a new one. */
   const revive = () => {
     if (gl?.isContextLost()) start();
   };
-  on(stage, "pointerdown", revive, signal);
+  on(container, "pointerdown", revive, signal);
 
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let leaving;
-  onResize(stage, invalidate, signal);
-  onSight(stage, signal, (visible) => {
-    inView = visible;
-    clearTimeout(leaving);
+  let releaseTimer;
+  onResize(container, invalidate, signal);
+  onVisibilityChange(container, signal, (visible) => {
+    isVisible = visible;
+    clearTimeout(releaseTimer);
     if (!visible) {
-      leaving = setTimeout(release, FORGOTTEN);
+      releaseTimer = setTimeout(release, RELEASE_AFTER);
       return;
     }
     revive();
     invalidate();
   });
-  signal.addEventListener("abort", () => {
-    clearTimeout(leaving);
+  onAbort(signal, () => {
+    clearTimeout(releaseTimer);
     gl?.getExtension("WEBGL_lose_context")?.loseContext();
   });
 
   /** @param {Field} field */
   const upload = (field) => {
-    if (uploaded === field.key) return;
-    const made = plan(content.size, field.shape, field.geometry);
-    if (volume) volume.setMap(rowsToFrames(made, field.values), field);
-    else flat = project(made, field.values);
-    uploaded = field.key;
+    if (uploadedKey === field.key) return;
+    const planned = plan(content.size, field.shape, field.geometry);
+    if (volume) volume.setMap(rowsToFrames(planned, field.values), field);
+    else projections = projectVolume(planned, field.values);
+    uploadedKey = field.key;
   };
 
-  /** @param {Position} at @param {Field} field */
-  const draw = (at, field) => {
-    if (!canvas && inView) start();
+  /** @param {ViewState} view @param {Field} field */
+  const draw = (view, field) => {
+    if (!canvas && isVisible) start();
     if (!canvas || gl?.isContextLost()) return;
-    const width = stage.clientWidth || 480;
-    const height = stage.clientHeight || 300;
-    const flatly = { ratio: pixelRatio(), sharp: true };
-    const { ratio, sharp } = volume ? sharpness.next(width * height) : flatly;
-    const [wide, tall] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
-    if (canvas.width !== wide || canvas.height !== tall) Object.assign(canvas, { width: wide, height: tall });
+    const width = container.clientWidth || 480;
+    const height = container.clientHeight || 300;
+    const { ratio, sharp } = volume ? resolution.next(width * height) : { ratio: pixelRatio(), sharp: true };
+    const canvasSize = {
+      width: Math.max(1, Math.round(width * ratio)),
+      height: Math.max(1, Math.round(height * ratio)),
+    };
+    if (canvas.width !== canvasSize.width || canvas.height !== canvasSize.height) Object.assign(canvas, canvasSize);
     upload(field);
     if (volume) {
-      const scale = scaleToFit(basisOf(camera), half, width - NAMES, height, MARGIN) * camera.zoom;
-      volume.draw(at, camera, scale * ratio, accentOf(root), ratio, sharp);
-      if (sharp) sharpness.drew();
+      const scale = scaleToFit(basisOf(camera), half, width - SIDE_LABELS, height, MARGIN) * camera.zoom;
+      volume.draw(view, camera, scale * ratio, accentOf(root), ratio, sharp);
+      if (sharp) resolution.drawn();
       placeLabels(labels, camera, half, width, height, scale, content);
-    } else if (flat && !drawFlat(canvas, flat, at, content.size[0], ratio)) {
-      note.textContent = "This browser can draw neither WebGL2 nor a canvas; the tube is not shown.";
+    } else if (projections && !drawProjections(canvas, projections, view, content.size[0], ratio)) {
+      note.textContent = "This browser has neither WebGL2 nor a 2D canvas, so the tube cannot be shown.";
     }
   };
-  return { stage, draw, busy };
+  return { container, draw, busy };
 }
 
-/** The theme's accent, for the border of the frame in the tube. @param {HTMLElement} root */
+/** Border colour of the frame in the tube, from the theme, 0..1. @param {HTMLElement} root */
 function accentOf(root) {
-  const found = getComputedStyle(root)
+  const parts = getComputedStyle(root)
     .getPropertyValue("--ne-slab")
     .match(/[\d.]+/g);
-  return found?.length === 3 ? found.map((part) => Number(part) / 255) : [0.9, 0.95, 1];
+  return parts?.length === 3 ? parts.map((part) => Number(part) / 255) : [0.9, 0.95, 1];
 }
 
-/** Watch whether the stage is in view, or nearly so. @param {HTMLElement} stage @param {AbortSignal} signal @param {(visible: boolean) => void} seen */
-function onSight(stage, signal, seen) {
+/** Watch whether an element is in view, or nearly so. @param {HTMLElement} element @param {AbortSignal} signal @param {(visible: boolean) => void} listener */
+function onVisibilityChange(element, signal, listener) {
   if (typeof IntersectionObserver === "undefined") return;
-  const sights = new IntersectionObserver((entries) => seen(entries[entries.length - 1].isIntersecting), {
+  const observer = new IntersectionObserver((entries) => listener(entries[entries.length - 1].isIntersecting), {
     rootMargin: "200px",
   });
-  sights.observe(stage);
-  whenOver(signal, () => sights.disconnect());
+  observer.observe(element);
+  onAbort(signal, () => observer.disconnect());
 }
