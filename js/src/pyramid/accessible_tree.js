@@ -1,6 +1,6 @@
 // Tree of the units for the keyboard and screen readers: a single tab stop. Of thousands of units, the page holds elements
 // only for those around the focused one, each positioned over its tile.
-import { h } from "../shared/dom.js";
+import { h, onAbort } from "../shared/dom.js";
 import { boxOf } from "./layout.js";
 import { unitWords } from "./text.js";
 
@@ -117,7 +117,7 @@ export function createTree(content, graph, getShown, actions, signal) {
   let renderedKey = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  onAbort(signal, () => clearTimeout(timer));
   return {
     element,
     /** @param {Layout} layout @param {number[]} selected @param {import("./viewport.js").Projection} projection */

@@ -1,6 +1,7 @@
 // Actions of the viewer, shared by the keyboard, the pointer and the buttons.
 
 /** @typedef {ReturnType<typeof createActions>} Actions */
+/** @typedef {typeof import("./traits.js").MOVABLE[number]} Movable */
 
 /** The list with an item added, or removed if the list holds it. @param {number[]} list @param {number} item */
 const toggle = (list, item) => (list.includes(item) ? list.filter((other) => other !== item) : [...list, item]);
@@ -10,7 +11,7 @@ const toggle = (list, item) => (list.includes(item) ? list.filter((other) => oth
  * @param {() => import("./traits.js").ViewState} getState
  * @param {import("./viewport.js").Viewport} viewport
  * @param {import("./viewer.js").LocalState} localState
- * @param {{set: (name: string, value: any) => void, done: () => void, redraw: () => void, update: () => void}} callbacks
+ * @param {{set: (name: Movable, value: any) => void, done: () => void, redraw: () => void, update: () => void}} callbacks
  *   set a trait; the gesture has ended; the camera has moved; the local state has changed
  */
 export function createActions({ rows, units }, getState, viewport, localState, { set, done, redraw, update }) {

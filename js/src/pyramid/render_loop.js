@@ -1,4 +1,5 @@
 // Painting of the pyramid, at a resolution that adapts to the speed of the machine.
+import { onAbort, pixelRatio } from "../shared/dom.js";
 import { MOVABLE } from "./traits.js";
 
 const MOVEMENT_GAP = 80; // ms; draws closer together belong to one movement
@@ -14,7 +15,7 @@ export function createAdaptiveResolution(invalidate, signal) {
   let [last, meanGap] = [0, 0];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  onAbort(signal, () => clearTimeout(timer));
   return () => {
     const gap = performance.now() - last;
     last += gap;
@@ -22,7 +23,7 @@ export function createAdaptiveResolution(invalidate, signal) {
     const coarse = gap < MOVEMENT_GAP && meanGap > SLOW_GAP;
     clearTimeout(timer);
     if (coarse) timer = setTimeout(invalidate, 1.5 * MOVEMENT_GAP);
-    return { ratio: Math.min(globalThis.devicePixelRatio || 1, 2) * (coarse ? 0.6 : 1), coarse };
+    return { ratio: pixelRatio() * (coarse ? 0.6 : 1), coarse };
   };
 }
 

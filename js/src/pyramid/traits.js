@@ -90,14 +90,13 @@ export function readContent(model) {
   const [thumbnails, maps] = [codesOf("thumbnails"), codesOf("maps")];
   const rows = readRows(model.get("rows"), thumbnails, maps);
   const units = readUnits(model.get("units"), rows);
-  const any = /** @type {any} */ (model);
   return {
     ...{ size, caveats, rows, units, thumbnails, maps },
     title: String(model.get("title") ?? ""),
     edges: readEdges(model.get("edges"), units.count),
     explained: readExplained(model.get("explained")),
-    times: readTimes(any, size[0]),
-    frames: readFrames(any, size[0]),
+    times: readTimes(model, size[0]),
+    frames: readFrames(model, size[0]),
   };
 }
 

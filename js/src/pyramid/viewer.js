@@ -1,7 +1,7 @@
 // The viewer of one content: creates its parts and keeps them in step with the model.
 
 import { decodeFrames } from "../shared/decode_frames.js";
-import { createScheduler, h, listen, onResize } from "../shared/dom.js";
+import { createScheduler, h, listen, onAbort, onResize } from "../shared/dom.js";
 import { createCommits } from "../shared/kernel_sync.js";
 import { showError } from "../shared/lifecycle.js";
 import { createTree, isForeignKey } from "./accessible_tree.js";
@@ -40,7 +40,7 @@ const MANY_ROWS = 60; // a pyramid with more is drawn higher
  * @param {AbortSignal} signal
  */
 export function mount(model, root, content, camera, signal) {
-  const commits = /** @type {any} */ (createCommits(/** @type {any} */ (model), signal));
+  const commits = createCommits(model, signal);
   const getState = () => readViewState(model, content);
   const canvas = h("canvas", { class: "ne-pyramid-canvas", "aria-hidden": "true" });
   const rowCount = content.rows.length > MANY_ROWS ? "many" : "few";
@@ -104,7 +104,7 @@ export function mount(model, root, content, camera, signal) {
         for (const bitmap of bitmaps) bitmap.close();
       };
       if (signal.aborted) return close();
-      signal.addEventListener("abort", close, { once: true });
+      onAbort(signal, close);
       const render = createRenderer(content, viewport.graph, bitmaps, canvas);
       const getResolution = createAdaptiveResolution(invalidate, signal);
       paint = createPainter({ root, content, getState, viewport, localState, tree, draw: render, getResolution });
@@ -146,7 +146,7 @@ function createHover(content, viewport, localState, element, update) {
 
 /**
  * Follow changes of the traits by this view, other views and Python.
- * @param {PyramidModel} model @param {any} commits @param {() => ViewState} getState
+ * @param {PyramidModel} model @param {import("../shared/kernel_sync.js").Commits<import("./actions.js").Movable>} commits @param {() => ViewState} getState
  * @param {AbortSignal} signal @param {() => void} changed
  */
 function observeModel(model, commits, getState, signal, changed) {
@@ -158,7 +158,7 @@ function observeModel(model, commits, getState, signal, changed) {
       if (!commits.isSetting()) commits.noteExternalChange(name);
       changed();
     };
-    listen(/** @type {any} */ (model), `change:${name}`, listener, signal);
+    listen(model, `change:${name}`, listener, signal);
   }
   changed();
 }
