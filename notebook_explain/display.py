@@ -167,7 +167,7 @@ def to_html(
 def _page(
     explanations: Sequence[Explanation], title: str | None, state: Mapping[str, Any] = MappingProxyType({})
 ) -> str:
-    from notebook_explain.widgets import page
+    from notebook_explain.widgets.html import page
 
     _check_explanations(explanations)
     is_single = len(explanations) == 1
