@@ -95,8 +95,10 @@ def _resolve(widget: AnyWidget | tuple[str, Mapping[str, Any]]) -> tuple[str, tu
     if isinstance(widget, tuple):
         bundle, state = widget
         return bundle, read_bundle(bundle), state
-    name = widget.bundle if isinstance(widget, View) else type(widget).__name__
-    return name, (str(widget._esm), str(getattr(widget, "_css", ""))), widget_state(widget)
+    esm, css = str(widget._esm), str(getattr(widget, "_css", ""))
+    # A subclass of a viewer may have code of its own.
+    is_bundle = isinstance(widget, View) and (esm, css) == read_bundle(widget.bundle)
+    return widget.bundle if is_bundle else type(widget).__name__, (esm, css), widget_state(widget)
 
 
 def iframe(page: str, picture: str, description: str, height: int = 640) -> str:

@@ -238,6 +238,18 @@ def test_a_page_of_plain_states_holds_what_a_page_of_widgets_holds() -> None:
         widget.close()
 
 
+def test_a_page_keeps_the_code_of_a_subclass() -> None:
+    class Custom(TubeViewer):
+        _esm = "export default {}"
+
+    viewers = [TubeViewer(small_tubes()), Custom(small_tubes())]
+    data = _data(page(viewers))
+    assert data["modules"]["Custom"]["esm"] == "export default {}"
+    assert [widget["module"] for widget in data["widgets"]] == ["tube_viewer", "Custom"]
+    for viewer in viewers:
+        viewer.close()
+
+
 def test_a_page_shows_any_anywidget() -> None:
     class Counter(anywidget.AnyWidget):
         _esm = "export default { render({ el }) { el.textContent = 'counter'; } }"
