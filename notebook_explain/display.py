@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from notebook_explain._atomic import replacing
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.explanations import BlockReport, Explanation, Pyramid, Tubes
-from notebook_explain.explanations.caveats import origin
+from notebook_explain.explanations.provenance import provenance_lines
 from notebook_explain.explanations.shared_volumes import share_volumes
 from notebook_explain.explanations.text import shortened
 
@@ -175,7 +175,7 @@ def _page(
     for explanation in explanations:
         heading = f"{_question(explanation, state)} ({explanation.clip.name})"
         viewers.append(_viewer_state(explanation, "" if is_single else heading, state))
-        notes += [line if is_single else f"{heading}: {line}" for line in origin(explanation)]
+        notes += [line if is_single else f"{heading}: {line}" for line in provenance_lines(explanation)]
     default = _question(explanations[0], state) if is_single else f"{len(explanations)} explanations"
     return page(viewers, title or default, notes)
 
@@ -234,7 +234,7 @@ def embed(explanation: Explanation, title: str | None = None) -> Embedded:
     with share_volumes():
         page = _page([explanation], title)
         png = base64.b64encode(_picture(explanation)).decode()
-        description = f"{explanation.in_words()} ({explanation.clip.name})"
+        description = f"{explanation.in_words()} Clip: {explanation.clip.name}."
     return Embedded(iframe(page, png, description), png, _repr_without_folders(explanation))
 
 

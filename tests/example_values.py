@@ -1,4 +1,4 @@
-"""Explanations made by hand, for tests that need no network."""
+"""Small explanations for tests that need no network."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from notebook_explain.explanations import (
     LayerMap,
     Numbers,
     Provenance,
+    Quantity,
     TargetResult,
     Tubes,
 )
@@ -21,7 +22,7 @@ from notebook_explain.explanations.pyramid.pyramid import Edge, Pyramid, Row, Un
 
 
 def small_tubes(*, targets: int = 2, time: int = 6, size: int = 12, seed: int = 0) -> Tubes:
-    """Two layers, random signed maps, a coloured clip."""
+    """Return tubes of two layers with random signed maps and a coloured clip."""
     rng = np.random.default_rng(seed)
     clip = Clip(rng.integers(0, 256, (time, size, size, 3), np.uint8), times=np.arange(time) / 10, source="by hand")
     fine = rng.normal(size=(targets, time, 4, 4)).astype(np.float32)
@@ -41,7 +42,7 @@ def small_tubes(*, targets: int = 2, time: int = 6, size: int = 12, seed: int = 
 
 
 def small_pyramid(*, time: int = 6, size: int = 12, seed: int = 0) -> Pyramid:
-    """A class, three kernels, two channels of a sum, two kernels and a colour; random signed maps."""
+    """Return a class, three kernels, two channels of a sum, two kernels and a colour, with random signed maps."""
     rng = np.random.default_rng(seed)
     tubes = small_tubes(time=time, size=size, seed=seed)
 
@@ -58,8 +59,11 @@ def small_pyramid(*, time: int = 6, size: int = 12, seed: int = 0) -> Pyramid:
     )
     channels = (0, 5, 2, 7, 1, 3, 0, 2, 1)
     scores = (1.0, 0.5, 0.2, 0.1, 0.3, 0.1, 0.25, 0.05, 0.2)
-    of = [at for at, row in enumerate(rows) for _ in row.units]
-    units = tuple(Unit(*each, -1 if each[1] == 2 else 1) for each in zip(of, channels, scores, strict=True))
+    row_of = [index for index, row in enumerate(rows) for _ in row.units]
+    units = tuple(
+        Unit(row, channel, score, -1 if channel == 2 else 1)
+        for row, channel, score in zip(row_of, channels, scores, strict=True)
+    )
     ends = ((1, 0), (2, 0), (3, 0), (4, 1), (4, 2), (5, 1), (6, 4), (6, 5), (7, 5), (6, 3), (8, 6))
     kinds = ("conv",) * 5 + ("concat",) + ("identity",) * 3 + ("conv",) * 2
     edges = tuple(
@@ -70,7 +74,7 @@ def small_pyramid(*, time: int = 6, size: int = 12, seed: int = 0) -> Pyramid:
 
 
 def small_courses(*, time: int = 6, seed: int = 0) -> tuple[Course, ...]:
-    """One with a value for every frame, one for every other, each with its own neutral."""
+    """Return a course with a value for every frame and a neutral, and one for every other frame without."""
     rng = np.random.default_rng(seed)
     every, other = np.arange(time, dtype=np.float64), np.arange(0.5, time, 2)
     multiplied, sure = "each frame is multiplied by", "how surely each frame finds back"
@@ -81,13 +85,13 @@ def small_courses(*, time: int = 6, seed: int = 0) -> tuple[Course, ...]:
 
 
 def small_report(*, time: int = 6, size: int = 12, seed: int = 0) -> BlockReport:
-    """Two courses, a guess of three classes by one block, two planes and a table of another."""
+    """Return two courses, a guess of three classes by one block, the effects of two planes, and a table."""
     rng = np.random.default_rng(seed)
     tubes = small_tubes(time=time, size=size, seed=seed)
     classes, planes = ("class 0", "class 1", "class 2"), ("plane yx (space)", "plane tx (time and the horizontal)")
     numbers = (
         Numbers("layer2", "ClassRegularization", "early guess", classes, rng.normal(size=3), 0.0),
-        Numbers("layer1.0", "FAST3d", ADDED, planes, np.array([0.75, -0.25]), 0.0),
+        Numbers("layer1.0", "FAST3d", ADDED, planes, np.array([0.75, -0.25]), 0.0, quantity=Quantity.ABLATION),
     )
     table = ClassTable("layer2", "ClassRegularization", "what each kernel says", classes, rng.normal(size=(3, 5)))
     courses = small_courses(time=time, seed=seed)

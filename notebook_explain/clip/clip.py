@@ -40,6 +40,8 @@ class Clip:
     frame_numbers : int64 array (time,) or None
         Which frames of the source these are, counted from 0 in the order in which they are decoded; ``None`` when that
         is not known.
+    is_synthetic : bool
+        Whether the frames were rendered by ``notebook_explain.samples``.
 
     Raises
     ------
@@ -54,6 +56,7 @@ class Clip:
     step: tuple[float, float] = (1.0, 1.0)
     source_size: tuple[int, int] | None = None
     frame_numbers: NDArray[np.int64] | None = None
+    is_synthetic: bool = False
 
     def __post_init__(self) -> None:
         frames = as_numpy(self.frames)
@@ -126,10 +129,11 @@ class Clip:
         if isinstance(value, (str, os.PathLike)):
             return cls.read(value, frames=frames, size=size, crop=crop)
         if hasattr(value, "frames") and not isinstance(value, np.ndarray):  # a sample of notebook_explain.samples
-            note = f"synthetic sample: {value.label}" if hasattr(value, "label") else "array"
+            is_sample = hasattr(value, "label")
+            note = f"synthetic sample: {value.label}" if is_sample else "array"
             fps = getattr(value, "fps", None)
             times = None if fps is None else np.arange(len(value.frames)) / fps
-            return cls(np.asarray(value.frames), times=times, source=note)
+            return cls(np.asarray(value.frames), times=times, source=note, is_synthetic=is_sample)
         if value is None or (not hasattr(value, "__array__") and not isinstance(value, (list, tuple))):
             raise UsageTypeError(f"a clip is a path, a Clip or an array (time, height, width, 3), got {value!r}")
         return cls(frames_of(value, layout))

@@ -1,7 +1,7 @@
-"""The answers: frozen values of numpy arrays, with the clip they speak of and how they came about. No torch here."""
+"""Explanations: frozen values of numpy arrays, with their clip and their provenance. This package never imports torch."""
 
 from notebook_explain._errors import ExplainError
-from notebook_explain.explanations.blocks.frame_signal import Course
+from notebook_explain.explanations.blocks.frame_signal import Course, Quantity
 from notebook_explain.explanations.blocks.report import BlockReport, ClassTable, Numbers
 from notebook_explain.explanations.geometry import Geometry, stretch
 from notebook_explain.explanations.io.save_load import load, save
@@ -13,7 +13,7 @@ from notebook_explain.explanations.text import in_words, percent
 from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, kept
 from notebook_explain.explanations.tubes import LayerMap, Tubes
 
-Explanation = Tubes | Pyramid  # what has a viewer
+Explanation = Tubes | Pyramid  # the kinds that have a viewer
 
 __all__ = [
     "DEFAULT_THRESHOLD",
@@ -29,6 +29,7 @@ __all__ = [
     "Progress",
     "Provenance",
     "Pyramid",
+    "Quantity",
     "Target",
     "TargetResult",
     "Tubes",

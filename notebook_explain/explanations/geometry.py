@@ -1,9 +1,9 @@
-"""Where the cells of a coarse map lie in the clip, and the stretching of a map over the clip.
+"""Positions of a coarse map's cells in the clip, and interpolation of a map over the clip.
 
-A network's layer is coarser than the clip. ``Geometry`` says which frame each of its rows stands for and where the
-centre of each of its cells lies, in clip pixels; ``stretch`` interpolates between those centres (trilinear, the outer
-cells reaching to the border). Where the centres are those of an even division, this is the half-pixel-centred trilinear
-interpolation of ``torch.nn.functional.interpolate(align_corners=False)``; the viewer's shader does the same.
+A network's layer is coarser than the clip. ``Geometry`` holds the frame of each of its rows and the centre of each of its
+cells in clip pixels; ``stretch`` interpolates between those centres (trilinear, the outer cells reaching to the border).
+For an even division of the clip this equals ``torch.nn.functional.interpolate(align_corners=False)`` with half-pixel
+centres; the viewer's shader does the same.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Geometry:
     Attributes
     ----------
     rows : float64 array (time of the map,)
-        The clip frame that each row stands for, fractional, strictly increasing.
+        Clip frame of each row, fractional, strictly increasing.
     origin : (y, x) floats
-        Clip pixel of the centre of the first cell (pixel centres at whole numbers; may lie outside the clip).
+        Clip pixel of the centre of the first cell (pixel centres at integers; may lie outside the clip).
     step : (y, x) floats
         Clip pixels from one cell to the next.
     """
@@ -46,14 +46,14 @@ class Geometry:
 
     @classmethod
     def even(cls, grid: tuple[int, int, int], size: tuple[int, int, int]) -> Geometry:
-        """The clip divided evenly: cell k of n stands for the middle of the k-th n-th of the clip."""
-        scale = [whole / cells for whole, cells in zip(size, grid, strict=True)]
+        """Divide a clip of ``size`` evenly into ``grid`` cells, each (time, height, width)."""
+        scale = [length / cells for length, cells in zip(size, grid, strict=True)]
         rows = (np.arange(grid[0], dtype=np.float64) + 0.5) * scale[0] - 0.5
         return cls(rows, ((scale[1] - 1) / 2, (scale[2] - 1) / 2), (scale[1], scale[2]))
 
 
 def _weights(position: NDArray[np.float64], cells: int) -> NDArray[np.float32]:
-    """(len(position), cells) weights of linear interpolation at fractional cell positions, clamped to the outer cells."""
+    """Return (len(position), cells) weights of linear interpolation at fractional positions, clamped to the outer cells."""
     position = np.clip(position, 0, cells - 1)
     low = np.minimum(np.floor(position).astype(np.int64), max(cells - 2, 0))
     share = (position - low).astype(np.float32)
@@ -71,17 +71,22 @@ def stretch(values: NDArray[np.float32], geometry: Geometry, size: tuple[int, in
     ----------
     values : float array (..., time, height, width) of the map
     geometry : Geometry
-        Of that map.
+        Geometry of that map.
     size : (time, height, width) of the clip
 
     Returns
     -------
     float32 array (..., time, height, width) of the clip
-        Never above the largest value of the map, nor below its smallest.
+        Within the range of the map's values.
+
+    Raises
+    ------
+    ValueError
+        The map and the geometry have different numbers of rows.
     """
     time, height, width = values.shape[-3:]
     if time != len(geometry.rows):
-        raise UsageError(f"the map has {time} rows, its geometry {len(geometry.rows)}; they belong to different layers")
+        raise UsageError(f"the map has {time} rows, the geometry {len(geometry.rows)}; they belong to different layers")
     row = np.interp(np.arange(size[0]), geometry.rows, np.arange(time))
     i = (np.arange(size[1], dtype=np.float64) - geometry.origin[0]) / geometry.step[0]
     j = (np.arange(size[2], dtype=np.float64) - geometry.origin[1]) / geometry.step[1]

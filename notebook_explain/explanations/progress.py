@@ -1,4 +1,4 @@
-"""How far long work has come: what a stream yields, so that bars, widgets and cancel buttons stand on one mechanism."""
+"""Progress of long work: streams yield it, and progress bars, widgets and cancel buttons read it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """One step of a stream is done.
+    """A finished step of a stream.
 
     Attributes
     ----------
@@ -17,9 +17,9 @@ class Progress:
     done, total : int
         Steps of this stage.
     seconds : float
-        Since the work began.
+        Time since the start.
     partial : explanation or None
-        What is known by now; the last one yielded is the whole.
+        The explanation so far; the last one yielded is complete.
     """
 
     stage: str

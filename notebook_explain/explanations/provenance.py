@@ -1,18 +1,23 @@
-"""How a result came about: enough to judge it, and to make it again."""
+"""Provenance: how an explanation was made, in enough detail to judge it and to make it again."""
 
 from __future__ import annotations
 
 import json
 import re
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from notebook_explain._errors import UsageError, UsageTypeError
+
+if TYPE_CHECKING:
+    from notebook_explain.explanations.blocks.report import BlockReport
+    from notebook_explain.explanations.pyramid.pyramid import Pyramid
+    from notebook_explain.explanations.tubes import Tubes
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where an explanation comes from.
+    """How an explanation was made.
 
     Attributes
     ----------
@@ -21,18 +26,18 @@ class Provenance:
     knobs : dict
         Its fields.
     model : str
-        Class of the network, and its number of parameters.
+        Class of the network and its number of parameters.
     preprocessing : dict
         Size (height, width; one number in older files), crop, frames, mean, std and layout; ``"assumed"`` lists those
-        that nobody stated.
+        that were not given.
     versions : dict
         Of this package, torch, numpy and Python.
     seconds : float
         Wall time.
     forwards, backwards : int
-        Passes through the network that were used.
+        Number of passes through the network.
     caveats : tuple of str
-        What a reader has to know, as whole sentences.
+        Whole sentences that readers must see.
     """
 
     method: str
@@ -46,20 +51,20 @@ class Provenance:
     caveats: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        # As JSON would give them back: what is saved and loaded is equal to what it was.
+        # Through JSON and back, so that a loaded provenance equals the saved one.
         for name in _DICTS:
             value = getattr(self, name)
             if not isinstance(value, dict):
                 raise UsageTypeError(f"{name} must be a dict, got {value!r}")
-            # JSON has no infinite numbers: they become words.
+            # JSON has no infinite numbers: they become strings.
             object.__setattr__(self, name, json.loads(json.dumps(value), parse_constant=str))
 
     def to_json(self) -> str:
-        """Return everything as JSON text, to be kept beside a picture or in a log.
+        """Return everything as JSON, to keep beside a picture or in a log.
 
-        The keys are ``"format"`` ("notebook_explain.provenance"), ``"version"`` (1), and the attributes of this class by
-        their names: ``"method", "knobs", "model", "preprocessing", "versions", "seconds", "forwards", "backwards",
-        "caveats"``. Paths are shortened to names of files: folders are nobody else's business.
+        The keys are ``"format"`` ("notebook_explain.provenance"), ``"version"`` (1), and the names of the attributes:
+        ``"method", "knobs", "model", "preprocessing", "versions", "seconds", "forwards", "backwards", "caveats"``. Paths
+        are stripped to file names for privacy.
         """
         body = {field.name: _without_folders(getattr(self, field.name)) for field in fields(self)}
         return json.dumps({"format": FORMAT, "version": VERSION, **body}, indent=1, ensure_ascii=False, allow_nan=False)
@@ -71,40 +76,46 @@ class Provenance:
         Raises
         ------
         ValueError
-            It is not JSON, not of this format, of a later version; a key is missing, unknown, or of another type.
+            Not JSON, another format or a later version; a key that is missing, unknown or has the wrong type.
         """
         try:
             entry = json.loads(text, parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
-            raise UsageError(f"this is no JSON that to_json() wrote: {error}") from None
+            raise UsageError(f"not JSON written by to_json(): {error}") from None
         if not isinstance(entry, dict) or entry.get("format") != FORMAT:
-            raise UsageError(f'this JSON is no provenance: its "format" is not {FORMAT!r}; give what to_json() wrote')
+            raise UsageError(f'not a provenance: "format" is not {FORMAT!r}; pass the text that to_json() returned')
         if entry.get("version") != VERSION:
             raise UsageError(
-                f"this provenance has version {entry.get('version')!r}, this one reads {VERSION}; update notebook_explain"
+                f"this provenance has version {entry.get('version')!r}, this notebook_explain reads {VERSION}; update it"
             )
         return cls.of({key: value for key, value in entry.items() if key not in ("format", "version")})
 
     @classmethod
     def of(cls, entry: Any) -> Provenance:
-        """Make it of a dict of all its fields, none more, each of its type (ValueError otherwise): nothing is trusted."""
+        """Make a provenance from an untrusted dict.
+
+        Raises
+        ------
+        ValueError
+            Unless the dict has exactly the fields of a provenance, each of its type.
+        """
         if not isinstance(entry, dict) or set(entry) != set(_KINDS):
-            given = sorted(map(str, entry)) if isinstance(entry, dict) else type(entry).__name__
-            raise UsageError(f"a provenance has the fields {', '.join(_KINDS)}; got {given}")
+            got = sorted(map(str, entry)) if isinstance(entry, dict) else type(entry).__name__
+            raise UsageError(f"a provenance has the fields {', '.join(_KINDS)}; got {got}")
         for name, kind in _KINDS.items():
             value = entry[name]
             if isinstance(value, bool) or not isinstance(value, kind):
-                raise UsageError(f"{name} of the provenance has another type: {type(value).__name__}")
+                raise UsageError(f"{name} of the provenance has the wrong type: {type(value).__name__}")
             if isinstance(value, (int, float)) and not abs(value) < FAR:
                 raise UsageError(f"{name} of the provenance is not finite")
         texts = [*entry["caveats"], *entry["versions"].values()]
         if not all(isinstance(text, str) for text in texts):
-            raise UsageError("caveats and versions of the provenance must be texts")
+            raise UsageError("caveats and versions of the provenance must be strings")
         return cls(**{**entry, "seconds": float(entry["seconds"]), "caveats": tuple(entry["caveats"])})
 
 
 FORMAT, VERSION = "notebook_explain.provenance", 1
-FAR = 2.0**53  # what floats count exactly
+FAR = 2.0**53  # floats represent smaller integers exactly
 _DICTS = ("knobs", "preprocessing", "versions")
 _KINDS: dict[str, Any] = {
     "method": str,
@@ -117,15 +128,15 @@ _KINDS: dict[str, Any] = {
     "backwards": int,
     "caveats": (list, tuple),
 }
-# A path from the root, a drive, a server or the home, up to its last part; blanks belong to a folder where the path is all
-# there is, or stands in quotes.
+# A path from the root, a drive, a server or the home folder, up to its last part. Spaces count as part of a folder's name
+# only if the path is the whole text or is quoted.
 _WHOLE = re.compile(r"""(?:~?[/\\]|[A-Za-z]:[/\\])[^'"\n]*[/\\](?=[^/\\\n]+$)""")
 _QUOTED = re.compile(r"""(?<=['"])(?:~?[/\\]|[A-Za-z]:[/\\])[^'"\n]*[/\\](?=[^'"/\\\n]*['"])""")
 _BARE = re.compile(r"""(?<![\w.:/\\])(?:~?/|[A-Za-z]:[/\\]|\\\\)(?:[^\s/\\'",;]+[/\\])+""")
 
 
 def _without_folders(value: Any) -> Any:
-    """A value of JSON with every path in its texts shortened to the last part."""
+    """Strip the folders from every path in the strings of a JSON value."""
     if isinstance(value, str):
         return _BARE.sub("", _QUOTED.sub("", value[whole.end() :] if (whole := _WHOLE.match(value)) else value))
     if isinstance(value, dict):
@@ -136,4 +147,14 @@ def _without_folders(value: Any) -> Any:
 
 
 def _refuse(constant: str) -> Any:
-    raise UsageError(f"it holds {constant}, which is no number")
+    raise UsageError(f"it holds {constant}, which is not a number in JSON")
+
+
+def provenance_lines(explanation: Tubes | Pyramid | BlockReport) -> list[str]:
+    """Return two lines: method, model and clip; passes, time and versions. Paths are stripped for privacy."""
+    p = explanation.provenance
+    versions = ", ".join(f"{name} {version}" for name, version in p.versions.items())
+    return [
+        f"{p.method} of {p.model}; clip: {explanation.clip.name}",
+        f"{p.forwards} forward, {p.backwards} backward, {p.seconds:.2f} s; {versions}",
+    ]

@@ -1,4 +1,4 @@
-"""Which score is explained, and what the network said of it."""
+"""Targets: the score that is explained, and what the network predicted for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import operator
 from dataclasses import dataclass, replace
 
 from notebook_explain._errors import UsageError, UsageTypeError
+
+DIFFERENCE = " − "  # between the names of the two classes of a difference
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Target:
     label : str or int
         A label of the model, or the index of the class.
     head : str, optional
-        Which head of the model, where it has several ("verb", "noun").
+        Name of the head, for a model that has several ("verb", "noun").
     against : Target, optional
         The class whose score is subtracted.
     """
@@ -42,31 +44,33 @@ class Target:
 
     def __str__(self) -> str:
         name = str(self.label) if self.head is None else f"{self.head}: {self.label}"
-        return name if self.against is None else f"{name} − {self.against}"
+        return name if self.against is None else f"{name}{DIFFERENCE}{self.against}"
 
 
 @dataclass(frozen=True)
 class TargetResult:
-    """What the network said of one target.
+    """The network's prediction for one target.
 
     Attributes
     ----------
     name : str
-        As people read it: the label, or "a − b" for a difference.
+        Label of the class, or "a − b" for a difference.
     index : int
         Class index (of the first class, for a difference).
     head : str
-        Head of the model ("" where it has one only).
+        Head of the model ("" if it has one only).
     logit : float
         The score explained; the difference of two logits for a difference.
     probability : float or None
         Softmax of the head's logits at the class; ``None`` for a difference.
     bias : float or None
-        The part of the logit that no position of the clip accounts for: the classifier's bias, where it is known.
+        Part of the logit that no position of the clip accounts for: the classifier's bias, if it is known.
     against : int or None
         Class index of the second class of a difference.
     top5 : tuple of (label, probability)
         The head's five best classes.
+    against_name : str or None
+        Label of the second class of a difference.
     """
 
     name: str
@@ -77,3 +81,9 @@ class TargetResult:
     bias: float | None = None
     against: int | None = None
     top5: tuple[tuple[str, float], ...] = ()
+    against_name: str | None = None
+
+    @property
+    def class_name(self) -> str:
+        """Label of the class; of the first class, for a difference."""
+        return self.name if self.against_name is None else self.name.removesuffix(f"{DIFFERENCE}{self.against_name}")

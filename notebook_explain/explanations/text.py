@@ -1,31 +1,39 @@
-"""How numbers are written for people: rounded as the viewer rounds, with a true minus sign, and things counted.
+"""Numbers and sentences for readers: rounding, counts, the verdict on a class, and the evidence that a threshold keeps.
 
-Python rounds halves to the even digit, the viewer away from zero: 1.125 s must not be "1.12" here and "1.13" there.
+The viewer has the same functions in JavaScript; both are held to the same examples. Python rounds halves to the even
+digit and JavaScript away from zero, so numbers are rounded here as JavaScript rounds them: 1.125 s is "1.13 s" in both.
 """
 
 from __future__ import annotations
 
 import math
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from notebook_explain.explanations.targets import TargetResult
 from notebook_explain.explanations.threshold import Kept
 
+if TYPE_CHECKING:
+    from notebook_explain.explanations.tubes import Tubes
+
 MINUS = "\u2212"
 _EXACT = Context(prec=400, rounding=ROUND_HALF_UP)  # no float has more digits before its point
 MOST_WHOLE, LEAST_SHORT = 1e5, 1e-4  # beyond them numbers are written with an exponent
+NARROW = 0.1  # a smaller difference of two probabilities is "narrow"
+LONGEST_NAME = 80  # letters of a label in a caption
+
+# Numbers
 
 
 def fixed(value: float, digits: int = 2) -> str:
-    """A number with so many digits after its point, halves away from zero: "1.13" for 1.125."""
+    """Format a number with a fixed number of decimals, halves away from zero: "1.13" for 1.125."""
     if not math.isfinite(value):
         return _signed(str(float(value)))
     return _signed(f"{_EXACT.quantize(Decimal(float(value)), Decimal(1).scaleb(-digits)):f}")
 
 
 def short(value: float, digits: int = 3) -> str:
-    """A finite number in at most so many significant digits, without idle zeros: "0.0335", "1", "1234" (never "1230")."""
+    """Format a finite number in at most ``digits`` significant digits: "0.0335", "1", "1234" (never "1230")."""
     value = float(value)
     size = abs(value)
     if size >= MOST_WHOLE or 0 < size < LEAST_SHORT:
@@ -36,34 +44,74 @@ def short(value: float, digits: int = 3) -> str:
 
 
 def stripped(text: str) -> str:
-    """A number without idle zeros: "0.5" for "0.500"."""
+    """Remove trailing zeros of a number: "0.5" for "0.500"."""
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def seconds(time: float) -> str:
-    """A moment of a clip, or how long it lasts: "1.13 s"."""
+    """Format a time or a duration: "1.13 s"."""
     return f"{fixed(time)} s"
 
 
-def counted(count: int, one: str, more: str = "") -> str:
-    """How many there are: "1 course", "2 courses"; what does not end in "s" for several is given as ``more``."""
-    return f"{count} {one if count == 1 else more or one + 's'}"
+def percent(share: float, digits: int = 0) -> str:
+    """Format a fraction as the viewer does: "93 %", "8.4 %", "under 0.1 %"."""
+    if 0 < share < 0.001:
+        return "under 0.1 %"
+    digits = max(digits, 1 if 0 < share < 0.0995 else 0)
+    return f"{math.floor(100 * share * 10**digits + 0.5) / 10**digits:.{digits}f} %"
+
+
+def counted(count: int, singular: str, plural: str = "") -> str:
+    """Format a count with its noun: "1 course", "2 courses", "1,024 kernels"; the plural is ``singular + "s"`` by default."""
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
+
+
+def shortened(text: str, limit: int) -> str:
+    """Cut the middle out of a text that has more than ``limit`` letters."""
+    if len(text) <= limit:
+        return text
+    return f"{text[: (limit - 2) // 2].rstrip()} … {text[len(text) - (limit - 3) // 2 :].lstrip()}"
 
 
 def _signed(text: str) -> str:
-    """With a true minus, and none before a zero."""
+    """Replace the hyphen of a negative number by a minus sign; zero has no sign."""
     return text.lstrip("-") if not text.strip("-0.") else text.replace("-", MINUS)
 
 
-NARROW = 0.1  # two probabilities closer than this are said to be close
+# Sentences
+
+
+def quoted(name: str, against: str | None = None) -> str:
+    """Quote what is explained: "'wave'", or "'wave' rather than 'kick'" for a difference of two classes."""
+    return f"'{name}'" if against is None else f"'{name}' rather than '{against}'"
+
+
+def quoted_target(result: TargetResult) -> str:
+    """Quote the class, or the difference of classes, of a result."""
+    return quoted(result.class_name, result.against_name)
 
 
 def rival_of(result: TargetResult) -> tuple[str, float] | None:
-    """The best class but for the one explained, with its probability; None where that is unknown or no single class."""
+    """Return the best other class and its probability; None where it is unknown, and for a difference of classes."""
     if result.probability is None:
         return None
     own = result.name.removeprefix(f"{result.head}: ")
     return next(((label, p) for label, p in result.top5 if label not in (result.name, own)), None)
+
+
+def verdict(
+    name: str, probability: float | None, rival: tuple[str, float] | None = None, against: str | None = None
+) -> str:
+    """Return "'wave' 93 %, ahead of 'clap' 4.0 %"; "'wave' rather than 'kick'" for a difference of classes."""
+    if probability is None:
+        return quoted(name, against)
+    head = f"{quoted(name)} {percent(probability)}"
+    if rival is None:
+        return head
+    other, rival_probability = rival
+    close = "narrowly " if abs(probability - rival_probability) < NARROW else ""
+    order = "ahead of" if probability >= rival_probability else "behind"
+    return f"{head}, {close}{order} {quoted(other)} {percent(rival_probability)}"
 
 
 def in_words(
@@ -73,70 +121,76 @@ def in_words(
     frames: int,
     rival: tuple[str, float] | None = None,
     side: Literal["for", "against"] = "for",
+    against: str | None = None,
 ) -> str:
-    """One sentence for people.
+    """Describe a class and the evidence that a threshold keeps.
 
-    "'wave' 93 %, ahead of 'clap' 4.0 %: 71 % of the evidence for it in 8.0 % of the clip, frames 5 to 11 of 16, upper left".
+    "'kick' 72 %, ahead of 'jog' 12 %. 20 % of the clip, at lower left, mostly frames 6 to 13, holds 57 % of the evidence
+    for 'kick'."
 
     Parameters
     ----------
     name : str
+        The class; the first class of a difference.
     probability : float or None
         None for a difference of two classes.
     found : Kept
-        Of the map; of the map with its sign turned, where ``side`` is "against".
+        Of the map; of the negated map if ``side`` is "against".
     frames : int
         Length of the clip.
     rival : (name, probability), optional
-        The best of the other classes.
+        The best other class.
     side : "for" or "against"
+    against : str, optional
+        The second class of a difference.
     """
-    other = {"for": "against", "against": "for"}[side]
-    most = f"; most of the evidence is {other} it" if found.against > 0.5 else ""
-    head = verdict(name, probability, rival)
-    if found.frames is None:
-        return f"{head}: no evidence {side} it at this threshold{most}"
-    return (
-        f"{head}: {percent(found.evidence)} of the evidence {side} it in {percent(found.volume)} of the clip, "
-        f"{_when(found, frames)}, {found.place}{most}"
+    target = quoted(name) if against is None else "this difference"
+    return f"{verdict(name, probability, rival, against)}. {_kept_sentence(found, frames, side, target)}"
+
+
+def kept_in_words(result: TargetResult, found: Kept, frames: int, *, limit: int | None = None) -> str:
+    """Return `in_words` of a result, with labels of at most ``limit`` letters: a caption must have room for the numbers."""
+
+    def cut(label: str) -> str:
+        return label if limit is None else shortened(label, limit)
+
+    rival = rival_of(result)
+    return in_words(
+        cut(result.class_name),
+        result.probability,
+        found,
+        frames,
+        None if rival is None else (cut(rival[0]), rival[1]),
+        against=None if result.against_name is None else cut(result.against_name),
     )
 
 
-def verdict(name: str, probability: float | None, rival: tuple[str, float] | None) -> str:
-    """How sure the network is of a class, and of the best of the others."""
-    if probability is None:
-        return f"'{name}'"
-    head = f"'{name}' {percent(probability)}"
-    if rival is None:
-        return head
-    other, theirs = rival
-    close = "narrowly " if abs(probability - theirs) < NARROW else ""
-    return f"{head}, {close}{'ahead of' if probability >= theirs else 'behind'} '{other}' {percent(theirs)}"
+def caption_sentence(tubes: Tubes, threshold: float, layer: str | int | None = None, target: int = 0) -> str:
+    """Return the sentence of `Tubes.in_words` with labels shortened to `LONGEST_NAME` letters."""
+    found = tubes.kept(threshold, layer, target)
+    return kept_in_words(tubes.targets[target], found, len(tubes.clip), limit=LONGEST_NAME)
+
+
+def _kept_sentence(found: Kept, frames: int, side: Literal["for", "against"], target: str) -> str:
+    opposite = {"for": "against", "against": "for"}[side]
+    most = f" Most of the evidence is {opposite} {target}." if found.against > 0.5 else ""
+    if found.frames is None:
+        return f"No evidence {side} {target} at this threshold.{most}"
+    volume = percent(found.volume)
+    return (
+        f"{volume[0].upper()}{volume[1:]} of the clip, {found.place}, {_when(found, frames)}, "
+        f"holds {percent(found.evidence)} of the evidence {side} {target}.{most}"
+    )
 
 
 def _when(found: Kept, frames: int) -> str:
     (first, last), core = found.frames or (0, 0), found.core
     length = last - first + 1
-    when = f"frame {first + 1}" if length == 1 else f"frames {first + 1} to {last + 1}"
-    if core is None or length < 4 or core[1] - core[0] + 1 > 0.6 * length:
-        return f"{when} of {frames}"
-    mostly = f"{core[0] + 1}" if core[0] == core[1] else f"{core[0] + 1} to {core[1] + 1}"
-    return f"{when} of {frames} (mostly {mostly})"
+    if core is not None and length >= 4 and core[1] - core[0] + 1 <= 0.6 * length:
+        return f"mostly {_frame_range(*core)}"
+    return f"in all {frames} frames" if 1 < length == frames else f"in {_frame_range(first, last)}"
 
 
-def percent(share: float, digits: int = 0) -> str:
-    """A share as people read it: "93 %", "8.4 %", "under 0.1 %"; the viewer says it alike."""
-    if 0 < share < 0.001:
-        return "under 0.1 %"
-    digits = max(digits, 1 if 0 < share < 0.0995 else 0)
-    return f"{math.floor(100 * share * 10**digits + 0.5) / 10**digits:.{digits}f} %"
-
-
-LONGEST_NAME = 80  # letters of a label, where there is room for a sentence only
-
-
-def shortened(text: str, most: int) -> str:
-    """A text of at most so many letters, its middle left out."""
-    if len(text) <= most:
-        return text
-    return f"{text[: (most - 2) // 2].rstrip()} … {text[len(text) - (most - 3) // 2 :].lstrip()}"
+def _frame_range(first: int, last: int) -> str:
+    """Return "frame 5" or "frames 5 to 11", counted from 1."""
+    return f"frame {first + 1}" if first == last else f"frames {first + 1} to {last + 1}"

@@ -1,9 +1,9 @@
-"""How much of the evidence a threshold keeps, when and where it lies, in numbers and in words.
+"""Count what a threshold keeps of a map: how much of the evidence, in which frames, where in the picture.
 
-These functions are the oracle for every place that counts: the viewer's line, the figure, the command line.
-A threshold is a fraction of the largest absolute value that the layer's map has for the target over the whole clip
-(or over each frame, where every frame has a scale of its own); "evidence" and "volume" are counted on the positive part
-of the stretched map. Whoever asks for the evidence against a class gives the map with its sign turned.
+These functions are the reference for the viewer, the figures and the command line. A threshold is a fraction of the
+largest absolute value that the layer's map has for the target over the whole clip (or over each frame, if every frame has
+its own scale). Evidence and volume are counted on the positive part of the stretched map; for the evidence against a class,
+pass the negated map.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from notebook_explain._errors import UsageError
 
 DEFAULT_THRESHOLD = 0.4
-CORE = 0.7  # of the evidence kept: what "mostly" means
-MOVES, SPREAD = 0.25, 0.22  # of the picture: a way worth telling; a spread (standard deviation) that is no place
-LOW, HIGH = 0.4, 0.6  # of the picture: between them lies the middle
+CORE = 0.7  # fraction of the kept evidence in the frames called "mostly"
+MOVES, SPREAD = 0.25, 0.22  # fractions of the picture: least movement; largest standard deviation that has a location
+LOW, HIGH = 0.4, 0.6  # fractions of the picture: the middle lies between them
+_SPREAD, _LOW, _MIDDLE, _HIGH = -1, 0, 1, 2  # where the evidence lies along one axis
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,15 @@ class Kept:
     Attributes
     ----------
     evidence : float in 0..1
-        Share of the positive evidence (0 where there is none).
+        Fraction of the positive evidence (0 if there is none).
     volume : float in 0..1
-        Share of the clip's voxels.
+        Fraction of the clip's voxels.
     frames : (first, last) indices or None
         Frames that hold any of it.
     place : str
-        Where its weight lies in the picture ("upper left", "from left to right"); "" where nothing is kept.
+        Where it lies in the picture ("at upper left", "moving from upper left to the top"); "" if nothing is kept.
     against : float in 0..1
-        Share of the negative part in all the evidence of the map, whatever the threshold.
+        Fraction of all the evidence of the map that is negative, whatever the threshold.
     core : (first, last) indices or None
         The shortest run of frames that holds most of what is kept (`CORE`).
     """
@@ -57,9 +58,14 @@ def kept(volume: NDArray[np.float32], peak: float | NDArray[np.float32], thresho
     volume : float array (time, height, width)
         The map, stretched over the clip, signed.
     peak : float, or float array (time,)
-        Largest absolute value of the map at its own resolution; of each frame, where each has a scale of its own.
+        Largest absolute value of the map at its own resolution; of each frame, if every frame has its own scale.
     threshold : float in 0..1
         Fraction of ``peak``.
+
+    Raises
+    ------
+    ValueError
+        A threshold outside 0..1.
     """
     if not 0 <= threshold <= 1:
         raise UsageError(f"threshold must lie in 0..1, got {threshold}")
@@ -76,16 +82,16 @@ def kept(volume: NDArray[np.float32], peak: float | NDArray[np.float32], thresho
         evidence=float(min(1.0, evidence)),
         volume=float(mask.mean()),
         frames=(int(frames[0]), int(frames[-1])),
-        place=_place(weight),
+        place=_location(weight),
         against=against,
         core=_core(weight.sum(axis=(1, 2))),
     )
 
 
 def _core(weight: NDArray[np.float64]) -> tuple[int, int]:
-    """The shortest run of frames that holds `CORE` of the weight; of several the one that holds most, the first of equals."""
+    """Return the shortest run of frames that holds `CORE` of the weight; of several the heaviest, then the first."""
     sums = np.concatenate([[0.0], np.cumsum(weight)])
-    wanted = CORE * sums[-1] * (1 - 1e-9)  # a hair less, so that rounding does not decide
+    wanted = CORE * sums[-1] * (1 - 1e-9)  # slightly less, so that rounding does not decide
     runs = []
     for first in range(len(weight)):
         enough = np.flatnonzero(sums[first + 1 :] - sums[first] >= wanted)
@@ -96,56 +102,61 @@ def _core(weight: NDArray[np.float64]) -> tuple[int, int]:
     return first, first + length
 
 
-def _course(weight: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """Where the weight (time, pixels of one axis) lies along that axis, in shares of the picture.
+def _path(weight: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Fit a straight line through time to the weight (time, pixels of one axis).
 
-    A straight line through its places in time: where it begins and ends, its middle, the spread around the line.
+    Returns
+    -------
+    start, end, middle, spread : float
+        Fractions of the picture; the spread is the standard deviation around the line.
     """
     time, pixels = weight.shape
-    at, when, total = (np.arange(pixels) + 0.5) / pixels, np.arange(time), weight.sum()
-    now = when - weight.sum(axis=1) @ when / total
-    duration = weight.sum(axis=1) @ now**2 / total
-    middle = (weight @ at).sum() / total
-    slope = now @ (weight @ at) / total / duration if duration > 1e-9 else 0.0
-    rest = (weight @ at**2).sum() / total - middle**2 - slope**2 * duration
-    way = slope * np.sqrt(3 * duration)  # to the ends of a stretch of even weight
-    return middle - way, middle + way, middle, float(np.sqrt(max(rest, 0.0)))
+    position, frame, total = (np.arange(pixels) + 0.5) / pixels, np.arange(time), weight.sum()
+    centred = frame - weight.sum(axis=1) @ frame / total
+    duration = weight.sum(axis=1) @ centred**2 / total
+    middle = (weight @ position).sum() / total
+    slope = centred @ (weight @ position) / total / duration if duration > 1e-9 else 0.0
+    rest = (weight @ position**2).sum() / total - middle**2 - slope**2 * duration
+    reach = slope * np.sqrt(3 * duration)  # to the ends of a stretch of even weight
+    return middle - reach, middle + reach, middle, float(np.sqrt(max(rest, 0.0)))
 
 
-def _thirds(course: tuple[float, float, float, float]) -> tuple[int, int]:
-    """Low (0), middle (1), high (2) or spread (-1), at the beginning and at the end."""
-    start, end, middle, spread = course
+def _thirds(path: tuple[float, float, float, float]) -> tuple[int, int]:
+    """Classify the start and the end of a path along one axis: low, middle, high or spread."""
+    start, end, middle, spread = path
     if spread > SPREAD:
-        return -1, -1
-    third = [0 if place < LOW else 2 if place > HIGH else 1 for place in (start, end, middle)]
+        return _SPREAD, _SPREAD
+    third = [_LOW if x < LOW else _HIGH if x > HIGH else _MIDDLE for x in (start, end, middle)]
     return (third[0], third[1]) if abs(end - start) >= MOVES else (third[2], third[2])
 
 
-def _place(weight: NDArray[np.float64]) -> str:
-    """Where the weight (time, height, width) lies in the picture, and where it goes."""
-    down, across = _thirds(_course(weight.sum(axis=2))), _thirds(_course(weight.sum(axis=1)))
+def _location(weight: NDArray[np.float64]) -> str:
+    """Describe where the weight (time, height, width) lies in the picture, and where it moves."""
+    down, across = _thirds(_path(weight.sum(axis=2))), _thirds(_path(weight.sum(axis=1)))
     start, end = zip(down, across, strict=True)
-    return _spot(*start) if start == end else f"from {_stop(*start)} to {_stop(*end)}"
+    return _region(*start) if start == end else f"moving from {_waypoint(*start)} to {_waypoint(*end)}"
 
 
 _DOWN, _ACROSS = ("top", "middle", "bottom"), ("left", "middle", "right")
 
 
-def _spot(down: int, across: int) -> str:
-    """A place that stays."""
-    if down < 0:
+def _region(down: int, across: int) -> str:
+    """Describe a location that does not move."""
+    if down == _SPREAD:
         return ("down the left side", "down the middle", "down the right side", "all over the picture")[across]
-    if across < 0:
+    if across == _SPREAD:
         return f"across the {_DOWN[down]}"
-    if down == 1:
+    if down == _MIDDLE:
         return ("on the left", "in the centre", "on the right")[across]
-    return f"at the {_DOWN[down]}" if across == 1 else _stop(down, across)
+    return f"at {_waypoint(down, across)}"
 
 
-def _stop(down: int, across: int) -> str:
-    """A place on the way from one to another."""
-    if down < 0 or (down == 1 and across != 1):
-        return _ACROSS[across]
-    if across < 0 or (across == 1 and down != 1):
-        return _DOWN[down]
-    return "centre" if down == 1 else f"{('upper', '', 'lower')[down]} {_ACROSS[across]}"
+def _waypoint(down: int, across: int) -> str:
+    """Name the start or the end of a movement."""
+    if across == _SPREAD:
+        return f"the {_DOWN[down]}"
+    if down == _SPREAD:
+        return f"the {_ACROSS[across]}"
+    if across == _MIDDLE:
+        return "the centre" if down == _MIDDLE else f"the {_DOWN[down]}"
+    return f"the {_ACROSS[across]}" if down == _MIDDLE else f"{('upper', '', 'lower')[down]} {_ACROSS[across]}"

@@ -1,4 +1,4 @@
-"""Saliency tubes: for every layer and target, the evidence at each position of the clip. A plain value."""
+"""Saliency tubes: the evidence at each position of the clip, for every layer and target."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from notebook_explain.explanations.geometry import Geometry
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.shared_volumes import stretched
 from notebook_explain.explanations.targets import TargetResult
-from notebook_explain.explanations.text import in_words
+from notebook_explain.explanations.text import kept_in_words
 from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, kept
 
 
@@ -33,14 +33,14 @@ class LayerMap:
     kind : str
         "stem", "block", "pooling input" or "named".
     values : float32 array (target, time, height, width)
-        Signed. The mean over time, height and width is what this layer's positions add to the score.
+        Signed. The mean over time, height and width is the contribution of this layer's positions to the score.
     geometry : Geometry
-        Where the cells lie in the clip.
+        Positions of the cells in the clip.
     pathway : int or None
-        Which of the network's parallel pathways.
+        Index of the network's parallel pathway.
     gap : float32 array (target,)
-        Score minus the mean of the map (of all pathways' maps together, where there are several): the bias of the
-        classifier, when the evidence of this layer is complete; more or less, when it is not.
+        Score minus the mean of the map (of all pathways' maps together, if there are several): the bias of the
+        classifier if the evidence of this layer is complete, another value if it is not.
     """
 
     name: str
@@ -57,24 +57,24 @@ class LayerMap:
         return time, height, width
 
     def peak(self, target: int = 0) -> float:
-        """Largest absolute value: thresholds are fractions of it."""
+        """Largest absolute value, of which thresholds are fractions."""
         return float(np.abs(self.values[target]).max())
 
 
 @dataclass(frozen=True, eq=False)
 class Tubes:
-    """Where in space and time a network found its evidence, at every layer.
+    """Evidence of a network in space and time, at every layer.
 
     Attributes
     ----------
     clip : Clip
-        The frames that the network really saw.
+        The frames that the network saw.
     targets : tuple of TargetResult
     layers : tuple of LayerMap
-        From input to output; the last is the default everywhere.
+        From input to output; the last is the default.
     provenance : Provenance
     courses : tuple of Course
-        What parts of the network say of each moment, beside the evidence; the viewer's timeline can show one.
+        Per-frame signals reported by network modules; the viewer's timeline can plot one.
     """
 
     clip: Clip
@@ -90,7 +90,7 @@ class Tubes:
         )
 
     def layer(self, which: str | int | None = None) -> LayerMap:
-        """Return one layer's map by name or place; the last by default (ValueError lists the names)."""
+        """Return one layer's map by name or index; the last by default (ValueError lists the names)."""
         if which is None:
             return self.layers[-1]
         names = [layer.name for layer in self.layers]
@@ -105,42 +105,54 @@ class Tubes:
         return stretched(self.layer(layer), self.target_index(target), self.clip.size)
 
     def kept(self, threshold: float = DEFAULT_THRESHOLD, layer: str | int | None = None, target: int | str = 0) -> Kept:
-        """What lies at or above a threshold (a fraction of the layer's largest absolute value)."""
+        """Count what lies at or above a threshold (a fraction of the layer's largest absolute value)."""
         return kept(self.volume(layer, target), self.layer(layer).peak(self.target_index(target)), threshold)
 
     def in_words(
         self, threshold: float = DEFAULT_THRESHOLD, layer: str | int | None = None, target: int | str = 0
     ) -> str:
-        """One sentence: the class, how sure, how much of the evidence lies where and when."""
+        """Return sentences on the class, its probability, the best other class, and where and when the evidence lies."""
         result = self.targets[self.target_index(target)]
-        return in_words(result.name, result.probability, self.kept(threshold, layer, target), len(self.clip))
+        return kept_in_words(result, self.kept(threshold, layer, target), len(self.clip))
 
     def target_index(self, target: int | str) -> int:
-        """Place of a target among those computed, by place or name (ValueError lists them)."""
+        """Return the index of a target, by index or name (ValueError lists them)."""
         names = [result.name for result in self.targets]
         if isinstance(target, str) and target in names:
             return names.index(target)
         if isinstance(target, int) and 0 <= target < len(names):
             return target
-        listed = ", ".join(f"{at}: {name!r}" for at, name in enumerate(names))
+        listed = ", ".join(f"{index}: {name!r}" for index, name in enumerate(names))
         raise UsageError(f"target {target!r} is not among those computed, {listed}")
 
     def with_courses(self, courses: Iterable[Course], clip: Clip | None = None) -> Tubes:
-        """The same tubes with other courses (of this clip; ValueError where ``clip`` says that it was another one)."""
+        """Return the same tubes with other courses.
+
+        Parameters
+        ----------
+        courses : iterable of Course
+        clip : Clip, optional
+            The clip of the courses.
+
+        Raises
+        ------
+        ValueError
+            ``clip`` has other frames than the clip of the tubes.
+        """
         if clip is not None and not np.array_equal(clip.frames, self.clip.frames):
-            which = (
-                "other frames of the clip" if clip.name == self.clip.name else f"another clip, {clip.name!r}, not of"
+            which = "other frames of the clip" if clip.name == self.clip.name else f"clip {clip.name!r}, not"
+            raise UsageError(
+                f"these courses are of {which} {self.clip.name!r}; make both explanations of the same clip"
             )
-            raise UsageError(f"these courses are of {which} {self.clip.name!r}; make both explanations of one clip")
         return replace(self, courses=tuple(courses))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write everything to one .npz file (arrays and text, no pickle); ``notebook_explain.load`` reads it back."""
+        """Write everything to one .npz file (arrays and JSON, no pickle); ``notebook_explain.load`` reads it."""
         from notebook_explain.explanations.io.save_load import save
 
         return save(self, path)
 
-    # The one sanctioned door from an explanation to the rooms that show it.
+    # The only imports from an explanation of the packages that show it.
 
     def view(self, **state: Any) -> Any:
         """Return the viewer, a widget.
@@ -148,8 +160,8 @@ class Tubes:
         Parameters
         ----------
         **state
-            How it opens: ``layer`` and ``target`` by name or place, ``frame``, ``threshold`` (0..1), ``playing``, ``title``,
-            and the other traits of the viewer.
+            Initial state: ``layer`` and ``target`` by name or index, ``frame``, ``threshold`` (0..1), ``playing``,
+            ``title``, and the other traits of the viewer.
         """
         from notebook_explain import display
 
@@ -162,18 +174,18 @@ class Tubes:
         frames: int = 8,
         threshold: float = DEFAULT_THRESHOLD,
     ) -> Any:
-        """Return a matplotlib figure: a strip of frames with the evidence over them, and its course in time.
+        """Return a matplotlib figure: a strip of frames with the evidence overlaid, and the evidence per frame.
 
         Parameters
         ----------
         layer : str or int, optional
-            By name or place; the last by default.
+            Name or index; the last by default.
         target : int or str
-            By place among those computed, or by name.
+            Index among the computed targets, or name.
         frames : int
-            How many of the clip's frames to show, evenly chosen.
+            Number of the clip's frames to show, evenly spaced.
         threshold : float in 0..1
-            Below this fraction of the layer's largest absolute value a frame is left as it is.
+            Evidence below this fraction of the layer's largest absolute value is not drawn.
         """
         from notebook_explain import display
 
@@ -182,25 +194,25 @@ class Tubes:
     def to_html(self, path: str | os.PathLike[str], title: str | None = None, **state: Any) -> Path:
         """Write one interactive HTML page that opens anywhere, with no kernel and no network.
 
-        ``notebook_explain.to_html([one, other], path)`` puts several explanations on one page.
+        ``notebook_explain.to_html([first, second], path)`` puts several explanations on one page.
 
         Parameters
         ----------
         path : path to a file
         title : str, optional
-            Heading of the page; by default what is explained.
+            Heading of the page; the target by default.
         **state
-            How it opens, as for `view`: ``to_html(path, layer=0, threshold=0.6, mode="montage")``.
+            Initial state, as for `view`: ``to_html(path, layer=0, threshold=0.6, mode="montage")``.
         """
         from notebook_explain import display
 
         return display.to_html(self, path, title=title, **state)
 
     def embed(self, title: str | None = None) -> Any:
-        """Return the page for the output of a cell: it is saved with the notebook, and lives without a kernel.
+        """Return the interactive page for the output of a cell; it is saved with the notebook and needs no kernel.
 
-        With it goes a picture for where HTML is not shown. A cell whose last line is the explanation shows the same,
-        unless the page is too large for a notebook's server: then it shows the widget, and this the page nevertheless.
+        It comes with a picture for hosts that do not show HTML. A cell that ends with the explanation shows the same page,
+        or the widget if the page is too large for a notebook server; this method always gives the page.
         """
         from notebook_explain import display
 
@@ -216,22 +228,22 @@ class Tubes:
         fps: float | None = None,
         size: int | None = None,
     ) -> Path:
-        """Write the clip with its evidence as a GIF that repeats, what it shows and its caveats beneath.
+        """Write the clip with its evidence as a repeating GIF, captioned with what it shows and the caveats.
 
         Parameters
         ----------
-        path : path to a file (".gif" is added where it has no ending)
+        path : path to a file (".gif" is added if it has no extension)
         layer, target, threshold
             As for `figure`.
         fps : float, optional
-            Frames a second, at most 50; by default the clip's own, but not below 2 nor above 10, so that one can follow.
+            Frames per second, at most 50; by default the clip's own, limited to 2..10.
         size : int, optional
-            Pixels of the picture's longer side; by default the clip's own, but not below 320 nor above 480.
+            Pixels of the longer side; by default the clip's own, limited to 320..480.
 
         Returns
         -------
         Path
-            An existing file is replaced as a whole.
+            The file; an existing one is replaced atomically.
         """
         from notebook_explain import display
 
@@ -249,31 +261,31 @@ class Tubes:
         size: int | None = None,
         source: bool | str | os.PathLike[str] = False,
     ) -> Path:
-        """Write a video (WebM, VP8, which browsers play) of the clip with its evidence, or of the video it came from.
+        """Write a WebM video (VP8) of the clip with its evidence, or of the clip's source with it.
 
         Parameters
         ----------
-        path : path to a file (".webm" is added where it has no ending)
+        path : path to a file (".webm" is added if it has no extension)
         layer, target, threshold
             As for `figure`.
         fps : float, optional
-            Frames a second. By default those of the source; for the clip's few frames as for `to_gif`.
+            Frames per second. By default those of the source; for the clip's own frames as for `to_gif`.
         size : int, optional
-            Pixels of the picture's longer side; by default the source's own size, the clip's own but not below 320.
+            Pixels of the longer side; by default the source's own size, or the clip's own but at least 320.
         source : bool or path
             False: the frames that the network saw. True: every frame of the clip's source from the first of them to the
-            last, at the source's own resolution; the evidence between the frames that the network saw is interpolated,
-            and what it never saw is dimmed. A path tells where the source lies now.
+            last, at the source's resolution; evidence is interpolated between the frames that the network saw, and pixels
+            outside the network's input are dimmed. A path replaces the recorded path of the source.
 
         Returns
         -------
         Path
-            An existing file is replaced as a whole.
+            The file; an existing one is replaced atomically.
 
         Raises
         ------
         FileNotFoundError, ValueError, ExplainError
-            No source, or another one; arguments out of range; an OpenCV that cannot write such a video.
+            The source is missing or is another video; an argument is out of range; OpenCV cannot write WebM.
         """
         from notebook_explain import display
 
@@ -283,7 +295,7 @@ class Tubes:
     def to_ipyvolume(
         self, *, layer: str | int | None = None, target: int | str = 0, threshold: float = DEFAULT_THRESHOLD
     ) -> Any:
-        """Return an ipyvolume figure (a widget) with the tube as a volume; needs ``notebook_explain[ipyvolume]``.
+        """Return an ipyvolume figure (a widget) with the tube as a volume; requires ``notebook_explain[ipyvolume]``.
 
         Parameters
         ----------

@@ -20,9 +20,9 @@ from PIL import Image
 from notebook_explain._errors import UsageError
 from notebook_explain._validation import check_int
 from notebook_explain.explanations import DEFAULT_THRESHOLD, LayerMap, percent
-from notebook_explain.explanations.caveats import pyramid_caveats
+from notebook_explain.explanations.caveats import caveats
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
-from notebook_explain.explanations.pyramid.text import sees
+from notebook_explain.explanations.pyramid.text import receptive_field_text
 from notebook_explain.explanations.pyramid.units import CLASS, COLOURS, INPUT, SUM, Row
 from notebook_explain.explanations.text import shortened
 from notebook_explain.figures.base import TextFigure, set_lines
@@ -210,7 +210,7 @@ def _draw_row(axes: Axes, pyramid: Pyramid, at: int, found: list[int], places: d
 def _label(pyramid: Pyramid, row: Row) -> list[str]:
     what = {CLASS: "the class", SUM: "channels", INPUT: "colours"}.get(row.kind, "kernels")
     name = plain(shortened(row.name, 26))
-    seen = "" if row.kind in (CLASS, INPUT) else sees(row, pyramid.clip.size)
+    seen = "" if row.kind in (CLASS, INPUT) else receptive_field_text(row, pyramid.clip.size)
     lines = [name, what if row.kind in (CLASS, INPUT) else f"{row.width:,} {what}"]
     lines += (
         [f"sees {part.strip()}" if k == 0 else part.strip() for k, part in enumerate(seen.split(","))] if seen else []
@@ -282,4 +282,4 @@ def _words(pyramid: Pyramid, threshold: float, inches: float) -> list[str]:
         f"{percent(DEFAULT_THRESHOLD)} of its largest value: orange where it speaks for the class, blue where it speaks "
         f"against it. Links are as wide as what flows along them; blue: the child makes its parent less."
     )
-    return [line for text in (about, *pyramid_caveats(pyramid)) for line in set_lines(text, inches - 0.2, SMALL_PRINT)]
+    return [line for text in (about, *caveats(pyramid)) for line in set_lines(text, inches - 0.2, SMALL_PRINT)]

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
-from notebook_explain.explanations.caveats import all_caveats, sentence
-from notebook_explain.explanations.text import seconds
+from notebook_explain.explanations.caveats import all_caveats
+from notebook_explain.explanations.text import caption_sentence, seconds
 from notebook_explain.figures.captions import PAPER, Paragraph, block
 from notebook_explain.figures.overlay import overlaid
 from notebook_explain.figures.placement import Placement, evenly, scaled
@@ -45,4 +45,4 @@ def _words(tubes: Tubes, threshold: float) -> list[Paragraph]:
     lasting = "" if tubes.clip.times is None else f", {seconds(np.ptp(tubes.clip.times))}"
     about = f"{tubes.provenance.method}, layer {tubes.layer().name}, clip: {tubes.clip.name}{lasting}"
     said = [Paragraph(text, 3) for text in all_caveats(tubes)]
-    return [Paragraph(sentence(tubes, threshold), 3, strong=True), Paragraph(about), *said[:LONGEST_CAPTION]]
+    return [Paragraph(caption_sentence(tubes, threshold), 3, strong=True), Paragraph(about), *said[:LONGEST_CAPTION]]

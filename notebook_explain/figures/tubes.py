@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes, percent
-from notebook_explain.explanations.caveats import all_caveats, sentence
-from notebook_explain.explanations.text import seconds
+from notebook_explain.explanations.caveats import all_caveats
+from notebook_explain.explanations.text import caption_sentence, seconds
 from notebook_explain.figures.base import TextFigure, set_lines
 from notebook_explain.figures.fonts import font_for
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
@@ -50,7 +50,7 @@ def tubes_figure(
     wide = min(WIDE, TALL * width / height)
     inches = max(LEAST_WIDTH, wide * len(chosen))
     title, small = (
-        set_lines(sentence(tubes, threshold, layer, target), inches, 10),
+        set_lines(caption_sentence(tubes, threshold, layer, target), inches, 10),
         _small_print(tubes, layer, target, threshold, inches),
     )
     other = font_for("".join((*title, *small)))

@@ -26,7 +26,7 @@ from torch import nn
 
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
-from notebook_explain.explanations import BlockReport, Course, Numbers, Target
+from notebook_explain.explanations import BlockReport, Course, Numbers, Quantity, Target
 from notebook_explain.explanations.blocks.report import ADDED
 from notebook_explain.layers.signal_types import blocks_of
 from notebook_explain.methods.block_recorder import SignalRecorder
@@ -137,7 +137,9 @@ def _evidence(recording: Recording, score: torch.Tensor, parts: list[Part], targ
     for block, kind, name, layer, channels in parts:
         gradient, activations = gradients[layer.name][:, channels], recording.volume(layer)[:, channels]
         values = torch.einsum("bcthw,bcthw->bt", gradient.float(), activations.float())[0].cpu().numpy()
-        found.append(Course(block, kind, EVIDENCE.format(target, name), values, layer.geometry.rows, 0.0))
+        found.append(
+            Course(block, kind, EVIDENCE.format(target, name), values, layer.geometry.rows, 0.0, Quantity.EVIDENCE)
+        )
     return found
 
 
@@ -147,7 +149,7 @@ def _shares(parts: list[Part], streams: list[Course]) -> list[Numbers]:
     for part, course in zip(parts, streams, strict=True):
         sums[part.block, part.kind][part.name] = float(course.values.sum())
     return [
-        Numbers(block, kind, SHARES, tuple(each), np.array(list(each.values())), 0.0)
+        Numbers(block, kind, SHARES, tuple(each), np.array(list(each.values())), 0.0, quantity=Quantity.EVIDENCE)
         for (block, kind), each in sums.items()
     ]
 
@@ -172,7 +174,7 @@ def _added(model: VideoModel, seen: Clip, target: Target, score: float, ablation
         less, _ = model.run(seen, (), lambda recording: float(score_of(recording, target).detach()), around)
         values.append(score - less)
     labels = tuple(words if len(gone) == 1 else f"{words}, {len(gone)} blocks" for words, gone in ablations.items())
-    return [Numbers("", "", ADDED, labels, np.array(values), 0.0)]
+    return [Numbers("", "", ADDED, labels, np.array(values), 0.0, quantity=Quantity.ABLATION)]
 
 
 def _without(gone: list[tuple[str, str]]) -> Callable[[nn.Module], AbstractContextManager[None]]:

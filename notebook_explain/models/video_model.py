@@ -15,6 +15,7 @@ from torch import nn
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
+from notebook_explain.explanations.targets import DIFFERENCE
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.layers import Layer, named_layer
 from notebook_explain.models.outputs import Head
@@ -223,10 +224,11 @@ class VideoModel:
         probabilities = head.probabilities()[0]
         best = probabilities.topk(min(5, len(probabilities)))
         name = self._name(target, len(recording.heads) > 1)
+        against_name = None if target.against is None else self._name(target.against, len(recording.heads) > 1)
         bias = self._bias(recording, target)
         other = None if target.against is None else int(target.against.label)
         return TargetResult(
-            name=name if target.against is None else f"{name} − {self._name(target.against, len(recording.heads) > 1)}",
+            name=name if against_name is None else f"{name}{DIFFERENCE}{against_name}",
             index=index,
             head=head_name,
             logit=float(score_of(recording, target).detach()),
@@ -237,6 +239,7 @@ class VideoModel:
                 (self.label(head_name, int(at)), float(value))
                 for value, at in zip(best.values, best.indices, strict=True)
             ),
+            against_name=against_name,
         )
 
     def _name(self, target: Target, several: bool) -> str:

@@ -13,7 +13,7 @@ import traitlets
 from notebook_explain._atomic import replacing
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.explanations import Tubes
-from notebook_explain.explanations.caveats import origin
+from notebook_explain.explanations.provenance import provenance_lines
 from notebook_explain.widgets import base
 from notebook_explain.widgets.base import State
 from notebook_explain.widgets.html import page
@@ -241,7 +241,7 @@ def _content(a: Tubes, b: Tubes) -> State:
 
 def _notes(a: Tubes, b: Tubes, titles: Sequence[str]) -> list[str]:
     """Return the provenance of both sides, once if they share it."""
-    origins = [origin(a), origin(b)]
+    origins = [provenance_lines(a), provenance_lines(b)]
     if origins[0] == origins[1]:
         return origins[0]
     return [

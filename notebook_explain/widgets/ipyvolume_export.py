@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
-from notebook_explain.explanations.caveats import all_caveats, origin
+from notebook_explain.explanations.caveats import all_caveats
+from notebook_explain.explanations.provenance import provenance_lines
 
 LEVELS = 512  # entries of the transfer function, from -1 to 1
 OPACITY = 0.25  # of the strongest evidence, per step of a ray
@@ -71,13 +72,12 @@ def tubes_volume(
                 controls=False,
             )
             volume.brightness = BRIGHTNESS
-            is_synthetic = tubes.clip.source.startswith("synthetic")
-            ipyvolume.xyzlabel("x", "y", "time (synthetic)" if is_synthetic else "time")
+            ipyvolume.xyzlabel("x", "y", "time (synthetic)" if tubes.clip.is_synthetic else "time")
             ipyvolume.view(azimuth=-40, elevation=20, distance=2.5)  # from the front, the time axis is hidden
         finally:  # the current figure may be one of the user's own
             current.figure, current.container = before
     # The figure itself can show no text, so a cell shows the caveats below it.
-    lines = (tubes.in_words(threshold, layer, target), *origin(tubes), *all_caveats(tubes, layer, target))
+    lines = (tubes.in_words(threshold, layer, target), *provenance_lines(tubes), *all_caveats(tubes, layer, target))
     figure._repr_mimebundle_ = VBox([figure, HTML("<br>".join(map(html.escape, lines)))])._repr_mimebundle_
     return figure
 

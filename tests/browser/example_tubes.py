@@ -59,7 +59,12 @@ def tubes(
     caveats: Sequence[str] = (),
 ) -> Tubes:
     """Return tubes of a clip of ``frames`` frames, ``size`` pixels high and ``width`` (by default ``size``) wide."""
-    clip = Clip(landscape(frames, size, width or size), times=np.arange(frames) / 8, source=source)
+    clip = Clip(
+        landscape(frames, size, width or size),
+        times=np.arange(frames) / 8,
+        source=source,
+        is_synthetic=source.startswith("synthetic"),
+    )
     padded = (*probabilities, *[0.01] * len(targets))
     best = tuple(
         (name, p) for name, p in (*zip(targets, padded, strict=False), ("ball bounces", 0.04)) if p is not None

@@ -201,7 +201,7 @@ def test_the_demo_writes_a_page_and_a_picture_and_says_where(
     said = rows(capsys.readouterr().out)
     page, picture = tmp_path / "new folder" / "demo.html", tmp_path / "new folder" / "demo.png"
     assert [said["page"][0][0], said["picture"][0][0]] == [str(page), str(picture)]
-    assert "of the evidence for it in" in said["evidence"][0][0]
+    assert "of the evidence for " in said["evidence"][0][0]
     assert page.stat().st_size > 50_000
     with Image.open(picture) as image:
         assert image.size[0] > 600

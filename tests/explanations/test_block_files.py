@@ -1,4 +1,4 @@
-"""Saved block reports, and tubes with courses: everything comes back; what somebody made of the file is refused in words."""
+"""Saved block reports, and tubes with courses: they load as they were saved; damaged files are refused with a reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import notebook_explain as ne
-from notebook_explain.explanations import BlockReport, ClassTable, Course, Numbers
+from notebook_explain.explanations import BlockReport, ClassTable, Course, Numbers, Quantity
 from notebook_explain.explanations.io import fields, save_load
 from tests.example_values import small_courses, small_report, small_tubes
 from tests.explanations.equality import assert_same
@@ -28,7 +28,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.mark.parametrize("left_out", ["", "courses", "numbers", "tables", "courses numbers tables"])
-def test_everything_comes_back(left_out: str, tmp_path: Path) -> None:
+def test_a_report_loads_as_it_was_saved(left_out: str, tmp_path: Path) -> None:
     numbers = small_report().numbers[::-1]  # so that the table's classes are not those that come first
     before = dataclasses.replace(small_report(), **{"numbers": numbers, **dict.fromkeys(left_out.split(), ())})
     after = ne.load(before.save(tmp_path / "report"))
@@ -36,7 +36,7 @@ def test_everything_comes_back(left_out: str, tmp_path: Path) -> None:
     assert after.in_words() == before.in_words()
 
 
-def test_blocks_that_speak_of_the_same_classes_write_them_once(tmp_path: Path) -> None:
+def test_a_list_of_classes_is_written_once(tmp_path: Path) -> None:
     classes = tuple(f"a long name of class {k}" for k in range(400))
     numbers = tuple(Numbers(f"layer{k}", "Guess", "guess", classes, np.zeros(400)) for k in range(30))
     path = dataclasses.replace(small_report(), numbers=numbers).save(tmp_path / "many")
@@ -46,12 +46,12 @@ def test_blocks_that_speak_of_the_same_classes_write_them_once(tmp_path: Path) -
     assert_same(ne.load(path).numbers, numbers)
 
 
-def test_tubes_keep_their_courses(tmp_path: Path) -> None:
+def test_tubes_load_with_their_courses(tmp_path: Path) -> None:
     before = small_tubes().with_courses(small_courses())
     assert_same(ne.load(before.save(tmp_path / "tubes")), before)
 
 
-def test_tubes_without_courses_are_written_as_before_there_were_any(tmp_path: Path) -> None:
+def test_tubes_without_courses_have_no_key_or_array_for_them(tmp_path: Path) -> None:
     path = small_tubes().save(tmp_path / "tubes")
     with np.load(path) as file:
         assert b"courses" not in file["header"].tobytes()
@@ -59,7 +59,7 @@ def test_tubes_without_courses_are_written_as_before_there_were_any(tmp_path: Pa
     assert ne.load(path).courses == ()
 
 
-def test_what_could_not_be_loaded_again_is_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_that_could_not_be_loaded_are_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = small_report()
     report.courses[0].values[0] = np.nan  # frozen are the fields, not the arrays in them
     with pytest.raises(ValueError, match="cannot be saved: it holds courses that are not finite"):
@@ -75,10 +75,10 @@ def test_what_could_not_be_loaded_again_is_not_saved(tmp_path: Path, monkeypatch
     with pytest.raises(ValueError, match="cannot be saved: it holds numbers that are not finite"):
         report.save(tmp_path / "r")
     far = Course("", "Net", "sure", [1.0, 2.0], [0.0, 1e10])
-    with pytest.raises(ValueError, match="cannot be saved: it holds courses of moments where no clip is"):
+    with pytest.raises(ValueError, match="cannot be saved: it holds courses with rows outside any clip"):
         dataclasses.replace(small_report(), courses=(far,)).save(tmp_path / "r")
     monkeypatch.setattr(save_load, "MAX_TEXT", 1000)
-    with pytest.raises(ValueError, match=r"cannot be saved, its names come to [\d,]+ bytes of text"):
+    with pytest.raises(ValueError, match=r"cannot be saved: its names take [\d,]+ bytes, the limit is 1,000"):
         small_report().save(tmp_path / "r")
     assert list(tmp_path.iterdir()) == []
 
@@ -90,24 +90,22 @@ def numbers_of(*values: float, kind: str = "<f4") -> bytes:
 @pytest.mark.parametrize(
     ("name", "array", "words"),
     [
-        ("course_values", numbers_of(*[1] * 8), "courses are not told to the end, or not in finite numbers"),
-        ("course_values", numbers_of(*[1] * 8, np.nan), "courses are not told to the end, or not in finite numbers"),
-        ("course_values", numbers_of(*[1] * 9, kind="<f8"), "courses are not told to the end"),
-        ("course_values", npy("(9, 1)", data=bytes(36)), "courses are not told to the end"),
-        ("course_rows", numbers_of(*[1] * 9, kind="<f8"), "moments where no clip is, or not in their order"),
-        ("course_rows", numbers_of(0, 1, 2, 3, 4, 5, 0, 1, 1e10, kind="<f8"), "moments where no clip is"),
-        ("course_rows", numbers_of(*range(9)), "moments of its courses are not told to the end"),
-        ("numbers", numbers_of(1, 2, 3, 4), "its numbers are not told to the end"),
-        ("numbers", numbers_of(1, 2, 3, 4, np.inf), "its numbers are not told to the end, or not in finite numbers"),
+        ("course_values", numbers_of(*[1] * 8), "values of its courses are incomplete or not finite"),
+        ("course_values", numbers_of(*[1] * 8, np.nan), "values of its courses are incomplete or not finite"),
+        ("course_values", numbers_of(*[1] * 9, kind="<f8"), "values of its courses are incomplete or not finite"),
+        ("course_values", npy("(9, 1)", data=bytes(36)), "values of its courses are incomplete or not finite"),
+        ("course_rows", numbers_of(*[1] * 9, kind="<f8"), "rows of a course lie outside any clip or do not increase"),
+        ("course_rows", numbers_of(0, 1, 2, 3, 4, 5, 0, 1, 1e10, kind="<f8"), "rows of a course lie outside any clip"),
+        ("course_rows", numbers_of(*range(9)), "values of its courses' rows are incomplete or not finite"),
+        ("numbers", numbers_of(1, 2, 3, 4), "values of its numbers are incomplete or not finite"),
+        ("numbers", numbers_of(1, 2, 3, 4, np.inf), "values of its numbers are incomplete or not finite"),
         ("table_0", npy("(2, 5)", data=bytes(40)), r"table 0 is not a finite float32 array \(3 classes, channel\)"),
         ("table_0", npy("(3, 0)"), "table 0 is not a finite float32 array"),
         ("table_0", numbers_of(1, 2, 3), "table 0 is not a finite float32 array"),
         ("table_0", npy("(3, 1)", data=np.full(3, np.nan, "<f4").tobytes()), "table 0 is not a finite"),
     ],
 )
-def test_arrays_that_lie_are_refused_in_words(
-    whole: bytes, tmp_path: Path, name: str, array: bytes, words: str
-) -> None:
+def test_invalid_arrays_are_refused(whole: bytes, tmp_path: Path, name: str, array: bytes, words: str) -> None:
     assert f"{name}.npy" in parts_of(whole)
     assert re.search(words, refused(tmp_path, packed(parts_of(whole) | {f"{name}.npy": array})))
 
@@ -115,44 +113,51 @@ def test_arrays_that_lie_are_refused_in_words(
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (lambda text: text["courses"][0].update(steps=0), "courses are not told to the end"),
+        (lambda text: text["courses"][0].update(steps=0), "values of its courses are incomplete or not finite"),
         (
             lambda text: [one.update(steps=n) for one, n in zip(text["courses"], (9, 0), strict=True)],
-            "are not told to the end",
+            "values of its courses are incomplete",
         ),
         (
             lambda text: [one.update(steps=n) for one, n in zip(text["courses"], (12, -3), strict=True)],
-            "are not told to the end",
+            "values of its courses are incomplete",
         ),
-        (lambda text: text["courses"][0].update(steps=2**52), "courses are not told to the end"),
-        (lambda text: text["courses"][0].update(steps=2.0), "where a whole number should be"),
-        (lambda text: text["courses"][0].update(neutral="1"), "where a finite number should be"),
-        (lambda text: text["courses"][0].update(what=None), "where a text should be"),
-        (lambda text: text["courses"].pop(), "courses are not told to the end"),
-        (lambda text: text.update(courses={}), "its courses are no list"),
-        (lambda text: text.update(courses=[{}] * (fields.MAX_TOLD + 1)), "or more than any network has"),
-        (lambda text: text.update(labels=[["a"], ["b", 3]]), "where a text should be"),
-        (lambda text: text["numbers"][0].update(labels=2), "names the list 2 of labels, of 2"),
-        (lambda text: text["tables"][0].update(labels=-1), "names the list -1 of labels"),
-        (lambda text: text["labels"][0].pop(), "its numbers are not told to the end"),
-        (lambda text: text["labels"].__setitem__(1, []), "its numbers are not told to the end"),
-        (lambda text: text["target"].update(name=3), "where a text should be"),
+        (lambda text: text["courses"][0].update(steps=2**52), "values of its courses are incomplete or not finite"),
+        (lambda text: text["courses"][0].update(steps=2.0), "expected an integer, got '2.0'"),
+        (lambda text: text["courses"][0].update(neutral="1"), "expected a finite number, got"),
+        (lambda text: text["courses"][0].update(what=None), "expected a string, got"),
+        (lambda text: text["courses"].pop(), "values of its courses are incomplete or not finite"),
+        (lambda text: text.update(courses={}), "its courses are not a list of at most 65,536 entries"),
+        (
+            lambda text: text.update(courses=[{}] * (fields.MAX_SIGNALS + 1)),
+            "its courses are not a list of at most 65,536 entries",
+        ),
+        (lambda text: text.update(labels=[["a"], ["b", 3]]), "expected a string, got"),
+        (lambda text: text["numbers"][0].update(labels=2), "refers to list 2 of labels, but has 2"),
+        (lambda text: text["tables"][0].update(labels=-1), "refers to list -1 of labels"),
+        (lambda text: text["labels"][0].pop(), "values of its numbers are incomplete or not finite"),
+        (lambda text: text["labels"].__setitem__(1, []), "values of its numbers are incomplete or not finite"),
+        (lambda text: text["target"].update(name=3), "expected a string, got"),
     ],
 )
-def test_texts_that_lie_are_refused_in_words(
-    whole: bytes, tmp_path: Path, edit: Callable[[Any], Any], words: str
-) -> None:
+def test_invalid_headers_are_refused(whole: bytes, tmp_path: Path, edit: Callable[[Any], Any], words: str) -> None:
     assert words in refused(tmp_path, with_header(whole, lambda text: (edit(text), text)[1]))
 
 
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        (lambda: Course("", "Net", "sure", [1.0], [0.0], np.nan), "neutral must be a finite number, or None; got nan"),
-        (lambda: Course("", "Net", "sure", [1.0, 2.0], [0.0, 0.0]), "values must be finite and rows strictly increase"),
-        (lambda: Course("", "Net", "sure", [1.0], [0.0, 1.0]), r"must be as many, at least one; got \(1,\) and \(2,\)"),
+        (lambda: Course("", "Net", "sure", [1.0], [0.0], np.nan), "neutral must be a finite number or None, got nan"),
+        (
+            lambda: Course("", "Net", "sure", [1.0, 2.0], [0.0, 0.0]),
+            "values must be finite and rows strictly increasing",
+        ),
+        (
+            lambda: Course("", "Net", "sure", [1.0], [0.0, 1.0]),
+            r"must have the same length, at least 1; got \(1,\) and \(2,\)",
+        ),
         (lambda: Numbers("", "Net", "sure", ("a",), [1.0], np.inf), "neutral must be a finite number"),
-        (lambda: Numbers("", "Net", "sure", ("a",), [1.0, 2.0]), "one for each of 1 labels"),
+        (lambda: Numbers("", "Net", "sure", ("a",), [1.0, 2.0]), "one for each of the 1 labels"),
         (
             lambda: Numbers("", "Net", "sure", ("a",), [1.0], None, (0, np.inf)),
             "two finite numbers, the lower one first",
@@ -166,41 +171,42 @@ def test_texts_that_lie_are_refused_in_words(
         (lambda: ClassTable("", "Net", "sure", ("a",), [1.0]), r"\(1 classes, channel\); got shape \(1,\)"),
     ],
 )
-def test_values_that_make_no_sense_are_refused(made: Callable[[], Any], words: str) -> None:
+def test_invalid_values_are_refused(made: Callable[[], Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         made()
 
 
-def test_the_sentence_says_what_the_score_would_be_without_each_part_alone() -> None:
+def test_in_words_gives_the_score_without_each_part() -> None:
     report, (_, added) = small_report(), small_report().numbers
     assert report.in_words() == (
-        "'class 0' 60 %, ahead of 'class 1' 30 %; score (logit) 1.50; with one part taken out at a time, it would be "
-        "0.75 without plane yx (space); 1.75 without plane tx (time and the horizontal)"
+        "'class 0' 60 %, ahead of 'class 1' 30 %. Score (logit): 1.50. With one part removed at a time, it is "
+        "0.75 without plane yx (space); 1.75 without plane tx (time and the horizontal)."
     )
     one = dataclasses.replace(added, labels=("SRTG, 4 blocks",), values=[-2.0])
     said = dataclasses.replace(report, numbers=(one,)).in_words()
-    assert (
-        said == "'class 0' 60 %, ahead of 'class 1' 30 %; score (logit) 1.50; without SRTG, 4 blocks, it would be 3.50"
-    )
+    assert said == "'class 0' 60 %, ahead of 'class 1' 30 %. Score (logit): 1.50. It is 3.50 without SRTG, 4 blocks."
     little = dataclasses.replace(one, values=[0.0034])
     said = dataclasses.replace(report, numbers=(little,)).in_words()
-    assert "score (logit) 1.5000; without SRTG, 4 blocks, it would be 1.4966" in said, "two numbers that differ"
+    assert "Score (logit): 1.5000. It is 1.4966 without SRTG, 4 blocks." in said, "two numbers that differ"
     many = dataclasses.replace(added, labels=tuple("abcdefgh"), values=[0, 5, 1, -6, 2, 0, 7, 4])
     said = dataclasses.replace(report, numbers=(many,)).in_words()
     assert said.endswith(
-        "−3.50 without b; 7.50 without d; −5.50 without g; −2.50 without h; 4 other parts would change it less"
+        "−3.50 without b; 7.50 without d; −5.50 without g; −2.50 without h; 4 other parts have smaller effects."
     )
     five = dataclasses.replace(many, labels=tuple("abcde"), values=many.values[:5])
-    assert dataclasses.replace(report, numbers=(five,)).in_words().endswith("; 1 other part would change it less")
+    assert dataclasses.replace(report, numbers=(five,)).in_words().endswith("; 1 other part has a smaller effect.")
     assert (
         dataclasses.replace(report, numbers=()).in_words()
-        == "'class 0' 60 %, ahead of 'class 1' 30 %; score (logit) 1.50"
+        == "'class 0' 60 %, ahead of 'class 1' 30 %. Score (logit): 1.50."
     )
-    target = dataclasses.replace(report.target, name="a − b", probability=None, against=1)
-    assert dataclasses.replace(report, target=target, numbers=()).in_words() == "'a − b'; difference of logits 1.50"
+    target = dataclasses.replace(report.target, name="a − b", probability=None, against=1, against_name="b")
+    assert (
+        dataclasses.replace(report, target=target, numbers=()).in_words()
+        == "'a' rather than 'b'. Difference of logits: 1.50."
+    )
 
 
-def test_one_is_not_said_to_be_several() -> None:
+def test_repr_uses_singular_and_plural() -> None:
     report = small_report()
     assert "; 2 courses, 2 sets of numbers, 1 table; " in repr(report)
     one = dataclasses.replace(report, courses=report.courses[:1], numbers=report.numbers[:1], tables=())
@@ -212,7 +218,7 @@ def bounded() -> BlockReport:
     return dataclasses.replace(small_report(), numbers=(gate,))
 
 
-def test_bounds_come_back_and_files_of_before_have_none(tmp_path: Path) -> None:
+def test_bounds_are_saved_and_older_files_have_none(tmp_path: Path) -> None:
     path = bounded().save(tmp_path / "r")
     assert ne.load(path).numbers[0].bounds == (0.0, 1.0)
     old = with_header(path.read_bytes(), lambda text: (text["numbers"][0].pop("bounds"), text)[1])
@@ -223,18 +229,59 @@ def test_bounds_come_back_and_files_of_before_have_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bounds", "words"),
     [
-        ("01", "'01' stands where two bounds should be"),
-        ([0], "stands where two bounds should be"),
-        ([0, 1, 2], "stands where two bounds should be"),
-        ({"0": 1, "1": 2}, "stands where two bounds should be"),
-        ([0, "1"], "where a finite number should be"),
-        ([0, True], "where a finite number should be"),
+        ("01", "expected two bounds, got '01'"),
+        ([0], "expected two bounds, got"),
+        ([0, 1, 2], "expected two bounds, got"),
+        ({"0": 1, "1": 2}, "expected two bounds, got"),
+        ([0, "1"], "expected a finite number, got"),
+        ([0, True], "expected a finite number, got"),
         ([1, 0], "bounds must be two finite numbers, the lower one first"),
         ([0, 1e300], "bounds must be two finite numbers"),
         ([0.5, 1], "values must lie within their bounds, 0.5 to 1"),
     ],
 )
-def test_bounds_that_lie_are_refused_in_words(tmp_path: Path, bounds: Any, words: str) -> None:
+def test_invalid_bounds_are_refused(tmp_path: Path, bounds: Any, words: str) -> None:
     whole = bounded().save(tmp_path / "whole.npz").read_bytes()
     edited = with_header(whole, lambda text: (text["numbers"][0].update(bounds=bounds), text)[1])
     assert words in refused(tmp_path, edited)
+
+
+def test_quantities_are_saved(tmp_path: Path) -> None:
+    report = small_report()
+    evidence = dataclasses.replace(report.courses[0], quantity="evidence")
+    report = dataclasses.replace(report, courses=(evidence, *report.courses[1:]))
+    loaded = ne.load(report.save(tmp_path / "r"))
+    assert [course.quantity for course in loaded.courses] == [Quantity.EVIDENCE, Quantity.OTHER]
+    assert [numbers.quantity for numbers in loaded.numbers] == [Quantity.OTHER, Quantity.ABLATION]
+
+
+@pytest.mark.parametrize(
+    ("what", "neutral", "quantity"),
+    [
+        ("what it adds to the score: the score with it, less the score without", 0.0, Quantity.ABLATION),
+        ("what each stream adds to the score", 0.0, Quantity.EVIDENCE),
+        ("evidence for 'wave' in the slow stream", 0.0, Quantity.EVIDENCE),
+        ("evidence for 'wave' in the slow stream", None, Quantity.OTHER),
+        ("how far the gate is open", 0.0, Quantity.OTHER),
+    ],
+)
+def test_quantities_of_older_files_are_derived(
+    tmp_path: Path, what: str, neutral: float | None, quantity: Quantity
+) -> None:
+    def as_before(text: Any) -> Any:
+        for signal in (*text["courses"], *text["numbers"]):
+            del signal["quantity"]
+            signal.update(what=what, neutral=neutral)
+        return text
+
+    path = small_report().save(tmp_path / "r")
+    path.write_bytes(with_header(path.read_bytes(), as_before))
+    loaded = ne.load(path)
+    assert {signal.quantity for signal in (*loaded.courses, *loaded.numbers)} == {quantity}
+
+
+def test_unknown_quantities_are_refused(whole: bytes, tmp_path: Path) -> None:
+    edited = with_header(whole, lambda text: (text["numbers"][0].update(quantity="mood"), text)[1])
+    assert "the quantity 'mood' is unknown" in refused(tmp_path, edited)
+    with pytest.raises(ValueError, match="quantity must be one of 'evidence', 'ablation', 'other'; got 'mood'"):
+        Course("", "Net", "sure", [1.0], [0.0], quantity="mood")  # type: ignore[arg-type]

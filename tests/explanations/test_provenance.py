@@ -1,4 +1,4 @@
-"""How a result came about, as JSON: what goes out comes back, and tells nobody's folders."""
+"""Provenance as JSON: it comes back unchanged, and paths are stripped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MADE = Provenance(
 KEYS = "format version method knobs model preprocessing versions seconds forwards backwards caveats".split()
 
 
-def test_it_comes_back_as_it_was() -> None:
+def test_json_is_read_back_unchanged() -> None:
     assert Provenance.from_json(MADE.to_json()) == MADE
 
 
@@ -46,7 +46,7 @@ def test_the_keys_are_those_documented() -> None:
     st.dictionaries(st.text(max_size=8), st.integers() | st.floats() | st.text(max_size=8) | st.none(), max_size=4),
     st.lists(st.text(st.characters(exclude_characters="/\\", exclude_categories=["Cs"]), max_size=20), max_size=3),
 )
-def test_anything_made_of_plain_values_comes_back(knobs: dict[str, Any], caveats: list[str]) -> None:
+def test_any_plain_values_are_read_back_unchanged(knobs: dict[str, Any], caveats: list[str]) -> None:
     plain = {
         key.replace("/", "").replace("\\", ""): value for key, value in knobs.items() if not isinstance(value, str)
     }
@@ -54,7 +54,7 @@ def test_anything_made_of_plain_values_comes_back(knobs: dict[str, Any], caveats
     assert Provenance.from_json(made.to_json()) == made
 
 
-def test_numbers_that_json_does_not_know_become_words() -> None:
+def test_infinite_numbers_become_strings() -> None:
     made = Provenance("m", {"limit": float("inf"), "none": float("nan")})
     assert made.knobs == {"limit": "Infinity", "none": "NaN"}
     assert Provenance.from_json(made.to_json()) == made
@@ -72,7 +72,7 @@ def test_numbers_that_json_does_not_know_become_words() -> None:
         ("and/or 3/4 of it, layer1/conv, https://arxiv.org/abs/1902.01078",) * 2,
     ],
 )
-def test_folders_stay_at_home(text: str, left: str) -> None:
+def test_paths_are_stripped_to_file_names(text: str, left: str) -> None:
     made = Provenance("m", {"weights": text, "nested": [{"deep": text}]}, caveats=(text,))
     back = Provenance.from_json(made.to_json())
     assert back.caveats == (left,)
@@ -82,22 +82,22 @@ def test_folders_stay_at_home(text: str, left: str) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": "other"}, "its \"format\" is not 'notebook_explain.provenance'"),
-        ({"version": 2}, "has version 2, this one reads 1; update notebook_explain"),
+        ({"format": "other"}, "\"format\" is not 'notebook_explain.provenance'"),
+        ({"version": 2}, "has version 2, this notebook_explain reads 1; update it"),
         ({"surprise": 1}, "got .*surprise"),
-        ({"method": None}, "method of the provenance has another type: NoneType"),
-        ({"forwards": True}, "forwards of the provenance has another type: bool"),
+        ({"method": None}, "method of the provenance has the wrong type: NoneType"),
+        ({"forwards": True}, "forwards of the provenance has the wrong type: bool"),
         ({"seconds": 10**400}, "seconds of the provenance is not finite"),
-        ({"versions": {"numpy": 2}}, "caveats and versions of the provenance must be texts"),
+        ({"versions": {"numpy": 2}}, "caveats and versions of the provenance must be strings"),
     ],
 )
-def test_what_is_not_known_is_refused_in_words(change: dict[str, Any], words: str) -> None:
+def test_invalid_fields_are_refused(change: dict[str, Any], words: str) -> None:
     text = json.dumps(json.loads(MADE.to_json()) | change)
     with pytest.raises(ValueError, match=words):
         Provenance.from_json(text)
 
 
 @pytest.mark.parametrize("text", ["", "[" * 100_000, '{"format": NaN}', "[1]", "7"])
-def test_what_is_no_such_json_is_refused_in_words(text: str) -> None:
+def test_other_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="to_json"):
         Provenance.from_json(text)

@@ -1,4 +1,4 @@
-"""A pyramid leaves the notebook as tubes do: page, cell, figure, words; each says what it shows and every caveat."""
+"""Exports of a pyramid: page, cell, figure and sentences; each names its content and carries every caveat."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from PIL import Image
 
 import notebook_explain as ne
 from notebook_explain import display
-from notebook_explain.explanations.caveats import pyramid_caveats
+from notebook_explain.explanations.caveats import caveats
 from notebook_explain.explanations.pyramid import text as pyramid_text
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.figures.pyramid import flows
@@ -97,47 +97,54 @@ def test_the_command_line_says_what_to_do_with_one(tmp_path: Path) -> None:
 # Words
 
 
-def test_words_tell_how_many_how_far_and_the_strongest_way() -> None:
+def test_in_words_counts_kernels_and_gives_the_strongest_path() -> None:
     said = small_pyramid().in_words()
-    assert said.startswith("'class 0' 60 %, ahead of 'class 1' 30 %: 5 kernels of 12 in 2 layers inform it; ")
-    assert said.endswith("kernel 7 of late, kernel 0 of early, green of the clip")
-    assert small_pyramid().in_words(threshold=0.3).split("down: ")[1].startswith("kernel 2 of late"), "7 is pruned"
-    assert small_pyramid().in_words(threshold=1).startswith("'class 0' 60 %, ahead of 'class 1' 30 %: 2 kernels of 12")
+    assert said == (
+        "'class 0' 60 %, ahead of 'class 1' 30 %. 5 of 12 kernels in 2 layers carry evidence for 'class 0'. "
+        "Strongest path: kernel 7 of late, kernel 0 of early, green of the clip."
+    )
+    assert small_pyramid().in_words(threshold=0.3).split("path: ")[1].startswith("kernel 2 of late"), "7 is pruned"
+    assert small_pyramid().in_words(threshold=1).startswith("'class 0' 60 %, ahead of 'class 1' 30 %. 2 of 12 kernels")
 
 
-def test_a_unit_tells_its_score_what_it_sees_and_whom_it_feeds() -> None:
+def test_in_words_of_a_unit() -> None:
     pyramid = small_pyramid()
     assert pyramid.in_words(6) == (
-        "kernel 0 of early: 25.0 % of the positive evidence for 'class 0' reaches it; one cell of it sees 3 frames, 3x3 "
-        "pixels; it feeds channel 3 of sum in late and 2 more"
+        "kernel 0 of early carries 25 % of the positive evidence for 'class 0'. It mostly feeds channel 1 of sum in late "
+        "(unchanged) and 2 other units. Higher output favours the class. Largest inputs: green of the clip (80 %). "
+        "Receptive field: 3 frames, 3x3 pixels."
     )
-    assert "less of it speaks for the class" in pyramid.in_words(2)
-    assert pyramid.in_words(0) == "'class 0': what is explained"
+    assert "Lower output favours the class." in pyramid.in_words(2)
+    assert pyramid.in_words(0).startswith("'class 0', the explained class. Largest inputs: kernel 7 of late (34 %), ")
     with pytest.raises(ValueError, match="unit 9 is not in this pyramid; it has 0 to 8"):
         pyramid.in_words(9)
 
 
-def test_a_row_tells_what_it_covers_and_sees() -> None:
+def test_in_words_of_a_row() -> None:
     pyramid = small_pyramid()
-    words = [pyramid_text.of_row(pyramid, row) for row in pyramid.rows]
-    assert words[0] == "fc: 1 of 4 classes, a cell sees the whole clip"
-    assert words[1] == "late: 3 of 8 kernels, 80 % of what leads here, a cell sees 5 frames, 9x9 pixels"
-    assert words[4] == "clip: 1 of 3 colours, 90 % of what leads here"
+    words = [pyramid.in_words(row=index) for index in range(len(pyramid.rows))]
+    late = "late: 3 of 8 kernels. Shown units carry 80 % of the evidence that reaches this layer, the others 20 %."
+    assert words[0] == "fc: 1 of 4 classes. Receptive field: the whole clip."
+    assert words[1] == f"{late} Receptive field: 5 frames, 9x9 pixels."
+    assert words[4].startswith("clip: 1 of 3 colours. Shown units carry 90 % of the evidence that reaches this layer, ")
+    assert pyramid.in_words(row="late", threshold=0.9).startswith("late: 1 of 8 kernels. Shown units carry 50 % of")
     unknown = dataclasses.replace(pyramid.rows[1], receptive_field=None)
-    assert pyramid_text.of_row(pyramid, unknown) == "late: 3 of 8 kernels, 80 % of what leads here"
+    assert pyramid_text.row_sentences(pyramid, unknown, pyramid.prune(0)) == late
+    with pytest.raises(ValueError, match="row 'later' is not in this pyramid"):
+        pyramid.in_words(row="later")
 
 
-def test_caveats_are_those_of_every_explanation_and_of_sums() -> None:
-    said = pyramid_caveats(made(source="synthetic sample: wave"))
+def test_caveats_include_that_of_sums() -> None:
+    said = caveats(made(source="synthetic sample: wave", is_synthetic=True))
     assert said[0] == "The clip is a synthetic sample: wave."
-    assert "whatever the next layer makes of it" in said[-1]
+    assert "whatever the next layer does with it" in said[-1]
 
 
 # The figure
 
 
 def test_the_figure_names_its_rows_its_units_and_its_caveats() -> None:
-    said = texts(made(source="synthetic sample: wave").figure())
+    said = texts(made(source="synthetic sample: wave", is_synthetic=True).figure())
     for words in ("late", "early", "sum in late", "7:  10 %", "sees 5 frames", "9x9 pixels", "+ 5 others", "class 0"):
         assert words in said, words
     assert "The clip is a synthetic sample: wave." in said
@@ -146,11 +153,11 @@ def test_the_figure_names_its_rows_its_units_and_its_caveats() -> None:
 
 def test_rows_and_units_of_the_figure_are_chosen() -> None:
     said = texts(small_pyramid().figure(rows=["early", 0], units=1))
-    assert "sum in late" not in said.split("strongest way")[0]
+    assert "sum in late" not in said.split("Strongest path")[0]
     assert "0:  25 %" in said
     assert "2:  5.0 %" not in said
     assert "+ 3 others" in said
-    assert "late" not in texts(small_pyramid().figure(rows=1)).split("inform it")[0]
+    assert "late" not in texts(small_pyramid().figure(rows=1)).split("evidence for")[0]
     assert "7:  10 %" not in texts(small_pyramid().figure(threshold=0.5))
 
 

@@ -1,4 +1,4 @@
-"""Saved pyramids: everything comes back, and whatever somebody made of the file is refused in words or can be shown."""
+"""Saved pyramids: they load as they were saved; damaged files are refused with a reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return small_pyramid().save(tmp_path_factory.mktemp("saved") / "pyramid.npz").read_bytes()
 
 
-def test_everything_comes_back(tmp_path: Path) -> None:
+def test_a_pyramid_loads_as_it_was_saved(tmp_path: Path) -> None:
     before = small_pyramid()
     after = ne.load(before.save(tmp_path / "pyramid"))
     assert_same(after, before)
@@ -31,7 +31,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(after.tube("late"), before.tube("late"))
 
 
-def test_what_could_not_be_loaded_again_is_not_saved(tmp_path: Path) -> None:
+def test_values_that_could_not_be_loaded_are_not_saved(tmp_path: Path) -> None:
     pyramid = small_pyramid()
     broken = dataclasses.replace(pyramid.rows[1], maps=np.full_like(pyramid.rows[1].maps, np.nan))
     with pytest.raises(ValueError, match="cannot be saved: row 'late' holds values that are not finite"):
@@ -61,24 +61,24 @@ def column(name: str, at: tuple[int, ...], value: float) -> Callable[[bytes], tu
     [
         (column("unit_channels", (1, 0), 8), "a channel that its layer does not have"),
         (column("unit_channels", (1, 0), -1), "a channel that its layer does not have"),
-        (column("unit_channels", (1, 1), 0), "no direction"),
+        (column("unit_channels", (1, 1), 0), "a direction other than 1 and -1"),
         (column("unit_scores", (1,), 1.5), "a score outside 0..1"),
         (column("unit_scores", (1,), np.nan), "unit scores are not finite"),
-        (column("edge_ends", (3, 0), 9), "a unit that is not there"),
-        (column("edge_ends", (3, 0), 2), "leads up, or along a row"),
-        (column("edge_ends", (3, 1), 4), "leads up, or along a row"),
-        (column("edge_ends", (3, 2), 3), "or no kind"),
+        (column("edge_ends", (3, 0), 9), "a unit that does not exist"),
+        (column("edge_ends", (3, 0), 2), "an edge does not lead to a higher row"),
+        (column("edge_ends", (3, 1), 4), "an edge does not lead to a higher row"),
+        (column("edge_ends", (3, 2), 3), "or an unknown kind"),
         (column("edge_weights", (3, 1), 1.01), "a share outside 0..1"),
         (column("edge_weights", (3, 0), np.inf), "edge weights are not finite"),
-        (lambda _: ("unit_scores", npy("(9, 1)", "<f8", bytes(72))), "no table of 1 columns"),
-        (lambda _: ("unit_scores", npy("()", "<f8", bytes(8))), "no table of 1 columns"),
-        (lambda _: ("edge_ends", npy("(11, 3)", "<f8", bytes(264))), "no table of 3 columns"),
-        (lambda _: ("edge_ends", npy("(10, 3)", "<i8", bytes(240))), "not told to the end"),
+        (lambda _: ("unit_scores", npy("(9, 1)", "<f8", bytes(72))), "not a table of 1 columns"),
+        (lambda _: ("unit_scores", npy("()", "<f8", bytes(8))), "not a table of 1 columns"),
+        (lambda _: ("edge_ends", npy("(11, 3)", "<f8", bytes(264))), "not a table of 3 columns"),
+        (lambda _: ("edge_ends", npy("(10, 3)", "<i8", bytes(240))), "its units or edges are incomplete"),
         (lambda _: ("maps_1", npy("(2, 2, 3, 3)", "<f4", bytes(144))), r"row 1 is not a float32 array \(unit"),
         (lambda _: ("times_1", npy("(3,)", "<f8", np.arange(3.0).tobytes())), "row 1 has 2 rows, its geometry 3"),
     ],
 )
-def test_tables_that_lie_are_refused_in_words(
+def test_invalid_tables_are_refused(
     whole: bytes, tmp_path: Path, change: Callable[[bytes], tuple[str, bytes]], words: str
 ) -> None:
     name, array = change(whole)
@@ -88,26 +88,24 @@ def test_tables_that_lie_are_refused_in_words(
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (lambda text: text.update(rows=[]), "no rows"),
-        (lambda text: text.update(rows=text["rows"] * 1000), "more than any network has"),
+        (lambda text: text.update(rows=[]), "does not hold 1 to 4,096 rows"),
+        (lambda text: text.update(rows=text["rows"] * 1000), "does not hold 1 to 4,096 rows"),
         (lambda text: text["rows"][1].update(units=0), "row 1 has 0 units"),
-        (lambda text: text["rows"][4].update(units=2), "row 4 has 2 units, of 1 that are left"),
+        (lambda text: text["rows"][4].update(units=2), "row 4 has 2 units, but only 1 are left"),
         (lambda text: text["rows"].pop(), "hold 8 of 9 units"),
         (lambda text: text["rows"][1].update(kind="layer"), "unknown kind 'layer'"),
-        (lambda text: text["rows"][1].update(width=2**40), "or has no width"),
-        (lambda text: text["rows"][1].update(coverage=1.2), "where a share from 0 to 1 should be"),
-        (lambda text: text["rows"][1].update(receptive_field=[0, 1, 1]), "sees the impossible extent"),
+        (lambda text: text["rows"][1].update(width=2**40), "or the width 1099511627776"),
+        (lambda text: text["rows"][1].update(coverage=1.2), "expected a number from 0 to 1, got '1.2'"),
+        (lambda text: text["rows"][1].update(receptive_field=[0, 1, 1]), "has the impossible receptive field"),
         (lambda text: text["rows"][1].update(step=[0, 1]), "step above 0"),
-        (lambda text: text["target"].update(name=3), "where a text should be"),
+        (lambda text: text["target"].update(name=3), "expected a string, got '3'"),
     ],
 )
-def test_texts_that_lie_are_refused_in_words(
-    whole: bytes, tmp_path: Path, edit: Callable[[Any], Any], words: str
-) -> None:
+def test_invalid_headers_are_refused(whole: bytes, tmp_path: Path, edit: Callable[[Any], Any], words: str) -> None:
     assert words in refused(tmp_path, with_header(whole, lambda text: (edit(text), text)[1]))
 
 
-def test_the_graph_and_the_tree_are_written_with_where_they_come_from(tmp_path: Path) -> None:
+def test_json_holds_the_graph_or_the_tree_and_the_provenance(tmp_path: Path) -> None:
     pyramid = dataclasses.replace(
         small_pyramid(), clip=dataclasses.replace(small_pyramid().clip, source="/home/me/secret/wave.mp4")
     )

@@ -1,4 +1,4 @@
-"""Saved and loaded explanations: everything comes back, what is not known or damaged is refused in words."""
+"""Saved tubes: they load as they were saved; unknown and damaged files are refused with a reason."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def saved(tmp_path: Path) -> Path:
     return small_tubes().save(tmp_path / "tubes")
 
 
-def test_everything_comes_back(saved: Path) -> None:
+def test_tubes_load_as_they_were_saved(saved: Path) -> None:
     before, after = small_tubes(), ne.load(saved)
     assert saved.suffix == ".npz"
     np.testing.assert_array_equal(after.clip.frames, before.clip.frames)
@@ -51,39 +51,75 @@ def test_everything_comes_back(saved: Path) -> None:
     np.testing.assert_array_equal(after.volume("last", 1), before.volume("last", 1))
 
 
-def test_the_numbers_of_the_frames_come_back_and_files_of_before_have_none(tmp_path: Path) -> None:
+def test_frame_numbers_are_saved_and_older_files_have_none(tmp_path: Path) -> None:
     before = small_tubes()
     numbers = np.array([0, 3, 3, 7, 2**40, 2**40 + 1])
     numbered = dataclasses.replace(before, clip=dataclasses.replace(before.clip, frame_numbers=numbers))
     np.testing.assert_array_equal(ne.load(numbered.save(tmp_path / "new")).clip.frame_numbers, numbers)
-    old = before.save(tmp_path / "old")  # as it was written before clips knew their frames' numbers
+    old = before.save(tmp_path / "old")  # as older versions wrote it
     with np.load(old) as file:
         assert "frame_numbers" not in file.files
     assert ne.load(old).clip.frame_numbers is None
 
 
-def test_what_could_not_be_loaded_again_is_not_saved(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("source", "synthetic"), [("synthetic sample: wave", True), ("synthetic.mp4", False)])
+def test_whether_a_clip_is_synthetic_is_saved(tmp_path: Path, source: str, synthetic: bool) -> None:
+    tubes = small_tubes()
+    clip = dataclasses.replace(tubes.clip, source=source, is_synthetic=synthetic)
+    assert ne.load(dataclasses.replace(tubes, clip=clip).save(tmp_path / "t")).clip.is_synthetic is synthetic
+
+
+@pytest.mark.parametrize(("source", "synthetic"), [("synthetic sample: wave", True), ("wave.mp4", False)])
+def test_in_older_files_the_source_says_whether_a_clip_is_synthetic(saved: Path, source: str, synthetic: bool) -> None:
+    def as_before(header: Any) -> Any:
+        clip = {**header["clip"], "source": source}
+        del clip["is_synthetic"]
+        return {**header, "clip": clip}
+
+    assert ne.load(_rewritten(saved, header=as_before)).clip.is_synthetic is synthetic
+    other = _rewritten(saved, header=lambda header: {**header, "clip": {**header["clip"], "is_synthetic": "yes"}})
+    with pytest.raises(ValueError, match="expected true or false, got 'yes'"):
+        ne.load(other)
+
+
+def test_the_classes_of_a_difference_are_saved_and_derived_in_older_files(tmp_path: Path) -> None:
+    tubes = small_tubes(targets=1)
+    difference = dataclasses.replace(tubes.targets[0], name="a − b", probability=None, against=1, against_name="b")
+    path = dataclasses.replace(tubes, targets=(difference,)).save(tmp_path / "t")
+    loaded = ne.load(path).targets[0]
+    assert (loaded, loaded.class_name) == (difference, "a")
+
+    def as_before(header: Any) -> Any:
+        del header["targets"][0]["against_name"]
+        return header
+
+    old = ne.load(_rewritten(path, header=as_before))
+    assert old.targets[0] == difference
+    assert old.in_words().startswith("'a' rather than 'b'. ")
+
+
+def test_values_that_could_not_be_loaded_are_not_saved(tmp_path: Path) -> None:
     tubes = small_tubes()
     broken = dataclasses.replace(tubes.layers[0], values=np.full_like(tubes.layers[0].values, np.inf))
     with pytest.raises(ValueError, match="cannot be saved: layer 'stem' holds values that are not finite"):
         dataclasses.replace(tubes, layers=(broken,)).save(tmp_path / "t")
     result = dataclasses.replace(tubes.targets[0], logit=float("nan"))
-    with pytest.raises(ValueError, match="cannot be saved, it holds a number that is not finite"):
+    with pytest.raises(ValueError, match="cannot be saved: it holds a number that is not finite"):
         dataclasses.replace(tubes, targets=(result, tubes.targets[1])).save(tmp_path / "t")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_saving_replaces_a_file_as_a_whole_and_leaves_nothing_beside_it(saved: Path) -> None:
+def test_saving_replaces_a_file_and_leaves_no_temporary_file(saved: Path) -> None:
     small_tubes(seed=1).save(saved)
     np.testing.assert_array_equal(ne.load(saved).layers[0].values, small_tubes(seed=1).layers[0].values)
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]
 
 
-def test_a_file_is_found_as_it_was_named(saved: Path) -> None:
+def test_a_file_is_found_without_its_extension(saved: Path) -> None:
     assert ne.load(saved.with_suffix("")).targets == small_tubes().targets
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere' to write 'p.html' to; make it first"):
         small_tubes().to_html(tmp_path / "nowhere" / "p.html")
     with pytest.raises(IsADirectoryError, match="is a folder; give the path of a file in it"):
@@ -102,7 +138,7 @@ def test_a_failed_save_leaves_the_old_file(saved: Path, monkeypatch: pytest.Monk
 
 
 def test_a_later_version_and_another_kind_are_refused(saved: Path) -> None:
-    with pytest.raises(ValueError, match="it has version 2, this one reads 1; update notebook_explain"):
+    with pytest.raises(ValueError, match="it has version 2, this notebook_explain reads 1; update it"):
         ne.load(_rewritten(saved, header=lambda h: h | {"version": 2}))
     for kind in ("concepts", ["tubes"], None):
         with pytest.raises(
@@ -145,7 +181,7 @@ def test_pickles_text_and_missing_files_are_refused(tmp_path: Path) -> None:
         ne.load(tmp_path / "nothing.npz")
 
 
-def test_a_file_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(saved: Path, tmp_path: Path) -> None:
+def test_a_file_that_unpacks_to_too_much_is_refused_first(saved: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="above the limit of 1,000"):
         ne.load(saved, max_bytes=1000)
     bomb = tmp_path / "bomb.npz"
@@ -155,7 +191,7 @@ def test_a_file_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(saved:
         ne.load(bomb, max_bytes=2**20)
 
 
-def test_damaged_files_never_do_anything_but_load_or_be_refused(saved: Path) -> None:
+def test_damaged_files_load_or_are_refused(saved: Path) -> None:
     rng = np.random.default_rng(0)
     whole = saved.read_bytes()
     refused = 0
@@ -185,14 +221,14 @@ def test_labels_from_a_file_are_text(saved: Path) -> None:
     assert "<script>alert(1)" not in page
 
 
-def test_a_page_does_not_tell_the_folders_of_the_clip(saved: Path) -> None:
+def test_a_page_does_not_hold_the_folders_of_the_clip(saved: Path) -> None:
     changed = _rewritten(saved, header=lambda h: {**h, "clip": h["clip"] | {"source": "/home/me/secret/wave.mp4"}})
     text = ne.load(changed).to_html(saved.with_name("p.html")).read_text()
     assert "wave.mp4" in text
     assert "secret" not in text
 
 
-def test_a_page_replaces_a_file_as_a_whole(saved: Path) -> None:
+def test_a_page_replaces_a_file(saved: Path) -> None:
     page = ne.load(saved).to_html(saved.with_name("p.html"), title="a <title>")
     again = ne.load(saved).to_html(page)
     assert again.read_text().startswith("<!doctype html>")

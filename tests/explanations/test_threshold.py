@@ -1,4 +1,4 @@
-"""What a threshold keeps, in numbers and in words, against counting voxel by voxel."""
+"""Numbers and sentences on what a threshold keeps, against a count voxel by voxel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.example_values import small_tubes
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.2, 0.5, 0.9, 1.0])
-def test_shares_are_what_counting_gives(threshold: float) -> None:
+def test_fractions_match_a_count_voxel_by_voxel(threshold: float) -> None:
     volume = np.random.default_rng(5).normal(size=(4, 5, 6)).astype(np.float32)
     peak = float(np.abs(volume).max()) * 1.1
     over, total = [], 0.0
@@ -23,22 +23,26 @@ def test_shares_are_what_counting_gives(threshold: float) -> None:
     assert found.volume == pytest.approx(len(over) / volume.size)
 
 
-def test_a_bright_corner_is_named_with_its_frames() -> None:
+def test_a_bright_corner_and_its_frames_are_named() -> None:
     volume = np.zeros((8, 20, 30), np.float32)
     volume[2:5, 12:18, 22:28] = 2
     found = kept(volume, 2.0, 0.5)
-    assert (found.frames, found.place) == ((2, 4), "lower right")
+    assert (found.frames, found.place) == ((2, 4), "at lower right")
     assert found.evidence == 1
     words = in_words("wave", 0.93, found, 8)
-    assert words == "'wave' 93 %: 100 % of the evidence for it in 2.3 % of the clip, frames 3 to 5 of 8, lower right"
+    assert words == (
+        "'wave' 93 %. 2.3 % of the clip, at lower right, in frames 3 to 5, holds 100 % of the evidence for 'wave'."
+    )
 
 
-def test_one_frame_the_centre_and_nothing_at_all_have_their_words() -> None:
+def test_one_frame_the_centre_and_no_evidence_have_sentences() -> None:
     volume = np.zeros((3, 9, 9), np.float32)
     assert kept(volume, 0.0, 0.4).frames is None
-    assert in_words("jog", None, kept(volume, 0.0, 0.4), 3) == "'jog': no evidence for it at this threshold"
+    assert in_words("jog", None, kept(volume, 0.0, 0.4), 3) == "'jog'. No evidence for 'jog' at this threshold."
     volume[1, 4, 4] = 1
-    assert in_words("jog", 0.5, kept(volume, 1.0, 0.4), 3).endswith("frame 2 of 3, in the centre")
+    assert in_words("jog", 0.5, kept(volume, 1.0, 0.4), 3).endswith(
+        "in the centre, in frame 2, holds 100 % of the evidence for 'jog'."
+    )
 
 
 def test_negative_evidence_is_not_counted() -> None:
@@ -47,9 +51,9 @@ def test_negative_evidence_is_not_counted() -> None:
     volume[0, 0, 0] = 3
     found = kept(volume, 3.0, 0.5)
     assert found.against == pytest.approx(0.7)
-    assert in_words("jog", 0.04, found, 2).startswith("'jog' 4.0 %: 100 % of the evidence for it in 13 % of the clip")
+    assert in_words("jog", 0.04, found, 2).startswith("'jog' 4.0 %. 13 % of the clip, ")
     assert in_words("jog", 0.0004, found, 2).startswith("'jog' under 0.1 %")
-    assert in_words("jog", None, found, 2).endswith("; most of the evidence is against it")
+    assert in_words("jog", None, found, 2).endswith(" Most of the evidence is against 'jog'.")
 
 
 def test_a_threshold_outside_0_to_1_is_refused() -> None:
@@ -57,7 +61,7 @@ def test_a_threshold_outside_0_to_1_is_refused() -> None:
         kept(np.ones((1, 1, 1), np.float32), 1.0, 1.5)
 
 
-def test_tubes_count_on_the_stretched_map_with_the_peak_of_the_map_itself() -> None:
+def test_tubes_count_on_the_stretched_map_with_the_peak_of_the_coarse_map() -> None:
     tubes = small_tubes()
     for layer in tubes.layers:
         for target in (0, 1):
@@ -69,7 +73,7 @@ def test_tubes_count_on_the_stretched_map_with_the_peak_of_the_map_itself() -> N
             assert found.evidence == pytest.approx(volume[mask].sum() / volume[volume > 0].sum(), rel=1e-5)
 
 
-def test_an_unknown_layer_or_target_of_tubes_is_named_with_what_there_is() -> None:
+def test_unknown_layers_and_targets_are_errors_that_list_the_known() -> None:
     tubes = small_tubes()
     with pytest.raises(ValueError, match="layer 'layer9' is not in these tubes; they have stem, last"):
         tubes.volume("layer9")
@@ -77,7 +81,7 @@ def test_an_unknown_layer_or_target_of_tubes_is_named_with_what_there_is() -> No
         tubes.volume("last", 5)
 
 
-def test_of_several_shortest_runs_that_hold_most_the_one_is_named_that_holds_more() -> None:
+def test_of_equally_short_runs_the_heaviest_then_the_first_is_the_core() -> None:
     def core(*weights: float) -> tuple[int, int] | None:
         volume = np.repeat(np.asarray(weights, np.float32), 4).reshape(-1, 2, 2)
         return kept(volume, float(max(weights)), 0.0).core
@@ -85,3 +89,29 @@ def test_of_several_shortest_runs_that_hold_most_the_one_is_named_that_holds_mor
     assert core(1, 2, 4, 4, 4, 4) == (2, 5), "14 of 19 from the second on would do, but 16 lie behind"
     assert core(1, 1, 1, 1) == (0, 2), "of equals the first"
     assert core(9, 1, 1, 1) == (0, 0)
+
+
+def test_a_wide_band_that_moves_down_is_named_by_its_heights() -> None:
+    volume = np.zeros((8, 20, 20), np.float32)
+    for frame in range(8):
+        volume[frame, 9 + frame : 11 + frame] = 1
+    assert kept(volume, 1.0, 0.5).place == "moving from the middle to the bottom"
+    assert kept(volume[:, ::-1], 1.0, 0.5).place == "moving from the middle to the top"
+
+
+def test_a_difference_is_one_class_rather_than_the_other() -> None:
+    volume = np.full((2, 4, 4), -1, np.float32)
+    volume[0, 0, 0] = 3
+    found = kept(volume, 3.0, 0.5)
+    words = in_words("jog", None, found, 2, against="kick")
+    assert words == (
+        "'jog' rather than 'kick'. 3.1 % of the clip, at upper left, in frame 1, holds 100 % of the evidence for this "
+        "difference. Most of the evidence is against this difference."
+    )
+    assert "against this difference" in in_words(
+        "jog", None, kept(-volume, 3.0, 0.3), 2, side="against", against="kick"
+    )
+
+
+def test_tubes_name_the_runner_up() -> None:
+    assert small_tubes().in_words().startswith("'class 0' 60 %, ahead of 'class 1' 30 %. ")

@@ -19,7 +19,7 @@ CAVEATS = (
     "size, frames, mean and std were assumed: state what the network was trained with.",
 )
 
-COARSE = "This map is 6x4x4 cells, stretched 6 times: detail finer than a cell is not evidence."
+COARSE = "This map has 6x4x4 cells, enlarged 6 times: detail finer than a cell is not evidence."
 
 
 def made(
@@ -35,7 +35,12 @@ def made(
     """Evidence for in the upper left corner, against in the lower right one; stronger towards the end."""
     if clip is None:
         pixels = np.linspace(40, 215, frames * height * width * 3).reshape(frames, height, width, 3)
-        clip = Clip(pixels.astype(np.uint8), times=np.arange(frames) / 8, source=source)
+        clip = Clip(
+            pixels.astype(np.uint8),
+            times=np.arange(frames) / 8,
+            source=source,
+            is_synthetic=source.startswith("synthetic"),
+        )
     values = np.zeros((1, len(clip), 4, 4), np.float32)
     values[0, :, 0, 0] = np.linspace(1, 2, len(clip))
     values[0, :, 3, 3] = -np.linspace(0.5, 1, len(clip))

@@ -68,7 +68,7 @@ def tables(classes: tuple[str, ...], blocks: int, channels: int = 12) -> tuple[C
 
 KINETICS = (*(f"class number {k}" for k in range(399)), "wave")
 PLANES = ("plane yx (space)", "plane tx (time and the horizontal)", "plane ty (time and the vertical)")
-EVIDENCE = Course("stage1", "MTConv", "evidence of the short stream", [0.5, -1.0], [3.5, 11.5], 0.0)
+EVIDENCE = Course("stage1", "MTConv", "evidence of the short stream", [0.5, -1.0], [3.5, 11.5], 0.0, "evidence")
 REPORTS = {
     "small": small_report(),
     "one course": report(courses=courses(1)),
@@ -78,7 +78,11 @@ REPORTS = {
     "one frame": report(1, courses=courses(1, 1, 1)),
     "classes": report(numbers=guesses(CLASSES, 4), tables=tables(CLASSES, 4)),
     "many classes": report(numbers=guesses(KINETICS, 2), tables=tables(KINETICS, 10, 700)),
-    "planes": report(numbers=tuple(Numbers(f"b.{k}", "FAST", "evidence", PLANES, [1, k, -k], 0.0) for k in range(40))),
+    "planes": report(
+        numbers=tuple(
+            Numbers(f"b.{k}", "FAST", "evidence", PLANES, [1, k, -k], 0.0, quantity="evidence") for k in range(40)
+        )
+    ),
     "nothing": report(),
     "hard words": report(
         name=HARD,
@@ -151,7 +155,7 @@ def test_it_can_be_saved_and_says_what_it_is_and_every_caveat(shown: BlockReport
     said = words(replace(shown, provenance=replace(made().provenance, versions={"torch": "2.13"}), clip=made().clip))
     for part in (
         "93 %" if shown.target.probability == 0.93 else "60 %",
-        "score",
+        "Score (logit)",
         "Saliency tubes of Net",
         "torch 2.13",
     ):
@@ -262,10 +266,12 @@ def test_of_many_classes_the_largest_and_the_explained_one_are_shown() -> None:
         assert re.search(rf"\b{name}\b", said), name
     assert "wave" in [text.get_text() for text in texts(report(numbers=(numbers,)).figure())]
     assert len(re.findall(r"class number \d+", said)) == 10
-    strongest = Numbers("", "", ADDED, tuple(f"part {k}" for k in range(30)), np.r_[-90.0, np.arange(29.0)], 0.0)
+    strongest = Numbers(
+        "", "", ADDED, tuple(f"part {k}" for k in range(30)), np.r_[-90.0, np.arange(29.0)], 0.0, quantity="ablation"
+    )
     said = words(report(numbers=(strongest,)))
     assert "the 10 strongest of 30" in said
-    assert "part 0 " in said.split("strongest of 30")[0].split("less the score without")[1], "against it, and strongly"
+    assert "part 0 " in said.split("strongest of 30")[0].split("(with minus without)")[1], "against it, and strongly"
 
 
 def test_channels_stand_in_the_order_of_the_explained_class() -> None:
@@ -371,5 +377,5 @@ def test_courses_are_put_on_tubes_of_the_same_clip_only() -> None:
     tubes = shown.on(made(16))
     assert tubes.courses == shown.courses
     other = Clip(made(16).clip.frames[::-1].copy(), source="other")
-    with pytest.raises(ValueError, match=r"these courses are of another clip, 'other', not of .*; make both"):
+    with pytest.raises(ValueError, match=r"these courses are of clip 'other', not .*; make both"):
         replace(shown, clip=other).on(tubes)

@@ -165,7 +165,7 @@ def bars_of(numbers: Numbers, **named: Any) -> tuple[Any, list[Any], float]:
 
 @pytest.mark.parametrize("value", [-0.804, 0.804])
 def test_a_bar_goes_to_its_side_of_a_line_and_the_sides_are_named(value: float) -> None:
-    one = Numbers("", "", ADDED, ("SRTG, 4 blocks",), [value], 0.0)
+    one = Numbers("", "", ADDED, ("SRTG, 4 blocks",), [value], 0.0, quantity="ablation")
     axes, (bar,), line = bars_of(one, name="kick")
     low, high = axes.get_xlim()
     assert line == 0

@@ -54,7 +54,7 @@ def test_the_picture_of_a_cell_says_what_it_is_and_every_caveat(drawn: list[str]
     said = " ".join(drawn)
     for words in (
         "'wave' 93 %",
-        "of the evidence for it",
+        "of the evidence for 'wave'",
         "Saliency tubes, layer blocks.2",
         "0.63 s",
         COARSE,
@@ -165,8 +165,8 @@ def test_a_figure_says_what_it_is_and_every_caveat() -> None:
 def test_a_figure_says_what_its_layer_leaves_out_of_the_score() -> None:
     tubes = made()
     layer = replace(tubes.layers[0], kind="block", gap=np.array([1.5], np.float32))
-    assert "adds up to" not in words_of(replace(tubes, layers=(layer, *tubes.layers)))
-    words = "The evidence here for 'wave' adds up to 0.5, its score is 2: the rest has no place in this map."
+    assert "accounts for" not in words_of(replace(tubes, layers=(layer, *tubes.layers)))
+    words = "This layer's map accounts for 0.5 of the score of 2 for 'wave'; the rest cannot be placed here."
     assert words in words_of(replace(tubes, layers=(*tubes.layers, layer)))
 
 

@@ -1,47 +1,71 @@
-"""What both languages are held to of a pyramid: what a threshold keeps, what its rows' tubes are, what units are called.
+"""Write examples for the tests in JavaScript: what a threshold keeps of pyramids, their rows' tubes, and all sentences.
 
-``python -m tests.widgets.pyramid_examples`` writes them anew to js/test/pyramid/examples.json, which JavaScript's tests
-read.
+``python -m tests.widgets.pyramid_examples`` writes js/test/pyramid/examples.json anew.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
-from notebook_explain.explanations.pyramid.text import name_of
+from notebook_explain.explanations.pyramid.text import unit_name
 from notebook_explain.widgets.html import _encode
 from notebook_explain.widgets.wire import pyramid as pyramid_wire
 from tests.widgets.random_pyramids import random_pyramid
 
 EXAMPLES = Path(__file__).parents[2] / "js" / "test" / "pyramid" / "examples.json"
-THRESHOLDS = tuple(round(float(at), 4) for at in np.linspace(0, 1, 20))
+THRESHOLDS = tuple(round(float(threshold), 4) for threshold in np.linspace(0, 1, 20))
 SIZE = (8, 24, 30)
 
 
 def example(pyramid: Pyramid) -> dict[str, Any]:
-    """A pyramid's state as the browser gets it, and Python's answers."""
+    """Return a pyramid's state as the browser gets it, and Python's numbers and sentences."""
     return {
         "state": _encode({**pyramid_wire.state(pyramid), "frames": [b"\xff"] * len(pyramid.clip)}),
         "kept": [list(pyramid.prune(threshold)) for threshold in THRESHOLDS],
-        "names": [name_of(pyramid, at) for at in range(len(pyramid.units))],
+        "names": [unit_name(pyramid, unit) for unit in range(len(pyramid.units))],
+        "words": [_words(pyramid, threshold) for threshold in (0.0, 0.3, 1.0)],
         "tubes": {
-            str(at): np.round(pyramid.tube(at, 0.3)[::3, ::7, ::7], 5).tolist()
-            for at, row in enumerate(pyramid.rows)
+            str(index): np.round(pyramid.tube(index, 0.3)[::3, ::7, ::7], 5).tolist()
+            for index, row in enumerate(pyramid.rows)
             if row.maps is not None
         },
     }
 
 
-def make() -> dict[str, Any]:
+def _words(pyramid: Pyramid, threshold: float) -> dict[str, Any]:
+    kept = pyramid.prune(threshold)
     return {
-        "thresholds": THRESHOLDS,
-        "pyramids": [example(random_pyramid(seed, rows=3 + seed, size=SIZE)) for seed in range(4)],
+        "threshold": threshold,
+        "pyramid": pyramid.in_words(threshold=threshold),
+        "rows": [pyramid.in_words(threshold=threshold, row=index) for index in range(len(pyramid.rows))],
+        "units": {str(unit): pyramid.in_words(unit, threshold) for unit in kept},
     }
+
+
+def difference_of_classes(pyramid: Pyramid) -> Pyramid:
+    """Return the same pyramid, as if its target were a difference of two classes."""
+    target = replace(
+        pyramid.target,
+        name="wave − clap",
+        probability=None,
+        index=pyramid.units[0].channel,
+        against=99,
+        against_name="clap",
+    )
+    return replace(pyramid, target=target)
+
+
+def make() -> dict[str, Any]:
+    """Return all examples as plain values."""
+    pyramids = [random_pyramid(seed, rows=3 + seed, size=SIZE) for seed in range(4)]
+    pyramids.append(difference_of_classes(random_pyramid(4, rows=3, size=SIZE)))
+    return {"thresholds": THRESHOLDS, "pyramids": [example(pyramid) for pyramid in pyramids]}
 
 
 if __name__ == "__main__":

@@ -386,10 +386,10 @@ def test_a_coarse_map_has_a_caveat_with_its_stretch() -> None:
     ]
     assert found == [
         [
-            "This map is 2x7x7 cells, stretched 7 times in space and 8 times in time: detail finer than a cell is not evidence."
+            "This map has 2x7x7 cells, enlarged 7 times in space and 8 times in time: detail finer than a cell is not evidence."
         ],
         [],
-        ["This map is 16x4x4 cells, stretched 12 times: detail finer than a cell is not evidence."],
+        ["This map has 16x4x4 cells, enlarged 12 times: detail finer than a cell is not evidence."],
     ]
 
 
@@ -402,5 +402,5 @@ def test_an_incomplete_map_has_a_caveat_unless_only_the_bias_is_missing() -> Non
     found = [
         layer["unaccounted"] for layer in tubes_wire.pack_maps(dataclasses.replace(tubes, layers=tuple(layers)))[0]
     ]
-    caveat = "The evidence here for 'class 0' adds up to 0.9, its score is 1.5: the rest has no place in this map."
+    caveat = "This layer's map accounts for 0.9 of the score of 1.5 for 'class 0'; the rest cannot be placed here."
     assert found == [[caveat, ""], ["", ""], ["", ""]]

@@ -1,6 +1,6 @@
-"""Examples that both languages are held to: what Python counts and says of maps that a formula makes.
+"""Write examples for the tests in JavaScript: what Python counts in maps made by a formula, and the sentences on them.
 
-``python -m tests.widgets.tube_examples`` writes them anew to js/test/tubes/examples.json, which JavaScript's tests read.
+``python -m tests.widgets.tube_examples`` writes js/test/tubes/examples.json anew.
 """
 
 from __future__ import annotations
@@ -18,17 +18,25 @@ from notebook_explain.explanations import in_words, kept, percent
 EXAMPLES = Path(__file__).parents[2] / "js" / "test" / "tubes" / "examples.json"
 SIZE = (12, 16, 20)
 THRESHOLDS = (0.0, 0.15, 0.4, 0.75)
-RIVALS: tuple[tuple[float | None, tuple[str, float] | None], ...] = (
-    (0.93, ("clap", 0.04)),
-    (0.51, ("clap", 0.47)),
-    (0.04, ("clap", 0.93)),
-    (0.0004, None),
-    (None, None),
+VERDICTS: tuple[dict[str, Any], ...] = (
+    {"probability": 0.93, "rival": ("clap", 0.04), "against": None},
+    {"probability": 0.51, "rival": ("clap", 0.47), "against": None},
+    {"probability": 0.04, "rival": ("clap", 0.93), "against": None},
+    {"probability": 0.0004, "rival": None, "against": None},
+    {"probability": None, "rival": None, "against": "clap"},
 )
+# A band as wide as the picture that moves from the middle to the bottom, and one that moves from the top to the bottom.
+BANDS = [
+    [
+        {"y0": y0, "x0": x, "y1": 0.95, "x1": x, "when": 0.5, "wide": 0.12, "long": 1.0, "strength": 1.0}
+        for x in (0.1, 0.3, 0.5, 0.7, 0.9)
+    ]
+    for y0 in (0.45, 0.05)
+]
 
 
 def ball_of(ball: dict[str, float]) -> NDArray[np.float64]:
-    """One body of evidence (time, height, width): where it begins, where it ends, how wide and long it is, its strength."""
+    """Return a moving Gaussian (time, height, width): start, end, width, time, duration and strength are given."""
     time, height, width = SIZE
     t = ((np.arange(time) + 0.5) / time)[:, None, None]
     y = ((np.arange(height) + 0.5) / height)[None, :, None]
@@ -42,13 +50,13 @@ def ball_of(ball: dict[str, float]) -> NDArray[np.float64]:
 
 
 def volume_of(balls: list[dict[str, float]]) -> NDArray[np.float32]:
-    """The sum of some bodies, on a scale of 1 (time, height, width)."""
+    """Return the sum of some Gaussians (time, height, width), scaled to a largest absolute value of 1."""
     volume = sum((ball_of(ball) for ball in balls), np.zeros(SIZE))
     peak = np.abs(volume).max()
     return (volume / (peak or 1)).astype(np.float32)
 
 
-def _ball(rng: np.random.Generator) -> dict[str, float]:
+def _random_ball(rng: np.random.Generator) -> dict[str, float]:
     y0, x0, y1, x1, when = rng.uniform(0.05, 0.95, 5)
     if rng.random() < 0.5:
         y1, x1 = y0, x0
@@ -58,30 +66,32 @@ def _ball(rng: np.random.Generator) -> dict[str, float]:
     return {name: round(float(value), 3) for name, value in values.items()}
 
 
+def _example(index: int, balls: list[dict[str, float]]) -> dict[str, Any]:
+    """Return a map, and at some thresholds what is kept of it, in numbers and in words."""
+    volume, verdict = volume_of(balls), VERDICTS[index % len(VERDICTS)]
+    side: Any = "against" if index % 7 == 3 else "for"
+    said = []
+    for threshold in THRESHOLDS:
+        found = kept(-volume if side == "against" else volume, 1.0, threshold)
+        words = in_words("wave", found=found, frames=SIZE[0], side=side, **verdict)
+        said.append({"threshold": threshold, **asdict(found), "words": words})
+    return {"balls": balls, **verdict, "side": side, "said": said}
+
+
 def make(count: int = 40, seed: int = 7) -> dict[str, Any]:
-    """Maps with what is kept of them at some thresholds, in numbers and in words."""
+    """Return all examples as plain values."""
     rng = np.random.default_rng(seed)
-    maps = []
-    for at in range(count):
-        balls = [_ball(rng) for _ in range(at % 4)]
-        volume = volume_of(balls)
-        probability, rival = RIVALS[at % len(RIVALS)]
-        side = "against" if at % 7 == 3 else "for"
-        said = []
-        for threshold in THRESHOLDS:
-            found = kept(-volume if side == "against" else volume, 1.0, threshold)
-            sentence = in_words("wave", probability, found, SIZE[0], rival, side)  # type: ignore[arg-type]
-            said.append({"threshold": threshold, **asdict(found), "words": sentence})
-        maps.append({"balls": balls, "probability": probability, "rival": rival, "side": side, "said": said})
+    balls = [[_random_ball(rng) for _ in range(index % 4)] for index in range(count)]
     shares = [0, 0.0004, 0.00095, 0.001, 0.0015, 0.0225, 0.0994, 0.0995, 0.1, 0.125, 0.5, 0.995, 0.9999, 1]
     percents = [
         {"share": share, "digits": digits, "text": percent(share, digits)} for share in shares for digits in (0, 1)
     ]
+    maps = [_example(index, entry) for index, entry in enumerate([*balls, *BANDS])]
     return {"size": SIZE, "maps": maps, "percents": percents}
 
 
 if __name__ == "__main__":
     examples = make()
-    lines = ",\n".join(json.dumps(one) for one in examples.pop("maps"))
+    lines = ",\n".join(json.dumps(example) for example in examples.pop("maps"))
     EXAMPLES.write_text(f'{json.dumps(examples)[:-1]}, "maps": [\n{lines}\n]}}\n', encoding="utf-8")
     print(f"{EXAMPLES.name} {EXAMPLES.stat().st_size / 1e3:.0f} kB")

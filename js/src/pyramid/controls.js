@@ -2,8 +2,7 @@
 import { AGAINST, colourAt, cssColour, FOR } from "../shared/colormaps.js";
 import { h } from "../shared/dom.js";
 import { createSlider } from "../shared/inputs.js";
-import { percent } from "../tubes/text.js";
-import { countWords, prunedWords } from "./text.js";
+import { prunedWords, rowWords } from "./text.js";
 
 /** @typedef {import("./traits.js").Content} Content */
 
@@ -89,10 +88,8 @@ export function createControls(content, handlers, actions, signal) {
     summary: () => `${layerText.textContent}; ${thresholdText.textContent}`,
     /** @param {import("./traits.js").ViewState} state @param {string} text the caption @param {import("./graph.js").Graph} graph @param {Uint8Array} kept */
     show(state, text, graph, kept) {
-      const { name, kind } = rows[state.row];
-      const carried = ` carry ${percent(graph.coverage(state.row, kept))} of the evidence reaching it`;
-      const count = countWords(content, state.row, graph.keptUnits(state.row, kept).length);
-      const layerLabel = `${name} · ${count}${kind === "class" ? "" : carried}`;
+      const count = graph.keptUnits(state.row, kept).length;
+      const layerLabel = rowWords(content, state.row, count, graph.coverage(state.row, kept));
       layer.show(state.row, layerLabel);
       layerText.textContent = layerLabel;
       const shown = kept.reduce((sum, isKept) => sum + isKept, 0);

@@ -1,82 +1,143 @@
-// What the pyramid says in words, on hover, on focus and for readers: one place, so that they agree.
-import { percent, verdict, whole } from "../tubes/text.js";
+// Sentences of the pyramid viewer, for hover, focus and screen readers. Those on the pyramid, a row and a unit are those of
+// notebook_explain/explanations/pyramid/text.py; both are held to the same examples.
+import { capitalised, counted, grouped, percent, wholePercent } from "../shared/text.js";
+import { quotedTarget, verdict } from "../tubes/text.js";
 
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {import("./graph.js").Graph} Graph */
 
 const IDENTITY = 1; // kind of an edge: conv 0, identity 1, concat 2
+const MAX_PATH = 4; // units of the strongest path in a sentence
+const MAX_INPUTS = 3; // of a unit
 const COLOURS = ["red", "green", "blue"];
-/** @type {Record<string, string>} */
-const MEMBERS = { kernel: "kernels", sum: "channels", input: "colours" };
+/** @type {Record<string, [string, string]>} */
+const NOUNS = {
+  kernel: ["kernel", "kernels"],
+  sum: ["channel", "channels"],
+  class: ["class", "classes"],
+  input: ["colour", "colours"],
+};
 
 /** "kernel 17", "channel 3", "'kick'" @param {Content} content @param {number} unit */
 export function shortName({ rows, units }, unit) {
   const { kind, first, names } = rows[units.row[unit]];
   const channel = units.channel[unit];
   if (kind === "class") return names[unit - first] ?? `class ${channel}`;
-  if (kind === "input") return COLOURS[channel] ?? `channel ${channel}`;
-  return `${kind === "sum" ? "channel" : "kernel"} ${channel}`;
+  if (kind === "input") return COLOURS[channel] ?? `${channel}`;
+  return `${NOUNS[kind][0]} ${channel}`;
 }
 
 /** "kernel 17 of layer2.conv1" @param {Content} content @param {number} unit */
 export function unitName(content, unit) {
   const { kind, name } = content.rows[content.units.row[unit]];
-  const own = shortName(content, unit);
-  return kind === "class" ? own : `${own} of ${kind === "input" ? "the " : ""}${name}`;
+  const short = shortName(content, unit);
+  return kind === "class" ? short : `${short} of ${kind === "input" ? "the " : ""}${name}`;
 }
 
-/** "49 of 64 kernels" @param {Content} content @param {number} row @param {number} count of units that stay */
+/** "49 of 64 kernels" @param {Content} content @param {number} row @param {number} count of units shown */
 export const countWords = ({ rows }, row, count) =>
-  rows[row].kind === "class" ? "class" : `${count} of ${rows[row].width} ${MEMBERS[rows[row].kind]}`;
+  `${grouped(count)} of ${counted(rows[row].width, ...NOUNS[rows[row].kind])}`;
 
-/** "kernel 3 of layer3 (40 %), kernel 7 of layer3 (12 %)" @param {Content} content @param {Graph} graph @param {Uint8Array} stays @param {number} unit */
-const parts = (content, graph, stays, unit) =>
-  graph
-    .below(unit, stays)
-    .slice(0, 3)
-    .map((edge) => `${unitName(content, content.edges.child[edge])} (${percent(content.edges.share[edge])})`)
-    .join(", ");
+/** Whether one class is explained, not a difference. @param {Content} content */
+const isClass = ({ explained }) => (explained.against ?? null) === null;
+
+/** @param {Content} content @param {Graph} graph @param {Uint8Array} kept @param {number} unit */
+function inputSentence(content, graph, kept, unit) {
+  const { rows, units, edges } = content;
+  const largest = graph.below(unit, kept).slice(0, MAX_INPUTS);
+  if (!largest.length) return "";
+  const listed = largest.map((edge) => `${unitName(content, edges.child[edge])} (${percent(edges.share[edge])})`);
+  const local = rows[units.row[unit]].kind === "sum" ? " by share of the sum itself" : "";
+  return ` Largest inputs${local}: ${listed.join(", ")}.`;
+}
+
+/** The unit that receives most of the evidence from here, and the number of others. @param {Content} content @param {Graph} graph @param {Uint8Array} kept @param {number} unit @param {string} favoured */
+function outputSentences(content, graph, kept, unit, favoured) {
+  const { parent, kind, contribution } = content.edges;
+  const [first, ...rest] = graph.above(unit, kept);
+  if (first === undefined) return "";
+  const [mostly, others] = rest.length ? ["mostly ", ` and ${counted(rest.length, "other unit")}`] : ["", ""];
+  const unchanged = kind[first] === IDENTITY ? " (unchanged)" : "";
+  const negative = contribution[first] < 0 ? ` Its contribution there is negative, which favours ${favoured}.` : "";
+  return ` It ${mostly}feeds ${unitName(content, parent[first])}${unchanged}${others}.${negative}`;
+}
+
+/** @param {Content} content @param {number} row */
+function receptiveFieldSentence({ rows }, row) {
+  const { kind, sees } = rows[row];
+  return sees && kind !== "input" ? ` Receptive field: ${sees}.` : "";
+}
 
 /**
- * What a unit is, what it gets, where most of that goes, which way it helps, what it is made of.
- * @param {Content} content @param {Graph} graph @param {Uint8Array} stays @param {number} unit
+ * How much evidence a unit carries, which units it feeds, its direction, its inputs and its receptive field.
+ * @param {Content} content @param {Graph} graph @param {Uint8Array} kept @param {number} unit
  */
-export function unitWords(content, graph, stays, unit) {
-  const { units, edges, rows, explained } = content;
-  const { kind, sees } = rows[units.row[unit]];
-  const found = parts(content, graph, stays, unit);
-  const local = kind === "sum" ? "; shares of a sum count only what is added there" : "";
-  const of = found && ` Its largest parts: ${found}${local}.`;
-  if (kind === "class") return `${shortName(content, unit)}, the class.${of}`;
-  const said = [
-    `${unitName(content, unit)}: gets ${percent(units.score[unit])} of the evidence for '${explained.name}'`,
-  ];
-  const [first, second] = graph.above(unit, stays);
-  if (first !== undefined) {
-    const way = edges.kind[first] === IDENTITY ? "is handed on unchanged" : "goes";
-    said.push(
-      `${second === undefined ? "all" : "the most"} from it ${way} to ${unitName(content, edges.parent[first])}`,
-    );
-    if (edges.contribution[first] < 0) said.push("it takes away there, which is what helps");
+export function unitWords(content, graph, kept, unit) {
+  const { units, rows, explained } = content;
+  const { kind } = rows[units.row[unit]];
+  const name = unitName(content, unit);
+  const inputs = inputSentence(content, graph, kept, unit);
+  if (kind === "class") {
+    const role = isClass(content) ? "the explained class" : "one of the two explained classes";
+    return `${name}, ${role}.${inputs}`;
   }
-  said.push(`${units.direction[unit] < 0 ? "less" : "more"} of its own output speaks for the class`);
-  return `${said.join("; ")}.${of}${sees && ` One cell of it sees ${sees}.`}`;
+  const favoured = isClass(content) ? "the class" : "the difference";
+  const [more, output] = [units.direction[unit] < 0 ? "Lower" : "Higher", kind === "input" ? "intensity" : "output"];
+  return (
+    `${name} carries ${percent(units.score[unit])} of the positive evidence for ${quotedTarget(explained)}.` +
+    `${outputSentences(content, graph, kept, unit, favoured)} ${more} ${output} favours ${favoured}.` +
+    `${inputs}${receptiveFieldSentence(content, units.row[unit])}`
+  );
 }
 
-/** A row as a whole. @param {Content} content @param {import("./layout.js").Band} band */
+/** "shown units carry 64 % of the evidence that reaches this layer" @param {number} coverage */
+const carried = (coverage) => `shown units carry ${percent(coverage)} of the evidence that reaches this layer`;
+
+/** "layer2 · 49 of 64 kernels · shown units carry 64 % of the evidence that reaches this layer" @param {Content} content @param {number} row @param {number} count of units shown @param {number} coverage */
+export function rowWords(content, row, count, coverage) {
+  const { name, kind } = content.rows[row];
+  const parts = [name, countWords(content, row, count), ...(kind === "class" ? [] : [carried(coverage)])];
+  return parts.join(" · ");
+}
+
+/** A row as a whole. @param {Content} content @param {Pick<import("./layout.js").Band, "row" | "units" | "coverage">} band */
 export function bandWords(content, { row, units, coverage }) {
-  const words = `${content.rows[row].name}: ${countWords(content, row, units.length)}`;
-  if (content.rows[row].kind === "class") return words;
-  return `${words} carry ${percent(coverage)} of the evidence that leads here; the others, not shown, ${percent(1 - coverage)}.`;
+  const { name, kind } = content.rows[row];
+  const shares = kind === "class" ? "" : ` ${capitalised(carried(coverage))}, the others ${percent(1 - coverage)}.`;
+  return `${name}: ${countWords(content, row, units.length)}.${shares}${receptiveFieldSentence(content, row)}`;
 }
 
-/** What the view says while nothing is pointed at. @param {Content} content @param {Graph} graph @param {Uint8Array} stays */
-export function headWords(content, graph, stays) {
-  const found = parts(content, graph, stays, 0);
-  const made = found ? `its largest parts are ${found}` : "at this threshold nothing below it is left";
-  return `${verdict(content.explained)}: ${made}. The first tile of a row is its strongest; a tile shows where its kernel is active.`;
+/** The verdict, the number of kernels shown, and the strongest path down. @param {Content} content @param {Graph} graph @param {Uint8Array} kept */
+export function pyramidWords(content, graph, kept) {
+  const { rows, units, explained } = content;
+  const counts = rows.map(({ kind }, row) => (kind === "kernel" ? graph.keptUnits(row, kept).length : 0));
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const [head, target] = [verdict(explained), quotedTarget(explained)];
+  if (!total) return `${head}. No kernel carries evidence for ${target} at this threshold.`;
+  const width = rows.reduce((sum, { width }, row) => sum + (counts[row] ? width : 0), 0);
+  const layers = counted(counts.filter(Boolean).length, "layer");
+  /** @type {string[]} */
+  const path = [];
+  for (let unit = units.row.indexOf(rows.findIndex(({ kind }) => kind === "class")); path.length < MAX_PATH; ) {
+    const [strongest] = graph.below(unit, kept);
+    if (strongest === undefined) break;
+    unit = content.edges.child[strongest];
+    path.push(unitName(content, unit));
+  }
+  const verb = total === 1 ? "carries" : "carry";
+  const kernels = `${grouped(total)} of ${counted(width, ...NOUNS.kernel)}`;
+  return (
+    `${head}. ${kernels} in ${layers} ${verb} evidence for ${target}.` +
+    `${path.length ? ` Strongest path: ${path.join(", ")}.` : ""}`
+  );
 }
 
-/** @param {Content} content @param {number} count @param {number} threshold */
-export const prunedWords = ({ units }, count, threshold) =>
-  `${whole(threshold)} of a row's strongest · ${count} of ${units.count} units`;
+/** Shown while nothing is selected or pointed at. @param {Content} content @param {Graph} graph @param {Uint8Array} kept */
+export const headWords = (content, graph, kept) =>
+  `${pyramidWords(content, graph, kept)} The first tile of each row is the strongest; each tile shows where its unit is active.`;
+
+/** "showing all 302 units", "showing 120 of 302 units: at least 20 % of the row's largest score" @param {Content} content @param {number} count @param {number} threshold */
+export function prunedWords({ units }, count, threshold) {
+  if (count === units.count) return `showing all ${counted(units.count, "unit")}`;
+  return `showing ${grouped(count)} of ${counted(units.count, "unit")}: at least ${wholePercent(threshold)} of the row's largest score`;
+}

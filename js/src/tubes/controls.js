@@ -190,7 +190,7 @@ export function createControls(content, handlers, signal) {
       legend.show(view);
       caveats.show(view);
       prediction.textContent = verdict(explained(content, view));
-      sentence.textContent = `: ${summary || `counting the ${quantityOf(content)} …`}`;
+      sentence.textContent = `. ${summary || `Counting the ${quantityOf(content)} …`}`;
     },
   };
 }

@@ -1,34 +1,25 @@
-// What the view says in words: one place, so that what is read and what is read aloud agree. The sentence about the
-// evidence is that of notebook_explain/explanations/threshold.py; both are held to the same examples.
+// Sentences of the tube viewer: one place, so that what is shown and what is read aloud agree. Those on a class and its
+// evidence are those of notebook_explain/explanations/text.py; both are held to the same examples.
+import { capitalised, percent, quoted, seconds, wholePercent } from "../shared/text.js";
 import { courseAt, courseName } from "./frame_signal.js";
 
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {import("./traits.js").TargetState} TargetState */
 /** @typedef {import("./view_state.js").Position} Position */
 /** @typedef {import("./threshold.js").Kept} Kept */
+/** @typedef {Pick<TargetState, "name" | "probability" | "rival" | "against">} Explained a class; with `against`, a difference of two */
 
-const NARROW = 0.1;
+export { percent };
+export const whole = wholePercent;
 
-/**
- * "93 %", "8.4 %", "under 0.1 %", as Python says it. The space does not break: a line never begins with "%".
- * @param {number} share
- */
-export function percent(share, digits = 0) {
-  if (share > 0 && share < 0.001) return "under 0.1\u00a0%";
-  const shown = Math.max(digits, share > 0 && share < 0.0995 ? 1 : 0);
-  return `${(Math.floor(100 * share * 10 ** shown + 0.5) / 10 ** shown).toFixed(shown)}\u00a0%`;
-}
-
-/** A threshold, which moves in whole percents. @param {number} share */
-export const whole = (share) => `${Math.round(100 * share)}\u00a0%`;
+const NARROW = 0.1; // a smaller difference of two probabilities is "narrow"
+const DIFFERENCE = " − "; // between the names of the two classes of a difference
 
 /** "frame 5 of 16 · 0.33 s" @param {Content} content @param {number} frame */
-export function frameWords({ size, times }, frame) {
-  const seconds = times.length ? ` · ${times[frame].toFixed(2)}\u00a0s` : "";
-  return `frame ${frame + 1} of ${size[0]}${seconds}`;
-}
+export const frameWords = ({ size, times }, frame) =>
+  `frame ${frame + 1} of ${size[0]}${times.length ? ` · ${seconds(times[frame])}` : ""}`;
 
-/** What a layer's values are, in a word. @param {Pick<Content, "layers">} content @param {number} [layer] */
+/** Name of a layer's values. @param {Pick<Content, "layers">} content @param {number} [layer] */
 export const quantityOf = ({ layers }, layer = 0) => layers[layer].quantity ?? "evidence";
 
 /** "layer3.1 · block · 2×7×7 cells" @param {Content} content @param {number} layer */
@@ -40,64 +31,81 @@ export function layerWords({ layers }, layer) {
 }
 
 /** "wave · 93 %" @param {TargetState} target */
-export function targetWords({ name, logit, probability }) {
-  return `${name} · ${probability === null ? `logits differ by ${logit.toFixed(2)}` : percent(probability)}`;
+export function targetWords(target) {
+  const { name, logit, probability, against = null } = target;
+  if (probability !== null) return `${name} · ${percent(probability)}`;
+  const label = against === null ? name : `${className(target)} rather than ${against}`;
+  return `${label} · logits differ by ${logit.toFixed(2)}`;
 }
 
 /**
- * What is explained: a class, or one class rather than another.
+ * The class explained, or the difference of two classes.
  * @param {Content} content
- * @param {Pick<Position, "target" | "against">} at
- * @returns {Pick<TargetState, "name" | "probability" | "rival">}
+ * @param {Pick<Position, "target" | "against">} position
+ * @returns {Explained}
  */
 export function explained({ targets }, { target, against }) {
   if (against === null) return targets[target];
-  return { name: `${targets[target].name} − ${targets[against].name}`, probability: null, rival: null };
+  return { name: targets[target].name, against: targets[against].name, probability: null, rival: null };
 }
 
+/** Name of the class; of the first class, for a difference. @param {Pick<Explained, "name" | "against">} explained */
+export function className({ name, against = null }) {
+  const end = `${DIFFERENCE}${against}`;
+  return against !== null && name.endsWith(end) ? name.slice(0, -end.length) : name;
+}
+
+/** "'wave'", or "'wave' rather than 'kick'" for a difference. @param {Pick<Explained, "name" | "against">} explained */
+export const quotedTarget = (explained) => quoted(className(explained), explained.against);
+
 /**
- * "'wave' 93 %, ahead of 'clap' 4.0 %": the class, how sure, and what comes next.
- * @param {Pick<TargetState, "name" | "probability" | "rival">} target
+ * "'wave' 93 %, ahead of 'clap' 4.0 %"; "'wave' rather than 'kick'" for a difference.
+ * @param {Explained} explained
  */
-export function verdict({ name, probability, rival }) {
-  if (probability === null) return `'${name}'`;
-  const head = `'${name}' ${percent(probability)}`;
+export function verdict(explained) {
+  const { name, probability, rival } = explained;
+  if (probability === null) return quotedTarget(explained);
+  const head = `${quoted(name)} ${percent(probability)}`;
   if (!rival) return head;
   const close = Math.abs(probability - rival.probability) < NARROW ? "narrowly " : "";
   const order = probability >= rival.probability ? "ahead of" : "behind";
-  return `${head}, ${close}${order} '${rival.name}' ${percent(rival.probability)}`;
+  return `${head}, ${close}${order} ${quoted(rival.name)} ${percent(rival.probability)}`;
 }
 
-/** "frames 5 to 11 of 16 (mostly 7 to 9)" @param {Kept} found @param {number} frames */
+/** "frame 5", "frames 5 to 11" @param {number} first @param {number} last */
+const frameRange = (first, last) => (first === last ? `frame ${first + 1}` : `frames ${first + 1} to ${last + 1}`);
+
+/** "mostly frames 7 to 9", "in all 16 frames", "in frame 2" @param {Kept} found @param {number} frames */
 function when({ frames: range, core }, frames) {
   const [first, last] = range ?? [0, 0];
   const length = last - first + 1;
-  const words = length === 1 ? `frame ${first + 1}` : `frames ${first + 1} to ${last + 1}`;
-  if (!core || length < 4 || core[1] - core[0] + 1 > 0.6 * length) return `${words} of ${frames}`;
-  const mostly = core[0] === core[1] ? `${core[0] + 1}` : `${core[0] + 1} to ${core[1] + 1}`;
-  return `${words} of ${frames} (mostly ${mostly})`;
+  if (core && length >= 4 && core[1] - core[0] + 1 <= 0.6 * length) return `mostly ${frameRange(core[0], core[1])}`;
+  return length > 1 && length === frames ? `in all ${frames} frames` : `in ${frameRange(first, last)}`;
 }
 
 /**
- * What the threshold keeps, when and where.
+ * Sentences on what the threshold keeps, when and where.
  * @param {Kept} found
- * @param {number} frames
+ * @param {number} frames of the clip
  * @param {"for" | "against"} side
- * @param {string} [what] is kept
+ * @param {Pick<Explained, "name" | "against">} explained
+ * @param {string} [quantity] of the map
  */
-export function keptWords(found, frames, side, what = "evidence") {
-  const other = side === "for" ? "against" : "for";
-  const most = found.against > 0.5 ? `; most of the ${what} is ${other} it` : "";
-  if (!found.frames) return `no ${what} ${side} it at this threshold${most}`;
+export function keptWords(found, frames, side, explained, quantity = "evidence") {
+  const target = (explained.against ?? null) === null ? quoted(explained.name) : "this difference";
+  const opposite = side === "for" ? "against" : "for";
+  const most = found.against > 0.5 ? ` Most of the ${quantity} is ${opposite} ${target}.` : "";
+  if (!found.frames) return `No ${quantity} ${side} ${target} at this threshold.${most}`;
   return (
-    `${percent(found.evidence)} of the ${what} ${side} it in ${percent(found.volume)} of the clip, ` +
-    `${when(found, frames)}, ${found.place}${most}`
+    `${capitalised(percent(found.volume))} of the clip, ${found.place}, ${when(found, frames)}, ` +
+    `holds ${percent(found.evidence)} of the ${quantity} ${side} ${target}.${most}`
   );
 }
 
-/** Everything about a position, for the live region. @param {Content} content @param {Position} at @param {string} sentence */
-export function positionWords(content, at, sentence) {
-  const course = at.course === null ? null : content.courses[at.course];
-  const also = course ? `, ${courseName(course)}, ${courseAt(course, at.frame)}` : "";
-  return `${frameWords(content, at.frame)}, layer ${layerWords(content, at.layer)}, threshold ${whole(at.threshold)}${also}. ${sentence}`;
+/** The whole state, for the live region. @param {Content} content @param {Position} position @param {string} sentence */
+export function positionWords(content, position, sentence) {
+  const course = position.course === null ? null : content.courses[position.course];
+  const signal = course ? `, ${courseName(course)}, ${courseAt(course, position.frame)}` : "";
+  const layer = layerWords(content, position.layer);
+  return `${frameWords(content, position.frame)}, layer ${layer}, threshold ${whole(position.threshold)}${signal}. ${sentence}`;
 }

@@ -207,17 +207,18 @@ const ACROSS = ["left", "middle", "right"];
 function positionWords(frameMoments) {
   const [down, across] = [thirds(frameMoments, 1), thirds(frameMoments, 3)];
   const [start, end] = [0, 1].map((k) => [down[k], across[k]]);
-  if (start[0] !== end[0] || start[1] !== end[1]) return `from ${region(start)} to ${region(end)}`;
+  if (start[0] !== end[0] || start[1] !== end[1]) return `moving from ${region(start)} to ${region(end)}`;
   const [y, x] = start;
   if (y < 0) return ["down the left side", "down the middle", "down the right side"][x] ?? "all over the picture";
   if (x < 0) return `across the ${DOWN[y]}`;
   if (y === 1) return ["on the left", "in the centre", "on the right"][x];
-  return x === 1 ? `at the ${DOWN[y]}` : region(start);
+  return `at ${region(start)}`;
 }
 
 /** Name of the region at the start or the end of a movement. @param {number[]} thirds */
 function region([y, x]) {
-  if (x >= 0 && (y < 0 || (y === 1 && x !== 1))) return ACROSS[x];
-  if (x < 0 || (x === 1 && y !== 1)) return DOWN[y];
-  return y === 1 ? "centre" : `${["upper", "", "lower"][y]} ${ACROSS[x]}`;
+  if (x < 0) return `the ${DOWN[y]}`;
+  if (y < 0) return `the ${ACROSS[x]}`;
+  if (x === 1) return y === 1 ? "the centre" : `the ${DOWN[y]}`;
+  return y === 1 ? `the ${ACROSS[x]}` : `${["upper", "", "lower"][y]} ${ACROSS[x]}`;
 }

@@ -54,7 +54,7 @@ import { decodeMap } from "./decode_maps.js";
  * @property {string} [quantity] - "evidence" (default) or "activity"
  */
 /** @typedef {Layer & {offset: number, bytes: number, gap: (number | null)[]}} LayerState `offset`: first byte in each buffer of `maps`; `bytes`: per value */
-/** @typedef {{name: string, logit: number, probability: number | null, rival: Guess | null, best: Guess[]}} TargetState */
+/** @typedef {{name: string, logit: number, probability: number | null, rival: Guess | null, best: Guess[], against?: string | null}} TargetState `against`: second class of a difference */
 /** @typedef {{name: string, kind: string, what: string, values: number[], rows: number[], neutral: number | null}} CourseState name and class of the module, description of the values; the (fractional) frame of each value; the value that has no effect */
 /** @typedef {{name: string, probability: number}} Guess a class and its predicted probability */
 /** @typedef {import("../shared/model.js").WidgetModel<TubeViewerState>} TubeModel */

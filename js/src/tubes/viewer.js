@@ -61,7 +61,7 @@ function createParts(root, content, handlers, cameraButtons, signal) {
     },
     /** Tell screen readers the result of a gesture. @param {ViewState} view @param {string} summary */
     announce(view, summary) {
-      const text = positionWords(content, view, `${verdict(explained(content, view))}: ${summary}`);
+      const text = positionWords(content, view, `${verdict(explained(content, view))}. ${summary}`);
       if (!view.playing && liveRegion.textContent !== text) liveRegion.textContent = text;
     },
   };
@@ -83,7 +83,13 @@ function thresholdSummary(content, counter, view) {
   const isAgainst = view.sign === "negative";
   return {
     numbers,
-    text: keptWords(numbers, content.size[0], isAgainst ? "against" : "for", quantityOf(content, view.layer)),
+    text: keptWords(
+      numbers,
+      content.size[0],
+      isAgainst ? "against" : "for",
+      explained(content, view),
+      quantityOf(content, view.layer),
+    ),
     evidence: {
       positive: isAgainst ? none : counted,
       negative: isAgainst ? counted : view.sign === "both" ? opposite : none,

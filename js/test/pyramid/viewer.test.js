@@ -94,7 +94,7 @@ describe("the accessible tree", () => {
     expect(tree().getAttribute("aria-multiselectable")).toBe("true");
     const active = document.getElementById(tree().getAttribute("aria-activedescendant"));
     expect(active.getAttribute("aria-level")).toBe("1");
-    expect(active.getAttribute("aria-label")).toMatch(/^'wave', the class\. Its largest parts:/);
+    expect(active.getAttribute("aria-label")).toMatch(/^'wave', the explained class\. Largest inputs:/);
     for (const item of tree().children) {
       expect(item.getAttribute("role")).toBe("treeitem");
       expect(Number(item.getAttribute("aria-posinset"))).toBeGreaterThan(0);
@@ -220,7 +220,9 @@ describe("the linked tube", () => {
   test("calls what it shows activity, not evidence", async () => {
     await render();
     await vi.waitFor(() => expect(inner()?.dataset.ready).toBe("true"));
-    await vi.waitFor(() => expect(inner().querySelector(".ne-kept").textContent).toContain("activity for it"));
+    await vi.waitFor(() =>
+      expect(inner().querySelector(".ne-kept").textContent).toContain("of the activity for 'wave'"),
+    );
     const labels = [...inner().querySelectorAll("[aria-label], [title]")].flatMap((element) => [
       element.getAttribute("aria-label"),
       element.title,

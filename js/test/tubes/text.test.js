@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { plan } from "../../src/shared/interpolate.js";
-import { keptWords, percent, quantityOf, verdict } from "../../src/tubes/text.js";
+import { explained, keptWords, percent, quantityOf, targetWords, verdict } from "../../src/tubes/text.js";
 import { kept, summarise } from "../../src/tubes/threshold.js";
 import { even } from "../helpers.js";
 
@@ -33,20 +33,23 @@ function volumeOf(balls) {
 }
 
 describe("counts and sentences agree with Python", () => {
-  test.each(maps.map((map, k) => [k, map]))("map %i", (_, { balls, probability, rival, side, said }) => {
-    const summary = summarise(MADE, { values: volumeOf(balls), weights: null }, side === "against" ? -1 : 1);
-    const target = { name: "wave", probability, rival: rival && { name: rival[0], probability: rival[1] } };
-    for (const { threshold, words, ...numbers } of said) {
-      const found = kept(summary, threshold);
-      for (const name of ["evidence", "volume", "against"]) expect(found[name]).toBeCloseTo(numbers[name], 3);
-      expect({ frames: found.frames, core: found.core, place: found.place }).toEqual({
-        frames: numbers.frames,
-        core: numbers.core,
-        place: numbers.place,
-      });
-      expect(plain(`${verdict(target)}: ${keptWords(found, size[0], side)}`)).toBe(words);
-    }
-  });
+  test.each(maps.map((map, index) => [index, map]))(
+    "map %i",
+    (_, { balls, probability, rival, against, side, said }) => {
+      const summary = summarise(MADE, { values: volumeOf(balls), weights: null }, side === "against" ? -1 : 1);
+      const target = { name: "wave", probability, rival: rival && { name: rival[0], probability: rival[1] }, against };
+      for (const { threshold, words, ...numbers } of said) {
+        const found = kept(summary, threshold);
+        for (const name of ["evidence", "volume", "against"]) expect(found[name]).toBeCloseTo(numbers[name], 3);
+        expect({ frames: found.frames, core: found.core, place: found.place }).toEqual({
+          frames: numbers.frames,
+          core: numbers.core,
+          place: numbers.place,
+        });
+        expect(plain(`${verdict(target)}. ${keptWords(found, size[0], side, target)}`)).toBe(words);
+      }
+    },
+  );
 });
 
 test("percentages read as in Python", () => {
@@ -55,10 +58,30 @@ test("percentages read as in Python", () => {
 
 test("a map of another quantity is called by its name", () => {
   const found = { evidence: 0.4, volume: 0.2, against: 0.6, frames: [0, 3], core: null, place: "on the left" };
-  expect(plain(keptWords(found, 8, "for", "activity"))).toBe(
-    "40 % of the activity for it in 20 % of the clip, frames 1 to 4 of 8, on the left; most of the activity is against it",
+  const target = { name: "wave" };
+  expect(plain(keptWords(found, 8, "for", target, "activity"))).toBe(
+    "20 % of the clip, on the left, in frames 1 to 4, holds 40 % of the activity for 'wave'. Most of the activity is against 'wave'.",
   );
-  expect(keptWords({ ...found, frames: null }, 8, "against", "activity")).toMatch(/^no activity against it/);
+  expect(keptWords({ ...found, frames: null }, 8, "against", target, "activity")).toMatch(
+    /^No activity against 'wave'/,
+  );
   const layers = [{}, { quantity: "activity" }];
   expect([0, 1].map((layer) => quantityOf(/** @type {any} */ ({ layers }), layer))).toEqual(["evidence", "activity"]);
+});
+
+describe("a difference of two classes", () => {
+  const made = { name: "wave − clap", against: "clap", logit: 2.104, probability: null, rival: null, best: [] };
+  const [wave, clap] = ["wave", "clap"].map((name) => ({ ...made, name, against: null, probability: 0.5 }));
+
+  test("is one class rather than the other, whether Python made it or the viewer", () => {
+    expect(verdict(made)).toBe("'wave' rather than 'clap'");
+    const content = /** @type {any} */ ({ targets: [wave, clap] });
+    expect(verdict(explained(content, { target: 0, against: 1 }))).toBe("'wave' rather than 'clap'");
+    expect(explained(content, { target: 1, against: null })).toBe(clap);
+  });
+
+  test("is never named with a minus sign in a menu", () => {
+    expect(targetWords(made)).toBe("wave rather than clap · logits differ by 2.10");
+    expect(targetWords({ ...made, against: undefined })).toBe("wave − clap · logits differ by 2.10"); // a page of an older version
+  });
 });

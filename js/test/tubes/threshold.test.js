@@ -116,5 +116,5 @@ test("a band across the picture that rises from the bottom ends in the middle", 
   const shape = [3, 5, 4];
   const values = Array.from({ length: 60 }, (_, k) => Number(Math.floor(k / 4) % 5 === 4 - Math.floor(k / 20)));
   const found = kept(summarise(plan(shape, shape, even(shape, shape)), field(values)), 0.5);
-  expect(found.place).toBe("from bottom to middle");
+  expect(found.place).toBe("moving from the bottom to the middle");
 });

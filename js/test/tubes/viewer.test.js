@@ -99,7 +99,7 @@ describe("drawing", () => {
     expect(row("threshold")).toBe("40\u00a0% of the maximum");
     await vi.waitFor(() =>
       expect(sentence()).toMatch(
-        /^'wave' 93 %, ahead of '<i>clap<\/i>' 4\.0 %: \d+ % of the evidence for it in \d+ % of the clip, frames 1 to 4 of 4 \(mostly 1 to 2\), upper right$/,
+        /^'wave' 93 %, ahead of '<i>clap<\/i>' 4\.0 %\. \d+ % of the clip, at upper right, mostly frames 1 to 2, holds \d+ % of the evidence for 'wave'\.$/,
       ),
     );
     expect(el.querySelector(".ne-caveats").textContent).toBe("The preprocessing was guessed.");
@@ -349,7 +349,7 @@ describe("choices", () => {
       expect([name, String(model.get(name)), model.saved]).toEqual([name, value, ++saved]);
       await painted(name, value);
     }
-    await vi.waitFor(() => expect(sentence()).toContain("of the evidence against it in"));
+    await vi.waitFor(() => expect(sentence()).toContain("of the evidence against 'wave'"));
     expect(el.querySelector(".ne-caveats").textContent).toContain("Each frame has its own scale");
     expect(el.querySelector(".ne-legend").textContent).toBe("weakstrong againstdark part: hidden by the threshold");
   });
@@ -364,11 +364,13 @@ describe("choices", () => {
     }));
     await render({ targets });
     pick("against", "1");
-    await vi.waitFor(() => expect(sentence()).toMatch(/^'wave − clap': \d+ %/));
+    await vi.waitFor(() =>
+      expect(sentence()).toMatch(/^'wave' rather than 'clap'\. .* of the evidence for this difference\./),
+    );
     expect(find("against").options[1].disabled).toBe(true); // not against itself
     pick("against", "null");
     expect(model.get("against")).toBeNull();
-    await vi.waitFor(() => expect(sentence()).toMatch(/^'wave' 60 %: /));
+    await vi.waitFor(() => expect(sentence()).toMatch(/^'wave' 60 %\. /));
     expect(el.querySelector(".ne-best").textContent).toBe("wave50\u00a0%");
   });
 

@@ -1,39 +1,52 @@
-"""Courses: a number for each moment of a clip, told by a part of the network beside the evidence itself."""
+"""Frame signals (courses): one number per step of a clip, reported by a module of the network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
+from notebook_explain._validation import check_choice
 
-FAR = float(np.finfo(np.float32).max)  # as far as the values themselves can lie
+FAR = float(np.finfo(np.float32).max)  # the values are float32
+
+
+class Quantity(str, Enum):
+    """Kind of the numbers in a report; code compares these and never the descriptions."""
+
+    EVIDENCE = "evidence"  # contributions to the score
+    ABLATION = "ablation"  # the score with a part minus the score without it
+    OTHER = "other"
 
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """What a part of the network says of each moment of the clip: by how much it multiplies each frame, say.
+    """A signal in time that a module of the network reports, such as the factor by which it multiplies each frame.
 
     Attributes
     ----------
     name : str
         Dotted name of the module; "" for the network itself.
     kind : str
-        Its class, as "SRTG".
+        Class of the module, such as "SRTG".
     what : str
-        What the values are, in a few words: "each frame is multiplied by".
+        Description of the values in a few words: "each frame is multiplied by".
     values : float32 array (step,)
     rows : float64 array (step,)
-        The clip frame, fractional, that each value stands for; strictly increasing.
+        Clip frame of each value, fractional; strictly increasing.
     neutral : float or None
-        The value where nothing is done; ``None`` where there is none.
+        The value that means no effect; ``None`` if there is none.
+    quantity : Quantity or str
+        Kind of the values: "evidence", "ablation" or "other".
 
     Raises
     ------
     ValueError
-        Values or a neutral that are not finite; not as many values as rows; rows that do not increase.
+        Values or a neutral that are not finite; different numbers of values and rows; rows that do not increase; an
+        unknown quantity.
     """
 
     name: str
@@ -42,24 +55,34 @@ class Course:
     values: NDArray[np.float32]
     rows: NDArray[np.float64]
     neutral: float | None = None
+    quantity: Quantity = Quantity.OTHER
 
     def __post_init__(self) -> None:
         values, rows = np.asarray(self.values, np.float32), np.asarray(self.rows, np.float64)
         if values.ndim != 1 or values.shape != rows.shape or len(values) == 0:
-            raise UsageError(f"values and rows must be as many, at least one; got {values.shape} and {rows.shape}")
+            raise UsageError(
+                f"values and rows must have the same length, at least 1; got {values.shape} and {rows.shape}"
+            )
         if not (np.isfinite(values).all() and np.isfinite(rows).all()) or np.any(np.diff(rows) <= 0):
-            raise UsageError(f"values must be finite and rows strictly increase; got {values!r} at {rows!r}")
+            raise UsageError(f"values must be finite and rows strictly increasing; got {values!r} at rows {rows!r}")
         check_neutral(self.neutral)
+        object.__setattr__(self, "quantity", check_quantity(self.quantity))
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "rows", rows)
 
     @property
     def where(self) -> str:
-        """Name and kind for people: "layer2.1 (SRTG)"."""
+        """Name and kind of the module: "layer2.1 (SRTG)"."""
         return f"{self.name} ({self.kind})" if self.name else self.kind
 
 
 def check_neutral(neutral: float | None) -> None:
-    """ValueError for a value of doing nothing that is no number."""
+    """Raise ValueError unless a neutral value is a finite number or None."""
     if neutral is not None and not abs(neutral) <= FAR:
-        raise UsageError(f"neutral must be a finite number, or None; got {neutral!r}")
+        raise UsageError(f"neutral must be a finite number or None, got {neutral!r}")
+
+
+def check_quantity(quantity: Quantity | str) -> Quantity:
+    """Return a quantity given as a member or as its value (ValueError lists them)."""
+    check_choice("quantity", quantity, [member.value for member in Quantity])
+    return Quantity(quantity)

@@ -1,4 +1,4 @@
-"""Block reports: what the building blocks of a network say of themselves, for one clip and one target. A plain value."""
+"""Block reports: signals that the building blocks of a network report, for one clip and one target."""
 
 from __future__ import annotations
 
@@ -13,30 +13,38 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip
-from notebook_explain.explanations.blocks.frame_signal import FAR, Course, check_neutral
+from notebook_explain.explanations.blocks.frame_signal import FAR, Course, Quantity, check_neutral, check_quantity
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.targets import TargetResult
 from notebook_explain.explanations.text import LONGEST_NAME, counted, fixed, rival_of, shortened, verdict
 from notebook_explain.explanations.tubes import Tubes
 
-ADDED = "what it adds to the score: the score with it, less the score without"
-MOST_NAMED = 4  # parts in one sentence
+ADDED = "effect on the score (with minus without)"
+MAX_NAMED = 4  # parts in one sentence
 
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """A number for each of some things: a logit for each class, what each plane adds to the score.
+    """Labelled numbers: a logit for each class, the effect of each part on the score.
 
     Attributes
     ----------
     name, kind, what : str
         As of a `Course`.
     labels : tuple of str
-        What the things are.
+        One label per value.
     values : float32 array (label,)
     neutral : float or None
+        As of a `Course`.
     bounds : (low, high) or None
-        Between which the values must lie, whatever the clip; ``None`` where there are no such ends, or not both.
+        Range of the values for any clip; ``None`` if they are unbounded on either side.
+    quantity : Quantity or str
+        As of a `Course`.
+
+    Raises
+    ------
+    ValueError
+        Values that are not finite or outside the bounds; different numbers of values and labels; an unknown quantity.
     """
 
     name: str
@@ -46,25 +54,27 @@ class Numbers:
     values: NDArray[np.float32]
     neutral: float | None = None
     bounds: tuple[float, float] | None = None
+    quantity: Quantity = Quantity.OTHER
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, np.float32)
         if values.shape != (len(self.labels),) or not len(values) or not np.isfinite(values).all():
-            raise UsageError(f"values must be finite, one for each of {len(self.labels)} labels; got {values!r}")
+            raise UsageError(f"values must be finite, one for each of the {len(self.labels)} labels; got {values!r}")
         check_neutral(self.neutral)
         if self.bounds is not None:
             object.__setattr__(self, "bounds", _bounds(self.bounds, values))
+        object.__setattr__(self, "quantity", check_quantity(self.quantity))
         object.__setattr__(self, "labels", tuple(map(str, self.labels)))
         object.__setattr__(self, "values", values)
 
 
 def _digits(difference: float) -> int:
-    """After the point, so that two scores with such a difference do not read alike."""
+    """Number of decimals that tells apart two scores with such a difference."""
     return 2 if difference >= 0.01 or difference < 1e-6 else 1 - math.floor(math.log10(difference))
 
 
 def _bounds(bounds: tuple[float, float], values: NDArray[np.float32]) -> tuple[float, float]:
-    """Two finite numbers that hold all values between them, but for rounding; ValueError otherwise."""
+    """Return the bounds as floats; ValueError unless they are finite and, up to rounding, hold all values."""
     low, high = map(float, bounds)
     if not -FAR <= low < high <= FAR:
         raise UsageError(f"bounds must be two finite numbers, the lower one first, or None; got {bounds!r}")
@@ -76,7 +86,7 @@ def _bounds(bounds: tuple[float, float], values: NDArray[np.float32]) -> tuple[f
 
 @dataclass(frozen=True, eq=False)
 class ClassTable:
-    """A number for each class and each channel of a block: what each kernel says of each class.
+    """A number for each class and each channel of a block, such as the weight of each kernel for each class.
 
     Attributes
     ----------
@@ -102,15 +112,15 @@ class ClassTable:
 
 @dataclass(frozen=True, eq=False)
 class BlockReport:
-    """What a network's building blocks say of themselves, for one clip and one target.
+    """Signals of a network's building blocks, for one clip and one target.
 
     Attributes
     ----------
     clip : Clip
-        The frames that the network really saw.
+        The frames that the network saw.
     target : TargetResult
     courses : tuple of Course
-        What has a value at each moment, in the order of the network.
+        Signals in time, in the order of the network.
     numbers : tuple of Numbers
     tables : tuple of ClassTable
     provenance : Provenance
@@ -124,8 +134,8 @@ class BlockReport:
     provenance: Provenance
 
     def __repr__(self) -> str:
-        told: tuple[Course | Numbers | ClassTable, ...] = (*self.courses, *self.numbers, *self.tables)
-        kinds = ", ".join(dict.fromkeys(one.kind for one in told if one.kind))
+        signals: tuple[Course | Numbers | ClassTable, ...] = (*self.courses, *self.numbers, *self.tables)
+        kinds = ", ".join(dict.fromkeys(signal.kind for signal in signals if signal.kind))
         return (
             f"BlockReport({self.target.name!r}; {kinds}{'; ' if kinds else ''}{counted(len(self.courses), 'course')}, "
             f"{counted(len(self.numbers), 'set of numbers', 'sets of numbers')}, "
@@ -134,55 +144,34 @@ class BlockReport:
 
     @property
     def targets(self) -> tuple[TargetResult, ...]:
-        """The one target, as other explanations have several."""
+        """The target as a tuple, as all explanations have it."""
         return (self.target,)
 
     def on(self, tubes: Tubes) -> Tubes:
-        """The same tubes with these courses on the timeline of their viewer (ValueError: of another clip or model)."""
+        """Return the same tubes with these courses on the viewer's timeline (ValueError: another clip or model)."""
         if tubes.provenance.model != self.provenance.model:
             raise UsageError(
-                f"these are courses of {self.provenance.model}, the tubes are of {tubes.provenance.model}; explain one model"
+                f"the courses are of {self.provenance.model}, the tubes of {tubes.provenance.model}; explain the same model"
             )
         return tubes.with_courses(self.courses, self.clip)
 
     def in_words(self) -> str:
-        """How sure the network is, and what the score would be without each part that can be taken out, each alone."""
-        target = self.target
-        score = "score (logit)" if target.against is None else "difference of logits"
-        lost = [
-            (float(value), shortened(label, LONGEST_NAME))
-            for one in self.numbers
-            if one.what == ADDED
-            for label, value in zip(one.labels, one.values, strict=True)
-        ]
-        strongest = sorted(range(len(lost)), key=lambda at: -abs(lost[at][0]))[:MOST_NAMED]
-        digits = _digits(max((abs(value) for value, _ in lost), default=0.0))
-        head = f"{verdict(target.name, target.probability, rival_of(target))}; {score} {fixed(target.logit, digits)}"
-        named = [
-            (fixed(target.logit - value, digits), label) for value, label in (lost[at] for at in sorted(strongest))
-        ]
-        if len(lost) <= 1:
-            return "; ".join([head, *(f"without {label}, it would be {left}" for left, label in named)])
-        # Each alone: what two parts do together is not the sum of what they do.
-        alone = "; ".join(f"{left} without {label}" for left, label in named)
-        rest = (
-            f"; {counted(len(lost) - len(named), 'other part')} would change it less" if len(lost) > len(named) else ""
-        )
-        return f"{head}; with one part taken out at a time, it would be {alone}{rest}"
+        """Return sentences on the target, its score, and the score without each part that can be removed."""
+        return report_sentences(self)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write everything to one .npz file (arrays and text, no pickle); ``notebook_explain.load`` reads it back."""
+        """Write everything to one .npz file (arrays and JSON, no pickle); ``notebook_explain.load`` reads it."""
         from notebook_explain.explanations.io.save_load import save
 
         return save(self, path)
 
     def figure(self, frames: int = 8) -> Any:
-        """Return a matplotlib figure: the clip, beneath it what the blocks say of each frame, then numbers and tables.
+        """Return a matplotlib figure: the clip, the signals of each frame below it, then numbers and tables.
 
         Parameters
         ----------
         frames : int
-            How many of the clip's frames to show, evenly chosen.
+            Number of the clip's frames to show, evenly spaced.
         """
         from notebook_explain import display
 
@@ -192,3 +181,42 @@ class BlockReport:
         from notebook_explain import display
 
         return display.picture(self)
+
+
+def report_sentences(report: BlockReport, limit: int | None = None) -> str:
+    """Return `BlockReport.in_words`, with the labels of classes shortened to ``limit`` letters if one is given."""
+
+    def cut(label: str) -> str:
+        return label if limit is None else shortened(label, limit)
+
+    target, rival = report.target, rival_of(report.target)
+    head = verdict(
+        cut(target.class_name),
+        target.probability,
+        None if rival is None else (cut(rival[0]), rival[1]),
+        None if target.against_name is None else cut(target.against_name),
+    )
+    score = "Score (logit)" if target.against is None else "Difference of logits"
+    effects = [
+        (float(value), shortened(label, LONGEST_NAME))
+        for numbers in report.numbers
+        if numbers.quantity is Quantity.ABLATION
+        for label, value in zip(numbers.labels, numbers.values, strict=True)
+    ]
+    digits = _digits(max((abs(value) for value, _ in effects), default=0.0))
+    return f"{head}. {score}: {fixed(target.logit, digits)}.{_ablation_sentence(target.logit, effects, digits)}"
+
+
+def _ablation_sentence(score: float, effects: list[tuple[float, str]], digits: int) -> str:
+    """State the score without each part; the parts with the largest effects, if there are many."""
+    strongest = sorted(range(len(effects)), key=lambda index: -abs(effects[index][0]))[:MAX_NAMED]
+    remaining = [(fixed(score - value, digits), label) for value, label in (effects[i] for i in sorted(strongest))]
+    if not remaining:
+        return ""
+    listed = "; ".join(f"{left} without {label}" for left, label in remaining)
+    if len(effects) == 1:
+        return f" It is {listed}."
+    # The effects of two parts do not add up, so the sentence says that each is removed alone.
+    rest = len(effects) - len(remaining)
+    others = f"; {counted(rest, 'other part has a smaller effect', 'other parts have smaller effects')}" if rest else ""
+    return f" With one part removed at a time, it is {listed}{others}."

@@ -1,1 +1,1 @@
-"""Explanations as .npz files: one module per kind, and checks for files that anyone may have written."""
+"""Read and write explanations as .npz files: one module per kind, and checks for untrusted files."""

@@ -1,8 +1,7 @@
-"""Explanations as files: one .npz, arrays beside one JSON text, no pickle; what is not known is refused.
+"""Save and load explanations as .npz files: arrays and one JSON header, no pickle.
 
-A file from elsewhere is not trusted: sizes are capped before anything is unpacked, only plain arrays are read, names
-and texts are data. A file of a later version is refused in words rather than read by half. How each kind of explanation
-becomes text and arrays stands in a file of its own.
+Files are untrusted: sizes are limited before anything is unpacked, only plain arrays are read, and strings are data. A file
+of a later version is refused rather than read in part. Each kind of explanation has its own module.
 """
 
 from __future__ import annotations
@@ -39,60 +38,62 @@ KINDS: dict[str, tuple[type, Any]] = {
 
 
 def save(explanation: Saved, path: str | os.PathLike[str]) -> Path:
-    """Write an explanation to ``path`` (".npz" is added where missing); an existing file is replaced as a whole.
+    """Write an explanation to ``path`` (".npz" is added if missing); an existing file is replaced atomically.
 
-    The file tells where the clip was read from, so that a film can be drawn over it later; pages and pictures do not.
+    The file holds the path of the clip's source, so that `Tubes.to_video` can find it later; pages and pictures do not.
 
     Raises
     ------
     ValueError, OSError
-        It holds numbers that are not finite; the folder is missing or cannot be written to.
+        The explanation holds numbers that are not finite; the folder is missing or cannot be written to.
     """
     path = Path(path)
     if not path.name:
-        raise IsADirectoryError(f"{str(path)!r} is a folder; give the path of a file in it")
+        raise IsADirectoryError(f"{str(path)!r} is a folder; pass the path of a file")
     path = path if path.suffix.lower() == ".npz" else path.with_name(path.name + ".npz")
-    name, how = next((name, how) for name, (kind, how) in KINDS.items() if isinstance(explanation, kind))
+    name, module = next((name, module) for name, (kind, module) in KINDS.items() if isinstance(explanation, kind))
     try:
-        text, arrays = how.pack(explanation)
+        text, arrays = module.pack(explanation)
     except ValueError as error:
         raise UsageError(f"this explanation cannot be saved: {error}") from None
     try:
-        said = json.dumps({"format": FORMAT, "version": VERSION, "kind": name, **text}, allow_nan=False)
+        header_text = json.dumps({"format": FORMAT, "version": VERSION, "kind": name, **text}, allow_nan=False)
     except ValueError as error:
-        raise UsageError(f"this explanation cannot be saved, it holds a number that is not finite ({error})") from None
-    header = np.frombuffer(said.encode(), np.uint8)
+        raise UsageError(f"this explanation cannot be saved: it holds a number that is not finite ({error})") from None
+    header = np.frombuffer(header_text.encode(), np.uint8)
     if header.size > MAX_TEXT:
-        raise UsageError(f"this explanation cannot be saved, its names come to {header.size:,} bytes of text")
+        raise UsageError(
+            f"this explanation cannot be saved: its names take {header.size:,} bytes, the limit is {MAX_TEXT:,}"
+        )
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, header=header, **arrays)
     return path
 
 
 def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Saved:
-    """Read what ``save`` wrote.
+    """Read an explanation that ``save`` wrote.
 
     Parameters
     ----------
     path : path to an .npz file
     max_bytes : int
-        The unpacked size above which a file is refused.
+        Largest unpacked size; larger files are refused.
 
     Returns
     -------
     Tubes, Pyramid or BlockReport
-        Whichever was saved.
+        The explanation that was saved.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        No such file; damaged; not one of ours; of a later version; too large.
+        The file does not exist; is damaged, too large, of a later version, or not written by ``save``.
     """
     path = Path(path)
     if not path.exists() and path.suffix.lower() != ".npz":
         path = path.with_name(path.name + ".npz")  # as save() does
     if not path.is_file():
-        raise FileNotFoundError(f"no file at {str(path)!r}; give the path of an .npz that save() wrote")
+        raise FileNotFoundError(f"no file at {str(path)!r}; pass the path of an .npz file that save() wrote")
     try:
         arrays = read_arrays(path, max_bytes)
         text = _text_of(arrays)
@@ -104,23 +105,23 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Saved:
         raise UsageError(
             f"{str(path)!r} cannot be loaded: it is damaged or not a file that save() wrote ({error})"
         ) from error
-    except Exception as error:  # zlib.error and whatever else a damaged archive provokes
+    except Exception as error:  # zlib.error and others that a damaged archive provokes
         raise UsageError(f"{str(path)!r} cannot be loaded: it is damaged ({error})") from error
 
 
 def _text_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """The JSON of a file of this format, version and of a kind that is known."""
+    """Return the header of a file, if it has this format and version and a known kind."""
     if "header" not in arrays:
         raise RefusedError("it has no header, so notebook_explain did not write it")
     header = arrays["header"]
     if header.dtype != np.uint8 or header.ndim != 1 or header.size > MAX_TEXT:
         raise RefusedError("its header is not text")
     text = json.loads(header.tobytes().decode(), parse_constant=_refuse_constant)
-    json.dumps(text, ensure_ascii=False).encode()  # halves of letters, which no page could be written with
+    json.dumps(text, ensure_ascii=False).encode()  # fails for lone surrogates, which cannot be written to a page
     if not isinstance(text, dict) or text.get("format") != FORMAT:
         raise RefusedError("its header is not one of notebook_explain")
     if text.get("version") != VERSION:
-        raise RefusedError(f"it has version {text.get('version')!r}, this one reads {VERSION}; update notebook_explain")
+        raise RefusedError(f"it has version {text.get('version')!r}, this notebook_explain reads {VERSION}; update it")
     if not isinstance(text.get("kind"), str) or text["kind"] not in KINDS:
         *first, last = map(repr, KINDS)
         known = f"{', '.join(first)} and {last}"
@@ -129,4 +130,4 @@ def _text_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(constant: str) -> Any:
-    raise RefusedError(f"its header holds {constant}, which is no number")
+    raise RefusedError(f"its header holds {constant}, which is not a number in JSON")

@@ -1,4 +1,4 @@
-"""Tubes as text and arrays, and back."""
+"""Read and write tubes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
+from notebook_explain.explanations.io.blocks import pack_courses, read_courses
 from notebook_explain.explanations.io.fields import (
     Arrays,
-    number,
     pack_clip,
-    pack_courses,
+    pack_target,
     read_clip,
-    read_courses,
+    read_float,
     read_geometry,
+    read_int,
     read_maps,
+    read_str,
     read_target,
-    whole,
-    words,
 )
 from notebook_explain.explanations.io.npz import RefusedError
 from notebook_explain.explanations.provenance import Provenance
@@ -29,7 +29,7 @@ from notebook_explain.explanations.tubes import LayerMap, Tubes
 
 
 def pack(tubes: Tubes) -> tuple[dict[str, Any], Arrays]:
-    """Text and arrays; ValueError for a map that could not be read again."""
+    """Return JSON fields and arrays (ValueError: a map that `unpack` would refuse)."""
     arrays: Arrays = {}
     layers = []
     for index, layer in enumerate(tubes.layers):
@@ -48,7 +48,7 @@ def pack(tubes: Tubes) -> tuple[dict[str, Any], Arrays]:
         )
     text = {
         "clip": pack_clip(tubes.clip, arrays),
-        "targets": [asdict(target) for target in tubes.targets],
+        "targets": [pack_target(target) for target in tubes.targets],
         "layers": layers,
         "provenance": asdict(tubes.provenance),
     }
@@ -58,13 +58,13 @@ def pack(tubes: Tubes) -> tuple[dict[str, Any], Arrays]:
 
 
 def unpack(text: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tubes:
-    """What ``pack`` told."""
+    """Read what `pack` returned."""
     targets = tuple(read_target(entry) for entry in text["targets"])
     clip = read_clip(text["clip"], arrays)
     layers = tuple(_layer(entry, index, arrays, len(targets), clip.size) for index, entry in enumerate(text["layers"]))
     if not targets or not layers:
         raise RefusedError("it holds no target or no layer")
-    courses = read_courses(text.get("courses", []), arrays)  # files of before have none
+    courses = read_courses(text.get("courses", []), arrays)  # older files have none
     return Tubes(clip, targets, layers, Provenance.of(text["provenance"]), courses)
 
 
@@ -75,8 +75,8 @@ def _layer(
     values = read_maps(what, arrays[f"values_{index}"], targets, "target")
     time, height, width = values.shape[1:]
     geometry = read_geometry(what, arrays[f"rows_{index}"], entry, (time, height, width), size)
-    gap = None if entry["gap"] is None else np.array([number(part) for part in entry["gap"]], np.float32)
+    gap = None if entry["gap"] is None else np.array([read_float(part) for part in entry["gap"]], np.float32)
     if gap is not None and gap.shape != (targets,):
         raise RefusedError(f"layer {index} has {gap.shape} gaps for {targets} targets")
-    pathway = None if entry["pathway"] is None else whole(entry["pathway"])
-    return LayerMap(words(entry["name"]), words(entry["kind"]), values, geometry, pathway, gap)
+    pathway = None if entry["pathway"] is None else read_int(entry["pathway"])
+    return LayerMap(read_str(entry["name"]), read_str(entry["kind"]), values, geometry, pathway, gap)

@@ -1,4 +1,4 @@
-"""A pyramid as plain values for other programs: the graph that it is, and the nested tree that D3 reads."""
+"""Export a pyramid as plain values: a graph, or the nested tree that D3 reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORMAT, VERSION = "notebook_explain.pyramid", 1
 
 
 def graph(pyramid: Pyramid) -> dict[str, Any]:
-    """``rows``, ``nodes`` and ``links`` (no maps), ready for ``json.dumps``."""
+    """Return ``rows``, ``nodes`` and ``links`` (no maps), ready for ``json.dumps``."""
     rows = [
         {
             "name": row.name,
@@ -28,7 +28,7 @@ def graph(pyramid: Pyramid) -> dict[str, Any]:
     ]
     nodes = [
         {
-            "id": at,
+            "id": index,
             "row": unit.row,
             "layer": pyramid.rows[unit.row].name,
             "kind": pyramid.rows[unit.row].kind,
@@ -36,22 +36,28 @@ def graph(pyramid: Pyramid) -> dict[str, Any]:
             "score": unit.score,
             "direction": unit.direction,
         }
-        for at, unit in enumerate(pyramid.units)
+        for index, unit in enumerate(pyramid.units)
     ]
     links = [
-        {"source": e.child, "target": e.parent, "contribution": e.contribution, "share": e.share, "kind": e.kind}
-        for e in pyramid.edges
+        {
+            "source": edge.child,
+            "target": edge.parent,
+            "contribution": edge.contribution,
+            "share": edge.share,
+            "kind": edge.kind,
+        }
+        for edge in pyramid.edges
     ]
     return {"target": pyramid.target.name, "logit": pyramid.target.logit, "rows": rows, "nodes": nodes, "links": links}
 
 
 def tree(pyramid: Pyramid) -> dict[str, Any]:
-    """Nested dicts of ``name``, ``score`` and ``children``; each unit hangs under the parent that it gives most to."""
+    """Return nested dicts of ``name``, ``score`` and ``children``; each unit has the parent that it contributes most to."""
     best: dict[int, Edge] = {}
     for edge in pyramid.edges:
-        held = best.get(edge.child)
+        known = best.get(edge.child)
         weight = edge.share * pyramid.units[edge.parent].score
-        if held is None or weight > held.share * pyramid.units[held.parent].score:
+        if known is None or weight > known.share * pyramid.units[known.parent].score:
             best[edge.child] = edge
     branches: list[dict[str, Any]] = [
         {"name": f"{pyramid.rows[unit.row].name} {unit.channel}", "score": unit.score, "children": []}
@@ -59,14 +65,14 @@ def tree(pyramid: Pyramid) -> dict[str, Any]:
     ]
     for child, edge in best.items():
         branches[edge.parent]["children"].append(branches[child])
-    tops = [branch for at, branch in enumerate(branches) if at not in best]
-    return {"name": pyramid.target.name, "children": tops}
+    roots = [branch for index, branch in enumerate(branches) if index not in best]
+    return {"name": pyramid.target.name, "children": roots}
 
 
 def text(pyramid: Pyramid, *, nested: bool) -> str:
-    """JSON of the graph or the tree, with its format and where it comes from; folders are nobody else's business."""
+    """Return the graph or the tree as JSON, with its format and provenance; paths are stripped for privacy."""
     body = {"tree": tree(pyramid)} if nested else graph(pyramid)
-    whole = {
+    document = {
         "format": FORMAT,
         "version": VERSION,
         **body,
@@ -74,8 +80,8 @@ def text(pyramid: Pyramid, *, nested: bool) -> str:
         "provenance": json.loads(pyramid.provenance.to_json()),
     }
     try:
-        return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
-    except RecursionError:  # some 450 rows, one in the other
+        return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    except RecursionError:  # about 450 nested rows
         raise UsageError(
-            f"a tree of {len(pyramid.rows)} rows is too deep for JSON; write the graph, nested=False"
+            f"a tree of {len(pyramid.rows)} rows is too deep for JSON; pass nested=False to write the graph"
         ) from None

@@ -1,4 +1,4 @@
-"""A class feature pyramid: from a class down through the network, the kernels that inform it. A plain value."""
+"""Class feature pyramids: the kernels that contribute to a class, from the class down to the clip."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = ["CLASS", "INPUT", "KERNEL", "SUM", "Edge", "Pyramid", "Row", "Unit"]
 
 @dataclass(frozen=True, eq=False)
 class Pyramid:
-    """Which kernels inform a class, layer by layer, from the class (row 0) down to the clip.
+    """Kernels that contribute to a class, layer by layer, from the class (row 0) down to the clip.
 
     Attributes
     ----------
     clip : Clip
-        The frames that the network really saw.
+        The frames that the network saw.
     target : TargetResult
     rows : tuple of Row
     units : tuple of Unit
@@ -55,23 +55,23 @@ class Pyramid:
 
     @property
     def targets(self) -> tuple[TargetResult, ...]:
-        """The one target, as every explanation tells its targets."""
+        """The target as a tuple, as all explanations have it."""
         return (self.target,)
 
     @cached_property
-    def _above(self) -> tuple[tuple[int, ...], ...]:
-        """The parents of each unit."""
+    def _parents(self) -> tuple[tuple[int, ...], ...]:
+        """Parents of each unit."""
         parents: list[list[int]] = [[] for _ in self.units]
         for edge in self.edges:
             parents[edge.child].append(edge.parent)
         return tuple(map(tuple, parents))
 
     def row(self, which: str | int) -> Row:
-        """A row by name or place (ValueError lists the names)."""
+        """Return a row by name or index (ValueError lists the names)."""
         return self.rows[self.row_index(which)]
 
     def row_index(self, which: str | int) -> int:
-        """Place of a row, by place or name (ValueError lists the names)."""
+        """Return the index of a row, by index or name (ValueError lists the names)."""
         names = [row.name for row in self.rows]
         if isinstance(which, int) and -len(names) <= which < len(names):
             return which % len(names)
@@ -80,10 +80,10 @@ class Pyramid:
         raise UsageError(f"row {which!r} is not in this pyramid; it has {', '.join(names)}")
 
     def prune(self, threshold: float) -> tuple[int, ...]:
-        """The units that stay at a threshold: the oracle for every view.
+        """Return the units that a threshold keeps; all views agree with this method.
 
-        A unit stays when its score is at least `threshold` times the largest of its row, and one of its parents stays.
-        The classes always do. At 0 all stay; a higher threshold never brings one back.
+        A unit is kept if its score is at least ``threshold`` times the largest of its row and one of its parents is kept.
+        Classes are always kept. At 0 all units are kept; a higher threshold never adds one.
 
         Parameters
         ----------
@@ -92,28 +92,28 @@ class Pyramid:
         Returns
         -------
         tuple of int
-            Places among the units, ascending.
+            Indices of units, ascending.
         """
         if not 0 <= threshold <= 1:
             raise UsageError(f"threshold must lie in 0..1, got {threshold}")
-        stays: set[int] = set()
+        kept: set[int] = set()
         for row in self.rows:
-            most = max((self.units[at].score for at in row.units), default=0.0)
-            for at in row.units:
-                strong = self.units[at].score >= threshold * most
-                if row.kind == CLASS or (strong and any(parent in stays for parent in self._above[at])):
-                    stays.add(at)
-        return tuple(sorted(stays))
+            largest = max((self.units[unit].score for unit in row.units), default=0.0)
+            for unit in row.units:
+                strong = self.units[unit].score >= threshold * largest
+                if row.kind == CLASS or (strong and any(parent in kept for parent in self._parents[unit])):
+                    kept.add(unit)
+        return tuple(sorted(kept))
 
     def tube(self, which: str | int, threshold: float = 0.0) -> NDArray[np.float32]:
-        """Where a row's units are active: their maps, weighted by score and direction, stretched over the clip.
+        """Return the activity of a row's units: their maps, weighted by score and direction, stretched over the clip.
 
         Parameters
         ----------
         which : str or int
-            The row, by name or place.
+            Name or index of the row.
         threshold : float in 0..1
-            As for ``prune``: only units that stay take part.
+            As for ``prune``: only kept units count.
 
         Returns
         -------
@@ -122,35 +122,53 @@ class Pyramid:
         Raises
         ------
         ValueError
-            No such row, or one without maps (a class, a linear layer).
+            No such row, or a row without maps (a class, a linear layer).
         """
         row = self.row(which)
         if row.maps is None or row.geometry is None:
-            raise UsageError(f"row {row.name!r} has no maps: its units have no place in the clip")
-        stays = set(self.prune(threshold))
-        weights = [self.units[at].score * self.units[at].direction * (at in stays) for at in row.units]
-        together = np.einsum("u,uthw->thw", np.asarray(weights, np.float32), row.maps)
-        return stretch(together, row.geometry, self.clip.size)
+            raise UsageError(f"row {row.name!r} has no maps: its units have no positions in the clip")
+        kept = set(self.prune(threshold))
+        weights = [self.units[unit].score * self.units[unit].direction * (unit in kept) for unit in row.units]
+        total = np.einsum("u,uthw->thw", np.asarray(weights, np.float32), row.maps)
+        return stretch(total, row.geometry, self.clip.size)
 
-    def in_words(self, unit: int | None = None, threshold: float = 0.0) -> str:
-        """One sentence: of the whole at a threshold, or of one unit by its place."""
+    def in_words(self, unit: int | None = None, threshold: float = 0.0, *, row: str | int | None = None) -> str:
+        """Return sentences on the whole pyramid, on one unit, or on one row.
+
+        Parameters
+        ----------
+        unit : int, optional
+            Index of a unit.
+        threshold : float in 0..1
+            As for ``prune``: only kept units count.
+        row : str or int, optional
+            Name or index of a row.
+
+        Raises
+        ------
+        ValueError
+            No such unit or row; a threshold outside 0..1.
+        """
+        kept = self.prune(threshold)
         if unit is not None:
-            return pyramid_text.of_unit(self, unit)
-        return pyramid_text.of_pyramid(self, self.prune(threshold))
+            return pyramid_text.unit_sentences(self, unit, kept)
+        if row is not None:
+            return pyramid_text.row_sentences(self, self.row(row), kept)
+        return pyramid_text.pyramid_sentences(self, kept)
 
     def to_json(self) -> dict[str, Any]:
-        """The pyramid as a graph of plain values (no maps): ``nodes`` and ``links``, ready for ``json.dumps``."""
+        """Return the pyramid as a graph of plain values (no maps): ``nodes`` and ``links``, ready for ``json.dumps``."""
         return export.graph(self)
 
     def to_tree(self) -> dict[str, Any]:
-        """The pyramid as a nested tree (``name``, ``children``), as D3's hierarchies read it.
+        """Return the pyramid as a nested tree (``name``, ``children``), as D3's hierarchies read it.
 
-        A unit with several parents hangs under the one that it gives the largest share to.
+        A unit with several parents is a child of the one that it contributes most to.
         """
         return export.tree(self)
 
     def write_json(self, path: str | os.PathLike[str], *, nested: bool = False) -> Path:
-        """Write the graph, or the nested tree, with its provenance as a JSON file; an existing file is replaced."""
+        """Write the graph, or the nested tree, and the provenance as a JSON file; an existing file is replaced."""
         path = Path(path)
         text = export.text(self, nested=nested)
         with replacing(path) as temporary:
@@ -158,12 +176,12 @@ class Pyramid:
         return path
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write everything to one .npz file (arrays and text, no pickle); ``notebook_explain.load`` reads it back."""
+        """Write everything to one .npz file (arrays and JSON, no pickle); ``notebook_explain.load`` reads it."""
         from notebook_explain.explanations.io.save_load import save
 
         return save(self, path)
 
-    # The one sanctioned door from an explanation to the rooms that show it.
+    # The only imports from an explanation of the packages that show it.
 
     def view(self, **state: Any) -> Any:
         """Return the viewer, a widget.
@@ -171,7 +189,7 @@ class Pyramid:
         Parameters
         ----------
         **state
-            How it opens: ``threshold`` (0..1), ``row`` by name or place, ``selected`` (places of units), ``title``, and
+            Initial state: ``threshold`` (0..1), ``row`` by name or index, ``selected`` (indices of units), ``title``, and
             the other traits of the viewer.
         """
         from notebook_explain import display
@@ -181,14 +199,14 @@ class Pyramid:
     def figure(
         self, rows: int | list[str | int] | tuple[str | int, ...] = 6, units: int = 8, threshold: float = 0.0
     ) -> Any:
-        """Return a matplotlib figure: rows of units with their maps over the frame, and the links between them.
+        """Return a matplotlib figure: rows of units with their maps overlaid on a frame, and the links between them.
 
         Parameters
         ----------
         rows : int, or list of str and int
-            How many rows, evenly chosen from the class to the clip; or which, by name or place.
+            Number of rows, evenly spaced from the class to the clip; or their names or indices.
         units : int
-            How many units of a row at most, those of the highest score; the rest is told as "others".
+            Largest number of units per row, by score; the rest is summarised as "others".
         threshold : float in 0..1
             As for ``prune``.
         """
@@ -205,16 +223,16 @@ class Pyramid:
         ----------
         path : path to a file
         title : str, optional
-            Heading of the page; by default what is explained.
+            Heading of the page; the target by default.
         **state
-            How it opens, as for `view`.
+            Initial state, as for `view`.
         """
         from notebook_explain import display
 
         return display.to_html(self, path, title=title, **state)
 
     def embed(self, title: str | None = None) -> Any:
-        """Return the page for the output of a cell: it is saved with the notebook, and lives without a kernel."""
+        """Return the interactive page for the output of a cell; it is saved with the notebook and needs no kernel."""
         from notebook_explain import display
 
         return display.embed(self, title=title)

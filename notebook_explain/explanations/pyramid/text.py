@@ -1,105 +1,152 @@
-"""A pyramid, a row, a unit in words: what it is, how much evidence it carries, and how much of the clip it sees."""
+"""Sentences on a pyramid, a row and a unit; the viewer has the same functions, held to the same examples."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations.pyramid.units import CLASS, COLOURS, INPUT, KERNEL, SUM, Edge, Row
-from notebook_explain.explanations.text import percent, rival_of, verdict
+from notebook_explain.explanations.text import counted, percent, quoted, quoted_target, rival_of, verdict
 
 if TYPE_CHECKING:
     from notebook_explain.explanations.pyramid.pyramid import Pyramid
 
-WAY = 4  # units of a way that a sentence has room for
+MAX_PATH = 4  # units of the strongest path in a sentence
+MAX_INPUTS = 3  # of a unit
+_NOUNS = {
+    KERNEL: ("kernel", "kernels"),
+    SUM: ("channel", "channels"),
+    CLASS: ("class", "classes"),
+    INPUT: ("colour", "colours"),
+}
 
 
-def of_pyramid(pyramid: Pyramid, stays: tuple[int, ...]) -> str:
-    """How many units in how many layers stay, and the strongest way down from the class."""
+def pyramid_sentences(pyramid: Pyramid, kept: Sequence[int]) -> str:
+    """Return the verdict, the number of kernels that are kept, and the strongest path from the class to the clip."""
     target = pyramid.target
-    kernels = [at for at in stays if pyramid.rows[pyramid.units[at].row].kind == KERNEL]
-    layers = {pyramid.units[at].row for at in kernels}
-    width = sum(pyramid.rows[at].width for at in layers)
-    head = verdict(target.name, target.probability, rival_of(target))
+    head = verdict(target.class_name, target.probability, rival_of(target), target.against_name)
+    kernels = [unit for unit in kept if _row_of(pyramid, unit).kind == KERNEL]
     if not kernels:
-        return f"{head}: no kernel speaks for it at this threshold"
-    found = f"{_count(len(kernels), 'kernel')} of {width:,} in {_count(len(layers), 'layer')} inform it"
-    way = [name_of(pyramid, at) for at in strongest_way(pyramid, stays)[:WAY]]
-    return f"{head}: {found}" + (f"; the strongest way down: {', '.join(way)}" if way else "")
+        return f"{head}. No kernel carries evidence for {quoted_target(target)} at this threshold."
+    rows = {pyramid.units[unit].row for unit in kernels}
+    width = counted(sum(pyramid.rows[row].width for row in rows), *_NOUNS[KERNEL])
+    verb = "carries" if len(kernels) == 1 else "carry"
+    path = [unit_name(pyramid, unit) for unit in strongest_path(pyramid, kept)[:MAX_PATH]]
+    strongest = f" Strongest path: {', '.join(path)}." if path else ""
+    return (
+        f"{head}. {len(kernels):,} of {width} in {counted(len(rows), 'layer')} {verb} evidence for "
+        f"{quoted_target(target)}.{strongest}"
+    )
 
 
-def of_unit(pyramid: Pyramid, at: int) -> str:
-    """What a unit is, how much of the evidence reaches it, what it sees, and whom it feeds."""
-    if not 0 <= at < len(pyramid.units):
-        raise UsageError(f"unit {at} is not in this pyramid; it has 0 to {len(pyramid.units) - 1}")
-    unit = pyramid.units[at]
-    row = pyramid.rows[unit.row]
-    if row.kind == CLASS:
-        return f"{name_of(pyramid, at)}: what is explained"
-    said = [f"{percent(unit.score, 1)} of the positive evidence for {pyramid.target.name!r} reaches it"]
-    if unit.direction < 0:
-        said.append("less of it speaks for the class")
-    seen = sees(row, pyramid.clip.size)
-    if seen and row.kind != INPUT:
-        said.append(f"one cell of it sees {seen}")
-    feeds = sorted((e for e in pyramid.edges if e.child == at), key=lambda e: -e.share)
-    if feeds:
-        more = f" and {len(feeds) - 1} more" if len(feeds) > 1 else ""
-        said.append(f"it feeds {name_of(pyramid, feeds[0].parent)}{more}")
-    return f"{name_of(pyramid, at)}: {'; '.join(said)}"
-
-
-def of_row(pyramid: Pyramid, row: Row) -> str:
-    """How many of a layer's channels are shown, how much they carry, what they see."""
-    what = {KERNEL: "kernel", SUM: "channel", CLASS: "class", INPUT: "colour"}[row.kind]
-    said = [f"{row.name}: {len(row.units):,} of {_count(row.width, what)}"]
+def row_sentences(pyramid: Pyramid, row: Row, kept: Sequence[int]) -> str:
+    """Return how many of a layer's channels are shown, how much evidence they carry, and their receptive field."""
+    shown = set(kept).intersection(row.units)
+    text = f"{row.name}: {len(shown):,} of {counted(row.width, *_NOUNS[row.kind])}."
     if row.kind != CLASS:
-        said.append(f"{percent(row.coverage)} of what leads here")
-    seen = sees(row, pyramid.clip.size)
-    if seen and row.kind != INPUT:
-        said.append(f"a cell sees {seen}")
-    return ", ".join(said)
+        total = sum(pyramid.units[unit].score for unit in row.units)
+        carried = sum(pyramid.units[unit].score for unit in row.units if unit in shown)
+        coverage = row.coverage * carried / total if total > 0 else 0.0
+        text += (
+            f" Shown units carry {percent(coverage)} of the evidence that reaches this layer, "
+            f"the others {percent(1 - coverage)}."
+        )
+    return text + _receptive_field_sentence(pyramid, row)
 
 
-def sees(row: Row, size: tuple[int, int, int]) -> str:
-    """The receptive field within a clip of (time, height, width); "" where it is not known."""
+def unit_sentences(pyramid: Pyramid, unit: int, kept: Sequence[int]) -> str:
+    """Return how much evidence a unit carries, which units it feeds, its direction, its inputs and its receptive field.
+
+    Raises
+    ------
+    ValueError
+        No such unit.
+    """
+    if not 0 <= unit < len(pyramid.units):
+        raise UsageError(f"unit {unit} is not in this pyramid; it has 0 to {len(pyramid.units) - 1}")
+    name, row, target = unit_name(pyramid, unit), _row_of(pyramid, unit), quoted_target(pyramid.target)
+    shown, is_class = set(kept), pyramid.target.against is None
+    inputs = _input_sentence(pyramid, unit, shown)
+    if row.kind == CLASS:
+        role = "the explained class" if is_class else "one of the two explained classes"
+        return f"{name}, {role}.{inputs}"
+    favoured = "the class" if is_class else "the difference"
+    more = "Higher" if pyramid.units[unit].direction > 0 else "Lower"
+    return (
+        f"{name} carries {percent(pyramid.units[unit].score)} of the positive evidence for {target}."
+        f"{_output_sentences(pyramid, unit, shown, favoured)}"
+        f" {more} {'intensity' if row.kind == INPUT else 'output'} favours {favoured}."
+        f"{inputs}{_receptive_field_sentence(pyramid, row)}"
+    )
+
+
+def unit_name(pyramid: Pyramid, unit: int) -> str:
+    """Return the name of a unit: "kernel 17 of layer2.conv1", "red of the clip", "'wave'"."""
+    row, channel, target = _row_of(pyramid, unit), pyramid.units[unit].channel, pyramid.target
+    if row.kind == CLASS:
+        if target.against is None:
+            return quoted(target.name)
+        names = {target.against: target.against_name, target.index: target.class_name}
+        label = names.get(channel) if target.against_name is not None else None
+        return f"class {channel}" if label is None else quoted(label)
+    if row.kind == INPUT:
+        return f"{COLOURS[channel] if channel < len(COLOURS) else channel} of the {row.name}"
+    return f"{_NOUNS[row.kind][0]} {channel} of {row.name}"
+
+
+def receptive_field_text(row: Row, size: tuple[int, int, int]) -> str:
+    """Return a row's receptive field within a clip of (time, height, width), "3 frames, 9x9 pixels"; "" if unknown."""
     if row.receptive_field is None:
         return ""
-    time, height, width = (min(field, whole) for field, whole in zip(row.receptive_field, size, strict=True))
+    time, height, width = (min(extent, limit) for extent, limit in zip(row.receptive_field, size, strict=True))
     if (time, height, width) == size:
         return "the whole clip"
-    frames = "all frames" if time == size[0] > 1 else _count(time, "frame")
-    where = "the whole picture" if (height, width) == size[1:] else f"{height}x{width} pixels"
-    return f"{frames}, {where}"
+    frames = "all frames" if time == size[0] > 1 else counted(time, "frame")
+    return f"{frames}, {'the whole picture' if (height, width) == size[1:] else f'{height}x{width} pixels'}"
 
 
-def name_of(pyramid: Pyramid, at: int) -> str:
-    """What a unit is called."""
-    unit = pyramid.units[at]
-    row = pyramid.rows[unit.row]
-    if row.kind == CLASS:
-        return f"class {unit.channel}" if pyramid.target.against is not None else repr(pyramid.target.name)
-    if row.kind == INPUT:
-        return f"{COLOURS[unit.channel] if unit.channel < len(COLOURS) else unit.channel} of the {row.name}"
-    return f"{'channel' if row.kind == SUM else 'kernel'} {unit.channel} of {row.name}"
-
-
-def strongest_way(pyramid: Pyramid, stays: tuple[int, ...]) -> list[int]:
-    """From the class down, each time the child that the unit above has most from; classes are left out."""
-    kept = set(stays)
-    children: dict[int, Edge] = {}
+def strongest_path(pyramid: Pyramid, kept: Sequence[int]) -> list[int]:
+    """Follow the largest share from the class down, within the kept units; the class is not part of the path."""
+    shown = set(kept)
+    best: dict[int, Edge] = {}
     for edge in pyramid.edges:
-        best = children.get(edge.parent)
-        if edge.child in kept and (best is None or edge.share > best.share):
-            children[edge.parent] = edge
-    at = next((at for at in stays if pyramid.rows[pyramid.units[at].row].kind == CLASS), -1)
-    way: list[int] = []
-    while at in children:
-        at = children[at].child
-        way.append(at)
-    return way
+        if edge.child in shown and (edge.parent not in best or edge.share > best[edge.parent].share):
+            best[edge.parent] = edge
+    unit = next((unit for unit in kept if _row_of(pyramid, unit).kind == CLASS), -1)
+    path: list[int] = []
+    while unit in best:
+        unit = best[unit].child
+        path.append(unit)
+    return path
 
 
-def _count(count: int, what: str) -> str:
-    many = "classes" if what == "class" else f"{what}s"
-    return f"{count:,} {what if count == 1 else many}"
+def _row_of(pyramid: Pyramid, unit: int) -> Row:
+    return pyramid.rows[pyramid.units[unit].row]
+
+
+def _output_sentences(pyramid: Pyramid, unit: int, shown: set[int], favoured: str) -> str:
+    """Name the unit that receives most of the evidence from here, and count the others."""
+    edges = [edge for edge in pyramid.edges if edge.child == unit and edge.parent in shown]
+    if not edges:
+        return ""
+    first = min(edges, key=lambda edge: (-edge.share * pyramid.units[edge.parent].score, edge.parent))
+    mostly, others = ("mostly ", f" and {counted(len(edges) - 1, 'other unit')}") if len(edges) > 1 else ("", "")
+    unchanged = " (unchanged)" if first.kind == "identity" else ""
+    negative = f" Its contribution there is negative, which favours {favoured}." if first.contribution < 0 else ""
+    return f" It {mostly}feeds {unit_name(pyramid, first.parent)}{unchanged}{others}.{negative}"
+
+
+def _input_sentence(pyramid: Pyramid, unit: int, shown: set[int]) -> str:
+    edges = [edge for edge in pyramid.edges if edge.parent == unit and edge.child in shown]
+    if not edges:
+        return ""
+    largest = sorted(edges, key=lambda edge: -edge.share)[:MAX_INPUTS]
+    listed = ", ".join(f"{unit_name(pyramid, edge.child)} ({percent(edge.share)})" for edge in largest)
+    local = " by share of the sum itself" if _row_of(pyramid, unit).kind == SUM else ""
+    return f" Largest inputs{local}: {listed}."
+
+
+def _receptive_field_sentence(pyramid: Pyramid, row: Row) -> str:
+    field = "" if row.kind == INPUT else receptive_field_text(row, pyramid.clip.size)
+    return f" Receptive field: {field}." if field else ""

@@ -1,4 +1,4 @@
-"""The parts of a class feature pyramid: units, the edges between them, and the rows they stand in."""
+"""Units, edges and rows of a class feature pyramid."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class Unit:
     Attributes
     ----------
     row : int
-        Which of the pyramid's rows.
+        Index of the pyramid's row.
     channel : int
         Class index, kernel (output channel of its layer), channel of the sum, or colour (red 0, green 1, blue 2).
     score : float in 0..1
-        How much of the class's positive evidence reaches it on the ways that are shown; the class has 1. With
-        ``contribution="gradient"``: what the units above that are shown owe to it in the class's score, all that it
-        speaks against them taken off, as a share of all that speaks for the class right below it (never above 1). By
-        the published rule: which share of the units above chose it.
+        Fraction of the class's positive evidence that reaches the unit along the paths that are shown; 1 for the class.
+        With ``contribution="gradient"``: net contribution to the class score through the shown units above, as a fraction
+        of the total positive contribution in the row below the class (at most 1). By the published rule: fraction of the
+        units above that selected it.
     direction : int
-        1 when more of its output speaks for the class, -1 when less does (behind a norm with a negative weight, say).
+        1 if higher output favours the class, -1 if lower output does (before a norm with a negative weight, for example).
     """
 
     row: int
@@ -41,17 +41,18 @@ class Unit:
 
 @dataclass(frozen=True)
 class Edge:
-    """From a child, nearer the clip, to its parent; both are places among the pyramid's units.
+    """A link from a child, nearer the clip, to its parent.
 
     Attributes
     ----------
     child, parent : int
+        Indices of the pyramid's units.
     contribution : float
-        What the child adds to the parent, signed: to the mean of its pre-activation for "conv" and "concat", of the
-        sum for "identity". With ``contribution="gradient"``, to the score of the class by way of the parent.
+        Signed contribution of the child to the parent: to the mean of its pre-activation for "conv" and "concat", to the
+        mean of the sum for "identity". With ``contribution="gradient"``: to the class score through the parent.
     share : float in 0..1
-        Of all that speaks for the class among what the parent reads, shown or not. Of a sum, this is local: what its
-        addends add on average, whatever the next layer makes of it. By the published rule: its scaled score.
+        Fraction of all positive contributions to the parent, shown or not. For a sum it is local: the mean contribution of
+        each addend, whatever the next layer does with it. By the published rule: the scaled score.
     kind : str
         "conv", "identity" or "concat".
     """
@@ -65,28 +66,28 @@ class Edge:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A layer's part of the pyramid.
+    """A layer of the pyramid.
 
     Attributes
     ----------
     name : str
-        Of the convolution or linear layer, the sum, or "clip".
+        Name of the convolution, linear layer or sum; "clip" for the input.
     kind : str
         "class", "kernel", "sum" or "input".
     width : int
-        How many channels the layer has, shown or not.
+        Number of the layer's channels, shown or not.
     units : tuple of int
-        Places among the pyramid's units, by descending score.
+        Indices of the pyramid's units, by descending score.
     coverage : float in 0..1
-        How much of the positive evidence that leads from the units above into this layer the shown units carry; the
-        rest is that of its other channels.
+        Fraction of the positive evidence that reaches this layer from the units above which the shown units carry; the
+        layer's other channels carry the rest.
     maps : float32 array (unit, time, height, width), or None
-        What each unit puts out, after its norm and activation where it has them, at the layer's own resolution.
+        Output of each unit, after its norm and activation if it has them, at the layer's own resolution.
     geometry : Geometry or None
-        Where the cells lie in the clip.
+        Positions of the cells in the clip.
     receptive_field : (time, height, width) in frames and pixels, or None
-        How much of a clip without end one of its cells sees by way of the pyramid's routes; what multiplies a channel
-        (a gate) does not count. None where it cannot be known.
+        Extent of an unbounded clip that one cell depends on through the pyramid's edges; gates, which multiply channels,
+        do not count. None if it is unknown.
     """
 
     name: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from notebook_explain.explanations import ClassTable, Course, Numbers
+from notebook_explain.explanations import ClassTable, Course, Numbers, Quantity
 from notebook_explain.explanations.text import counted
 from notebook_explain.figures.blocks.page import LINE, MARGIN, Part, Scale, Sheet, fitted, width_of
 from notebook_explain.figures.captions import plain
@@ -37,8 +37,8 @@ def first_groups(said: Iterable[One]) -> tuple[list[list[One]], list[Part]]:
 
 
 def is_evidence(one: Course | Numbers) -> bool:
-    """Whether it counts for and against the class itself, as the maps of tubes do."""
-    return one.neutral == 0 and ("evidence" in one.what or "the score" in one.what)
+    """Return whether positive values count for the class and negative values against it, as in the maps of tubes."""
+    return one.quantity is not Quantity.OTHER and one.neutral == 0
 
 
 def block_name(one: Course | Numbers | ClassTable) -> str:

@@ -18,8 +18,10 @@ from PIL import Image
 
 from notebook_explain._validation import check_int
 from notebook_explain.explanations import BlockReport, Course, Numbers
-from notebook_explain.explanations.caveats import caveats, origin
-from notebook_explain.explanations.text import LONGEST_NAME, seconds, short, shortened
+from notebook_explain.explanations.blocks.report import report_sentences
+from notebook_explain.explanations.caveats import caveats
+from notebook_explain.explanations.provenance import provenance_lines
+from notebook_explain.explanations.text import LONGEST_NAME, seconds, short
 from notebook_explain.figures.base import TextFigure
 from notebook_explain.figures.blocks.bars import numbers_parts
 from notebook_explain.figures.blocks.groups import (
@@ -70,7 +72,11 @@ def report_figure(report: BlockReport, frames: int = 8) -> TextFigure:
     left = MARGIN + 0.1 + max((width_of(fitted(name, NAMES, LETTERS), LETTERS) for name in names), default=0.0)
     time = max(TIME, LEAST_FRAME * min(frames, len(report.clip)))
     wide = left + time + (RANGES if any(len(group) > FEW or _ground(group) is not None for group in groups) else RIGHT)
-    parts = [paragraph(_sentence(report), wide, 10), _space(0.1), _strip(report, frames, left, time)]
+    parts = [
+        paragraph(report_sentences(report, LONGEST_NAME), wide, 10),
+        _space(0.1),
+        _strip(report, frames, left, time),
+    ]
     for at, courses in enumerate(groups):
         parts += [_space(0.12), *_courses(courses, len(report.clip), left, time, last=at == len(groups) - 1)]
     parts += others
@@ -93,12 +99,6 @@ def _space(high: float) -> Part:
     return Part(high, lambda sheet, top: None)
 
 
-def _sentence(report: BlockReport) -> str:
-    """That of the report, a long name cut in its middle: the numbers after it are to be seen too."""
-    name = shortened(report.target.name, LONGEST_NAME)
-    return replace(report, target=replace(report.target, name=name)).in_words()
-
-
 def _small_print(report: BlockReport) -> list[str]:
     """What the picture means and where it comes from, then every caveat."""
     numbered: tuple[Course | Numbers, ...] = (*report.courses, *report.numbers)
@@ -112,7 +112,7 @@ def _small_print(report: BlockReport) -> list[str]:
         "Orange: for the class that is explained, blue: against it.": [one for one in numbered if is_evidence(one)],
     }
     meaning = " ".join(words for words, holds in said.items() if holds)
-    return [*([meaning] if meaning else []), *origin(report), *dict.fromkeys(caveats(report))]
+    return [*([meaning] if meaning else []), *provenance_lines(report), *caveats(report)]
 
 
 # The clip

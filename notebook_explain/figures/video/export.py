@@ -13,7 +13,8 @@ from tqdm.auto import tqdm
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
-from notebook_explain.explanations.caveats import all_caveats, origin
+from notebook_explain.explanations.caveats import all_caveats
+from notebook_explain.explanations.provenance import provenance_lines
 from notebook_explain.figures.video import gif, webm
 from notebook_explain.figures.video.frames import MOST, clip_reel, longest_side, rate, source_reel
 from notebook_explain.figures.video.render import render_frames
@@ -35,7 +36,7 @@ def tubes_gif(
     path = _ending(path, ".gif", "to_gif() writes a GIF (to_video() a WebM, figure() a picture)")
     reel = clip_reel(tubes.clip, longest_side(size, tubes.clip, SMALL, LARGE))
     speed = rate(fps, reel.fps, gif.FASTEST)
-    comment = "\n".join((*origin(tubes), *all_caveats(tubes, layer, target)))
+    comment = "\n".join((*provenance_lines(tubes), *all_caveats(tubes, layer, target)))
     return gif.write_gif(path, render_frames(tubes, reel, layer, target, threshold), speed, comment)
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw
 
 from notebook_explain.explanations import Tubes, percent
-from notebook_explain.explanations.caveats import all_caveats, sentence
+from notebook_explain.explanations.caveats import all_caveats
+from notebook_explain.explanations.text import caption_sentence
 from notebook_explain.figures.captions import STAGE, Paragraph, block, font
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlaid
 from notebook_explain.figures.placement import course
@@ -50,7 +51,9 @@ class Caption:
         width = reel.canvas.size[1]
         size = int(np.clip(round(width / 34), 11, 30))
         pad, high = size // 2, 2 * size
-        head = block([Paragraph(sentence(tubes, threshold, layer, target), 4, strong=True)], width, size, STAGE, pad)
+        head = block(
+            [Paragraph(caption_sentence(tubes, threshold, layer, target), 4, strong=True)], width, size, STAGE, pad
+        )
         foot = block(_words(tubes, reel, layer, target, threshold), width, size, STAGE, pad)
         line, top = pad + head.height, pad + head.height + round(1.5 * size)
         still = Image.new("RGB", (width, top + high + pad + foot.height + pad), STAGE.back)
@@ -82,7 +85,7 @@ def _words(
         f"orange: for it, blue: against it, from {percent(threshold)} of the strongest; {p.method}, layer {shown.name}"
     )
     # A synthetic clip is named in the caveats.
-    clip = "" if tubes.clip.source.startswith("synthetic") else f"; clip: {tubes.clip.name}"
+    clip = "" if tubes.clip.is_synthetic else f"; clip: {tubes.clip.name}"
     return [
         Paragraph(about + clip, 4),
         *(Paragraph(text, 4) for text in (reel.remark, *all_caveats(tubes, layer, target)) if text),

@@ -52,6 +52,7 @@ def target_state(result: TargetResult) -> dict[str, Any]:
     rival = rival_of(result)
     return {
         "name": result.name,
+        "against": result.against_name,
         "logit": result.logit,
         "probability": result.probability,
         "rival": None if rival is None else _class_state(*rival),

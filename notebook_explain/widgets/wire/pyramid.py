@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry
-from notebook_explain.explanations.caveats import pyramid_caveats
+from notebook_explain.explanations.caveats import caveats
 from notebook_explain.explanations.pyramid.pyramid import CLASS, Pyramid, Row
-from notebook_explain.explanations.pyramid.text import name_of, sees
+from notebook_explain.explanations.pyramid.text import receptive_field_text, unit_name
 from notebook_explain.explanations.pyramid.units import EDGE_KINDS
 from notebook_explain.widgets.wire.common import clip_state, geometry_state, target_state
 
@@ -61,7 +61,7 @@ def state(pyramid: Pyramid, title: str = "") -> dict[str, Any]:
         "thumbnails": packed.thumbnails,
         "maps": packed.full_maps,
         "explained": target_state(pyramid.target),
-        "caveats": [*pyramid_caveats(pyramid), *_omission_caveats(len(pyramid.edges), omitted)],
+        "caveats": [*caveats(pyramid), *_omission_caveats(len(pyramid.edges), omitted)],
     }
 
 
@@ -72,8 +72,8 @@ def _row_state(pyramid: Pyramid, row: Row) -> dict[str, Any]:
         "width": row.width,
         "count": len(row.units),
         "coverage": float(row.coverage),
-        "sees": sees(row, pyramid.clip.size),
-        "names": [name_of(pyramid, unit) for unit in row.units if row.kind == CLASS],
+        "sees": receptive_field_text(row, pyramid.clip.size),
+        "names": [unit_name(pyramid, unit) for unit in row.units if row.kind == CLASS],
     }
 
 

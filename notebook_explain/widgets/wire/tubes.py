@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes
 from notebook_explain.explanations.blocks.frame_signal import Course
-from notebook_explain.explanations.caveats import caveats, coarse, unaccounted
+from notebook_explain.explanations.caveats import caveats, incompleteness_caveat, resolution_caveat
 from notebook_explain.widgets.wire.common import clip_state, geometry_state, target_state
 
 SMALL_MAP = 8192  # cells; larger maps are sent with one byte per value
@@ -82,8 +82,8 @@ def _layer_state(layer: LayerMap, offset: int, results: tuple[TargetResult, ...]
         "scale": [layer.peak(target) for target in targets],
         "geometry": geometry_state(layer.geometry),
         "gap": [None for _ in targets] if layer.gap is None else [float(gap) for gap in layer.gap],
-        "caveats": coarse(layer),
-        "unaccounted": [unaccounted(layer, target, result) for target, result in enumerate(results)],
+        "caveats": resolution_caveat(layer),
+        "unaccounted": [incompleteness_caveat(layer, target, result) for target, result in enumerate(results)],
     }
 
 
