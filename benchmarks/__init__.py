@@ -1,1 +1,1 @@
-"""Every figure of the README comes from a command here: ``make bench``, or ``python -m benchmarks.tubes`` and the like."""
+"""Commands that measure every figure of the README: ``make bench`` runs all, ``python -m benchmarks.tubes`` one."""

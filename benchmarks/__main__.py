@@ -1,4 +1,4 @@
-"""Print every figure of the README: ``python -m benchmarks``."""
+"""Measure and print every figure of the README: ``python -m benchmarks``."""
 
 from __future__ import annotations
 

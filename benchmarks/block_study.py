@@ -1,10 +1,10 @@
-"""Do the building blocks help a small network? ``python -m benchmarks.block_study``: five paired seeds, two worlds.
+"""Effect of each building block on the accuracy of a small network: ``python -m benchmarks.block_study``.
 
-One network, and the same with one block put in, are trained on the same clips in the same order for the same number of
-epochs, and tried on clips that neither saw. Everything was fixed before: the network, the epochs, the seeds; nothing is
-tuned for any block. "samples" are synthetic people of ten actions, other people in the test; "people" are four actions of
-nine real ones, each left out once. What is told is the difference of accuracy to the network without, its mean over the
-seeds, and Student's 95 % interval: the luck of training is in it, that of the clips at hand is not.
+A network with and without one block is trained on the same clips in the same order for the same number of epochs, and
+tested on clips that it has not seen. Network, epochs and seeds were fixed in advance; nothing is tuned for any block.
+"samples" are synthetic people in ten actions, with other people in the test; "people" are four actions of nine real
+people, each left out once. The table shows the difference of accuracy to the network without the block: its mean over five
+paired seeds and Student's 95 % interval, which covers the randomness of training but not that of the clips.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from notebook_explain import layers
 from notebook_explain.models.demo.net import LABELS
 from scripts.demo_model.data import singles
 
-SEEDS, STUDENT = 5, 2.776  # of four degrees of freedom
+SEEDS, STUDENT = 5, 2.776  # t for 95 % and four degrees of freedom
 EPOCHS = {"samples": 12, "people": 15}
-TRAINING, TESTING, COUNT = 800_000, 810_000, (300, 300)  # first seeds of the samples, and how many
+TRAINING, TESTING, COUNT = 800_000, 810_000, (300, 300)  # first seeds of the samples; their numbers
 STAGES = ("stage1", "stage2", "stage3")
 
 
 class StudyNet(nn.Module):
-    """Stem, two max poolings, three convolutions, average pooling, linear classifier: what a block is put into.
+    """Network that the blocks are put into: stem, two max poolings, three convolutions, average pooling, classifier.
 
     Grids for 16 x 64 x 64 in (channel, time, height, width): 16 x 8 x 32 x 32, pooled to 16 x 8 x 16 x 16; stage 1
     24 x 8 x 16 x 16, pooled to 24 x 4 x 8 x 8; stages 2 and 3 48 x 4 x 8 x 8.
@@ -50,7 +50,7 @@ class StudyNet(nn.Module):
         self.head = nn.Linear(48, classes)
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Logits (batch, class) of clips (batch, 3, time, height, width)."""
+        """Return the logits (batch, class) of clips (batch, 3, time, height, width)."""
         x = self.stem(clips - clips.mean(dim=2, keepdim=True))
         x = self.stage1(self.pool1(x))
         logits: Tensor = self.head(self.stage3(self.stage2(self.pool2(x))).mean((2, 3, 4)))
@@ -58,7 +58,7 @@ class StudyNet(nn.Module):
 
 
 class StudyMTNet(StudyNet):
-    """The same with its stages as multi-temporal convolutions of two streams, both of which the classifier reads."""
+    """The same network with multi-temporal convolutions as stages; the classifier reads both streams."""
 
     def __init__(self, classes: int) -> None:
         super().__init__(classes)
@@ -67,7 +67,7 @@ class StudyMTNet(StudyNet):
         self.stage3 = layers.MTConv(48, 48, 3, share=0.75)  # type: ignore[assignment]
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Logits, as above."""
+        """Return the logits (batch, class)."""
         x = self.pool1(self.stem(clips - clips.mean(dim=2, keepdim=True)))
         streams = layers.split_streams(x, 0.75)
         for stage in (self.stage1, self.stage2, self.stage3):
@@ -91,7 +91,7 @@ def _swapped(exchanges: dict) -> Callable[[int], nn.Module]:
 
 
 class Block(NamedTuple):
-    """One way to build the network, and what its paper says of the block."""
+    """Function that builds a network with a block, and the claim of the block's paper."""
 
     build: Callable[[int], nn.Module]
     claim: str
@@ -112,58 +112,58 @@ BLOCKS: dict[str, Block] = {
 }
 
 
-def on_samples(build: Callable[[int], nn.Module], seeds: range, drawn: tuple) -> list[float]:
-    """Accuracy of each seed on synthetic people."""
-    (clips, labels), (test, wanted) = drawn
-    found = []
+def on_samples(build: Callable[[int], nn.Module], seeds: range, samples: tuple) -> list[float]:
+    """Return the accuracy on synthetic people for each seed."""
+    (clips, labels), (test_clips, test_labels) = samples
+    accuracies = []
     for seed in seeds:
         net = fresh(lambda: build(len(LABELS)), seed)
         train_small(net, clips, labels, torch.Generator().manual_seed(seed), EPOCHS["samples"], shifted)
         with torch.inference_mode():
-            guesses = [net(normalised(test[at : at + BATCH])).argmax(1) for at in range(0, len(test), BATCH)]
-        found.append(float((torch.cat(guesses) == torch.tensor(wanted)).double().mean()))
-    return found
+            starts = range(0, len(test_clips), BATCH)
+            guesses = [net(normalised(test_clips[start : start + BATCH])).argmax(1) for start in starts]
+        accuracies.append(float((torch.cat(guesses) == torch.tensor(test_labels)).double().mean()))
+    return accuracies
 
 
 def on_people(build: Callable[[int], nn.Module], seeds: range, clips: tuple) -> list[float]:
-    """Accuracy of each seed on the people left out, all folds together."""
-    made = lambda: build(len(weizmann.LABELS))  # noqa: E731
-    tried = ([one.right for one in leave_one_out(clips, made, seed, EPOCHS["people"])] for seed in seeds)
-    return [float(np.concatenate(right).mean()) for right in tried]
+    """Return the accuracy on the people left out, over all folds, for each seed."""
+    accuracies = []
+    for seed in seeds:
+        results = leave_one_out(clips, lambda: build(len(weizmann.LABELS)), seed, EPOCHS["people"])
+        accuracies.append(float(np.concatenate([result.right for result in results]).mean()))
+    return accuracies
 
 
 def draw(first: int, count: int) -> tuple[np.ndarray, list[int]]:
-    """Synthetic clips uint8 (clip, time, height, width, 3) and their labels."""
+    """Return synthetic clips uint8 (clip, time, height, width, 3) and their labels."""
     samples = singles(first, count)
     return np.stack([sample.frames for sample in samples]), [LABELS.index(sample.labels[0]) for sample in samples]
 
 
 def interval(differences: list[float]) -> tuple[float, float, float]:
-    """Mean, and Student's 95 % interval of five differences."""
+    """Return the mean and Student's 95 % interval of five differences."""
     mean = statistics.mean(differences)
     half = STUDENT * statistics.stdev(differences) / math.sqrt(len(differences))
     return mean, mean - half, mean + half
 
 
-def row(name: str, found: list[float], without: list[float], seconds: float, claim: str) -> str:
-    """One line of the table."""
+def row(name: str, accuracies: list[float], baseline: list[float], seconds: float, claim: str) -> str:
+    """Return one line of the table."""
     weights = sum(p.numel() for p in BLOCKS[name].build(10).parameters())
-    told = (
-        ""
-        if found is without
-        else "{:+.1%} ({:+.1%} to {:+.1%})".format(
-            *interval([one - other for one, other in zip(found, without, strict=True)])
-        )
-    )
-    return f"| {name} | {statistics.mean(found):.1%} | {told} | {weights:,} | {seconds:.0f} s | {claim} |"
+    difference = ""
+    if accuracies is not baseline:
+        differences = [accuracy - base for accuracy, base in zip(accuracies, baseline, strict=True)]
+        difference = "{:+.1%} ({:+.1%} to {:+.1%})".format(*interval(differences))
+    return f"| {name} | {statistics.mean(accuracies):.1%} | {difference} | {weights:,} | {seconds:.0f} s | {claim} |"
 
 
 def main() -> None:
-    """Print the table of one world or both."""
+    """Print the tables of both data sets, or of one."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--world", choices=EPOCHS, action="append", help="default: both")
-    parser.add_argument("--block", choices=BLOCKS, action="append", help="default: all; 'none' is always there")
-    parser.add_argument("--first", type=int, default=0, help="first of the five seeds, for trials")
+    parser.add_argument("--block", choices=BLOCKS, action="append", help="default: all; 'none' is always included")
+    parser.add_argument("--first", type=int, default=0, help="first of the five seeds, for tests")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
@@ -171,18 +171,20 @@ def main() -> None:
     first = next(iter(BLOCKS))
     for world in options.world or EPOCHS:
         if world == "people" and not weizmann.found():
-            print("people: the real clips are not on this machine")
+            print("people: skipped, the real clips are not on this machine")
             continue
         data = weizmann.read() if world == "people" else (draw(TRAINING, COUNT[0]), draw(TESTING, COUNT[1]))
-        of = on_people if world == "people" else on_samples
-        print(f"\n{world}, {SEEDS} seeds from {options.first} on, {EPOCHS[world]} epochs\n")
+        evaluate = on_people if world == "people" else on_samples
+        print(f"\n{world}, {SEEDS} seeds starting at {options.first}, {EPOCHS[world]} epochs\n")
         print("| block | accuracy | difference to none | weights | training, all seeds | published |\n|" + "---|" * 6)
-        without: list[float] = []
-        for name in tqdm([first, *(b for b in options.block or BLOCKS if b != first)], desc=world, disable=None):
+        baseline: list[float] = []
+        for name in tqdm(
+            [first, *(name for name in options.block or BLOCKS if name != first)], desc=world, disable=None
+        ):
             start = time.perf_counter()
-            found = of(BLOCKS[name].build, seeds, data)
-            without = without or found
-            print(row(name, found, without, time.perf_counter() - start, BLOCKS[name].claim), flush=True)
+            accuracies = evaluate(BLOCKS[name].build, seeds, data)
+            baseline = baseline or accuracies
+            print(row(name, accuracies, baseline, time.perf_counter() - start, BLOCKS[name].claim), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Percentile bootstrap intervals of a mean, paired where two methods saw the same clips; scipy resamples."""
+"""Percentile bootstrap intervals of a mean, or of a paired difference of two methods on the same clips."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def paired_bootstrap(
     ----------
     values : float (clip,)
     others : float (clip,), optional
-        Values for the same clips in the same order; the clips' common variation cancels.
+        Values of the same clips in the same order; variation that both share cancels.
     level : float in 0..1
     resamples : int
     seed : int

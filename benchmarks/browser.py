@@ -1,7 +1,7 @@
-"""How fast the viewer is in headless Chromium with software graphics: ``python -m benchmarks.browser``.
+"""Speed of the viewers in headless Chromium with software rendering: ``python -m benchmarks.browser``.
 
-Each figure is the median and range of several runs, and its ratio to a trivial thing measured beside it on the same
-machine in the same moment: a page with nothing on it, or one empty frame of the browser.
+Each figure is the median and range of several runs, and its ratio to a baseline measured at the same moment on the same
+machine: an empty page, or one idle frame of the browser.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ SIZES = ((16, 112), (32, 224))
 LAYERS = (Layer("stem", "stem", (16, 56, 56)), Layer("last", "pooling input", (2, 7, 7)))
 EMPTY = "<!doctype html><title>empty</title><p class=ne-tubes data-ready=true>nothing</p>"
 
-# Milliseconds from setting a slider to the tube's pixels: the paint, and a read of the graphics card that waits for it.
+# Milliseconds from setting a slider to the pixels of the tube: drawing, then reading back a pixel to wait for the GPU.
 SLIDE = """async (root, [name, values]) => {
   const input = root.querySelector(`input[data-name=${name}]`), gl = root.querySelector(".ne-tube").getContext("webgl2");
-  const took = [], one = new Uint8Array(4), frame = () => new Promise(requestAnimationFrame);
+  const times = [], pixel = new Uint8Array(4), frame = () => new Promise(requestAnimationFrame);
   for (const value of values) {
-    if (Math.abs(input.value - value) < 1e-6) continue;  // nothing would be painted
+    if (Math.abs(input.value - value) < 1e-6) continue;  // no repaint
     const start = performance.now(), before = root.dataset.painted;
     input.value = value;
     input.dispatchEvent(new Event("input", { bubbles: true }));
     while (root.dataset.painted === before) await frame();
-    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, one);
-    took.push(performance.now() - start);
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
+    times.push(performance.now() - start);
     await frame();
   }
-  return took;
+  return times;
 }"""
-# Frames a second while a hand turns the tube: those painted, and those that the browser itself made meanwhile.
+# Frames per second while the tube is dragged: those painted, and those of the browser.
 TURN = """async (root, ms) => {
   const canvas = root.querySelector(".ne-tube"), before = Number(root.dataset.painted), start = performance.now();
   let frames = 0;
@@ -55,7 +55,7 @@ TURN = """async (root, ms) => {
   const seconds = (performance.now() - start) / 1000;
   return [(Number(root.dataset.painted) - before) / seconds, frames / seconds];
 }"""
-# Frames a second while a wheel zooms a pyramid in and out: those painted, and those that the browser itself made meanwhile.
+# Frames per second while the wheel zooms a pyramid in and out: those painted, and those of the browser.
 ZOOM = """async (root, ms) => {
   const tree = root.querySelector(".ne-branches"), before = Number(root.dataset.painted), start = performance.now();
   let frames = 0;
@@ -68,39 +68,37 @@ ZOOM = """async (root, ms) => {
   const seconds = (performance.now() - start) / 1000;
   return [(Number(root.dataset.painted) - before) / seconds, frames / seconds];
 }"""
-# Milliseconds of each of the browser's frames while nothing is drawn.
+# Milliseconds of each frame of the browser while nothing is drawn.
 FRAMES = """async count => {
-  const took = []; let last = await new Promise(requestAnimationFrame);
+  const times = []; let last = await new Promise(requestAnimationFrame);
   for (let k = 0; k < count; k++) {
     const now = await new Promise(requestAnimationFrame);
-    took.push(now - last); last = now;
+    times.push(now - last); last = now;
   }
-  return took;
+  return times;
 }"""
 
 
-# The size at which the prototype was timed, and twice its frames a second: the goals.
+# Canvas size at which the prototype was timed; the goals are twice its frames per second.
 STAGE = ".ne-stage-tube { width: 480px; height: 360px; min-height: 0 !important }"
 TURNS = {16: 60, 32: 28}
 
 
 @dataclass(frozen=True)
-class Figure:
-    """Milliseconds of several runs, and of the trivial thing beside them."""
+class Timing:
+    """Milliseconds of several runs, and of their baseline."""
 
     name: str
-    took: list[float]
-    trivial: list[float]
+    times: list[float]
+    baseline: list[float]
 
     def __str__(self) -> str:
-        middle, base = statistics.median(self.took), statistics.median(self.trivial)
-        return (
-            f"{self.name:<44}{middle:8.0f}{min(self.took):8.0f} ..{max(self.took):6.0f}{base:9.1f}{middle / base:9.1f}"
-        )
+        median, base = statistics.median(self.times), statistics.median(self.baseline)
+        return f"{self.name:<44}{median:8.0f}{min(self.times):8.0f} ..{max(self.times):6.0f}{base:9.1f}{median / base:9.1f}"
 
 
-def opening(browser: Browser, path: Path, width: int = 1000) -> float:
-    """Milliseconds from opening a page to its being ready."""
+def time_to_open(browser: Browser, path: Path, width: int = 1000) -> float:
+    """Return the milliseconds from opening a page until it is ready."""
     page, _ = offline_page(browser, width, 700)
     try:
         start = time.perf_counter()
@@ -112,8 +110,8 @@ def opening(browser: Browser, path: Path, width: int = 1000) -> float:
 
 
 @dataclass(frozen=True)
-class Turning:
-    """Frames a second of several runs, beside those of the browser itself."""
+class FrameRate:
+    """Frames per second of several runs, and of the browser meanwhile."""
 
     name: str
     painted: list[float]
@@ -121,24 +119,24 @@ class Turning:
     goal: int
 
     def __str__(self) -> str:
-        middle, most = statistics.median(self.painted), statistics.median(self.browser)
+        median, limit = statistics.median(self.painted), statistics.median(self.browser)
         return (
-            f"{self.name:<44}{middle:6.0f}/s{min(self.painted):8.0f} ..{max(self.painted):6.0f}"
-            f"{most:7.0f}/s  goal {self.goal} a second; a browser makes 60 at most"
+            f"{self.name:<44}{median:6.0f}/s{min(self.painted):8.0f} ..{max(self.painted):6.0f}"
+            f"{limit:7.0f}/s  goal {self.goal} per second (browsers draw at most 60)"
         )
 
 
-def measure(browser: Browser, folder: Path, frames: int, size: int, runs: int) -> list[Figure | Turning]:
-    """Open, slide and turn a viewer of one clip."""
+def measure(browser: Browser, folder: Path, frames: int, size: int, runs: int) -> list[Timing | FrameRate]:
+    """Time opening, sliders and turning for the viewer of one clip."""
     label = f"{frames}x{size}x{size}"
     path = tubes(frames=frames, size=size, layers=LAYERS).to_html(folder / f"{label}.html")
     empty = folder / "empty.html"
     empty.write_text(EMPTY, encoding="utf-8")
-    opened, trivial = [], []
+    opened, baseline = [], []
     for _ in range(runs):
-        trivial.append(opening(browser, empty))
-        opened.append(opening(browser, path))
-    figures: list[Figure | Turning] = [Figure(f"{label} open to first paint", opened, trivial)]
+        baseline.append(time_to_open(browser, empty))
+        opened.append(time_to_open(browser, path))
+    figures: list[Timing | FrameRate] = [Timing(f"{label} open to first paint", opened, baseline)]
 
     page, _ = offline_page(browser, 1000, 700)
     try:
@@ -148,25 +146,25 @@ def measure(browser: Browser, folder: Path, frames: int, size: int, runs: int) -
         viewer = Viewer(page)
         viewer.sharp()
 
-        def beside(name: str, run: Callable[[], list[float]]) -> None:
+        def record(name: str, run: Callable[[], list[float]]) -> None:
             idle = page.evaluate(FRAMES, 20)
-            figures.append(Figure(f"{label} {name}", run(), [*idle, *page.evaluate(FRAMES, 20)]))
+            figures.append(Timing(f"{label} {name}", run(), [*idle, *page.evaluate(FRAMES, 20)]))
 
-        for layer, grid in enumerate("x".join(map(str, made.grid)) for made in LAYERS):
+        for layer, grid in enumerate("x".join(map(str, example.grid)) for example in LAYERS):
             viewer.slide("layer", layer)
             steps = [[0.3 + 0.02 * (k % 8) for k in range(3 * runs)], [k % frames for k in range(1, 3 * runs + 1)]]
             for name, values in zip(("threshold", "frame"), steps, strict=True):
-                beside(f"{name} to pixels, map {grid}", lambda: viewer.root.evaluate(SLIDE, [name, values]))  # noqa: B023
+                record(f"{name} to pixels, map {grid}", lambda: viewer.root.evaluate(SLIDE, [name, values]))  # noqa: B023
             turns = [viewer.root.evaluate(TURN, 1000) for _ in range(runs)]
-            painted, most = (list(column) for column in zip(*turns, strict=True))
-            figures.append(Turning(f"{label} turning at 480x360, map {grid}", painted, most, TURNS[frames]))
+            painted, limit = (list(column) for column in zip(*turns, strict=True))
+            figures.append(FrameRate(f"{label} turning at 480x360, map {grid}", painted, limit, TURNS[frames]))
     finally:
         page.context.close()
     return figures
 
 
-def zooming(browser: Browser, folder: Path, runs: int) -> Turning:
-    """A pyramid as large as of a DenseNet-121, zoomed."""
+def measure_zoom(browser: Browser, folder: Path, runs: int) -> FrameRate:
+    """Time zooming a pyramid as large as that of a DenseNet-121."""
     path = write_page(folder / "deep.html", deep_pyramid())
     page, _ = offline_page(browser, 1100, 900)
     try:
@@ -176,19 +174,19 @@ def zooming(browser: Browser, folder: Path, runs: int) -> Turning:
         rates = [root.evaluate(ZOOM, 2000) for _ in range(runs)]
     finally:
         page.context.close()
-    painted, possible = (list(column) for column in zip(*rates, strict=True))
-    return Turning("zooming a pyramid of 122 rows, 7,684 units", painted, possible, 30)
+    painted, limit = (list(column) for column in zip(*rates, strict=True))
+    return FrameRate("zooming a pyramid of 122 rows, 7,684 units", painted, limit, 30)
 
 
-def cell_to_paint(browser: Browser, folder: Path, runs: int) -> list[Figure]:
-    """In a real JupyterLab, from the key to the first paint of tubes, and of their widget, beside a cell that prints a word."""
+def measure_cells(browser: Browser, folder: Path, runs: int) -> list[Timing]:
+    """Time cells in a real JupyterLab, from the key press to the first paint; the baseline is a cell that prints a word."""
     (folder / "work").mkdir(parents=True)
     imports = (
         f"import sys; sys.path.insert(0, {str(jupyter_driver.REPOSITORY)!r})\nfrom tests.browser import example_tubes"
     )
-    makes = [f"made_{frames} = example_tubes.tubes(frames={frames}, size={size})" for frames, size in SIZES]
-    shown = [f"made_{frames}{how}" for frames, _ in SIZES for how in ("", ".view()")]
-    cells = ["\n".join((imports, *makes)), "print('a word')", *shown]
+    tubes_of_sizes = [f"tubes_{frames} = example_tubes.tubes(frames={frames}, size={size})" for frames, size in SIZES]
+    displays = [f"tubes_{frames}{call}" for frames, _ in SIZES for call in ("", ".view()")]
+    cells = ["\n".join((imports, *tubes_of_sizes)), "print('a word')", *displays]
     jupyter_driver.write_notebook(folder / "work" / "bench.ipynb", cells)
     figures = []
     with jupyter_driver.server(folder) as address:
@@ -198,15 +196,15 @@ def cell_to_paint(browser: Browser, folder: Path, runs: int) -> list[Figure]:
             notebook = jupyter_driver.Notebook(page, address, "bench.ipynb")
             notebook.run_all()
             notebook.idle()
-            kinds = [(f"{frames}x{size}x{size} cell", how) for frames, size in SIZES for how in ("page", "widget")]
-            for place, (name, how) in enumerate(kinds, start=2):
-                took, trivial = [], []
+            kinds = [(f"{frames}x{size}x{size} cell", kind) for frames, size in SIZES for kind in ("page", "widget")]
+            for index, (name, kind) in enumerate(kinds, start=2):
+                times, baseline = [], []
                 for _ in range(runs):
-                    trivial.append(
-                        _cell(notebook, 1, lambda cell: cell.locator(".jp-OutputArea-output:not([data-old])"))
+                    baseline.append(
+                        _time_cell(notebook, 1, lambda cell: cell.locator(".jp-OutputArea-output:not([data-old])"))
                     )
-                    took.append(_cell(notebook, place, SHOWN[how]))
-                figures.append(Figure(f"{name} to first paint ({how}, JupyterLab)", took, trivial))
+                    times.append(_time_cell(notebook, index, SHOWN[kind]))
+                figures.append(Timing(f"{name} to first paint ({kind}, JupyterLab)", times, baseline))
         finally:
             context.close()
     return figures
@@ -218,9 +216,9 @@ SHOWN: dict[str, Callable[[Locator], Locator]] = {
 }
 
 
-def _cell(notebook: jupyter_driver.Notebook, place: int, shown: Callable[[Locator], Locator]) -> float:
-    """Milliseconds from running a cell until something new is shown in it."""
-    cell = notebook.cell(place)
+def _time_cell(notebook: jupyter_driver.Notebook, index: int, shown: Callable[[Locator], Locator]) -> float:
+    """Return the milliseconds from running a cell until it shows new output."""
+    cell = notebook.cell(index)
     old = ".ne-tubes, iframe, .jp-OutputArea-output"
     cell.evaluate("(cell, old) => cell.querySelectorAll(old).forEach(e => e.dataset.old = 1)", old)
     cell.locator(".cm-content").first.click()
@@ -235,20 +233,20 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     runs = parser.parse_args().runs
     if find_chromium() is None:
-        print("The viewer was not timed: no Chromium (make browser).")
+        print("The viewers were not timed: Chromium is missing (make browser installs it).")
         return
     for bundle in sorted(STATIC.glob("tube_viewer.*")):
         print(
             f"{bundle.name:<44}{bundle.stat().st_size / 1000:8.1f} kB"
             + ("  goal 60 kB" if bundle.suffix == ".js" else "")
         )
-    print(f"{'ms':<44}{'median':>8}{'range':>16}{'trivial':>9}{'ratio':>9}")
+    print(f"{'ms':<44}{'median':>8}{'range':>16}{'baseline':>9}{'ratio':>9}")
     with chromium() as browser, tempfile.TemporaryDirectory() as folder:
         for frames, size in SIZES:
             for figure in measure(browser, Path(folder), frames, size, runs):
                 print(figure)
-        print(zooming(browser, Path(folder), runs))
-        for figure in cell_to_paint(browser, Path(folder) / "lab", runs):
+        print(measure_zoom(browser, Path(folder), runs))
+        for figure in measure_cells(browser, Path(folder) / "lab", runs):
             print(figure)
 
 

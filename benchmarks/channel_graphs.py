@@ -1,8 +1,8 @@
-"""What finding the connections of real networks costs, how much of them is known, and whether perturbation agrees.
+"""Cost and completeness of the channel graphs of real networks, and whether perturbing kernels agrees with them.
 
-``python -m benchmarks.channel_graphs [name ...]``. Random weights. Families that need torchvision or pytorchvideo are skipped,
-and said to be, where these are not installed; those of images run as networks over frames. A sampled link is wrong if
-changing the kernel, all other layers held, changes a channel that is not claimed; smaller clips do for that.
+``python -m benchmarks.channel_graphs [name ...]``. Weights are random. Networks that need torchvision or pytorchvideo are
+reported as skipped where these are not installed; image networks run on frames. The graph is wrong where changing a
+kernel, with all other layers held, changes a channel that is not linked to it; smaller clips are used for that.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from torch import nn
 
 from benchmarks.timing import line
 from notebook_explain.models import VideoModel
-from notebook_explain.models.channel_graph import ChannelGraph, route
+from notebook_explain.models.channel_graph import ChannelGraph, trace_channels
 from notebook_explain.models.preprocessing import Preprocessing
 from tests import zoo
-from tests.models.graph_helpers import keys
+from tests.models.graph_helpers import layers_by_call
 from tests.models.perturbation_oracle import Perturbation
 from tests.zoo import wirings
 
-LINKS, SMALL = 200, 32  # links sampled; pixels of the clips they are sampled with
+LINKS, SMALL = 200, 32  # links to sample; size in pixels of the clips to perturb
 Layout = str | tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Family:
-    """A network of some package, and what it eats."""
+    """A network and the size and layout of its input."""
 
     make: Callable[[], nn.Module]
     frames: int
@@ -66,7 +66,7 @@ _operators: list[torch.library.Library] = []
 
 
 def _declare_operators() -> None:
-    """Torchvision asks for two operators that a build without CUDA lacks; none of these networks calls them."""
+    """Declare two operators that torchvision requires and a build without CUDA lacks; none of these networks calls them."""
     if _operators:
         return
     _operators.append(torch.library.Library("torchvision", "FRAGMENT"))
@@ -102,7 +102,7 @@ FAMILIES: dict[str, Family] = {
 
 def main(names: list[str] | None = None, links: int = LINKS) -> None:
     threads = torch.get_num_threads()
-    print(f"routing, random weights, {threads} threads: cost once per model, channels known, links sampled")
+    print(f"channel graphs, random weights, {threads} threads: cost once per model, known channels, sampled links")
     for name in names or FAMILIES:
         try:
             with torch.random.fork_rng(devices=[]):
@@ -124,25 +124,28 @@ def _measure(name: str, net: nn.Module, family: Family, links: int) -> None:
             net(preprocessing.arrange(video.clone()))
 
     forward()
-    once = min(_cpu_seconds(forward) for _ in range(2))
-    found: list[ChannelGraph] = []
-    cost = _cpu_seconds(lambda: found.append(route(VideoModel(net, preprocessing, {}, ()))))
-    kernels = sum(layer.out_channels for layer in found[0].layers)
-    text = f"{cost:.1f} s = {cost / once:.1f} forwards; {len(found[0].layers)} layers, {kernels} kernels"
-    line(name, text, f"{100 * found[0].routed:.2f} % known, goal 99 %")
-    for note in found[0].notes:
+    forward_seconds = min(_cpu_seconds(forward) for _ in range(2))
+    graphs: list[ChannelGraph] = []
+    cost = _cpu_seconds(lambda: graphs.append(trace_channels(VideoModel(net, preprocessing, {}, ()))))
+    (graph,) = graphs
+    kernels = sum(layer.out_channels for layer in graph.layers)
+    text = f"{cost:.1f} s = {cost / forward_seconds:.1f} forwards; {len(graph.layers)} layers, {kernels} kernels"
+    line(name, text, f"{100 * graph.known_fraction:.2f} % known, goal 99 %")
+    for note in graph.notes:
         print(f"    {note}")
-    if links and any("share their mean" in note for note in found[0].notes):
-        line("", "not perturbed: norms let every channel feel every other")
+    if links and any("share a mean" in note for note in graph.notes):
+        line("", "not perturbed: norms make every channel depend on every other")
     elif links:
         small = (1, 3, max(8, family.frames // 2) if family.layout != "(BT)CHW" else 2, SMALL, SMALL)
-        less = torch.randn(small, generator=torch.Generator().manual_seed(2))
-        right, still, wrong = _sampled(_unbound(net), found[0], lambda: preprocessing.arrange(less.clone()), links)
-        line("", f"{right} sampled links hold, {still} at rest", f"{wrong} wrong, goal 0")
+        small_video = torch.randn(small, generator=torch.Generator().manual_seed(2))
+        confirmed, inactive, wrong = _perturb(
+            _accept_any_size(net), graph, lambda: preprocessing.arrange(small_video.clone()), links
+        )
+        line("", f"{confirmed} sampled links confirmed, {inactive} inactive", f"{wrong} wrong, goal 0")
 
 
-def _unbound(net: nn.Module) -> nn.Module:
-    """The network for clips of any size: pooling windows as large as the last map become global. Its routes are the same."""
+def _accept_any_size(net: nn.Module) -> nn.Module:
+    """Make pooling windows as large as the last map global, so that clips of any size run; the graph is the same."""
     for module in net.modules():
         for name, child in list(module.named_children()):
             if isinstance(child, nn.AvgPool3d) and max(_tuple(child.kernel_size)) >= 5:
@@ -154,29 +157,30 @@ def _tuple(value: Any) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
-def _sampled(net: nn.Module, found: ChannelGraph, feed: Callable[[], Any], links: int) -> tuple[int, int, int]:
-    """Links of random kernels that perturbation confirms, that did not move (dead here), that moved unclaimed."""
-    oracle = Perturbation(net, feed)
-    layers = {key: layer for key, layer in keys(found).items() if key in oracle.outputs}
-    at = {id(layer): index for index, layer in enumerate(found.layers)}
+def _perturb(net: nn.Module, graph: ChannelGraph, make_input: Callable[[], Any], links: int) -> tuple[int, int, int]:
+    """Count links of random kernels that perturbation confirms, that stay unchanged (dead here), and missing links."""
+    oracle = Perturbation(net, make_input)
+    layers = {key: layer for key, layer in layers_by_call(graph).items() if key in oracle.outputs}
+    layer_index = {id(layer): index for index, layer in enumerate(graph.layers)}
     claims: dict[tuple[str, int], list[frozenset[tuple[str, int, int]]]] = {
-        key: [found.origins(layer.links, channel, gates=True) for channel in range(len(layer.links))]
+        key: [graph.origins(layer.links, channel, gates=True) for channel in range(len(layer.links))]
         for key, layer in layers.items()
     }
-    unknown = {key: {int(c) for _, lost in layer.links.unknown for c in lost} for key, layer in layers.items()}
-    every = [kernel for kernel in oracle.kernels() if kernel[0] in layers]
-    random.Random(0).shuffle(every)
-    right = still = wrong = 0
-    for key, channel in every:
-        node = ("kernel", at[id(layers[key])], channel)
-        for other, moved in oracle.changed(key, channel).items():
+    unknown = {key: {int(c) for _, channels in layer.links.unknown for c in channels} for key, layer in layers.items()}
+    kernels = [kernel for kernel in oracle.kernels() if kernel[0] in layers]
+    random.Random(0).shuffle(kernels)
+    confirmed = inactive = wrong = 0
+    for key, channel in kernels:
+        node = ("kernel", layer_index[id(layers[key])], channel)
+        for other, changed in oracle.changed(key, channel).items():
             if other in claims:
                 claimed = {j for j, sources in enumerate(claims[other]) if node in sources}
-                right, still = right + len(claimed & moved), still + len(claimed - moved)
-                wrong += len(moved - claimed - unknown[other])
-        if right + still >= links:
+                confirmed += len(claimed & changed)
+                inactive += len(claimed - changed)
+                wrong += len(changed - claimed - unknown[other])
+        if confirmed + inactive >= links:
             break
-    return right, still, wrong
+    return confirmed, inactive, wrong
 
 
 def _cpu_seconds(work: Callable[[], Any]) -> float:

@@ -1,7 +1,7 @@
-"""Time of reading 16 frames of a video, against PyAV doing the same: ``python -m benchmarks.decoding``.
+"""Time of reading 16 frames of a video, relative to PyAV: ``python -m benchmarks.decoding``.
 
-PyAV decodes from the first frame to the last and keeps 16 of them as RGB, once as it is by default, once with all its
-threads (``thread_type="AUTO"``). Both are timed in turns, in one run; ratios are quoted, since such machines are noisy.
+PyAV decodes from the first frame to the last and keeps 16 of them as RGB, with its default settings and with all its
+threads (``thread_type="AUTO"``). Both are timed in turns and compared by ratio, because absolute times are noisy.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CODECS = {
 
 
 def landscape(count: int) -> list[np.ndarray]:
-    """Frames (HEIGHT, WIDTH, 3) of a camera that pans over soft clouds of colour, with a little noise."""
+    """Draw frames (HEIGHT, WIDTH, 3) of a camera panning over smooth coloured clouds, with a little noise."""
     rng = np.random.default_rng(0)
     coarse = rng.random((HEIGHT // 16 + 2, WIDTH // 8 + 2, 3))
     clouds = coarse.repeat(16, axis=0).repeat(16, axis=1)
@@ -48,18 +48,19 @@ def landscape(count: int) -> list[np.ndarray]:
 
 
 def encode(path: Path, frames: list[np.ndarray]) -> Path:
+    """Write a video with the codec that `CODECS` gives for its name."""
     codec, pixels, options = CODECS[path.name]
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
         stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, pixels
-        for picture in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))
     return path
 
 
-def by_pyav(path: Path, numbers: set[int], threads: str | None) -> np.ndarray:
-    """The frames of these numbers, from a decoder that is told nothing else."""
+def decode_with_pyav(path: Path, numbers: set[int], threads: str | None) -> np.ndarray:
+    """Decode a whole video and return the frames with the given numbers."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         if threads is not None:
@@ -69,14 +70,14 @@ def by_pyav(path: Path, numbers: set[int], threads: str | None) -> np.ndarray:
 
 
 def compare(path: Path) -> list[float]:
-    """Print and return the ratios of a file's times to PyAV's, by default and with all its threads."""
+    """Print and return the ratios of the time of `Clip.read` to that of PyAV, by default and with all threads."""
     numbers = set(ne.Clip.read(path, frames=FRAMES).frame_numbers.tolist())
     ours = partial(ne.Clip.read, path, frames=FRAMES)
     ratios = []
     for threads in (None, "AUTO"):
-        middle, low, high, seconds = ratio(ours, partial(by_pyav, path, numbers, threads))
-        ratios.append(middle)
-        shown = f"{middle:.2f} x ({low:.2f} to {high:.2f}) of {1000 * seconds:.0f} ms"
+        median, low, high, seconds = ratio(ours, partial(decode_with_pyav, path, numbers, threads))
+        ratios.append(median)
+        shown = f"{median:.2f} x ({low:.2f} to {high:.2f}) of {1000 * seconds:.0f} ms"
         line(f"{path.name[:36]} / PyAV{'' if threads is None else ', all threads'}", shown)
     return ratios
 
@@ -87,8 +88,8 @@ def main() -> None:
         frames = landscape(COUNT)
         ratios = [compare(encode(Path(folder) / name, frames)) for name in CODECS]
     ratios += [compare(path) for path in sorted(CLIPS.glob("*")) if path.suffix != ".txt"]
-    for at, kind in enumerate(("", ", all threads")):
-        values = [pair[at] for pair in ratios]
+    for i, kind in enumerate(("", ", all threads")):
+        values = [pair[i] for pair in ratios]
         shown = f"{np.median(values):.2f} x (worst {max(values):.2f}, {sum(value <= 1.2 for value in values)} of {len(values)})"
         line(f"16 frames, median of all files / PyAV{kind}", shown, "goal 1.2 x")
 

@@ -1,8 +1,8 @@
-"""Real people: the bundled model tried on them, and a small net trained on them: ``python -m benchmarks.real_people``.
+"""Test the bundled model on real people, and train a small network on them: ``python -m benchmarks.real_people``.
 
-The clips are the 36 of `benchmarks.weizmann`. The tubes of a person whom the network never saw go to
-out/real_people.html. Intervals are Wilson's, which takes the clips for independent; four clips of one person are not
-quite that, so the true intervals are somewhat wider.
+The clips are the 36 of `benchmarks.weizmann`. Tubes of a person that the network never saw are written to
+out/real_people.html. The Wilson intervals treat clips as independent; the four clips of one person are not quite, so the
+true intervals are somewhat wider.
 """
 
 from __future__ import annotations
@@ -36,50 +36,56 @@ PAGE = Path(__file__).parents[1] / "out" / "real_people.html"
 STRIDES = (1, 2, 3)
 IN_CARTOONS = {"wave1": "wave one hand", "wave2": "wave both hands", "jack": "jumping jack", "bend": "bend"}
 GOAL = 31  # of 36
-TOLD = 4  # confusions; the rest is counted
-MOVES = 20  # levels of 255 away from the mean over time: well above the footage's noise
+LISTED = 4  # confusions that are listed; the rest is counted
+MOTION = 20  # grey levels (of 255) away from the temporal mean: well above the noise of the footage
 
 
 def zero_shot(
     net: nn.Module, labels: Sequence[str], clips: Sequence[RealClip], stride: int
 ) -> tuple[list[str], list[str]]:
-    """What a network calls each clip: with all its labels, and with the four of `IN_CARTOONS` only."""
+    """Classify each clip: among all labels of a network, and among the four of `IN_CARTOONS`."""
     scores = np.stack([small.probabilities(net, clip.frames, stride) for clip in clips])
     four = scores[:, [labels.index(IN_CARTOONS[label]) for label in LABELS]]
-    return [labels[at] for at in scores.argmax(axis=1)], [IN_CARTOONS[LABELS[at]] for at in four.argmax(axis=1)]
+    return [labels[i] for i in scores.argmax(axis=1)], [IN_CARTOONS[LABELS[i]] for i in four.argmax(axis=1)]
 
 
 def print_zero_shot(clips: Sequence[RealClip]) -> None:
-    """How the bundled model fares at every stride, and what it takes for what."""
-    print("zero-shot: the bundled model, trained on cartoons alone, names what real people do")
-    print(f"  A curiosity: {len(clips)} clips of 9 people, nothing tuned on them; all strides shown, none chosen.")
-    print(f"  Probabilities averaged over {small.WINDOWS} windows of {FRAMES} frames. The same actions are:")
+    """Print the accuracy and the confusions of the bundled model at every stride."""
+    print("zero-shot: the bundled model, trained on cartoons only, classifies real people")
+    print(
+        f"  A side result: {len(clips)} clips of 9 people, nothing tuned on them; all strides are shown, none is selected."
+    )
+    print(f"  Probabilities are averaged over {small.WINDOWS} windows of {FRAMES} frames. Corresponding actions:")
     print("  " + ", ".join(f"{real} = {cartoon!r}" for real, cartoon in IN_CARTOONS.items()))
     net, truth = demo_net(), [IN_CARTOONS[clip.label] for clip in clips]
     for stride in STRIDES:
         answers = zero_shot(net, CARTOON_LABELS, clips, stride)
-        for said, among in zip(answers, (len(CARTOON_LABELS), len(LABELS)), strict=True):
-            hits = sum(a == b for a, b in zip(truth, said, strict=True))
-            line(f"frame stride {stride}, {among} answers", str(Share(hits, len(clips))), f"chance {1 / among:.2f}")
-            print(f"    {mistakes(truth, said)}")
+        for predictions, classes in zip(answers, (len(CARTOON_LABELS), len(LABELS)), strict=True):
+            correct = sum(a == b for a, b in zip(truth, predictions, strict=True))
+            line(
+                f"frame stride {stride}, {classes} classes",
+                str(Share(correct, len(clips))),
+                f"chance {1 / classes:.2f}",
+            )
+            print(f"    {describe_confusions(truth, predictions)}")
 
 
-def mistakes(truth: Sequence[str], said: Sequence[str]) -> str:
-    """What is taken for what, the most frequent first."""
-    wrong = Counter((a, b) for a, b in zip(truth, said, strict=True) if a != b).most_common()
-    told = "; ".join(f"{a!r} taken for {b!r}: {count}" for (a, b), count in wrong[:TOLD]) or "no mistakes"
-    rest = sum(count for _, count in wrong[TOLD:])
-    return f"{told}; others: {rest}" if rest else told
+def describe_confusions(truth: Sequence[str], predictions: Sequence[str]) -> str:
+    """List the confusions, the most frequent first."""
+    confusions = Counter((a, b) for a, b in zip(truth, predictions, strict=True) if a != b).most_common()
+    listed = "; ".join(f"{a!r} as {b!r}: {count}" for (a, b), count in confusions[:LISTED]) or "no errors"
+    rest = sum(count for _, count in confusions[LISTED:])
+    return f"{listed}; others: {rest}" if rest else listed
 
 
 def motion_energy(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Where a clip changes: mean absolute difference of grey two frames apart, over cells of 4 x 4 pixels."""
+    """Return the mean absolute grey difference two frames apart, averaged over cells of 4 x 4 pixels."""
     grey = frames.astype(np.float32).mean(axis=3)
     return _cells(np.abs(grey[2:] - grey[:-2]).mean(axis=0))
 
 
 def first_frame(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How a clip looks before anything has moved: grey of the first frame, over cells of 4 x 4 pixels."""
+    """Return the grey values of the first frame, averaged over cells of 4 x 4 pixels: appearance without motion."""
     return _cells(frames[0].astype(np.float32).mean(axis=2))
 
 
@@ -87,89 +93,90 @@ def _cells(picture: NDArray[np.float32], side: int = 4) -> NDArray[np.float32]:
     return picture.reshape(SIDE // side, side, SIDE // side, side).mean(axis=(1, 3)).ravel()
 
 
-def linear_hits(clips: Sequence[RealClip], features: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> int:
-    """How many clips a linear classifier of features names rightly, leaving one person out; mirrors in the training."""
-    hits = 0
+def linear_correct(clips: Sequence[RealClip], features: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> int:
+    """Count the clips that a linear classifier of features gets right, leaving one person out; it trains on mirrors too."""
+    correct = 0
     for fold in folds(clips):
-        known = [features(frames) for clip in fold.training for frames in (clip.frames, clip.frames[:, :, ::-1])]
+        training = [features(frames) for clip in fold.training for frames in (clip.frames, clip.frames[:, :, ::-1])]
         classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
-        classifier.fit(np.stack(known), np.repeat([clip.label for clip in fold.training], 2))
-        said = classifier.predict(np.stack([features(clip.frames) for clip in fold.held_out]))
-        hits += int(np.sum(said == [clip.label for clip in fold.held_out]))
-    return hits
+        classifier.fit(np.stack(training), np.repeat([clip.label for clip in fold.training], 2))
+        predictions = classifier.predict(np.stack([features(clip.frames) for clip in fold.held_out]))
+        correct += int(np.sum(predictions == [clip.label for clip in fold.held_out]))
+    return correct
 
 
-def print_left_out(clips: Sequence[RealClip], seed: int) -> list[small.Tried]:
-    """A small net leaving one person out: each person's row, the total, and what simpler things reach."""
-    started, tried = time.process_time(), []
-    print(f"leave one person out: a small net, {small.EPOCHS} epochs fixed beforehand, seed {seed}")
-    for one in small.leave_one_out(clips, lambda: small.SmallNet(len(LABELS)), seed):
-        truth, said = named(one)
-        right = f"{one.right.sum()} of {len(truth)}"
-        print(f"  person {one.fold.person}: {right}, training loss {one.loss:.3f}; {mistakes(truth, said)}", flush=True)
-        tried.append(one)
-    line("small net", str(Share(sum(int(one.right.sum()) for one in tried), len(clips))), f"goal {GOAL}")
-    for name, features in (("motion energy", motion_energy), ("first frame, nothing moves", first_frame)):
-        line(f"linear classifier: {name}", str(Share(linear_hits(clips, features), len(clips))))
+def print_leave_one_out(clips: Sequence[RealClip], seed: int) -> list[small.FoldResult]:
+    """Train a small net leaving one person out; print each person, the total, and simpler baselines."""
+    start, results = time.process_time(), []
+    print(f"leave one person out: a small net, {small.EPOCHS} epochs (fixed in advance), seed {seed}")
+    for result in small.leave_one_out(clips, lambda: small.SmallNet(len(LABELS)), seed):
+        truth, predictions = predicted_labels(result)
+        correct = f"{result.right.sum()} of {len(truth)} correct"
+        confusions = describe_confusions(truth, predictions)
+        print(f"  person {result.fold.person}: {correct}, training loss {result.loss:.3f}; {confusions}", flush=True)
+        results.append(result)
+    line("small net", str(Share(sum(int(result.right.sum()) for result in results), len(clips))), f"goal {GOAL}")
+    for name, features in (("motion energy", motion_energy), ("first frame (no motion)", first_frame)):
+        line(f"linear classifier: {name}", str(Share(linear_correct(clips, features), len(clips))))
     line("chance", f"{len(clips) / len(LABELS):.0f} of {len(clips)}")
-    print(f"  {time.process_time() - started:.0f} s of CPU, 1 thread; intervals take the clips for independent")
-    return tried
+    print(f"  {time.process_time() - start:.0f} s of CPU, 1 thread; the intervals treat clips as independent")
+    return results
 
 
-def named(one: small.Tried) -> tuple[list[str], list[str]]:
-    """The labels of one person's clips, and what the network calls them."""
-    return [clip.label for clip in one.fold.held_out], [LABELS[at] for at in one.scores.argmax(axis=1)]
+def predicted_labels(result: small.FoldResult) -> tuple[list[str], list[str]]:
+    """Return the labels of one person's clips, and those that the network predicts."""
+    return [clip.label for clip in result.fold.held_out], [LABELS[i] for i in result.scores.argmax(axis=1)]
 
 
-def explained(one: small.Tried) -> list[Tubes]:
-    """Tubes of the middle window of each of the held-out person's clips, for what it is called and what it is."""
-    model = ne.adapt(one.net, size=SIDE, frames=FRAMES, mean=MEAN, std=STD, layout="BCTHW", labels=LABELS)
-    made = []
-    for clip, name in zip(one.fold.held_out, named(one)[1], strict=True):
+def explain_held_out(result: small.FoldResult) -> list[Tubes]:
+    """Explain the middle window of each held-out clip, for its predicted and its true class."""
+    model = ne.adapt(result.net, size=SIDE, frames=FRAMES, mean=MEAN, std=STD, layout="BCTHW", labels=LABELS)
+    explanations = []
+    for clip, name in zip(result.fold.held_out, predicted_labels(result)[1], strict=True):
         (start,) = starts(len(clip.frames), FRAMES, small.TEST_STRIDE, 1)
-        seen = ne.Clip(window(clip.frames, start, FRAMES, small.TEST_STRIDE))
-        tubes = ne.SaliencyTubes()(model, seen, list(dict.fromkeys((name, clip.label))))
-        told = f"{clip.label} of person {clip.person}, {'right' if name == clip.label else 'wrong'}; {where(tubes)}"
-        made.append(replace(tubes, clip=replace(tubes.clip, source=told)))
-    return made
+        shown = ne.Clip(window(clip.frames, start, FRAMES, small.TEST_STRIDE))
+        tubes = ne.SaliencyTubes()(model, shown, list(dict.fromkeys((name, clip.label))))
+        source = f"{clip.label} of person {clip.person}, {'correct' if name == clip.label else 'wrong'}; {describe_motion(tubes)}"
+        explanations.append(replace(tubes, clip=replace(tubes.clip, source=source)))
+    return explanations
 
 
-def where(tubes: Tubes) -> str:
-    """How much of the evidence for the first target lies where something moves, beside how much of the clip that is."""
+def describe_motion(tubes: Tubes) -> str:
+    """Compare the fraction of the first target's evidence on moving pixels with the fraction of pixels that move."""
     frames = tubes.clip.frames.astype(np.float32)
-    moves = np.abs(frames - frames.mean(axis=0)).max(axis=3) > MOVES
+    is_moving = np.abs(frames - frames.mean(axis=0)).max(axis=3) > MOTION
     evidence = np.maximum(tubes.volume(), 0)
-    share = evidence[moves].sum() / evidence.sum()
-    return f"{100 * share:.0f} % of the evidence over movement, which is {100 * moves.mean():.0f} % of the clip"
+    share = evidence[is_moving].sum() / evidence.sum()
+    return f"{100 * share:.0f} % of the evidence lies on moving pixels, which are {100 * is_moving.mean():.0f} % of the clip"
 
 
-def write_page(tried: Sequence[small.Tried], path: Path = PAGE) -> Path:
-    """One page for the person with the most mistakes (the first of them): what is evidence for what each clip is called."""
-    one = min(tried, key=lambda each: int(each.right.sum()))
-    tubes = explained(one)
-    print(f"explained: person {one.fold.person} (nobody has more mistakes), the middle window of each clip")
-    for each in tubes:
-        print(f"  {each.targets[0].name!r} for {each.clip.source}")
+def write_page(results: Sequence[small.FoldResult], path: Path = PAGE) -> Path:
+    """Write a page of the person with the most errors (the first of several)."""
+    result = min(results, key=lambda result: int(result.right.sum()))
+    tubes = explain_held_out(result)
+    print(f"explained: person {result.fold.person} (most errors), the middle window of each clip")
+    for explanation in tubes:
+        print(f"  {explanation.targets[0].name!r} for {explanation.clip.source}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    title = f"Person {one.fold.person} was held out: {one.right.sum()} of {len(tubes)} right. Stillness is evidence too"
+    title = f"Person {result.fold.person} was held out: {result.right.sum()} of {len(tubes)} correct. Stillness is evidence too"
     return ne.to_html(tubes, path, title)
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Print everything and write the page."""
+    """Print all results and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.real_people", description=main.__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of the small net's training (default: %(default)s)")
     seed = parser.parse_args(arguments).seed
     print("real people")
     if not found():
-        print(f"  The clips ({FOLDER.name}) are not on this machine: nothing was measured.")
+        print(f"  The clips ({FOLDER.name}) are not on this machine; nothing was measured.")
         return
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums of other lengths would round otherwise; and small nets gain little from a second
+    torch.set_num_threads(1)  # more threads would round sums differently, and a small net gains little from them
     try:
         clips = read()
         print_zero_shot(clips)
-        print(f"  {write_page(print_left_out(clips, seed))}")
+        print(f"  {write_page(print_leave_one_out(clips, seed))}")
     finally:
         torch.set_num_threads(threads)
 

@@ -1,4 +1,4 @@
-"""Bytes on the wire, size of the bundle, and what importing the package costs."""
+"""Bytes sent to the browser, bundle sizes, and import time of the package."""
 
 from __future__ import annotations
 
@@ -19,23 +19,27 @@ STATIC = Path(ne.__file__).parent / "static"
 
 
 def wire() -> None:
-    """A 16x224x224 clip with 13 layers: stem, blocks, and once the stages (whose tensors the last blocks share), once others."""
-    real = sorted(CLIPS.glob("*archery*"))
-    clip = ne.Clip.read(real[0], frames=16, size=224) if real else ne.Clip(zoo.random_clip(16, 224))
-    line("clip", real[0].name if real else "random clouds")
+    """Measure the widget state of a 16x224x224 clip with 13 layers: the default ones plus the stages, or plus other layers.
+
+    The stages share their tensors with the last blocks, the other layers do not.
+    """
+    archery = sorted(CLIPS.glob("*archery*"))
+    clip = ne.Clip.read(archery[0], frames=16, size=224) if archery else ne.Clip(zoo.random_clip(16, 224))
+    line("clip", archery[0].name if archery else "random clouds")
     model = ne.adapt(zoo.seeded(zoo.full_size_r3d18), size=224, frames=16, mean=0.45, std=0.225, layout="BCTHW")
-    catalogue = [layer.name for layer in model.layers]
-    for kind, more in (("stages too", "layer{}"), ("all distinct", "layer{}.0.conv1")):
-        names = (*catalogue, *(more.format(stage) for stage in (1, 2, 3, 4)))
+    default = [layer.name for layer in model.layers]
+    for kind, extra in (("with shared ones", "layer{}"), ("all distinct", "layer{}.0.conv1")):
+        names = (*default, *(extra.format(stage) for stage in (1, 2, 3, 4)))
         explainer = ne.SaliencyTubes(layers=names)
         frames, maps, rest = _bytes(explainer(model, clip, 0))
-        _, two, _ = _bytes(explainer(model, clip, [0, 1]))
+        _, maps_of_two, _ = _bytes(explainer(model, clip, [0, 1]))
         total = f"{(frames + maps + rest) / 1e6:.2f} MB ({frames / 1e3:.0f} + {maps / 1e3:.0f} + {rest / 1e3:.0f} kB)"
         line(f"wire, 16x224x224, {len(names)} layers ({kind}), one target", total, "goal 1 MB (frames + maps + rest)")
-        line("  each further target", f"{(two - maps) / 1e6:.2f} MB", "goal 0.9 MB")
+        line("  each further target", f"{(maps_of_two - maps) / 1e6:.2f} MB", "goal 0.9 MB")
 
 
 def _bytes(tubes: Tubes) -> tuple[int, int, int]:
+    """Return the bytes of the frames, of the maps, and of the rest of a widget's state."""
     viewer = tubes.view()
     rest = len(str({name: getattr(viewer, name) for name in ("layers", "targets", "caveats", "times")}))
     sizes = sum(map(len, viewer.frames)), sum(map(len, viewer.maps)), rest
@@ -44,6 +48,7 @@ def _bytes(tubes: Tubes) -> tuple[int, int, int]:
 
 
 def bundle() -> None:
+    """Print the size of each bundle."""
     for name in ("tube_viewer.js", "tube_viewer.css", "host.js"):
         line(
             f"bundle {name}",
@@ -53,14 +58,16 @@ def bundle() -> None:
 
 
 def imports(repeats: int = 9) -> None:
-    def once(code: str) -> float:
+    """Time the import of the package in a fresh interpreter, minus the start of the interpreter."""
+
+    def run(code: str) -> float:
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", code], check=True)
         return time.perf_counter() - start
 
-    pairs = [(once("import notebook_explain"), once("pass")) for _ in range(repeats)]
+    pairs = [(run("import notebook_explain"), run("pass")) for _ in range(repeats)]
     extra = statistics.median(a - b for a, b in pairs)
-    line("import notebook_explain, above an empty interpreter", f"{extra:.3f} s", "goal 0.2 s")
+    line("import notebook_explain, beyond starting Python", f"{extra:.3f} s", "goal 0.2 s")
 
 
 def main() -> None:

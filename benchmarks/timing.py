@@ -1,4 +1,4 @@
-"""Timings that a noisy machine cannot bend much: two things in turns, their ratio pair by pair, the median quoted."""
+"""Timings that are robust on a noisy machine: two functions run in turns, and the median ratio of the pairs counts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ from typing import Any
 
 
 def seconds(work: Callable[[], Any]) -> float:
+    """Return the wall-clock time of one call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def ratio(work: Callable[[], Any], reference: Callable[[], Any], repeats: int = 7) -> tuple[float, float, float, float]:
-    """(median ratio, smallest, largest, median seconds of the reference), both run in turns after one warm-up each."""
+    """Time two functions in turns after one warm-up each.
+
+    Returns
+    -------
+    tuple of float
+        Median, smallest and largest ratio of their times, and the median seconds of the reference.
+    """
     work(), reference()
     pairs = [(seconds(work), seconds(reference)) for _ in range(repeats)]
     ratios = sorted(a / b for a, b in pairs)
@@ -23,4 +30,5 @@ def ratio(work: Callable[[], Any], reference: Callable[[], Any], repeats: int = 
 
 
 def line(name: str, value: str, goal: str = "") -> None:
+    """Print one measurement."""
     print(f"  {name:<58} {value:<34} {goal}")

@@ -1,4 +1,4 @@
-"""What tubes cost on an r3d_18-sized network (33.4 M parameters, random weights) at 16x112x112, against plain passes."""
+"""Time of tubes on an r3d_18-sized network (33.4 M parameters, random weights, 16x112x112), relative to plain passes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def main(repeats: int = 7) -> None:
     model = ne.adapt(net, **STATED)
     clip = ne.Clip(zoo.random_clip(16, 112))
 
-    def passes(inputs: bool) -> Callable[[], Any]:
+    def forward_backward(to_input: bool) -> Callable[[], Any]:
         def run() -> None:
-            x = video.clone().requires_grad_(inputs)
+            x = video.clone().requires_grad_(to_input)
             score = net(x)[0, 0]
-            torch.autograd.grad(score, [x] if inputs else list(net.parameters()))
+            torch.autograd.grad(score, [x] if to_input else list(net.parameters()))
 
         return run
 
@@ -35,27 +35,27 @@ def main(repeats: int = 7) -> None:
         with torch.no_grad():
             net(video)
 
-    def show(name: str, work: Callable[[], Any], reference: Callable[[], Any], goal: str = "") -> None:
-        middle, low, high, base = ratio(work, reference, repeats)
-        line(name, f"{middle:.2f} x  ({low:.2f} to {high:.2f})  of {base:.2f} s", goal)
+    def compare(name: str, work: Callable[[], Any], reference: Callable[[], Any], goal: str = "") -> None:
+        median, low, high, base = ratio(work, reference, repeats)
+        line(name, f"{median:.2f} x  ({low:.2f} to {high:.2f})  of {base:.2f} s", goal)
 
     tubes = ne.SaliencyTubes()
-    every = f"all {len(model.layers)} layers"
+    all_layers = f"all {len(model.layers)} layers"
 
     def explain() -> None:
         tubes(model, clip, 0)
 
-    show(f"{every} / forward+backward (parameters)", explain, passes(False), f"goal {GOAL}")
-    show(f"{every} / forward+backward (input)", explain, passes(True), f"goal {GOAL}")
-    show(f"{every} / forward", explain, forward)
-    show("three targets / one", lambda: tubes(model, clip, [0, 1, 2]), explain)
-    show("adapt / forward", lambda: ne.adapt(net, **STATED), forward)
+    compare(f"{all_layers} / forward+backward (parameters)", explain, forward_backward(False), f"goal {GOAL}")
+    compare(f"{all_layers} / forward+backward (input)", explain, forward_backward(True), f"goal {GOAL}")
+    compare(f"{all_layers} / forward", explain, forward)
+    compare("three targets / one", lambda: tubes(model, clip, [0, 1, 2]), explain)
+    compare("adapt / forward", lambda: ne.adapt(net, **STATED), forward)
     explained = tubes(model, clip, 0)
     explained._repr_mimebundle_()
     from notebook_explain.figures import strip_png
 
     times = sorted(seconds(lambda: strip_png(explained)) for _ in range(9))
-    line("picture for the cell without widgets", f"{1000 * times[4]:.0f} ms", "goal 50 ms")
+    line("static picture of a cell (no widget support)", f"{1000 * times[4]:.0f} ms", "goal 50 ms")
 
 
 if __name__ == "__main__":

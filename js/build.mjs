@@ -1,16 +1,16 @@
-// Bundles src/ into ../notebook_explain/static/, which is committed: nobody needs node to install the package.
-// `node build.mjs --check` builds in memory and exits 1 when a committed file differs from its source.
+// Bundles src/ into ../notebook_explain/static/. The bundles are committed, so that installing the package needs no Node.
+// `node build.mjs --check` builds in memory and exits with 1 if a committed bundle is out of date.
 import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-/** Words of GLSL that the shaders use, and the attribute that the renderer binds by name: minifying leaves them alone. */
+/** Names that the shader minifier keeps: the GLSL words in use, and the attribute that renderer.js binds by name. */
 const GLSL =
   /^(abs|bool|break|clamp|const|corner|dot|else|es|false|float|for|gl_\w+|highp|if|in|int|length|lessThan|main|max|min|mix|normalize|out|pow|precision|return|sampler2DArray|sampler3D|sign|smoothstep|step|texture|true|uniform|vec[234]|version|void|while)$/;
 
-/** Minify shaders: remove comments and blanks, shorten names. esbuild leaves template strings as they are. */
+/** Minify the shaders, which esbuild leaves alone as template strings: remove comments and blanks, shorten names. */
 const shaders = {
   name: "shaders",
   setup({ onLoad }) {
@@ -36,14 +36,14 @@ const shaders = {
 
 const here = dirname(fileURLToPath(import.meta.url));
 const target = resolve(here, "../notebook_explain/static");
-/** Folder of each view, and the size limit of its bundle: the code travels with every instance of the widget. */
+/** Folder of each view and the size limit of its bundle, which is sent with every instance of the widget. */
 const VIEWS = [
   { name: "tube_viewer", folder: "tubes", bytes: 60_000 },
   { name: "compare_viewer", folder: "compare", bytes: 60_000 },
   { name: "pyramid_viewer", folder: "pyramid", bytes: 90_000 },
 ];
 /** @type {Record<string, number>} */
-const LARGEST = Object.fromEntries(VIEWS.map(({ name, bytes }) => [`${name}.js`, bytes]));
+const LIMITS = Object.fromEntries(VIEWS.map(({ name, bytes }) => [`${name}.js`, bytes]));
 
 const common = {
   absWorkingDir: here,
@@ -63,17 +63,17 @@ const built = await Promise.all([
   build({ ...common, entryPoints: ["src/host.js"], outdir: target, format: "esm" }),
 ]);
 
-/** A script that stores the view where `once` looks for it; an export would need helper code. @param {string} folder */
+/** Entry point that stores the view under `key`, where `runOnce` finds it; an export would need helper code. @param {string} folder */
 function entry(folder) {
   return { contents: `import view from "./src/${folder}/index.js"; globalThis[key] = view;`, resolveDir: here };
 }
 
 /**
- * A page imports a widget's module anew for every instance, and never forgets one: so the code runs, and is compiled,
- * for the first instance only. The key is the code's own, so that two versions on a page do not meet.
+ * Wrap a bundle so that it runs once per page: a page imports the module anew for every instance and never frees it. The
+ * key is a hash of the code, so that two versions on one page stay apart.
  * @param {Uint8Array} contents
  */
-function once(contents) {
+function runOnce(contents) {
   const key = createHash("sha256").update(contents).digest("hex").slice(0, 16);
   const code = new TextDecoder().decode(contents).trim();
   return Buffer.from(
@@ -84,7 +84,7 @@ function once(contents) {
 const files = built.flatMap(({ outputFiles }) =>
   outputFiles.map(({ path, contents }) => ({
     name: basename(path),
-    contents: basename(path) in LARGEST ? once(contents) : contents,
+    contents: basename(path) in LIMITS ? runOnce(contents) : contents,
   })),
 );
 
@@ -92,14 +92,14 @@ const check = process.argv.includes("--check");
 let failed = false;
 if (!check) await mkdir(target, { recursive: true });
 for (const { name, contents } of files) {
-  if (contents.length > (LARGEST[name] ?? Number.POSITIVE_INFINITY)) {
-    console.error(`${name} has ${contents.length} bytes; at most ${LARGEST[name]} are allowed`);
+  if (contents.length > (LIMITS[name] ?? Number.POSITIVE_INFINITY)) {
+    console.error(`${name} has ${contents.length} bytes; the limit is ${LIMITS[name]}`);
     failed = true;
   }
   if (check) {
     const committed = await readFile(join(target, name)).catch(() => null);
     if (!committed?.equals(contents)) {
-      console.error(`${name} is not what src/ builds to; run npm run build and commit it`);
+      console.error(`${name} is out of date; run npm run build and commit it`);
       failed = true;
     }
   } else {

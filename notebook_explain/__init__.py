@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from notebook_explain._moved_modules import install as _install_moved_modules
 
-__version__ = "0.1.0"
+__version__ = "0.3.0.dev0"
 
 _install_moved_modules()
 

@@ -1,4 +1,4 @@
-"""Write a file as a whole or not at all: what stood there before stays until the new one is complete."""
+"""Write a file completely or not at all: the old file stays until the new one is complete."""
 
 from __future__ import annotations
 
@@ -11,17 +11,23 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a file beside ``path`` to write to; it takes its place at the end, or vanishes when anything goes wrong."""
+    """Yield the path of a temporary file in the same folder; it replaces ``path`` unless the body raises.
+
+    Raises
+    ------
+    OSError
+        ``path`` is a folder, or its folder does not exist or is not writable.
+    """
     if path.is_dir():
         raise IsADirectoryError(f"{str(path)!r} is a folder; give the path of a file in it")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} to; make it first")
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=f"{path.suffix}.part")
-    os.close(handle)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=f"{path.suffix}.part")
+    os.close(descriptor)
     temporary = Path(name)
     try:
         yield temporary
-        # Temporary files are private; this one is to be as readable as any other that the user writes.
+        # mkstemp makes files that only their owner can read; give this one the user's usual permissions.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)

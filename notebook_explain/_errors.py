@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-
-class ExplainError(RuntimeError):
-    """An explanation cannot be made although every argument is valid; the text says why and what to do."""
+from collections.abc import Sequence
 
 
-class UsageError(ValueError):
-    """An argument, file or network cannot be used; the text says what is wrong, what was expected and what to do.
+class _AdviceError(Exception):
+    """Base of the errors that can name the keyword arguments that solve the problem.
 
-    The command line prints these errors as one line. Any other ValueError is a bug and keeps its traceback.
+    The names are kept as data, because Python spells them ``size=`` and the command line ``--size``.
 
     Parameters
     ----------
     message : str
         Wrong value, expected value, and advice.
     arguments : sequence of str, optional
-        Keyword arguments that solve the problem, such as ``("size", "frames")``. Python names them as ``size=``, the
-        command line as ``--size``.
+        Keyword arguments that solve the problem, such as ``("size", "frames")``.
     call : str, optional
         Function that takes these arguments, such as ``"adapt()"``.
 
@@ -28,16 +25,32 @@ class UsageError(ValueError):
         As given.
     """
 
-    def __init__(self, message: str, *, arguments: tuple[str, ...] = (), call: str = "") -> None:
+    def __init__(self, message: str, *, arguments: Sequence[str] = (), call: str = "") -> None:
         super().__init__(message)
-        self.message, self.arguments, self.call = message, arguments, call
+        self.message, self.arguments, self.call = message, tuple(arguments), call
 
     def __str__(self) -> str:
         if not self.arguments:
             return self.message
-        names = " or ".join(f"{name}=" for name in self.arguments)
+        names = join_names([f"{name}=" for name in self.arguments], "or")
         return f"{self.message}; pass {names}{f' to {self.call}' if self.call else ''}"
+
+
+class ExplainError(_AdviceError, RuntimeError):
+    """An explanation cannot be made although every argument is valid; the text says why and what to do."""
+
+
+class UsageError(_AdviceError, ValueError):
+    """An argument, file or network cannot be used; the text says what is wrong, what was expected and what to do.
+
+    The command line prints these errors as one line. Any other ValueError is a bug and keeps its traceback.
+    """
 
 
 class UsageTypeError(UsageError, TypeError):
     """An argument has the wrong type."""
+
+
+def join_names(names: Sequence[str], conjunction: str) -> str:
+    """Join names as in ``"a, b or c"``."""
+    return f" {conjunction} ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

@@ -1,6 +1,6 @@
-"""Keep the module paths of version 0.1 importable for one release: each is an alias of the module that replaced it.
+"""Keep the module paths of version 0.1 importable for one release.
 
-Importing an old path gives a DeprecationWarning that names the new one.
+Importing an old path returns the module that replaced it, with a DeprecationWarning that names the new path.
 """
 
 from __future__ import annotations
@@ -109,42 +109,32 @@ MOVED = {
 }
 
 
-class _OldPaths(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Find a module under its old path and load the module that replaced it."""
+class _OldPathFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Find a module under its old path and return the module under its new path."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         package, _, old = fullname.partition(".")
-        if package != _PACKAGE or old not in MOVED:
-            return None
-        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+        return importlib.machinery.ModuleSpec(fullname, self) if package == _PACKAGE and old in MOVED else None
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         new = f"{_PACKAGE}.{MOVED[spec.name.partition('.')[2]]}"
         warnings.warn(f"{spec.name} has moved to {new}; import it from there", DeprecationWarning, stacklevel=2)
-        return _Alias(spec.name, new)
+        module = importlib.import_module(new)
+        spec.loader_state = module.__spec__  # Python is about to overwrite it
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
-        return None
-
-
-class _Alias(ModuleType):
-    """Pass every attribute on to the module under its new path."""
-
-    def __init__(self, old: str, new: str) -> None:
-        super().__init__(old, f"Moved to {new}.")
-        self.__path__: list[str] = []  # else Python would load submodules of the new package a second time
-        self.__dict__["_new"] = importlib.import_module(new)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.__dict__["_new"], name)
-
-    def __dir__(self) -> list[str]:
-        return dir(self.__dict__["_new"])
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state
 
 
 def install() -> None:
-    """Let Python find modules under their old paths; it looks here only where no module has that path."""
-    if not any(isinstance(finder, _OldPaths) for finder in sys.meta_path):
-        sys.meta_path.append(_OldPaths())
+    """Let Python find modules under their old paths.
+
+    The finder goes first: the old name of a package stands for the new package, and Python would load that package's
+    files a second time under old names.
+    """
+    if not any(isinstance(finder, _OldPathFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _OldPathFinder())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import operator
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -40,9 +41,55 @@ def check_int(name: str, value: Any, *, least: int = 1, unit: str = "") -> int:
     return number
 
 
-def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
-    """Raise ValueError, with the nearest choice, unless a value is one of the choices."""
+def check_range(name: str, value: Any, low: float, high: float, *, unit: str = "") -> float:
+    """Return a number from ``low`` to ``high``.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the error.
+    value : object
+    low, high : float
+        Smallest and largest valid value.
+    unit : str
+        Follows ``high`` in the error, such as ``" frames per second"``.
+
+    Raises
+    ------
+    TypeError
+        Not a number.
+    ValueError
+        Outside the range, or NaN.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise UsageTypeError(f"{name} must be a number, got {value!r}")
+    number = float(value)
+    if not low <= number <= high:
+        raise UsageError(f"{name} must lie in {low:g}..{high:g}{unit}, got {value!r}")
+    return number
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Return a value that is one of the choices; the ValueError for any other one names the nearest choice."""
     if value not in choices:
         near = get_close_matches(str(value), choices, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UsageError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}{hint}")
+    return str(value)
+
+
+def check_size(size: Any) -> tuple[int, int]:
+    """Return (height, width) in pixels, given one number (a square) or two.
+
+    Raises
+    ------
+    TypeError
+        Not whole numbers.
+    ValueError
+        More than two numbers, or one below 1.
+    """
+    sides = tuple(size) if isinstance(size, (list, tuple)) or getattr(size, "ndim", 0) > 0 else (size, size)
+    if len(sides) != 2:
+        raise UsageError(f"size must be one number (a square) or (height, width), got {size!r}")
+    height, width = (check_int("size", side, unit=" pixel") for side in sides)
+    return height, width

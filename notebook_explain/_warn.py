@@ -1,4 +1,4 @@
-"""Warnings that point at the user's own line."""
+"""Warnings that point at the user's line."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import sys
 import warnings
 
 
-def warn(text: str) -> None:
-    """Warn in the name of the first caller outside this package."""
+def warn(text: str, category: type[Warning] = UserWarning) -> None:
+    """Issue a warning that points at the first caller outside this package."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("notebook_explain"):
+    package = __name__.partition(".")[0]
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == package:
         frame, level = frame.f_back, level + 1
-    warnings.warn(text, stacklevel=level)
+    warnings.warn(text, category, stacklevel=level)

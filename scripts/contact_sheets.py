@@ -1,7 +1,7 @@
-"""Contact sheets, to look at what the worlds draw: ``python -m scripts.contact_sheets out/worlds``.
+"""Write contact sheets of the synthetic worlds: ``python -m scripts.contact_sheets out/worlds``.
 
-One sheet for each world with ten clips, where people act every action among them, and one sheet over all worlds.
-``--seed`` gives the first clip's seed: other numbers show other people.
+There is one sheet per world with ten clips, one for each action where people act, and one sheet of all worlds. ``--seed``
+is the seed of the first clip; other seeds show other people.
 """
 
 from __future__ import annotations
@@ -21,62 +21,70 @@ from notebook_explain.samples.worlds import camera, compose, contrast, shortcut,
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-CLIPS, SIZE = len(ACTIONS), 64  # on a sheet; pixels of a frame
-FRAMES, COLUMNS, BETWEEN = 6, 2, 12  # of each clip; clips beside one another; pixels around each
+CLIPS = len(ACTIONS)  # per sheet
+SIZE = 64  # pixels
+FRAMES = 6  # per clip
+COLUMNS = 2
+MARGIN = 12  # pixels around each clip
 
 
-def _other(at: int) -> str:
-    return ACTIONS[(at + 3) % len(ACTIONS)]
+def _other_action(index: int) -> str:
+    return ACTIONS[(index + 3) % len(ACTIONS)]
 
 
-def _misleading(at: int) -> str | None:
-    """Whose mark it bears: every second clip that of another action."""
-    return _other(at) if at % 2 else None
+def _mark(index: int) -> str | None:
+    """Return the action of a misleading mark for every second clip."""
+    return _other_action(index) if index % 2 else None
 
 
-# The clip at each place of a world's sheet, made from its place, its seed and its size.
+# Functions that make a clip from its index on the sheet, its seed and its size.
 WORLDS: dict[str, Callable[[int, int, int], Sample]] = {
-    "single": lambda at, seed, size: single(ACTIONS[at], seed=seed, size=size),
-    "contrast": lambda at, seed, size: contrast(ACTIONS[at], _other(at) if at else IDLE, seed=seed, size=size),
-    "compose": lambda at, seed, size: compose(ARM_ACTIONS[at % 5], LEG_ACTIONS[at % 3], seed=seed, size=size),
-    "window": lambda at, seed, size: window(ACTIONS[at], 4, 10, seed=seed, size=size),
-    "shortcut": lambda at, seed, size: shortcut(ACTIONS[at], mark=_misleading(at), seed=seed, size=size),
-    "camera": lambda at, seed, size: camera(ACTIONS[at], seed=seed, size=size),
-    "still": lambda at, seed, size: still(seed=seed, size=size),
+    "single": lambda index, seed, size: single(ACTIONS[index], seed=seed, size=size),
+    "contrast": lambda index, seed, size: contrast(
+        ACTIONS[index], _other_action(index) if index else IDLE, seed=seed, size=size
+    ),
+    "compose": lambda index, seed, size: compose(ARM_ACTIONS[index % 5], LEG_ACTIONS[index % 3], seed=seed, size=size),
+    "window": lambda index, seed, size: window(ACTIONS[index], 4, 10, seed=seed, size=size),
+    "shortcut": lambda index, seed, size: shortcut(ACTIONS[index], mark=_mark(index), seed=seed, size=size),
+    "camera": lambda index, seed, size: camera(ACTIONS[index], seed=seed, size=size),
+    "still": lambda index, seed, size: still(seed=seed, size=size),
 }
 
 
 def sheet(clips: list[Sample]) -> Picture:
-    """Lay clips out as strips with captions, `COLUMNS` of them beside one another, in 256 colours."""
+    """Arrange clips as captioned strips in `COLUMNS` columns, in 256 colours."""
     from PIL import Image
 
     strips = [clip.strip(FRAMES) for clip in clips]
-    rows = [strips[at : at + COLUMNS] for at in range(0, len(strips), COLUMNS)]
-    width = max(sum(strip.width + BETWEEN for strip in row) for row in rows) + BETWEEN
-    height = sum(max(strip.height for strip in row) + BETWEEN for row in rows) + BETWEEN
-    paper, y = Image.new("RGB", (width, height), "white"), BETWEEN
+    rows = [strips[start : start + COLUMNS] for start in range(0, len(strips), COLUMNS)]
+    width = max(sum(strip.width + MARGIN for strip in row) for row in rows) + MARGIN
+    height = sum(max(strip.height for strip in row) + MARGIN for row in rows) + MARGIN
+    page, y = Image.new("RGB", (width, height), "white"), MARGIN
     for row in rows:
-        x = BETWEEN
+        x = MARGIN
         for strip in row:
-            paper.paste(strip, (x, y))
-            x += strip.width + BETWEEN
-        y += max(strip.height for strip in row) + BETWEEN
-    return paper.quantize(palette=palette_of(paper), dither=Image.Dither.NONE)
+            page.paste(strip, (x, y))
+            x += strip.width + MARGIN
+        y += max(strip.height for strip in row) + MARGIN
+    return page.quantize(palette=palette_of(page), dither=Image.Dither.NONE)
 
 
 def sheets(seed: int) -> dict[str, list[Sample]]:
-    """Return the clips of each world's sheet, and under "worlds" a clip or two of each."""
-    found = {world: [make(at, seed + at, SIZE) for at in range(CLIPS)] for world, make in WORLDS.items()}
-    overview = [clips[at % CLIPS] for at, clips in enumerate([found["single"], *found.values()])]  # an even number
-    return {**found, "worlds": overview}
+    """Return the clips of each world's sheet, and under "worlds" one or two clips of each world."""
+    by_world = {world: [make(k, seed + k, SIZE) for k in range(CLIPS)] for world, make in WORLDS.items()}
+    # The first world appears twice, so that the columns are full.
+    overview = [clips[k % CLIPS] for k, clips in enumerate([by_world["single"], *by_world.values()])]
+    return {**by_world, "worlds": overview}
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write all sheets as PNG into a folder, which is made if need be."""
-    asked = argparse.ArgumentParser(description="Write contact sheets of all synthetic worlds.")
-    asked.add_argument("folder", type=Path)
-    asked.add_argument("--seed", type=int, default=1, help="of the first clip of each sheet")
-    options = asked.parse_args(arguments)
+    """Write all sheets as PNG files into a folder, which is created if necessary."""
+    parser = argparse.ArgumentParser(description="Write contact sheets of all synthetic worlds.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the first clip of each sheet (default: %(default)s)"
+    )
+    options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     for name, clips in sheets(check_int("seed", options.seed, least=0)).items():
         path = options.folder / f"{name}.png"

@@ -1,13 +1,19 @@
 """Fingerprint ten explanations, to show that a change of the code changes no number.
 
-``python scripts/fingerprints.py write before.json`` on one commit, ``... write after.json`` on another, then
-``python scripts/fingerprints.py compare before.json after.json``. A fingerprint is the SHA-256 of the bytes of each
-array of a saved file, of each buffer and each number that a widget sends to the browser. Sentences are left out:
-wording may change, values may not.
+Write the fingerprints of two commits and compare them::
+
+    python scripts/fingerprints.py write before.json
+    python scripts/fingerprints.py write after.json
+    python scripts/fingerprints.py compare before.json after.json
+
+A fingerprint is the SHA-256 of one array of a saved file, of one buffer or of the numbers of one trait that a widget sends
+to the browser. Text is left out: wording may change, values may not. The explanations use only public names and the
+networks of ``tests.zoo``, so that the script also runs on older commits. ``compare`` exits with 1 if anything differs.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import sys
@@ -26,13 +32,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import notebook_explain as ne
 from tests import zoo
 
-STATED = {"size": 32, "frames": 8, "mean": zoo.MEAN, "std": zoo.STD, "layout": "BCTHW"}
+SPECIFIED = {"size": 32, "frames": 8, "mean": zoo.MEAN, "std": zoo.STD, "layout": "BCTHW"}
 CLIP = zoo.random_clip(8, 32)
-VARYING = {"seconds", "versions", "caveats", "notes"}  # of provenance: times and sentences
+UNSTABLE = {"seconds", "versions", "caveats", "notes"}  # keys whose values are times, versions or text
+NOT_EXPLAINED = {"layout", "tabbable", "tooltip", "unfinished"}  # traits without explained values
+
+Fingerprints = dict[str, str]
 
 
 class BlockNet(nn.Module):
-    """Hold one of each building block between the stages of a small residual network."""
+    """Small residual network with a SoftPool and an SRTG among its stages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,117 +53,140 @@ class BlockNet(nn.Module):
 
     def forward(self, video: torch.Tensor) -> torch.Tensor:
         """Map (batch, 3, time, height, width) to logits (batch, class)."""
-        inner = self.layer3(self.layer2(self.layer1(self.pool(self.stem(video)))))
-        return self.fc(self.avgpool(self.cycle(inner)).flatten(1))
+        features = self.layer3(self.layer2(self.layer1(self.pool(self.stem(video)))))
+        return self.fc(self.avgpool(self.cycle(features)).flatten(1))
 
 
 def explanations() -> dict[str, Callable[[], Any]]:
-    """Make the ten explanations by name; each is computed when called."""
-    residual = lambda: ne.adapt(zoo.ZOO["residual"].make(), **STATED)  # noqa: E731
-    blocks = lambda: ne.adapt(zoo.seeded(BlockNet), **STATED)  # noqa: E731
-    shapes = {name: entry for name, entry in zoo.ZOO.items() if "pathways" in entry.traits}
-    pathways = next(iter(shapes.values()))
-    demo_sample = ne.samples.contrast("kick", "wave one hand", seed=4)
+    """Return functions that compute the ten explanations, by name."""
+    sample = ne.samples.contrast("kick", "wave one hand", seed=4)
+    pathways = next(entry for entry in zoo.ZOO.values() if "pathways" in entry.traits)
+
+    def residual() -> Any:
+        return ne.adapt(zoo.ZOO["residual"].make(), **SPECIFIED)
+
+    def blocks() -> Any:
+        return ne.adapt(zoo.seeded(BlockNet), **SPECIFIED)
+
+    def slow_and_fast() -> Any:
+        return ne.adapt(pathways.make(), size=32, frames=pathways.frames)
+
+    def block_network() -> Any:
+        return ne.adapt(zoo.seeded(zoo.BLOCKS["mtnet"]), **SPECIFIED)
+
+    difference = ne.Target("kick") - ne.Target("wave one hand")
+    exact = {"contribution": "exact", "selection": "topk"}
     return {
         "demo tubes": ne.demo,
-        "difference of classes": lambda: ne.SaliencyTubes()(
-            ne.demo_model(), demo_sample, ne.Target("kick") - ne.Target("wave one hand")
-        ),
+        "difference of classes": lambda: ne.SaliencyTubes()(ne.demo_model(), sample, difference),
         "pooled tubes": lambda: ne.SaliencyTubes(pooled=True)(residual(), CLIP, [0, 1]),
-        "tubes of pathways": lambda: ne.SaliencyTubes()(
-            ne.adapt(pathways.make(), size=32, frames=pathways.frames), CLIP
-        ),
+        "tubes of pathways": lambda: ne.SaliencyTubes()(slow_and_fast(), CLIP),
         "tubes of blocks": lambda: ne.SaliencyTubes()(blocks(), CLIP, 1),
-        "tubes of a block network": lambda: ne.SaliencyTubes()(
-            ne.adapt(zoo.seeded(zoo.BLOCKS["mtnet"]), **STATED), CLIP, 1
-        ),
-        "demo pyramid": lambda: ne.FeaturePyramid()(ne.demo_model(), demo_sample, "kick"),
-        "exact pyramid": lambda: ne.FeaturePyramid(contribution="exact", selection="topk")(residual(), CLIP, 1),
+        "tubes of a block network": lambda: ne.SaliencyTubes()(block_network(), CLIP, 1),
+        "demo pyramid": lambda: ne.FeaturePyramid()(ne.demo_model(), sample, "kick"),
+        "exact pyramid": lambda: ne.FeaturePyramid(**exact)(residual(), CLIP, 1),
         "published pyramid": lambda: ne.FeaturePyramid(mode="paper")(residual(), CLIP, 1),
         "block report": lambda: ne.BlockSignals()(blocks(), CLIP, 1),
     }
+
+
+def fingerprint(explanation: Any, folder: Path) -> Fingerprints:
+    """Return the fingerprints of one explanation; ``folder`` takes a temporary file."""
+    path = explanation.save(folder / "explanation.npz")
+    found = _of_file(path)
+    found["repr"] = _digest(type(ne.load(path)).__name__.encode())
+    for index, target in enumerate(getattr(explanation, "targets", ())):
+        found[f"target {index}"] = _digest(repr((target.logit, target.probability, target.bias)).encode())
+    if hasattr(explanation, "view"):
+        found |= _of_widget(explanation.view())
+    if hasattr(explanation, "to_json") and hasattr(explanation, "prune"):
+        found["json"] = _digest_numbers(explanation.to_json())
+    return found
+
+
+def _of_file(path: Path) -> Fingerprints:
+    found = {}
+    with np.load(path) as arrays:
+        for name in arrays.files:
+            if name == "header":
+                found["file header"] = _digest_numbers(json.loads(arrays[name].tobytes()))
+            else:
+                found[f"file {name}"] = _digest(arrays[name].tobytes())
+    return found
+
+
+def _of_widget(widget: Any) -> Fingerprints:
+    traits = {
+        name: list(_numbers(value))
+        for name, value in widget.get_state().items()
+        if not name.startswith("_") and name not in NOT_EXPLAINED
+    }
+    return {f"wire {name}": _digest(json.dumps(values).encode()) for name, values in traits.items() if values}
 
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:20]
 
 
+def _digest_numbers(value: Any) -> str:
+    return _digest(json.dumps(list(_numbers(value))).encode())
+
+
 def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every number and byte string in nested containers, with the path to it; text is passed over."""
+    """Yield every number, and the digest of every buffer, in nested containers with its path; text is skipped."""
     if isinstance(value, dict):
-        for key, each in value.items():
-            if key not in VARYING:
-                yield from _numbers(each, f"{path}.{key}")
+        for key, item in value.items():
+            if key not in UNSTABLE:
+                yield from _numbers(item, f"{path}.{key}")
     elif isinstance(value, (list, tuple)):
-        for index, each in enumerate(value):
-            yield from _numbers(each, f"{path}[{index}]")
+        for index, item in enumerate(value):
+            yield from _numbers(item, f"{path}[{index}]")
     elif isinstance(value, (bytes, bytearray, memoryview)):
         yield path, _digest(bytes(value))
     elif isinstance(value, (int, float)):
         yield path, value
 
 
-def fingerprint(explanation: Any, folder: Path) -> dict[str, str]:
-    """Digest the arrays and header numbers of the saved file, and the numbers and buffers on the wire."""
-    path = explanation.save(folder / "explanation.npz")
-    found: dict[str, str] = {}
-    with np.load(path) as arrays:
-        for name in arrays.files:
-            if name == "header":
-                numbers = list(_numbers(json.loads(arrays[name].tobytes())))
-                found["file header"] = _digest(json.dumps(numbers).encode())
-            else:
-                found[f"file {name}"] = _digest(arrays[name].tobytes())
-    again = ne.load(path)
-    found["repr"] = _digest(type(again).__name__.encode())
-    for index, target in enumerate(getattr(explanation, "targets", ())):
-        found[f"target {index}"] = _digest(repr((target.logit, target.probability, target.bias)).encode())
-    if hasattr(explanation, "view"):
-        state = explanation.view().get_state()
-        wire: dict[str, list[Any]] = {}
-        for key, value in state.items():
-            if key.startswith("_") or key in ("layout", "tabbable", "tooltip", "unfinished"):
-                continue
-            wire[key] = list(_numbers(value))
-        for key, values in wire.items():
-            if values:
-                found[f"wire {key}"] = _digest(json.dumps(values).encode())
-    if hasattr(explanation, "to_json") and hasattr(explanation, "prune"):
-        found["json"] = _digest(json.dumps(list(_numbers(explanation.to_json()))).encode())
-    return found
-
-
 def write(path: Path) -> None:
-    """Write the fingerprints of all ten as JSON."""
+    """Write the fingerprints of all explanations as JSON."""
     warnings.simplefilter("ignore")
-    torch.set_num_threads(1)  # sums in one order
+    torch.set_num_threads(1)  # so that sums have the same order
     found = {}
-    for name, make in explanations().items():
+    for name, explain in explanations().items():
         with tempfile.TemporaryDirectory() as folder:
-            found[name] = fingerprint(make(), Path(folder))
+            found[name] = fingerprint(explain(), Path(folder))
         print(f"{name}: {len(found[name])} fingerprints")
     path.write_text(json.dumps(found, indent=1))
 
 
 def compare(before: Path, after: Path) -> int:
-    """Print what differs; return how many fingerprints do."""
+    """Print the differences between two files; returns their number."""
     old, new = json.loads(before.read_text()), json.loads(after.read_text())
-    differing = 0
+    total = 0
     for name in sorted({*old, *new}):
-        ours, theirs = old.get(name, {}), new.get(name, {})
-        wrong = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
-        differing += len(wrong)
-        print(
-            f"{name}: {len(ours) - len(wrong)} of {len(ours)} the same"
-            + (f"; differ: {', '.join(wrong)}" if wrong else "")
-        )
-    return differing
+        a, b = old.get(name, {}), new.get(name, {})
+        keys = {*a, *b}
+        different = sorted(key for key in keys if a.get(key) != b.get(key))
+        total += len(different)
+        details = f"; different: {', '.join(different)}" if different else ""
+        print(f"{name}: {len(keys) - len(different)} of {len(keys)} equal{details}")
+    return total
+
+
+def main() -> None:
+    """Write or compare fingerprints."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("write", help="write fingerprints of this code").add_argument("path", type=Path)
+    comparison = commands.add_parser("compare", help="compare two files of fingerprints")
+    comparison.add_argument("before", type=Path)
+    comparison.add_argument("after", type=Path)
+    options = parser.parse_args()
+    if options.command == "write":
+        write(options.path)
+    else:
+        sys.exit(1 if compare(options.before, options.after) else 0)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["write"] and len(sys.argv) == 3:
-        write(Path(sys.argv[2]))
-    elif sys.argv[1:2] == ["compare"] and len(sys.argv) == 4:
-        sys.exit(1 if compare(Path(sys.argv[2]), Path(sys.argv[3])) else 0)
-    else:
-        sys.exit(__doc__)
+    main()

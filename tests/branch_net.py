@@ -1,4 +1,4 @@
-"""The second demo network, for tests and benchmarks: trained when first asked for, and kept until what made it changes."""
+"""Second demo network for tests and benchmarks: trained on first use, and cached until the code that trains it changes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch import nn
 
 ROOT = Path(__file__).parents[1]
 CACHE = Path(__file__).parent / ".cache"
-UNINVOLVED = {"preview", "evaluate"}  # they change no clip and no weight
+UNINVOLVED = {"preview", "evaluate"}  # modules that affect neither clips nor weights
 
 
 def branch_net() -> nn.Module:
-    """Read its weights, or train it, which takes five minutes."""
+    """Return the network with cached weights; without them, train it for five minutes."""
     from notebook_explain.models.demo.weights import load
     from scripts.demo_model import train
     from scripts.demo_model.branch_net import BranchNet
 
     digest = hashlib.sha256(torch.__version__.encode())
-    for maker in sorted(
+    for source in sorted(
         [*(ROOT / "notebook_explain" / "samples").glob("*.py"), *(ROOT / "scripts" / "demo_model").glob("*.py")]
     ):
-        if maker.stem not in UNINVOLVED:
-            digest.update(_code(maker))
+        if source.stem not in UNINVOLVED:
+            digest.update(_code(source))
     path = CACHE / f"branches-{digest.hexdigest()[:16]}.pt"
     if not path.is_file():
         CACHE.mkdir(exist_ok=True)
@@ -36,7 +36,7 @@ def branch_net() -> nn.Module:
 
 
 def _code(path: Path) -> bytes:
-    """The syntax tree of a file without its docstrings and comments: wording changes no weight."""
+    """Return the syntax tree of a file without docstrings and comments, which do not affect weights."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)

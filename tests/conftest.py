@@ -1,4 +1,4 @@
-"""What every test shares. Fixtures for one kind of test lie in that kind's folder."""
+"""Fixtures that all tests share; those of one kind of test are in its folder."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import nn
 
 from tests import branch_net as second_network
 
-# Tiny networks gain nothing from a second thread, and lose much where other processes want the cores too.
+# Small networks do not gain from a second thread, and lose time if other processes use the cores.
 torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def branch_net() -> nn.Module:
-    """The second demo network. The first run of the tests trains it."""
+    """Return the second demo network; the first run of the tests trains it."""
     return second_network.branch_net()

@@ -1,4 +1,4 @@
-"""Leave no trace: whatever happens, the user's model, gradients and random numbers are as before. Every explainer, every trap."""
+"""Every explainer leaves the user's model, gradients and random state unchanged, in every situation."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ EXPLAINERS: dict[str, Callable[..., Any]] = {
     "pyramid as published": ne.FeaturePyramid(mode="paper"),
 }
 STREAMS = {name: explainer for name, explainer in EXPLAINERS.items() if hasattr(explainer, "stream")}
-STATED = {"size": 32, "frames": 8, "mean": zoo.MEAN, "std": zoo.STD, "layout": "BCTHW"}
+SPECIFIED = {"size": 32, "frames": 8, "mean": zoo.MEAN, "std": zoo.STD, "layout": "BCTHW"}
 CLIP = zoo.random_clip(8, 32)
 
 
-def _lived_in() -> nn.Module:
-    """A net as users have them: partly frozen, partly in train mode, with gradients and hooks."""
+def _used_network() -> nn.Module:
+    """Make a network in use: partly frozen, partly in train mode, with gradients and hooks."""
     net = zoo.ZOO["residual"].make().train()
     net.layer1.eval()
     for parameter in net.stem.parameters():
@@ -44,11 +44,11 @@ def _lived_in() -> nn.Module:
     return net
 
 
-def _trace(net: nn.Module) -> dict[str, Any]:
+def _snapshot(net: nn.Module) -> dict[str, Any]:
     return {
         "state": {name: value.clone() for name, value in net.state_dict().items()},
         "grads": {name: None if p.grad is None else p.grad.clone() for name, p in net.named_parameters()},
-        "asked": {name: p.requires_grad for name, p in net.named_parameters()},
+        "requires_grad": {name: p.requires_grad for name, p in net.named_parameters()},
         "training": {name: part.training for name, part in net.named_modules()},
         "versions": {name: p._version for name, p in net.named_parameters()},
         "hooks": {name: [len(part._forward_hooks), len(part._forward_pre_hooks), len(part._backward_hooks)]
@@ -59,53 +59,53 @@ def _trace(net: nn.Module) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _assert_same(before: Any, after: Any, where: str = "") -> None:
+def _assert_same(before: Any, after: Any, path: str = "") -> None:
     if isinstance(before, torch.Tensor):
-        assert torch.equal(before, after), where
+        assert torch.equal(before, after), path
     elif isinstance(before, dict):
-        assert before.keys() == after.keys(), where
+        assert before.keys() == after.keys(), path
         for key in before:
-            _assert_same(before[key], after[key], f"{where}.{key}")
+            _assert_same(before[key], after[key], f"{path}.{key}")
     elif isinstance(before, tuple):
-        for at, (a, b) in enumerate(zip(before, after, strict=True)):
-            _assert_same(a, b, f"{where}[{at}]")
+        for index, (a, b) in enumerate(zip(before, after, strict=True)):
+            _assert_same(a, b, f"{path}[{index}]")
     else:
-        assert before == after, where
+        assert before == after, path
 
 
 @pytest.mark.parametrize("explainer", EXPLAINERS.values(), ids=EXPLAINERS)
 @pytest.mark.parametrize("context", ["plain", "no_grad", "inference_mode"])
-def test_a_model_is_as_found_after_adapting_and_explaining(explainer: Callable[..., Any], context: str) -> None:
-    net = _lived_in()
-    before = _trace(net)
+def test_a_model_is_unchanged_after_adapting_and_explaining(explainer: Callable[..., Any], context: str) -> None:
+    net = _used_network()
+    before = _snapshot(net)
     manager = {"plain": torch.enable_grad, "no_grad": torch.no_grad, "inference_mode": torch.inference_mode}[context]
     with manager():
-        model = ne.adapt(net, **STATED)
+        model = ne.adapt(net, **SPECIFIED)
         explainer(model, CLIP, 1 if isinstance(explainer, ne.FeaturePyramid) else [0, 1])  # a pyramid has one target
-    _assert_same(before, _trace(net))
+    _assert_same(before, _snapshot(net))
 
 
 @pytest.mark.parametrize("context", [torch.enable_grad, torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize("explainer", STREAMS.values(), ids=STREAMS)
-def test_between_two_steps_of_a_stream_a_model_is_as_found_and_whoever_stops_cancels(
+def test_a_model_is_unchanged_between_the_steps_of_a_stream_and_after_it_is_dropped(
     explainer: Any, context: Callable[..., Any]
 ) -> None:
-    net = _lived_in()
-    before = _trace(net)
+    net = _used_network()
+    before = _snapshot(net)
     with context():
-        model = ne.adapt(net, **STATED)
-        here = {**before, "grad_mode": (torch.is_grad_enabled(), torch.is_inference_mode_enabled())}
+        model = ne.adapt(net, **SPECIFIED)
+        expected = {**before, "grad_mode": (torch.is_grad_enabled(), torch.is_inference_mode_enabled())}
         steps = explainer.stream(model, CLIP, 1)
         for _ in range(4):
             next(steps)
-            _assert_same(here, _trace(net))
+            _assert_same(expected, _snapshot(net))
         del steps
-    _assert_same(before, _trace(net))
+    _assert_same(before, _snapshot(net))
 
 
 @pytest.mark.parametrize("explainer", STREAMS.values(), ids=STREAMS)
-def test_a_stream_tells_how_far_it_is_and_ends_with_what_a_call_gives(explainer: Any) -> None:
-    model = ne.adapt(zoo.ZOO["residual"].make(), **STATED)
+def test_a_stream_reports_progress_and_ends_with_the_result_of_a_call(explainer: Any) -> None:
+    model = ne.adapt(zoo.ZOO["residual"].make(), **SPECIFIED)
     steps = list(explainer.stream(model, CLIP, 1))
     assert all(0 < step.done <= step.total for step in steps)
     assert all(a.seconds <= b.seconds for a, b in pairwise(steps))
@@ -113,13 +113,13 @@ def test_a_stream_tells_how_far_it_is_and_ends_with_what_a_call_gives(explainer:
     assert steps[-1].done == steps[-1].total
     partial = [step.partial for step in steps if step.partial is not None]
     assert repr(partial[-1]) == repr(explainer(model, CLIP, 1))
-    assert len({repr(each) for each in partial}) > 2, "it grows"
+    assert len({repr(explanation) for explanation in partial}) > 2, "partial results do not grow"
 
 
 @pytest.mark.parametrize("explainer", STREAMS.values(), ids=STREAMS)
-def test_a_stream_is_of_the_parameters_that_it_began_with(explainer: Any) -> None:
+def test_a_stream_explains_the_parameters_at_its_start(explainer: Any) -> None:
     net = zoo.ZOO["residual"].make()
-    model = ne.adapt(net, **STATED)
+    model = ne.adapt(net, **SPECIFIED)
     expected = explainer(model, CLIP, 1)
     steps = explainer.stream(model, CLIP, 1)
     last = next(step for step in steps if step.partial is not None)
@@ -133,30 +133,30 @@ def test_a_stream_is_of_the_parameters_that_it_began_with(explainer: Any) -> Non
 
 
 @pytest.mark.parametrize("name", zoo.BLOCKS)
-def test_networks_of_building_blocks_are_explained_and_left_as_found(name: str) -> None:
+def test_networks_of_building_blocks_are_explained_and_unchanged(name: str) -> None:
     net = zoo.seeded(zoo.BLOCKS[name]).train()
-    before = _trace(net)
-    model = ne.adapt(net, **STATED)
+    before = _snapshot(net)
+    model = ne.adapt(net, **SPECIFIED)
     for explainer in (ne.SaliencyTubes(), ne.SaliencyTubes(pooled=True), ne.FeaturePyramid(depth=4)):
         explainer(model, CLIP, 1)
-    _assert_same(before, _trace(net))
+    _assert_same(before, _snapshot(net))
 
 
 class Interrupting(nn.Module):
-    """Raises in the middle of its forward pass, from the second call on."""
+    """Network that raises in the middle of its forward pass while it is armed."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__()
         self.net, self.error, self.armed = zoo.ZOO["residual"].make(), error, [False]
-        self.bomb = _Bomb(self)
+        self.raising = _Raising(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         net = self.net
-        x = self.bomb(net.layer2(net.layer1(net.stem(x))))
+        x = self.raising(net.layer2(net.layer1(net.stem(x))))
         return net.fc(net.avgpool(net.layer4(net.layer3(x))).flatten(1))
 
 
-class _Bomb(nn.Module):
+class _Raising(nn.Module):
     def __init__(self, owner: Interrupting) -> None:
         super().__init__()
         self.armed, self.error = owner.armed, owner.error
@@ -166,50 +166,50 @@ class _Bomb(nn.Module):
             raise self.error
         return x
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Bomb:
-        return self  # so that the test can arm the shadow's too
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Raising:
+        return self  # so that the test also arms the shadow
 
 
 @pytest.mark.parametrize("explainer", list(EXPLAINERS.values())[:2], ids=list(EXPLAINERS)[:2])
 @pytest.mark.parametrize("error", [ValueError("boom"), KeyboardInterrupt()], ids=["exception", "interrupt"])
 @pytest.mark.parametrize("copyable", [True, False])
-def test_a_model_is_as_found_after_an_exception_or_an_interrupt(
+def test_a_model_is_unchanged_after_an_exception_or_an_interrupt(
     explainer: Callable[..., Any], error: BaseException, copyable: bool
 ) -> None:
     net = Interrupting(error).train()
     if not copyable:
         net.lock = threading.Lock()
-    model = ne.adapt(net, **STATED)
-    before = _trace(net)
+    model = ne.adapt(net, **SPECIFIED)
+    before = _snapshot(net)
     net.armed[0] = True
     with pytest.raises(type(error)):
         explainer(model, CLIP)
     net.armed[0] = False
-    _assert_same(before, _trace(net))
+    _assert_same(before, _snapshot(net))
 
 
-def test_a_bad_target_leaves_no_trace_either() -> None:
-    net = _lived_in()
-    model = ne.adapt(net, **STATED)
-    before = _trace(net)
+def test_a_model_is_unchanged_after_an_invalid_target() -> None:
+    net = _used_network()
+    model = ne.adapt(net, **SPECIFIED)
+    before = _snapshot(net)
     with pytest.raises(ValueError, match="out of range"):
         ne.SaliencyTubes()(model, CLIP, 99)
-    _assert_same(before, _trace(net))
+    _assert_same(before, _snapshot(net))
 
 
-def test_what_cannot_be_copied_is_guarded_and_explained_alike() -> None:
-    net = _lived_in()
-    reference = ne.SaliencyTubes()(ne.adapt(net, **STATED), CLIP, 0)
+def test_a_model_that_cannot_be_copied_is_guarded_and_explained_equally() -> None:
+    net = _used_network()
+    reference = ne.SaliencyTubes()(ne.adapt(net, **SPECIFIED), CLIP, 0)
     net.lock = threading.Lock()
-    before = _trace(net)
-    guarded = ne.SaliencyTubes()(ne.adapt(net, **STATED), CLIP, 0)
-    _assert_same(before, _trace(net))
+    before = _snapshot(net)
+    guarded = ne.SaliencyTubes()(ne.adapt(net, **SPECIFIED), CLIP, 0)
+    _assert_same(before, _snapshot(net))
     for a, b in zip(reference.layers, guarded.layers, strict=True):
         np.testing.assert_array_equal(a.values, b.values)
 
 
-def _tubes(net: nn.Module, **stated: Any) -> Any:
-    return ne.SaliencyTubes()(ne.adapt(net, **{**STATED, **stated}), CLIP, 1)
+def _tubes(net: nn.Module, **changes: Any) -> Any:
+    return ne.SaliencyTubes()(ne.adapt(net, **{**SPECIFIED, **changes}), CLIP, 1)
 
 
 REFERENCE = _tubes(zoo.ZOO["residual"].make())
@@ -217,12 +217,12 @@ REFERENCE = _tubes(zoo.ZOO["residual"].make())
 
 def _assert_like_reference(tubes: Any, tolerance: float = 1e-5) -> None:
     assert [layer.name for layer in tubes.layers] == [layer.name for layer in REFERENCE.layers]
-    for ours, theirs in zip(tubes.layers, REFERENCE.layers, strict=True):
-        scale = np.abs(theirs.values).max()
-        np.testing.assert_allclose(ours.values / scale, theirs.values / scale, atol=tolerance)
+    for layer, reference in zip(tubes.layers, REFERENCE.layers, strict=True):
+        scale = np.abs(reference.values).max()
+        np.testing.assert_allclose(layer.values / scale, reference.values / scale, atol=tolerance)
 
 
-def test_train_mode_frozen_parameters_and_users_hooks_change_nothing() -> None:
+def test_train_mode_frozen_parameters_and_user_hooks_have_no_effect() -> None:
     net = zoo.ZOO["residual"].make().train()
     for parameter in net.parameters():
         parameter.requires_grad_(False)
@@ -230,7 +230,7 @@ def test_train_mode_frozen_parameters_and_users_hooks_change_nothing() -> None:
     _assert_like_reference(_tubes(net))
 
 
-def test_compiled_modules_are_explained_as_what_they_were_compiled_from() -> None:
+def test_compiled_modules_are_explained_like_the_original() -> None:
     in_place = zoo.ZOO["residual"].make()
     in_place.compile(backend="eager")
     _assert_like_reference(_tubes(in_place))
@@ -249,7 +249,7 @@ def test_a_model_made_in_inference_mode_is_explained() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_stays_near_and_gives_float32_maps(dtype: torch.dtype) -> None:
+def test_half_precision_gives_similar_float32_maps(dtype: torch.dtype) -> None:
     net = zoo.ZOO["residual"].make().to(dtype)
     tubes = _tubes(net)
     assert all(layer.values.dtype == np.float32 and np.isfinite(layer.values).all() for layer in tubes.layers)
@@ -258,7 +258,7 @@ def test_half_precision_stays_near_and_gives_float32_maps(dtype: torch.dtype) ->
     assert next(net.parameters()).dtype == dtype
 
 
-def test_an_operation_without_a_half_version_is_computed_in_float32_and_said() -> None:
+def test_an_operation_without_a_half_version_is_computed_in_float32_with_a_caveat() -> None:
     class HalfPool(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -277,9 +277,9 @@ def test_an_operation_without_a_half_version_is_computed_in_float32_and_said() -
 @pytest.mark.gpu
 @pytest.mark.skipif(
     not torch.cuda.is_available() and not torch.backends.mps.is_available(),
-    reason="neither a CUDA nor an MPS device here",
+    reason="no CUDA or MPS device",
 )
-def test_it_runs_where_the_module_is() -> None:
+def test_explanations_run_on_the_device_of_the_module() -> None:
     device = "cuda" if torch.cuda.is_available() else "mps"
     net = zoo.ZOO["residual"].make().to(device)
     _assert_like_reference(_tubes(net), 1e-3)
@@ -287,7 +287,7 @@ def test_it_runs_where_the_module_is() -> None:
 
 
 class Drawing(nn.Module):
-    """Draws random numbers even in evaluation mode, in every way it can."""
+    """Network that draws random numbers in evaluation mode, in several ways."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -300,9 +300,9 @@ class Drawing(nn.Module):
         return self.net(x)[:, torch.randperm(1)[0] :]
 
 
-def test_a_network_that_draws_leaves_the_users_generator_alone_and_repeats_itself() -> None:
+def test_a_random_network_is_repeatable_and_does_not_use_the_global_generator() -> None:
     net = Drawing()
-    model = ne.adapt(net, **STATED)
+    model = ne.adapt(net, **SPECIFIED)
     before = torch.get_rng_state()
     first, second = (ne.SaliencyTubes()(model, CLIP, 0) for _ in range(2))
     assert torch.equal(before, torch.get_rng_state())
@@ -310,7 +310,7 @@ def test_a_network_that_draws_leaves_the_users_generator_alone_and_repeats_itsel
 
 
 def _train(net: nn.Module, steps: int, out: list[float]) -> None:
-    """The user's own training: dropout draws from the global generator, BN and parameters change in place."""
+    """Train as a user would: dropout draws from the global generator, batch norm and parameters change in place."""
     optimiser = torch.optim.SGD(net.parameters(), lr=1e-4)
     x = zoo.feed(zoo.ZOO["residual"], CLIP)
     for _ in range(steps):
@@ -321,11 +321,11 @@ def _train(net: nn.Module, steps: int, out: list[float]) -> None:
         out.append(float(loss))
 
 
-def test_another_thread_trains_meanwhile_and_gets_the_numbers_that_it_would_get_alone() -> None:
+def test_training_in_another_thread_gives_the_same_numbers_as_alone() -> None:
     def run(explaining: bool) -> tuple[list[float], list[Any]]:
         torch.manual_seed(7)
         net = zoo.ZOO["residual"].make().train()
-        model = ne.adapt(net, **STATED)
+        model = ne.adapt(net, **SPECIFIED)
         losses: list[float] = []
         tubes = []
         thread = threading.Thread(target=_train, args=(net, 25, losses))
@@ -338,26 +338,28 @@ def test_another_thread_trains_meanwhile_and_gets_the_numbers_that_it_would_get_
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         alone, _ = run(False)
-        accompanied, tubes = run(True)
-    assert accompanied == alone
+        together, tubes = run(True)
+    assert together == alone
     assert tubes
-    assert any("parameters changed while this was computed" in " ".join(t.provenance.caveats) for t in tubes)
+    assert any("parameters changed during the computation" in " ".join(t.provenance.caveats) for t in tubes)
 
 
-@pytest.mark.parametrize("name", ["layer1.0.conv1.0.weight", "fc.bias"], ids=["autograd notices", "autograd does not"])
-def test_parameters_that_change_beneath_an_explanation_are_noticed(name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["layer1.0.conv1.0.weight", "fc.bias"], ids=["detected by autograd", "not detected by autograd"]
+)
+def test_parameters_that_change_during_an_explanation_are_detected(name: str) -> None:
     net = zoo.ZOO["residual"].make()
-    model = ne.adapt(net, **STATED)
+    model = ne.adapt(net, **SPECIFIED)
     changes = iter([True])
 
-    def meddle() -> None:
+    def change_parameter() -> None:
         if next(changes, False):
             with torch.no_grad():
                 net.get_parameter(name).add_(0.5)
 
-    # The user's hooks stay off the shadow, so the meddling happens in a function that the shadow calls too.
+    # The shadow has no user hooks, so the change happens in a function that the shadow also calls.
     original = net.avgpool.forward
-    net.avgpool.forward = lambda x: (meddle(), original(x))[1]
+    net.avgpool.forward = lambda x: (change_parameter(), original(x))[1]
     tubes = ne.SaliencyTubes()(model, CLIP, 1)
     assert any("parameters changed" in caveat for caveat in tubes.provenance.caveats)
     fresh = ne.SaliencyTubes()(model, CLIP, 1)
@@ -378,9 +380,9 @@ def test_weight_norm_of_both_kinds_is_explained() -> None:
         _assert_like_reference(_tubes(old), 1e-4)
 
 
-def test_two_explanations_at_once_do_not_disturb_each_other() -> None:
+def test_concurrent_explanations_are_independent() -> None:
     net = zoo.ZOO["residual"].make()
-    model = ne.adapt(net, **STATED)
+    model = ne.adapt(net, **SPECIFIED)
     results: dict[int, Any] = {}
     threads = [
         threading.Thread(target=lambda k=k: results.update({k: ne.SaliencyTubes()(model, CLIP, 1)})) for k in range(4)

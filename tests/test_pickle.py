@@ -1,4 +1,4 @@
-"""Values survive the way to another process and back; they are frozen, and explainers compare by their knobs."""
+"""Values are frozen and survive pickling; explainers compare by their parameters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import notebook_explain as ne
 from tests.example_values import small_tubes
 
 
-def test_explanations_clips_targets_and_explainers_survive_pickle_between_processes() -> None:
+def test_explanations_clips_targets_and_explainers_survive_pickling() -> None:
     tubes = small_tubes()
     again = pickle.loads(pickle.dumps(tubes))
     np.testing.assert_array_equal(again.volume("stem", 1), tubes.volume("stem", 1))
@@ -25,8 +25,8 @@ def test_explanations_clips_targets_and_explainers_survive_pickle_between_proces
     assert pickle.loads(pickle.dumps(explainer)) == explainer
 
 
-def test_explainers_are_rebuilt_from_their_fields_and_can_be_keys() -> None:
-    explainer = ne.SaliencyTubes(layers=["stem", "layer1"])  # type: ignore[arg-type]  # lists are taken too
+def test_explainers_are_rebuilt_from_their_fields_and_are_hashable() -> None:
+    explainer = ne.SaliencyTubes(layers=["stem", "layer1"])  # type: ignore[arg-type]  # lists are accepted
     assert ne.SaliencyTubes(**dataclasses.asdict(explainer)) == explainer
     assert len({explainer, ne.SaliencyTubes(layers=("stem", "layer1")), ne.SaliencyTubes()}) == 2
 

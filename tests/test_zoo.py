@@ -1,4 +1,4 @@
-"""The zoo itself: its networks run, react to their clips, and are what their entries say."""
+"""Networks of the zoo: they run, depend on their clips, and match their entries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENTRIES = pytest.mark.parametrize("entry", ZOO.values(), ids=list(ZOO))
 
 @cache
 def built(name: str) -> nn.Module:
-    """One network, built once for the tests that leave it as it is."""
+    """Return a network that is built once, for tests that do not change it."""
     return ZOO[name].make()
 
 
@@ -28,7 +28,7 @@ def clip_of(entry: Entry, seed: int = 0) -> np.ndarray:
 
 
 def tensors(output: Any) -> list[Tensor]:
-    """Every tensor in an answer, whatever its form."""
+    """Return every tensor in an output of any form."""
     if isinstance(output, Tensor):
         return [output]
     if isinstance(output, Mapping):
@@ -42,42 +42,46 @@ def run(entry: Entry, seed: int = 0) -> list[Tensor]:
 
 
 @ENTRIES
-def test_answers_are_finite_and_differ_between_classes_and_between_clips(entry: Entry) -> None:
+def test_outputs_are_finite_and_differ_between_classes_and_clips(entry: Entry) -> None:
     assert not built(entry.name).training
-    for one, other in zip(run(entry, seed=1), run(entry, seed=2), strict=True):
-        assert one.shape == other.shape
-        assert one.shape[0] == 1
-        assert torch.isfinite(one).all()
-        assert one.std(dim=1).min() > 1e-3
-        assert (one - other).abs().max() > 1e-2
+    for first, second in zip(run(entry, seed=1), run(entry, seed=2), strict=True):
+        assert first.shape == second.shape
+        assert first.shape[0] == 1
+        assert torch.isfinite(first).all()
+        assert first.std(dim=1).min() > 1e-3
+        assert (first - second).abs().max() > 1e-2
 
 
 @ENTRIES
-def test_clips_of_a_batch_do_not_influence_each_other(entry: Entry) -> None:
-    one, other = (feed(entry, clip_of(entry, seed)) for seed in (1, 2))
+def test_clips_of_a_batch_are_independent(entry: Entry) -> None:
+    first, second = (feed(entry, clip_of(entry, seed)) for seed in (1, 2))
     both = (
-        [torch.cat(pair) for pair in zip(one, other, strict=True)] if isinstance(one, list) else torch.cat((one, other))
+        [torch.cat(pair) for pair in zip(first, second, strict=True)]
+        if isinstance(first, list)
+        else torch.cat((first, second))
     )
     with torch.no_grad():
         batch = tensors(built(entry.name)(both))
-    for in_batch, first, second in zip(batch, run(entry, 1), run(entry, 2), strict=True):
-        torch.testing.assert_close(in_batch, torch.cat((first, second)), rtol=1e-4, atol=1e-5)
+    for in_batch, alone1, alone2 in zip(batch, run(entry, 1), run(entry, 2), strict=True):
+        torch.testing.assert_close(in_batch, torch.cat((alone1, alone2)), rtol=1e-4, atol=1e-5)
 
 
 @ENTRIES
-def test_the_same_seed_makes_the_same_network_and_no_global_seed_moves(entry: Entry) -> None:
+def test_the_same_seed_makes_the_same_network_and_leaves_the_global_state(entry: Entry) -> None:
     before = torch.random.get_rng_state()
     again = entry.make()
     assert torch.equal(before, torch.random.get_rng_state())
-    for (name, one), other in zip(built(entry.name).state_dict().items(), again.state_dict().values(), strict=True):
-        assert torch.equal(one, other), name
+    for (name, value), repeated in zip(
+        built(entry.name).state_dict().items(), again.state_dict().values(), strict=True
+    ):
+        assert torch.equal(value, repeated), name
 
 
 @ENTRIES
-def test_gradients_reach_every_frame_that_is_looked_at(entry: Entry) -> None:
+def test_gradients_reach_every_frame_that_is_used(entry: Entry) -> None:
     fed = feed(entry, clip_of(entry))
     inputs = [x.requires_grad_() for x in (fed if isinstance(fed, list) else [fed])]
-    # A network may not overwrite a leaf, nor change this very list.
+    # The network gets a copy of the list, since it may write into it.
     output = built(entry.name)(list(inputs) if isinstance(fed, list) else inputs[0])
     if "no_grad" in entry.traits:
         assert not any(y.requires_grad for y in tensors(output))
@@ -92,7 +96,7 @@ def test_gradients_reach_every_frame_that_is_looked_at(entry: Entry) -> None:
 
 
 @ENTRIES
-def test_entries_say_what_their_networks_are(entry: Entry) -> None:
+def test_traits_describe_the_networks(entry: Entry) -> None:
     net = built(entry.name)
     convs = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Conv3d))]
     assert entry.traits <= TRAITS.keys()
@@ -108,19 +112,19 @@ def test_entries_say_what_their_networks_are(entry: Entry) -> None:
 
 
 @ENTRIES
-def test_only_fixed_shapes_refuse_longer_or_larger_clips(entry: Entry) -> None:
+def test_only_networks_of_fixed_shape_refuse_longer_or_larger_clips(entry: Entry) -> None:
     expected = [y.shape for y in run(entry)]
-    answers = []
+    outputs = []
     for frames, size in ((entry.frames + 4, entry.size), (entry.frames, entry.size + 16)):
         try:
             with torch.no_grad():
-                answers.append([y.shape for y in tensors(built(entry.name)(feed(entry, random_clip(frames, size))))])
+                outputs.append([y.shape for y in tensors(built(entry.name)(feed(entry, random_clip(frames, size))))])
         except RuntimeError:
-            answers.append([])
-    assert ("fixed_shape" in entry.traits) == (answers != [expected, expected])
+            outputs.append([])
+    assert ("fixed_shape" in entry.traits) == (outputs != [expected, expected])
 
 
-def test_every_trait_has_an_entry() -> None:
+def test_every_trait_has_a_network() -> None:
     assert set().union(*(entry.traits for entry in ZOO.values())) == TRAITS.keys()
 
 
@@ -132,13 +136,13 @@ def test_probabilities_sum_to_one(name: str) -> None:
     torch.testing.assert_close(probs.sum(1), torch.ones(1))
 
 
-def test_sigmoid_gives_several_labels() -> None:
+def test_sigmoid_probabilities_do_not_sum_to_one() -> None:
     probs = run(ZOO["sigmoid_out"])[0]
     assert ((probs > 0) & (probs < 1)).all()
     assert abs(probs.sum() - 1) > 1e-3
 
 
-def test_x3d_gives_logits_in_train_mode() -> None:
+def test_x3d_returns_logits_in_train_mode() -> None:
     net = ZOO["x3d_head"].make()
     net.training = False
     probs = net(feed(ZOO["x3d_head"], clip_of(ZOO["x3d_head"])))
@@ -147,7 +151,7 @@ def test_x3d_gives_logits_in_train_mode() -> None:
     torch.testing.assert_close(logits.softmax(1), probs)
 
 
-def test_slowfast_leaves_its_features_in_the_list_and_fails_on_it_the_second_time() -> None:
+def test_slowfast_writes_features_into_its_input_and_fails_on_it_the_second_time() -> None:
     entry = ZOO["slowfast"]
     x = feed(entry, clip_of(entry))
     assert [tuple(y.shape) for y in x] == [(1, 3, 4, 32, 32), (1, 3, 16, 32, 32)]
@@ -159,15 +163,15 @@ def test_slowfast_leaves_its_features_in_the_list_and_fails_on_it_the_second_tim
 
 def test_causal_activations_do_not_depend_on_later_frames() -> None:
     entry = ZOO["causal"]
-    one = feed(entry, clip_of(entry))
-    other = one.clone()
-    other[:, :, 6:] = 0
+    clip = feed(entry, clip_of(entry))
+    changed = clip.clone()
+    changed[:, :, 6:] = 0
     with torch.no_grad():
-        same = (built("causal").features(one) - built("causal").features(other)).abs().amax((0, 1, 3, 4)) == 0
+        same = (built("causal").features(clip) - built("causal").features(changed)).abs().amax((0, 1, 3, 4)) == 0
     assert same.tolist() == [True, True, True, False]
 
 
-def test_full_size_r3d18_is_as_large_as_r3d_18() -> None:
+def test_full_size_r3d18_has_the_size_of_r3d_18() -> None:
     with torch.device("meta"):
         net = full_size_r3d18(400)
     assert sum(p.numel() for p in net.parameters()) == pytest.approx(33.4e6, rel=0.01)
@@ -176,7 +180,7 @@ def test_full_size_r3d18_is_as_large_as_r3d_18() -> None:
     assert maps.shape == (1, 512, 2, 7, 7)
 
 
-def test_random_clips_are_uint8_seeded_and_of_any_length() -> None:
+def test_random_clips_are_seeded_uint8_arrays() -> None:
     clip = random_clip(3, 20, seed=4)
     assert clip.shape == (3, 20, 20, 3)
     assert clip.dtype == np.uint8
@@ -184,40 +188,40 @@ def test_random_clips_are_uint8_seeded_and_of_any_length() -> None:
     assert (clip != random_clip(3, 20, seed=5)).mean() > 0.9
 
 
-def test_other_seeds_make_other_networks() -> None:
-    one, other = (seeded(partial(nn.Linear, 3, 3), seed) for seed in (0, 1))
-    assert not torch.equal(one.weight, other.weight)
+def test_different_seeds_make_different_networks() -> None:
+    first, second = (seeded(partial(nn.Linear, 3, 3), seed) for seed in (0, 1))
+    assert not torch.equal(first.weight, second.weight)
 
 
-# Where a complete network's pooled maps come out, how they get to be (batch, channel, ...), its classifier, its logits.
+# Of each complete network: module that returns the pooled maps, conversion to (batch, channel, ...), classifier.
 Maps = Callable[[Tensor], Tensor]
 
 
-def as_is(maps: Tensor) -> Tensor:
+def identity(maps: Tensor) -> Tensor:
     return maps
 
 
 POOLED: dict[str, tuple[str, Maps, str]] = {
-    "plain": ("10", as_is, "13"),
-    "residual": ("layer4", as_is, "fc"),
-    "grouped": ("layer4", as_is, "fc"),
-    "depthwise": ("blocks", as_is, "fc"),
+    "plain": ("10", identity, "13"),
+    "residual": ("layer4", identity, "fc"),
+    "grouped": ("layer4", identity, "fc"),
+    "depthwise": ("blocks", identity, "fc"),
     "dense": ("norm", F.relu, "classifier"),
     **dict.fromkeys(
-        ("probs_first", "logits_and_features", "features_and_logits", "logits_dict"), ("trunk", as_is, "fc")
+        ("probs_first", "logits_and_features", "features_and_logits", "logits_dict"), ("trunk", identity, "fc")
     ),
-    **dict.fromkeys(("log_softmax_out", "sigmoid_out", "functional_pool"), ("trunk", as_is, "fc")),
-    **dict.fromkeys(("dropped_frames", "no_grad_forward"), ("trunk", as_is, "fc")),
+    **dict.fromkeys(("log_softmax_out", "sigmoid_out", "functional_pool"), ("trunk", identity, "fc")),
+    **dict.fromkeys(("dropped_frames", "no_grad_forward"), ("trunk", identity, "fc")),
     "token_mean": ("norm", lambda maps: maps.transpose(1, 2), "classifier"),
     "channels_last": ("norm", lambda maps: maps.permute(0, 4, 1, 2, 3), "head"),
     "tsm": ("layer2", lambda maps: maps.transpose(0, 1)[None], "fc"),
     "causal": ("bn3", F.relu, "fc"),
-    "reused_relu": ("relu", as_is, "fc"),
+    "reused_relu": ("relu", identity, "fc"),
 }
 
 
 def recorded(net: nn.Module, layer: str, x: Tensor | list[Tensor]) -> tuple[Tensor, Any]:
-    """A layer's (last) output as it left the layer, and the network's answer."""
+    """Return the last output of a layer and the output of the network."""
     kept: list[Tensor] = []
     handle = net.get_submodule(layer).register_forward_hook(lambda *args: kept.append(args[2].detach().clone()))
     try:
@@ -229,7 +233,7 @@ def recorded(net: nn.Module, layer: str, x: Tensor | list[Tensor]) -> tuple[Tens
 
 
 def logits_in(entry: Entry, output: Any) -> Tensor:
-    """The logits an answer stands for; of log-probabilities, less their mean."""
+    """Return the logits in an output; log-probabilities are returned as they are."""
     every = tensors(output)
     if entry.name in ("probs_first", "features_and_logits"):
         return every[1]
@@ -237,7 +241,7 @@ def logits_in(entry: Entry, output: Any) -> Tensor:
 
 
 @pytest.mark.parametrize("name", POOLED)
-def test_the_mean_of_weighted_maps_and_the_bias_make_the_logit(name: str) -> None:
+def test_the_mean_of_weighted_maps_plus_the_bias_is_the_logit(name: str) -> None:
     entry = ZOO[name]
     layer, arrange, classifier = POOLED[name]
     maps, output = recorded(built(name), layer, feed(entry, clip_of(entry)))
@@ -249,22 +253,22 @@ def test_the_mean_of_weighted_maps_and_the_bias_make_the_logit(name: str) -> Non
     torch.testing.assert_close(logits.detach(), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_every_complete_network_is_verified() -> None:
+def test_every_complete_network_is_tested() -> None:
     complete = {entry.name for entry in ZOO.values() if entry.complete}
     assert complete == POOLED.keys() | {"slowfast", "squeeze"}
 
 
-def test_slowfast_logits_are_the_sum_of_both_pathways_means() -> None:
+def test_slowfast_logits_are_the_sum_of_the_means_of_both_pathways() -> None:
     entry = ZOO["slowfast"]
     net, x = built("slowfast"), feed(entry, clip_of(entry))
     with torch.no_grad():
-        logits = net(x)  # x now holds what is pooled
+        logits = net(x)  # x now holds the pooled features
         slow, fast = net.proj.weight.split((24, 6), dim=1)
         parts = [torch.einsum("kc,bcthw->bkthw", u, y).mean((2, 3, 4)) for u, y in zip((slow, fast), x, strict=True)]
     torch.testing.assert_close(parts[0] + parts[1] + net.proj.bias, logits, rtol=1e-4, atol=1e-5)
 
 
-def test_squeeze_pools_the_maps_of_its_classes() -> None:
+def test_squeeze_pools_one_map_per_class() -> None:
     entry = ZOO["squeeze"]
     maps, logits = recorded(built("squeeze"), "classifier.2", feed(entry, clip_of(entry)))
     assert maps.shape[1] == CLASSES
@@ -273,24 +277,24 @@ def test_squeeze_pools_the_maps_of_its_classes() -> None:
 
 
 @pytest.mark.parametrize("name", ["inception", "i3d_per_time"])
-def test_shares_of_the_overlapping_windows_make_the_logit_where_the_plain_mean_does_not(name: str) -> None:
+def test_overlapping_windows_give_a_weighted_sum_instead_of_a_mean(name: str) -> None:
     entry = ZOO[name]
     maps, output = recorded(built(name), "mixed2", feed(entry, clip_of(entry)))
     logits = output.mean(2) if output.ndim == 3 else output
     weight, bias = built(name).logits.weight.flatten(1), built(name).logits.bias
     tube = torch.einsum("kc,bcthw->bkthw", weight, maps).mean((3, 4))
-    share = torch.tensor([1.0, 2.0, 2.0, 1.0]) / 6
+    weights = torch.tensor([1.0, 2.0, 2.0, 1.0]) / 6
     with torch.no_grad():
-        torch.testing.assert_close((tube * share).sum(2) + bias, logits, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close((tube * weights).sum(2) + bias, logits, rtol=1e-4, atol=1e-5)
         assert (tube.mean(2) + bias - logits).abs().max() > 1e-3
 
 
-def test_two_heads_have_their_own_classes() -> None:
+def test_two_heads_have_different_classes() -> None:
     output = built("logits_dict")(feed(ZOO["logits_dict"], clip_of(ZOO["logits_dict"])))
     assert {name: y.shape[1] for name, y in output.items()} == {"verb": CLASSES, "noun": NOUNS}
 
 
-def test_ordered_output_is_read_by_name_attribute_and_number() -> None:
+def test_ordered_output_is_read_by_name_attribute_and_index() -> None:
     output = built("cls_token")(feed(ZOO["cls_token"], clip_of(ZOO["cls_token"])))
     assert output.logits is output["logits"] is output[0]
     with pytest.raises(AttributeError, match="hidden_states"):

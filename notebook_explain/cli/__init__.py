@@ -1,4 +1,4 @@
-"""The command line: ``notebook-explain demo``, ``explain``, ``layers``, ``open``. On top of everything else."""
+"""Command line: ``notebook-explain demo``, ``explain``, ``layers`` and ``open``."""
 
 from notebook_explain.cli.main import main
 

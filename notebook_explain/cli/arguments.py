@@ -1,4 +1,4 @@
-"""What can be written on the command line. Reading it imports nothing heavy, so that ``--help`` comes at once."""
+"""Options of the command line. Importing this imports nothing heavy, so ``--help`` answers at once."""
 
 from __future__ import annotations
 
@@ -9,168 +9,171 @@ from typing import Any, NoReturn
 
 import notebook_explain
 from notebook_explain.cli import commands, outputs
-from notebook_explain.cli.console import NAME, plain
+from notebook_explain.cli.console import NAME, single_line
 
 _ABOUT = "See why a video model decides what it decides."
 _EXAMPLES = """\
-begin here:
+examples:
   notebook-explain demo
   notebook-explain explain bowling.mp4 --model torchvision.models.video:r3d_18 --weights r3d.pt --labels names.txt \\
       --size 112 --frames 16 --mean 0.432,0.395,0.376 --std 0.228,0.221,0.217 --out bowling.html bowling.png
   notebook-explain layers --model nets:make --size 112 --frames 16
   notebook-explain open bowling.npz --out bowling.gif
 
-'notebook-explain COMMAND --help' tells every option. In a pipe, results are lines with a tab between their fields.
+'notebook-explain COMMAND --help' lists the options of a command. In a pipe, results are tab-separated lines.
 """
 _EXPLAIN = """\
-Show a clip to a network, and write where it found its evidence: as an interactive page, a picture, a film, or a file
-that the notebook and 'notebook-explain open' read again.
+Show a clip to a network and write where it found its evidence: as an interactive page, a picture, a video, or a file
+that the notebook and 'notebook-explain open' read.
 
-The network comes from a callable of yours. With this in nets.py, in the folder that you are in:
+The network comes from a callable that you name. With this in nets.py, in the current folder:
 
   def make():
       return MyNetwork(classes=400)
 
-write --model nets:make. The current folder is looked through first, as with 'python -m'; importing nets.py runs it."""
+write --model nets:make. The current folder is searched first, as with 'python -m'; importing nets.py runs it."""
 _USAGE = f"{NAME} explain CLIP --model PACKAGE.MODULE:CALLABLE [options] --out FILE [FILE ...]"
-_LAYERS = "List the layers of a network that tubes are made of: name, kind, and grid (time x height x width in cells)."
-_OPEN = "Say what a saved explanation holds, and write it in other forms. The network is not needed, nor is torch."
+_LAYERS = "List the layers of a network that can be explained: name, kind, and grid (time x height x width in cells)."
+_OPEN = "Describe a saved explanation and write it in other formats. This needs neither the network nor torch."
 _DEMO = "Explain a bundled clip with a bundled network, offline, and write demo.html and demo.png."
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage before it."""
+    """Print an error as one line, without the usage before it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {plain(message)} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: {single_line(message)} (see {self.prog} --help)\n")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The four commands and their options; ``options.run`` is the function of the command chosen."""
-    how: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
-    top = _Parser(NAME, description=_ABOUT, epilog=_EXAMPLES, **how)
+    """Return the parser of the four commands; ``options.run`` is the function of the chosen command."""
+    style: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+    top = _Parser(NAME, description=_ABOUT, epilog=_EXAMPLES, **style)
     top.add_argument("--version", action="version", version=f"{NAME} {notebook_explain.__version__}")
-    top.set_defaults(run=lambda _: _help(top), traceback=False)
-    chosen = top.add_subparsers(title="commands", metavar="COMMAND")
+    top.set_defaults(run=lambda _: _print_help(top), traceback=False)
+    subparsers = top.add_subparsers(title="commands", metavar="COMMAND")
 
-    demo = chosen.add_parser("demo", help="explain the bundled clip, offline", description=_DEMO, **how)
+    demo = subparsers.add_parser("demo", help="explain the bundled clip, offline", description=_DEMO, **style)
     demo.add_argument("--out", type=Path, default=Path("out"), metavar="FOLDER", help="default: out")
     demo.set_defaults(run=commands.demo)
 
-    explain = chosen.add_parser("explain", help="explain a clip of yours", usage=_USAGE, description=_EXPLAIN, **how)
-    explain.add_argument("clip", metavar="CLIP", help="a video file, or a folder of frames")
-    _network(explain)
-    _part_of_the_clip(explain)
-    which = explain.add_argument_group("what is explained")
-    which.add_argument(
+    explain = subparsers.add_parser("explain", help="explain a clip", usage=_USAGE, description=_EXPLAIN, **style)
+    explain.add_argument("clip", metavar="CLIP", help="a video file, or a folder of images")
+    _add_network_options(explain)
+    _add_clip_options(explain)
+    group = explain.add_argument_group("target")
+    group.add_argument(
         "--target",
         nargs="+",
         action="extend",
         metavar="LABEL",
-        help="classes, by label or index (default: the one that the network finds most likely)",
+        help="classes to explain, by label or index (default: the most probable class)",
     )
-    which.add_argument(
-        "--against", metavar="LABEL", help="why each target rather than this class: their difference is explained"
+    group.add_argument(
+        "--against", metavar="LABEL", help="explain why each target rather than this class (target minus against)"
     )
-    _shown(explain).add_argument(
-        "--source", action="store_true", help="draw .webm over all of CLIP's own pictures, at their own size"
+    _add_output_options(explain).add_argument(
+        "--source", action="store_true", help="draw .webm over all frames of CLIP, at full size"
     )
     explain.set_defaults(run=commands.explain)
 
-    layers = chosen.add_parser("layers", help="list the layers of a network", description=_LAYERS, **how)
-    _network(layers)
-    layers.set_defaults(run=commands.layers, mean=0.0, std=1.0)  # colours change nothing in where layers lie
+    layers = subparsers.add_parser("layers", help="list the layers of a network", description=_LAYERS, **style)
+    _add_network_options(layers)
+    layers.set_defaults(run=commands.layers, mean=0.0, std=1.0)  # normalisation does not change the layers
 
-    opened = chosen.add_parser("open", help="look into a saved explanation", description=_OPEN, **how)
-    opened.add_argument("file", type=Path, metavar="FILE.npz", help="what --out FILE.npz or tubes.save() wrote")
-    shown = _shown(opened)
-    shown.add_argument("--target", metavar="LABEL", help="the class shown, by name or place (default: the first)")
-    shown.add_argument(
-        "--source", metavar="CLIP", help="draw .webm over this, which the clip was read from, at its own size"
+    opened = subparsers.add_parser("open", help="describe a saved explanation", description=_OPEN, **style)
+    opened.add_argument("file", type=Path, metavar="FILE.npz", help="a file written by --out FILE.npz or tubes.save()")
+    group = _add_output_options(opened)
+    group.add_argument("--target", metavar="LABEL", help="target to show, by name or position (default: the first)")
+    group.add_argument(
+        "--source", metavar="CLIP", help="the clip that was explained: draw .webm over all its frames, at full size"
     )
     opened.set_defaults(run=commands.open_)
 
     for command in (demo, explain, layers, opened):
-        command.add_argument("--traceback", action="store_true", help="show where an error came from")
+        command.add_argument("--traceback", action="store_true", help="show the traceback of an error")
     return top
 
 
-def _help(top: argparse.ArgumentParser) -> int:
+def _print_help(top: argparse.ArgumentParser) -> int:
     top.print_help()
     return 0
 
 
-def _network(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("the network")
+def _add_network_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("network")
     group.add_argument(
         "--model",
         required=True,
         metavar="PACKAGE.MODULE:CALLABLE",
-        help="a callable without arguments that returns a torch.nn.Module, in the current folder or installed",
+        help="callable without arguments that returns a torch.nn.Module, from the current folder or an installed package",
     )
     group.add_argument(
         "--weights",
         type=Path,
         metavar="FILE",
-        help="checkpoint with its state dict (.pt, .pth, .safetensors), read without running code; "
-        "left out: the weights that the callable gives it",
+        help="checkpoint with the state dict (.pt, .pth, .safetensors), loaded without running code "
+        "(default: the weights that the callable sets)",
     )
-    group.add_argument("--labels", type=Path, metavar="FILE", help="class names, one a line, or JSON")
+    group.add_argument("--labels", type=Path, metavar="FILE", help="class names: one per line, or JSON")
     trained = command.add_argument_group(
-        "what it was trained with", "What is left out is assumed, and said: a wrong guess explains another network."
+        "preprocessing",
+        "As in training. What you leave out is guessed and reported; a wrong guess gives a wrong result.",
     )
-    trained.add_argument("--size", type=_size, metavar="N", help="in pixels: N (a square), or HxW (height x width)")
-    trained.add_argument("--frames", type=_count, metavar="N", help="how many frames it is shown")
-    trained.add_argument("--mean", type=_colours, metavar="R,G,B", help="in units of 0..1, such as 0.432,0.395,0.376")
-    trained.add_argument("--std", type=_colours, metavar="R,G,B", help="the network sees (rgb / 255 - mean) / std")
+    trained.add_argument(
+        "--size", type=_size, metavar="N", help="input size in pixels: N (a square) or HxW (height x width)"
+    )
+    trained.add_argument("--frames", type=_count, metavar="N", help="number of input frames")
+    trained.add_argument("--mean", type=_rgb, metavar="R,G,B", help="in 0..1, such as 0.432,0.395,0.376")
+    trained.add_argument("--std", type=_rgb, metavar="R,G,B", help="in 0..1; the input is (rgb / 255 - mean) / std")
     trained.add_argument(
         "--layout",
         type=_layout,
         metavar="AXES",
-        help="BCTHW, BTCHW (Hugging Face), BTHWC, '(BT)CHW', or the strides in time of pathways: 4,1 for SlowFast",
+        help="BCTHW, BTCHW (Hugging Face), BTHWC, '(BT)CHW', or the temporal stride of each pathway: 4,1 for SlowFast",
     )
 
 
-def _part_of_the_clip(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("which part of the clip")
+def _add_clip_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("clip")
     group.add_argument(
         "--window",
         type=_window,
         metavar="START:STOP",
-        help="seconds with a point or an s (1.5:4.0, 2s:4s), else numbers of frames (30:90); default: the whole clip",
+        help="part to read: seconds with a decimal point or an s (1.5:4.0, 2s:4s), else frame numbers (30:90); default: all",
     )
-    group.add_argument("--stride", type=_count, metavar="N", help="every Nth frame (default: spread evenly)")
+    group.add_argument("--stride", type=_count, metavar="N", help="take every Nth frame (default: spread evenly)")
     group.add_argument(
         "--crop",
         choices=("center", "letterbox", "stretch"),
-        help="how a picture comes to --size: its middle (default), whole between black bars, or stretched",
+        help="how to fit a frame to --size: crop to its centre (default), pad with black bars, or stretch",
     )
-    group.add_argument("--fps", type=_number, metavar="N", help="pictures per second of a folder of frames")
+    group.add_argument("--fps", type=_positive_number, metavar="N", help="frames per second of an image folder")
     group.add_argument(
         "--max-pixels",
         type=_count,
         metavar="N",
-        help="refuse clips of more pixels in all (default: about a thousand million)",
+        help="refuse clips with more pixels in total (default: 2**30, about 3 GB of RGB)",
     )
 
 
-def _shown(command: argparse.ArgumentParser) -> Any:
-    group = command.add_argument_group("what is shown and written")
-    group.add_argument("--layer", metavar="NAME", help="the layer shown (default: the last; see 'layers')")
+def _add_output_options(command: argparse.ArgumentParser) -> Any:
+    group = command.add_argument_group("output")
+    group.add_argument("--layer", metavar="NAME", help="layer to show (default: the last; see 'layers')")
     group.add_argument(
         "--threshold",
         type=_fraction,
         metavar="T",
-        help="shown from this fraction of the layer's largest value, in 0..1",
+        help="show values from this fraction of the layer's maximum, in 0..1",
     )
     group.add_argument(
         "--out",
-        type=_out,
+        type=_output_path,
         nargs="+",
         action="extend",
         default=[],
         metavar="FILE",
-        help=f"files to write, by their endings: {', '.join(outputs.FORMS)}; one that is there is replaced",
+        help=f"files to write; the ending sets the format: {', '.join(outputs.FORMATS)}; existing files are replaced",
     )
     return group
 
@@ -195,14 +198,14 @@ def _numbers(text: str) -> list[float]:
         return []
 
 
-def _colours(text: str) -> float | tuple[float, ...]:
+def _rgb(text: str) -> float | tuple[float, ...]:
     numbers = _numbers(text)
     if len(numbers) not in (1, 3):
         raise argparse.ArgumentTypeError(f"must be one number or three (red,green,blue), got {text!r}")
     return numbers[0] if len(numbers) == 1 else tuple(numbers)
 
 
-def _number(text: str) -> float:
+def _positive_number(text: str) -> float:
     numbers = _numbers(text)
     if len(numbers) != 1 or not 0 < numbers[0] < float("inf"):
         raise argparse.ArgumentTypeError(f"must be a number above 0, got {text!r}")
@@ -228,12 +231,12 @@ def _window(text: str) -> tuple[float, float] | tuple[int, int]:
     if len(ends) == 2 and all(re.fullmatch(seconds, end) for end in ends):
         return float(ends[0].rstrip("s")), float(ends[1].rstrip("s"))
     raise argparse.ArgumentTypeError(
-        f"must be START:STOP, both in seconds (1.5:4.0, 2s:4s) or both numbers of frames (30:90), got {text!r}"
+        f"must be START:STOP, both in seconds (1.5:4.0, 2s:4s) or both frame numbers (30:90), got {text!r}"
     )
 
 
-def _out(text: str) -> Path:
+def _output_path(text: str) -> Path:
     try:
-        return outputs.known(Path(text))
+        return outputs.check_ending(Path(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None

@@ -1,7 +1,7 @@
-"""What a command says: results on stdout, everything else on stderr.
+"""Console output: results on stdout, everything else on stderr.
 
-A person at a terminal gets columns and a bar that moves; a pipe gets one tab between fields, and silence. Labels, names
-of files and texts of errors come from anywhere: control characters, which could rewrite a terminal, become blanks.
+A terminal gets aligned columns and a progress bar. A pipe gets tab-separated fields and no progress. Labels, file names
+and error texts come from outside: their control characters, which could rewrite a terminal, become spaces.
 """
 
 from __future__ import annotations
@@ -16,84 +16,91 @@ from typing import Any
 NAME = "notebook-explain"
 
 
-def plain(text: Any) -> str:
-    """One line without control characters."""
-    kept = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in str(text))
-    return " ".join(kept.split())
+def single_line(text: Any) -> str:
+    """Return a text as one line without control characters."""
+    printable = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in str(text))
+    return " ".join(printable.split())
 
 
-def tell(text: str) -> None:
-    """Say something that is no result: one line on stderr."""
+def print_error(text: str) -> None:
+    """Print one line to stderr: an error, a warning, or anything else that is no result."""
     if sys.stderr is not None:
-        print(f"{NAME}: {plain(text)}", file=sys.stderr)
+        print(f"{NAME}: {single_line(text)}", file=sys.stderr)
 
 
-def show(rows: Iterable[Sequence[Any]], head: Sequence[str] = ()) -> None:
-    """Print results.
+def print_rows(rows: Iterable[Sequence[Any]], header: Sequence[str] = ()) -> None:
+    """Print results: columns in a terminal, tab-separated fields in a pipe.
 
     Parameters
     ----------
     rows : iterable of sequences
-        Fields of each row. In a terminal they stand in columns; in a pipe they have one tab between them.
-    head : sequence of str
-        Names of the columns, for a terminal only.
+        Fields of each row.
+    header : sequence of str
+        Names of the columns, printed in a terminal only.
     """
-    cells = [[plain(field) for field in row] for row in rows]
+    cells = [[single_line(field) for field in row] for row in rows]
     if not _is_terminal(sys.stdout):
         lines = ["\t".join(row) for row in cells]
     else:
-        lines = _columns([list(head), *cells] if head else cells, alike=bool(head))
+        lines = _columns([list(header), *cells] if header else cells, is_table=bool(header))
     for line in lines:
         print(line)
 
 
-def _columns(rows: list[list[str]], alike: bool) -> list[str]:
-    """Rows with their fields beneath each other: all of them, or those that begin with the same word."""
+def _columns(rows: list[list[str]], is_table: bool) -> list[str]:
+    """Align the fields of all rows of a table; otherwise of those rows that begin with the same word."""
     widths: dict[tuple[str, int], int] = {}
 
-    def column(row: list[str], at: int) -> tuple[str, int]:
-        return (row[0] if at and not alike else "", at)
+    def column(row: list[str], index: int) -> tuple[str, int]:
+        return (row[0] if index and not is_table else "", index)
 
     for row in rows:
-        for at, field in enumerate(row[:-1]):
-            widths[column(row, at)] = max(widths.get(column(row, at), 0), len(field))
-    return ["  ".join([*(f.ljust(widths[column(row, at)]) for at, f in enumerate(row[:-1])), row[-1]]) for row in rows]
+        for index, field in enumerate(row[:-1]):
+            widths[column(row, index)] = max(widths.get(column(row, index), 0), len(field))
+    return [
+        "  ".join([*(field.ljust(widths[column(row, index)]) for index, field in enumerate(row[:-1])), row[-1]])
+        for row in rows
+    ]
 
 
 @contextmanager
-def steps(total: int) -> Iterator[Callable[[str], None]]:
-    """Give a function that names the step which now begins: a bar on a terminal, nothing in a pipe."""
+def progress(total: int) -> Iterator[Callable[[str], None]]:
+    """Yield a function that announces the next step: a progress bar in a terminal, nothing in a pipe."""
     from tqdm import tqdm
 
-    # The size is stated, since tqdm draws nothing on terminals that do not tell theirs.
-    how: dict[str, Any] = {"leave": False, "ncols": 64, "nrows": 20, "bar_format": "{desc:<28} {bar} {elapsed}"}
-    with tqdm(total=total, disable=not _is_terminal(sys.stderr), **how) as bar:
-        begun = False
+    # Set the size explicitly: tqdm draws nothing on terminals that do not report theirs.
+    style: dict[str, Any] = {"leave": False, "ncols": 64, "nrows": 20, "bar_format": "{desc:<28} {bar} {elapsed}"}
+    with tqdm(total=total, disable=not _is_terminal(sys.stderr), **style) as bar:
+        has_begun = False
 
-        def step(what: str) -> None:
-            nonlocal begun
-            if begun:
+        def step(description: str) -> None:
+            nonlocal has_begun
+            if has_begun:
                 bar.update()
-            begun = True
-            bar.set_description_str(what)
+            has_begun = True
+            bar.set_description_str(description)
 
         yield step
 
 
 @contextmanager
-def heard() -> Iterator[list[str]]:
-    """Collect warnings as sentences, each once, instead of letting Python print them with file and line."""
-    said: list[str] = []
+def collect_warnings() -> Iterator[list[str]]:
+    """Collect the texts of user warnings, each once, instead of printing them with file and line.
 
-    def hear(message: Any, *_: Any, **__: Any) -> None:
-        if str(message) not in said:
-            said.append(str(message))
+    The texts are those given to ``warnings.warn``: a caveat keeps its arguments.
+    """
+    texts: list[str] = []
+
+    def collect(message: Any, *_: Any, **__: Any) -> None:
+        text = message.args[0] if message.args and isinstance(message.args[0], str) else str(message)
+        if text not in texts:
+            texts.append(text)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what other packages will change in future is not the user's business
+        warnings.simplefilter("ignore")  # deprecations in other packages do not concern the user
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = hear
-        yield said
+        warnings.showwarning = collect
+        yield texts
 
 
 def _is_terminal(stream: Any) -> bool:

@@ -1,12 +1,10 @@
-"""Which errors are the user's to mend, and how they are told on a command line."""
+"""Errors and caveats in terms of command-line options."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Collection, Iterable
 
-from notebook_explain._errors import ExplainError, UsageError
-
-_OPTIONS = "size|frames|mean|std|layout|labels|window|stride|crop|fps|max_pixels|layer|target|threshold"
+from notebook_explain._errors import ExplainError, UsageError, join_names
 
 
 def is_user_error(error: BaseException) -> bool:
@@ -14,16 +12,31 @@ def is_user_error(error: BaseException) -> bool:
     return isinstance(error, (UsageError, ExplainError, OSError, MemoryError))
 
 
-def in_words(error: BaseException) -> str:
-    """The text of an error, in terms of the command line's options."""
+def error_text(error: BaseException, options: Collection[str]) -> str:
+    """Return the message of an error, followed by the options that solve the problem.
+
+    Parameters
+    ----------
+    error : exception
+    options : collection of str
+        Names of the options that the command has, such as ``"max_pixels"``.
+    """
     if isinstance(error, MemoryError):
-        return "there is not enough memory; fewer --frames or a smaller --size need less"
+        return "not enough memory" + ("; use fewer --frames or a smaller --size" if "frames" in options else "")
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename!r}" if error.filename else error.strerror
-    return as_options(str(error))
+    if not isinstance(error, (UsageError, ExplainError)):
+        return str(error)
+    flags = _flags(error.arguments, options)
+    return f"{error.message}; use {join_names(flags, 'or')}" if flags else error.message
 
 
-def as_options(text: str) -> str:
-    """A sentence that speaks of keyword arguments ("state size= in adapt()"), spoken of options ("state --size")."""
-    text = re.sub(rf"\badapt\(({_OPTIONS})=\)", r"\1=", text).replace(" in adapt()", "")
-    return re.sub(rf"\b({_OPTIONS})=(?=[\s,.;:)]|$)", lambda name: f"--{name[1].replace('_', '-')}", text)
+def caveat_text(caveat: str, options: Collection[str]) -> str:
+    """Return a caveat or a warning, followed by the options that would remove it."""
+    flags = _flags(getattr(caveat, "arguments", ()), options)
+    return f"{caveat} Use {join_names(flags, 'and')}." if flags else str(caveat)
+
+
+def _flags(arguments: Iterable[str], options: Collection[str]) -> list[str]:
+    """Spell the arguments that are options of the command."""
+    return [f"--{name.replace('_', '-')}" for name in arguments if name in options]

@@ -1,7 +1,7 @@
-"""From the words on the command line to an exit code.
+"""Entry point of the command line.
 
-0: done. 2: the user's own mistake, told in one line. 130: interrupted. 141: nobody reads what is printed. What is none
-of these is a bug of ours, and keeps its traceback.
+Exit codes are 0 for success, 2 for a user error (one line on stderr), 130 for an interrupt, and 141 when stdout is closed
+before everything is printed. Any other exception is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import sys
 from collections.abc import Sequence
 
 from notebook_explain.cli.arguments import parser
-from notebook_explain.cli.console import tell
-from notebook_explain.cli.errors import in_words, is_user_error
+from notebook_explain.cli.console import print_error
+from notebook_explain.cli.errors import error_text, is_user_error
 
-MISTAKE, INTERRUPTED, NOBODY_READS = 2, 130, 141
+USER_ERROR, INTERRUPTED, OUTPUT_CLOSED = 2, 130, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,33 +24,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        Those of the process by default.
+        Command-line arguments; those of the process by default.
 
     Returns
     -------
     int
-        The exit code.
+        Exit code.
     """
     for stream in (sys.stdout, sys.stderr):
-        # A label that the terminal cannot spell must not end the command.
+        # A label that the terminal's encoding lacks must not end the command.
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
     try:
         code = _run(arguments)
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a closed pipe can still be answered
+            sys.stdout.flush()  # raise BrokenPipeError here, where it is handled
         return code
     except BrokenPipeError:
-        _forget_output()
-        return NOBODY_READS
+        _discard_output()
+        return OUTPUT_CLOSED
     except KeyboardInterrupt:
-        tell("interrupted")
+        print_error("interrupted")
         return INTERRUPTED
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = parser().parse_args(arguments)
-    except SystemExit as stop:  # argparse has said what there was to say
+    except SystemExit as stop:  # argparse has printed its message
         return int(stop.code or 0)
     try:
         return int(options.run(options))
@@ -59,13 +59,13 @@ def _run(arguments: Sequence[str] | None) -> int:
     except Exception as error:
         if options.traceback or not is_user_error(error):
             raise
-        tell(in_words(error))
-        return MISTAKE
+        print_error(error_text(error, vars(options)))
+        return USER_ERROR
 
 
-def _forget_output() -> None:
-    """Let the interpreter flush into nowhere when it ends, instead of into the closed pipe."""
-    with contextlib.suppress(OSError, ValueError):  # not every stand-in for a stream has a file beneath it
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+def _discard_output() -> None:
+    """Redirect stdout to the null device: the interpreter flushes it on exit, and the pipe is closed."""
+    with contextlib.suppress(OSError, ValueError):  # a replacement for stdout may have no file descriptor
+        null_device = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null_device, sys.stdout.fileno())
+        os.close(null_device)

@@ -1,4 +1,4 @@
-"""Which ending of a file means which form of an explanation, and whether it may be written at all."""
+"""Output files: the format that each ending stands for, and checks before any work is done."""
 
 from __future__ import annotations
 
@@ -10,100 +10,99 @@ from typing import Any
 from notebook_explain._atomic import replacing
 from notebook_explain._errors import UsageError
 
-Shown = dict[str, Any]  # layer, target, threshold: those that were stated; source for a film
+ViewOptions = dict[str, Any]  # layer, target, threshold, as far as they are given; source of a video
 
 
-def known(path: Path) -> Path:
-    """Return the path of a file whose ending is one of `FORMS` (ValueError otherwise)."""
-    if path.suffix.lower() not in FORMS:
-        has = f"the ending {path.suffix!r}" if path.suffix else "no ending"
-        raise UsageError(f"{str(path)!r} has {has}; it must be one of {', '.join(FORMS)}")
+def check_ending(path: Path) -> Path:
+    """Return a path whose ending is one of `FORMATS` (ValueError otherwise)."""
+    if path.suffix.lower() not in FORMATS:
+        ending = f"the ending {path.suffix!r}" if path.suffix else "no ending"
+        raise UsageError(f"{str(path)!r} has {ending}; it must be one of {', '.join(FORMATS)}")
     return path
 
 
-def check(paths: Iterable[Path], sources: Iterable[Path]) -> None:
-    """Refuse what could not be written later, before any work is done.
+def check_paths(paths: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse output paths that cannot be written.
 
     Parameters
     ----------
-    paths : where to write to
-    sources : what is read: nothing of it is replaced, and nothing is put among the frames of a folder
+    paths : iterable of Path
+        Files to write.
+    inputs : iterable of Path
+        Files and folders that the command reads; no output may replace one, or lie in such a folder.
 
     Raises
     ------
     OSError, ValueError
-        A folder that does not exist or may not be written to; a path that is a folder; one that is a source.
+        A folder that does not exist or is not writable; a path that is a folder, or an input.
     """
-    kept = [source for source in sources if source.exists()]
+    existing_inputs = [path for path in inputs if path.exists()]
     for path in paths:
         if path.is_dir():
             raise IsADirectoryError(f"{str(path)!r} is a folder; give the path of a file in it")
         if not path.parent.is_dir():
             raise FileNotFoundError(f"there is no folder {str(path.parent)!r} to write {path.name!r} to; make it first")
         if not os.access(path.parent, os.W_OK):
-            raise PermissionError(f"the folder {str(path.parent)!r} may not be written to")
-        for source in kept:
+            raise PermissionError(f"the folder {str(path.parent)!r} is not writable")
+        for source in existing_inputs:
             if path.exists() and path.samefile(source):
-                raise UsageError(f"--out {str(path)!r} would replace what is read; give it another name")
+                raise UsageError(f"--out {str(path)!r} would overwrite an input; use another name")
             if source.is_dir() and path.parent.samefile(source):
-                raise UsageError(f"--out {str(path)!r} lies among the frames that are read; give another folder")
+                raise UsageError(f"--out {str(path)!r} lies in the folder of frames that is read; use another folder")
 
 
-def write(tubes: Any, path: Path, shown: Shown, source: str | Path | None = None) -> Path:
-    """Write tubes in the form that the ending of ``path`` tells; what stands there is replaced as a whole, or not.
-
-    A video is drawn over ``source``, the video that the clip was read from, where that is given.
-    """
-    form = path.suffix.lower()
-    over = {"source": source} if source is not None and form == FILM else {}
-    written: Path = FORMS[form](tubes, path, {**shown, **over})
-    return written
-
-
-def check_films(paths: Iterable[Path], source: str | bool | None) -> None:
-    """Refuse a source that is not there, or that no film is drawn over (FileNotFoundError, ValueError)."""
+def check_video_source(paths: Iterable[Path], source: str | bool | None) -> None:
+    """Refuse a source that does not exist, or that no output uses (FileNotFoundError, ValueError)."""
     if isinstance(source, str) and not Path(source).exists():
-        raise FileNotFoundError(f"no clip at {source!r} to draw films over; give the one that the explanation is of")
-    if source and not any(path.suffix.lower() == FILM for path in paths):
-        raise UsageError(
-            f"--source is what films are drawn over, but no --out ends in {FILM}; add one, or leave it out"
-        )
+        raise FileNotFoundError(f"no clip at {source!r} to draw the video over; give the clip that was explained")
+    if source and not any(path.suffix.lower() == VIDEO for path in paths):
+        raise UsageError(f"--source applies to videos, but no --out ends in {VIDEO}; add one, or leave out --source")
 
 
-def _page(tubes: Any, path: Path, shown: Shown) -> Path:
-    """The page; it opens at what was stated, and can be set to anything else."""
-    written: Path = tubes.to_html(path, **shown)
+def write(tubes: Any, path: Path, view: ViewOptions, source: str | Path | None = None) -> Path:
+    """Write tubes in the format of the ending of ``path``, replacing an existing file.
+
+    A video is drawn over ``source``, the video that the clip was read from, if given.
+    """
+    ending = path.suffix.lower()
+    extra = {"source": source} if source is not None and ending == VIDEO else {}
+    written: Path = FORMATS[ending](tubes, path, {**view, **extra})
     return written
 
 
-def _picture(tubes: Any, path: Path, shown: Shown) -> Path:
+def _write_page(tubes: Any, path: Path, view: ViewOptions) -> Path:
+    written: Path = tubes.to_html(path, **view)
+    return written
+
+
+def _write_figure(tubes: Any, path: Path, view: ViewOptions) -> Path:
     with replacing(path) as temporary:
-        tubes.figure(**shown).savefig(temporary, format=path.suffix[1:].lower(), dpi=150)
+        tubes.figure(**view).savefig(temporary, format=path.suffix[1:].lower(), dpi=150)
     return path
 
 
-def _gif(tubes: Any, path: Path, shown: Shown) -> Path:
-    written: Path = tubes.to_gif(path, **shown)
+def _write_gif(tubes: Any, path: Path, view: ViewOptions) -> Path:
+    written: Path = tubes.to_gif(path, **view)
     return written
 
 
-def _film(tubes: Any, path: Path, shown: Shown) -> Path:
-    written: Path = tubes.to_video(path, **shown)
+def _write_video(tubes: Any, path: Path, view: ViewOptions) -> Path:
+    written: Path = tubes.to_video(path, **view)
     return written
 
 
-def _file(tubes: Any, path: Path, _: Shown) -> Path:
+def _save(tubes: Any, path: Path, _: ViewOptions) -> Path:
     written: Path = tubes.save(path)
     return written
 
 
-FILM = ".webm"
-FORMS: dict[str, Callable[[Any, Path, Shown], Path]] = {
-    ".html": _page,
-    ".png": _picture,
-    ".svg": _picture,
-    ".pdf": _picture,
-    ".gif": _gif,
-    FILM: _film,
-    ".npz": _file,
+VIDEO = ".webm"
+FORMATS: dict[str, Callable[[Any, Path, ViewOptions], Path]] = {
+    ".html": _write_page,
+    ".png": _write_figure,
+    ".svg": _write_figure,
+    ".pdf": _write_figure,
+    ".gif": _write_gif,
+    VIDEO: _write_video,
+    ".npz": _save,
 }

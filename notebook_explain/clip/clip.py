@@ -1,4 +1,4 @@
-"""A clip: the frames a network is shown, and how to get back from them to the video they came from."""
+"""Clip: the frames that a network is shown, and how they map back to the video they came from."""
 
 from __future__ import annotations
 
@@ -12,41 +12,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError, UsageTypeError
-from notebook_explain._validation import check_int
-from notebook_explain.clip.arrays import as_numpy, frames_of
-from notebook_explain.clip.decode import FitOptions, take
-from notebook_explain.clip.resize import Resize, check_crop, check_size
-from notebook_explain.clip.sampling import Sampling, spread
+from notebook_explain._validation import check_int, check_size
+from notebook_explain.clip.arrays import UINT8_HINT, to_frames, to_numpy
+from notebook_explain.clip.decode import FitOptions, decode
+from notebook_explain.clip.resize import Resize, check_crop
+from notebook_explain.clip.sampling import Sampling, spread_evenly
 from notebook_explain.clip.sources.open import MAX_PIXELS, open_source
 
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """Frames in order of time, as a network is shown them.
+    """Frames in temporal order, as a network is shown them.
 
     Attributes
     ----------
     frames : uint8 array (time, height, width, 3)
         RGB.
     times : float64 array (time,) or None
-        Seconds from the start of the source; ``None`` when the frame rate is not known.
+        Seconds from the start of the source; ``None`` if the frame rate is unknown.
     source : str
-        Where the frames come from: a path, ``"array"``, or a sentence. Shown to people, as text.
+        Origin of the frames: a path, ``"array"``, or a description. Shown as plain text.
     origin, step : (y, x) floats
-        Clip pixel ``p`` stands for source pixel ``origin + step * p`` (pixel centres at whole numbers). Outside of the
-        source's picture lie the black bars of a letterbox.
+        Clip pixel ``p`` is source pixel ``origin + step * p`` (pixel centres at whole numbers). Pixels that map outside
+        the source are the black bars of a letterbox.
     source_size : (height, width) ints
         Size of the source's frames, upright as a player shows them.
     frame_numbers : int64 array (time,) or None
-        Which frames of the source these are, counted from 0 in the order in which they are decoded; ``None`` when that
-        is not known.
+        Number of each frame in the source, from 0 in decoding order; ``None`` if unknown.
     is_synthetic : bool
-        Whether the frames were rendered by ``notebook_explain.samples``.
+        True if the frames were rendered by ``notebook_explain.samples``.
 
     Raises
     ------
     TypeError, ValueError
-        When ``frames`` is not such an array, or ``times`` or ``frame_numbers`` have another length.
+        ``frames`` is not such an array, or ``times`` or ``frame_numbers`` have another length.
     """
 
     frames: NDArray[np.uint8]
@@ -59,21 +58,18 @@ class Clip:
     is_synthetic: bool = False
 
     def __post_init__(self) -> None:
-        frames = as_numpy(self.frames)
+        frames = to_numpy(self.frames)
         if frames.dtype != np.uint8:
-            raise UsageTypeError(
-                f"frames must be uint8 (0 to 255), not normalised, got {frames.dtype}; values in 0..1 become it by "
-                "(255 * frames).round().astype('uint8'), values in 0..255 by frames.astype('uint8')"
-            )
+            raise UsageTypeError(f"frames must be uint8 (0 to 255), not normalised, got {frames.dtype}; {UINT8_HINT}")
         if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
             raise UsageError(
-                f"frames must have the shape (time, height, width, 3), none of them 0, got {frames.shape}"
+                f"frames must have shape (time, height, width, 3) with no axis of length 0, got {frames.shape}"
                 + _shape_hint(frames.shape)
             )
         object.__setattr__(self, "frames", frames)
         for name, kind in (("times", np.float64), ("frame_numbers", np.int64)):
             if getattr(self, name) is not None:
-                object.__setattr__(self, name, _one_each(name, getattr(self, name), kind, len(frames)))
+                object.__setattr__(self, name, _check_length(name, getattr(self, name), kind, len(frames)))
         if self.source_size is None:
             object.__setattr__(self, "source_size", frames.shape[1:3])
 
@@ -92,7 +88,7 @@ class Clip:
 
     @property
     def name(self) -> str:
-        """What people are shown of the source: a file's name without its folders, which are nobody else's business."""
+        """Source without its path; paths are stripped for privacy."""
         return re.split(r"[/\\]", self.source)[-1] or self.source
 
     @classmethod
@@ -105,38 +101,38 @@ class Clip:
         crop: str = "center",
         layout: str | None = None,
     ) -> Clip:
-        """Make a clip of a clip, a path, or an array.
+        """Make a clip from a path or an array; a Clip is returned unchanged.
 
         Parameters
         ----------
-        value : Clip, path to a video or to a folder of pictures, array or tensor
-            An array is uint8, or numbers that can only mean one thing: fractions in 0..1, or whole numbers in 0..255.
+        value : Clip, path to a video or to a folder of images, array or tensor
+            An array is uint8, or has numbers of unambiguous range: fractions in 0..1, or whole numbers in 0..255.
         frames, size, crop : optional
-            As for ``read``; of paths only.
+            As for ``read``; used for paths only.
         layout : str, optional
-            The order of an array's axes: T (time), H, W, C (colours) and B (a batch of one), as in "TCHW", "CTHW",
-            "BTCHW", or "THW" for grey. "THWC" by default.
+            Order of an array's axes: T (time), H, W, C (colours) and B (a batch of one), as in "TCHW", "CTHW", "BTCHW",
+            or "THW" for grey. "THWC" by default.
 
         Raises
         ------
         TypeError, ValueError, FileNotFoundError
-            Another layout; normalised or ambiguous values; what ``read`` raises.
+            A shape other than the layout; normalised or ambiguous values; errors of ``read``.
         """
         if layout is not None and (isinstance(value, (Clip, str, os.PathLike)) or value is None):
-            raise UsageTypeError(f"layout= is for arrays, got it with {value!r}")
+            raise UsageTypeError(f"layout applies to arrays only, got it with {value!r}; leave it out")
         if isinstance(value, Clip):
             return value
         if isinstance(value, (str, os.PathLike)):
             return cls.read(value, frames=frames, size=size, crop=crop)
         if hasattr(value, "frames") and not isinstance(value, np.ndarray):  # a sample of notebook_explain.samples
             is_sample = hasattr(value, "label")
-            note = f"synthetic sample: {value.label}" if is_sample else "array"
+            source = f"synthetic sample: {value.label}" if is_sample else "array"
             fps = getattr(value, "fps", None)
             times = None if fps is None else np.arange(len(value.frames)) / fps
-            return cls(np.asarray(value.frames), times=times, source=note, is_synthetic=is_sample)
+            return cls(np.asarray(value.frames), times=times, source=source, is_synthetic=is_sample)
         if value is None or (not hasattr(value, "__array__") and not isinstance(value, (list, tuple))):
-            raise UsageTypeError(f"a clip is a path, a Clip or an array (time, height, width, 3), got {value!r}")
-        return cls(frames_of(value, layout))
+            raise UsageTypeError(f"a clip must be a path, a Clip or an array (time, height, width, 3), got {value!r}")
+        return cls(to_frames(value, layout))
 
     @classmethod
     def read(
@@ -151,50 +147,60 @@ class Clip:
         fps: float | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> Clip:
-        """Decode a video that OpenCV reads (mp4, avi, mkv, webm, gif), or a folder of pictures in natural order.
+        """Decode a video that OpenCV reads (mp4, avi, mkv, webm, gif), or a folder of images in natural order.
 
-        Frames are decoded one by one and counted as they come: headers lie. When fewer come than were promised, the
-        wanted frames are spread over those that did, with one warning that tells both numbers. A film is turned upright
-        where it says how; transparency is left out; more than 8 bits are brought to 8.
+        Headers are not trusted: frames are decoded one by one and counted. If there are fewer than the file claims, the
+        requested frames are spread over those, and one warning gives both numbers. Videos are rotated upright as their
+        metadata say, alpha is dropped, and deeper colours are reduced to 8 bits.
 
         Parameters
         ----------
         path : path to a file or a folder
         frames : int, optional
-            How many, spread evenly from the window's first frame to its last; some are taken twice where there are fewer
-            (with a warning). With ``stride``, how many at most. All of them by default.
+            Number of frames, spread evenly from the first to the last of the window. If the window has fewer, some repeat
+            (with a warning). With ``stride``, the largest number. All frames by default.
         window : (start, stop), optional
-            Two floats are seconds, two ints frame numbers; ``stop`` is excluded. The whole film by default.
+            Two floats are seconds, two ints are frame numbers; ``stop`` is excluded. The whole video by default.
         stride : int, optional
-            Take every ``stride``-th frame, from the window's first one.
+            Take every n-th frame, from the first of the window.
         size : int or (height, width), optional
-            In pixels; one number is a square. The source's own by default.
+            In pixels; one number is a square. The source's own size by default.
         crop : str
-            How a picture is made to fit ``size``: "center" keeps the middle (shorter side resized, the rest cropped),
-            "letterbox" keeps all of it between black bars, "stretch" keeps all of it without its proportions.
+            How to fit frames to ``size``: "center" resizes the shorter side and crops the rest, "letterbox" keeps
+            everything between black bars, "stretch" keeps everything and changes the proportions.
         fps : float, optional
-            Pictures per second of a folder, which cannot tell; needed for ``times`` and for a window in seconds.
+            Frames per second of a folder of images, which has none; needed for ``times`` and for a window in seconds.
         max_pixels : int
-            The most pixels that one picture of the source, and the clip in all, may come to.
+            Limit for one frame of the source, and for the whole clip.
 
         Raises
         ------
         FileNotFoundError, TypeError, ValueError
-            No such file; not a video; nothing decodes; nothing lies in the window; too many pixels.
+            No such file; not a video; no frame can be decoded or lies in the window; too many pixels.
         """
         sampling = Sampling(frames, window, stride)
-        fit = FitOptions(check_size(size), check_crop(crop), check_int("max_pixels", max_pixels))
+        fit = FitOptions(
+            None if size is None else check_size(size), check_crop(crop), check_int("max_pixels", max_pixels)
+        )
         source = open_source(path, fps=fps, max_pixels=fit.max_pixels)
-        taken = take(source, sampling, fit)
-        origin, step = taken.framing.transform((0.0, 0.0), (1.0, 1.0))
-        return cls(taken.frames, taken.times, str(source.path), origin, step, taken.framing.source, taken.numbers)
+        decoded = decode(source, sampling, fit)
+        origin, step = decoded.resize.transform((0.0, 0.0), (1.0, 1.0))
+        return cls(
+            decoded.frames,
+            decoded.times,
+            str(source.path),
+            origin,
+            step,
+            decoded.resize.source_size,
+            decoded.numbers,
+        )
 
     def sampled(self, frames: int) -> Clip:
-        """``frames`` frames spread evenly from the first to the last (some twice when the clip is shorter)."""
+        """Return ``frames`` frames spread evenly from the first to the last; some repeat if the clip is shorter."""
         frames = check_int("frames", frames)
         if frames == len(self):
             return self
-        chosen = spread(len(self), frames)
+        chosen = spread_evenly(len(self), frames)
         return replace(
             self,
             frames=self.frames[chosen],
@@ -203,40 +209,41 @@ class Clip:
         )
 
     def resized(self, size: int | Sequence[int], crop: str = "center") -> Clip:
-        """The clip at another size, fitted as ``read`` fits it.
+        """Return the clip at another size.
 
         Parameters
         ----------
         size : int or (height, width)
             In pixels; one number is a square.
         crop : str
-            "center", "letterbox" or "stretch".
+            "center", "letterbox" or "stretch", as for ``read``.
         """
         _, height, width = self.size
-        framing = Resize.of((height, width), check_size(size), check_crop(crop))
-        if framing.size == (height, width):
+        resize = Resize.fit((height, width), check_size(size), check_crop(crop))
+        if resize.size == (height, width):
             return self
-        frames = np.stack([framing.apply(np.ascontiguousarray(frame)) for frame in self.frames])
-        origin, step = framing.transform(self.origin, self.step)
+        frames = np.stack([resize.apply(np.ascontiguousarray(frame)) for frame in self.frames])
+        origin, step = resize.transform(self.origin, self.step)
         return replace(self, frames=frames, origin=origin, step=step)
 
 
-def _one_each(name: str, value: Any, kind: type, count: int) -> NDArray[Any]:
-    array: NDArray[Any] = np.asarray(value, kind)
+def _check_length(name: str, value: Any, dtype: type, count: int) -> NDArray[Any]:
+    """Return one number per frame."""
+    array: NDArray[Any] = np.asarray(value, dtype)
     if array.shape != (count,):
-        raise UsageError(f"{name} must have one number per frame ({count}), got the shape {array.shape}")
+        raise UsageError(f"{name} must have one number per frame ({count}), got shape {array.shape}")
     return array
 
 
 def _shape_hint(shape: tuple[int, ...]) -> str:
-    """How to mend an array that is nearly right."""
+    """Say how to mend an array of nearly the right shape."""
     if len(shape) == 5 and shape[0] == 1:
-        return "; say which axes a batch of one has, as in Clip.of(frames, layout='BTCHW'), or take frames[0]"
+        return "; for a batch of one, name the axes as in Clip.of(frames, layout='BTCHW'), or pass frames[0]"
     if len(shape) == 4 and shape[3] == 4:
-        return "; drop the transparency with frames[..., :3]"
+        return "; drop the alpha channel with frames[..., :3]"
     if (len(shape) == 4 and shape[3] == 1) or (len(shape) == 3 and 3 not in shape):
-        return f"; grey is made a clip by Clip.of(frames, layout={'THWC' if len(shape) == 4 else 'THW'!r})"
+        return f"; for grey frames, use Clip.of(frames, layout={'THWC' if len(shape) == 4 else 'THW'!r})"
     if len(shape) == 4 and 3 in shape[:2]:
-        named = " or ".join(repr(layout) for at, layout in ((1, "TCHW"), (0, "CTHW")) if shape[at] == 3)
-        return f"; say where the colours lie with Clip.of(frames, layout=...): {named}"
+        layouts = " or ".join(repr(layout) for axis, layout in ((1, "TCHW"), (0, "CTHW")) if shape[axis] == 3)
+        return f"; name the axes with Clip.of(frames, layout=...): {layouts}"
     return ""

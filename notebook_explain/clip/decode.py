@@ -1,4 +1,4 @@
-"""Read a clip: choose frames by what the source promises, decode one by one, compare those that came with those wanted."""
+"""Decode a clip: choose frames by what the source claims, decode one by one, compare the result with the claim."""
 
 from __future__ import annotations
 
@@ -12,141 +12,150 @@ from notebook_explain._errors import UsageError
 from notebook_explain._warn import warn
 from notebook_explain.clip.resize import Resize
 from notebook_explain.clip.sampling import Sampling, Times
-from notebook_explain.clip.sources.base import Frame, Source, SourceInfo
+from notebook_explain.clip.sources import Source, SourceFrame, SourceInfo
 
-_NEWS = 50  # one frame in so many may be missing without a word: nothing that is shown would change
+_TOLERATED_LOSS = 50  # one frame in this many may be missing without a warning: the result hardly changes
 
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How pictures are made to fit, and how many pixels they may come to.
+    """Size of the frames and limit of their pixels.
 
     Attributes
     ----------
     size : (height, width) ints or None
+        Size of the output; None keeps that of the source.
     crop : str
+        One of `CROPS`.
     max_pixels : int
-        Of one picture of the source, and of the clip in all.
+        Limit for one frame of the source, and for the whole clip.
     """
 
     size: tuple[int, int] | None
     crop: str
     max_pixels: int
 
-    def check(self, source: tuple[int, int], count: int, name: str) -> None:
-        """Refuse a picture, or a number of them, of too many pixels (ValueError)."""
-        height, width = self.size or source
-        if source[0] * source[1] > self.max_pixels:
+    def check(self, source_size: tuple[int, int], count: int, name: str) -> None:
+        """Raise ValueError if a frame of the source, or ``count`` frames of the clip, have too many pixels."""
+        height, width = self.size or source_size
+        pixels = source_size[0] * source_size[1]
+        if pixels > self.max_pixels:
             raise UsageError(
-                f"{name!r} has pictures of {source[0]} x {source[1]} pixels, more than max_pixels={self.max_pixels:,}"
+                f"the frames of {name!r} have {source_size[0]} x {source_size[1]} = {pixels:,} pixels, above the limit of "
+                f"{self.max_pixels:,}",
+                arguments=("max_pixels",),
             )
         if count * height * width > self.max_pixels:
             raise UsageError(
-                f"{count} frames of {height} x {width} of {name!r} are more pixels than max_pixels={self.max_pixels:,}; "
-                "ask for fewer with frames=, stride= or window=, for smaller ones with size=, or raise max_pixels="
+                f"{count} frames of {height} x {width} of {name!r} have {count * height * width:,} pixels, above the limit "
+                f"of {self.max_pixels:,}; take fewer or smaller frames, or raise the limit",
+                arguments=("frames", "stride", "window", "size", "max_pixels"),
             )
 
 
 @dataclass(frozen=True)
 class DecodedFrames:
-    """What was read.
+    """Frames of a clip and where they come from.
 
     Attributes
     ----------
     frames : uint8 array (time, height, width, 3)
     times : float64 array (time,) or None
+        Seconds from the start of the source.
     numbers : int64 array (time,)
-        Which frames of the source these are.
-    framing : Resize
-        How they were made to fit.
+        Number of each frame in the source.
+    resize : Resize
+        Operation that fitted the frames.
     """
 
     frames: NDArray[np.uint8]
     times: Times
     numbers: NDArray[np.int64]
-    framing: Resize
+    resize: Resize
 
 
-def take(source: Source, sampling: Sampling, fit: FitOptions) -> DecodedFrames:
-    """Decode what is wanted of a source; once more where other frames came than it had promised.
+def decode(source: Source, sampling: Sampling, fit: FitOptions) -> DecodedFrames:
+    """Decode the chosen frames of a source; a second time if it turns out to have other frames than it claims.
 
     Raises
     ------
     ValueError
-        Nothing decodes; nothing lies in the window; the frames differ in size, or are too many pixels.
+        No frame can be decoded or lies in the window; the frames differ in size, or have too many pixels.
     """
-    survey = source.survey(sampling)
-    planned = sampling.choose(survey.count, survey.times) if survey.count > 0 else np.zeros(0, np.int64)
-    fit.check(survey.size, len(np.unique(planned)), source.name)
-    once = _Once(source, sampling, fit, planned).through(survey)
-    count, times = len(once.seconds), source.timeline(once.seconds)
+    info = source.probe(sampling)
+    planned = sampling.choose(info.count, info.times) if info.count > 0 else np.zeros(0, np.int64)
+    fit.check(info.size, len(np.unique(planned)), source.name)
+    result = DecodePass(source, sampling, fit, planned).run(info)
+    count, times = len(result.seconds), source.frame_times(result.seconds)
     if count == 0:
-        raise UsageError(source.silence())
+        raise UsageError(source.no_frames_reason())
     numbers = sampling.choose(count, times)
     if not np.array_equal(numbers, planned):
-        fit.check(survey.size, len(np.unique(numbers)), source.name)
-        once = _Once(source, sampling, fit, numbers).through(survey)
-    places = np.array([once.places.get(number, -1) for number in numbers.tolist()])
-    if once.framing is None or places.min() < 0:
-        raise UsageError(f"{source.name!r} does not decode twice alike; it is too damaged to be read")
-    _tell(source.name, survey, sampling, count, times)
-    frames = once.frames if len(places) == len(once.frames) else once.frames[places]
-    return DecodedFrames(frames, None if times is None else times[numbers], numbers, once.framing)
+        fit.check(info.size, len(np.unique(numbers)), source.name)
+        result = DecodePass(source, sampling, fit, numbers).run(info)
+    positions = np.array([result.positions.get(number, -1) for number in numbers.tolist()])
+    if result.resize is None or positions.min() < 0:
+        raise UsageError(f"{source.name!r} is too damaged to read: decoding it twice gave different frames")
+    _warn_of_losses(source.name, info, sampling, count, times)
+    frames = result.frames if len(positions) == len(result.frames) else result.frames[positions]
+    return DecodedFrames(frames, None if times is None else times[numbers], numbers, result.resize)
 
 
 @dataclass
-class _Once:
-    """Once through a source: the wanted pictures, and the times of all frames that came."""
+class DecodePass:
+    """One pass through a source, which keeps the frames with given numbers and the times of all frames."""
 
     source: Source
     sampling: Sampling
     fit: FitOptions
     numbers: NDArray[np.int64]
     seconds: list[float | None] = field(default_factory=list)
-    places: dict[int, int] = field(default_factory=dict)  # a frame's number -> where it lies in frames
+    positions: dict[int, int] = field(default_factory=dict)  # number of a frame -> its index in frames
     frames: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 1, 1, 3), np.uint8))
-    framing: Resize | None = None
+    resize: Resize | None = None
 
-    def through(self, survey: SourceInfo) -> _Once:
-        """Decode up to the last frame that may be wanted."""
-        wanted = set(self.numbers.tolist())
-        with contextlib.closing(self.source.frames(survey)) as frames:
+    def run(self, info: SourceInfo) -> DecodePass:
+        """Decode up to the last frame that may be needed."""
+        needed = set(self.numbers.tolist())
+        with contextlib.closing(self.source.frames(info)) as frames:
             for frame in frames:
-                if self.sampling.beyond(frame.number, frame.seconds):
+                if self.sampling.is_past_end(frame.number, frame.seconds):
                     break
                 self.seconds.append(frame.seconds)
-                if frame.number in wanted:
-                    self._keep(frame, len(wanted))
+                if frame.number in needed:
+                    self._keep(frame, len(needed))
         return self
 
-    def _keep(self, frame: Frame, wanted: int) -> None:
-        picture = frame.picture()
-        size = picture.shape[0], picture.shape[1]
-        if self.framing is None:
-            self.fit.check(size, wanted, self.source.name)
-            self.framing = Resize.of(size, self.fit.size, self.fit.crop)
-            self.frames = np.empty((wanted, *self.framing.size, 3), np.uint8)
-        if size != self.framing.source:
+    def _keep(self, frame: SourceFrame, total: int) -> None:
+        """Fit a frame and store it in the array, which the first of ``total`` frames allocates."""
+        image = frame.decode()
+        size = image.shape[0], image.shape[1]
+        if self.resize is None:
+            self.fit.check(size, total, self.source.name)
+            self.resize = Resize.fit(size, self.fit.size, self.fit.crop)
+            self.frames = np.empty((total, *self.resize.size, 3), np.uint8)
+        if size != self.resize.source_size:
+            height, width = self.resize.source_size
             raise UsageError(
                 f"the frames of {self.source.name!r} differ in size: {frame.name or f'frame {frame.number}'} is "
-                f"{size[0]} x {size[1]}, the first one {self.framing.source[0]} x {self.framing.source[1]}"
+                f"{size[0]} x {size[1]}, the first one {height} x {width}"
             )
-        place = self.places[frame.number] = len(self.places)
-        self.frames[place] = self.framing.apply(picture)
+        position = self.positions[frame.number] = len(self.positions)
+        self.frames[position] = self.resize.apply(image)
 
 
-def _tell(name: str, survey: SourceInfo, sampling: Sampling, count: int, times: Times) -> None:
-    """Warn, once, of frames that were promised and did not come, and of fewer than were asked for."""
-    words = sampling.shortfall(count, times)
-    first, after = sampling.span(count, times)
-    start, end = sampling.span(survey.count if sampling.in_seconds else survey.due(times), survey.times)
-    came, promised = after - first, end - start
-    if promised - came > promised // _NEWS:
+def _warn_of_losses(name: str, info: SourceInfo, sampling: Sampling, count: int, times: Times) -> None:
+    """Issue one warning if frames are missing that the source claims, or that the caller requested."""
+    clauses = sampling.shortfalls(count, times)
+    first, stop = sampling.bounds(count, times)
+    start, end = sampling.bounds(info.count if sampling.in_seconds else info.expected_count(times), info.times)
+    decoded, claimed = stop - first, end - start
+    if claimed - decoded > claimed // _TOLERATED_LOSS:
         window = "" if sampling.window is None else f" in the window {sampling.window}"
-        words.insert(
+        clauses.insert(
             0,
-            f"it promises {promised} frames{window}, {came} could be decoded (cut off, damaged, or trimmed without being "
-            f"encoded anew); {sampling.spread_over(came)}",
+            f"the file claims {claimed} frames{window}, but only {decoded} could be decoded (cut off, damaged, or trimmed "
+            f"without re-encoding); {sampling.consequence(decoded)}",
         )
-    if words:
-        warn(f"{name}: {'; '.join(words)}")
+    if clauses:
+        warn(f"{name}: {'; '.join(clauses)}")

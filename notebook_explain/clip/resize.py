@@ -1,121 +1,103 @@
-"""How a picture is made to fit: crop, letterbox or stretch, and the way back to the source's pixels."""
+"""Fit a frame to a size by cropping, letterboxing or stretching, and map pixels back to the source."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from notebook_explain._errors import UsageError
-from notebook_explain._validation import check_choice, check_int
+from notebook_explain._validation import check_choice
 
 CROPS = ("center", "letterbox", "stretch")
-Size = int | Sequence[int]
 
 
 @dataclass(frozen=True)
 class Resize:
-    """A box of the source's picture, resized, with black bars around it.
+    """Crop a box from a frame, resize it, and pad it with black.
 
     Attributes
     ----------
-    source : (height, width) ints
-        The picture that goes in, in pixels.
+    source_size : (height, width) ints
+        Input frame, in pixels.
     box : (top, left, height, width) ints
-        The part of it that is used.
-    inner : (height, width) ints
-        What that part is resized to.
-    bars : (top, left) ints
-        Black rows above it and black columns left of it.
+        Part of the input that is kept.
+    inner_size : (height, width) ints
+        Size to which the box is resized.
+    padding : (top, left) ints
+        Black rows above and black columns left of the resized box.
     size : (height, width) ints
-        The picture that comes out.
+        Output frame.
     """
 
-    source: tuple[int, int]
+    source_size: tuple[int, int]
     box: tuple[int, int, int, int]
-    inner: tuple[int, int]
-    bars: tuple[int, int]
+    inner_size: tuple[int, int]
+    padding: tuple[int, int]
     size: tuple[int, int]
 
     @classmethod
-    def of(cls, source: tuple[int, int], size: tuple[int, int] | None, crop: str) -> Resize:
-        """The framing that fits pictures of one size into another; ``None`` leaves them as they are."""
-        height, width = source
-        whole_picture, none = (0, 0, height, width), (0, 0)
-        if size is None or size == source:
-            return cls(source, whole_picture, source, none, source)
+    def fit(cls, source_size: tuple[int, int], size: tuple[int, int] | None, crop: str) -> Resize:
+        """Return the operation that fits frames of one size to another; ``None`` leaves them as they are."""
+        height, width = source_size
+        whole, none = (0, 0, height, width), (0, 0)
+        if size is None or size == source_size:
+            return cls(source_size, whole, source_size, none, source_size)
         if crop == "stretch":
-            return cls(source, whole_picture, size, none, size)
+            return cls(source_size, whole, size, none, size)
         if crop == "letterbox":
-            inner = _inscribed(size, source)
-            return cls(source, whole_picture, inner, ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2), size)
-        rows, columns = _inscribed(source, size)
-        return cls(source, ((height - rows) // 2, (width - columns) // 2, rows, columns), size, none, size)
+            inner = _largest_inside(size, source_size)
+            return cls(source_size, whole, inner, ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2), size)
+        rows, columns = _largest_inside(source_size, size)
+        return cls(source_size, ((height - rows) // 2, (width - columns) // 2, rows, columns), size, none, size)
 
-    def apply(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A picture (height, width, 3) made to fit; the picture itself where nothing is to be done."""
+    def apply(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return a frame (height, width, 3) of the output size; the input itself if nothing changes."""
         top, left, height, width = self.box
-        resized = _resized(picture[top : top + height, left : left + width], self.inner)
-        if self.inner == self.size:
+        resized = _resize(frame[top : top + height, left : left + width], self.inner_size)
+        if self.inner_size == self.size:
             return resized
-        framed = np.zeros((*self.size, picture.shape[2]), np.uint8)
-        top, left = self.bars
-        framed[top : top + self.inner[0], left : left + self.inner[1]] = resized
-        return framed
+        padded = np.zeros((*self.size, frame.shape[2]), np.uint8)
+        top, left = self.padding
+        padded[top : top + self.inner_size[0], left : left + self.inner_size[1]] = resized
+        return padded
 
     def transform(
         self, origin: tuple[float, float], step: tuple[float, float]
     ) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Origin and step of the picture that comes out, given those of the one that goes in.
+        """Return origin and step of the output frame, given those of the input frame.
 
         Pixel ``p`` of the resized box is centred at ``(p + 1/2) * scale - 1/2`` of the box: half-pixel centres.
         """
-        scale = [self.box[2 + axis] / self.inner[axis] for axis in (0, 1)]
+        scale = [self.box[2 + axis] / self.inner_size[axis] for axis in (0, 1)]
         first = [
-            self.box[axis] + (scale[axis] - 1) / 2 - scale[axis] * self.bars[axis] for axis in (0, 1)
-        ]  # where pixel 0 of what comes out lies in what goes in
+            self.box[axis] + (scale[axis] - 1) / 2 - scale[axis] * self.padding[axis] for axis in (0, 1)
+        ]  # centre of output pixel 0 in input pixels
         return (
             (origin[0] + step[0] * first[0], origin[1] + step[1] * first[1]),
             (step[0] * scale[0], step[1] * scale[1]),
         )
 
 
-def check_size(size: Any) -> tuple[int, int] | None:
-    """(height, width) of a size that is ``None``, one number or two (TypeError or ValueError otherwise)."""
-    return None if size is None else pixels(size)
-
-
-def pixels(size: Any) -> tuple[int, int]:
-    """(height, width) of one number, which is a square, or of two (TypeError or ValueError otherwise)."""
-    parts = tuple(size) if isinstance(size, (list, tuple, np.ndarray)) and np.ndim(size) else (size, size)
-    if len(parts) != 2:
-        raise UsageError(f"size must be one number (a square) or (height, width), got {size!r}")
-    height, width = (check_int("size", part, unit=" pixel") for part in parts)
-    return height, width
-
-
 def check_crop(crop: Any) -> str:
-    """A way of fitting that exists (ValueError otherwise)."""
-    check_choice("crop", crop, CROPS)
-    return str(crop)
+    """Return the name of a way to fit frames (ValueError for an unknown one)."""
+    return check_choice("crop", crop, CROPS)
 
 
-def _inscribed(outer: tuple[int, int], shape: tuple[int, int]) -> tuple[int, int]:
-    """The largest (height, width) of a shape's proportions that lies inside another, in whole pixels."""
-    if outer[0] * shape[1] <= outer[1] * shape[0]:  # the height is what limits
+def _largest_inside(outer: tuple[int, int], shape: tuple[int, int]) -> tuple[int, int]:
+    """Return the largest (height, width), in whole pixels, that fits inside ``outer`` with the proportions of ``shape``."""
+    if outer[0] * shape[1] <= outer[1] * shape[0]:  # limited by the height
         return outer[0], min(max(round(outer[0] * shape[1] / shape[0]), 1), outer[1])
     return min(max(round(outer[1] * shape[0] / shape[1]), 1), outer[0]), outer[1]
 
 
-def _resized(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Resized with half-pixel centres: each axis by area where it shrinks, linearly where it grows."""
+def _resize(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize with half-pixel centres: average areas along axes that shrink, interpolate linearly along those that grow."""
     import cv2
 
-    smaller = min(picture.shape[0], size[0]), min(picture.shape[1], size[1])
-    for target, how in ((smaller, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
-        if picture.shape[:2] != target:
-            picture = np.asarray(cv2.resize(picture, target[::-1], interpolation=how), np.uint8)
-    return picture
+    smaller = min(frame.shape[0], size[0]), min(frame.shape[1], size[1])
+    for target, interpolation in ((smaller, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
+        if frame.shape[:2] != target:
+            frame = np.asarray(cv2.resize(frame, target[::-1], interpolation=interpolation), np.uint8)
+    return frame

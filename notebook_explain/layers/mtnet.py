@@ -1,15 +1,17 @@
 """MTNet: a residual network of multi-temporal convolutions, XS to XXL, with or without sub-streams.
 
-Stem (3, 7, 7), pooling, and half of the frames go into four stages of blocks; the classifier reads the means of both
-streams side by side, so every logit is a sum of a short part, a long part and a bias (`MTNet.shares`). A block is ::
+A stem (3, 7, 7), pooling and the selection of half of the frames are followed by four stages of blocks. The classifier
+reads the means of both streams, concatenated, so every logit is the sum of a short part, a long part and a bias
+(`MTNet.shares`). A block is ::
 
-    1x1x1 -> 1x1x1 -> 3x3x3, with the stride -> (1, 3, 3), or 1x1x1 where the block has a stride
+    1x1x1 -> 1x1x1 -> 3x3x3, with the stride -> (1, 3, 3), or 1x1x1 if the block has a stride
 
 each an MTConv with ReLU between, a squeeze and recursion (2-layer GRU) on each stream, and the residual sum. With G
-sub-streams, the first and third have 1/G of the width, and the last two are grouped: hence most of what they save.
+sub-streams, the first and third convolution have 1/G of the width and the last two are grouped, which saves most of the
+weights.
 
-Reference: see ``mtconv``. What the paper's table has as SoftPool behind the stem is max pooling in the released code:
-``pool`` chooses. Released XS is built as S there; here XS is XS.
+Reference: see ``mtconv``. The paper's table has SoftPool behind the stem, the released code has max pooling: ``pool``
+chooses. The released code builds XS as S; here XS has the sizes of the paper.
 """
 
 from __future__ import annotations
@@ -20,17 +22,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from notebook_explain._errors import UsageError
+from notebook_explain._validation import check_choice
 from notebook_explain.layers.mtconv import (
+    KEEPS,
     MTConv,
     Streams,
-    check_selection,
     half_size,
     select_frames,
     selected_frames,
     split_streams,
     split_width,
 )
-from notebook_explain.layers.signal_types import PerFrame, Told, explains
+from notebook_explain.layers.signal_types import PerFrame, Signal, deprecated_told, explains
 from notebook_explain.layers.soft_pool.modules import SoftPool3d
 from notebook_explain.layers.srtg import SRTG
 
@@ -46,16 +50,16 @@ POOLS = ("max", "soft")
 
 
 class MTBlock(nn.Module):
-    """Residual block of four multi-temporal convolutions, and a recursion on each stream.
+    """Residual block of four multi-temporal convolutions and a recursion on each stream.
 
     Parameters
     ----------
     inputs, outputs : int
-        Channels of both streams together.
+        Channels, the sum of both streams.
     stride : int
         In time, height and width.
     groups : int
-        Sub-streams.
+        Number of sub-streams.
     share, keep, ends
         See ``mtconv``.
     """
@@ -73,28 +77,28 @@ class MTBlock(nn.Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        made: dict[str, Any] = {"device": device, "dtype": dtype}
-        each: dict[str, Any] = {"share": share, "keep": keep, "ends": ends, **made}
+        factory: dict[str, Any] = {"device": device, "dtype": dtype}
+        options: dict[str, Any] = {"share": share, "keep": keep, "ends": ends, **factory}
         narrow, strided = outputs // groups, stride != 1 or inputs != outputs
-        self.conv1 = MTConv(inputs, narrow, 1, **each)
-        self.conv2 = MTConv(narrow, inputs, 1, **each)
-        self.conv3 = MTConv(inputs, narrow, 3, stride, groups=groups, **each)
-        self.conv4 = MTConv(narrow, outputs, 1 if strided else (1, 3, 3), groups=groups, **each)
-        self.shortcut = MTConv(inputs, outputs, 1, stride, lateral=False, **each) if strided else None
+        self.conv1 = MTConv(inputs, narrow, 1, **options)
+        self.conv2 = MTConv(narrow, inputs, 1, **options)
+        self.conv3 = MTConv(inputs, narrow, 3, stride, groups=groups, **options)
+        self.conv4 = MTConv(narrow, outputs, 1 if strided else (1, 3, 3), groups=groups, **options)
+        self.shortcut = MTConv(inputs, outputs, 1, stride, lateral=False, **options) if strided else None
         short, long = split_width(outputs, share)
-        self.recursion_short = SRTG(short, gate="none", cell="gru", **made)
-        self.recursion_long = SRTG(long, gate="none", cell="gru", **made)
+        self.recursion_short = SRTG(short, gate="none", cell="gru", **factory)
+        self.recursion_long = SRTG(long, gate="none", cell="gru", **factory)
 
     def forward(self, streams: Streams) -> Streams:
-        """(short, long)."""
+        """Transform (short, long)."""
         y = _relu(self.conv2(_relu(self.conv1(streams))))
         short, long = self.conv4(_relu(self.conv3(y)))
-        past = streams if self.shortcut is None else self.shortcut(streams)
-        short, long = self.recursion_short(short) + past[0], self.recursion_long(long) + past[1]
+        skip = streams if self.shortcut is None else self.shortcut(streams)
+        short, long = self.recursion_short(short) + skip[0], self.recursion_long(long) + skip[1]
         return _relu((short, long))
 
     def parts(self) -> dict[str, tuple[str, slice]]:
-        """Which of the tensors that it returns is which stream."""
+        """Return the path of each stream in the output."""
         return {"short stream": ("[0]", slice(None)), "long stream": ("[1]", slice(None))}
 
 
@@ -103,26 +107,30 @@ def _relu(streams: Streams) -> Streams:
 
 
 class StreamShares(NamedTuple):
-    """What both streams did with a batch of clips.
+    """Contributions of both streams to the logits, and the frames that they keep.
 
     Attributes
     ----------
     logits : tensor (batch, class, 2)
-        What the short and the long stream add to each logit; with the bias they sum to it.
+        Contributions of the short and the long stream to each logit; with the bias they sum to it.
     short, long : tensor (batch, time)
-        1 for each frame of the clip that the stream begins with, 0 for the others.
+        1 for each frame of the clip that the stream keeps at its beginning, 0 for the others.
     """
 
     logits: Tensor
     short: Tensor
     long: Tensor
 
-    def told(self) -> list[Told]:
-        """In a form for any viewer."""
+    def report(self) -> list[Signal]:
+        """Return the kept frames as signals for explanations."""
         return [
             PerFrame("kept by the short stream (1: kept, 0: left out)", self.short, None, "input"),
             PerFrame("kept by the long stream (1: kept, 0: left out)", self.long, None, "input"),
         ]
+
+    def told(self) -> list[Signal]:
+        """Call `report`; deprecated name."""
+        return deprecated_told(self)
 
 
 class MTNet(nn.Module):
@@ -135,9 +143,9 @@ class MTNet(nn.Module):
     pool : module
         Halves height and width.
     blocks : nn.ModuleList of MTBlock
-        Of all stages; the first of each but the first stage has a stride of 2 in time, height and width.
+        Blocks of all stages. The first block of each stage after the first has a stride of 2 in time, height and width.
     fc : nn.Linear
-        Reads the means of the short stream's channels, then those of the long one.
+        Reads the means of the short stream's channels, then those of the long stream's.
 
     Examples
     --------
@@ -160,27 +168,26 @@ class MTNet(nn.Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        check_selection(keep)
-        if pool not in POOLS:
-            raise ValueError(f"pool must be 'max' or 'soft', got {pool!r}")
+        check_choice("keep", keep, KEEPS)
+        check_choice("pool", pool, POOLS)
         if len(depths) != len(widths):
-            raise ValueError(f"depths and widths must be as many, got {depths} and {widths}")
-        made: dict[str, Any] = {"device": device, "dtype": dtype}
-        each: dict[str, Any] = {"groups": groups, "share": share, "keep": keep, "ends": ends, **made}
-        stem = nn.Conv3d(3, widths[0], (3, 7, 7), (1, 2, 2), (1, 3, 3), bias=False, **made)
-        self.stem = nn.Sequential(stem, nn.BatchNorm3d(widths[0], **made), nn.ReLU())
+            raise UsageError(f"depths and widths must have the same length, got {depths} and {widths}")
+        factory: dict[str, Any] = {"device": device, "dtype": dtype}
+        options: dict[str, Any] = {"groups": groups, "share": share, "keep": keep, "ends": ends, **factory}
+        stem = nn.Conv3d(3, widths[0], (3, 7, 7), (1, 2, 2), (1, 3, 3), bias=False, **factory)
+        self.stem = nn.Sequential(stem, nn.BatchNorm3d(widths[0], **factory), nn.ReLU())
         self.pool = SoftPool3d((1, 2, 2)) if pool == "soft" else nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))
         self.blocks = nn.ModuleList()
         inputs = widths[0]
-        for at, (depth, width) in enumerate(zip(depths, widths, strict=True)):
-            self.blocks.append(MTBlock(inputs, width, 2 if at else 1, **each))
-            self.blocks.extend(MTBlock(width, width, **each) for _ in range(depth - 1))
+        for stage, (depth, width) in enumerate(zip(depths, widths, strict=True)):
+            self.blocks.append(MTBlock(inputs, width, 2 if stage else 1, **options))
+            self.blocks.extend(MTBlock(width, width, **options) for _ in range(depth - 1))
             inputs = width
-        self.fc = nn.Linear(inputs, classes, **made)
+        self.fc = nn.Linear(inputs, classes, **factory)
         self.share, self.keep, self.ends = share, keep, ends
 
     def streams(self, clips: Tensor) -> Streams:
-        """Last activations of (batch, 3, time, height, width): short and long stream."""
+        """Return the last activations of clips (batch, 3, time, height, width): short and long stream."""
         x = select_frames(self._pooled(clips), self.keep, self.ends)
         y = split_streams(x, self.share, self.keep, self.ends)
         for block in self.blocks:
@@ -189,38 +196,43 @@ class MTNet(nn.Module):
 
     def _pooled(self, clips: Tensor) -> Tensor:
         x = self.stem(clips)
-        if x.shape[3] % 2 + x.shape[4] % 2 > 0:  # on the left and on top, both, as in the released code
+        if x.shape[3] % 2 + x.shape[4] % 2 > 0:  # as in the released code: both axes, left and top
             x = F.pad(x, [1, 0, 1, 0, 0, 0], mode="replicate")
         pooled: Tensor = self.pool(x)
         return pooled
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Logits (batch, class) of clips (batch, 3, time, height, width)."""
+        """Return the logits (batch, class) of clips (batch, 3, time, height, width)."""
         short, long = self.streams(clips)
         logits: Tensor = self.fc(torch.cat([short.mean((2, 3, 4)), long.mean((2, 3, 4))], 1))
         return logits
 
     @explains
     def explain(self, clips: Tensor) -> StreamShares:
-        """What both streams add to the logits, and which frames of the clips they begin with."""
+        """Return the contributions of both streams to the logits, and the frames that they keep."""
         x = self._pooled(clips)
-        kept = selected_frames(x, self.keep, self.ends)
-        _, beyond = split_width(x.shape[1], self.share)
-        halved = half_size(select_frames(x, self.keep, self.ends)[:, -beyond:])
-        again = kept.gather(1, selected_frames(halved, self.keep, self.ends))
-        none = x.new_zeros(x.shape[0], x.shape[2])
-        return StreamShares(self.shares(clips), none.scatter(1, kept, 1), none.scatter(1, again, 1))
+        short = selected_frames(x, self.keep, self.ends)
+        _, long_width = split_width(x.shape[1], self.share)
+        halved = half_size(select_frames(x, self.keep, self.ends)[:, -long_width:])
+        long = short.gather(1, selected_frames(halved, self.keep, self.ends))
+        zeros = x.new_zeros(x.shape[0], x.shape[2])
+        return StreamShares(self.shares(clips), zeros.scatter(1, short, 1), zeros.scatter(1, long, 1))
 
     @torch.jit.unused
     def shares(self, clips: Tensor) -> Tensor:
-        """What each stream adds to each logit: (batch, class, 2), short and long; with the bias they sum to the logit."""
-        short, long = (part.mean((2, 3, 4)) for part in self.streams(clips))
-        weight, at = self.fc.weight, short.shape[1]
-        return torch.stack([short @ weight[:, :at].t(), long @ weight[:, at:].t()], 2)
+        """Return the contributions of the short and the long stream to each logit.
+
+        Returns
+        -------
+        tensor (batch, class, 2)
+            With the bias, they sum to the logit.
+        """
+        short, long = (stream.mean((2, 3, 4)) for stream in self.streams(clips))
+        weight, width = self.fc.weight, short.shape[1]
+        return torch.stack([short @ weight[:, :width].t(), long @ weight[:, width:].t()], 2)
 
 
 def mtnet(size: str = "S", classes: int = 400, groups: int = 1, **options: Any) -> MTNet:
-    """MTNet of a size of the paper: "XS", "S", "M", "L", "XL" or "XXL"; the paper's ``_g8`` are ``groups=8``."""
-    if size not in MTNET_DEPTHS:
-        raise ValueError(f"size must be one of {', '.join(MTNET_DEPTHS)}; got {size!r}")
+    """Make an MTNet of a size of the paper: "XS", "S", "M", "L", "XL" or "XXL"; ``groups=8`` are the paper's ``_g8``."""
+    check_choice("size", size, tuple(MTNET_DEPTHS))
     return MTNet(classes, MTNET_DEPTHS[size], groups=groups, **options)

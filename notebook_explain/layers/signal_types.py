@@ -1,38 +1,51 @@
-"""What a block says of itself, in a form that needs no knowledge of the block: numbers per frame, numbers by name, tables.
+"""Protocol by which any module reports signals: numbers per frame, numbers with labels, tables, and selected frames.
 
-Any module of anybody's takes part. What it may have:
+A module of this package or of your own takes part by any of these:
 
-* ``explain(*inputs)``, decorated by `explains`: an object, whose ``told()`` is a list of what is defined here.
-* ``ablations()``: for each part of it that can be taken out, its name and a function that makes a context, within which
-  the block works without that part.
-* ``parts()``: for each part of what it returns, its name, which of several tensors it is in ("" for the only one, "[1]"
-  for the second) and which of the channels it is.
+* ``explain(*inputs)``, decorated with `explains`, takes what ``forward`` takes and returns an object whose ``report()``
+  is a list of `PerFrame`, `Named` and `ByClass`.
+* A ``forward`` that selects frames by their content passes their indices to `report_selected_frames`. So that positions
+  are traced through them, the selection is a function with the attributes described in
+  ``notebook_explain/models/positions/custom_functions.py``.
+* ``ablations()`` maps the name of each part that can be removed to a function without arguments. It returns a context
+  manager, within which the module works without that part.
+* ``parts()`` maps the name of each part of the output to (path, channels): the path of its tensor in the output ("" for
+  the only tensor, "[1]" for the second of several) and a slice of channels.
+* ``caveat`` is a sentence that every explanation of a network with this module carries. ``caveat_code`` is its kind, a
+  value of ``notebook_explain.explanations.caveats.CaveatCode``: "frame_selection" for modules that select frames, whose
+  caveat explanations replace once they know the frames. By default, it is "module".
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._warn import warn
+
 Function = TypeVar("Function", bound=Callable[..., Any])
+SIDES = ("input", "output")
+_selections: ContextVar[list[Tensor] | None] = ContextVar("_selections", default=None)
 
 
 class PerFrame(NamedTuple):
-    """A number for each step in time.
+    """A number for each time step.
 
     Attributes
     ----------
     what : str
-        What it is, in a few words: "frames are multiplied by".
+        Short description, such as "factor on each frame".
     values : tensor (batch, time)
     neutral : float or None
-        The value of a frame to which nothing is done.
+        Value of a frame that the module leaves unchanged.
     side : "input" or "output"
-        Whose steps in time these are, the block's input's or its output's.
+        Whether the steps are those of the module's input or of its output.
     """
 
     what: str
@@ -42,17 +55,19 @@ class PerFrame(NamedTuple):
 
 
 class Named(NamedTuple):
-    """A number for each of some things.
+    """A number for each of several labels.
 
     Attributes
     ----------
     what : str
+        Short description.
     names : tuple of str, or "classes"
-        What they are; the classes of the network, in their order.
+        Labels; "classes" stands for the network's classes in their order.
     values : tensor (batch, name)
     neutral : float or None
+        Value without effect.
     bounds : (low, high) or None
-        Between which the values must lie, whatever the clip: pictures show where in between.
+        Range of the values for any clip; figures show it as the axis.
     """
 
     what: str
@@ -63,11 +78,12 @@ class Named(NamedTuple):
 
 
 class ByClass(NamedTuple):
-    """A number for each class and each channel of the block.
+    """A number for each class and each channel of the module.
 
     Attributes
     ----------
     what : str
+        Short description.
     values : tensor (class, channel)
     """
 
@@ -75,48 +91,121 @@ class ByClass(NamedTuple):
     values: Tensor
 
 
-Told = PerFrame | Named | ByClass
+Signal = PerFrame | Named | ByClass
+_AXES = {PerFrame: "(batch, time)", Named: "(batch, name)", ByClass: "(class, channel)"}
 
 
 def explains(method: Function) -> Function:
-    """Mark the ``explain`` of a block; TorchScript leaves it alone."""
+    """Mark the ``explain`` method of a module as part of this protocol; TorchScript skips it."""
     method._explains = True  # type: ignore[attr-defined]
     torch.jit.unused(method)
     return method
 
 
-def blocks_of(model: nn.Module) -> dict[str, nn.Module]:
-    """Modules that explain themselves, by dotted name ("" is the network itself).
+def reporting_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """Return modules with a marked ``explain`` method by dotted name ("" is the network itself).
 
-    A method that merely has that name may be anything, and is not called.
+    Methods that are called ``explain`` but not marked are ignored: they may do anything.
     """
     return {name: part for name, part in model.named_modules() if hasattr(getattr(part, "explain", None), "_explains")}
 
 
-def checked(name: str, value: Any) -> list[Told]:
-    """What a block tells, if it is what it should be; TypeError or ValueError otherwise, with the block's name."""
-    of = f"what {name!r} tells" if name else "what the network tells"
-    tells = callable(getattr(value, "told", None))
-    told = value.told() if tells else None
-    if not isinstance(told, (list, tuple)) or isinstance(told, Told):
-        came = type(told).__name__ if tells else f"{type(value).__name__}, which has no told()"
-        raise TypeError(
-            f"{of}: explain() must return an object whose told() gives a list of PerFrame, Named and ByClass, got {came}"
+def deprecated_told(explained: Any) -> list[Signal]:
+    """Return ``explained.report()`` and warn that ``told()``, which calls this, is deprecated."""
+    warn("told() is deprecated; call report()", DeprecationWarning)
+    signals: list[Signal] = explained.report()
+    return signals
+
+
+def validate_signals(name: str, explained: Any) -> list[Signal]:
+    """Return the signals of what a module's ``explain`` returned.
+
+    Parameters
+    ----------
+    name : str
+        Dotted name of the module, for errors; "" is the network itself.
+    explained : object
+        Has ``report()``. An object that has only ``told()``, the name of version 0.1, gives a DeprecationWarning.
+
+    Raises
+    ------
+    TypeError
+        No ``report()``, or it returns something else than a list of signals.
+    ValueError
+        Signals whose values have other axes than documented, or an unknown side.
+    """
+    owner = f"signals of {name!r}" if name else "signals of the network"
+    signals = _reported(explained)
+    if not isinstance(signals, (list, tuple)) or isinstance(signals, Signal):
+        has_report = callable(getattr(explained, "report", None)) or callable(getattr(explained, "told", None))
+        got = type(signals).__name__ if has_report else f"{type(explained).__name__}, which has no report()"
+        raise UsageTypeError(
+            f"{owner}: explain() must return an object whose report() returns a list of PerFrame, Named and ByClass, "
+            f"got {got}"
         )
-    for one in told:
-        if not isinstance(one, Told) or not isinstance(one.values, Tensor):
-            raise TypeError(f"{of}: {type(one).__name__} is no PerFrame, Named or ByClass with a tensor of values")
-        if one.values.ndim != 2:
-            axes = {PerFrame: "(batch, time)", Named: "(batch, name)", ByClass: "(class, channel)"}[type(one)]
-            raise ValueError(f"{of}: values of {one.what!r} must be {axes}, got shape {tuple(one.values.shape)}")
-        if isinstance(one, PerFrame) and one.side not in ("input", "output"):
-            raise ValueError(f"{of}: side of {one.what!r} must be 'input' or 'output', got {one.side!r}")
-    return list(told)
+    for signal in signals:
+        if not isinstance(signal, Signal) or not isinstance(signal.values, Tensor):
+            raise UsageTypeError(
+                f"{owner}: expected PerFrame, Named or ByClass with a tensor of values, got {_described(signal)}"
+            )
+        if signal.values.ndim != 2:
+            raise UsageError(
+                f"{owner}: values of {signal.what!r} must be {_AXES[type(signal)]}, got shape {tuple(signal.values.shape)}"
+            )
+        if isinstance(signal, PerFrame) and signal.side not in SIDES:
+            raise UsageError(f"{owner}: side of {signal.what!r} must be 'input' or 'output', got {signal.side!r}")
+    return list(signals)
+
+
+def _reported(explained: Any) -> Any:
+    if callable(getattr(explained, "report", None)):
+        return explained.report()
+    if callable(getattr(explained, "told", None)):
+        warn(f"{type(explained).__name__}.told() is deprecated; rename it to report()", DeprecationWarning)
+        return explained.told()
+    return None
+
+
+def _described(signal: Any) -> str:
+    kind = type(signal).__name__
+    return f"{kind} with {type(signal.values).__name__}" if isinstance(signal, Signal) else kind
+
+
+def report_selected_frames(indices: Tensor) -> None:
+    """Report the frames that a module selects by their content; call it from ``forward``, once for each selection.
+
+    Explanations then place the maps behind the module at these frames. Cheap when nothing records.
+
+    Parameters
+    ----------
+    indices : int64 tensor (batch, kept)
+        Positions of the kept frames on the time axis of the module's input, in ascending order.
+    """
+    selections = _selections.get()
+    if selections is not None:
+        selections.append(indices.detach())
 
 
 @contextmanager
-def holding(owner: Any, **attributes: Any) -> Iterator[None]:
-    """Within it, some attributes have other values."""
+def recording_selected_frames() -> Iterator[list[Tensor]]:
+    """Collect the indices that modules pass to `report_selected_frames` within this context.
+
+    Yields
+    ------
+    list of int64 tensor (batch, kept)
+        One for each selection, in order of execution. Contexts may be nested; the innermost one records.
+    """
+    selections: list[Tensor] = []
+    token = _selections.set(selections)
+    try:
+        yield selections
+    finally:
+        _selections.reset(token)
+
+
+@contextmanager
+def temporary_attributes(owner: Any, **attributes: Any) -> Iterator[None]:
+    """Set attributes of an object within this context and restore them afterwards."""
     before = {name: getattr(owner, name) for name in attributes}
     try:
         for name, value in attributes.items():

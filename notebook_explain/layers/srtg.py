@@ -3,18 +3,19 @@
 For activations x (batch, channel, time, height, width)::
 
     s = mean of x over (height, width)        r = LSTM(s), as many channels as x, in (-1, 1)
-    out = x * (1 + g (r - 1))                 g in [0, 1] per clip: 1 is x * r, 0 is x
+    out = x * (1 + g (r - 1))                 g in [0, 1] per clip: 1 gives x * r, 0 gives x
 
-The gate g asks whether s and r are cyclic-consistent. Each s_t has a soft nearest neighbour among the r_u, with weights
-softmax_u(-|s_t - r_u|^2 / T); a cycle returns if the frame of s that is nearest to that neighbour is t again. All cycles
-must return, from s and from r. The LSTM is causal: r_t does not depend on later frames (but a gate looks at all of them).
+The gate g depends on the cyclic consistency of s and r. Each s_t has a soft nearest neighbour among the r_u, with weights
+softmax_u(-|s_t - r_u|^2 / T). Its cycle returns if the frame of s that is nearest to that neighbour is t again. The gate
+opens when all cycles return, from s and from r. The LSTM is causal: r_t does not depend on later frames (but a gate
+depends on all of them).
 
-Cycles do not know about order: r = s in reverse returns everywhere, since every frame finds itself. ``monotone`` asks
-in addition that nearest neighbours never run backward in time.
+Cycles ignore order: if r is s in reverse, all cycles return, since every frame finds itself. ``monotone`` also requires
+that the nearest neighbours never run backward in time.
 
 Reference: Stergiou, Poppe: Learn to cycle: Time-consistent feature discovery for action recognition, Pattern
 Recognition Letters 2021, arXiv:2006.08247. In the code released with it the gate can never open, and all its checkpoints
-were trained without: load them with ``gate="none"``; ``"closed"`` is what its gate does.
+were trained without a gate: load them with ``gate="none"``. ``gate="closed"`` repeats what the released gate does.
 """
 
 from __future__ import annotations
@@ -26,8 +27,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from notebook_explain.layers.signal_types import Named, PerFrame, Told, explains, holding
-from notebook_explain.layers.soft_pool.kernels import in_full
+from notebook_explain._errors import UsageError
+from notebook_explain._validation import check_choice
+from notebook_explain.layers.signal_types import (
+    Named,
+    PerFrame,
+    Signal,
+    deprecated_told,
+    explains,
+    temporary_attributes,
+)
+from notebook_explain.layers.soft_pool.kernels import upcast_half
 
 GATES = ("soft", "hard", "straight-through", "none", "closed")
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
@@ -35,14 +45,14 @@ PLACES = ("start", "top", "mid", "end", "skip", "final")
 
 
 class Cycles(NamedTuple):
-    """Which frames find back to themselves.
+    """Cyclic consistency of each frame.
 
     Attributes
     ----------
     returns : bool tensor (batch, time)
         Both cycles of the frame, from s and from r, end where they began, and no other frame is as near.
     likelihood : float tensor (batch, time)
-        The same, softly: mean probability of both cycles to end where they began.
+        Soft version: mean probability that the two cycles end where they began.
     """
 
     returns: Tensor
@@ -55,7 +65,7 @@ class Signals(NamedTuple):
     Attributes
     ----------
     recurrence : tensor (batch, channel, time)
-        r, what the LSTM made of the frames so far.
+        r, the output of the LSTM.
     factor : tensor (batch, channel, time)
         1 + g (r - 1), by which activations are multiplied.
     gate : tensor (batch,)
@@ -70,57 +80,61 @@ class Signals(NamedTuple):
     returns: Tensor
     likelihood: Tensor
 
-    def told(self) -> list[Told]:
-        """In a form for any viewer."""
+    def report(self) -> list[Signal]:
+        """Return factor, cyclic consistency and gate as signals for explanations."""
         return [
             PerFrame("factor on each frame (mean of its channels)", self.factor.mean(1), 1.0),
-            PerFrame("cyclic consistency of each frame (1: it surely finds back to itself)", self.likelihood),
-            Named("how far the gate is open", ("gate",), self.gate[:, None], 0.0, (0.0, 1.0)),
+            PerFrame("cyclic consistency of each frame (1: its cycles return)", self.likelihood),
+            Named("opening of the gate (0: closed, 1: open)", ("gate",), self.gate[:, None], 0.0, (0.0, 1.0)),
         ]
+
+    def told(self) -> list[Signal]:
+        """Call `report`; deprecated name."""
+        return deprecated_told(self)
 
 
 def cyclic_consistency(s: Tensor, r: Tensor, temperature: float = 1.0, monotone: bool = False) -> Cycles:
-    """Follow each frame of two sequences to its soft nearest neighbour in the other one, and back.
+    """Follow each frame of two sequences to its soft nearest neighbour in the other sequence, and back.
 
     Parameters
     ----------
     s, r : float tensor (batch, channel, time)
         Of the same shape.
     temperature : float, above 0
-        Squared distances are divided by it. Where frames differ by less, neighbours blur into the mean of all frames.
+        Divides squared distances. Frames that differ by less have neighbours near the mean of all frames.
     monotone : bool
-        Whether the nearest neighbours of later frames must not come earlier.
+        Also require that the nearest neighbours of later frames do not come earlier.
 
     Notes
     -----
-    Of frames that are the same, none is nearer than the other, so none returns: a constant sequence is not consistent
-    (but a single frame is).
+    Identical frames are equally near, so their cycles do not return: a constant sequence is not consistent (but a single
+    frame is).
     """
-    a, b = in_full(s).transpose(1, 2), in_full(r).transpose(1, 2)
-    forth, likely_forth, ordered_forth = _cycle(a, b, temperature)
-    back, likely_back, ordered_back = _cycle(b, a, temperature)
-    returns, likelihood = forth & back, (likely_forth + likely_back) / 2
+    a, b = upcast_half(s).transpose(1, 2), upcast_half(r).transpose(1, 2)
+    returns_a, likelihood_a, ordered_a = _cycle(a, b, temperature)
+    returns_b, likelihood_b, ordered_b = _cycle(b, a, temperature)
+    returns, likelihood = returns_a & returns_b, (likelihood_a + likelihood_b) / 2
     if monotone:
-        kept = (ordered_forth & ordered_back)[:, None]
-        returns, likelihood = returns & kept, likelihood * kept
+        ordered = (ordered_a & ordered_b)[:, None]
+        returns, likelihood = returns & ordered, likelihood * ordered
     return Cycles(returns, likelihood)
 
 
 def _cycle(a: Tensor, b: Tensor, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
-    """(returns, likelihood, neighbours in order) of the cycles from `a` by `b`; sequences are (batch, time, channel)."""
-    nearness = (-_squared(a, b) / temperature).softmax(-1)
-    distance = _squared(nearness @ b, a)
-    own = torch.diagonal(distance, 0, 1, 2)
+    """Return (returns, likelihood, neighbours in order) of the cycles from `a` by `b`, both (batch, time, channel)."""
+    weights = (-_squared_distances(a, b) / temperature).softmax(-1)
+    distance = _squared_distances(weights @ b, a)
+    to_start = torch.diagonal(distance, 0, 1, 2)
     frames = distance.shape[1]
-    itself = torch.eye(frames, dtype=torch.bool, device=a.device)
-    others = distance.masked_fill(itself, float("inf")).amin(-1)
+    diagonal = torch.eye(frames, dtype=torch.bool, device=a.device)
+    to_others = distance.masked_fill(diagonal, float("inf")).amin(-1)
     likelihood = torch.diagonal((-distance / temperature).softmax(-1), 0, 1, 2)
-    neighbours = nearness.argmax(-1)
-    return own < others, likelihood, (neighbours[:, 1:] >= neighbours[:, :-1]).all(-1)
+    neighbours = weights.argmax(-1)
+    return to_start < to_others, likelihood, (neighbours[:, 1:] >= neighbours[:, :-1]).all(-1)
 
 
-def _squared(a: Tensor, b: Tensor) -> Tensor:
-    """Squared distances (batch, time of a, time of b); differences are taken first, so that near frames stay apart."""
+def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Return squared distances (batch, time of a, time of b), from differences so that near frames stay distinct."""
     return (a[:, :, None] - b[:, None]).square().sum(-1)
 
 
@@ -134,7 +148,7 @@ class SRTG(nn.Module):
         "soft": the mean likelihood that cycles return. "hard": 1 if all return, else 0 (then the recursion learns from
         consistent clips only). "straight-through": hard forward, soft backward. "none": always 1. "closed": always 0.
     layers : int
-        Of the recurrent network. Its parameters are those of torch: 8 layers C (C + 1) for an LSTM.
+        Layers of the recurrent network. Its parameters are those of torch: 8 layers C (C + 1) for an LSTM.
     cell : "lstm" or "gru"
     temperature : float
     monotone : bool
@@ -157,12 +171,10 @@ class SRTG(nn.Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        if gate not in GATES:
-            raise ValueError(f"gate must be one of {', '.join(map(repr, GATES))}; got {gate!r}")
-        if cell not in CELLS:
-            raise ValueError(f"cell must be 'lstm' or 'gru', got {cell!r}")
+        check_choice("gate", gate, GATES)
+        check_choice("cell", cell, tuple(CELLS))
         if not 0 < temperature < float("inf"):
-            raise ValueError(f"temperature must be above 0 and finite, got {temperature!r}")
+            raise UsageError(f"temperature must be positive and finite, got {temperature!r}")
         self.channels, self.gate, self.temperature, self.monotone = channels, gate, float(temperature), monotone
         self.recursion = CELLS[cell](channels, channels, layers, batch_first=True, device=device, dtype=dtype)
 
@@ -181,7 +193,7 @@ class SRTG(nn.Module):
         return scaled
 
     def _gate(self, s: Tensor, r: Tensor) -> Tensor:
-        """G (batch,)."""
+        """Return g (batch,)."""
         if self.gate == "closed":
             return s.new_zeros(s.shape[0])
         if self.gate == "none":
@@ -194,7 +206,7 @@ class SRTG(nn.Module):
 
     @explains
     def explain(self, x: Tensor) -> Signals:
-        """What happens to a batch: which frames are amplified, which find back to themselves, how far the gate is open."""
+        """Return the factor on each frame, its cyclic consistency, and the gate."""
         s = x.mean((3, 4))
         r = self.recursion(s.transpose(1, 2))[0].transpose(1, 2)
         gate = self._gate(s, r)
@@ -202,24 +214,24 @@ class SRTG(nn.Module):
         return Signals(r, 1 + gate[:, None, None] * (r - 1), gate, *cycles)
 
     def ablations(self) -> dict[str, Callable[[], AbstractContextManager[None]]]:
-        """Without the recursion, what comes in goes on."""
-        return {"SRTG (squeeze and recursion)": lambda: holding(self, gate="closed")}
+        """Return a context that closes the gate: the module is the identity within it."""
+        return {"SRTG (squeeze and recursion)": lambda: temporary_attributes(self, gate="closed")}
 
     def extra_repr(self) -> str:
         """Settings, for repr."""
-        said = f"{self.channels}, gate={self.gate!r}"
-        said += "" if self.temperature == 1 else f", temperature={self.temperature}"
-        return said + (", monotone=True" if self.monotone else "")
+        text = f"{self.channels}, gate={self.gate!r}"
+        text += "" if self.temperature == 1 else f", temperature={self.temperature}"
+        return text + (", monotone=True" if self.monotone else "")
 
 
 class SRTGBlock(nn.Module):
-    """Residual block of two 3 x 3 x 3 convolutions, with a squeeze and recursion in one of six places.
+    """Residual block of two 3 x 3 x 3 convolutions, with a squeeze and recursion at one of six places.
 
     Attributes
     ----------
     place : str
-        "start": what enters the block. "top": what enters the convolutions, not the shortcut. "mid": between the
-        convolutions. "end": after them, before the sum. "skip": on the shortcut. "final": after sum and ReLU.
+        "start": on the input of the block. "top": on the input of the convolutions, not of the shortcut. "mid": between
+        the convolutions. "end": after them, before the sum. "skip": on the shortcut. "final": after sum and ReLU.
     """
 
     def __init__(
@@ -233,22 +245,23 @@ class SRTGBlock(nn.Module):
         **recursion: Any,
     ) -> None:
         super().__init__()
-        if place not in PLACES:
-            raise ValueError(f"place must be one of {', '.join(map(repr, PLACES))}; got {place!r}")
-        made: dict[str, Any] = {"device": device, "dtype": dtype}
+        check_choice("place", place, PLACES)
+        factory: dict[str, Any] = {"device": device, "dtype": dtype}
         self.place = place
         self.first = nn.Sequential(
-            nn.Conv3d(inputs, outputs, 3, stride, 1, bias=False, **made), nn.BatchNorm3d(outputs, **made), nn.ReLU()
+            nn.Conv3d(inputs, outputs, 3, stride, 1, bias=False, **factory),
+            nn.BatchNorm3d(outputs, **factory),
+            nn.ReLU(),
         )
         self.second = nn.Sequential(
-            nn.Conv3d(outputs, outputs, 3, 1, 1, bias=False, **made), nn.BatchNorm3d(outputs, **made)
+            nn.Conv3d(outputs, outputs, 3, 1, 1, bias=False, **factory), nn.BatchNorm3d(outputs, **factory)
         )
         self.shortcut: nn.Module = nn.Identity()
         if inputs != outputs or stride not in (1, (1, 1, 1)):
             self.shortcut = nn.Sequential(
-                nn.Conv3d(inputs, outputs, 1, stride, bias=False, **made), nn.BatchNorm3d(outputs, **made)
+                nn.Conv3d(inputs, outputs, 1, stride, bias=False, **factory), nn.BatchNorm3d(outputs, **factory)
             )
-        self.recursion = SRTG(inputs if place in ("start", "top") else outputs, **made, **recursion)
+        self.recursion = SRTG(inputs if place in ("start", "top") else outputs, **factory, **recursion)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (batch, channel, time, height, width)."""

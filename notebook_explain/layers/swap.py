@@ -1,4 +1,4 @@
-"""What if this network had other modules? A copy of it with modules exchanged, and a list of what changed."""
+"""Exchange modules in a copy of a network, and list the changes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from notebook_explain._errors import UsageError, UsageTypeError
+
 Module = TypeVar("Module", bound=nn.Module)
 Key = type[nn.Module] | str
 Value = type[nn.Module] | nn.Module | Callable[[Any], nn.Module | None] | None
@@ -20,20 +22,20 @@ Value = type[nn.Module] | nn.Module | Callable[[Any], nn.Module | None] | None
 
 @dataclass(frozen=True)
 class Change:
-    """One module that was exchanged.
+    """Record of one exchanged module.
 
     Attributes
     ----------
     name : str
         Dotted name, "" for the network itself.
     before, after : str
-        Kinds of the modules.
+        Class names of the old and the new module.
     kept : tuple of str
-        Weights and buffers of the new module that are the old one's.
+        Weights and buffers of the new module that were taken from the old one.
     new : tuple of str
-        Those that have first values of their own: train them before you judge.
+        Weights and buffers with initial values; train them before you draw conclusions.
     lost_hooks : int
-        Hooks that went with the old module.
+        Number of hooks that were on the old module.
     """
 
     name: str
@@ -44,22 +46,23 @@ class Change:
     lost_hooks: int = 0
 
     def __str__(self) -> str:
-        said = f"{self.name or '(the network)'}: {self.before} -> {self.after}"
+        text = f"{self.name or '(the network)'}: {self.before} -> {self.after}"
         if self.kept or self.new:
-            said += f", {_count(len(self.kept), 'weight')} kept, {len(self.new)} new"
-        return said + (f", {_count(self.lost_hooks, 'hook')} lost" if self.lost_hooks else "")
+            text += f", {_count(len(self.kept), 'weight')} kept, {len(self.new)} new"
+        return text + (f", {_count(self.lost_hooks, 'hook')} lost" if self.lost_hooks else "")
 
 
 @dataclass(frozen=True, eq=False)
 class Swapped:
-    """A copy of a network with modules exchanged.
+    """Copy of a network with exchanged modules.
 
     Attributes
     ----------
     model : module
     changes : tuple of Change
     left : tuple of str
-        Names of modules that were asked for, but that the new kind cannot stand for.
+        Names of modules that match a key but were not exchanged: the new class cannot replace them, or a function
+        returned ``None`` for them.
     """
 
     model: Any
@@ -72,35 +75,39 @@ class Swapped:
             *map(str, self.changes),
         ]
         if self.left:
-            rows.append(f"left as they were: {', '.join(self.left)}")
+            rows.append(f"left unchanged: {', '.join(self.left)}")
         return "\n  ".join(rows)
 
 
 def swap(model: nn.Module, exchanges: Mapping[Key, Value]) -> Swapped:
-    """Copy a network and exchange modules of the copy; the network itself is not touched.
+    """Copy a network and exchange modules of the copy; the network itself is not modified.
 
     Parameters
     ----------
     model : module
     exchanges : mapping
-        From what to exchange: a kind of module (those derived from it too, unless they have a forward of their own),
-        or a dotted name or pattern of names ("layer*.relu"). The first that fits counts.
-        To a kind of module, which is made with the settings of the one it replaces (its ``like(module)``, where it has
-        one, or arguments of the same names); a module, which is copied; a function from the module to another one
-        (which may hold the first), or to ``None`` to leave it; or ``None``, which lets activations through.
+        A key selects modules. It is a module class (subclasses match too, unless they override ``forward``), or a dotted
+        name or pattern of names ("layer*.relu"). The first key that matches a module is used.
+        A value says what replaces them:
+
+        * a module class: an instance is made by its ``like(module)`` if it has one, else with the arguments that the
+          old module has as attributes of the same names;
+        * a module: a copy of it;
+        * a function from the old module to a new one, which may contain the old one, or to ``None`` to leave it;
+        * ``None``: ``nn.Identity``.
 
     Returns
     -------
     Swapped
-        ``.model``, and ``.changes``: weights of the same name and shape are kept, all others are new. Hooks on what was
-        exchanged are gone, others are copied as ``copy.deepcopy`` does. Modes, devices and precision stay.
+        ``.model`` and ``.changes``. Weights of the same name and shape are kept, all others are new. Hooks on exchanged
+        modules are lost, others are copied as by ``copy.deepcopy``. Modes, devices and precision stay the same.
 
     Raises
     ------
     ValueError
-        Nothing fits one of the keys. Functions that a forward calls (``F.max_pool3d``) are no modules.
+        No module matches one of the keys. A function that a forward calls (``F.max_pool3d``) is not a module.
     TypeError
-        Something that is no such mapping; a network that cannot be copied.
+        ``exchanges`` is not such a mapping, or the network cannot be copied.
 
     Examples
     --------
@@ -108,211 +115,235 @@ def swap(model: nn.Module, exchanges: Mapping[Key, Value]) -> Swapped:
     >>> ne.layers.swap(net, {"layer?": ne.layers.followed_by(ne.layers.SRTG)}).model
     """
     if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
-    copied = copied_model(model)
-    return exchanged(copied, exchanges)
+        raise UsageTypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+    return exchange(copied_model(model), exchanges)
 
 
 def followed_by(
     kind: Callable[..., nn.Module], channels: int | None = None, **options: Any
 ) -> Callable[[nn.Module], nn.Module]:
-    """Put a module behind another one: a value for `swap`.
+    """Make a value for `swap` that puts a new module behind each selected one.
 
     Parameters
     ----------
     kind : callable
-        Called with the number of channels and `options`.
+        Makes the new module from a number of channels and `options`.
     channels : int, optional
-        By default those of the last convolution or norm in the module before.
+        By default the number of output channels of the selected module; see `out_channels`.
+    options
+        Keyword arguments for ``kind``.
     """
 
-    def put(module: nn.Module) -> nn.Module:
+    def append(module: nn.Module) -> nn.Module:
         return nn.Sequential(module, kind(out_channels(module) if channels is None else channels, **options))
 
-    return put
+    return append
 
 
 def out_channels(module: nn.Module) -> int:
-    """Channels that come out of a module, read off the last convolution, norm or linear layer in it."""
+    """Return the number of output channels of the last convolution, norm or linear layer in a module.
+
+    Raises
+    ------
+    ValueError
+        The module has none of these.
+    """
     for part in reversed(list(module.modules())):
         for attribute in ("out_channels", "num_features", "out_features"):
             if isinstance(getattr(part, attribute, None), int):
                 return int(getattr(part, attribute))
-    raise ValueError(f"how many channels come out of {type(module).__name__} cannot be read off it; state channels=")
+    raise UsageError(
+        f"cannot infer the number of output channels of {type(module).__name__}, which has no convolution, norm or "
+        "linear layer",
+        arguments=("channels",),
+        call="followed_by()",
+    )
 
 
 def copied_model(model: Module) -> Module:
-    """Copy a network, or say why not."""
+    """Return a deep copy of a network.
+
+    Raises
+    ------
+    TypeError
+        The network cannot be copied; the message says why.
+    """
     try:
         return copy.deepcopy(model)
     except Exception as error:
-        raise TypeError(
-            f"{type(model).__name__} cannot be copied ({error}); take what cannot be copied (a lock, a generator, "
-            "activations with a graph) off it"
+        raise UsageTypeError(
+            f"{type(model).__name__} cannot be copied ({error}); remove the attribute that cannot be copied, such as a "
+            "lock, a generator or activations with a graph"
         ) from error
 
 
-def exchanged(model: nn.Module, exchanges: Mapping[Key, Value]) -> Swapped:
-    """Exchange modules of this very network."""
+def exchange(model: nn.Module, exchanges: Mapping[Key, Value]) -> Swapped:
+    """Exchange modules of a network in place; see `swap`."""
     _check(exchanges)
-    worker = _Exchange(model, exchanges)
-    whole = nn.ModuleDict()
-    whole._modules["model"] = model
-    worker.within(whole, "")
-    unused = [key for key in exchanges if key not in worker.used]
+    walk = _Exchange(model, exchanges)
+    root = nn.ModuleDict()
+    root._modules["model"] = model  # so that the network itself can be exchanged
+    walk.visit(root, "")
+    unused = [key for key in exchanges if key not in walk.used]
     if unused:
-        raise ValueError(_nothing(unused[0], model))
-    return Swapped(whole._modules["model"], tuple(worker.changes), tuple(worker.left))
+        raise UsageError(_no_match(unused[0], model))
+    return Swapped(root._modules["model"], tuple(walk.changes), tuple(walk.left))
 
 
 class _Exchange:
-    """One walk through a network."""
+    """Walk through a network that exchanges modules and lists the changes."""
 
     def __init__(self, model: nn.Module, exchanges: Mapping[Key, Value]) -> None:
         self.model, self.exchanges = model, exchanges
         self.used: set[Key] = set()
         self.changes: list[Change] = []
         self.left: list[str] = []
-        self.done: dict[int, tuple[nn.Module, nn.Module]] = {}  # old, so that it lives and its id is its own; new
-        self.walked: set[int] = set()
+        self.replaced: dict[int, tuple[nn.Module, nn.Module]] = {}  # id to (old, which keeps the id in use; new)
+        self.visited: set[int] = set()
 
-    def within(self, parent: nn.Module, path: str) -> None:
-        for own, child in list(parent._modules.items()):
+    def visit(self, parent: nn.Module, path: str) -> None:
+        """Exchange the children of a module, and theirs."""
+        for key, child in list(parent._modules.items()):
             if child is None:
                 continue
-            name = "" if child is self.model else f"{path}.{own}" if path else own
-            if id(child) in self.done:  # one module in several places stays one
-                parent._modules[own] = self.done[id(child)][1]
+            name = "" if child is self.model else f"{path}.{key}" if path else key
+            if id(child) in self.replaced:  # a shared module stays shared
+                parent._modules[key] = self.replaced[id(child)][1]
                 continue
-            new = self._instead(name, child)
+            new = self._replacement(name, child)
             if new is not None:
-                parent._modules[own] = new
-                self.done[id(child)] = child, new
-            elif id(child) not in self.walked:
-                self.walked.add(id(child))
-                self.within(child, name)
+                parent._modules[key] = new
+                self.replaced[id(child)] = child, new
+            elif id(child) not in self.visited:
+                self.visited.add(id(child))
+                self.visit(child, name)
 
-    def _instead(self, name: str, module: nn.Module) -> nn.Module | None:
-        key = next((key for key in self.exchanges if _fits(key, name, module)), None)
+    def _replacement(self, name: str, old: nn.Module) -> nn.Module | None:
+        key = next((key for key in self.exchanges if _matches(key, name, old)), None)
         if key is None:
             return None
         self.used.add(key)
-        made = _made(self.exchanges[key], module)
-        if made is None or made is module:
+        new = _new_module(self.exchanges[key], old)
+        if new is None or new is old:
             self.left.append(name)
             return None
-        kept, new = _settle(made, module, self.model)
-        hooks = 0 if any(part is module for part in made.modules()) else _hooks(module)
-        self.changes.append(Change(name, type(module).__name__, _kind(made, module), kept, new, hooks))
-        return made
+        kept, initial = _transfer_state(new, old, self.model)
+        hooks = 0 if any(part is old for part in new.modules()) else _count_hooks(old)
+        self.changes.append(Change(name, type(old).__name__, _kind(new, old), kept, initial, hooks))
+        return new
 
 
-def _fits(key: Key, name: str, module: nn.Module) -> bool:
+def _matches(key: Key, name: str, module: nn.Module) -> bool:
     if isinstance(key, str):
         return fnmatchcase(name, key)
     return isinstance(module, key) and type(module).forward is key.forward
 
 
-def _made(value: Value, module: nn.Module) -> nn.Module | None:
+def _new_module(value: Value, old: nn.Module) -> nn.Module | None:
     if value is None:
         return nn.Identity()
     if isinstance(value, nn.Module):
         return copy.deepcopy(value)
     if not isinstance(value, type):
-        made = value(module)
-        if made is not None and not isinstance(made, nn.Module):
-            raise TypeError(f"a function in exchanges must return a module or None, got {type(made).__name__}")
-        return made
+        new = value(old)
+        if new is not None and not isinstance(new, nn.Module):
+            raise UsageTypeError(f"a function in exchanges must return a module or None, got {type(new).__name__}")
+        return new
     like = getattr(value, "like", None)
     if like is not None:
-        stand_in: nn.Module | None = like(module)
-        return stand_in
-    return _alike(value, module)
+        replacement: nn.Module | None = like(old)
+        return replacement
+    return _with_same_settings(value, old)
 
 
-def _alike(kind: type[nn.Module], module: nn.Module) -> nn.Module:
-    """Make a module of a kind, with the settings that another one has by the same names."""
-    given: dict[str, Any] = {}
+def _with_same_settings(kind: type[nn.Module], old: nn.Module) -> nn.Module:
+    """Make a module with the arguments that the old module has as attributes of the same names."""
+    arguments: dict[str, Any] = {}
     for name, parameter in inspect.signature(kind).parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or not hasattr(module, name):
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or not hasattr(old, name):
             continue
-        value = getattr(module, name)
-        given[name] = value is not None if name == "bias" else value
+        value = getattr(old, name)
+        arguments[name] = value is not None if name == "bias" else value
     try:
-        return kind(**given)
+        return kind(**arguments)
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{kind.__name__} cannot be made with the settings of a {type(module).__name__}: {error}; give a function from the "
-            f"one to the other, or ne.layers.followed_by({kind.__name__}) to put it behind"
+        raise UsageError(
+            f"cannot make a {kind.__name__} with the settings of a {type(old).__name__}: {error}; use a function from the "
+            f"old module to the new one, or ne.layers.followed_by({kind.__name__}) to put one behind it"
         ) from error
 
 
-def _settle(made: nn.Module, module: nn.Module, model: nn.Module) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give a new module what the old one had: device, precision, mode, and weights of the same name and shape."""
-    own = {id(value) for value in (*module.parameters(), *module.buffers())}
-    like = next((p for p in (*module.parameters(), *model.parameters()) if p.is_floating_point()), None)
-    before = set(module.modules())
-    state = dict(module.named_parameters()) | dict(module.named_buffers())
-    if like is not None and any(id(value) not in own for value in (*made.parameters(), *made.buffers())):
-        for part in made.modules():
-            if part not in before and not any(inner in before for inner in part.modules()):
-                part.to(like.device, like.dtype)
-    for part in made.modules():
-        if part not in before:
-            part.training = module.training
-    kept, new = [], []
-    shared = {id(value) for value in model.parameters()} - own
-    for name, value in (*made.named_parameters(), *made.named_buffers()):
-        old = state.get(name)
-        if id(value) in own or id(value) in shared:
+def _transfer_state(new: nn.Module, old: nn.Module, model: nn.Module) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give a new module the old one's device, precision, mode, and weights of the same name and shape.
+
+    Returns
+    -------
+    names of the kept and of the other weights and buffers of the new module
+    """
+    old_ids = {id(value) for value in (*old.parameters(), *old.buffers())}
+    reference = next((p for p in (*old.parameters(), *model.parameters()) if p.is_floating_point()), None)
+    old_parts = set(old.modules())
+    state = dict(old.named_parameters()) | dict(old.named_buffers())
+    if reference is not None and any(id(value) not in old_ids for value in (*new.parameters(), *new.buffers())):
+        for part in new.modules():
+            if part not in old_parts and not any(inner in old_parts for inner in part.modules()):
+                part.to(reference.device, reference.dtype)
+    for part in new.modules():
+        if part not in old_parts:
+            part.training = old.training
+    kept, initial = [], []
+    shared = {id(value) for value in model.parameters()} - old_ids
+    for name, value in (*new.named_parameters(), *new.named_buffers()):
+        source = state.get(name)
+        if id(value) in old_ids or id(value) in shared:
             kept.append(name)
-        elif old is not None and old.shape == value.shape:
+        elif source is not None and source.shape == value.shape:
             with torch.no_grad():
-                value.copy_(old)
-            value.requires_grad_(old.requires_grad)
+                value.copy_(source)
+            value.requires_grad_(source.requires_grad)
             kept.append(name)
         else:
-            new.append(name)
-    return tuple(kept), tuple(new)
+            initial.append(name)
+    return tuple(kept), tuple(initial)
 
 
-def _kind(made: nn.Module, module: nn.Module) -> str:
-    if isinstance(made, nn.Sequential) and len(made) == 2 and made[0] is module:
-        return f"{type(module).__name__} and {type(made[1]).__name__}"
-    return type(made).__name__
+def _kind(new: nn.Module, old: nn.Module) -> str:
+    if isinstance(new, nn.Sequential) and len(new) == 2 and new[0] is old:
+        return f"{type(old).__name__} and {type(new[1]).__name__}"
+    return type(new).__name__
 
 
-def _hooks(module: nn.Module) -> int:
+def _count_hooks(module: nn.Module) -> int:
     tables = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     return sum(len(getattr(module, table)) for table in tables)
 
 
 def _check(exchanges: Any) -> None:
     if not isinstance(exchanges, Mapping) or not exchanges:
-        raise TypeError(f"exchanges must map kinds or names of modules to what takes their place, got {exchanges!r}")
+        raise UsageTypeError(f"exchanges must map module classes or names to their replacements, got {exchanges!r}")
     for key, value in exchanges.items():
         if not isinstance(key, str) and not (isinstance(key, type) and issubclass(key, nn.Module)):
-            raise TypeError(f"a key of exchanges must be a kind of module or a name, got {key!r}")
+            raise UsageTypeError(f"a key of exchanges must be a module class or a name, got {key!r}")
         if isinstance(value, type) and not issubclass(value, nn.Module):
-            raise TypeError(f"{value.__name__} is no kind of module")
+            raise UsageTypeError(f"the value for {key!r} must be a class of nn.Module, got {value.__name__}")
         if value is not None and not callable(value):
-            raise TypeError(
-                f"the value for {key!r} must be a kind of module, a module, a function or None; got {value!r}"
+            raise UsageTypeError(
+                f"the value for {key!r} must be a module class, a module, a function or None; got {value!r}"
             )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _nothing(key: Key, model: nn.Module) -> str:
-    """Say what there is instead of what was asked for."""
+def _no_match(key: Key, model: nn.Module) -> str:
+    """Error text for a key that matches no module, with the nearest names or all classes."""
     if isinstance(key, str):
         names = [name for name, _ in model.named_modules() if name]
         near = difflib.get_close_matches(key, names, 5, 0.4) or names[:8]
-        return f"no module of {type(model).__name__} is called {key!r}; near it are {', '.join(near)}"
+        return f"{type(model).__name__} has no module named {key!r}; similar names are {', '.join(near)}"
     kinds = sorted({type(part).__name__ for part in model.modules() if not list(part.children())})
     return (
         f"{type(model).__name__} has no {key.__name__}; its modules are {', '.join(kinds)} "
-        "(a function that its forward calls, such as F.max_pool3d, is no module)"
+        "(functions that its forward calls, such as F.max_pool3d, cannot be exchanged)"
     )

@@ -1,4 +1,4 @@
-"""The explainers: one paper, one file. Each is a value; calling it with a model and a clip gives an explanation."""
+"""Explainers: one paper, one file. Each is a value; calling it with a model and a clip returns an explanation."""
 
 from notebook_explain.methods.block_signals import BlockSignals
 from notebook_explain.methods.feature_pyramid import FeaturePyramid

@@ -1,4 +1,4 @@
-"""While a network runs for an explanation, its building blocks tell of themselves what they have to tell."""
+"""Record the signals that the modules of a network report during the pass of an explanation."""
 
 from __future__ import annotations
 
@@ -12,101 +12,128 @@ from numpy.typing import NDArray
 from torch import nn
 
 from notebook_explain.explanations import ClassTable, Course, Geometry, Numbers
-from notebook_explain.layers.mtconv import CAVEAT, choices
-from notebook_explain.layers.signal_types import ByClass, Named, PerFrame, Told, blocks_of, checked
-from notebook_explain.layers.signals import listening
-from notebook_explain.models import Layer, VideoModel, moments_of, placed
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.layers.signal_types import (
+    ByClass,
+    Named,
+    PerFrame,
+    Signal,
+    recording_selected_frames,
+    reporting_modules,
+    validate_signals,
+)
+from notebook_explain.layers.signals import recording_signals
+from notebook_explain.models import Layer, VideoModel, layers_at_selected_frames, module_frame_times
 
-LOST = "What {} tells ({}) is not finite and is left out."
-CHOSEN = "The network keeps half of the frames by what they hold; maps lie at those that it kept of this clip."
-WRONG = "What {} tells ({}) is left out: {}."
-EVEN = "When the steps of {} lie could not be measured; they are drawn as if they lay evenly in time."
+AT_SELECTED_FRAMES = Caveat(
+    "The network selects frames by their content; maps are drawn at the frames that it selected in this clip.",
+    CaveatCode.FRAME_SELECTION,
+)
+_NOT_FINITE = "A signal of {} ({}) is left out because it is not finite."
+_INVALID = "A signal of {} ({}) is left out because it is invalid: {}."
+_EVEN = "The times of the steps of {} could not be measured; its signals are drawn as if the steps were evenly spaced."
 
 
 class SignalRecorder:
-    """What the blocks of one model tell, in the order in which they run."""
+    """Signals of the modules of one model, in order of execution.
+
+    Attributes
+    ----------
+    signals : list of (name, signal)
+        Dotted names, with "#2" after the name for the second call of a module.
+    selected_frames : list of int64 tensor (kept,)
+        Frames that the network selected, one tensor for each selection.
+    model_caveats : tuple of str
+        Caveats of the model, updated once the selected frames are known.
+    caveats : list of str
+        Caveats about signals.
+    """
 
     def __init__(self, model: VideoModel) -> None:
         self.model = model
-        self.kinds = {name: type(block).__name__ for name, block in blocks_of(model.module).items()}
-        self.told: list[tuple[str, Told]] = []  # name of the block ("#2" in its second call), and what it tells
-        self.remarks: list[str] = []
-        self.caveats = model.caveats  # less what is known better by now
-        self.frames: list[torch.Tensor] = []  # that the network chose, (kept,) for each selection
+        self.kinds = {name: type(module).__name__ for name, module in reporting_modules(model.module).items()}
+        self.signals: list[tuple[str, Signal]] = []
+        self.selected_frames: list[torch.Tensor] = []
+        self.model_caveats: tuple[str, ...] = model.caveats
+        self.caveats: list[str] = []
 
     @contextmanager
-    def around(self, shadow: nn.Module) -> Iterator[None]:
-        """Listen, while a shadow of the model runs."""
-        with listening(shadow) as said, choices() as made:
+    def hooks(self, shadow: nn.Module) -> Iterator[None]:
+        """Record within this context, in which a shadow of the model runs."""
+        with recording_signals(shadow) as explained, recording_selected_frames() as selections:
             yield
-        self.frames = [each[0] for each in made]
-        for name, value in said:
-            for one in checked(name, value):
-                if torch.isfinite(one.values).all():
-                    self.told.append((name, one))
+        self.selected_frames = [indices[0] for indices in selections]
+        for name, value in explained:
+            for signal in validate_signals(name, value):
+                if torch.isfinite(signal.values).all():
+                    self.signals.append((name, signal))
                 else:
-                    self.remarks.append(LOST.format(_quoted(name), one.what))
+                    self._omit(_NOT_FINITE, name, signal.what)
 
-    def placed(self, layers: Sequence[Layer]) -> tuple[Layer, ...]:
-        """The layers where they lie in this clip: at the frames that the network chose, if it chooses any."""
-        if not self.frames or self.model.survey is None:
+    def layers_at_selected_frames(self, layers: Sequence[Layer]) -> tuple[Layer, ...]:
+        """Return layers with the positions of this clip: at the frames that the network selected, if it selects any."""
+        if not self.selected_frames or self.model.layer_trace is None:
             return tuple(layers)
         try:
-            found = placed(self.model, layers, self.frames)
-        except (ValueError, RuntimeError):  # positions cannot be followed with them: the caveat stays
-            self.frames = []
+            moved = layers_at_selected_frames(self.model, layers, self.selected_frames)
+        except (ValueError, RuntimeError):  # positions cannot be followed with this selection: the model's caveat holds
+            self.selected_frames = []
             return tuple(layers)
-        self.caveats = tuple(CHOSEN if text == CAVEAT else text for text in self.caveats)
-        return found
+        self.model_caveats = tuple(
+            AT_SELECTED_FRAMES if isinstance(caveat, Caveat) and caveat.code == CaveatCode.FRAME_SELECTION else caveat
+            for caveat in self.model_caveats
+        )
+        return moved
 
     def courses(self) -> tuple[Course, ...]:
-        """What was told of each moment; `remarks` gets a sentence for each block whose moments are not known."""
-        told = [(name, one) for name, one in self.told if isinstance(one, PerFrame)]
-        moments = moments_of(self.model, {_block(name) for name, _ in told}, self.frames)
-        return tuple(
-            Course(
-                name, self._kind(name), one.what, values, self._rows(name, len(values), moments, one.side), one.neutral
-            )
-            for name, one in told
-            for values in (_first(one.values),)
-        )
+        """Return the signals per frame, and add a caveat for each module whose steps have unknown times."""
+        signals = [(name, signal) for name, signal in self.signals if isinstance(signal, PerFrame)]
+        times = module_frame_times(self.model, {_module_name(name) for name, _ in signals}, self.selected_frames)
+        courses = []
+        for name, signal in signals:
+            values = _of_only_clip(signal.values)
+            rows = self._rows(name, len(values), times, signal.side)
+            courses.append(Course(name, self._kind(name), signal.what, values, rows, signal.neutral))
+        return tuple(courses)
 
-    def _rows(self, name: str, steps: int, moments: Any, side: str) -> NDArray[np.float64]:
-        rows: NDArray[np.float64] | None = moments.get((name, side))
+    def _rows(self, name: str, steps: int, times: Any, side: str) -> NDArray[np.float64]:
+        rows: NDArray[np.float64] | None = times.get((name, side))
         if rows is not None and len(rows) == steps:
             return rows
-        self.remarks.append(EVEN.format(_quoted(name)))
+        self.caveats.append(Caveat(_EVEN.format(_quoted(name)), CaveatCode.ASSUMED_POSITIONS))
         return Geometry.even((steps, 1, 1), self.model.preprocessing.shape).rows
 
     def numbers(self, classes: tuple[str, ...]) -> tuple[Numbers, ...]:
-        """What was told of things that have names; ``classes`` are the network's."""
-        found = []
-        for name, one in self.told:
-            if isinstance(one, Named):
-                values = _first(one.values)
-                labels = classes if one.names == "classes" else tuple(one.names)
+        """Return the signals with labels; ``classes`` are the names of the network's classes."""
+        numbers = []
+        for name, signal in self.signals:
+            if isinstance(signal, Named):
+                values = _of_only_clip(signal.values)
+                labels = classes if signal.names == "classes" else tuple(signal.names)
+                kind = self._kind(name)
                 try:
-                    found.append(Numbers(name, self._kind(name), one.what, labels, values, one.neutral, one.bounds))
-                except ValueError as error:  # somebody's own block may say of itself what is not so
-                    self.remarks.append(WRONG.format(_quoted(name), one.what, error))
-        return tuple(found)
+                    numbers.append(Numbers(name, kind, signal.what, labels, values, signal.neutral, signal.bounds))
+                except ValueError as error:  # modules of users may report values outside of their bounds
+                    self._omit(_INVALID, name, signal.what, error)
+        return tuple(numbers)
 
     def tables(self, classes: tuple[str, ...]) -> tuple[ClassTable, ...]:
-        """What was told of classes and kernels; blocks that run twice have one table."""
-        found = {
-            _block(name): ClassTable(
-                _block(name), self._kind(name), one.what, classes, one.values.float().cpu().numpy()
-            )
-            for name, one in self.told
-            if isinstance(one, ByClass)
-        }
-        return tuple(found.values())
+        """Return the tables of classes and channels; modules that run several times have one table."""
+        tables = {}
+        for name, signal in self.signals:
+            if isinstance(signal, ByClass):
+                module, values = _module_name(name), signal.values.float().cpu().numpy()
+                tables[module] = ClassTable(module, self._kind(name), signal.what, classes, values)
+        return tuple(tables.values())
+
+    def _omit(self, sentence: str, name: str, *details: object) -> None:
+        self.caveats.append(Caveat(sentence.format(_quoted(name), *details), CaveatCode.OMITTED_SIGNAL))
 
     def _kind(self, name: str) -> str:
-        return self.kinds[_block(name)]
+        return self.kinds[_module_name(name)]
 
 
-def _block(name: str) -> str:
+def _module_name(name: str) -> str:
     return name.rsplit("#", 1)[0]
 
 
@@ -114,6 +141,5 @@ def _quoted(name: str) -> str:
     return repr(name) if name else "the network"
 
 
-def _first(values: torch.Tensor) -> NDArray[np.float32]:
-    """Of the only clip of the batch."""
+def _of_only_clip(values: torch.Tensor) -> NDArray[np.float32]:
     return values[0].detach().float().cpu().numpy()

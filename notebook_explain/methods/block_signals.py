@@ -1,14 +1,14 @@
-"""Block signals: what the building blocks of a network say of themselves, and what they add to a score.
+"""Block signals: what the building blocks of a network do with a clip, and how much they affect a score.
 
-* what a block tells of each frame (SRTG's factors, the frames that SoftPool listens to and that MTNet keeps), of each
-  class (the early guess of class regularization), or of classes and kernels;
-* what the score loses when a block is taken out: a recursion or a class regularization lets everything through, a plane
-  of a FAST convolution no longer sees its neighbours. All blocks of a kind are taken out at once, or one at a time;
-* what each stream of a multi-temporal convolution adds to the score at each moment: gradient times activation, summed
-  over its channels and places.
+* Signals that modules report for each frame (SRTG's factors, SoftPool's weights of frames, the frames that MTNet keeps),
+  for each class (the early guess of class regularization), or for classes and channels.
+* The change of the score when a block is ablated: a recursion or a class regularization becomes the identity, a plane of
+  a FAST convolution no longer reads its neighbours. All blocks of a kind are ablated together, or one at a time.
+* The contribution of each stream of a multi-temporal convolution to the score at each time step: gradient times
+  activation, summed over its channels and positions.
 
-The blocks tell it themselves (``layers/told.py``), so anybody's block can take part. The papers of the blocks stand in
-their files in ``layers``; explaining networks by them is our own.
+Modules report these through the protocol in ``layers/signal_types.py``, so any block can take part. The papers of the
+blocks are named in their files in ``layers``; explaining networks by their blocks has no paper of its own.
 """
 
 from __future__ import annotations
@@ -28,18 +28,20 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import BlockReport, Course, Numbers, Quantity, Target
 from notebook_explain.explanations.blocks.report import ADDED
-from notebook_explain.layers.signal_types import blocks_of
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.layers.signal_types import reporting_modules
 from notebook_explain.methods.block_recorder import SignalRecorder
-from notebook_explain.methods.common import fitted, provenance
+from notebook_explain.methods.common import prepare_clip, provenance
 from notebook_explain.models import Layer, Recording, VideoModel, score_of
 
 EVIDENCE = "evidence for {!r} in the {}"
-SHARES = "what each stream adds to the score"
-Ablations = dict[str, list[tuple[str, str]]]  # in words; the (block, part) that go together
+SHARES = "contribution of each stream to the score"
+_NO_STREAMS = "Evidence of the streams of {!r} is left out because the output of one has no positions ({})."
+Ablations = dict[str, list[tuple[str, str]]]  # label to the (module, part) that are ablated together
 
 
 class Part(NamedTuple):
-    """A part of what a block returns: some channels of a tensor."""
+    """Part of the output of a block: some channels of a tensor."""
 
     block: str
     kind: str
@@ -50,12 +52,12 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class BlockSignals:
-    """Let the building blocks of a network explain themselves.
+    """Explain a score by the signals and ablations of a network's building blocks.
 
     Attributes
     ----------
     each : bool
-        Take out each block by itself: a forward pass for each. Otherwise all that are alike at once.
+        Ablate one block at a time, each with a forward pass. By default all blocks of a kind are ablated together.
     """
 
     each: bool = False
@@ -78,112 +80,112 @@ class BlockSignals:
         Raises
         ------
         TypeError, ValueError
-            No block in the network; several targets, an unknown one, or something that is not a model or a clip.
+            The network has no such block; several targets or an unknown one; or an argument that is not a model or a clip.
         """
         start = time.perf_counter()
-        clip, seen = fitted(model, clip)
+        clip, seen = prepare_clip(model, clip)
         if isinstance(target, (list, tuple)):
             raise UsageTypeError(
-                "a report has one target; make one for each: [explainer(model, clip, t) for t in targets]"
+                "a block report has one target; make one report for each: [explainer(model, clip, t) for t in targets]"
             )
-        parts, unplaced = _parts(model)
+        parts, caveats = _parts(model)
         ablations = _ablations(model.module, self.each)
-        if not (parts or ablations or blocks_of(model.module)):
+        if not (parts or ablations or reporting_modules(model.module)):
             raise UsageError(
-                f"{type(model.module).__name__} has no building block that tells anything; ne.layers.swap() puts some in"
+                f"{type(model.module).__name__} has no module that reports signals; put some in with ne.layers.swap()"
             )
-        heard = SignalRecorder(model)
+        recorder = SignalRecorder(model)
 
         def compute(recording: Recording) -> tuple[Any, ...]:
-            (one,) = model.resolve(recording.heads, target)
-            result = model.results(recording, (one,))[0]
-            streams = _evidence(recording, score_of(recording, one), parts, result.name) if parts else []
-            return result, one, recording.heads[str(one.head)].logits.shape[1], streams
+            (resolved,) = model.resolve(recording.heads, target)
+            result = model.results(recording, (resolved,))[0]
+            streams = _evidence(recording, score_of(recording, resolved), parts, result.name) if parts else []
+            return result, resolved, recording.heads[str(resolved.head)].logits.shape[1], streams
 
         layers = list({part.layer.name: part.layer for part in parts}.values())
-        (result, one, classes, streams), said = model.run(seen, layers, compute, heard.around)
-        rows = {layer.name: layer.geometry.rows for layer in heard.placed(layers)}
+        (result, resolved, class_count, streams), pass_caveats = model.run(seen, layers, compute, recorder.hooks)
+        rows = {layer.name: layer.geometry.rows for layer in recorder.layers_at_selected_frames(layers)}
         streams = [replace(course, rows=rows[part.layer.name]) for course, part in zip(streams, parts, strict=True)]
-        added = _added(model, seen, one, result.logit, ablations)
-        names = tuple(model.label(str(one.head), at) for at in range(classes))
-        courses = (*heard.courses(), *streams)
-        numbers = (*added, *_shares(parts, streams), *heard.numbers(names))
-        caveats = (*heard.caveats, *model.remarks(clip), *said, *heard.remarks, *unplaced)
-        made = provenance("Block signals", self, model, start, int(bool(parts)), caveats)
-        return BlockReport(
-            seen, result, courses, numbers, heard.tables(names), replace(made, forwards=1 + len(ablations))
-        )
+        effects = _effects(model, seen, resolved, result.logit, ablations)
+        classes = tuple(model.label(str(resolved.head), index) for index in range(class_count))
+        courses = (*recorder.courses(), *streams)
+        numbers = (*effects, *_shares(parts, streams), *recorder.numbers(classes))
+        caveats = [*recorder.model_caveats, *model.clip_caveats(clip), *pass_caveats, *recorder.caveats, *caveats]
+        source = provenance("Block signals", self, model, start, int(bool(parts)), caveats)
+        source = replace(source, forwards=1 + len(ablations))
+        return BlockReport(seen, result, courses, numbers, recorder.tables(classes), source)
 
 
 def _parts(model: VideoModel) -> tuple[list[Part], list[str]]:
-    """Streams whose evidence can be told apart, and a sentence on each block where it cannot."""
-    found, unplaced = [], []
+    """Return the parts of all blocks, and a caveat for each block with a part that has no positions."""
+    parts: list[Part] = []
+    caveats: list[str] = []
     for block, module in model.module.named_modules():
-        told = getattr(module, "parts", None)
+        method = getattr(module, "parts", None)
         try:
-            found += [
+            parts += [
                 Part(block, type(module).__name__, name, model.layer(block + path), channels)
-                for name, (path, channels) in (told() if callable(told) else {}).items()
+                for name, (path, channels) in (method() if callable(method) else {}).items()
             ]
         except ValueError as error:
-            unplaced.append(f"The streams of {block!r} are not told apart, one of them has no places left ({error}).")
-    return found, unplaced
+            caveats.append(Caveat(_NO_STREAMS.format(block, error), CaveatCode.OMITTED_SIGNAL))
+    return parts, caveats
 
 
 def _evidence(recording: Recording, score: torch.Tensor, parts: list[Part], target: str) -> list[Course]:
-    """A course for each part: gradient times activation, summed over its channels and places."""
+    """Return the evidence of each part over time: gradient times activation, summed over its channels and positions."""
     gradients = recording.gradients(score)
-    found = []
+    courses = []
     for block, kind, name, layer, channels in parts:
         gradient, activations = gradients[layer.name][:, channels], recording.volume(layer)[:, channels]
         values = torch.einsum("bcthw,bcthw->bt", gradient.float(), activations.float())[0].cpu().numpy()
-        found.append(
-            Course(block, kind, EVIDENCE.format(target, name), values, layer.geometry.rows, 0.0, Quantity.EVIDENCE)
-        )
-    return found
+        what, rows = EVIDENCE.format(target, name), layer.geometry.rows
+        courses.append(Course(block, kind, what, values, rows, 0.0, Quantity.EVIDENCE))
+    return courses
 
 
 def _shares(parts: list[Part], streams: list[Course]) -> list[Numbers]:
-    """What each part of a block adds to the score, over all moments."""
+    """Return the contribution of each part of a block to the score, summed over time."""
     sums: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for part, course in zip(parts, streams, strict=True):
         sums[part.block, part.kind][part.name] = float(course.values.sum())
     return [
-        Numbers(block, kind, SHARES, tuple(each), np.array(list(each.values())), 0.0, quantity=Quantity.EVIDENCE)
-        for (block, kind), each in sums.items()
+        Numbers(block, kind, SHARES, tuple(shares), np.array(list(shares.values())), 0.0, quantity=Quantity.EVIDENCE)
+        for (block, kind), shares in sums.items()
     ]
 
 
-def _ablations(module: nn.Module, each: bool) -> Ablations:
-    """What can be taken out."""
-    found: Ablations = defaultdict(list)
-    for name, block in module.named_modules():
-        told = getattr(block, "ablations", None)
-        for part in told() if callable(told) else ():
-            found[f"{name}: {part}" if each else part].append((name, part))
-    return dict(found)
+def _ablations(network: nn.Module, each: bool) -> Ablations:
+    """Return the parts of all modules that can be ablated, grouped by name or one by one."""
+    ablations: Ablations = defaultdict(list)
+    for name, module in network.named_modules():
+        method = getattr(module, "ablations", None)
+        for part in method() if callable(method) else ():
+            ablations[f"{name}: {part}" if each else part].append((name, part))
+    return dict(ablations)
 
 
-def _added(model: VideoModel, seen: Clip, target: Target, score: float, ablations: Ablations) -> list[Numbers]:
-    """The score, less the score without."""
+def _effects(model: VideoModel, seen: Clip, target: Target, score: float, ablations: Ablations) -> list[Numbers]:
+    """Return the score minus the score with each ablation."""
     if not ablations:
         return []
     values = []
-    for gone in ablations.values():
-        around = _without(gone)
-        less, _ = model.run(seen, (), lambda recording: float(score_of(recording, target).detach()), around)
-        values.append(score - less)
-    labels = tuple(words if len(gone) == 1 else f"{words}, {len(gone)} blocks" for words, gone in ablations.items())
+    for parts in ablations.values():
+        ablated, _ = model.run(
+            seen, (), lambda recording: float(score_of(recording, target).detach()), _ablation_context(parts)
+        )
+        values.append(score - ablated)
+    labels = tuple(name if len(parts) == 1 else f"{name}, {len(parts)} blocks" for name, parts in ablations.items())
     return [Numbers("", "", ADDED, labels, np.array(values), 0.0, quantity=Quantity.ABLATION)]
 
 
-def _without(gone: list[tuple[str, str]]) -> Callable[[nn.Module], AbstractContextManager[None]]:
+def _ablation_context(parts: list[tuple[str, str]]) -> Callable[[nn.Module], AbstractContextManager[None]]:
     @contextmanager
-    def around(shadow: nn.Module) -> Iterator[None]:
+    def ablated(shadow: nn.Module) -> Iterator[None]:
         modules: dict[str, Any] = dict(shadow.named_modules())
-        with ExitStack() as out:
-            for name, part in gone:
-                out.enter_context(modules[name].ablations()[part]())
+        with ExitStack() as stack:
+            for name, part in parts:
+                stack.enter_context(modules[name].ablations()[part]())
             yield
 
-    return around
+    return ablated

@@ -1,4 +1,4 @@
-"""What every explainer does first and last: read the clip as its model sees it, and say how the result came about."""
+"""First and last step of every explainer: prepare the clip for its model, and record the provenance."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ from notebook_explain.explanations import Provenance
 from notebook_explain.models import VideoModel
 
 
-def fitted(model: VideoModel, clip: Any) -> tuple[Clip, Clip]:
-    """The clip as it was given, and as the network sees it; TypeError for what is no model or no clip."""
+def prepare_clip(model: VideoModel, clip: Any) -> tuple[Clip, Clip]:
+    """Return the clip as given, and as the network receives it.
+
+    Raises
+    ------
+    TypeError
+        `model` is not a VideoModel, or `clip` is not a clip.
+    """
     if not isinstance(model, VideoModel):
         raise UsageTypeError(
             f"model must be a VideoModel, got {type(model).__name__}; make one with notebook_explain.adapt"
@@ -31,7 +37,7 @@ def fitted(model: VideoModel, clip: Any) -> tuple[Clip, Clip]:
 def provenance(
     method: str, explainer: Any, model: VideoModel, start: float, backwards: int, caveats: Iterable[str]
 ) -> Provenance:
-    """How a result came about that one forward pass was used for.
+    """Return the provenance of a result from one forward pass.
 
     Parameters
     ----------
@@ -40,10 +46,11 @@ def provenance(
         Its fields are the knobs.
     model : VideoModel
     start : float
-        ``time.perf_counter()`` when the work began.
+        ``time.perf_counter()`` at the start.
     backwards : int
+        Number of backward passes.
     caveats : iterable of str
-        Each is said once.
+        Duplicates are removed.
     """
     module = model.module
     return Provenance(

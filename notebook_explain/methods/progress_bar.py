@@ -1,4 +1,4 @@
-"""Drain a stream under a progress bar: quiet when it takes no time, or when nobody watches."""
+"""Run a stream under a progress bar, which appears only in terminals and notebooks, and only for longer work."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any
 
 from notebook_explain.explanations.progress import Progress
 
-DELAY = 0.5  # seconds without a bar
+DELAY = 0.5  # seconds before the bar appears
 
 
 def run_with_progress(steps: Iterator[Progress], name: str) -> Any:
-    """The last partial result of a stream.
+    """Run a stream to its end and return its last partial result.
 
     Parameters
     ----------
     steps : iterator of Progress
     name : str
-        Stands before the bar.
+        Label before the bar.
     """
-    if not _watched():
+    if not _is_interactive():
         return [step.partial for step in steps][-1]
     from tqdm.auto import tqdm
 
     stage, last = None, None
     with tqdm(desc=name, delay=DELAY, leave=False) as bar:
         for step in steps:
-            if step.stage != stage:  # reset() would show the bar before its time
+            if step.stage != stage:  # reset() would ignore the delay
                 stage, bar.total, bar.n, bar.last_print_n = step.stage, step.total, 0, 0
                 bar.set_postfix_str(stage, refresh=False)
             bar.update(step.done - bar.n)
@@ -35,8 +35,8 @@ def run_with_progress(steps: Iterator[Progress], name: str) -> Any:
     return last
 
 
-def _watched() -> bool:
-    """Whether somebody sees a bar: in a terminal or in a notebook, not in a pipe."""
+def _is_interactive() -> bool:
+    """Return whether a bar would be visible: in a terminal or in a notebook, not in a pipe."""
     if sys.stderr is not None and sys.stderr.isatty():
         return True
     ipython = sys.modules.get("IPython")

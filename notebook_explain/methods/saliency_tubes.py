@@ -1,18 +1,18 @@
-"""Saliency tubes: the evidence for a class at every position of a clip, at every layer, from one pass back and forth.
+"""Saliency tubes: evidence for a class at every position of a clip, at every layer, from one forward and one backward pass.
 
 At the tensor A that enters global average pooling before a linear classifier U, b::
 
     tube(t, y, x) = sum_c U[class, c] * A[c, t, y, x]        mean(tube) + b[class] = logit[class]
 
-without ReLU, signed, exact. There, U = N * d logit / d A (N = number of voxels), so at every layer the local product ::
+without ReLU, signed, exact. There, U = N * d logit / d A (N = number of voxels). The local product ::
 
     tube(t, y, x) = N * sum_c (d logit / d A[c, t, y, x]) * A[c, t, y, x]
 
-is the same thing where the paper defines it, and goes on where it does not: its mean is what the layer's positions
-add to the logit, comparable across layers; how far it is from the logit is reported as ``gap``. ``pooled=True``
-averages the gradient over the positions first, the weighting of Grad-CAM.
+is the same at this layer, where the paper defines tubes, and extends them to every other layer. Its mean is the
+contribution of the layer's positions to the logit, comparable across layers; its difference from the logit is reported as
+``gap``. ``pooled=True`` averages the gradient over positions first, as Grad-CAM does.
 
-Building blocks that tell of each frame (``layers``) are heard in the same pass: `Tubes.courses`.
+Signals per frame that modules report (``layers``) are recorded in the same pass: `Tubes.courses`.
 
 Reference: Stergiou, Kapidis, Kalliatakis, Chrysoulas, Veltkamp, Poppe: Saliency Tubes: Visual Explanations for
 Spatio-Temporal Convolutions, ICIP 2019, arXiv:1902.01078.
@@ -31,21 +31,28 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageTypeError
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.methods.block_recorder import SignalRecorder
-from notebook_explain.methods.common import fitted, provenance
+from notebook_explain.methods.common import prepare_clip, provenance
 from notebook_explain.models import POOLING_INPUT, Layer, Recording, VideoModel, score_of
 
-COMPLETE = 1e-3  # of the logit's size: what float32 leaves of an exact sum
+COMPLETE = 1e-3  # largest relative error of a sum that is exact but for float32 rounding
+
+_NO_POOLING = "These layers include no input of a global pooling, so no map adds up to the score exactly."
+_NOT_LINEAR = (
+    "The evidence for {!r} before the global pooling adds up to {:.3g}, but the score is {:.3g}: the network is not linear "
+    "after this layer."
+)
 
 
 @dataclass(frozen=True)
 class SaliencyTubes:
-    """Explain a model's score by where, in space and time, it comes from.
+    """Explain a model's score by its sources in space and time.
 
     Attributes
     ----------
     layers : tuple of str, optional
-        Names of layers; by default the model's catalogue (stem, blocks, input of global pooling).
+        Names of layers; by default ``model.layers`` (stem, blocks, input of global pooling).
     pooled : bool
         Weight channels by their gradient averaged over positions (Grad-CAM) instead of position by position.
     """
@@ -59,10 +66,10 @@ class SaliencyTubes:
             if isinstance(given, str) or not isinstance(given, (list, tuple)):
                 raise UsageTypeError(
                     f"layers must be a list of layer names, got {given!r}; "
-                    "the model comes afterwards: SaliencyTubes()(model, clip)"
+                    "the model is passed in the call: SaliencyTubes()(model, clip)"
                 )
             if not all(isinstance(name, str) for name in given):
-                raise UsageTypeError(f"layers must be names (text), got {given!r}; model.layers lists them")
+                raise UsageTypeError(f"layers must be names (str), got {given!r}; model.layers lists them")
             object.__setattr__(self, "layers", tuple(given))
 
     def __call__(self, model: VideoModel, clip: Any, target: Any = None) -> Tubes:
@@ -74,7 +81,7 @@ class SaliencyTubes:
             From ``notebook_explain.adapt``.
         clip : Clip, path, or uint8 array (time, height, width, 3)
         target : None, label, index, Target, or a list of these
-            ``None`` explains the top class; several targets share the forward pass.
+            ``None`` is the top class. Several targets share the forward pass.
 
         Returns
         -------
@@ -83,30 +90,31 @@ class SaliencyTubes:
         Raises
         ------
         TypeError, ValueError
-            An unknown layer or target, or something that is not a model or a clip.
+            An unknown layer or target, or an argument that is not a model or a clip.
         ExplainError
-            No gradient can be had.
+            No gradient reaches a layer.
         """
         start = time.perf_counter()
-        clip, seen = fitted(model, clip)
+        clip, seen = prepare_clip(model, clip)
         layers = model.select(self.layers)
-        heard = SignalRecorder(model)
+        recorder = SignalRecorder(model)
 
         def compute(recording: Recording) -> tuple[tuple[TargetResult, ...], list[NDArray[np.float32]]]:
             targets = model.resolve(recording.heads, target)
-            scores = [score_of(recording, one) for one in targets]
-            found = [self._maps(recording, score, score is scores[-1]) for score in scores]
-            return model.results(recording, targets), [np.stack(maps) for maps in zip(*found, strict=True)]
+            scores = [score_of(recording, resolved) for resolved in targets]
+            maps_by_target = [self._maps(recording, score, score is scores[-1]) for score in scores]
+            return model.results(recording, targets), [np.stack(maps) for maps in zip(*maps_by_target, strict=True)]
 
-        (targets, values), said = model.run(seen, layers, compute, heard.around)
-        layers, courses = heard.placed(layers), heard.courses()
+        (targets, values), pass_caveats = model.run(seen, layers, compute, recorder.hooks)
+        layers, courses = recorder.layers_at_selected_frames(layers), recorder.courses()
         maps = _layer_maps(layers, values, targets)
-        caveats = (*heard.caveats, *model.remarks(clip), *said, *heard.remarks, *_completeness(maps, targets))
+        caveats = [*recorder.model_caveats, *model.clip_caveats(clip), *pass_caveats, *recorder.caveats]
+        caveats += _completeness_caveats(maps, targets)
         method = "Saliency tubes" + (", gradients pooled (Grad-CAM)" if self.pooled else "")
         return Tubes(seen, targets, maps, provenance(method, self, model, start, len(targets), caveats), courses)
 
     def _maps(self, recording: Recording, score: torch.Tensor, last: bool) -> list[NDArray[np.float32]]:
-        """One map per layer for one score; channels are summed before anything leaves the device."""
+        """Return one map per layer for one score; channels are summed on the device."""
         gradients = recording.gradients(score, last=last)
         maps = []
         for layer in recording.layers:
@@ -121,7 +129,7 @@ class SaliencyTubes:
 def _layer_maps(
     layers: Sequence[Layer], values: Sequence[NDArray[np.float32]], targets: Sequence[TargetResult]
 ) -> tuple[LayerMap, ...]:
-    """Maps with their gaps; parallel pathways of one stage account for the score together."""
+    """Return maps with their gaps; the gap of parallel pathways is that of their sum."""
     logits = np.array([target.logit for target in targets], np.float64)
     means = [value.mean(axis=(1, 2, 3), dtype=np.float64) for value in values]
     stages: dict[Any, Any] = {}
@@ -139,23 +147,20 @@ def _layer_maps(
 def _stage(layer: Layer) -> Any:
     if layer.pathway is None:
         return layer.name
-    return POOLING_INPUT if layer.kind == POOLING_INPUT else (layer.place.module, layer.place.call)
+    return POOLING_INPUT if layer.kind == POOLING_INPUT else (layer.ref.module, layer.ref.call)
 
 
-def _completeness(maps: Sequence[LayerMap], targets: Sequence[TargetResult]) -> list[str]:
-    """Say when the evidence at the end of the network does not add up to the score."""
-    ends = [layer for layer in maps if layer.kind == POOLING_INPUT]
-    if not ends:
-        return ["The network has no global pooling among these layers, so no map adds up to the score exactly."]
+def _completeness_caveats(maps: Sequence[LayerMap], targets: Sequence[TargetResult]) -> list[Caveat]:
+    """Return caveats for targets whose evidence before the global pooling does not add up to the score."""
+    last = [layer for layer in maps if layer.kind == POOLING_INPUT]
+    if not last:
+        return [Caveat(_NO_POOLING, CaveatCode.INCOMPLETE_MAP)]
     caveats = []
-    for at, target in enumerate(targets):
-        gap = float(ends[-1].gap[at]) if ends[-1].gap is not None else float("nan")
-        # Where the classifier comes before the pooling, its bias is in the map already and nothing is missing.
+    for index, target in enumerate(targets):
+        gap = float(last[-1].gap[index]) if last[-1].gap is not None else float("nan")
+        # If the classifier comes before the pooling, the map contains its bias and the gap is 0.
         missing = min(abs(gap - bias) for bias in (0.0, target.bias or 0.0))
-        if missing <= COMPLETE * max(1.0, abs(target.logit)):
-            continue
-        caveats.append(
-            f"The evidence for {target.name!r} before the global pooling adds up to {target.logit - gap:.3g}, "
-            f"the score is {target.logit:.3g}: what lies between them is not linear."
-        )
+        if missing > COMPLETE * max(1.0, abs(target.logit)):
+            text = _NOT_LINEAR.format(target.name, target.logit - gap, target.logit)
+            caveats.append(Caveat(text, CaveatCode.INCOMPLETE_MAP))
     return caveats

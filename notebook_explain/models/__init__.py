@@ -1,7 +1,7 @@
-"""Any nn.Module as a VideoModel: layers, heads, labels, preprocessing; recorded without leaving a trace."""
+"""Wrap any nn.Module as a VideoModel: layers, heads, labels and preprocessing, recorded without modifying the module."""
 
 from notebook_explain.models.adapter import adapt
-from notebook_explain.models.frame_times import moments_of, placed
+from notebook_explain.models.frame_times import layers_at_selected_frames, module_frame_times, moments_of, placed
 from notebook_explain.models.layers import POOLING_INPUT, Layer
 from notebook_explain.models.recording import Recording, record
 from notebook_explain.models.shadow import on_shadow, shadow_of
@@ -13,6 +13,8 @@ __all__ = [
     "Recording",
     "VideoModel",
     "adapt",
+    "layers_at_selected_frames",
+    "module_frame_times",
     "moments_of",
     "on_shadow",
     "placed",

@@ -1,4 +1,4 @@
-"""Make a VideoModel of any nn.Module: what is not stated is found by trying, and said."""
+"""Wrap any nn.Module as a VideoModel; preprocessing that is not given is inferred by trial and reported."""
 
 from __future__ import annotations
 
@@ -10,25 +10,30 @@ from typing import Any
 import torch
 from torch import nn
 
-from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._errors import ExplainError, UsageError, UsageTypeError
+from notebook_explain._validation import check_size
 from notebook_explain._warn import warn
-from notebook_explain.clip.resize import check_crop, pixels
-from notebook_explain.explanations import ExplainError, Geometry
-from notebook_explain.models.layer_trace import LayerTrace, TensorRef, survey, tensors
-from notebook_explain.models.layers import Layer, default_layers
+from notebook_explain.clip.resize import check_crop
+from notebook_explain.explanations import Geometry
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.models.layer_trace import LayerTrace, TensorRef, tensors, trace_layers
+from notebook_explain.models.layers import MAX_LAYERS, Layer, default_layers
 from notebook_explain.models.layouts import Layout
-from notebook_explain.models.preprocessing import Preprocessing, check_layout, colours
-from notebook_explain.models.shadow import likeness, on_shadow, refuse_scripted, unwrapped
-from notebook_explain.models.video_model import VideoModel, stand_in
+from notebook_explain.models.preprocessing import Preprocessing, check_layout, rgb
+from notebook_explain.models.shadow import on_shadow, reference_parameter, refuse_scripted, unwrapped
+from notebook_explain.models.video_model import VideoModel, position_input
 
-# Mean and deviation of Kinetics in units of 0..1, which most published video weights were trained with.
+# Mean and standard deviation of Kinetics in units of 0..1, with which most published video weights were trained.
 KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
 KINETICS_STD = (0.22803, 0.22145, 0.216989)
 _LAYOUTS: tuple[str | tuple[int, ...], ...] = ("BCTHW", "BTCHW", (4, 1), (8, 1), "(BT)CHW", "BTHWC")
+# (frames, size) in the order in which they are tried.
 _SHAPES = ((16, 112), (16, 224), (8, 224), (32, 224), (32, 256), (8, 256), (64, 224), (16, 64), (4, 182), (13, 182))
-_EVEN = (
-    "Where the cells of the layers lie in the clip could not be measured for this network (it uses an operation that positions "
-    "cannot be followed through); an even division of the clip is assumed."
+_INFERRED = ("size", "frames", "mean", "std", "layout")
+_EVEN = Caveat(
+    "The positions of this network's cells in the clip could not be measured (it uses an operation through which positions "
+    "cannot be followed); the clip is divided evenly instead.",
+    CaveatCode.ASSUMED_POSITIONS,
 )
 MAX_LABEL = 200
 
@@ -44,39 +49,39 @@ def adapt(
     crop: str = "center",
     labels: Sequence[str] | Mapping[Any, Any] | None = None,
 ) -> VideoModel:
-    """Make a model that can be explained of any module; the module itself is not touched.
+    """Wrap a module as a model that can be explained; the module itself is not modified.
 
     Parameters
     ----------
     module : nn.Module
-        A video classifier; in ``torch.compile``, ``DataParallel`` or plain.
+        Video classifier; plain, or wrapped in ``torch.compile`` or ``DataParallel``.
     size : int or (height, width), optional
-        In pixels, as the network was trained; one number is a square.
+        Input size in pixels used in training; one number is a square.
     frames : int, optional
-        How many it was trained with.
-    mean, std : one or three floats, optional
+        Number of input frames used in training.
+    mean, std : float or 3 floats, optional
         In units of 0..1: the network sees ``(rgb / 255 - mean) / std``.
-    layout : optional
+    layout : str or sequence of int, optional
         "BCTHW" (channels before time), "BTCHW" (Hugging Face), "BTHWC", "(BT)CHW", or the strides in time of several
-        pathways: ``(4, 1)`` for SlowFast.
+        pathways, such as ``(4, 1)`` for SlowFast.
     crop : str
-        How a clip comes to that size, as for ``Clip.read``: "center" keeps the middle, "letterbox" all of it between
-        black bars, "stretch" all of it without its proportions. A clip that has the size already is left as it is.
-    labels : optional
-        Class names in order; ``{index: name}``; or ``{head: names}`` for several heads.
+        Method that fits a clip to the size, as for ``Clip.read``: "center" keeps the middle, "letterbox" keeps everything
+        between black bars, "stretch" keeps everything but not the proportions. A clip of this size is left as it is.
+    labels : sequence of str, {index: name} or {head: names}, optional
+        Class names in order; or by head, for models with several heads.
 
     Returns
     -------
     VideoModel
-        What was not stated is read from ``module.config`` where there is one, else assumed from what runs: one warning
-        says what, and every explanation carries it as a caveat.
+        Values that you do not pass are taken from ``module.config`` if it has them, else guessed from what runs. Guesses
+        are listed in one warning, in ``preprocessing.assumed`` and as a caveat on every explanation.
 
     Raises
     ------
     TypeError, ValueError
-        An argument is not of this form.
+        An argument does not have this form.
     ExplainError
-        The module is scripted; or it runs with none of the usual sizes and layouts (its most likely error is quoted).
+        The module is scripted; or it runs with none of the usual sizes and layouts (the most likely error is quoted).
     """
     if not isinstance(module, nn.Module):
         raise UsageTypeError(f"adapt takes a torch.nn.Module, got {type(module).__name__}")
@@ -85,69 +90,80 @@ def adapt(
     refuse_scripted(network)
     if any(parameter.is_meta for parameter in network.parameters()):
         raise ExplainError("this model has no weights yet: its parameters are on the meta device; load them first")
-    config = _config(network)
-    stated: dict[str, Any] = {
-        **config,
-        **{
-            name: value
-            for name, value in {
-                "size": None if size is None else pixels(size),
-                "frames": frames,
-                "mean": None if mean is None else colours("mean", mean),
-                "std": None if std is None else colours("std", std),
-                "layout": tuple(layout) if isinstance(layout, (list, tuple)) else layout,
-            }.items()
-            if value is not None
-        },
+    config = _read_config(network)
+    config_labels = config.pop("labels", None)
+    given = {
+        "size": None if size is None else check_size(size),
+        "frames": frames,
+        "mean": None if mean is None else rgb("mean", mean),
+        "std": None if std is None else rgb("std", std),
+        "layout": tuple(layout) if isinstance(layout, (list, tuple)) else layout,
     }
-    stated["crop"] = check_crop(crop)
-    names = _labels(labels if labels is not None else config.get("labels"))
-    stated.pop("labels", None)
-    preprocessing, found, layers = _first_that_runs(network, stated)
-    known = set(stated)
-    if "layout" not in stated and found is not None and _only_layout(network, preprocessing):
+    specified = {**config, **{name: value for name, value in given.items() if value is not None}}
+    specified["crop"] = check_crop(crop)
+    names = _read_labels(labels if labels is not None else config_labels)
+    preprocessing, trace, layers = _first_that_runs(network, specified)
+    known = set(specified)
+    if "layout" not in specified and trace is not None and _is_only_layout(network, preprocessing):
         known.add("layout")
-    assumed = tuple(name for name in ("size", "frames", "mean", "std", "layout") if name not in known)
-    preprocessing = replace(preprocessing, assumed=assumed)
-    own = (getattr(part, "caveat", None) for part in network.modules())  # a module may say what its reader must know
-    caveats = tuple(dict.fromkeys([*([] if found else [_EVEN]), *(text for text in own if isinstance(text, str))]))
-    if assumed:
-        text = _assumption(preprocessing)
-        warn(f"{type(network).__name__}: {text}")
-        caveats = (text, *caveats)
-    labels_of = "labels" if labels is not None else "the labels in module.config.id2label"
+    preprocessing = replace(preprocessing, assumed=tuple(name for name in _INFERRED if name not in known))
+    caveats = _caveats(network, preprocessing, trace)
+    if preprocessing.assumed:
+        assumption = caveats[0]
+        text = f"{type(network).__name__}: {assumption}"
+        warn(Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, preprocessing.assumed))
+    labels_source = "labels" if labels is not None else "the labels in module.config.id2label"
     return VideoModel(
-        network, preprocessing, names, layers, caveats, labels_of, None if found is None else found.slim()
+        network, preprocessing, names, layers, caveats, labels_source, None if trace is None else trace.slim()
     )
 
 
-def _assumption(p: Preprocessing) -> str:
+def _caveats(network: nn.Module, preprocessing: Preprocessing, trace: LayerTrace | None) -> tuple[str, ...]:
+    """Return caveats of every explanation of a network: guesses, unknown positions, and those that its modules report."""
+    caveats = [_assumption(preprocessing)] if preprocessing.assumed else []
+    if trace is None:
+        caveats.append(_EVEN)
+    caveats += [_module_caveat(part) for part in network.modules() if isinstance(getattr(part, "caveat", None), str)]
+    return tuple(dict.fromkeys(caveats))
+
+
+def _module_caveat(module: Any) -> Caveat:
+    """Return the caveat that a module reports; modules name its kind as ``caveat_code``."""
+    return Caveat(module.caveat, getattr(module, "caveat_code", CaveatCode.MODULE))
+
+
+def _assumption(p: Preprocessing) -> Caveat:
     height, width = p.size
-    size = height if height == width else p.size
-    values: dict[str, Any] = {"size": size, "frames": p.frames, "layout": p.layout}
-    values |= {"mean": tuple(round(v, 3) for v in p.mean), "std": tuple(round(v, 3) for v in p.std)}
-    listed = ", ".join(f"{name}={values[name]!r}" for name in p.assumed)
-    return f"Assumed, since nobody stated it: {listed}. A wrong guess explains another model; state them in adapt()."
+    values: dict[str, Any] = {
+        "size": height if height == width else p.size,
+        "frames": p.frames,
+        "mean": tuple(round(value, 3) for value in p.mean),
+        "std": tuple(round(value, 3) for value in p.std),
+        "layout": p.layout,
+    }
+    guesses = ", ".join(f"{name} {values[name]!r}" for name in p.assumed)
+    text = f"Not specified, assumed: {guesses}. If the guess is wrong, so is the explanation; pass these to adapt()."
+    return Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, p.assumed)
 
 
-def _config(module: nn.Module) -> dict[str, Any]:
-    """What a Hugging Face configuration says of itself."""
+def _read_config(module: nn.Module) -> dict[str, Any]:
+    """Return size, frames and labels from a Hugging Face configuration, as far as it has them."""
     config = getattr(module, "config", None)
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, keys in {"size": ("image_size", "crop_size"), "frames": ("num_frames", "frames_per_clip")}.items():
         for key in keys:
             value = getattr(config, key, None)
             parts = value if name == "size" and isinstance(value, (list, tuple)) and len(value) == 2 else [value]
             if all(isinstance(part, int) and not isinstance(part, bool) and part > 0 for part in parts):
-                found.setdefault(name, pixels(value) if name == "size" else value)
+                values.setdefault(name, check_size(value) if name == "size" else value)
     labels = getattr(config, "id2label", None)
     if isinstance(labels, Mapping) and labels:
-        found["labels"] = labels
-    return found
+        values["labels"] = labels
+    return values
 
 
-def _labels(labels: Any) -> dict[str, tuple[str, ...]]:
-    """Labels per head, as plain text: control characters out, length capped (they come from anywhere)."""
+def _read_labels(labels: Any) -> dict[str, tuple[str, ...]]:
+    """Return labels by head as plain text: without control characters, at most `MAX_LABEL` long."""
     if labels is None:
         return {}
     if not isinstance(labels, (Mapping, Iterable)):
@@ -156,115 +172,121 @@ def _labels(labels: Any) -> dict[str, tuple[str, ...]]:
         raise UsageTypeError("labels must be a sequence of names, got one text; split it into lines first")
     if isinstance(labels, Mapping):
         if all(isinstance(value, int) for value in labels.values()):
-            raise UsageTypeError("labels must be {index: name}, got {name: index}; turn it round")
+            raise UsageTypeError("labels must be {index: name}, got {name: index}; swap keys and values")
         if all(isinstance(value, str) for value in labels.values()):
             by_index = {int(key): value for key, value in labels.items()}
             if sorted(by_index) != list(range(len(by_index))):
                 raise UsageError(f"labels by index must count from 0 to {len(by_index) - 1} without gaps")
-            return {"": tuple(_plain(by_index[index]) for index in range(len(by_index)))}
-        return {_plain(head): tuple(map(_plain, names)) for head, names in labels.items()}
-    return {"": tuple(map(_plain, labels))}
+            return {"": tuple(_to_plain_text(by_index[index]) for index in range(len(by_index)))}
+        return {_to_plain_text(head): tuple(map(_to_plain_text, names)) for head, names in labels.items()}
+    return {"": tuple(map(_to_plain_text, labels))}
 
 
-def _plain(text: Any) -> str:
+def _to_plain_text(text: Any) -> str:
     kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in str(text))
     return kept if len(kept) <= MAX_LABEL else kept[: MAX_LABEL - 1] + "…"
 
 
 def _first_that_runs(
-    module: nn.Module, stated: Mapping[str, Any]
+    module: nn.Module, specified: Mapping[str, Any]
 ) -> tuple[Preprocessing, LayerTrace | None, tuple[Layer, ...]]:
-    """The first usual input that the network takes; measured where possible, tried for real otherwise."""
-    if "layout" in stated:
-        check_layout(stated["layout"])
+    """Return the first usual input that the network accepts, with its trace and layers.
+
+    Inputs are first tried with positions. If none works, they are tried with a real pass, and the trace is ``None``.
+    """
+    if "layout" in specified:
+        check_layout(specified["layout"])
     first: Exception | None = None
-    tried, first_measured = "", False
-    for measured in (True, False):
-        for preprocessing in _candidates(stated):
+    tried, first_is_trace = "", False
+    for with_positions in (True, False):
+        for preprocessing in _candidate_inputs(specified):
             try:
-                found = _survey(module, preprocessing) if measured else None
-                layers = _by_shape(module, preprocessing) if found is None else default_layers(found)
+                trace = _trace(module, preprocessing) if with_positions else None
+                layers = _layers_by_shape(module, preprocessing) if trace is None else default_layers(trace)
             except ExplainError:
                 raise
-            except Exception as error:  # whatever a network raises on an input that it was not made for
-                if first is None or (first_measured and not measured):  # a real pass speaks plainer than positions do
-                    first, first_measured = error, measured
+            except Exception as error:  # anything that a network raises on an input that it does not accept
+                if first is None or (first_is_trace and not with_positions):  # errors of a real pass are clearer
+                    first, first_is_trace = error, with_positions
                     tried = f"{'x'.join(map(str, preprocessing.shape))}, {preprocessing.layout!r}"
                 continue
             if layers:
-                return preprocessing, found, layers
-    unstated = ", ".join(f"{name}=" for name in ("size", "frames", "layout") if name not in stated)
-    why = (
-        f"with {tried} it raised: {str(first)[:400]}" if first else "no layer has places in time, height and width left"
+                return preprocessing, trace, layers
+    unspecified = tuple(name for name in ("size", "frames", "layout") if name not in specified)
+    reason = (
+        f"with {tried} it raised: {str(first)[:400]}" if first else "no layer has separate positions in time and space"
     )
+    advice = "" if unspecified else "; check the arguments that you passed to adapt()"
     raise ExplainError(
-        f"{type(module).__name__} ran with none of the inputs tried; "
-        + (f"state {unstated} in adapt(). " if unstated else "check what was stated. ")
-        + f"The most likely reason: {why}"
+        f"{type(module).__name__} ran with none of the inputs tried (most likely reason: {reason}){advice}",
+        arguments=unspecified,
+        call="adapt()",
     ) from first
 
 
-def _candidates(stated: Mapping[str, Any]) -> Iterator[Preprocessing]:
-    layouts = (stated["layout"],) if "layout" in stated else _LAYOUTS
-    shapes = dict.fromkeys((stated.get("frames", frames), stated.get("size", (size, size))) for frames, size in _SHAPES)
-    mean, std = stated.get("mean", KINETICS_MEAN), stated.get("std", KINETICS_STD)
+def _candidate_inputs(specified: Mapping[str, Any]) -> Iterator[Preprocessing]:
+    layouts = (specified["layout"],) if "layout" in specified else _LAYOUTS
+    shapes = dict.fromkeys(
+        (specified.get("frames", frames), specified.get("size", (size, size))) for frames, size in _SHAPES
+    )
+    mean, std = specified.get("mean", KINETICS_MEAN), specified.get("std", KINETICS_STD)
     for frames, size in shapes:
         for layout in layouts:
-            yield Preprocessing(size, frames, mean, std, layout, crop=stated["crop"])
+            yield Preprocessing(size, frames, mean, std, layout, crop=specified["crop"])
 
 
-def _only_layout(module: nn.Module, chosen: Preprocessing) -> bool:
-    """Whether the network takes a clip of this size in no other layout: then this one is a fact, not a guess."""
+def _is_only_layout(module: nn.Module, chosen: Preprocessing) -> bool:
+    """Return whether the network accepts a clip of this size in no other layout; then the layout is not a guess."""
     for layout in _LAYOUTS:
         if layout != chosen.layout:
             try:
-                _survey(module, replace(chosen, layout=layout))
+                _trace(module, replace(chosen, layout=layout))
             except Exception:
                 continue
             return False
     return True
 
 
-def _survey(module: nn.Module, p: Preprocessing) -> LayerTrace:
+def _trace(module: nn.Module, p: Preprocessing) -> LayerTrace:
     def run(shadow: nn.Module) -> LayerTrace:
-        return survey(shadow, stand_in(p, likeness(shadow).device), p.shape)
+        return trace_layers(shadow, position_input(p, reference_parameter(shadow).device), p.shape)
 
     return on_shadow(module, run)[0]
 
 
-def _by_shape(module: nn.Module, p: Preprocessing) -> tuple[Layer, ...]:
-    """Without measured positions: module outputs (1, C, T, H, W) of a real pass, an even division of the clip assumed."""
+def _layers_by_shape(module: nn.Module, p: Preprocessing) -> tuple[Layer, ...]:
+    """Return outputs (1, C, T, H, W) of outer modules in a real pass, as if their cells divided the clip evenly."""
 
     def run(shadow: nn.Module) -> tuple[Layer, ...]:
-        like = likeness(shadow)
-        found: dict[str, Layer] = {}
+        reference = reference_parameter(shadow)
+        layers: dict[str, Layer] = {}
 
-        def hook(name: str) -> Any:
-            def see(_: nn.Module, __: Any, output: Any) -> None:
+        def make_hook(name: str) -> Any:
+            def hook(_: nn.Module, __: Any, output: Any) -> None:
                 for path, tensor in tensors(output):
-                    if (
-                        tensor.ndim == 5
-                        and tensor.shape[0] == 1
-                        and min(tensor.shape[2:4]) >= 1
-                        and tensor[0, 0].numel() > 1
-                    ):
+                    if name not in layers and _is_clip_volume(tensor):
                         time, height, width = tensor.shape[2:]
                         layout = Layout(tuple(tensor.shape), 2, None, (time, height, width))
-                        even = Geometry.even((time, height, width), p.shape)
-                        if name not in found:
-                            found[name] = Layer(name, "block", TensorRef(name, 0, path), layout, even)
+                        geometry = Geometry.even((time, height, width), p.shape)
+                        layers[name] = Layer(name, "block", TensorRef(name, 0, path), layout, geometry)
 
-            return see
+            return hook
 
-        handles = [part.register_forward_hook(hook(name)) for name, part in shadow.named_modules() if name]
+        handles = [part.register_forward_hook(make_hook(name)) for name, part in shadow.named_modules() if name]
         try:
             with torch.no_grad():
-                video = torch.zeros((1, 3, *p.shape), device=like.device, dtype=like.dtype)
+                video = torch.zeros((1, 3, *p.shape), device=reference.device, dtype=reference.dtype)
                 shadow(p.arrange(video))
         finally:
             for handle in handles:
                 handle.remove()
-        outer = [layer for name, layer in found.items() if name.count(".") <= 1]
-        return tuple(outer[-16:])
+        outer = [layer for name, layer in layers.items() if name.count(".") <= 1]
+        return tuple(outer[-MAX_LAYERS:])
 
     return on_shadow(module, run)[0]
+
+
+def _is_clip_volume(tensor: torch.Tensor) -> bool:
+    return (
+        tensor.ndim == 5 and tensor.shape[0] == 1 and min(tensor.shape[2:4]) >= 1 and tensor[0, 0].numel() > 1
+    )  # (1, channel, time, height, width)

@@ -1,7 +1,7 @@
-"""When the steps of a module's input and output lie, and where layers lie once it is known which frames were chosen.
+"""Clip frames that the time steps of modules and layers stand for, given the frames that the network selected.
 
-Some networks select frames by what these hold. Asked of coordinates alone they seem to take them evenly; asked again with
-the choices that they made of a clip, they tell where its layers really lie.
+Some networks keep some of the frames, depending on their content. A trace of positions alone cannot know which, and
+assumes that they are evenly spaced. With the frames selected for a clip, a second trace finds the true times.
 """
 
 from __future__ import annotations
@@ -17,72 +17,76 @@ from numpy.typing import NDArray
 from torch import nn
 
 from notebook_explain._errors import UsageError
-from notebook_explain.models.layer_trace import survey, tensors
+from notebook_explain.models.layer_trace import tensors, trace_layers
 from notebook_explain.models.layers import Layer
 from notebook_explain.models.layouts import is_volume, measure
-from notebook_explain.models.positions.position_rules import chosen
+from notebook_explain.models.positions.custom_functions import selected_frames
 from notebook_explain.models.positions.tensor import PositionTensor
-from notebook_explain.models.shadow import likeness, on_shadow
-from notebook_explain.models.video_model import VideoModel, stand_in
+from notebook_explain.models.shadow import on_shadow, reference_parameter
+from notebook_explain.models.video_model import VideoModel, position_input
 
-Moments = dict[tuple[str, str], NDArray[np.float64]]
+FrameTimes = dict[tuple[str, str], NDArray[np.float64]]
 Result = TypeVar("Result")
 
 
-def placed(model: VideoModel, layers: Sequence[Layer], frames: Sequence[torch.Tensor]) -> tuple[Layer, ...]:
-    """The same layers, where they lie in a clip of which the network chose these frames.
+def layers_at_selected_frames(
+    model: VideoModel, layers: Sequence[Layer], frames: Sequence[torch.Tensor]
+) -> tuple[Layer, ...]:
+    """Return the same layers with the geometry that they have for the frames selected from one clip.
 
     Parameters
     ----------
     model : VideoModel
-    layers : of it
-    frames : int64 tensors (kept,)
+    layers : sequence of Layer
+        Of this model.
+    frames : sequence of int64 tensors (kept,)
         For each selection of the network, in order.
 
     Raises
     ------
     ValueError
-        A layer is not found again.
+        A layer has no positions for these frames.
     """
-    found = _on_coordinates(model, frames, lambda shadow, clip: survey(shadow, clip, model.preprocessing.shape))
-    emitted = {emission.place: emission.tensor for emission in found.emissions}
-    pooled = dict(found.pools)
-    again = []
+    size = model.preprocessing.shape
+    trace = _run_on_positions(model, frames, lambda shadow, clip: trace_layers(shadow, clip, size))
+    outputs = {output.ref: output.tensor for output in trace.outputs}
+    pool_inputs = dict(trace.pools)
+    relocated = []
     for layer in layers:
-        tensor = pooled.get(layer.place.call) if layer.place.module is None else emitted.get(layer.place)
-        measured = None if tensor is None else measure(tensor, model.preprocessing.shape)
+        tensor = pool_inputs.get(layer.ref.call) if layer.ref.module is None else outputs.get(layer.ref)
+        measured = None if tensor is None else measure(tensor, size)
         if measured is None or measured[0].grid != layer.grid:
-            raise UsageError(f"layer {layer.name!r} does not lie anywhere once frames are chosen")
-        again.append(replace(layer, geometry=measured[1]))
-    return tuple(again)
+            raise UsageError(f"layer {layer.name!r} has no positions for the frames that the network selected")
+        relocated.append(replace(layer, geometry=measured[1]))
+    return tuple(relocated)
 
 
-def moments_of(model: VideoModel, names: Iterable[str], frames: Sequence[torch.Tensor] = ()) -> Moments:
-    """Clip frames, fractional, that the steps in time of some modules' inputs and outputs stand for.
+def module_frame_times(model: VideoModel, names: Iterable[str], frames: Sequence[torch.Tensor] = ()) -> FrameTimes:
+    """Return the clip frames that the time steps of modules' inputs and outputs stand for.
 
     Parameters
     ----------
     model : VideoModel
     names : iterable of str
         Dotted names of modules; "" is the network itself.
-    frames : int64 tensors (kept,), optional
-        As for `placed`.
+    frames : sequence of int64 tensors (kept,), optional
+        For each selection of the network, in order.
 
     Returns
     -------
     dict of (name, "input" or "output") to float64 array (time,)
-        "#2" after the name for a module's second call. What has no places, or axes that are not understood, is not
-        there; nor is anything of a network that positions cannot be followed through.
+        Fractional clip frames; "#2" follows the name for a module's second call. Tensors without separate positions, or
+        with axes that are not understood, are left out. Empty if positions cannot be followed through the network.
     """
     wanted = set(names)
-    if model.survey is None or not wanted:
+    if model.layer_trace is None or not wanted:
         return {}
 
-    def run(shadow: nn.Module, clip: Any) -> Moments:
-        found: Moments = {}
+    def run(shadow: nn.Module, clip: Any) -> FrameTimes:
+        times: FrameTimes = {}
         handles = [
-            part.register_forward_hook(_hook(name, model.preprocessing.shape, found))
-            for name, part in shadow.named_modules()
+            module.register_forward_hook(_hook(name, model.preprocessing.shape, times))
+            for name, module in shadow.named_modules()
             if name in wanted
         ]
         try:
@@ -91,32 +95,35 @@ def moments_of(model: VideoModel, names: Iterable[str], frames: Sequence[torch.T
         finally:
             for handle in handles:
                 handle.remove()
-        return found
+        return times
 
-    return _on_coordinates(model, frames, run)
+    return _run_on_positions(model, frames, run)
 
 
-def _on_coordinates(
+moments_of, placed = module_frame_times, layers_at_selected_frames  # old names
+
+
+def _run_on_positions(
     model: VideoModel, frames: Sequence[torch.Tensor], run: Callable[[nn.Module, Any], Result]
 ) -> Result:
-    def on(shadow: nn.Module) -> Result:
-        with chosen(frames):
-            return run(shadow, stand_in(model.preprocessing, likeness(shadow).device))
+    def compute(shadow: nn.Module) -> Result:
+        with selected_frames(frames):
+            return run(shadow, position_input(model.preprocessing, reference_parameter(shadow).device))
 
-    return on_shadow(model.module, on)[0]
+    return on_shadow(model.module, compute)[0]
 
 
-def _hook(name: str, size: tuple[int, int, int], found: Moments) -> Callable[..., None]:
+def _hook(name: str, size: tuple[int, int, int], times: FrameTimes) -> Callable[..., None]:
     calls: dict[str, int] = defaultdict(int)
 
-    def see(_: nn.Module, given: Any, output: Any) -> None:
+    def hook(_: nn.Module, inputs: Any, output: Any) -> None:
         calls[name] += 1
         key = name if calls[name] == 1 else f"{name}#{calls[name]}"
-        for side, value in (("input", given), ("output", output)):
+        for side, value in (("input", inputs), ("output", output)):
             volumes = (x for _, x in tensors(value) if isinstance(x, PositionTensor) and is_volume(x))
             first = next(volumes, None)
             measured = None if first is None else measure(first, size)
             if measured is not None:
-                found[key, side] = measured[1].rows
+                times[key, side] = measured[1].rows
 
-    return see
+    return hook

@@ -1,4 +1,10 @@
-"""Trace positions through a network once: the outputs of every module and the inputs of pooling calls."""
+"""Trace clip positions through a network: one pass that finds every module's outputs and the inputs of pooling calls.
+
+``trace_layers`` runs a ``PositionTensor`` through an unmodified module and returns a `LayerTrace`: in order of execution,
+each output in which values from different positions are still separate, and each tensor that enters a global pooling,
+including plain function calls such as ``x.mean((2, 3, 4))``. ``layers`` chooses from it what is shown by default.
+A `TensorRef` names one of these tensors, so that ``recording`` finds it again in a real pass.
+"""
 
 from __future__ import annotations
 
@@ -12,33 +18,29 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from notebook_explain.models.layouts import is_volume, spread
+from notebook_explain.models.positions.custom_functions import has_position_proxy
 from notebook_explain.models.positions.tensor import PositionTensor
 
-MOST_NESTED = 4  # structures within structures of what a module returns
-
+MAX_NESTING = 4  # containers within containers, in what a module returns
 
 _POOLING = frozenset(
     {"mean", "sum", "amax", "max", "logsumexp"}
-    | {
-        f"{kind}_pool{n}d"
-        for kind in ("avg", "max", "soft", "adaptive_avg", "adaptive_max", "adaptive_soft")
-        for n in (1, 2, 3)
-    }
+    | {f"{kind}_pool{n}d" for kind in ("avg", "max", "adaptive_avg", "adaptive_max") for n in (1, 2, 3)}
 )
 
 
 @dataclass(frozen=True)
 class TensorRef:
-    """How to find one tensor again while the network runs.
+    """Reference to one tensor of a forward pass.
 
     Attributes
     ----------
     module : str or None
-        Dotted name of the module that emits it; ``None`` for the input of a pooling call.
+        Dotted name of the module that returns it; ``None`` for the input of a pooling call.
     call : int
-        Which call of the module, from 0; or which pooling call of the whole pass.
+        Index of the module's call, from 0; or index of the pooling call in the whole pass.
     path : tuple
-        Keys and indices into what the module emits, () for a tensor.
+        Keys and indices into what the module returns; () for a tensor.
     """
 
     module: str | None
@@ -48,118 +50,147 @@ class TensorRef:
 
 @dataclass(frozen=True, eq=False)
 class TracedOutput:
-    """A tensor with places that a module emitted during the pass of coordinates."""
+    """A tensor returned by a module during the trace, whose values still belong to different positions."""
 
-    place: TensorRef
-    module: Any  # nn.Module; None once the survey is slim
+    ref: TensorRef
+    module: Any  # nn.Module; None once the trace is slim
     tensor: PositionTensor
 
 
 @dataclass(frozen=True, eq=False)
 class LayerTrace:
-    """Everything one pass of coordinates found."""
+    """Result of one pass of positions.
+
+    Attributes
+    ----------
+    size : (time, height, width)
+        Of the clip.
+    outputs : tuple of TracedOutput
+        In order of execution.
+    pools : tuple of (int, PositionTensor)
+        Call index and input of each global pooling that the network's output depends on.
+    modules : dict of dotted name to nn.Module
+        Values are ``None`` once the trace is slim.
+    calls : dict of dotted name to int
+        Number of calls of each module.
+    """
 
     size: tuple[int, int, int]
-    emissions: tuple[TracedOutput, ...]
-    pools: tuple[tuple[int, PositionTensor], ...]  # call and input of each pooling that the output lies behind
-    modules: dict[str, Any]  # nn.Module by dotted name; None once the survey is slim
+    outputs: tuple[TracedOutput, ...]
+    pools: tuple[tuple[int, PositionTensor], ...]
+    modules: dict[str, Any]
     calls: dict[str, int]
 
     def slim(self) -> LayerTrace:
-        """Without the modules of the shadow, which has done its work."""
-        emissions = tuple(replace(emission, module=None) for emission in self.emissions)
-        return replace(self, emissions=emissions, modules=dict.fromkeys(self.modules))
+        """Return a copy without references to modules, so that the shadow can be freed."""
+        outputs = tuple(replace(output, module=None) for output in self.outputs)
+        return replace(self, outputs=outputs, modules=dict.fromkeys(self.modules))
 
-    def several(self, place: TensorRef) -> bool:
-        """Whether the call of a module emitted several tensors with places."""
-        same = [e for e in self.emissions if (e.place.module, e.place.call) == (place.module, place.call)]
-        return len(same) > 1
+    def has_several_outputs(self, ref: TensorRef) -> bool:
+        """Return whether this call of the module returned several traced tensors."""
+        return sum((o.ref.module, o.ref.call) == (ref.module, ref.call) for o in self.outputs) > 1
 
 
 class PoolCalls(TorchFunctionMode):
-    """Count calls that may pool, so that one of them can be found again: ``seen(index, input, result)`` after each."""
+    """Number the calls of functions that may pool, so that another pass can find one of them.
 
-    def __init__(self, seen: Callable[[int, Any, Any], None]) -> None:
+    Parameters
+    ----------
+    on_call : function
+        ``on_call(index, input, result)`` runs after each call.
+    """
+
+    def __init__(self, on_call: Callable[[int, Any, Any], None]) -> None:
         super().__init__()
-        self.count, self.seen = 0, seen
+        self.count, self.on_call = 0, on_call
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        if getattr(func, "__name__", "").strip("_") in _POOLING and args and isinstance(args[0], torch.Tensor):
+        may_pool = getattr(func, "__name__", "").strip("_") in _POOLING or has_position_proxy(func)
+        if may_pool and args and isinstance(args[0], torch.Tensor):
             index, self.count = self.count, self.count + 1
-            self.seen(index, args[0], result)
+            self.on_call(index, args[0], result)
         return result
 
 
-def survey(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> LayerTrace:
-    """Run coordinates through a shadow (its hooks are this function's to use).
+def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> LayerTrace:
+    """Run positions through a shadow module.
+
+    Parameters
+    ----------
+    shadow : nn.Module
+        Hooks are added to it, and removed at the end.
+    inputs : PositionTensor or list of them
+        In the layout of the network's forward (``video_model.position_input``).
+    size : (time, height, width)
+        Of the clip.
 
     Raises
     ------
     Exception
-        Whatever the network raises on an input of this shape.
+        Anything that the network raises on an input of this shape.
     """
-    emissions: list[TracedOutput] = []
+    outputs: list[TracedOutput] = []
     calls: dict[str, int] = defaultdict(int)
     pools: dict[int, PositionTensor] = {}
     modules = dict(shadow.named_modules())
 
-    def hook(name: str) -> Callable[..., None]:
-        def remember(module: nn.Module, _: Any, output: Any) -> None:
+    def make_hook(name: str) -> Callable[..., None]:
+        def hook(module: nn.Module, _: Any, output: Any) -> None:
             call, calls[name] = calls[name], calls[name] + 1
             for path, tensor in tensors(output):
                 if isinstance(tensor, PositionTensor) and is_volume(tensor):
-                    emissions.append(TracedOutput(TensorRef(name, call, path), module, tensor))
+                    outputs.append(TracedOutput(TensorRef(name, call, path), module, tensor))
 
-        return remember
+        return hook
 
-    def pooled(index: int, value: Any, result: Any) -> None:
+    def on_pool(index: int, value: Any, result: Any) -> None:
         if (
             isinstance(value, PositionTensor)
             and isinstance(result, PositionTensor)
-            and not value.pooled
+            and not value.pool_calls
             and _collapses(value, result)
         ):
             pools[index] = value
-            result.pooled |= {index}
+            result.pool_calls |= {index}
 
-    handles = [module.register_forward_hook(hook(name)) for name, module in modules.items() if name]
+    handles = [module.register_forward_hook(make_hook(name)) for name, module in modules.items() if name]
     try:
-        with torch.no_grad(), PoolCalls(pooled):
+        with torch.no_grad(), PoolCalls(on_pool):
             output = shadow(inputs)
     finally:
         for handle in handles:
             handle.remove()
-    ends = frozenset().union(*(t.pooled for _, t in tensors(output) if isinstance(t, PositionTensor)))
-    return LayerTrace(size, tuple(emissions), tuple((i, pools[i]) for i in sorted(ends)), modules, dict(calls))
+    reached = frozenset().union(*(t.pool_calls for _, t in tensors(output) if isinstance(t, PositionTensor)))
+    return LayerTrace(size, tuple(outputs), tuple((i, pools[i]) for i in sorted(reached)), modules, dict(calls))
 
 
 def tensors(
-    output: Any, path: tuple[Any, ...] = (), within: tuple[int, ...] = ()
+    output: Any, path: tuple[Any, ...] = (), parents: tuple[int, ...] = ()
 ) -> Iterator[tuple[tuple[Any, ...], torch.Tensor]]:
-    """Every tensor in what a module returned, with the path to it (keys, places, and ``Attribute`` of objects)."""
+    """Yield every tensor in what a module returned with its path: keys, indices, and `Attribute` for objects."""
     if isinstance(output, torch.Tensor):
         yield path, output
         return
-    if id(output) in within or len(path) > MOST_NESTED:  # it holds itself, or is no output at all
+    if id(output) in parents or len(path) > MAX_NESTING:  # a container that holds itself, or not an output at all
         return
     if isinstance(output, dict):
-        steps = list(output.items())
+        entries = list(output.items())
     elif isinstance(output, (list, tuple)):
-        steps = list(enumerate(output))
-    elif hasattr(output, "__dict__") and not isinstance(output, (type, nn.Module)):  # an object of the network's own
-        steps = [(Attribute(name), value) for name, value in vars(output).items()]
+        entries = list(enumerate(output))
+    elif hasattr(output, "__dict__") and not isinstance(output, (type, nn.Module)):  # an object of the network's code
+        entries = [(Attribute(name), value) for name, value in vars(output).items()]
     else:
         return
-    for step, value in steps:
-        yield from tensors(value, (*path, step), (*within, id(output)))
+    for key, value in entries:
+        yield from tensors(value, (*path, key), (*parents, id(output)))
 
 
 class Attribute(str):
-    """A step of a path that is an attribute of an object, not a key."""
+    """Path entry that is an attribute of an object, not a key."""
 
 
 def _collapses(before: PositionTensor, after: PositionTensor) -> bool:
-    """Whether a pooling call ends height and width (a window of at least half of both counts: I3D's stride-1 pooling)."""
-    (_, y, x), (_, below, beside) = spread(before), spread(after)
-    return (y > 0 or x > 0) and below <= y / 2 and beside <= x / 2
+    """Return whether a pooling call merges height and width (windows of at least half of both: I3D pools with stride 1)."""
+    (_, y, x), (_, y_after, x_after) = spread(before), spread(after)
+    return (y > 0 or x > 0) and y_after <= y / 2 and x_after <= x / 2

@@ -1,15 +1,15 @@
-"""The layers of a network that an explanation can stand on: where they are, how their output lies, what stands for what.
+"""Layers that an explanation can show: which tensor, in what layout, and where its cells lie in the clip.
 
-One pass of ``PositionTensor`` through the shadow finds, for an unmodified module: every module's outputs in order of
-execution, which of them still tell places apart, the stem, the blocks, and the tensor that enters the global pooling,
-also when the pooling is a plain function call (``x.mean((2, 3, 4))``).
+`default_layers` chooses from a `LayerTrace` the stem, the outputs of blocks and the input of global pooling;
+`named_layer` finds any module's output by name. Everything follows from measured positions and from how modules nest,
+so it needs to know no architecture.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -19,17 +19,32 @@ from notebook_explain.models.layer_trace import LayerTrace, TensorRef, TracedOut
 from notebook_explain.models.layouts import Layout, measure
 from notebook_explain.models.positions.tensor import PositionTensor
 
-MOST_LAYERS = 16
+MAX_LAYERS = 16
 POOLING_INPUT = "pooling input"
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A tensor of the network that can be explained: name, kind, place, layout, geometry."""
+    """A tensor of the network that can be explained.
+
+    Attributes
+    ----------
+    name : str
+        Dotted name of the module, with "#2" for its second call and "[1]" for the second of several tensors.
+    kind : str
+        "stem", "block", `POOLING_INPUT` or "named".
+    ref : TensorRef
+        How to find the tensor in a pass.
+    layout : Layout
+    geometry : Geometry
+        Clip frames and pixels that the cells stand for.
+    pathway : int or None
+        Index of the pathway, in networks with several.
+    """
 
     name: str
     kind: str
-    place: TensorRef
+    ref: TensorRef
     layout: Layout
     geometry: Geometry
     pathway: int | None = None
@@ -39,166 +54,174 @@ class Layer:
         """(time, height, width) in cells."""
         return self.layout.grid
 
+    @property
+    def place(self) -> TensorRef:
+        """Old name of `ref`."""
+        return self.ref
+
     def __repr__(self) -> str:
         return f"Layer({self.name!r}, {self.kind}, {'x'.join(map(str, self.grid))})"
 
 
-def default_layers(found: LayerTrace) -> tuple[Layer, ...]:
-    """Stem, block outputs and the input of global pooling, from input to output, at most 16."""
-    chosen = _thin(_blocks(found))
+def default_layers(trace: LayerTrace) -> tuple[Layer, ...]:
+    """Return the stem, block outputs and the input of global pooling, from input to output: at most 16, plus poolings."""
+    chosen = _thin_out(_blocks(trace))
+    pool_inputs = {id(tensor) for _, tensor in trace.pools}
     layers: list[Layer] = []
-    inputs = {id(tensor): index for index, (_, tensor) in enumerate(found.pools)}
-    named: set[int] = set()
-    for emission in chosen:
-        first = emission.place.module == chosen[0].place.module and emission.place.call == chosen[0].place.call
-        kind = "stem" if first and emission is not chosen[-1] else "block"
-        if id(emission.tensor) in inputs:
+    listed: set[int] = set()
+    for output in chosen:
+        is_first = (output.ref.module, output.ref.call) == (chosen[0].ref.module, chosen[0].ref.call)
+        kind = "stem" if is_first and output is not chosen[-1] else "block"
+        if id(output.tensor) in pool_inputs:
             kind = POOLING_INPUT
-            named.add(id(emission.tensor))
-        layer = _layer(found, emission, kind)
+            listed.add(id(output.tensor))
+        layer = _output_layer(trace, output, kind)
         if layer is not None:
             layers.append(layer)
-    for at, (index, tensor) in enumerate(found.pools):
-        if id(tensor) in named:
+    for number, (call, tensor) in enumerate(trace.pools, start=1):
+        if id(tensor) in listed:
             continue
-        source = next((e for e in reversed(found.emissions) if e.tensor is tensor), None)
+        source = next((output for output in reversed(trace.outputs) if output.tensor is tensor), None)
         if source is not None:
-            layer = _layer(found, source, POOLING_INPUT)
+            layer = _output_layer(trace, source, POOLING_INPUT)
         else:
-            name = POOLING_INPUT if len(found.pools) == 1 else f"{POOLING_INPUT} {at + 1}"
-            layer = _make(found, name, POOLING_INPUT, TensorRef(None, index), tensor)
+            name = POOLING_INPUT if len(trace.pools) == 1 else f"{POOLING_INPUT} {number}"
+            layer = _measured_layer(trace, name, POOLING_INPUT, TensorRef(None, call), tensor)
         if layer is not None:
             layers.append(layer)
     return _with_pathways(layers)
 
 
-def named_layer(found: LayerTrace, name: str) -> Layer:
-    """Any module's output by its dotted name ("#2" for its second call, "[1]" for the second of several tensors).
+def named_layer(trace: LayerTrace, name: str) -> Layer:
+    """Return any module's output by its dotted name ("#2" for its second call, "[1]" for the second of several tensors).
 
     Raises
     ------
     ValueError
-        No such module; it never ran; it ran several times; its output has no places, or axes that are not understood.
+        There is no such module; it did not run; the name stands for several tensors; positions in its output are merged;
+        or its axes are not time, height, width and channels.
     """
-    matches = [e for e in found.emissions if layer_name(e, found) == name]
+    matches = [output for output in trace.outputs if layer_name(output, trace) == name]
     if matches:
-        layer = _layer(found, matches[0], "named")
+        layer = _output_layer(trace, matches[0], "named")
         if layer is None:
             raise UsageError(
-                f"layer {name!r} emits {tuple(matches[0].tensor.shape)}, whose axes are not time, height, width and one of "
-                "channels; choose a layer around it"
+                f"layer {name!r} returns {tuple(matches[0].tensor.shape)}, whose axes are not time, height, width and one "
+                "of channels; choose a layer around it"
             )
         return layer
     module = name.split("#")[0].split("[")[0]
-    variants = [layer_name(e, found) for e in found.emissions if e.place.module == module]
+    variants = [layer_name(output, trace) for output in trace.outputs if output.ref.module == module]
     if variants:
         raise UsageError(f"layer {name!r} stands for several tensors; choose one of {', '.join(variants)}")
-    if module in found.modules and module:
-        ran = found.calls.get(module, 0)
-        why = "its output has no places left in it" if ran else "it does not run in the forward pass"
-        raise UsageError(f"layer {name!r} cannot be explained: {why}; list(model.layers) shows layers that can")
-    every = [layer_name(e, found) for e in found.emissions]
-    near = difflib.get_close_matches(name, every, 5, 0.4) or every[:8]
+    if module in trace.modules and module:
+        ran = trace.calls.get(module, 0)
+        reason = "its output has no separate positions left" if ran else "it does not run in the forward pass"
+        raise UsageError(f"layer {name!r} cannot be explained: {reason}; list(model.layers) shows layers that can")
+    names = [layer_name(output, trace) for output in trace.outputs]
+    similar = difflib.get_close_matches(name, names, 5, 0.4) or names[:8]
     raise UsageError(
-        f"layer {name!r} is not in this model; near it are {', '.join(near)} (model.layers lists the usual ones)"
+        f"layer {name!r} is not in this model; similar names: {', '.join(similar)} (model.layers lists the default ones)"
     )
 
 
-def layer_name(emission: TracedOutput, found: LayerTrace) -> str:
-    """Name of an emission: the module's, "#2" where it is called again, "[1]" where it emits several tensors."""
-    place = emission.place
-    again = f"#{place.call + 1}" if found.calls.get(str(place.module), 1) > 1 else ""
-    which = "".join(f"[{key}]" for key in place.path) if found.several(place) else ""
-    return f"{place.module}{again}{which}"
+def layer_name(output: TracedOutput, trace: LayerTrace) -> str:
+    """Return the module's name, with "#2" if it is called again and "[1]" if it returns several tensors."""
+    ref = output.ref
+    call = f"#{ref.call + 1}" if trace.calls.get(str(ref.module), 1) > 1 else ""
+    path = "".join(f"[{key}]" for key in ref.path) if trace.has_several_outputs(ref) else ""
+    return f"{ref.module}{call}{path}"
 
 
-def _layer(found: LayerTrace, emission: TracedOutput, kind: str) -> Layer | None:
-    path = emission.place.path
-    parallel = len(path) == 1 and isinstance(path[-1], int) and found.several(emission.place)
-    pathway = path[-1] if parallel else None
-    return _make(found, layer_name(emission, found), kind, emission.place, emission.tensor, pathway)
+def _output_layer(trace: LayerTrace, output: TracedOutput, kind: str) -> Layer | None:
+    path = output.ref.path
+    is_parallel = len(path) == 1 and isinstance(path[-1], int) and trace.has_several_outputs(output.ref)
+    pathway = path[-1] if is_parallel else None
+    return _measured_layer(trace, layer_name(output, trace), kind, output.ref, output.tensor, pathway)
 
 
-def _make(
-    found: LayerTrace, name: str, kind: str, place: TensorRef, tensor: PositionTensor, pathway: int | None = None
+def _measured_layer(
+    trace: LayerTrace, name: str, kind: str, ref: TensorRef, tensor: PositionTensor, pathway: int | None = None
 ) -> Layer | None:
-    measured = measure(tensor, found.size)
-    return None if measured is None else Layer(name, kind, place, *measured, pathway)
+    measured = measure(tensor, trace.size)
+    return None if measured is None else Layer(name, kind, ref, *measured, pathway)
 
 
 def _with_pathways(layers: list[Layer]) -> tuple[Layer, ...]:
-    """Several pooling inputs are the ends of parallel pathways."""
+    """Number the pathways if there are several pooling inputs, which are the ends of parallel pathways."""
     ends = [layer for layer in layers if layer.kind == POOLING_INPUT]
     if len(ends) < 2:
         return tuple(layers)
-    number = {id(layer): at for at, layer in enumerate(ends)}
-    return tuple(
-        Layer(layer.name, layer.kind, layer.place, layer.layout, layer.geometry, number.get(id(layer), layer.pathway))
-        for layer in layers
-    )
+    pathways = {id(layer): index for index, layer in enumerate(ends)}
+    return tuple(replace(layer, pathway=pathways.get(id(layer), layer.pathway)) for layer in layers)
 
 
-def _blocks(found: LayerTrace) -> list[TracedOutput]:
-    """The topmost modules that compute something and still have places: containers and trunks are looked into."""
-    computing = {name for name, module in found.modules.items() if _own_weights(module)}
-    inside = {name: sum(other.startswith(f"{name}.") for other in computing) for name in found.modules if name}
+def _blocks(trace: LayerTrace) -> list[TracedOutput]:
+    """Return outputs of the topmost modules that compute something; containers and trunks are replaced by their children."""
+    computing = {name for name, module in trace.modules.items() if _has_weights(module)}
+    inside = {name: sum(other.startswith(f"{name}.") for other in computing) for name in trace.modules if name}
     trunks = {name for name, count in inside.items() if count > 0.6 * len(computing)}
 
-    def opened(name: str) -> bool:
-        module = found.modules[name]
+    def is_container(name: str) -> bool:
+        module = trace.modules[name]
         if name in trunks or isinstance(module, (nn.ModuleList, nn.ModuleDict)):
             return True
         nested = any(any(True for _ in child.children()) for child in module.children())
         return isinstance(module, nn.Sequential) and nested
 
     by_module: dict[str, list[TracedOutput]] = defaultdict(list)
-    for emission in found.emissions:
-        by_module[str(emission.place.module)].append(emission)
-    behind = frozenset(call for call, _ in found.pools)
+    for output in trace.outputs:
+        by_module[str(output.ref.module)].append(output)
+    pool_calls = frozenset(call for call, _ in trace.pools)
     chosen: list[TracedOutput] = []
     for name in by_module:
-        parents = [name[:at] for at in range(len(name)) if name[at] == "."]
-        if opened(name) or not all(opened(parent) for parent in parents if parent in found.modules):
+        parents = [name[:i] for i in range(len(name)) if name[i] == "."]
+        if is_container(name) or not all(is_container(parent) for parent in parents if parent in trace.modules):
             continue
         if inside[name] or name in computing:
-            chosen.extend(emission for emission in by_module[name] if not emission.tensor.pooled & behind)
-    return _after_activation(found, chosen)
+            chosen.extend(output for output in by_module[name] if not output.tensor.pool_calls & pool_calls)
+    return _after_activation(trace, chosen)
 
 
-def _own_weights(module: nn.Module) -> bool:
+def _has_weights(module: nn.Module) -> bool:
     return any(parameter.ndim >= 2 for parameter in module.parameters(recurse=False))
 
 
-def _after_activation(found: LayerTrace, chosen: list[TracedOutput]) -> list[TracedOutput]:
-    """A bare convolution is shown after the norm and activation that follow it, before the next thing that computes."""
-    order = {id(emission): at for at, emission in enumerate(found.emissions)}
+def _after_activation(trace: LayerTrace, chosen: list[TracedOutput]) -> list[TracedOutput]:
+    """Replace the output of a bare convolution by that of the norm and activation that follow it."""
+    order = {id(output): index for index, output in enumerate(trace.outputs)}
     result = []
-    for emission in chosen:
-        at = order[id(emission)]
-        if not any(True for _ in emission.module.children()):
-            while at + 1 < len(found.emissions) and _follows(found.emissions[at], found.emissions[at + 1]):
-                at += 1
-        result.append(at)
-    return [found.emissions[at] for at in sorted(set(result))]
+    for output in chosen:
+        index = order[id(output)]
+        if not any(True for _ in output.module.children()):
+            while index + 1 < len(trace.outputs) and _continues(trace.outputs[index], trace.outputs[index + 1]):
+                index += 1
+        result.append(index)
+    return [trace.outputs[index] for index in sorted(set(result))]
 
 
-def _follows(before: TracedOutput, after: TracedOutput) -> bool:
-    leaf = not any(True for _ in after.module.children())
-    siblings = str(before.place.module).rpartition(".")[0] == str(after.place.module).rpartition(".")[0]
+def _continues(before: TracedOutput, after: TracedOutput) -> bool:
+    """Return whether a module is the norm or activation of its predecessor: a sibling without weights or pooling."""
+    is_leaf = not any(True for _ in after.module.children())
+    siblings = str(before.ref.module).rpartition(".")[0] == str(after.ref.module).rpartition(".")[0]
     pools = "Pool" in type(after.module).__name__ or "Dropout" in type(after.module).__name__
     return (
-        leaf and siblings and not pools and not _own_weights(after.module) and before.tensor.shape == after.tensor.shape
+        is_leaf
+        and siblings
+        and not pools
+        and not _has_weights(after.module)
+        and before.tensor.shape == after.tensor.shape
     )
 
 
-def _thin(chosen: list[TracedOutput]) -> list[TracedOutput]:
-    """At most 16: the first and the last, the last of the later stages, then as many of the others as fit, evenly."""
-    if len(chosen) <= MOST_LAYERS:
+def _thin_out(chosen: list[TracedOutput]) -> list[TracedOutput]:
+    """Keep at most 16: the first and the last, the last of the later stages, and as many others as fit, evenly spaced."""
+    if len(chosen) <= MAX_LAYERS:
         return chosen
-    last = {str(emission.place.module).rpartition(".")[0]: at for at, emission in enumerate(chosen)}
-    stages = [at for at in sorted({*last.values(), len(chosen) - 1}) if at > 0]
-    must = [0, *stages[-(MOST_LAYERS - 1) :]]
-    others = [at for at in range(len(chosen)) if at not in must]
-    room = MOST_LAYERS - len(must)
+    last_of_stage = {str(output.ref.module).rpartition(".")[0]: index for index, output in enumerate(chosen)}
+    stage_ends = [index for index in sorted({*last_of_stage.values(), len(chosen) - 1}) if index > 0]
+    required = [0, *stage_ends[-(MAX_LAYERS - 1) :]]
+    others = [index for index in range(len(chosen)) if index not in required]
+    room = MAX_LAYERS - len(required)
     extra = [others[int(k * len(others) / room)] for k in range(room)] if others and room else []
-    return [chosen[at] for at in sorted({*must, *extra})]
+    return [chosen[index] for index in sorted({*required, *extra})]

@@ -1,9 +1,9 @@
-"""From what a module emits to (batch, channel, time, height, width) and back.
+"""Convert a module's output to (batch, channel, time, height, width) and back.
 
-Convolutional nets emit (B, C, T, H, W), others (B, T, H, W, C), tokens (B, N, C) with a class token, or (B*T, C, H,
-W). Which axis is which, in what order the tokens lie and which of them has no place is measured (``coordinates``), so
-one mechanism serves them all: a channel axis, the other axes flattened to cells, and an index that sorts the cells by
-time, height, width.
+Convolutional networks return (B, C, T, H, W), others (B, T, H, W, C), tokens (B, N, C) with a class token, or
+(B*T, C, H, W). The axes, the order of the tokens and tokens without a position are read off measured positions
+(``positions``), so one mechanism serves all: a channel axis, the other axes flattened to cells, and an index that sorts
+the cells by time, height and width.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _EPS = 1e-3  # frames or pixels; positions are whole or half numbers, computed i
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """How the values of one module's output lie in time, height and width.
+    """Order of the values of one module's output in time, height and width.
 
     Attributes
     ----------
     shape : tuple of int
-        The shape measured, for a batch of one; its first axis may hold the frames too (B*T, ...).
+        Measured for a batch of one; the first axis may also hold the frames (B*T, ...).
     channel : int
-        Axis of the channels once the batch is split off the first axis: (B, C, ...) counts as (B, 1, C, ...), so 2.
+        Axis of the channels after the batch is split off the first axis: (B, C, ...) counts as (B, 1, C, ...), so 2.
     order : int64 tensor (time*height*width,) or None
-        Index of each cell among the flattened other axes; ``None`` when they lie in order already.
+        Index of each cell among the flattened other axes; ``None`` if they are in order already.
     grid : (time, height, width) in cells
     """
 
@@ -43,14 +43,14 @@ class Layout:
     grid: tuple[int, int, int]
 
     def to_volume(self, output: torch.Tensor) -> torch.Tensor:
-        """(batch, channel, time, height, width) of what the module emitted; tokens without a place are left out."""
+        """Return an output as (batch, channel, time, height, width), without tokens that have no position."""
         cells = self._cells(output)
         if self.order is not None:
             cells = cells.index_select(2, self.order.to(cells.device))
         return cells.reshape(*cells.shape[:2], *self.grid)
 
     def from_volume(self, volume: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-        """What the module would emit for this volume; tokens without a place are taken from ``like``."""
+        """Return a volume in the module's own layout; tokens without a position are taken from ``like``."""
         flat = volume.flatten(2)
         if self.order is not None:
             flat = self._cells(like).index_copy(2, self.order.to(flat.device), flat)
@@ -64,38 +64,40 @@ class Layout:
     def _cells(self, output: torch.Tensor) -> torch.Tensor:
         if output.shape[1:] != torch.Size(self.shape[1:]) or output.shape[0] % self.shape[0]:
             raise UsageError(
-                f"this layer emitted {tuple(output.shape)}, but {self.shape} per clip when the model was adapted; "
-                "adapt it again with the size= and frames= that it is run with"
+                f"this layer returned {tuple(output.shape)}, but {self.shape} per clip when the model was adapted; "
+                "the input has another size now",
+                arguments=("size", "frames"),
+                call="adapt()",
             )
         return self._split(output).movedim(self.channel, 1).flatten(2)
 
 
 def is_volume(x: PositionTensor) -> bool:
-    """Whether values at different places of the clip are still apart, in more than one cell."""
+    """Return whether a tensor has more than one cell, with different positions in the clip."""
     return len(x.shape) >= 3 and max(spread(x)) > _EPS
 
 
 def spread(x: PositionTensor) -> tuple[float, float, float]:
-    """Distance between the outermost positions, in frames and pixels (t, y, x); 0 where nothing has a place."""
+    """Return the distance between the outermost positions (t, y, x) in frames and pixels; 0 where nothing has mass."""
     cached: tuple[float, float, float] | None = getattr(x.fields[0], "spread", None)
     if cached is None:
         cached = _spread(x)
-        x.fields[0].spread = cached  # type: ignore[attr-defined]  # norms and activations pass the same fields on
+        x.fields[0].spread = cached  # type: ignore[attr-defined]  # norms and activations keep the same fields
     return cached
 
 
 def _spread(x: PositionTensor) -> tuple[float, float, float]:
-    found = []
+    distances = []
     with torch._C.DisableTorchFunction():
         for ramp in x.positions():
             lowest = float(ramp.nan_to_num(nan=float("inf")).min())
             highest = float(ramp.nan_to_num(nan=float("-inf")).max())
-            found.append(max(highest - lowest, 0.0))
-    return found[0], found[1], found[2]
+            distances.append(max(highest - lowest, 0.0))
+    return distances[0], distances[1], distances[2]
 
 
 def measure(x: PositionTensor, size: tuple[int, int, int]) -> tuple[Layout, Geometry] | None:
-    """Layout and geometry of a module's output, or ``None`` where its axes are not time, height, width and channels.
+    """Return layout and geometry of a module's output; ``None`` if its axes are not time, height, width and channels.
 
     Parameters
     ----------
@@ -104,27 +106,28 @@ def measure(x: PositionTensor, size: tuple[int, int, int]) -> tuple[Layout, Geom
     """
     shape = tuple(x.shape)
     ramps = np.broadcast_arrays(*(ramp.cpu().numpy() for ramp in x.positions()))
-    places = np.stack(ramps)[:, None]  # (3, 1, *shape), with length 1 where nothing changes; axes counted as in Layout
-    varies = [_varies(places, axis) for axis in range(1, places.ndim)]
-    channel = _channel_axis(shape, places)
+    # (3, 1, *shape), with length 1 where nothing changes; axes are counted as in Layout.
+    positions = np.stack(ramps)[:, None]
+    varies = [_varies_along(positions, axis) for axis in range(1, positions.ndim)]
+    channel = _channel_axis(shape, positions)
     if channel is None:
         return None
     rest = shape[: channel - 1] + shape[channel:]
-    cells = np.broadcast_to(_nanmean(places, channel + 1)[:, 0], (3, *rest))
+    cells = np.broadcast_to(_nanmean(positions, channel + 1)[:, 0], (3, *rest))
     along = [varies[axis] for axis in range(1, len(varies)) if axis != channel]
     separable = all(sum(axis) <= 1 for axis in along) and all(sum(axis[k] for axis in along) <= 1 for k in range(3))
-    found = _separable(cells, along) if separable else _merged(cells.reshape(3, -1))
-    if found is None:
+    cell_order = _order_separable(cells, along) if separable else _order_tokens(cells.reshape(3, -1))
+    if cell_order is None:
         return None
-    order, centres = found
+    order, centres = cell_order
     grid = (len(centres[0]), len(centres[1]), len(centres[2]))
-    straight = np.array_equal(order, np.arange(int(np.prod(rest))))
-    layout = Layout(shape, channel, None if straight else torch.from_numpy(order), grid)
+    in_order = np.array_equal(order, np.arange(int(np.prod(rest))))
+    layout = Layout(shape, channel, None if in_order else torch.from_numpy(order), grid)
     return layout, _geometry(centres, grid, size)
 
 
-def _varies(volume: NDArray[np.float32], axis: int) -> tuple[bool, bool, bool]:
-    """Whether (t, y, x) change along an axis."""
+def _varies_along(volume: NDArray[np.float32], axis: int) -> tuple[bool, bool, bool]:
+    """Return whether (t, y, x) change along an axis."""
     if volume.shape[axis] == 1:
         return False, False, False
     step = np.abs(np.diff(volume, axis=axis))
@@ -132,36 +135,36 @@ def _varies(volume: NDArray[np.float32], axis: int) -> tuple[bool, bool, bool]:
     return changes[0], changes[1], changes[2]
 
 
-def _channel_axis(shape: tuple[int, ...], places: NDArray[np.float32]) -> int | None:
-    """The one axis along which nothing moves, or, where pathways that differ in time were joined, along which least does."""
+def _channel_axis(shape: tuple[int, ...], positions: NDArray[np.float32]) -> int | None:
+    """Return the only axis along which positions do not change.
+
+    Where pathways that differ in time were concatenated, it is the axis along which they change least.
+    """
     axes = [axis for axis in range(1, len(shape) + 1) if shape[axis - 1] > 1]
-    moved = {axis: _travel(places, axis) for axis in axes}
-    still = [axis for axis in axes if moved[axis] <= _EPS]
-    if len(still) == 1:
-        return still[0]
-    if still:
+    travel = {axis: _travel(positions, axis) for axis in axes}
+    constant = [axis for axis in axes if travel[axis] <= _EPS]
+    if len(constant) == 1:
+        return constant[0]
+    if constant:
         return None
-    single = [
-        axis for axis in (2, len(shape)) if shape[axis - 1] == 1
-    ]  # one channel only: the usual place, if it is free
+    # A single channel: its usual axis, if that has length 1.
+    single = [axis for axis in (2, len(shape)) if shape[axis - 1] == 1]
     if single:
         return single[0]
-    least = min(axes, key=lambda axis: moved[axis])
-    return least if len(axes) > 3 and moved[least] < 0.5 else None
+    least = min(axes, key=lambda axis: travel[axis])
+    return least if len(axes) > 3 and travel[least] < 0.5 else None
 
 
-def _travel(places: NDArray[np.float32], axis: int) -> float:
-    """How far positions move along an axis, as a share of how far they move at all."""
-    if places.shape[axis + 1] == 1:
+def _travel(positions: NDArray[np.float32], axis: int) -> float:
+    """Return how far positions change along an axis, as a fraction of their whole range."""
+    if positions.shape[axis + 1] == 1:
         return 0.0
+    everything = tuple(range(1, positions.ndim))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN slices: places without mass
-        along = np.nanmax(
-            np.nanmax(places, axis + 1) - np.nanmin(places, axis + 1), axis=tuple(range(1, places.ndim - 1))
-        )
-        overall = np.nanmax(places, axis=tuple(range(1, places.ndim))) - np.nanmin(
-            places, axis=tuple(range(1, places.ndim))
-        )
+        warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN slices: positions without mass
+        ranges = np.nanmax(positions, axis + 1) - np.nanmin(positions, axis + 1)
+        along = np.nanmax(ranges, axis=everything[:-1])
+        overall = np.nanmax(positions, axis=everything) - np.nanmin(positions, axis=everything)
     return float(np.nanmax(along / np.maximum(overall, _EPS)))
 
 
@@ -172,10 +175,13 @@ def _nanmean(values: NDArray[np.float32], axis: int | tuple[int, ...]) -> NDArra
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _separable(
+def _order_separable(
     cells: NDArray[np.float64], along: list[tuple[bool, bool, bool]]
 ) -> tuple[NDArray[np.int64], list[NDArray[np.float64]]] | None:
-    """Each axis is time, height or width: positions per axis, gaps (causal padding) carried on in equal steps."""
+    """Return the order of cells and their centres per axis, where each axis is time, height or width.
+
+    Cells without mass (causal padding) continue the others in equal steps.
+    """
     shape = cells.shape[1:]
     index = np.arange(int(np.prod(shape))).reshape(shape)
     moving = [axis for axis in range(len(shape)) if any(along[axis])]
@@ -183,7 +189,7 @@ def _separable(
     for k in range(3):
         axis = next((axis for axis in moving if along[axis][k]), None)
         others = tuple(other for other in range(len(shape)) if other != axis)
-        centre = _fill(np.atleast_1d(_nanmean(cells[k], others)))
+        centre = _extrapolate(np.atleast_1d(_nanmean(cells[k], others)))
         if centre is None:
             return None
         ascending = np.argsort(centre, kind="stable")
@@ -197,7 +203,8 @@ def _separable(
     return index.transpose(rest + order_axes).reshape(-1), centres
 
 
-def _fill(centre: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def _extrapolate(centre: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Replace NaN by extrapolation from the nearest known centre; ``None`` if no centre is known."""
     known = np.flatnonzero(~np.isnan(centre))
     if len(known) == 0:
         return None
@@ -209,27 +216,33 @@ def _fill(centre: NDArray[np.float64]) -> NDArray[np.float64] | None:
     return filled
 
 
-def _merged(cells: NDArray[np.float64]) -> tuple[NDArray[np.int64], list[NDArray[np.float64]]] | None:
-    """Tokens: every combination of a time, a height and a width must be there once; those without a place are left out."""
-    placed = np.flatnonzero(~np.isnan(cells).any(axis=0))
-    rounded = np.round(cells[:, placed] / _EPS) * _EPS
+def _order_tokens(cells: NDArray[np.float64]) -> tuple[NDArray[np.int64], list[NDArray[np.float64]]] | None:
+    """Return the order of tokens and their centres per axis; tokens without a position are left out.
+
+    ``None`` unless every combination of a time, a height and a width occurs once.
+    """
+    with_position = np.flatnonzero(~np.isnan(cells).any(axis=0))
+    rounded = np.round(cells[:, with_position] / _EPS) * _EPS
     axes = [np.unique(rounded[k]) for k in range(3)]
-    if len(placed) == 0 or np.prod([len(axis) for axis in axes]) != len(placed):
+    if len(with_position) == 0 or np.prod([len(axis) for axis in axes]) != len(with_position):
         return None
     order = np.lexsort((rounded[2], rounded[1], rounded[0]))
-    wanted = np.stack(np.meshgrid(*axes, indexing="ij")).reshape(3, -1)
-    return (placed[order], axes) if np.allclose(rounded[:, order], wanted, atol=2 * _EPS) else None
+    expected = np.stack(np.meshgrid(*axes, indexing="ij")).reshape(3, -1)
+    return (with_position[order], axes) if np.allclose(rounded[:, order], expected, atol=2 * _EPS) else None
 
 
 def _geometry(centres: list[NDArray[np.float64]], grid: tuple[int, int, int], size: tuple[int, int, int]) -> Geometry:
-    """Times as they are; height and width as a straight line through the inner cells (the outer ones feel the padding)."""
+    """Return the measured times, and straight lines through the cells in height and width.
+
+    Medians keep out the cells at the border, which padding shifts.
+    """
     even = Geometry.even(grid, size)
     rows = centres[0] if np.all(np.diff(centres[0]) > _EPS) else even.rows
-    lines = [_line(centres[k], size[k]) for k in (1, 2)]
+    lines = [_fit_line(centres[k], size[k]) for k in (1, 2)]
     return Geometry(rows, (lines[0][0], lines[1][0]), (lines[0][1], lines[1][1]))
 
 
-def _line(centre: NDArray[np.float64], extent: int) -> tuple[float, float]:
+def _fit_line(centre: NDArray[np.float64], extent: int) -> tuple[float, float]:
     if len(centre) == 1:
         return float(centre[0]), float(extent)
     step = float(np.median(np.diff(centre)))

@@ -1,7 +1,8 @@
-"""From whatever a network returns to logits: one (batch, class) tensor per head.
+"""Find the logits in a network's output: one (batch, class) tensor per head.
 
-Tensors, tuples in either order, dicts, objects with ``.logits``, logits per time step, several heads. Where the last
-operation is a softmax (or sigmoid), the tensor before it is explained: a probability saturates, a logit adds up.
+Networks return tensors, tuples in any order, dicts, objects with ``.logits``, logits per time step, or several heads. If
+the last operation is a softmax (or sigmoid), the tensor before it is explained, because probabilities saturate and logits
+add up.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from notebook_explain.explanations import ExplainError
+from notebook_explain._errors import ExplainError
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
 
-LOG_P = (
-    "The network returns probabilities that are not one softmax of one tensor, so log p is explained; the evidence adds up "
-    "to no logit."
+LOG_P = Caveat(
+    "The network returns probabilities that are not one softmax of one tensor, so log p is explained; the evidence does not "
+    "add up to a logit.",
+    CaveatCode.SCORE,
 )
-PER_TIME = "The network returns a score per time step (or view); their mean is explained."
+PER_TIME = Caveat("The network returns one score per time step (or view); their mean is explained.", CaveatCode.SCORE)
 _LINKS = {"softmax": "softmax", "log_softmax": "softmax", "sigmoid": "sigmoid"}
 
 
@@ -31,20 +34,20 @@ class Head:
     ----------
     logits : float32 tensor (batch, class)
     link : str
-        "softmax", "sigmoid" or (for logarithms of probabilities) "log": what makes probabilities of them.
+        Function that turns them into probabilities: "softmax", "sigmoid", or "log" if they are logarithms of probabilities.
     """
 
     logits: torch.Tensor
     link: str = "softmax"
 
     def probabilities(self) -> torch.Tensor:
-        """(batch, class), detached."""
+        """Return probabilities (batch, class), detached."""
         logits = self.logits.detach()
         return {"sigmoid": logits.sigmoid, "log": logits.exp}.get(self.link, lambda: logits.softmax(-1))()
 
 
 class LastActivations(TorchFunctionMode):
-    """Remembers what went into the last softmaxes and sigmoids, to find the logits behind probabilities."""
+    """Keep the inputs of the last few softmaxes and sigmoids, to find the logits of probabilities."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,39 +62,42 @@ class LastActivations(TorchFunctionMode):
 
 
 def to_heads(
-    output: Any, last: LastActivations, labels: Mapping[str, tuple[str, ...]], classes: int | None
+    output: Any, activations: LastActivations, labels: Mapping[str, tuple[str, ...]], classes: int | None
 ) -> tuple[dict[str, Head], tuple[str, ...]]:
     """Find the logits in what a network returned.
 
     Parameters
     ----------
-    output : what the network returned
-    last : LastActivations
-        That watched the forward pass.
-    labels : labels per head
-        Their number tells logits from other tensors.
+    output : object
+        As the network returned it.
+    activations : LastActivations
+        Was active during the forward pass.
+    labels : dict of head to tuple of str
+        Their number distinguishes logits from other tensors.
     classes : int or None
-        Number of outputs of the last layer with weights, a hint for which axis holds the classes.
+        Number of outputs of the last layer with weights; a hint for the axis of the classes.
 
     Returns
     -------
-    heads by name ("" where there is one only), and caveats
+    heads : dict of name to Head
+        The name is "" if there is only one.
+    caveats : tuple of str
 
     Raises
     ------
     ExplainError
-        Nothing in the output looks like scores of classes, or no gradient reaches them.
+        No tensor in the output can be class scores, or no gradient reaches them.
     """
     counts = {len(names) for names in labels.values()} or ({classes} if classes else set())
-    candidates = _candidates(output)
-    flat = {key: _per_class(tensor, counts) for key, tensor in candidates.items()}
-    found = {key: scores for key, scores in flat.items() if scores is not None}
+    candidates = _candidate_tensors(output)
+    per_class = {key: _as_class_scores(tensor, counts) for key, tensor in candidates.items()}
+    found = {key: scores for key, scores in per_class.items() if scores is not None}
     if not found:
         raise ExplainError(
-            f"no scores of classes were found in what the model returned ({describe(output)}); wrap it in a module whose "
-            "forward returns logits (batch, class)"
+            f"no class scores were found in the model's output ({describe(output)}); wrap it in a module whose forward "
+            "returns logits (batch, class)"
         )
-    chosen = _independent(_matching(found, labels))
+    chosen = _drop_dependent(_select_matching(found, labels))
     if not any(scores.requires_grad for scores, _ in chosen.values()):
         raise ExplainError(
             "no gradient reaches the model's output: its forward runs under torch.no_grad or inference_mode, or detaches; "
@@ -100,16 +106,16 @@ def to_heads(
     names = _head_names(list(chosen), labels)
     heads, caveats = {}, []
     for key, (scores, averaged) in chosen.items():
-        head, caveat = _linked(scores, candidates[key], last)
+        head, caveat = _logits_of(scores, candidates[key], activations)
         heads[names[key]] = head
         caveats += [text for text in (caveat, PER_TIME if averaged else None) if text]
     if any(bool(head.logits.isnan().any()) for head in heads.values()):
-        raise ExplainError("the model returns NaN for this clip; its weights or the preprocessing stated may be broken")
+        raise ExplainError("the model returns NaN for this clip; check its weights and the preprocessing arguments")
     return heads, tuple(dict.fromkeys(caveats))
 
 
 def describe(output: Any) -> str:
-    """What a network returned, in a few words."""
+    """Describe a network's output in a few words."""
     if isinstance(output, torch.Tensor):
         return f"a tensor {tuple(output.shape)}"
     if isinstance(output, Mapping):
@@ -119,7 +125,7 @@ def describe(output: Any) -> str:
     return f"a {type(output).__name__}"
 
 
-def _candidates(output: Any) -> dict[str, torch.Tensor]:
+def _candidate_tensors(output: Any) -> dict[str, torch.Tensor]:
     logits = getattr(output, "logits", None)
     if isinstance(logits, torch.Tensor):
         return {"": logits}
@@ -136,8 +142,8 @@ def _candidates(output: Any) -> dict[str, torch.Tensor]:
     return {str(key): value for key, value in pairs if isinstance(value, torch.Tensor) and value.is_floating_point()}
 
 
-def _per_class(tensor: torch.Tensor, counts: set[int]) -> tuple[torch.Tensor, bool] | None:
-    """(1, class) and whether scores were averaged over time steps or views; ``None`` for what cannot be scores."""
+def _as_class_scores(tensor: torch.Tensor, counts: set[int]) -> tuple[torch.Tensor, bool] | None:
+    """Return scores (1, class), and whether they are averaged over time steps or views; ``None`` if not scores."""
     if tensor.ndim < 2 or (tensor.is_leaf and tensor.requires_grad):
         return (tensor[None], False) if tensor.ndim == 1 and tensor.shape[0] in counts else None
     trailing = tensor
@@ -153,13 +159,13 @@ def _per_class(tensor: torch.Tensor, counts: set[int]) -> tuple[torch.Tensor, bo
     return trailing.mean(0, keepdim=True), trailing.shape[0] > 1
 
 
-def _matching(
+def _select_matching(
     found: dict[str, tuple[torch.Tensor, bool]], labels: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[torch.Tensor, bool]]:
-    """Those that the labels name, or that have as many classes as there are labels; those that a gradient reaches."""
+    """Keep the tensors that the labels name, or that have as many classes as labels; and those that a gradient reaches."""
     if labels and set(labels) <= set(found):
         return {key: found[key] for key in labels}
-    unnamed = all(key.isdigit() for key in found)  # the parts of a tuple; heads with names are told apart by those
+    unnamed = all(key.isdigit() for key in found)  # items of a tuple; named heads are distinguished by name
     counts = {len(names) for names in labels.values()} if unnamed else set()
     for keep in (lambda scores: scores.shape[1] in counts, lambda scores: scores.requires_grad):
         kept = {key: entry for key, entry in found.items() if keep(entry[0])}
@@ -167,8 +173,8 @@ def _matching(
     return found
 
 
-def _independent(found: dict[str, tuple[torch.Tensor, bool]]) -> dict[str, tuple[torch.Tensor, bool]]:
-    """Without features that others are computed from, and without probabilities of logits that are there too."""
+def _drop_dependent(found: dict[str, tuple[torch.Tensor, bool]]) -> dict[str, tuple[torch.Tensor, bool]]:
+    """Drop features from which other scores are computed, and probabilities whose logits are also returned."""
     dropped: set[str] = set()
     for key, (scores, _) in found.items():
         for other, (rest, _) in found.items():
@@ -186,9 +192,10 @@ def _independent(found: dict[str, tuple[torch.Tensor, bool]]) -> dict[str, tuple
 
 
 def _leads_to(scores: torch.Tensor, other: torch.Tensor) -> bool:
+    """Return whether ``other`` is computed from ``scores``."""
     if not (scores.requires_grad and other.requires_grad):
         return False
-    origin = _origin(scores)
+    origin = _origin_node(scores)
     stack, seen = [other.grad_fn], set()
     while stack:
         node = stack.pop()
@@ -201,8 +208,8 @@ def _leads_to(scores: torch.Tensor, other: torch.Tensor) -> bool:
     return False
 
 
-def _origin(scores: torch.Tensor) -> Any:
-    """The node that made the tensor the network returned, before ``_per_class`` reshaped it."""
+def _origin_node(scores: torch.Tensor) -> Any:
+    """Return the autograd node of the tensor that the network returned, before ``_as_class_scores`` reshaped it."""
     node = scores.grad_fn
     while node is not None and node.name().split("Backward")[0] in ("Mean", "Squeeze", "Unsafe", "View", "Reshape"):
         node = node.next_functions[0][0]
@@ -210,24 +217,24 @@ def _origin(scores: torch.Tensor) -> Any:
 
 
 def is_distribution(scores: torch.Tensor) -> bool:
-    """Whether every row is a distribution over at least two classes."""
+    """Return whether every row is a distribution over at least two classes."""
     total = scores.detach().float().sum(-1)
     return scores.shape[-1] > 1 and bool((scores >= 0).all()) and bool((total - 1).abs().max() < 2e-3)
 
 
-def _linked(scores: torch.Tensor, emitted: torch.Tensor, last: LastActivations) -> tuple[Head, str | None]:
-    """Go back behind the last softmax or sigmoid; where its results were averaged, log p is what remains."""
+def _logits_of(scores: torch.Tensor, returned: torch.Tensor, last: LastActivations) -> tuple[Head, str | None]:
+    """Return the logits before the last softmax or sigmoid; log p with a caveat if its results were averaged."""
     values = scores.detach().float()
     for name, before, after in reversed(last.calls):
         if after.numel() == values.numel() and torch.allclose(
             after.detach().float().reshape(values.shape), values, atol=1e-6
         ):
             return Head(before.reshape(values.shape).float(), _LINKS[name]), None
-        if name == "sigmoid" and emitted.numel() == after.numel() and torch.equal(after.flatten(), emitted.flatten()):
+        if name == "sigmoid" and returned.numel() == after.numel() and torch.equal(after.flatten(), returned.flatten()):
             return Head(scores.float().clamp_min(torch.finfo(torch.float32).tiny).log(), "log"), LOG_P
     if is_distribution(scores):
         return Head(scores.float().clamp_min(torch.finfo(torch.float32).tiny).log()), LOG_P
-    # One score alone is the logit of yes against no.
+    # A single score is the logit of yes against no.
     return Head(scores.float(), "softmax" if scores.shape[-1] > 1 else "sigmoid"), None
 
 

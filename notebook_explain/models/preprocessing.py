@@ -1,4 +1,4 @@
-"""From a clip to what the network eats: size, crop, colours, axes."""
+"""Convert a clip to the network's input: size, crop, normalisation, layout of axes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from notebook_explain._errors import UsageError, UsageTypeError
-from notebook_explain._validation import check_int
+from notebook_explain._validation import check_int, check_size
 from notebook_explain.clip import Clip
-from notebook_explain.clip.resize import check_crop, pixels
+from notebook_explain.clip.resize import check_crop
 
 LAYOUTS = ("BCTHW", "BTCHW", "BTHWC", "(BT)CHW")
 Inputs = Any  # a tensor, or a list of tensors for networks with several pathways
@@ -19,22 +19,22 @@ Inputs = Any  # a tensor, or a list of tensors for networks with several pathway
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a clip becomes the network's input.
+    """Conversion of a clip to the network's input.
 
     Attributes
     ----------
     size : (height, width) ints
-        In pixels. One number is taken for a square, and kept as two.
+        In pixels. One number is a square, and is stored as two.
     frames : int
     mean, std : 3 floats each
-        Of red, green, blue, in units of 0..1: the network sees ``(rgb / 255 - mean) / std``.
+        Of red, green and blue, in units of 0..1: the network sees ``(rgb / 255 - mean) / std``.
     layout : str or tuple of int
-        "BCTHW", "BTCHW" (Hugging Face), "BTHWC", "(BT)CHW" (frames in the batch axis), or for a list of pathways their
-        strides in time: ``(4, 1)`` is SlowFast's slow pathway, every fourth frame, and its fast one.
+        "BCTHW", "BTCHW" (Hugging Face), "BTHWC", "(BT)CHW" (frames in the batch axis); or, for a list of pathways, their
+        strides in time: ``(4, 1)`` gives SlowFast's slow pathway every fourth frame and its fast pathway all of them.
     crop : str
-        How a clip comes to that size, in the words of ``Clip.read``: "center", "letterbox" or "stretch".
+        Method that fits a clip to the size, as for ``Clip.read``: "center", "letterbox" or "stretch".
     assumed : tuple of str
-        Those of the fields above that nobody stated.
+        Names of the fields above that were not specified.
     """
 
     size: tuple[int, int]
@@ -46,7 +46,7 @@ class Preprocessing:
     crop: str = "center"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", pixels(self.size))
+        object.__setattr__(self, "size", check_size(self.size))
         object.__setattr__(self, "frames", check_int("frames", self.frames))
         check_crop(self.crop)
         for name in ("mean", "std"):
@@ -62,21 +62,21 @@ class Preprocessing:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(time, height, width) of what the network sees, in frames and pixels."""
+        """(time, height, width) of the network's input, in frames and pixels."""
         return (self.frames, *self.size)
 
     def fit(self, clip: Clip) -> Clip:
-        """The clip that the network really sees: sampled evenly, and made to fit unless it has the size already."""
+        """Return the clip that the network sees: sampled evenly, and resized unless it has the size already."""
         return clip.sampled(self.frames).resized(self.size, self.crop)
 
     def tensor(self, clip: Clip, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-        """(1, 3, time, height, width), normalised, on the network's device."""
+        """Return (1, 3, time, height, width), normalised, on a device."""
         video = torch.tensor(np.ascontiguousarray(clip.frames)).to(device).permute(3, 0, 1, 2)[None].float() / 255
         mean, std = (torch.tensor(value, device=device).view(1, 3, 1, 1, 1) for value in (self.mean, self.std))
         return ((video - mean) / std).to(dtype)
 
     def arrange(self, video: torch.Tensor) -> Inputs:
-        """(1, 3, time, height, width) in the layout that the network's forward takes."""
+        """Return (1, 3, time, height, width) in the layout of the network's forward."""
         return arrange(video, self.layout)
 
 
@@ -85,15 +85,15 @@ def check_layout(layout: Any) -> None:
     strides = isinstance(layout, tuple) and layout and all(isinstance(s, int) and s >= 1 for s in layout)
     if not strides and layout not in LAYOUTS:
         raise UsageError(
-            f"layout {layout!r} is not one of {', '.join(LAYOUTS)}, nor the pathways' strides in time such as (4, 1)"
+            f"layout must be one of {', '.join(LAYOUTS)}, or the pathways' strides in time such as (4, 1); got {layout!r}"
         )
 
 
 def arrange(video: torch.Tensor, layout: str | tuple[int, ...]) -> Inputs:
-    """Put (1, 3, time, height, width) into a layout; a fresh list for pathways, since networks write into theirs."""
+    """Convert (1, 3, time, height, width) to a layout; a new list for pathways, since networks write into theirs."""
     if isinstance(layout, tuple):
         return [
-            video if stride == 1 else video.index_select(2, _every(video.shape[2], stride).to(video.device))
+            video if stride == 1 else video.index_select(2, _slow_frames(video.shape[2], stride).to(video.device))
             for stride in layout
         ]
     if layout == "BTCHW":
@@ -105,13 +105,13 @@ def arrange(video: torch.Tensor, layout: str | tuple[int, ...]) -> Inputs:
     return video
 
 
-def _every(frames: int, stride: int) -> torch.Tensor:
-    """The indices SlowFast takes: evenly from the first frame to the last, rounded down."""
+def _slow_frames(frames: int, stride: int) -> torch.Tensor:
+    """Return the frame indices that SlowFast takes: evenly from the first frame to the last, rounded down."""
     return torch.linspace(0, frames - 1, max(frames // stride, 1)).long()
 
 
-def colours(name: str, value: Any) -> tuple[float, float, float]:
-    """One number for all three colours, or three (TypeError otherwise)."""
+def rgb(name: str, value: Any) -> tuple[float, float, float]:
+    """Return three numbers, given three or one for all colours (TypeError otherwise)."""
     parts = value if isinstance(value, (list, tuple, np.ndarray, torch.Tensor)) and np.ndim(value) else [value] * 3
     try:
         red, green, blue = (float(part) for part in parts)

@@ -1,8 +1,7 @@
-"""Networks that draw random numbers even in evaluation mode draw them from a generator of ours, never from the global one.
+"""Local random generators for networks that draw random numbers even in evaluation mode.
 
-The global generator belongs to the user: another thread may train with it while an explanation runs, and must get the
-numbers that it would get alone. Rewinding the state afterwards would not do, since it would rewind that thread's
-draws too.
+The global generator belongs to the user: another thread may train with it during an explanation, and must get the same
+numbers as without one. Restoring its state afterwards is not enough, since that would undo the other thread's draws.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _DROPOUTS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_
 
 
 class LocalRandomness(TorchFunctionMode):
-    """Within it, random functions of torch draw from generators seeded afresh, so that a repetition gives the same."""
+    """Make torch's random functions draw from new generators with a fixed seed, so that results are repeatable."""
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
@@ -29,7 +28,7 @@ class LocalRandomness(TorchFunctionMode):
         self.generators: dict[torch.device, torch.Generator] = {}
 
     def generator(self, device: torch.device) -> torch.Generator:
-        """The generator for a device."""
+        """Return the generator of a device."""
         if device not in self.generators:
             self.generators[device] = torch.Generator(device).manual_seed(self.seed)
         return self.generators[device]
@@ -43,7 +42,7 @@ class LocalRandomness(TorchFunctionMode):
             generator = self.generator(torch.device(options["device"]))
             bounds = args[1:] if name == "randint_like" else ()
             return getattr(torch, _LIKE[name])(*bounds, tuple(like.shape), generator=generator, **options)
-        if name == "scaled_dot_product_attention":  # no generator can be given to it, and evaluation is what was meant
+        if name == "scaled_dot_product_attention":  # takes no generator; evaluation mode means no dropout
             if len(args) > 4:
                 args = (*args[:4], 0.0, *args[5:])
             else:
@@ -53,9 +52,9 @@ class LocalRandomness(TorchFunctionMode):
         if name in _DROPOUTS and isinstance(args[0], torch.Tensor):
             return self._dropout(func, args, kwargs)
         if name in _TAKES_GENERATOR and kwargs.get("generator") is None:
-            held = next((value.device for value in args if isinstance(value, torch.Tensor)), None)
+            device = next((value.device for value in args if isinstance(value, torch.Tensor)), None)
             kwargs["generator"] = self.generator(
-                torch.device(held or kwargs.get("device") or torch.get_default_device())
+                torch.device(device or kwargs.get("device") or torch.get_default_device())
             )
         return func(*args, **kwargs)
 
@@ -64,15 +63,15 @@ class LocalRandomness(TorchFunctionMode):
         soft = ((logits - (-uniform.clamp_min(1e-20).log()).log()) / tau).softmax(dim)
         if not hard:
             return soft
-        one = torch.zeros_like(soft).scatter_(dim, soft.argmax(dim, keepdim=True), 1.0)
-        return one - soft.detach() + soft
+        one_hot = torch.zeros_like(soft).scatter_(dim, soft.argmax(dim, keepdim=True), 1.0)
+        return one_hot - soft.detach() + soft
 
     def _dropout(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """Dropout that is on although the network is in evaluation mode (``F.dropout(x)``): drawn with our generator."""
+        """Apply dropout that is on in evaluation mode (``F.dropout(x)``), drawn from the local generator."""
         x = args[0]
         p = kwargs.get("p", args[1] if len(args) > 1 else 0.5)
-        on = kwargs.get("training", args[2] if len(args) > 2 else True)
-        if not on or p == 0:
+        training = kwargs.get("training", args[2] if len(args) > 2 else True)
+        if not training or p == 0:
             return func(*args, **kwargs)
         shape = x.shape if func.__name__ == "dropout" else (*x.shape[:2], *[1] * (x.ndim - 2))
         mask = torch.rand(shape, generator=self.generator(x.device), device=x.device) >= p

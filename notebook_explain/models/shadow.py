@@ -1,12 +1,11 @@
-"""Leave no trace: explanations run on a shadow of the user's module, never on the module itself.
+"""Run explanations on a shadow of the user's module, so that the module itself is never modified.
 
-A shadow is a deep copy with the parameters in the memo: it shares their storage, while hooks, train flags and buffers
-are its own. The user's hooks stay off it (those of ``torch.nn.utils``, which are part of how a weight is computed,
-stay on). What cannot be copied is guarded instead: everything that an explanation may touch is put back, under a lock
-per module.
+A shadow is a deep copy that shares the storage of the parameters, with its own hooks, train flags and buffers. It has none
+of the user's hooks, except those of ``torch.nn.utils``, which compute weights. A module that cannot be copied is guarded
+instead: everything that an explanation may change is restored, under a lock per module.
 
-Parameters may change meanwhile, if another thread trains the model. Their version counters tell: the explanation is
-then made again on a copy of the parameters, and says so.
+If another thread trains the model, the parameters may change during the computation. Their version counters show it; the
+explanation is then repeated on a copy of the parameters, and carries a caveat.
 """
 
 from __future__ import annotations
@@ -22,12 +21,14 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from notebook_explain.explanations import ExplainError
+from notebook_explain._errors import ExplainError
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
 
 Result = TypeVar("Result")
-CHANGED = (
-    "The parameters changed while this was computed (another thread trains the model?): "
-    "it explains a copy of them, taken between two changes as far as that could be seen."
+CHANGED = Caveat(
+    "The parameters changed during the computation (is another thread training the model?): this explains a copy of them "
+    "that was taken between two changes, as far as version counters show.",
+    CaveatCode.CHANGED_PARAMETERS,
 )
 IN_FLOAT32 = "Computed in float32: this device has no {dtype} version of an operation in the network."
 
@@ -35,7 +36,7 @@ _locks: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyD
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
-    """The network inside ``torch.compile``, ``DataParallel`` and ``DistributedDataParallel``."""
+    """Return the network inside ``torch.compile``, ``DataParallel`` and ``DistributedDataParallel``."""
     while True:
         inner = getattr(module, "_orig_mod", None)
         if isinstance(inner, nn.Module):
@@ -47,18 +48,18 @@ def unwrapped(module: nn.Module) -> nn.Module:
 
 
 def refuse_scripted(module: nn.Module) -> None:
-    """Raise ExplainError for scripted modules: hooks never fire in them, or raise."""
+    """Raise ExplainError for scripted modules, in which hooks do not fire or raise."""
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
-            what = f"its module {name!r}" if name else "it"
+            scripted = f"its module {name!r}" if name else "it"
             raise ExplainError(
-                f"this model cannot be looked into: {what} is scripted (torch.jit), and a scripted module shows neither its "
-                "layers nor their gradients; pass the nn.Module that it was scripted from"
+                f"this model cannot be explained: {scripted} is scripted (torch.jit), and the layers and gradients of a "
+                "scripted module are not accessible; pass the nn.Module that it was scripted from"
             )
 
 
-def likeness(module: nn.Module) -> torch.Tensor:
-    """A tensor on the device and of the precision that a module computes with."""
+def reference_parameter(module: nn.Module) -> torch.Tensor:
+    """Return a tensor with the device and the precision of a module: its first floating-point parameter."""
     return next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
 
 
@@ -68,7 +69,7 @@ def shadow_of(module: nn.Module, *, copy_parameters: bool = False) -> nn.Module:
     Raises
     ------
     Exception
-        Whatever ``copy.deepcopy`` raises on a module that cannot be copied.
+        Anything that ``copy.deepcopy`` raises on a module that cannot be copied.
     """
     memo: dict[int, Any] = {}
     for part in module.modules():
@@ -79,30 +80,30 @@ def shadow_of(module: nn.Module, *, copy_parameters: bool = False) -> nn.Module:
             elif attribute.startswith("_forward_hooks_") or attribute.startswith("_forward_pre_hooks_"):
                 memo[id(value)] = OrderedDict()
     for part in module.modules():
-        for value in _remembered(vars(part)):  # deepcopy refuses activations that still have a graph
+        for value in _tensors_with_graph(vars(part)):  # deepcopy refuses them
             memo[id(value)] = value.detach().clone()
     for parameter in module.parameters():
-        # A tensor made in inference mode can take no part in a graph; a copy of it can.
-        stands = parameter
+        # A tensor made in inference mode cannot be part of a graph; a copy of it can.
+        shared = parameter
         if copy_parameters or parameter.is_inference():
             with torch.inference_mode(False):
-                stands = nn.Parameter(parameter.detach().clone(), requires_grad=parameter.requires_grad)
-        memo[id(parameter)] = stands
+                shared = nn.Parameter(parameter.detach().clone(), requires_grad=parameter.requires_grad)
+        memo[id(parameter)] = shared
     with torch.inference_mode(False):
         for buffer in module.buffers():
             memo[id(buffer)] = buffer.detach().clone()
         shadow = copy.deepcopy(module, memo)
-    return shadow.eval()  # without what module.compile() made, in which hooks would not fire: that is never copied
+    return shadow.eval()  # deepcopy drops what module.compile() made, in which hooks would not fire
 
 
-def _remembered(value: Any, depth: int = 4) -> Iterator[torch.Tensor]:
-    """Tensors with a graph among a module's own attributes, in dicts and lists too."""
+def _tensors_with_graph(value: Any, depth: int = 4) -> Iterator[torch.Tensor]:
+    """Yield activations that a module keeps in its attributes, also in dicts and lists."""
     if isinstance(value, torch.Tensor):
         if not value.is_leaf:
             yield value
     elif depth and isinstance(value, (dict, list, tuple)):
         for entry in value.values() if isinstance(value, dict) else value:
-            yield from _remembered(entry, depth - 1)
+            yield from _tensors_with_graph(entry, depth - 1)
 
 
 def _computes_weights(hook: Any) -> bool:
@@ -111,7 +112,7 @@ def _computes_weights(hook: Any) -> bool:
 
 @contextmanager
 def guarded(module: nn.Module) -> Iterator[nn.Module]:
-    """The module itself in evaluation mode, without the user's hooks; everything is put back at the end."""
+    """Give the module itself in evaluation mode, without the user's hooks; everything is restored at the end."""
     lock = _locks.setdefault(module, threading.RLock())
     with lock:
         modules = list(module.modules())
@@ -122,7 +123,7 @@ def guarded(module: nn.Module) -> Iterator[nn.Module]:
             for attribute, value in vars(part).items()
             if isinstance(value, dict) and (attribute.endswith("_hooks") or "_hooks_" in attribute)
         ]
-        held = [
+        states = [
             (state, dict(state))
             for part in modules
             for state in (vars(part), part._parameters, part._buffers, part._modules)
@@ -139,7 +140,7 @@ def guarded(module: nn.Module) -> Iterator[nn.Module]:
             for value, entries in hooks:
                 value.clear()
                 value.update(entries)
-            for state, before in held:  # never empty in between: another thread may read it
+            for state, before in states:  # never empty in between, since another thread may read it
                 state.update(before)
                 for name in set(state) - set(before):
                     del state[name]
@@ -150,21 +151,21 @@ def guarded(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def on_shadow(module: nn.Module, compute: Callable[[nn.Module], Result]) -> tuple[Result, tuple[str, ...]]:
-    """Run ``compute`` on a shadow of the module, whatever happens to the module meanwhile.
+    """Run ``compute`` on a shadow of the module, even if another thread changes the module meanwhile.
 
     Returns
     -------
-    what ``compute`` returned, and caveats
-        That the parameters changed beneath it, or that it had to be computed in float32.
+    result, caveats
+        Result of ``compute``; caveats if the parameters changed during it, or if it was computed in float32.
     """
     try:
         shadow = shadow_of(module)
-    except Exception:  # a module that refuses to be copied: locks, files, generators among its attributes
-        with guarded(module) as itself:
-            return compute(itself), ()
+    except Exception:  # a module that cannot be copied: it has locks, files or generators as attributes
+        with guarded(module) as guarded_module:
+            return compute(guarded_module), ()
     versions = _versions(module)
     try:
-        result, caveats = _in_its_precision(shadow, compute)
+        result, caveats = _in_own_precision(shadow, compute)
     except RuntimeError:
         if _versions(module) == versions:
             raise
@@ -180,7 +181,7 @@ def _on_a_copy(module: nn.Module, compute: Callable[[nn.Module], Result]) -> tup
         shadow = shadow_of(module, copy_parameters=True)
         if _versions(module) == versions:
             break
-    result, caveats = _in_its_precision(shadow, compute)
+    result, caveats = _in_own_precision(shadow, compute)
     return result, (*caveats, CHANGED)
 
 
@@ -191,15 +192,15 @@ def _versions(module: nn.Module) -> list[tuple[int, int, int]]:
     ]
 
 
-def _in_its_precision(shadow: nn.Module, compute: Callable[[nn.Module], Result]) -> tuple[Result, tuple[str, ...]]:
-    like = likeness(shadow)
-    dtype = like.dtype
+def _in_own_precision(shadow: nn.Module, compute: Callable[[nn.Module], Result]) -> tuple[Result, tuple[str, ...]]:
+    reference = reference_parameter(shadow)
+    dtype = reference.dtype
     try:
-        # The network's own precision counts, not that of an autocast which the caller happens to be in.
-        with torch.autocast(like.device.type, enabled=False):
+        # An autocast of the caller must not change the precision.
+        with torch.autocast(reference.device.type, enabled=False):
             return compute(shadow), ()
     except (RuntimeError, NotImplementedError) as error:
         if dtype not in (torch.float16, torch.bfloat16) or "not implemented for" not in str(error):
             raise
-    wide = shadow_of(shadow, copy_parameters=True).float()
-    return compute(wide), (IN_FLOAT32.format(dtype=str(dtype).removeprefix("torch.")),)
+    in_float32 = shadow_of(shadow, copy_parameters=True).float()
+    return compute(in_float32), (Caveat(IN_FLOAT32.format(dtype=str(dtype).removeprefix("torch."))),)

@@ -1,4 +1,4 @@
-"""A video model as explainers see it: the user's module, untouched, and everything that differs between models."""
+"""Video model as explainers see it: the user's module, untouched, and everything in which models differ."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch import nn
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.targets import DIFFERENCE
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.layers import Layer, named_layer
@@ -22,26 +23,30 @@ from notebook_explain.models.outputs import Head
 from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.recording import UNREACHED, Recording, record
-from notebook_explain.models.shadow import likeness, on_shadow
+from notebook_explain.models.shadow import on_shadow, reference_parameter
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
 class VideoModel:
-    """What ``notebook_explain.adapt`` makes of a module.
+    """A module wrapped by ``notebook_explain.adapt``.
 
     Attributes
     ----------
     module : nn.Module
-        The user's own, which nothing here changes.
+        The user's module, which is never modified.
     preprocessing : Preprocessing
     labels : dict of head to tuple of str
-        Class names; empty where none are known (classes then go by index).
+        Class names; empty if none are known (classes are then named by index).
     layers : tuple of Layer
-        From input to output: stem, block outputs, the input of global pooling. Others can be named.
+        From input to output: stem, block outputs, the input of global pooling. Other layers can be chosen by name.
     caveats : tuple of str
-        What was assumed, as sentences.
+        Guesses and other facts that readers of an explanation must know, as sentences.
+    labels_source : str
+        Where the labels come from, for errors.
+    layer_trace : LayerTrace or None
+        Measured positions; ``None`` if positions cannot be followed through the network.
     """
 
     module: nn.Module
@@ -49,8 +54,8 @@ class VideoModel:
     labels: Mapping[str, tuple[str, ...]]
     layers: tuple[Layer, ...]
     caveats: tuple[str, ...] = ()
-    labels_of: str = "labels"  # where the labels come from, for those who have to mend them
-    survey: LayerTrace | None = field(default=None, repr=False)
+    labels_source: str = "labels"
+    layer_trace: LayerTrace | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         p = self.preprocessing
@@ -60,41 +65,57 @@ class VideoModel:
             f"{len(self.layers)} layers: {', '.join(layer.name for layer in self.layers)})"
         )
 
+    @property
+    def survey(self) -> LayerTrace | None:
+        """Old name of `layer_trace`."""
+        return self.layer_trace
+
     def layer(self, name: str) -> Layer:
-        """A layer of the catalogue, or any module's output by its dotted name (ValueError lists what is near)."""
+        """Return one of `layers`, or any module's output by its dotted name.
+
+        Raises
+        ------
+        ValueError
+            There is no such layer; similar names are listed.
+        """
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        if self.survey is None:
+        if self.layer_trace is None:
             names = ", ".join(layer.name for layer in self.layers)
-            raise UsageError(f"layer {name!r} is not in this model; it has {names} (the model could not be surveyed)")
-        return named_layer(self.survey, name)
+            raise UsageError(
+                f"layer {name!r} is not in this model; it has {names} (other layers of this network could not be measured)"
+            )
+        return named_layer(self.layer_trace, name)
 
     def select(self, layers: Sequence[str] | None) -> tuple[Layer, ...]:
-        """Layers by name, in the order of the network; the catalogue for ``None``."""
+        """Return layers by name, in the order of the network; `layers` for ``None``."""
         if layers is None:
             return self.layers
         if isinstance(layers, str):
             raise UsageTypeError(f"layers must be a list of names, got the text {layers!r}; write [{layers!r}]")
         chosen = list(dict.fromkeys(self.layer(name) for name in layers))
         if not chosen:
-            raise UsageError("layers is an empty list; leave it out for the usual ones, or name at least one")
-        if self.survey is None:
+            raise UsageError("layers is an empty list; leave it out for the default layers, or give at least one name")
+        if self.layer_trace is None:
             return tuple(chosen)
-        order = {emission.place: at for at, emission in enumerate(self.survey.emissions)}
-        return tuple(sorted(chosen, key=lambda layer: order.get(layer.place, len(order))))
+        order = {output.ref: index for index, output in enumerate(self.layer_trace.outputs)}
+        return tuple(sorted(chosen, key=lambda layer: order.get(layer.ref, len(order))))
 
     def fit(self, clip: Clip) -> Clip:
-        """The clip that the network really sees."""
+        """Return the clip that the network sees: sampled and resized."""
         return self.preprocessing.fit(clip)
 
-    def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """What a reader has to know of how a clip was made to fit, as sentences."""
+    def clip_caveats(self, clip: Clip) -> tuple[str, ...]:
+        """Return caveats about how a clip was made to fit, as sentences."""
         wanted = self.preprocessing.frames
-        shown = len(clip) if clip.times is None else len(np.unique(clip.times))
-        if shown >= wanted:
+        available = len(clip) if clip.times is None else len(np.unique(clip.times))
+        if available >= wanted:
             return ()
-        return (f"The clip has {shown} frames, the network takes {wanted}: some are shown to it several times.",)
+        text = f"The clip has {available} frames and the network takes {wanted}, so some frames are repeated."
+        return (Caveat(text, CaveatCode.REPEATED_FRAMES),)
+
+    remarks = clip_caveats  # old name
 
     def run(
         self,
@@ -103,67 +124,81 @@ class VideoModel:
         compute: Callable[[Recording], Result],
         around: Callable[[nn.Module], AbstractContextManager[object]] = nullcontext,
     ) -> tuple[Result, tuple[str, ...]]:
-        """Record a clip that fits and compute on the recording, on a shadow; returns the result and caveats.
+        """Run the network on a clip that fits, and compute on the recording.
 
-        The recording's graph must not outlive ``compute``. ``around`` is given the shadow, and is open while it runs.
+        Parameters
+        ----------
+        clip : Clip
+            As returned by `fit`.
+        layers : sequence of Layer
+            Layers to record.
+        compute : function
+            Takes the Recording. The recording's graph must not outlive this function.
+        around : function, optional
+            Takes the shadow of the module; the context that it returns is open during the pass.
+
+        Returns
+        -------
+        result, caveats
+            Result of ``compute``, and caveats about this pass.
         """
 
-        def on(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
-            like = likeness(shadow)
-            # Whatever mode the caller is in, explanations need gradients.
+        def run_shadow(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
+            reference = reference_parameter(shadow)
+            # The caller may be in no_grad or inference mode; explanations need gradients.
             with torch.inference_mode(False), torch.enable_grad():
-                video = self.preprocessing.tensor(clip, like.device, like.dtype)
+                video = self.preprocessing.tensor(clip, reference.device, reference.dtype)
                 with around(shadow):
                     recording = record(shadow, video, self.preprocessing.arrange, layers, self.labels)
                 self._check_labels(recording.heads)
                 result = compute(recording)
-                empty = ", ".join(layer.name for layer in layers if layer.name in recording.unreached)
-                said = (f"No gradient reaches {empty}, so nothing is shown there: {UNREACHED}.",) if empty else ()
-                return result, (*recording.caveats, *said)
+                return result, (*recording.caveats, *_unreached_caveat(layers, recording))
 
-        (result, said), caveats = on_shadow(self.module, on)
-        return result, (*said, *caveats)
+        (result, pass_caveats), shadow_caveats = on_shadow(self.module, run_shadow)
+        return result, (*pass_caveats, *shadow_caveats)
 
     def _check_labels(self, heads: Mapping[str, Head]) -> None:
-        """A list of names that is one off names every class wrongly: it must have the right length."""
+        """Raise ValueError unless there are as many labels as classes: a list that is off by one names all classes wrongly."""
         for name, names in self.labels.items():
             if name not in heads and not name:
                 raise UsageError(
-                    f"labels are one list, but the model has the heads {_names(heads)}; state {{head: names}}"
+                    f"labels are one list, but the model has the heads {_quote(heads)}; give labels as {{head: names}}"
                 )
             if name not in heads:
-                raise UsageError(f"labels name the head {name!r}, but the model's heads are {_names(heads)}")
+                raise UsageError(f"labels name the head {name!r}, but the model's heads are {_quote(heads)}")
             count = heads[name].logits.shape[1]
             if len(names) != count:
-                of = f" of head {name!r}" if name else ""
+                of_head = f" of head {name!r}" if name else ""
                 raise UsageError(
-                    f"{self.labels_of}{of} hold {len(names)} names, but the model has {count} classes; "
-                    "state labels= in adapt()"
+                    f"{self.labels_source}{of_head} hold {len(names)} names, but the model has {count} classes",
+                    arguments=("labels",),
+                    call="adapt()",
                 )
 
     def label(self, head: str, index: int) -> str:
-        """A class's name as people read it."""
+        """Return the name of a class; "class 3" if it has none."""
         names = self.labels.get(head)
         return names[index] if names is not None and index < len(names) else f"class {index}"
 
     def resolve(self, heads: Mapping[str, Head], target: Any) -> tuple[Target, ...]:
-        """Targets with head and index filled in.
+        """Return targets with head and index filled in.
 
         Parameters
         ----------
-        heads : of a recording
-        target : None, label, index, Target, or a list of these
+        heads : dict of name to Head
+            Of a recording.
+        target : None, str, int, Target, or a list of these
             ``None`` is the top class of the first head.
 
         Raises
         ------
         ValueError, TypeError
-            An unknown label (near ones are listed), an index out of range, an unknown head.
+            An unknown label (similar ones are listed), an index out of range, an unknown head.
         """
-        many = target if isinstance(target, (list, tuple)) else [target]
-        if not many:
+        targets = target if isinstance(target, (list, tuple)) else [target]
+        if not targets:
             raise UsageError("target is an empty list; leave it out for the top class, or give at least one")
-        return tuple(self._resolve(heads, one) for one in many)
+        return tuple(self._resolve(heads, item) for item in targets)
 
     def _resolve(self, heads: Mapping[str, Head], target: Any) -> Target:
         if target is None:
@@ -183,11 +218,11 @@ class VideoModel:
     def _head(self, heads: Mapping[str, Head], target: Target) -> str:
         if target.head is not None:
             if target.head not in heads:
-                has = f"it has {_names(heads)}" if any(heads) else "it has one head without a name; leave head= out"
-                raise UsageError(f"head {target.head!r} is not in this model; {has}")
+                known = f"it has {_quote(heads)}" if any(heads) else "it has one head without a name, so give no head"
+                raise UsageError(f"head {target.head!r} is not in this model; {known}")
             return target.head
-        holding = [head for head in heads if target.label in self.labels.get(head, ())]
-        return holding[0] if holding else next(iter(heads))
+        with_label = [head for head in heads if target.label in self.labels.get(head, ())]
+        return with_label[0] if with_label else next(iter(heads))
 
     def _index(self, name: str, head: Head, label: str | int) -> int:
         count = head.logits.shape[1]
@@ -197,25 +232,17 @@ class VideoModel:
                 raise UsageError(f"target {label} is out of range; this model has classes 0 to {count - 1}")
             return label
         if names is None and label.startswith("class ") and label[6:].isdecimal():
-            return self._index(name, head, int(label[6:]))  # as `label` calls it
+            return self._index(name, head, int(label[6:]))  # the name that `label` gives it
         if names is None:
             raise UsageError(
-                f"target {label!r} is a name, but this model has no labels; use an index or adapt(labels=)"
+                f"target {label!r} is a name, but this model has no labels; use an index, or name the classes",
+                arguments=("labels",),
+                call="adapt()",
             )
-        lowered = [entry.lower() for entry in names]
-        if names.count(label) > 1 or (label not in names and lowered.count(label.lower()) > 1):
-            raise UsageError(f"target {label!r} stands for several classes of this model; use an index")
-        if label in names:
-            return names.index(label)
-        if lowered.count(label.lower()) == 1:
-            return lowered.index(label.lower())
-        holding = [entry for entry in lowered if label.lower() in entry]
-        near = list(dict.fromkeys([*holding, *difflib.get_close_matches(label.lower(), lowered, 5, 0.6)]))[:5]
-        hint = ", ".join(repr(names[lowered.index(entry)]) for entry in near) or ", ".join(map(repr, names[:8]))
-        raise UsageError(f"target {label!r} is not a label of this model; {'near it are' if near else 'it has'} {hint}")
+        return _find_label(label, names)
 
     def results(self, recording: Recording, targets: Sequence[Target]) -> tuple[TargetResult, ...]:
-        """What the network said of resolved targets."""
+        """Return the network's scores for resolved targets."""
         return tuple(self._result(recording, target) for target in targets)
 
     def _result(self, recording: Recording, target: Target) -> TargetResult:
@@ -223,50 +250,72 @@ class VideoModel:
         head = recording.heads[head_name]
         probabilities = head.probabilities()[0]
         best = probabilities.topk(min(5, len(probabilities)))
-        name = self._name(target, len(recording.heads) > 1)
-        against_name = None if target.against is None else self._name(target.against, len(recording.heads) > 1)
-        bias = self._bias(recording, target)
-        other = None if target.against is None else int(target.against.label)
+        several_heads = len(recording.heads) > 1
+        name, against = self._name(target, several_heads), target.against
+        against_name = None if against is None else self._name(against, several_heads)
         return TargetResult(
             name=name if against_name is None else f"{name}{DIFFERENCE}{against_name}",
             index=index,
             head=head_name,
             logit=float(score_of(recording, target).detach()),
-            probability=None if target.against is not None else float(probabilities[index]),
-            bias=bias,
-            against=other,
+            probability=None if against is not None else float(probabilities[index]),
+            bias=self._bias(recording, target),
+            against=None if against is None else int(against.label),
             top5=tuple(
-                (self.label(head_name, int(at)), float(value))
-                for value, at in zip(best.values, best.indices, strict=True)
+                (self.label(head_name, int(class_index)), float(value))
+                for value, class_index in zip(best.values, best.indices, strict=True)
             ),
             against_name=against_name,
         )
 
-    def _name(self, target: Target, several: bool) -> str:
+    def _name(self, target: Target, with_head: bool) -> str:
         label = self.label(str(target.head), int(target.label))
-        return f"{target.head}: {label}" if several else label
+        return f"{target.head}: {label}" if with_head else label
 
     def _bias(self, recording: Recording, target: Target) -> float | None:
-        own = recording.biases[str(target.head)]
-        if own is None:
+        biases = recording.biases[str(target.head)]
+        if biases is None:
             return None
-        value = float(own[int(target.label)])
+        bias = float(biases[int(target.label)])
         if target.against is None:
-            return value
+            return bias
         other = self._bias(recording, target.against)
-        return None if other is None else value - other
+        return None if other is None else bias - other
 
 
 def score_of(recording: Recording, target: Target) -> torch.Tensor:
-    """The scalar that a resolved target stands for."""
+    """Return the scalar score of a resolved target: its logit, or a difference of two."""
     score = recording.heads[str(target.head)].logits[0, int(target.label)]
     return score if target.against is None else score - score_of(recording, target.against)
 
 
-def stand_in(preprocessing: Preprocessing, device: torch.device) -> Any:
-    """A clip of coordinates in the layout of the network's forward."""
-    return preprocessing.arrange(PositionTensor.of_clip(*preprocessing.shape, device))
+def position_input(preprocessing: Preprocessing, device: torch.device) -> Any:
+    """Return the positions of a clip in the layout of the network's forward."""
+    return preprocessing.arrange(PositionTensor.for_clip(*preprocessing.shape, device))
 
 
-def _names(heads: Mapping[str, Head]) -> str:
+def _find_label(label: str, names: tuple[str, ...]) -> int:
+    """Return the index of a label, whatever its case; the ValueError lists similar labels."""
+    lowered = [name.lower() for name in names]
+    if names.count(label) > 1 or (label not in names and lowered.count(label.lower()) > 1):
+        raise UsageError(f"target {label!r} stands for several classes of this model; use an index")
+    if label in names:
+        return names.index(label)
+    if lowered.count(label.lower()) == 1:
+        return lowered.index(label.lower())
+    containing = [name for name in lowered if label.lower() in name]
+    similar = list(dict.fromkeys([*containing, *difflib.get_close_matches(label.lower(), lowered, 5, 0.6)]))[:5]
+    hint = ", ".join(repr(names[lowered.index(name)]) for name in similar) or ", ".join(map(repr, names[:8]))
+    raise UsageError(
+        f"target {label!r} is not a label of this model; {'similar labels:' if similar else 'it has'} {hint}"
+    )
+
+
+def _unreached_caveat(layers: Sequence[Layer], recording: Recording) -> tuple[str, ...]:
+    names = ", ".join(layer.name for layer in layers if layer.name in recording.unreached)
+    text = f"No gradient reaches {names}, so nothing is shown there: {UNREACHED}."
+    return (Caveat(text, CaveatCode.NO_GRADIENT),) if names else ()
+
+
+def _quote(heads: Mapping[str, Head]) -> str:
     return ", ".join(repr(name) for name in heads)

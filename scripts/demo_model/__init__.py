@@ -1,4 +1,4 @@
-"""The bundled demo model: train it, evaluate it, and the second network that the tests use."""
+"""Train and evaluate the bundled demo network, and the second network that tests use."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The second network: no residual sum, but branches side by side, factorised convolutions and maximum pooling.
+"""Second demo network: concatenated branches, factorised convolutions and max pooling instead of residual sums.
 
-It is trained on the same clips as the bundled one and ships untrained: a claim about explanations that holds for both
-does not rest on one architecture.
+It is trained on the same clips as the bundled network, and its weights are not distributed. Claims about explanations are
+tested on both, so that they do not depend on one architecture.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from notebook_explain.models.demo.net import LABELS, Triple, conv_bn
 
 
 def conv_bn_relu(inputs: int, outputs: int, kernel: Triple, stride: Triple = (1, 1, 1)) -> nn.Sequential:
-    """Convolution, batch normalisation, ReLU."""
+    """Make a convolution, batch normalisation and a ReLU."""
     return conv_bn(inputs, outputs, kernel, stride).append(nn.ReLU())
 
 
 class Branches(nn.Module):
-    """Three branches over one input, put side by side.
+    """Three concatenated branches of one input.
 
     Attributes
     ----------
     point : nn.Sequential
         A 1 x 1 x 1 convolution; a quarter of the outputs.
     factorised : nn.Sequential
-        1 x 1 x 1, then 1 x 3 x 3 over the picture, then 3 x 1 x 1 over time; half of the outputs.
+        1 x 1 x 1, then 1 x 3 x 3 in space, then 3 x 1 x 1 in time; half of the outputs.
     pooled : nn.Sequential
-        The maximum of each channel over 3 x 3 x 3, then a 1 x 1 x 1 convolution; a quarter of the outputs.
+        3 x 3 x 3 max pooling, then a 1 x 1 x 1 convolution; a quarter of the outputs.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -42,12 +42,12 @@ class Branches(nn.Module):
         self.pooled = nn.Sequential(nn.MaxPool3d(3, 1, 1), conv_bn_relu(inputs, quarter, (1, 1, 1)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """From (batch, inputs, time, height, width) to (batch, outputs, time, height, width)."""
+        """Map (batch, inputs, time, height, width) to (batch, outputs, time, height, width)."""
         return torch.cat([self.point(x), self.factorised(x), self.pooled(x)], dim=1)
 
 
 class BranchNet(nn.Module):
-    """Stem, maximum pooling, three blocks of branches, average pooling, linear classifier.
+    """Stem, max pooling, three blocks of branches, average pooling, linear classifier.
 
     Grids for 16 x 64 x 64 in (channel, time, height, width): stem 24 x 16 x 16 x 16; then 24 x 8 x 8 x 8, and the
     blocks 64, 96 and 96 x 8 x 8 x 8.
@@ -55,9 +55,9 @@ class BranchNet(nn.Module):
     Attributes
     ----------
     stem : nn.Sequential
-        Convolution, batch normalisation, ReLU, maximum pooling.
+        Convolution, batch normalisation, ReLU, max pooling.
     blocks : nn.Sequential
-        Three times `Branches`.
+        Three `Branches`.
     pool, head : nn.Module
         Average over time, height and width; one logit for each of `LABELS`.
     """
@@ -70,7 +70,7 @@ class BranchNet(nn.Module):
         self.head = nn.Linear(96, len(LABELS))
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Logits (batch, class) of clips (batch, 3, time, height, width), normalised as `DemoNet` wants them."""
+        """Return logits (batch, class) of clips (batch, 3, time, height, width), normalised as for `DemoNet`."""
         moving = clips - clips.mean(dim=2, keepdim=True)
         logits: Tensor = self.head(self.pool(self.blocks(self.stem(moving))).flatten(1))
         return logits

@@ -1,6 +1,6 @@
-"""What the demo networks can do, measured: ``python -m scripts.demo_model.evaluate [--weights FILE --net NAME]``.
+"""Evaluate a demo network: ``python -m scripts.demo_model.evaluate [--weights FILE --net NAME]``.
 
-The clips are of seeds that no training run draws.
+The clips have seeds that no training run uses.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ BATCH = 50
 
 @dataclass(frozen=True)
 class Share:
-    """A proportion with Wilson's 95 % interval, which holds near 0 and 1 too."""
+    """Share of hits with the Wilson 95 % interval, which is also valid near 0 and 1."""
 
     hits: int
     count: int
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Lower and upper end, 0 to 1."""
+        """Lower and upper bound, 0 to 1."""
         interval = binomtest(self.hits, self.count).proportion_ci(method="wilson")
         return interval.low, interval.high
 
@@ -39,18 +39,18 @@ class Share:
         return f"{self.hits} of {self.count}, {self.hits / self.count:.1%} (95 % interval {low:.1%} to {high:.1%})"
 
 
-def right_singles(net: nn.Module, count: int, first: int = 0) -> Tensor:
-    """Which single clips, of the seeds from `first` on, the network names rightly: bool (count,)."""
-    right = []
+def correct_singles(net: nn.Module, count: int, first: int = 0) -> Tensor:
+    """Return which clips of one person, from seed `first` on, are classified correctly: bool (count,)."""
+    correct = []
     with torch.inference_mode():
         for start in range(first, first + count, BATCH):
             samples = singles(start, min(BATCH, first + count - start))
-            right.append(net(normalised(samples)).argmax(dim=1) == answers(samples).argmax(dim=1))
-    return torch.cat(right)
+            correct.append(net(normalised(samples)).argmax(dim=1) == answers(samples).argmax(dim=1))
+    return torch.cat(correct)
 
 
-def both_on_top(net: nn.Module, count: int, first: int = HELD_OUT_PAIRS) -> Tensor:
-    """In which clips of two people both actions are the network's top two: bool (count,)."""
+def both_in_top_two(net: nn.Module, count: int, first: int = HELD_OUT_PAIRS) -> Tensor:
+    """Return in which clips of two people both actions are the top two classes: bool (count,)."""
     both = []
     with torch.inference_mode():
         for start in range(first, first + count, BATCH):
@@ -61,21 +61,23 @@ def both_on_top(net: nn.Module, count: int, first: int = HELD_OUT_PAIRS) -> Tens
 
 
 def report(net: nn.Module, name: str, clips: int = 1000) -> None:
-    """Print the bars of a network over `clips` held-out clips of one and as many of two people."""
-    right, both = right_singles(net, clips), both_on_top(net, clips)
+    """Print the accuracy of a network on `clips` held-out clips of one person and as many of two people."""
+    correct, both = correct_singles(net, clips), both_in_top_two(net, clips)
     print(f"{name}: {sum(p.numel() for p in net.parameters()):,} parameters")
-    print(f"  one person, right         {Share(int(right.sum()), clips)}")
-    print(f"  two people, both on top   {Share(int(both.sum()), clips)}")
-    shares = {label: right[place :: len(LABELS)].float().mean().item() for place, label in enumerate(LABELS)}
-    print("  by action                 " + ", ".join(f"{label} {share:.0%}" for label, share in shares.items()))
+    print(f"  one person, correct       {Share(int(correct.sum()), clips)}")
+    print(f"  two people, both top 2    {Share(int(both.sum()), clips)}")
+    accuracies = {label: correct[index :: len(LABELS)].float().mean().item() for index, label in enumerate(LABELS)}
+    print("  by action                 " + ", ".join(f"{label} {value:.0%}" for label, value in accuracies.items()))
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print what a trained network can do."""
+    """Print the accuracy of a trained network."""
     parser = argparse.ArgumentParser(prog="python -m scripts.demo_model.evaluate", description=main.__doc__)
-    parser.add_argument("--net", choices=NETS, default="residual", help="default: %(default)s, the bundled one")
-    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="what train.py wrote (default: the bundled ones)")
-    parser.add_argument("--clips", type=int, default=1000, help="of each kind (default: %(default)s)")
+    parser.add_argument("--net", choices=NETS, default="residual", help="default: %(default)s, the bundled network")
+    parser.add_argument(
+        "--weights", type=Path, default=WEIGHTS, help="file written by train.py (default: the bundled weights)"
+    )
+    parser.add_argument("--clips", type=int, default=1000, help="clips of each kind (default: %(default)s)")
     options = parser.parse_args(arguments)
     report(load(NETS[options.net], options.weights), f"{options.net} ({options.weights.name})", options.clips)
     print(f"  file                      {options.weights.stat().st_size:,} bytes")

@@ -1,7 +1,7 @@
 """Train a demo network: ``python -m scripts.demo_model.train [--net NAME] [--out FILE] [--steps N] [--seed S]``.
 
-Every step sees clips never seen before, a quarter of them of two people who do different things; there the right answer
-is half the one, half the other. The same seed, number of threads and build of torch give the same weights.
+Every step uses new clips; a quarter of them show two people with different actions, whose target is split evenly. The
+same seed and build of torch give the same weights (training uses one thread).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from scripts.demo_model.data import answers, normalised, pairs, singles, trainin
 from scripts.demo_model.evaluate import report
 
 BATCH = 32
-PAIRS = 8  # of each batch
+PAIRS = 8  # in each batch
 LEARNING_RATE = 5e-3
 STEPS = {"residual": 400, "branches": 300}
 
 
 def fresh_net(name: str, seed: int) -> nn.Module:
-    """Build an untrained network whose weights depend on `seed` alone."""
+    """Build an untrained network whose weights depend only on `seed`."""
     generator = torch.Generator().manual_seed(seed)
     with torch.device("meta"):
         net = NETS[name]()
@@ -41,7 +41,7 @@ def fresh_net(name: str, seed: int) -> nn.Module:
         elif isinstance(module, nn.Conv3d):
             nn.init.kaiming_uniform_(
                 module.weight, a=math.sqrt(5), generator=generator
-            )  # torch's own, with a generator
+            )  # the default of torch, with a generator
         elif isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=0.05, generator=generator)
             nn.init.zeros_(module.bias)
@@ -49,14 +49,14 @@ def fresh_net(name: str, seed: int) -> nn.Module:
 
 
 def batches(steps: int, seed: int) -> Iterator[list[Sample]]:
-    """The clips of one step after another; a second thread draws the next ones while a step is computed."""
+    """Yield the clips of each step; a second thread renders the next ones meanwhile."""
     firsts = range(training_seed(seed), training_seed(seed) + steps * BATCH, BATCH)
-    with ThreadPoolExecutor(1) as artist:
-        coming = [artist.submit(_batch, first) for first in firsts[:1]]
+    with ThreadPoolExecutor(1) as executor:
+        pending = [executor.submit(_batch, first) for first in firsts[:1]]
         for following in [*firsts[1:], None]:
-            samples = coming.pop().result()
+            samples = pending.pop().result()
             if following is not None:
-                coming.append(artist.submit(_batch, following))
+                pending.append(executor.submit(_batch, following))
             yield samples
 
 
@@ -81,25 +81,27 @@ def train(net: nn.Module, steps: int, seed: int) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train, measure and save."""
+    """Train, evaluate and save."""
     parser = argparse.ArgumentParser(prog="python -m scripts.demo_model.train", description=main.__doc__)
-    parser.add_argument("--net", choices=NETS, default="residual", help="default: %(default)s, the bundled one")
-    parser.add_argument("--out", type=Path, help="where the weights go (default: where the bundled ones lie)")
-    parser.add_argument("--steps", type=int, help=f"of {BATCH} clips each (default: {STEPS})")
+    parser.add_argument("--net", choices=NETS, default="residual", help="default: %(default)s, the bundled network")
+    parser.add_argument("--out", type=Path, help="file for the weights (default: the bundled weights)")
+    parser.add_argument("--steps", type=int, help=f"steps of {BATCH} clips (default: {STEPS})")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    parser.add_argument("--clips", type=int, default=1000, help="to measure on, of each kind (default: %(default)s)")
+    parser.add_argument(
+        "--clips", type=int, default=1000, help="clips of each kind for the evaluation (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     if options.out is None and options.net != "residual":
-        parser.error(f"the weights of {options.net!r} are not bundled; say with --out where they go")
+        parser.error(f"the weights of {options.net!r} are not bundled; give a file with --out")
     path = options.out or WEIGHTS
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # another number would add up in another order, and give other weights
+    torch.set_num_threads(1)  # another number of threads changes the order of sums, and so the weights
     try:
         wall, cpu = time.perf_counter(), time.process_time()
         net = fresh_net(options.net, options.seed)
         train(net, STEPS[options.net] if options.steps is None else options.steps, options.seed)
         print(f"trained in {time.perf_counter() - wall:.0f} s, {time.process_time() - cpu:.0f} s of CPU")
-        net.half().float()  # what is measured is what is saved: rounded to half precision
+        net.half().float()  # evaluate the weights as they are saved, in half precision
         save(net, path)
         if options.clips:
             report(net, options.net, options.clips)

@@ -1,4 +1,4 @@
-"""The benchmark of the blocks counts right, and prints what it should."""
+"""Benchmark of the blocks: its counts of multiply-adds, memory and weights, and its output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks import blocks
 from notebook_explain import layers
 
 
-def test_multiply_adds_are_those_counted_by_hand() -> None:
+def test_multiply_adds_equal_those_counted_by_hand() -> None:
     x = torch.randn(2, 3, 4, 6, 6)
     conv = nn.Conv3d(3, 5, 3, padding=1, bias=False)
     assert blocks.multiply_adds(conv, x) == 2 * 4 * 6 * 6 * 5 * 3 * 27
@@ -24,16 +24,16 @@ def test_multiply_adds_are_those_counted_by_hand() -> None:
     )
 
 
-def test_peak_memory_counts_what_lives_at_once() -> None:
+def test_peak_memory_counts_tensors_that_exist_at_the_same_time() -> None:
     x = torch.ones(1000)
     assert blocks.peak_bytes(lambda: x + 1) == 4000
     assert blocks.peak_bytes(lambda: (x + 1) * 2) == 8000
-    assert blocks.peak_bytes(lambda: [x + at for at in range(3)]) == 12_000
-    assert blocks.peak_bytes(lambda: [(x + at).sum() for at in range(3)]) < 4100
+    assert blocks.peak_bytes(lambda: [x + number for number in range(3)]) == 12_000
+    assert blocks.peak_bytes(lambda: [(x + number).sum() for number in range(3)]) < 4100
     assert blocks.peak_bytes(lambda: x.view(10, 100)) == 0
 
 
-def test_it_prints_time_and_memory_of_every_pooling(
+def test_time_and_memory_of_every_pooling_are_printed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blocks, "SHAPE", (1, 8, 8, 28, 28))
@@ -46,14 +46,14 @@ def test_it_prints_time_and_memory_of_every_pooling(
     assert rows[4].endswith("goal: at most 4 x max")
 
 
-def test_variants_have_the_weights_that_they_should() -> None:
+def test_variants_have_the_expected_number_of_weights() -> None:
     with torch.device("meta"):
         plain, nets = blocks.zoo.full_size_r3d18(blocks.CLASSES), blocks.variants()
-    millions = sum(p.numel() for p in plain.parameters())
-    more = sum(2 * (16 * c**2 + 16 * c) for c in (64, 128, 256, 512))
+    base = sum(p.numel() for p in plain.parameters())
+    recursions = sum(2 * (16 * c**2 + 16 * c) for c in (64, 128, 256, 512))
     counts = {name: sum(p.numel() for p in net.parameters()) for name, net in nets.items()}
-    assert counts["r3d_18"] == counts["soft pooling there"] == millions
-    assert counts["SRTG behind every block"] == millions + more
-    assert counts["class regularization behind every stage"] == millions + 512 * (64 + 128 + 256 + 512)
-    assert abs(counts["FAST in place of 3x3x3"] / millions - 1) < 0.001
-    assert abs(counts["FAST in parallel"] / millions - 1) < 0.001
+    assert counts["r3d_18"] == counts["soft pooling behind the stem"] == base
+    assert counts["SRTG behind every block"] == base + recursions
+    assert counts["class regularization behind every stage"] == base + 512 * (64 + 128 + 256 + 512)
+    assert abs(counts["FAST instead of 3x3x3"] / base - 1) < 0.001
+    assert abs(counts["FAST with parallel planes"] / base - 1) < 0.001

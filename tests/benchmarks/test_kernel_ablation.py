@@ -1,4 +1,4 @@
-"""Kernels switched off, against the same network computed by hand; ways to rank them, against what must add up."""
+"""Ablated kernels against the same network computed step by step; rankings against autograd."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import notebook_explain as ne
-from benchmarks.kernel_ablation import Kernels
+from benchmarks.kernel_ablation import KernelAblation
 from notebook_explain.explanations import ExplainError
 
 
@@ -21,19 +21,19 @@ class Small(nn.Module):
         self.conv2, self.norm2 = nn.Conv3d(6, 6, 3, padding=1, groups=2), nn.BatchNorm3d(6)
         self.relu = nn.ReLU(inplace)
         self.head = nn.Linear(6, 4)
+        self.ablated_conv = 0
 
-    def forward(self, x: Tensor, off: Tensor | None = None, level: Tensor | float = 0.0) -> Tensor:
-        def cut(y: Tensor, at: int) -> Tensor:
-            if off is None or at != place:
+    def forward(self, x: Tensor, is_off: Tensor | None = None, value: Tensor | float = 0.0) -> Tensor:
+        def ablate(y: Tensor, conv: int) -> Tensor:
+            if is_off is None or conv != self.ablated_conv:
                 return y
-            return torch.where(off.view(1, -1, 1, 1, 1), torch.as_tensor(level).view(-1, 1, 1, 1), y)
+            return torch.where(is_off.view(1, -1, 1, 1, 1), torch.as_tensor(value).view(-1, 1, 1, 1), y)
 
-        place = getattr(self, "place", None)
-        first = cut(self.relu(self.norm1(self.conv1(x))), 1)
-        return self.head(self.relu(cut(self.norm2(self.conv2(first)), 2) + first).mean((2, 3, 4)))
+        first = ablate(self.relu(self.norm1(self.conv1(x))), 1)
+        return self.head(self.relu(ablate(self.norm2(self.conv2(first)), 2) + first).mean((2, 3, 4)))
 
 
-def made(seed: int = 0, inplace: bool = False) -> nn.Module:
+def make_net(seed: int = 0, inplace: bool = False) -> nn.Module:
     torch.manual_seed(seed)
     net = Small(inplace).eval()
     for norm in (net.norm1, net.norm2):
@@ -52,82 +52,82 @@ def clip_of(seed: int) -> ne.Clip:
 
 
 @pytest.mark.parametrize("inplace", [False, True])
-@pytest.mark.parametrize(("layer", "place"), [("conv1", 1), ("conv2", 2)])
-def test_a_kernel_switched_off_is_off_after_its_norm_and_activation(layer: str, place: int, inplace: bool) -> None:
-    net = made(inplace=inplace)
+@pytest.mark.parametrize(("layer", "conv"), [("conv1", 1), ("conv2", 2)])
+def test_a_kernel_is_ablated_after_its_norm_and_activation(layer: str, conv: int, inplace: bool) -> None:
+    net = make_net(inplace=inplace)
     model, clip = adapted(net), clip_of(0)
     x = model.preprocessing.tensor(clip, torch.device("cpu"), torch.float32)
-    net.place = place
+    net.ablated_conv = conv
     sets = [[], [0], [1, 4], range(6)]
-    means = Kernels(model).means([clip_of(1), clip_of(2)])
+    means = KernelAblation(model).mean_outputs([clip_of(1), clip_of(2)])
     with torch.no_grad():
-        for given in (None, means):
-            found = Kernels(model).without(clip, layer, sets, given)
-            last = 2 if place == 1 else 1  # conv, norm, activation; conv, norm
-            level = 0.0 if given is None else torch.from_numpy(given[layer, last]).float()
-            for row, kernels in zip(found, sets, strict=True):
-                off = torch.zeros(6, dtype=torch.bool)
-                off[list(kernels)] = True
-                assert row == pytest.approx(net(x, off, level)[0].double().numpy(), abs=1e-5)
-    assert (found[0] != found[3]).any()
+        for replacement in (None, means):
+            logits = KernelAblation(model).logits_without(clip, layer, sets, replacement)
+            last = 2 if conv == 1 else 1  # conv, norm, activation; conv, norm
+            value = 0.0 if replacement is None else torch.from_numpy(replacement[layer, last]).float()
+            for row, kernels in zip(logits, sets, strict=True):
+                is_off = torch.zeros(6, dtype=torch.bool)
+                is_off[list(kernels)] = True
+                assert row == pytest.approx(net(x, is_off, value)[0].double().numpy(), abs=1e-5)
+    assert (logits[0] != logits[3]).any()
 
 
-def test_the_mean_of_a_kernel_is_that_over_all_clips_at_each_stage() -> None:
-    net = made(inplace=True)
+def test_mean_outputs_are_over_all_clips_at_each_stage() -> None:
+    net = make_net(inplace=True)
     model = adapted(net)
-    found = Kernels(model).means([clip_of(1), clip_of(2)])
+    means = KernelAblation(model).mean_outputs([clip_of(1), clip_of(2)])
     pixels = [model.preprocessing.tensor(clip_of(seed), torch.device("cpu"), torch.float32) for seed in (1, 2)]
     with torch.no_grad():
         x = net.conv1(torch.cat(pixels))
         normed = net.norm1(x)
         for stage, values in enumerate((x, normed, normed.relu())):
-            assert found["conv1", stage] == pytest.approx(values.mean((0, 2, 3, 4)).numpy(), abs=1e-5)
-    assert sorted(found) == [("conv1", 0), ("conv1", 1), ("conv1", 2), ("conv2", 0), ("conv2", 1)]
+            assert means["conv1", stage] == pytest.approx(values.mean((0, 2, 3, 4)).numpy(), abs=1e-5)
+    assert sorted(means) == [("conv1", 0), ("conv1", 1), ("conv1", 2), ("conv2", 0), ("conv2", 1)]
 
 
 @pytest.mark.parametrize("inplace", [False, True])
-def test_gradient_times_activation_is_what_autograd_says(inplace: bool) -> None:
-    net = made(inplace=inplace)
+def test_gradient_times_activation_agrees_with_autograd(inplace: bool) -> None:
+    net = make_net(inplace=inplace)
     model, clip = adapted(net), clip_of(3)
-    size, product = Kernels(model).levels(clip, ne.Target(2))
+    activation, product = KernelAblation(model).baseline_scores(clip, ne.Target(2))
     x = model.preprocessing.tensor(clip, torch.device("cpu"), torch.float32)
     first = net.norm1(net.conv1(x)).relu()
     second = net.norm2(net.conv2(first))
     score = net.head((second + first).relu().mean((2, 3, 4)))[0, 2]
     for name, values in (("conv1", first), ("conv2", second)):
-        (slope,) = torch.autograd.grad(score, values, retain_graph=True)
-        assert product[name] == pytest.approx((slope * values).sum((0, 2, 3, 4)).detach().numpy(), abs=1e-5)
-        assert size[name] == pytest.approx(values.abs().mean((0, 2, 3, 4)).detach().numpy(), abs=1e-5)
+        (gradient,) = torch.autograd.grad(score, values, retain_graph=True)
+        assert product[name] == pytest.approx((gradient * values).sum((0, 2, 3, 4)).detach().numpy(), abs=1e-5)
+        assert activation[name] == pytest.approx(values.abs().mean((0, 2, 3, 4)).detach().numpy(), abs=1e-5)
 
 
-def test_the_network_is_left_as_it_was() -> None:
-    net = made(inplace=True).train()
+def test_the_network_is_unchanged() -> None:
+    net = make_net(inplace=True).train()
     model, clip = adapted(net), clip_of(4)
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    Kernels(model).without(clip, "conv1", [[0]])
-    Kernels(model).levels(clip, ne.Target(0))
+    KernelAblation(model).logits_without(clip, "conv1", [[0]])
+    KernelAblation(model).baseline_scores(clip, ne.Target(0))
     assert all((before[name] == value).all() for name, value in net.state_dict().items())
     assert net.training
     assert all(parameter.grad is None for parameter in net.parameters())
     assert not [part for part in net.modules() if part._forward_hooks or part._forward_pre_hooks]
 
 
-def test_what_cannot_be_switched_off_is_said() -> None:
-    model, clip = adapted(made()), clip_of(5)
-    kernels = Kernels(model)
-    with pytest.raises(ValueError, match="'conv3' is no convolution of this model; it has conv1, conv2"):
-        kernels.without(clip, "conv3", [[0]])
-    with pytest.raises(ValueError, match="no kernel 6 in 'conv1'; it has 0 to 5"):
-        kernels.without(clip, "conv1", [[0], [6]])
-    with pytest.raises(ValueError, match="sets is empty"):
-        kernels.without(clip, "conv1", [])
+def test_invalid_ablations_raise_errors() -> None:
+    model, clip = adapted(make_net()), clip_of(5)
+    ablation = KernelAblation(model)
+    with pytest.raises(ValueError, match="'conv3' is not a convolution of this model; it has conv1, conv2"):
+        ablation.logits_without(clip, "conv3", [[0]])
+    with pytest.raises(ValueError, match="no kernel 6 in 'conv1'; it has kernels 0 to 5"):
+        ablation.logits_without(clip, "conv1", [[0], [6]])
+    with pytest.raises(ValueError, match="kernel_sets is empty"):
+        ablation.logits_without(clip, "conv1", [])
     with pytest.raises(ValueError, match="at least one clip"):
-        kernels.means([])
+        ablation.mean_outputs([])
 
-    class Other(Small):
+    class DictOutput(Small):
         def forward(self, x: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
             return {"logits": super().forward(x)}
 
     torch.manual_seed(0)
-    with pytest.raises(ExplainError, match=r"logits \(batch, class\) only"):
-        Kernels(adapted(Other().eval())).without(clip, "conv1", [[0]])
+    with pytest.raises(ExplainError, match=r"only in networks that return logits \(batch, class\)"):
+        KernelAblation(adapted(DictOutput().eval())).logits_without(clip, "conv1", [[0]])

@@ -1,4 +1,4 @@
-"""What the figures of real people rest on: training that repeats, answers read rightly, baselines that can fail."""
+"""Study of real people: repeatable training, correct scoring, and baselines that can fail."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ from tests.example_values import small_tubes
 
 
 def bar(label: int, seed: int, frames: int = 48) -> np.ndarray:
-    """A bright bar that swings over the picture (label 0), or a spot that blinks in the middle (label 1)."""
+    """Draw a bright bar that swings across the frame (label 0), or a spot that blinks in the centre (label 1)."""
     rng = np.random.default_rng(seed)
     clip = np.full((frames, 64, 64, 3), rng.integers(60, 120), np.uint8)
     for time, phase in enumerate(np.sin(np.arange(frames) / 4 + rng.uniform(0, 6))):
         if label == 0:
-            at = int(32 + 20 * phase)
-            clip[time, 8:56, at - 3 : at + 3] = 220
+            x = int(32 + 20 * phase)
+            clip[time, 8:56, x - 3 : x + 3] = 220
         elif phase > 0:
             clip[time, 26:38, 26:38] = 220
     return clip
 
 
 def people(count: int) -> list[RealClip]:
+    """Return two clips of each person, one per label."""
     return [RealClip(bar(k, 10 * person + k), LABELS[k], person) for person in range(count) for k in (0, 1)]
 
 
 class Tiny(nn.Module):
-    """How much moves along each of eight directions of colour, space and time: a test trains it in a second."""
+    """One layer of eight filters on the difference from the temporal mean: trains in a second."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,9 +49,9 @@ class Tiny(nn.Module):
         return self.head(self.layers(clips - clips.mean(dim=2, keepdim=True)))
 
 
-def state(seed: int, epochs: int = 2) -> dict[str, torch.Tensor]:
+def trained_state(seed: int, epochs: int = 2) -> dict[str, torch.Tensor]:
     with torch.random.fork_rng(devices=[]):
-        torch.seed()  # the global random state is another one each time
+        torch.seed()  # a different global random state each time
         before = torch.get_rng_state()
         net = fresh(lambda: SmallNet(2), seed)
         train_small(net, [bar(k % 2, k) for k in range(4)], [0, 1, 0, 1], torch.Generator().manual_seed(seed), epochs)
@@ -59,7 +60,7 @@ def state(seed: int, epochs: int = 2) -> dict[str, torch.Tensor]:
 
 
 class Fixed(nn.Module):
-    """Says the same of every clip, and counts how many windows it was shown."""
+    """Return the same logits for every clip, and count the windows."""
 
     def __init__(self, **logits: float) -> None:
         super().__init__()
@@ -72,40 +73,42 @@ class Fixed(nn.Module):
         return self.logits.expand(len(clips), -1)
 
 
-def test_a_person_never_seen_is_named_rightly_when_the_task_is_easy():
-    tried = list(leave_one_out(people(3), Tiny, epochs=40))
-    assert [one.fold.person for one in tried] == [0, 1, 2]
-    assert sum(int(one.right.sum()) for one in tried) == 6
-    for one in tried:
-        assert one.scores.shape == (2, 2)
-        np.testing.assert_allclose(one.scores.sum(axis=1), 1)
-        assert not any(module.training for module in one.net.modules())
+def test_an_easy_task_is_solved_for_a_held_out_person():
+    results = list(leave_one_out(people(3), Tiny, epochs=40))
+    assert [result.fold.person for result in results] == [0, 1, 2]
+    assert sum(int(result.right.sum()) for result in results) == 6
+    for result in results:
+        assert result.scores.shape == (2, 2)
+        np.testing.assert_allclose(result.scores.sum(axis=1), 1)
+        assert not any(module.training for module in result.net.modules())
 
 
-def test_right_is_counted_against_the_truth_of_the_held_out_clips():
+def test_predictions_are_compared_with_the_labels_of_the_held_out_clips():
     clips = people(1)
-    one = small_net.Tried(real_people.folds(clips).__next__(), nn.Identity(), np.array([[0.2, 0.8], [0.3, 0.7]]), 0)
-    assert one.right.tolist() == [False, True]
-    assert real_people.named(one) == (["wave1", "wave2"], ["wave2", "wave2"])
+    result = small_net.FoldResult(
+        real_people.folds(clips).__next__(), nn.Identity(), np.array([[0.2, 0.8], [0.3, 0.7]]), 0
+    )
+    assert result.right.tolist() == [False, True]
+    assert real_people.predicted_labels(result) == (["wave1", "wave2"], ["wave2", "wave2"])
 
 
-def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_random_state_alone():
-    torch.testing.assert_close(state(3), state(3), rtol=0, atol=0)
-    assert not torch.equal(state(3)["head.weight"], state(4)["head.weight"])
+def test_the_same_seed_gives_the_same_weights_and_keeps_the_global_random_state():
+    torch.testing.assert_close(trained_state(3), trained_state(3), rtol=0, atol=0)
+    assert not torch.equal(trained_state(3)["head.weight"], trained_state(4)["head.weight"])
 
 
-def test_a_drawn_window_is_of_its_clip_alone_and_its_border_stands_still():
+def test_augmentation_copies_the_clip_and_keeps_static_borders_static():
     clip, generator = bar(0, 5), torch.Generator().manual_seed(0)
     before, drawn = clip.copy(), [augmented(clip, generator) for _ in range(8)]
     np.testing.assert_array_equal(clip, before)
     for x in drawn:
         assert x.shape == (3, 16, 64, 64)
-        torch.testing.assert_close(x[:, :, :2].amax(1), x[:, :, :2].amin(1))  # rows that no bar reaches
+        torch.testing.assert_close(x[:, :, :2].amax(1), x[:, :, :2].amin(1))  # rows that the bar never reaches
         assert x.std(dim=1).max() > 0.3
     assert len({float(x.mean()) for x in drawn}) == 8
 
 
-def test_a_moved_clip_goes_on_beyond_its_border():
+def test_a_shifted_clip_repeats_its_border():
     wall, generator = np.full((50, 64, 64, 3), 200, np.uint8), torch.Generator().manual_seed(0)
     assert all(float(x.std()) < 1e-5 for x in (augmented(wall, generator) for _ in range(6)))
 
@@ -122,49 +125,49 @@ def test_probabilities_are_averaged_over_windows():
     np.testing.assert_allclose(probabilities(First(), ramp), (expected, 1 - expected), atol=1e-6)
 
 
-def test_four_answers_are_the_best_of_the_four_actions():
+def test_the_second_prediction_is_among_the_four_actions():
     net = Fixed(kick=3.0, bend=2.0, wave_one_hand=1.0)
     clips = [RealClip(bar(0, 0), "wave1", 0)]
     assert real_people.zero_shot(net, ACTIONS, clips, 2) == (["kick"], ["bend"])
     assert net.shown == small_net.WINDOWS
 
 
-def test_the_stated_table_names_actions_that_the_cartoons_do():
+def test_the_table_maps_labels_to_actions_of_the_cartoons():
     assert tuple(real_people.IN_CARTOONS) == LABELS
     assert set(real_people.IN_CARTOONS.values()) <= set(ACTIONS)
     assert len(set(real_people.IN_CARTOONS.values())) == len(LABELS)
 
 
-def test_mistakes_are_counted_by_pair():
-    said = real_people.mistakes(["a", "b", "b", "b"], ["a", "c", "c", "a"])
-    assert said == "'b' taken for 'c': 2; 'b' taken for 'a': 1"
-    assert real_people.mistakes(["a"], ["a"]) == "no mistakes"
-    assert real_people.mistakes("abcdef", "uuuuuu").endswith("'d' taken for 'u': 1; others: 2")
+def test_confusions_are_counted_by_pair():
+    text = real_people.describe_confusions(["a", "b", "b", "b"], ["a", "c", "c", "a"])
+    assert text == "'b' as 'c': 2; 'b' as 'a': 1"
+    assert real_people.describe_confusions(["a"], ["a"]) == "no errors"
+    assert real_people.describe_confusions("abcdef", "uuuuuu").endswith("'d' as 'u': 1; others: 2")
 
 
-def test_a_linear_classifier_tells_motions_apart_and_equal_first_frames_not():
+def test_a_linear_classifier_separates_motions_but_not_equal_first_frames():
     clips = people(4)
-    assert real_people.linear_hits(clips, real_people.motion_energy) == 8
+    assert real_people.linear_correct(clips, real_people.motion_energy) == 8
     same = [RealClip(np.concatenate((clip.frames[:1] * 0, clip.frames)), clip.label, clip.person) for clip in clips]
-    assert real_people.linear_hits(same, real_people.first_frame) == 4  # blind: one answer for all
+    assert real_people.linear_correct(same, real_people.first_frame) == 4  # one prediction for all
 
 
-def test_motion_energy_lies_where_something_moves():
+def test_motion_energy_is_positive_only_where_something_moves():
     energy = real_people.motion_energy(bar(1, 0)).reshape(16, 16)
     assert energy[7:9, 7:9].min() > 10
     assert energy[:6].max() == 0
 
 
-def test_the_page_shows_every_clip_of_the_person_with_most_mistakes(tmp_path):
+def test_the_page_shows_every_clip_of_the_person_with_the_most_errors(tmp_path):
     fold_a, fold_b = real_people.folds(people(2))
     net = fresh(lambda: SmallNet(4), 0).eval()
     right, wrong = np.eye(4)[:2], np.eye(4)[[0, 0]]
-    tried = [small_net.Tried(fold_a, net, right, 0), small_net.Tried(fold_b, net, wrong, 0)]
-    text = real_people.write_page(tried, tmp_path / "made" / "page.html").read_text()
-    assert "Person 1 was held out: 1 of 2 right" in text
-    assert "wave1 of person 1, right" in text
+    results = [small_net.FoldResult(fold_a, net, right, 0), small_net.FoldResult(fold_b, net, wrong, 0)]
+    text = real_people.write_page(results, tmp_path / "made" / "page.html").read_text()
+    assert "Person 1 was held out: 1 of 2 correct" in text
+    assert "wave1 of person 1, correct" in text
     assert "wave2 of person 1, wrong" in text
-    first, second = real_people.explained(tried[1])
+    first, second = real_people.explain_held_out(results[1])
     assert [target.name for target in first.targets] == ["wave1"]
     assert [target.name for target in second.targets] == ["wave1", "wave2"]
     np.testing.assert_array_equal(second.clip.frames, fold_b.held_out[1].frames[1:47:3])
@@ -173,17 +176,17 @@ def test_the_page_shows_every_clip_of_the_person_with_most_mistakes(tmp_path):
 @pytest.mark.parametrize(
     ("inside", "outside", "share"), [(1, 0, "100 %"), (0, 1, "0 %"), (-1, 2, "0 %"), (1, 1, "4 %")]
 )
-def test_where_says_how_much_evidence_is_over_movement(inside, outside, share):
-    clip, made = ne.Clip(bar(1, 0, frames=16)), small_tubes(targets=1)
+def test_evidence_on_moving_pixels_is_reported(inside, outside, share):
+    clip, tubes = ne.Clip(bar(1, 0, frames=16)), small_tubes(targets=1)
     values = np.full((1, *clip.size), outside, np.float32)
     values[:, :, 26:38, 26:38] = inside
     layer = LayerMap("by hand", "named", values, Geometry.even(clip.size, clip.size))
-    said = real_people.where(replace(made, clip=clip, layers=(layer,)))
-    assert said == f"{share} of the evidence over movement, which is 4 % of the clip"  # 12 x 12 of 64 x 64
+    text = real_people.describe_motion(replace(tubes, clip=clip, layers=(layer,)))
+    assert text == f"{share} of the evidence lies on moving pixels, which are 4 % of the clip"  # 12 x 12 of 64 x 64
 
 
-def test_without_the_clips_it_says_so_and_writes_nothing(capsys, monkeypatch):
+def test_without_the_clips_nothing_is_measured(capsys, monkeypatch):
     monkeypatch.setattr(real_people, "found", lambda: False)
-    monkeypatch.setattr(real_people, "read", lambda: pytest.fail("read them all the same"))
+    monkeypatch.setattr(real_people, "read", lambda: pytest.fail("clips were read"))
     real_people.main()
-    assert "not on this machine: nothing was measured" in capsys.readouterr().out
+    assert "not on this machine; nothing was measured" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The real clips and the folds that leave one person out: nothing of the held-out person reaches the training."""
+"""Real clips and leave-one-person-out folds: nothing of the held-out person reaches the training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROW = {"file": "a.jpg", "label": "bend", "person": "3", "is_hflip": "0", "n_fram
 
 
 def write(folder: Path, *rows: dict[str, str]) -> Path:
-    """A made-up data set: frame k of every clip is red 30 k, green 0, blue 0."""
+    """Write an artificial dataset: frame k of every clip is red 30 k, green 0, blue 0."""
     for row in rows:
         strip = np.zeros((64, 64 * 5, 3), np.uint8)
         strip[..., 2] = 30 * (np.arange(64 * 5) // 64)
@@ -31,7 +31,7 @@ def write(folder: Path, *rows: dict[str, str]) -> Path:
 
 
 def numbered(people: int = 3) -> list[RealClip]:
-    """Clips whose pixels are the person's number."""
+    """Return clips whose pixels have the value of the person's number."""
     return [
         RealClip(np.full((20, 64, 64, 3), person, np.uint8), label, person)
         for label in LABELS
@@ -45,14 +45,14 @@ def clips():
 
 
 @real
-def test_there_are_four_actions_of_nine_people_and_no_mirrors(clips):
+def test_there_are_four_actions_of_nine_people_without_mirrored_copies(clips):
     assert [(clip.person, clip.label) for clip in clips] == [(p, label) for p in range(9) for label in LABELS]
     assert all(clip.frames.shape[1:] == (64, 64, 3) and clip.frames.dtype == np.uint8 for clip in clips)
     assert (min(len(clip.frames) for clip in clips), max(len(clip.frames) for clip in clips)) == (51, 146)
 
 
 @real
-def test_frames_are_the_pieces_of_the_strip_in_red_green_blue(clips):
+def test_frames_are_cut_from_the_strip_as_rgb(clips):
     jack = next(clip for clip in clips if (clip.label, clip.person) == ("jack", 0))
     strip = np.asarray(Image.open(FOLDER / "strips" / "00000004.jpg").convert("RGB"))
     for k in (0, 50, 102):
@@ -60,30 +60,30 @@ def test_frames_are_the_pieces_of_the_strip_in_red_green_blue(clips):
 
 
 @real
-def test_no_training_clip_is_a_held_out_clip_or_its_mirror(clips):
+def test_no_training_clip_equals_a_held_out_clip_or_its_mirror(clips):
     for fold in folds(clips):
         for held in (clip.frames[25] for clip in fold.held_out):
             for other in (clip.frames[25].astype(int) for clip in fold.training):
                 assert min(np.abs(other - held).mean(), np.abs(other - held[:, ::-1]).mean()) > 3
 
 
-def test_colours_order_and_mirrors_of_made_up_files(tmp_path):
-    made = read(
+def test_artificial_files_are_read_as_rgb_in_order_without_mirrors(tmp_path):
+    clips = read(
         write(tmp_path, ROW, {**ROW, "file": "b.jpg", "is_hflip": "1"}, {**ROW, "file": "c.jpg", "person": "1"})
     )
-    assert [(clip.person, clip.label, clip.index) for clip in made] == [(1, "bend", 3), (3, "bend", 3)]
-    np.testing.assert_allclose(made[0].frames[:, 32, 32], [[30 * k, 0, 0] for k in range(5)], atol=6)
+    assert [(clip.person, clip.label, clip.index) for clip in clips] == [(1, "bend", 3), (3, "bend", 3)]
+    np.testing.assert_allclose(clips[0].frames[:, 32, 32], [[30 * k, 0, 0] for k in range(5)], atol=6)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"label": "walk"}, r"a\.jpg has the label 'walk', expected one of wave1, wave2, jack, bend"),
-        ({"n_frames": "6"}, r"a\.jpg must be a picture of the shape \(64, 384, 3\), got \(64, 320, 3\)"),
-        ({"file": "gone.jpg"}, r"gone\.jpg must be a picture of the shape \(64, 320, 3\), got None"),
+        ({"n_frames": "6"}, r"a\.jpg must be an image of shape \(64, 384, 3\), got \(64, 320, 3\)"),
+        ({"file": "gone.jpg"}, r"gone\.jpg must be an image of shape \(64, 320, 3\), got None"),
     ],
 )
-def test_rows_that_do_not_fit_their_pictures_are_named(tmp_path, change, message):
+def test_rows_that_disagree_with_their_images_are_named(tmp_path, change, message):
     write(tmp_path, {**ROW, **change})
     if "file" in change:
         (tmp_path / change["file"]).unlink()
@@ -91,10 +91,10 @@ def test_rows_that_do_not_fit_their_pictures_are_named(tmp_path, change, message
         read(tmp_path)
 
 
-def test_where_the_clips_are_not_one_error_says_so(tmp_path):
+def test_missing_clips_are_one_error(tmp_path):
     assert not found(tmp_path)
     with pytest.raises(
-        FileNotFoundError, match=r"no labels\.csv in test_where.*the real clips are not on this machine"
+        FileNotFoundError, match=r"no labels\.csv in test_missing.*the real clips are not on this machine"
     ):
         read(tmp_path)
     write(tmp_path, ROW)
@@ -102,17 +102,17 @@ def test_where_the_clips_are_not_one_error_says_so(tmp_path):
     shutil.rmtree(tmp_path)
 
 
-def test_every_person_is_left_out_once_and_is_nowhere_in_the_training():
+def test_each_person_is_left_out_once_and_is_absent_from_the_training():
     clips = numbered()
-    made = list(folds(clips))
-    assert [fold.person for fold in made] == [0, 1, 2]
-    for fold in made:
+    all_folds = list(folds(clips))
+    assert [fold.person for fold in all_folds] == [0, 1, 2]
+    for fold in all_folds:
         assert {int(clip.frames.min()) for clip in fold.held_out} == {fold.person}
         assert {int(clip.frames.max()) for clip in fold.training} == {0, 1, 2} - {fold.person}
         assert {*map(id, fold.training), *map(id, fold.held_out)} == set(map(id, clips))
 
 
-def test_windows_spread_from_the_first_frame_to_the_last():
+def test_windows_are_spread_over_the_whole_clip():
     assert starts(61, 16, 3, 4) == [0, 5, 10, 15]
     assert starts(61, 16, 3, 1) == [8]
     assert starts(46, 16, 3, 3) == [0, 0, 0]
@@ -122,5 +122,5 @@ def test_windows_spread_from_the_first_frame_to_the_last():
 
 
 def test_a_clip_shorter_than_a_window_is_refused():
-    with pytest.raises(ValueError, match="needs 46 frames and the clip has 45; take a smaller stride"):
+    with pytest.raises(ValueError, match="needs 46 frames, but the clip has 45; use a smaller stride"):
         starts(45, 16, 3, 4)

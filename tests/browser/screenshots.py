@@ -47,7 +47,7 @@ def take(
             viewer.wait("root.dataset.gl")
             viewer.sharp()
             act(viewer)
-            viewer.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
+            viewer.wait("!/counting/i.test(root.querySelector('.ne-kept').textContent)")
             if (viewer.data("mode"), viewer.data("gl"), viewer.data("playing")) == ("tube", "webgl2", "false"):
                 viewer.sharp()
         page.screenshot(path=picture, full_page=True)
@@ -209,7 +209,7 @@ def wait_for_second(viewer: Viewer) -> None:
     other.root.locator(".ne-tools").scroll_into_view_if_needed()
     other.wait("root.dataset.gl")
     other.sharp()
-    other.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
+    other.wait("!/counting/i.test(root.querySelector('.ne-kept').textContent)")
 
 
 def _truncate_second_maps(state: dict[str, Any]) -> None:
@@ -279,7 +279,7 @@ def in_lab(browser: Browser, out: Path) -> Iterator[Path]:
                     viewer.root.wait_for(timeout=30_000)
                     viewer.wait("root.dataset.gl")
                     viewer.sharp()
-                    viewer.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
+                    viewer.wait("!/counting/i.test(root.querySelector('.ne-kept').textContent)")
                     picture = out / f"lab-{scheme}.png"
                     page.screenshot(path=picture)
                     yield picture

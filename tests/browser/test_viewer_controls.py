@@ -33,7 +33,7 @@ def path(world: Tubes, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def counted(viewer: Viewer) -> dict[str, Any]:
     """The numbers behind the sentence, once they are there."""
-    viewer.wait("root.dataset.kept && !root.querySelector('.ne-kept').textContent.includes('counting')")
+    viewer.wait("root.dataset.kept && !/counting/i.test(root.querySelector('.ne-kept').textContent)")
     return dict(json.loads(viewer.data("kept") or ""))
 
 

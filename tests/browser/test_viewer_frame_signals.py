@@ -59,7 +59,7 @@ def test_the_first_course_is_drawn_where_its_numbers_lie(open_page: OpenPage, pa
     course = world.courses[0]
     viewer = open_page(path, 1200, 900)
     viewer.wait("root.dataset.course === '0'")
-    viewer.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
+    viewer.wait("!/counting/i.test(root.querySelector('.ne-kept').textContent)")
     line = line_of(viewer)
     low, high = course.values.min(), course.values.max()
     got = [height_at(line, frame) for frame in range(16)]
@@ -72,7 +72,7 @@ def test_the_first_course_is_drawn_where_its_numbers_lie(open_page: OpenPage, pa
 
 def test_a_dot_lies_where_the_line_meets_the_frame(open_page: OpenPage, path: Path) -> None:
     viewer = open_page(path, 1200, 900)
-    viewer.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
+    viewer.wait("!/counting/i.test(root.querySelector('.ne-kept').textContent)")
     line = line_of(viewer)
     strip = viewer.root.locator(".ne-strip-frame").bounding_box()
     assert strip is not None
@@ -89,7 +89,7 @@ def test_a_dot_lies_where_the_line_meets_the_frame(open_page: OpenPage, path: Pa
 def test_the_numbers_of_the_lane_stand_at_one_side_as_an_axis_over_the_line(open_page: OpenPage, path: Path) -> None:
     """One at either end would read as where the line begins and ends."""
     viewer = open_page(path, 360, 900)
-    viewer.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
+    viewer.wait("!/counting/i.test(root.querySelector('.ne-kept').textContent)")
     boxes = []
     for number in viewer.root.locator(".ne-lane span").all():
         boxes.append(number.bounding_box())
@@ -104,7 +104,7 @@ def test_the_numbers_of_the_lane_stand_at_one_side_as_an_axis_over_the_line(open
 
 def test_yes_and_no_are_blocks_and_none_leaves_the_evidence_alone(open_page: OpenPage, path: Path) -> None:
     viewer = open_page(path, 1200, 900)
-    viewer.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
+    viewer.wait("!/counting/i.test(root.querySelector('.ne-kept').textContent)")
     viewer.part("course").select_option("1")
     viewer.wait("root.dataset.course === '1'")
     line = line_of(viewer)
@@ -147,7 +147,7 @@ def test_a_course_that_does_not_change_is_a_line_in_the_middle(open_page: OpenPa
     viewer = open_page(path, 1200, 900)
     viewer.part("course").select_option("2")
     viewer.wait("root.dataset.course === '2'")
-    viewer.wait("!/counting/.test(root.querySelector('.ne-kept').textContent)")
+    viewer.wait("!/counting/i.test(root.querySelector('.ne-kept').textContent)")
     line = line_of(viewer)
     assert [height_at(line, frame) for frame in (0, 7, 15)] == pytest.approx([0.5] * 3, abs=0.03)
     assert words(viewer) == "frame 7: 1"

@@ -1,4 +1,4 @@
-"""A folder as a user of the command line has one."""
+"""A working folder with a network, a clip and labels."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from PIL import Image
 from tests import zoo
 from tests.cli.run_cli import NET
 
-_numbers = itertools.count()
+_counter = itertools.count()
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a network (of a name never used before), a clip and labels in it."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a folder with a network (in a module of unique name), a clip and labels, and change to it."""
     monkeypatch.chdir(tmp_path)
-    name = f"my_nets_{next(_numbers)}"
+    name = f"my_nets_{next(_counter)}"
     (tmp_path / f"{name}.py").write_text(NET)
     (tmp_path / "names.txt").write_text("wave\nclap\njump\nbow\nkick\n")
-    pictures = [Image.fromarray(frame) for frame in zoo.random_clip(12, 40)]
-    pictures[0].save(tmp_path / "clip.gif", save_all=True, append_images=pictures[1:], duration=100)
+    images = [Image.fromarray(frame) for frame in zoo.random_clip(12, 40)]
+    images[0].save(tmp_path / "clip.gif", save_all=True, append_images=images[1:], duration=100)
     monkeypatch.setenv("MY_NET", f"{name}:make")
     return tmp_path

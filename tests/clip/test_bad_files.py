@@ -1,4 +1,4 @@
-"""Files that are no video, or half a one: each a right result, or one sentence that says what to do."""
+"""Damaged files and files that are not videos: a correct result, or one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from tests.clip.video_files import numbers_of, write
 @pytest.mark.parametrize(
     ("path", "error", "message"),
     [
-        ("https://example.com/a.mp4", ValueError, "is a URL, and nothing is read from the network; download it"),
-        (Path("https://example.com/a.mp4"), ValueError, "is a URL, and nothing is read from the network"),
+        ("https://example.com/a.mp4", ValueError, "is a URL, and clips are not read from the network; download it"),
+        (Path("https://example.com/a.mp4"), ValueError, "is a URL, and clips are not read from the network"),
         ("rtsp://camera/1", ValueError, "is a URL"),
         ("data:video/mp4;base64,AAAA", ValueError, "is a URL"),
         ("file:///films/two%20words.mp4", ValueError, "is a URL; give the plain path, '/films/two words.mp4'"),
         ("file://localhost/films/a.mp4", ValueError, "give the plain path, '/films/a.mp4'"),
-        ("", ValueError, "'' is no path; give the path of an mp4"),
-        ("a\0b.mp4", ValueError, "is no path"),
+        ("", ValueError, "'' is not a path; give the path of an mp4"),
+        ("a\0b.mp4", ValueError, "is not a path"),
         (
             "nowhere.mp4",
             FileNotFoundError,
-            "no video file at 'nowhere.mp4'; give the path of an mp4, avi, mkv, webm or gif",
+            "no video file at 'nowhere.mp4'; give the path of an mp4, avi, mkv, webm or gif file",
         ),
-        (0, TypeError, "a clip is read from a path, got 0; an array is made a clip by Clip.of"),
-        (None, TypeError, "a clip is read from a path, got None"),
+        (0, TypeError, "expected the path of a clip, got 0; for an array, use Clip.of"),
+        (None, TypeError, "expected the path of a clip, got None"),
         ("/dev/null", ValueError, "'/dev/null' is a pipe or a device, not a file"),
     ],
 )
-def test_what_is_no_path_of_a_file_is_told(path: object, error: type[Exception], message: str) -> None:
+def test_anything_but_the_path_of_a_file_is_refused(path: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         Clip.read(path)  # type: ignore[arg-type]
 
 
 def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
-    with pytest.raises(ValueError, match="is a pipe or a device, not a file; write what it gives to a file first"):
+    with pytest.raises(ValueError, match="is a pipe or a device, not a file; write its contents to a file first"):
         Clip.read(tmp_path / "pipe.mp4")
 
 
@@ -61,7 +61,7 @@ def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
         (b"\0\0\0\x18ftypmp42" + b"\0" * 400, "could not be opened as a video"),
     ],
 )
-def test_what_is_no_video_is_told_whatever_its_name(
+def test_files_that_are_not_videos_are_refused_whatever_their_name(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], data: bytes, message: str
 ) -> None:
     path = tmp_path / "renamed.mp4"
@@ -81,86 +81,85 @@ def test_what_is_no_video_is_told_whatever_its_name(
         ("ts", "libx264", "yuv420p"),
     ],
 )
-def test_what_came_of_a_file_cut_off_is_what_the_frames_are_spread_over(
+def test_frames_are_spread_over_what_can_be_decoded_of_a_truncated_file(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: str, codec: str, pixels: str
 ) -> None:
     data = write(tmp_path / f"whole.{kind}", codec, pixels=pixels, options={"g": "10"}).read_bytes()
     cut = tmp_path / f"cut.{kind}"
     cut.write_bytes(data[: len(data) // 2])
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         clip = Clip.read(cut, frames=5)
     numbers = numbers_of(clip.frames)
-    assert numbers[:-1] == clip.frame_numbers[:-1].tolist()  # the last one may be half a picture
+    assert numbers[:-1] == clip.frame_numbers[:-1].tolist()  # the last frame may be incomplete
     assert numbers[0] == 0
     assert 10 < clip.frame_numbers[-1] < 45
-    if kind in ("avi", "mkv", "webm"):  # the others do not say how many frames there are
-        came = clip.frame_numbers[-1] + 1
-        words = (
-            rf"cut.{kind}: it promises 60 frames, {came} could be decoded .*; the 5 frames wanted are spread over those"
+    if kind in ("avi", "mkv", "webm"):  # the others have no frame count
+        decoded = clip.frame_numbers[-1] + 1
+        message = (
+            rf"cut.{kind}: the file claims 60 frames, but only {decoded} could be decoded .*; "
+            "the 5 frames requested are spread over those"
         )
-        assert len(told) == 1
-        assert re.match(words, str(told[0].message))
+        assert len(caught) == 1
+        assert re.match(message, str(caught[0].message))
     assert capfd.readouterr().err == ""
 
 
 def test_an_mp4_without_its_end_cannot_be_opened(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    path = write(tmp_path / "cut.mp4")  # where what lies is written at its end
+    path = write(tmp_path / "cut.mp4")  # the index is at its end
     path.write_bytes(path.read_bytes()[:2500])
-    with pytest.raises(
-        ValueError, match="could not be opened as a video; it may be empty, cut off, or not a video at all"
-    ):
+    with pytest.raises(ValueError, match="could not be opened as a video; it may be empty, cut off, or not a video"):
         Clip.read(path, frames=5)
     assert capfd.readouterr().err == ""
 
 
-def test_frames_after_damaged_ones_come_too_and_keep_their_times(tmp_path: Path) -> None:
+def test_frames_after_damaged_ones_are_decoded_with_their_times(tmp_path: Path) -> None:
     path = write(tmp_path / "holes.avi", "mjpeg", pixels="yuvj420p")
     data = bytearray(path.read_bytes())
-    pictures = [match.start() for match in re.finditer(b"00dc", data) if match.start() > data.index(b"movi")]
+    images = [match.start() for match in re.finditer(b"00dc", data) if match.start() > data.index(b"movi")]
     for index in (20, 21, 22, 40):
-        data[pictures[index] + 10 : pictures[index] + 600] = bytes(590)  # the picture's own head
+        data[images[index] + 10 : images[index] + 600] = bytes(590)  # the header of the image
     path.write_bytes(data)
-    with pytest.warns(UserWarning, match=r"it promises 60 frames, 56 could be decoded .*; the clip has those 56"):
+    with pytest.warns(UserWarning, match=r"claims 60 frames, but only 56 could be decoded .*; the clip has those 56"):
         clip = Clip.read(path)
     shown = [number for number in range(60) if number not in (20, 21, 22, 40)]
     assert numbers_of(clip.frames) == shown
     np.testing.assert_allclose(clip.times, np.array(shown) / 25)
-    with pytest.warns(UserWarning, match=r"promises 10 frames in the window \(0.6, 1.0\), 7 could be decoded"):
+    with pytest.warns(UserWarning, match=r"claims 10 frames in the window \(0.6, 1.0\), but only 7 could be decoded"):
         assert numbers_of(Clip.read(path, frames=3, window=(0.6, 1.0)).frames) == [15, 18, 24]
 
 
-def test_a_film_trimmed_without_being_encoded_anew_starts_where_a_player_starts(tmp_path: Path) -> None:
+def test_a_video_trimmed_without_re_encoding_starts_where_a_player_starts(tmp_path: Path) -> None:
     whole, trimmed = write(tmp_path / "whole.mp4", options={"g": "12", "bf": "2"}), tmp_path / "trimmed.mp4"
     with av.open(str(whole)) as source, av.open(str(trimmed), "w") as target:
         stream = source.streams.video[0]
         copy = target.add_stream_from_template(stream)
         for packet in source.demux(stream):
             if packet.dts is not None:
-                shift = round(0.2 / packet.time_base)  # five frames, that the decoder needs and nobody shall see
+                shift = round(0.2 / packet.time_base)  # five frames, which the decoder needs and a player hides
                 packet.stream, packet.pts, packet.dts = copy, packet.pts - shift, packet.dts - shift
                 target.mux(packet)
     with pytest.warns(
-        UserWarning, match=r"60 frames, 55 could be decoded \(cut off, damaged, or trimmed without being"
+        UserWarning, match=r"60 frames, but only 55 could be decoded \(cut off, damaged, or trimmed without re"
     ):
         clip = Clip.read(trimmed)
     assert numbers_of(clip.frames) == list(range(5, 60))
     np.testing.assert_allclose(clip.times, np.arange(55) / 25)
 
 
-def test_a_codec_that_opencv_lacks_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_codec_without_decoder_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     if "libsvtav1" not in av.codecs_available:
         pytest.skip("PyAV here has no encoder for AV1")
     path = write(tmp_path / "new.mp4", "libsvtav1", 4, options={"svtav1-params": "lp=1"})
     capfd.readouterr()
     try:
-        assert len(Clip.read(path)) == 4  # an OpenCV that can
+        assert len(Clip.read(path)) == 4  # this OpenCV has a decoder
     except ValueError as error:
         assert "OpenCV has no decoder for its codec 'AV01' (ffmpeg -i FILE -c:v libx264 OUT.mp4" in str(error)  # noqa: PT017
     assert capfd.readouterr().err == ""
 
 
-def test_sound_without_a_picture_is_no_video(tmp_path: Path) -> None:
+def test_sound_alone_is_not_a_video(tmp_path: Path) -> None:
     path = tmp_path / "sound.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=16000)
@@ -171,9 +170,7 @@ def test_sound_without_a_picture_is_no_video(tmp_path: Path) -> None:
         Clip.read(path)
 
 
-def test_paths_with_a_percent_sign_a_colon_or_a_tilde_are_paths(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_special_characters_in_paths_are_literal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("100%d done.avi", "a:b.avi", "~draft.avi", "-i.avi", "ünï côdé 影.avi"):
         write(tmp_path / name, "mjpeg", 3, pixels="yuvj420p")
@@ -185,7 +182,7 @@ def test_paths_with_a_percent_sign_a_colon_or_a_tilde_are_paths(
     assert Clip.read("~/mine.avi").source == str(tmp_path / "home" / "mine.avi")
 
 
-def test_levels_of_noise_are_put_back(tmp_path: Path) -> None:
+def test_log_levels_are_restored(tmp_path: Path) -> None:
     from notebook_explain.clip.sources import ffmpeg_log
 
     path = write(tmp_path / "short.avi", "mjpeg", 2, pixels="yuvj420p")
@@ -193,7 +190,7 @@ def test_levels_of_noise_are_put_back(tmp_path: Path) -> None:
     Clip.read(path)
     with pytest.raises(ValueError, match="no frame lies in the window"):
         Clip.read(path, window=(5, 6))
-    with ffmpeg_log.quiet(), ffmpeg_log.quiet():
+    with ffmpeg_log.silenced(), ffmpeg_log.silenced():
         assert ffmpeg_log._levels()[0] == 0
     with ThreadPoolExecutor(4) as threads:
         assert [len(clip) for clip in threads.map(Clip.read, [path] * 40)] == [2] * 40

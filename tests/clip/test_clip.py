@@ -1,4 +1,4 @@
-"""The value: what is refused, what is carried along, and the way back to the source's pixels."""
+"""The value: invalid input, what sampling and resizing preserve, and the mapping to source pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from notebook_explain import Clip
 from tests.clip.video_files import coded, numbers_of
 
 
-def test_sampling_spreads_from_the_first_frame_to_the_last_and_carries_times_and_numbers() -> None:
+def test_sampling_spreads_from_the_first_frame_to_the_last_and_keeps_times_and_numbers() -> None:
     frames = np.stack([coded(index) for index in range(11)])
     clip = Clip(frames, times=np.arange(11) / 5, frame_numbers=np.arange(100, 111)).sampled(4)
     assert numbers_of(clip.frames) == [0, 3, 6, 10]
@@ -25,7 +25,7 @@ def test_sampling_spreads_from_the_first_frame_to_the_last_and_carries_times_and
     assert Clip(frames).sampled(4).frame_numbers is None
 
 
-def test_resizing_takes_the_middle_square_and_knows_its_way_back() -> None:
+def test_resizing_crops_the_centre_and_maps_back_to_the_source() -> None:
     frames = np.zeros((2, 60, 100, 3), np.uint8)
     frames[:, 30:34, 50:54] = 255  # a white square whose centre is source pixel (31.5, 51.5)
     clip = Clip(frames, frame_numbers=[3, 4]).resized(30)
@@ -42,42 +42,45 @@ def test_resizing_takes_the_middle_square_and_knows_its_way_back() -> None:
 @pytest.mark.parametrize(
     ("shape", "hint"),
     [
-        ((1, 8, 4, 4, 3), r"layout='BTCHW'\), or take frames\[0\]"),
-        ((8, 4, 4, 4), "drop the transparency"),
-        ((8, 4, 4, 1), r"grey is made a clip by Clip.of\(frames, layout='THWC'\)"),
-        ((8, 4, 4), r"grey is made a clip by Clip.of\(frames, layout='THW'\)"),
-        ((3, 8, 4, 5), r"say where the colours lie with Clip.of\(frames, layout=...\): 'CTHW'"),
+        ((1, 8, 4, 4, 3), r"layout='BTCHW'\), or pass frames\[0\]"),
+        ((8, 4, 4, 4), "drop the alpha channel"),
+        ((8, 4, 4, 1), r"for grey frames, use Clip.of\(frames, layout='THWC'\)"),
+        ((8, 4, 4), r"for grey frames, use Clip.of\(frames, layout='THW'\)"),
+        ((3, 8, 4, 5), r"name the axes with Clip.of\(frames, layout=...\): 'CTHW'"),
         ((8, 3, 4, 5), r"layout=...\): 'TCHW'"),
         ((3, 3, 4, 5), r"layout=...\): 'TCHW' or 'CTHW'"),
         ((4, 5, 3), "got"),
-        ((0, 4, 4, 3), "none of them 0"),
+        ((0, 4, 4, 3), "with no axis of length 0"),
     ],
 )
-def test_arrays_of_other_shapes_are_refused_and_told_how_to_mend_them(shape: tuple[int, ...], hint: str) -> None:
+def test_arrays_of_other_shapes_are_refused_with_a_hint(shape: tuple[int, ...], hint: str) -> None:
     with pytest.raises(ValueError, match=rf"shape \(time, height, width, 3\).*{hint}"):
         Clip(np.zeros(shape, np.uint8))
 
 
-def test_values_of_the_wrong_kind_or_length_are_refused() -> None:
+def test_wrong_types_and_lengths_are_refused() -> None:
     frames = np.zeros((2, 4, 4, 3), np.uint8)
     with pytest.raises(TypeError, match=r"frames must be uint8 .* \(255 \* frames\)"):
         Clip(frames / 255)
-    with pytest.raises(ValueError, match=r"times must have one number per frame \(2\), got the shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"times must have one number per frame \(2\), got shape \(3,\)"):
         Clip(frames, times=np.arange(3.0))
-    with pytest.raises(ValueError, match=r"frame_numbers must have one number per frame \(2\), got the shape \(1,\)"):
+    with pytest.raises(ValueError, match=r"frame_numbers must have one number per frame \(2\), got shape \(1,\)"):
         Clip(frames, frame_numbers=[0])
     with pytest.raises(ValueError, match="frames must be at least 1, got 0"):
         Clip(frames).sampled(0)
-    with pytest.raises(TypeError, match="a clip is a path, a Clip or an array"):
+    with pytest.raises(TypeError, match="a clip must be a path, a Clip or an array"):
         Clip.of(None)
-    with pytest.raises(TypeError, match=r"layout= is for arrays, got it with 'a.mp4'"):
+    with pytest.raises(TypeError, match=r"layout applies to arrays only, got it with 'a.mp4'; leave it out"):
         Clip.of("a.mp4", layout="TCHW")
 
 
-def test_a_sample_is_a_clip_with_its_times_and_a_note() -> None:
+def test_a_sample_becomes_a_clip_with_times_and_a_description() -> None:
     frames = np.zeros((4, 8, 8, 3), np.uint8)
     clip = Clip.of(SimpleNamespace(frames=frames, fps=8, label="wave"))
     assert (clip.source, clip.times.tolist()) == ("synthetic sample: wave", [0, 0.125, 0.25, 0.375])
+    assert clip.is_synthetic
+    assert clip.sampled(2).resized(4).is_synthetic
+    assert not Clip(frames, source="synthetic.mp4").is_synthetic
 
 
 def test_importing_clips_imports_neither_opencv_nor_pillow_nor_torch() -> None:

@@ -1,6 +1,6 @@
-"""Byte-flipped videos and pictures: a clip or one of our own sentences, never a crash, never a hang, never a word of FFmpeg.
+"""Videos and images with flipped bytes: a clip or a ValueError, never a crash, a hang or output of FFmpeg.
 
-OpenCV may die or stop on a damaged file, so everything runs in one process beside this one, with a limit of time.
+OpenCV may crash or hang on a damaged file, so each test runs in a subprocess with a time limit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.clip.video_files import coded, write
 
-FILES, SECONDS = 24, 60  # damaged versions of each file; the usual is a tenth of the limit
+FILES, SECONDS = 24, 60  # damaged versions of each file, and a time limit ten times the usual duration
 
 DECODE = """
 import json, sys, warnings
@@ -26,10 +26,10 @@ warnings.simplefilter("ignore")
 outcomes = {}
 for path in sorted(Path(sys.argv[1]).iterdir()):
     print(path.name, flush=True)
-    for how in ({"frames": 8, "size": 32}, {"window": (0.1, 0.4)}, {"stride": 3, "frames": 2}):
+    for options in ({"frames": 8, "size": 32}, {"window": (0.1, 0.4)}, {"stride": 3, "frames": 2}):
         try:
-            clip = Clip.read(path, max_pixels=2**22, fps=10 if path.is_dir() else None, **how)
-            times = range(len(clip)) if clip.times is None else clip.times.tolist()  # a damaged frame rate is not known
+            clip = Clip.read(path, max_pixels=2**22, fps=10 if path.is_dir() else None, **options)
+            times = range(len(clip)) if clip.times is None else clip.times.tolist()  # a damaged frame rate is unknown
             assert len(clip) == len(times) == len(clip.frame_numbers), (clip, times)
             assert list(times) == sorted(times)
             outcomes["clip"] = outcomes.get("clip", 0) + 1
@@ -41,19 +41,19 @@ print(json.dumps(outcomes))
 
 
 def _damaged(data: bytes, rng: np.random.Generator) -> bytes:
-    """Bytes flipped in three ways: a few anywhere, many in the header, a stretch overwritten; some files cut too."""
-    made = bytearray(data)
+    """Flip bytes in one of three ways: a few anywhere, many in the header, or a whole range; truncate some files."""
+    damaged = bytearray(data)
     kind = rng.integers(3)
     if kind == 0:
-        places = rng.integers(0, len(made), rng.integers(1, 40))
+        indices = rng.integers(0, len(damaged), rng.integers(1, 40))
     elif kind == 1:
-        places = rng.integers(0, min(len(made), 600), rng.integers(1, 12))
+        indices = rng.integers(0, min(len(damaged), 600), rng.integers(1, 12))
     else:
-        start = rng.integers(0, len(made))
-        places = np.arange(start, min(start + rng.integers(4, 400), len(made)))
-    for place in places:
-        made[place] = int(rng.integers(256))
-    return bytes(made[: rng.integers(len(made) // 3, len(made))] if rng.random() < 0.2 else made)
+        start = rng.integers(0, len(damaged))
+        indices = np.arange(start, min(start + rng.integers(4, 400), len(damaged)))
+    for index in indices:
+        damaged[index] = int(rng.integers(256))
+    return bytes(damaged[: rng.integers(len(damaged) // 3, len(damaged))] if rng.random() < 0.2 else damaged)
 
 
 def _run(folder: Path) -> dict[str, int]:
@@ -81,7 +81,7 @@ def _run(folder: Path) -> dict[str, int]:
         ("gif", "gif", "rgb8"),
     ],
 )
-def test_damaged_videos_give_a_clip_or_a_sentence(tmp_path: Path, kind: str, codec: str, pixels: str) -> None:
+def test_damaged_videos_give_a_clip_or_an_error(tmp_path: Path, kind: str, codec: str, pixels: str) -> None:
     rng = np.random.default_rng(7)
     options = {"g": "4"} if codec != "gif" else {}
     data = write(tmp_path / f"whole.{kind}", codec, 12, pixels=pixels, options=options).read_bytes()
@@ -94,7 +94,7 @@ def test_damaged_videos_give_a_clip_or_a_sentence(tmp_path: Path, kind: str, cod
     assert outcomes["clip"] + outcomes.get("error", 0) == 3 * FILES
 
 
-def test_damaged_pictures_give_a_clip_or_a_sentence(tmp_path: Path) -> None:
+def test_damaged_images_give_a_clip_or_an_error(tmp_path: Path) -> None:
     rng = np.random.default_rng(11)
     for index in range(FILES):
         folder = tmp_path / f"{index}"

@@ -1,4 +1,4 @@
-"""Crop, letterbox, stretch: the size that was asked for, the part that was promised, and the exact way back."""
+"""Crop, letterbox, stretch: output size, part of the source that is kept, and the exact mapping back."""
 
 from __future__ import annotations
 
@@ -15,35 +15,37 @@ sizes = st.tuples(pixels, pixels)
 
 
 @given(sizes, sizes, st.sampled_from(CROPS), st.tuples(*[st.floats(-50, 50)] * 2), st.tuples(*[st.floats(0.1, 9)] * 2))
-def test_the_edges_of_what_is_shown_are_those_of_the_box_that_was_taken(
+def test_edges_of_the_output_map_to_edges_of_the_box(
     source: tuple[int, int],
     size: tuple[int, int],
     crop: str,
     origin: tuple[float, float],
     step: tuple[float, float],
 ) -> None:
-    framing = Resize.of(source, size, crop)
-    assert framing.size == size
-    assert framing.apply(np.zeros((*source, 3), np.uint8)).shape == (*size, 3)
-    after = framing.transform(origin, step)
+    resize = Resize.fit(source, size, crop)
+    assert resize.size == size
+    assert resize.apply(np.zeros((*source, 3), np.uint8)).shape == (*size, 3)
+    after = resize.transform(origin, step)
     for axis in (0, 1):
         for end in (0, 1):  # half a pixel before the first pixel's centre, half a pixel after the last one's
-            shown = framing.bars[axis] + end * framing.inner[axis] - 0.5
-            taken = framing.box[axis] + end * framing.box[2 + axis] - 0.5
-            assert after[0][axis] + after[1][axis] * shown == pytest.approx(origin[axis] + step[axis] * taken, abs=1e-6)
+            output = resize.padding[axis] + end * resize.inner_size[axis] - 0.5
+            box_edge = resize.box[axis] + end * resize.box[2 + axis] - 0.5
+            assert after[0][axis] + after[1][axis] * output == pytest.approx(
+                origin[axis] + step[axis] * box_edge, abs=1e-6
+            )
 
 
 @given(sizes, sizes)
-def test_each_way_of_fitting_keeps_what_it_promises(source: tuple[int, int], size: tuple[int, int]) -> None:
-    stretch, letterbox, center = (Resize.of(source, size, crop) for crop in ("stretch", "letterbox", "center"))
-    for framing in (stretch, letterbox):
-        assert framing.box == (0, 0, *source)  # all of the picture
-    assert stretch.inner == center.inner == size  # no bars
-    assert stretch.bars == center.bars == (0, 0)
+def test_crop_modes_keep_the_part_that_they_document(source: tuple[int, int], size: tuple[int, int]) -> None:
+    stretch, letterbox, center = (Resize.fit(source, size, crop) for crop in ("stretch", "letterbox", "center"))
+    for resize in (stretch, letterbox):
+        assert resize.box == (0, 0, *source)  # the whole frame
+    assert stretch.inner_size == center.inner_size == size  # no black bars
+    assert stretch.padding == center.padding == (0, 0)
     if source == size:
         return
-    # Proportions are kept to within the half pixel by which a side is rounded, and one side is used in full.
-    height, width = letterbox.inner
+    # Proportions are kept up to the rounding of a side to whole pixels, and one side is used in full.
+    height, width = letterbox.inner_size
     assert height == size[0] or width == size[1]
     assert height <= size[0]
     assert width <= size[1]
@@ -55,35 +57,35 @@ def test_each_way_of_fitting_keeps_what_it_promises(source: tuple[int, int], siz
     ideal = min(source[0] / size[0], source[1] / size[1])
     assert abs(height - max(ideal * size[0], 1)) <= 0.5 + 1e-9
     assert abs(width - max(ideal * size[1], 1)) <= 0.5 + 1e-9
-    assert abs(2 * top + height - source[0]) <= 1  # the middle
+    assert abs(2 * top + height - source[0]) <= 1  # the centre
     assert abs(2 * left + width - source[1]) <= 1
 
 
 @pytest.mark.parametrize("crop", CROPS)
 @pytest.mark.parametrize("size", [(40, 40), (40, 70), (90, 30), (160, 150), 33])
-def test_a_spot_in_the_clip_lies_where_it_lay_in_the_source(crop: str, size: int | tuple[int, int]) -> None:
+def test_a_spot_in_the_clip_maps_to_its_position_in_the_source(crop: str, size: int | tuple[int, int]) -> None:
     y, x = np.mgrid[:96, :128]
-    place = np.array([51.3, 60.7])
-    spot = np.exp(-((y - place[0]) ** 2 + (x - place[1]) ** 2) / 50)
+    position = np.array([51.3, 60.7])
+    spot = np.exp(-((y - position[0]) ** 2 + (x - position[1]) ** 2) / 50)
     clip = Clip(np.repeat((255 * spot).round().astype(np.uint8)[None, ..., None], 3, axis=3)).resized(size, crop)
     weight = clip.frames[0, ..., 0].astype(float)
     for axis in (0, 1):
-        seen = weight.sum(axis=1 - axis) @ np.arange(weight.shape[axis]) / weight.sum()
-        assert clip.origin[axis] + clip.step[axis] * seen == pytest.approx(place[axis], abs=0.05)
+        centroid = weight.sum(axis=1 - axis) @ np.arange(weight.shape[axis]) / weight.sum()
+        assert clip.origin[axis] + clip.step[axis] * centroid == pytest.approx(position[axis], abs=0.05)
 
 
-def test_the_way_back_survives_one_fitting_after_another() -> None:
+def test_the_mapping_survives_repeated_resizing() -> None:
     frames = np.zeros((1, 90, 160, 3), np.uint8)
     frames[:, 40:50, 70:80] = 255  # centre (44.5, 74.5)
     clip = Clip(frames).resized((80, 120), "letterbox").resized((50, 61)).resized(70, "stretch")
     assert clip.source_size == (90, 160)
     weight = clip.frames[0, ..., 0].astype(float)
-    for axis, place in enumerate((44.5, 74.5)):
-        seen = weight.sum(axis=1 - axis) @ np.arange(70) / weight.sum()
-        assert clip.origin[axis] + clip.step[axis] * seen == pytest.approx(place, abs=0.1)
+    for axis, position in enumerate((44.5, 74.5)):
+        centroid = weight.sum(axis=1 - axis) @ np.arange(70) / weight.sum()
+        assert clip.origin[axis] + clip.step[axis] * centroid == pytest.approx(position, abs=0.1)
 
 
-def test_a_letterbox_has_black_bars_that_lie_outside_of_the_source() -> None:
+def test_the_black_bars_of_a_letterbox_map_outside_the_source() -> None:
     clip = Clip(np.full((1, 60, 100, 3), 200, np.uint8)).resized(50, "letterbox")
     assert np.unique(clip.frames[0, 10:40]).tolist() == [200]
     assert clip.frames[0, :10].max() == clip.frames[0, 40:].max() == 0
@@ -91,14 +93,14 @@ def test_a_letterbox_has_black_bars_that_lie_outside_of_the_source() -> None:
     np.testing.assert_array_equal((rows > -0.5) & (rows < 59.5), np.repeat([False, True, False], [10, 30, 10]))
 
 
-def test_shrinking_averages_and_does_not_skip() -> None:
+def test_shrinking_averages_pixels() -> None:
     stripes = np.zeros((1, 64, 64, 3), np.uint8)
     stripes[:, ::2] = 200
-    for size in (16, (16, 128)):  # the second one shrinks in one axis and grows in the other
+    for size in (16, (16, 128)):  # the second size shrinks one axis and enlarges the other
         assert np.unique(Clip(stripes).resized(size, "stretch").frames).tolist() == [100]
 
 
-def test_a_clip_that_fits_is_left_as_it_is() -> None:
+def test_a_clip_of_the_right_size_is_returned_unchanged() -> None:
     clip = Clip(np.zeros((1, 6, 8, 3), np.uint8))
     for crop in CROPS:
         assert clip.resized((6, 8), crop) is clip

@@ -1,4 +1,4 @@
-"""Video files: the frames asked for, their times and places, in every container, held to a second decoder."""
+"""Video files: frames, times and numbers in every container, compared with a second decoder."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from notebook_explain import Clip
-from tests.clip.video_files import numbers_of, rotated, second_opinion, uneven, write
+from tests.clip.video_files import decode_with_pyav, numbers_of, rotated, uneven_times, write
 
-# Name of the file -> codec, pixel format, further arguments. Ten bits, grey, transparency, odd sizes, moved beginnings.
+# File name -> codec, pixel format, further arguments: 10 bits, grey, alpha, odd sizes, late starts.
 KINDS = {
     "h264.mp4": ("libx264", "yuv420p", {}),
     "h264.mkv": ("libx264", "yuv420p", {}),
@@ -24,17 +24,17 @@ KINDS = {
     "mjpeg.avi": ("mjpeg", "yuvj420p", {}),
     "vp8.webm": ("libvpx", "yuv420p", {}),
     "vp9.webm": ("libvpx-vp9", "yuv420p", {}),
-    "see_through.webm": ("libvpx-vp9", "yuva420p", {}),
+    "alpha.webm": ("libvpx-vp9", "yuva420p", {}),
     "grey.mkv": ("ffv1", "gray", {}),
     "grey_ten_bits.mkv": ("ffv1", "gray10le", {}),
     "four_channels.mkv": ("ffv1", "bgra", {}),
     "odd_colours.mkv": ("ffv1", "bgr0", {"size": (53, 71)}),
     "palette.gif": ("gif", "rgb8", {}),
-    "uneven.mp4": ("libx264", "yuv420p", {"at": uneven(60)}),
-    "uneven.mkv": ("libx264", "yuv420p", {"at": uneven(60, seed=1)}),
-    "uneven.webm": ("libvpx", "yuv420p", {"at": uneven(60, seed=2)}),
-    "late.mp4": ("libx264", "yuv420p", {"at": uneven(60, start=1500)}),
-    "late.mkv": ("libx264", "yuv420p", {"at": uneven(60, start=1500)}),
+    "uneven.mp4": ("libx264", "yuv420p", {"times_ms": uneven_times(60)}),
+    "uneven.mkv": ("libx264", "yuv420p", {"times_ms": uneven_times(60, seed=1)}),
+    "uneven.webm": ("libvpx", "yuv420p", {"times_ms": uneven_times(60, seed=2)}),
+    "late.mp4": ("libx264", "yuv420p", {"times_ms": uneven_times(60, start=1500)}),
+    "late.mkv": ("libx264", "yuv420p", {"times_ms": uneven_times(60, start=1500)}),
 }
 
 
@@ -45,9 +45,9 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_every_frame_and_time_is_that_of_a_second_decoder(videos: dict[str, Path], name: str) -> None:
+def test_every_frame_and_time_equals_that_of_a_second_decoder(videos: dict[str, Path], name: str) -> None:
     clip = Clip.read(videos[name])
-    frames, seconds = second_opinion(videos[name])
+    frames, seconds = decode_with_pyav(videos[name])
     assert numbers_of(clip.frames) == list(range(60))
     assert np.abs(clip.frames.astype(int) - frames).max() <= 2
     np.testing.assert_allclose(clip.times, seconds, atol=1e-9)
@@ -57,17 +57,17 @@ def test_every_frame_and_time_is_that_of_a_second_decoder(videos: dict[str, Path
 
 @pytest.mark.parametrize("name", KINDS)
 def test_frames_spread_evenly_over_a_window_in_seconds(videos: dict[str, Path], name: str) -> None:
-    _, seconds = second_opinion(videos[name])
+    _, seconds = decode_with_pyav(videos[name])
     start, stop = float(seconds[7]), float(seconds[49])
     inside = np.flatnonzero((seconds >= start - 1e-4) & (seconds < stop - 1e-4))
-    wanted = inside[np.floor(np.linspace(0, len(inside) - 1, 8)).astype(int)]
+    expected = inside[np.floor(np.linspace(0, len(inside) - 1, 8)).astype(int)]
     clip = Clip.read(videos[name], frames=8, window=(start, stop))
-    assert numbers_of(clip.frames) == clip.frame_numbers.tolist() == wanted.tolist()
-    np.testing.assert_allclose(clip.times, seconds[wanted], atol=1e-9)
+    assert numbers_of(clip.frames) == clip.frame_numbers.tolist() == expected.tolist()
+    np.testing.assert_allclose(clip.times, seconds[expected], atol=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("how", "expected"),
+    ("options", "expected"),
     [
         ({"frames": 8}, [0, 8, 16, 25, 33, 42, 50, 59]),
         ({"frames": 1}, [0]),
@@ -80,50 +80,54 @@ def test_frames_spread_evenly_over_a_window_in_seconds(videos: dict[str, Path], 
         ({"stride": 5, "window": (31, 60), "frames": 2}, [31, 36]),
         ({"stride": 10, "window": (0.4, 1.6)}, [10, 20, 30]),
         ({"window": (2.2, float("inf"))}, [55, 56, 57, 58, 59]),
-        ({"window": (2.2, 2.9)}, [55, 56, 57, 58, 59]),  # half a second past the end is a rounded length
+        ({"window": (2.2, 2.9)}, [55, 56, 57, 58, 59]),  # within a second of the end: a rounded duration
     ],
 )
-def test_windows_and_strides_take_the_frames_they_say(videos: dict[str, Path], how: dict, expected: list[int]) -> None:
-    clip = Clip.read(videos["h264.mp4"], **how)
+def test_windows_and_strides_choose_frames(videos: dict[str, Path], options: dict, expected: list[int]) -> None:
+    clip = Clip.read(videos["h264.mp4"], **options)
     assert numbers_of(clip.frames) == clip.frame_numbers.tolist() == expected
     np.testing.assert_allclose(clip.times, np.array(expected) / 25, atol=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("how", "message", "expected"),
+    ("options", "message", "expected"),
     [
         (
             {"frames": 5, "window": (58, 60)},
-            r"5 frames are wanted, it has 2 in the window \(58, 60\): some",
+            r"5 frames requested, 2 available in the window \(58, 60\): some are repeated",
             [58] * 4 + [59],
         ),
-        ({"frames": 9, "stride": 20}, "9 frames are wanted, it has 3 with stride=20: the clip has those", [0, 20, 40]),
+        (
+            {"frames": 9, "stride": 20},
+            "9 frames requested, 3 available with a stride of 20: the clip is shorter",
+            [0, 20, 40],
+        ),
         (
             {"window": (58, 70)},
-            r"\(58, 70\) reaches beyond the end \(frames 0 to 59 are there, the last one at 2.36 s",
+            r"\(58, 70\) extends past the end \(the source has frames 0 to 59, the last one at 2.36 s",
             [58, 59],
         ),
-        ({"window": (2.3, 9.0)}, r"\(2.3, 9.0\) reaches beyond the end", [58, 59]),
+        ({"window": (2.3, 9.0)}, r"\(2.3, 9.0\) extends past the end", [58, 59]),
     ],
 )
-def test_fewer_frames_than_asked_for_are_told_once(
-    videos: dict[str, Path], how: dict, message: str, expected: list[int]
+def test_missing_frames_give_one_warning(
+    videos: dict[str, Path], options: dict, message: str, expected: list[int]
 ) -> None:
-    with pytest.warns(UserWarning, match=message) as told:
-        clip = Clip.read(videos["mjpeg.avi"], **how)
-    assert len(told) == 1
+    with pytest.warns(UserWarning, match=message) as caught:
+        clip = Clip.read(videos["mjpeg.avi"], **options)
+    assert len(caught) == 1
     assert numbers_of(clip.frames) == expected
 
 
 @pytest.mark.parametrize(
-    ("how", "error", "message"),
+    ("options", "error", "message"),
     [
-        ({"window": (60, 70)}, ValueError, r"no frame lies in the window \(60, 70\); frames 0 to 59 are there"),
+        ({"window": (60, 70)}, ValueError, r"no frame lies in the window \(60, 70\); the source has frames 0 to 59"),
         ({"window": (2.41, 2.42)}, ValueError, r"no frame lies in the window"),
         ({"window": (0, 2.5)}, TypeError, r"got one of each: \(0, 2.5\); write \(0.0, 2.5\) for seconds"),
-        ({"window": (5, 5)}, ValueError, "must begin at 0 or later and end after it begins"),
-        ({"window": (-1.0, 2.0)}, ValueError, "must begin at 0 or later and end after it begins"),
-        ({"window": (0.0, float("nan"))}, ValueError, "must begin at 0 or later and end after it begins"),
+        ({"window": (5, 5)}, ValueError, "must start at 0 or later and stop after its start"),
+        ({"window": (-1.0, 2.0)}, ValueError, "must start at 0 or later and stop after its start"),
+        ({"window": (0.0, float("nan"))}, ValueError, "must start at 0 or later and stop after its start"),
         ({"window": (True, False)}, TypeError, r"window must be \(start, stop\)"),
         ({"window": 3.0}, TypeError, r"window must be \(start, stop\): two floats for seconds"),
         ({"window": ("0", "1")}, TypeError, r"window must be \(start, stop\): two floats for seconds"),
@@ -134,38 +138,41 @@ def test_fewer_frames_than_asked_for_are_told_once(
         ({"size": (4, 5, 6)}, ValueError, r"size must be one number \(a square\) or \(height, width\)"),
         ({"crop": "middle"}, ValueError, "crop must be one of 'center', 'letterbox', 'stretch'; got 'middle'"),
         ({"max_pixels": 0}, ValueError, "max_pixels must be at least 1"),
-        ({"fps": 25}, ValueError, "fps= is for folders of pictures"),
+        ({"fps": 25}, ValueError, "fps applies to folders of images, but 'h264.mp4' is a video"),
     ],
 )
-def test_arguments_that_cannot_be_meant_are_refused(
-    videos: dict[str, Path], how: dict, error: type[Exception], message: str
+def test_invalid_arguments_are_refused(
+    videos: dict[str, Path], options: dict, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        Clip.read(videos["h264.mp4"], **how)
+        Clip.read(videos["h264.mp4"], **options)
 
 
-def test_too_many_pixels_are_refused_before_they_are_decoded_and_the_caller_may_raise_the_limit(
+def test_too_many_pixels_are_refused_before_decoding_unless_the_limit_is_raised(
     videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from notebook_explain.clip.sources.video import Video
+    from notebook_explain.clip.sources.video import VideoFile
 
     path = videos["h264.mp4"]
     with monkeypatch.context() as patch:
-        patch.setattr(Video, "frames", lambda self, survey: pytest.fail("this was decoded"))
+        patch.setattr(VideoFile, "frames", lambda self, info: pytest.fail("frames were decoded"))
         with pytest.raises(
-            ValueError, match=r"60 frames of 96 x 128 of 'h264.mp4' are more pixels than max_pixels=100,000"
+            ValueError,
+            match=r"60 frames of 96 x 128 of 'h264.mp4' have 737,280 pixels, above the limit of 100,000; .* max_pixels=",
         ):
             Clip.read(path, max_pixels=100_000)
-        with pytest.raises(ValueError, match=r"pictures of 96 x 128 pixels, more than max_pixels=10,000"):
+        with pytest.raises(
+            ValueError, match=r"have 96 x 128 = 12,288 pixels, above the limit of 10,000; pass max_pixels="
+        ):
             Clip.read(path, frames=1, size=8, max_pixels=10_000)
     assert len(Clip.read(path, max_pixels=60 * 96 * 128)) == 60
-    assert len(Clip.read(path, size=16, max_pixels=100_000)) == 60  # what counts is what is kept
+    assert len(Clip.read(path, size=16, max_pixels=100_000)) == 60  # the limit applies to the resized frames
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
-def test_a_film_is_turned_upright_as_its_own_data_say(tmp_path: Path, degrees: int) -> None:
-    path = write(tmp_path / "turned.mp4", frames=12)
-    upright, _ = second_opinion(path)  # before it is told to be turned: the second decoder does not turn
+def test_a_video_is_rotated_as_its_metadata_say(tmp_path: Path, degrees: int) -> None:
+    path = write(tmp_path / "rotated.mp4", frames=12)
+    upright, _ = decode_with_pyav(path)  # before the metadata is written: the second decoder ignores it
     clip = Clip.read(rotated(path, degrees), frames=4)
     expected = np.rot90(upright[clip.frame_numbers], -degrees // 90, axes=(1, 2))
     np.testing.assert_array_equal(clip.frames, expected)
@@ -173,22 +180,22 @@ def test_a_film_is_turned_upright_as_its_own_data_say(tmp_path: Path, degrees: i
     assert (clip.origin, clip.step) == ((0.0, 0.0), (1.0, 1.0))
 
 
-def test_one_frame_makes_a_clip_of_one_or_repeats_with_a_word(tmp_path: Path) -> None:
+def test_a_single_frame_is_a_clip_or_repeats_with_a_warning(tmp_path: Path) -> None:
     path = write(tmp_path / "one.mp4", frames=1)
     clip = Clip.read(path)
     assert (clip.size, clip.times.tolist(), numbers_of(clip.frames)) == ((1, 96, 128), [0.0], [0])
-    with pytest.warns(UserWarning, match="4 frames are wanted, it has 1: some are taken more than once"):
+    with pytest.warns(UserWarning, match="4 frames requested, 1 available: some are repeated"):
         assert numbers_of(Clip.read(path, frames=4).frames) == [0] * 4
 
 
-def test_a_film_without_times_of_its_own_has_those_of_its_frame_rate(tmp_path: Path) -> None:
+def test_a_video_without_times_uses_its_frame_rate(tmp_path: Path) -> None:
     path = write(tmp_path / "bare.h264", frames=20)
     clip = Clip.read(path, window=(0.4, 0.6))
     assert numbers_of(clip.frames) == [10, 11, 12, 13, 14]
     np.testing.assert_allclose(clip.times, np.arange(10, 15) / 25)
 
 
-def test_each_frame_is_made_to_fit_as_it_comes(videos: dict[str, Path]) -> None:
+def test_resizing_while_decoding_equals_resizing_afterwards(videos: dict[str, Path]) -> None:
     whole = Clip.read(videos["vp8.webm"], frames=5)
     for crop in ("center", "letterbox", "stretch"):
         fitted, again = Clip.read(videos["vp8.webm"], frames=5, size=(40, 60), crop=crop), whole.resized((40, 60), crop)
@@ -196,37 +203,39 @@ def test_each_frame_is_made_to_fit_as_it_comes(videos: dict[str, Path]) -> None:
         assert (fitted.origin, fitted.step, fitted.source_size) == (again.origin, again.step, (96, 128))
 
 
-def test_a_healthy_film_is_decoded_once(videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    from notebook_explain.clip.sources.video import Video
+def test_an_intact_video_is_decoded_once(videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    from notebook_explain.clip.sources.video import VideoFile
 
-    passes, frames = [], Video.frames
-    monkeypatch.setattr(Video, "frames", lambda self, survey: passes.append(self.name) or frames(self, survey))
+    passes, frames = [], VideoFile.frames
+    monkeypatch.setattr(VideoFile, "frames", lambda self, info: passes.append(self.name) or frames(self, info))
     for name in KINDS:
         Clip.read(videos[name], frames=16)
         Clip.read(videos[name], frames=4, window=(0.5, 1.5))
     assert passes == [name for name in KINDS for _ in range(2)]
 
 
-def test_what_is_not_wanted_is_not_decoded(videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    from notebook_explain.clip.sources.base import Frame
-    from notebook_explain.clip.sources.video import Video
+def test_frames_past_the_last_requested_one_are_not_decoded(
+    videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from notebook_explain.clip.sources.base import SourceFrame
+    from notebook_explain.clip.sources.video import VideoFile
 
-    seen: list[Frame] = []
-    frames = Video.frames
+    decoded: list[SourceFrame] = []
+    frames = VideoFile.frames
 
-    def noted(self: Video, survey):
-        for frame in frames(self, survey):
-            seen.append(frame)
+    def recorded(self: VideoFile, info):
+        for frame in frames(self, info):
+            decoded.append(frame)
             yield frame
 
-    monkeypatch.setattr(Video, "frames", noted)
-    for how in ({"window": (2, 5)}, {"window": (0.08, 0.2)}, {"stride": 2, "frames": 3}, {"frames": 1}):
-        seen.clear()
-        Clip.read(videos["h264.mp4"], **how)
-        assert len(seen) <= 6
+    monkeypatch.setattr(VideoFile, "frames", recorded)
+    for options in ({"window": (2, 5)}, {"window": (0.08, 0.2)}, {"stride": 2, "frames": 3}, {"frames": 1}):
+        decoded.clear()
+        Clip.read(videos["h264.mp4"], **options)
+        assert len(decoded) <= 6
 
 
-def test_nothing_is_said_of_healthy_films_and_nothing_written_to_standard_error(
+def test_intact_videos_give_no_warning_and_no_output(
     videos: dict[str, Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
     with warnings.catch_warnings():
@@ -236,21 +245,23 @@ def test_nothing_is_said_of_healthy_films_and_nothing_written_to_standard_error(
     assert capfd.readouterr().err == ""
 
 
-def test_colours_are_red_green_blue(tmp_path: Path) -> None:
+def test_colours_are_rgb(tmp_path: Path) -> None:
     red = np.zeros((32, 32, 3), np.uint8)
     red[..., 0] = 255
     clip = Clip.read(write(tmp_path / "red.mkv", "ffv1", [red] * 3, pixels="bgr0"))
     np.testing.assert_array_equal(clip.frames, np.stack([red] * 3))
 
 
-def test_h265_is_decoded_by_one_thread_since_damage_would_let_several_wait_for_ever(
+def test_h265_is_decoded_by_one_thread_because_damage_can_deadlock_several(
     videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import cv2
 
     opened: list[list[int]] = []
     real = cv2.VideoCapture
-    monkeypatch.setattr(cv2, "VideoCapture", lambda path, backend, how: opened.append(how) or real(path, backend, how))
+    monkeypatch.setattr(
+        cv2, "VideoCapture", lambda path, backend, flags: opened.append(flags) or real(path, backend, flags)
+    )
     for name, threads in (("h265.mp4", [cv2.CAP_PROP_N_THREADS, 1]), ("h264.mp4", [])):
         opened.clear()
         Clip.read(videos[name], frames=2)

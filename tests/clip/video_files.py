@@ -1,4 +1,4 @@
-"""Videos of every kind for the tests, frames that show their own number, and PyAV as a second opinion."""
+"""Test videos of every kind, with frames that encode their number, and PyAV as a second decoder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MILLISECONDS = Fraction(1, 1000)
 
 
 def coded(index: int, height: int = 96, width: int = 128) -> np.ndarray:
-    """A frame (height, width, 3) that shows its own number in 8 black and white bars."""
+    """Return a frame (height, width, 3) that encodes its number in 8 black and white bars."""
     frame = np.zeros((height, width, 3), np.uint8)
     for bit in range(8):
         frame[:, bit * width // 8 : (bit + 1) * width // 8] = 235 if index >> bit & 1 else 20
@@ -22,7 +22,7 @@ def coded(index: int, height: int = 96, width: int = 128) -> np.ndarray:
 
 
 def number_of(frame: np.ndarray) -> int:
-    """The number that a coded frame shows."""
+    """Return the number that a coded frame encodes."""
     width = frame.shape[1]
     middle = frame[frame.shape[0] // 2].mean(axis=1)
     return sum(int(middle[(2 * bit + 1) * width // 16] > 128) << bit for bit in range(8))
@@ -40,37 +40,37 @@ def write(
     size: tuple[int, int] = (96, 128),
     pixels: str = "yuv420p",
     rate: int = 25,
-    at: Sequence[int] | None = None,
+    times_ms: Sequence[int] | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Encode coded frames (or given ones) with PyAV; ``at`` are their times in milliseconds."""
-    pictures = [coded(index, *size) for index in range(frames)] if isinstance(frames, int) else frames
+    """Encode coded frames (or given ones) with PyAV, optionally at given times in milliseconds."""
+    images = [coded(index, *size) for index in range(frames)] if isinstance(frames, int) else frames
     quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options={**quiet, **(options or {})})
-        stream.height, stream.width = pictures[0].shape[:2]
+        stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pixels
-        if at is not None:
+        if times_ms is not None:
             stream.time_base = stream.codec_context.time_base = MILLISECONDS
-        for index, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            if at is not None:
-                frame.pts, frame.time_base = at[index], MILLISECONDS
+        for index, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            if times_ms is not None:
+                frame.pts, frame.time_base = times_ms[index], MILLISECONDS
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 
 
-def uneven(count: int, start: int = 0, seed: int = 0) -> list[int]:
-    """Rising times in milliseconds, 10 to 120 apart: a variable frame rate."""
+def uneven_times(count: int, start: int = 0, seed: int = 0) -> list[int]:
+    """Return increasing times in milliseconds, 10 to 120 apart: a variable frame rate."""
     return (start + np.cumsum([0, *np.random.default_rng(seed).integers(10, 120, count - 1)])).tolist()
 
 
 def rotated(path: Path, degrees: int) -> Path:
-    """Write a display matrix into the only track of an mp4: players turn it clockwise by so many degrees."""
+    """Write a display matrix into the only track of an mp4: players rotate it clockwise by these degrees."""
     data = bytearray(path.read_bytes())
     header = data.index(b"tkhd")
-    assert data[header + 4] == 0, "this knows version 0 of the box only"
+    assert data[header + 4] == 0, "only version 0 of the box is supported"
     cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
     one = 1 << 16
     matrix = (cosine * one, sine * one, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30)
@@ -79,13 +79,13 @@ def rotated(path: Path, degrees: int) -> Path:
     return path
 
 
-def second_opinion(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Every frame (time, height, width, 3), RGB, and its seconds, as PyAV decodes them."""
+def decode_with_pyav(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Decode every frame (time, height, width, 3), RGB, and its seconds with PyAV."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         frames = list(container.decode(stream))
         start = stream.start_time or 0
         seconds = np.array([float((frame.pts - start) * stream.time_base) for frame in frames])
-        # As OpenCV does: colours enlarged bicubically, rounded as blue, green, red.
-        pictures = [frame.reformat(format="bgr24", interpolation="BICUBIC").to_ndarray()[..., ::-1] for frame in frames]
-    return np.stack(pictures), seconds
+        # As in OpenCV: chroma upsampled bicubically, rounded in BGR.
+        images = [frame.reformat(format="bgr24", interpolation="BICUBIC").to_ndarray()[..., ::-1] for frame in frames]
+    return np.stack(images), seconds

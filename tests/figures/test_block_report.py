@@ -307,7 +307,7 @@ def test_whatever_a_file_holds_the_page_stays_a_page() -> None:
     assert time.perf_counter() - start < 10
     assert max(figure.get_size_inches()) < 100
     said = words(shown)
-    assert "… and 4989 more kinds of values, by other blocks" in said
+    assert "… and 4,989 more kinds of values, by other blocks" in said
     assert said.count("… and 28 more kinds of values, by other blocks") == 2
     assert "200000" in said.replace(",", "") or "199999" in said or "2e+05" in said
 

@@ -1,4 +1,4 @@
-"""FAST 3D convolutions: as many weights as what they replace, what they see, and that they are the planes they say."""
+"""FAST 3D convolutions: number of weights, receptive field, and equality with their three planes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def weights(module: nn.Module) -> int:
 
 
 def linear(module: layers.FAST3d) -> layers.FAST3d:
-    """Without norms and ReLU: a chain of convolutions."""
+    """Remove norms and ReLU, which leaves a chain of convolutions."""
     for name in ("yx", "tx", "ty"):
         plane = getattr(module, name)
         setattr(module, name, nn.Sequential(plane[0]))
@@ -26,7 +26,7 @@ def linear(module: layers.FAST3d) -> layers.FAST3d:
     return module
 
 
-def test_at_equal_width_there_are_as_many_weights_as_in_one_convolution() -> None:
+def test_with_equal_widths_there_are_as_many_weights_as_in_one_convolution() -> None:
     for channels in (8, 64, 100):
         assert layers.matching_width(channels, channels) == channels
         assert weights(layers.FAST3d(channels, channels)) == 27 * channels**2
@@ -36,26 +36,28 @@ def test_at_equal_width_there_are_as_many_weights_as_in_one_convolution() -> Non
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.sampled_from([3, 5]), st.sampled_from(["chain", "sum", "concat"]))
-def test_the_matching_width_is_the_largest_that_needs_no_more(inputs: int, outputs: int, k: int, how: str) -> None:
+def test_the_matching_width_is_the_largest_that_needs_no_more_weights(
+    inputs: int, outputs: int, k: int, how: str
+) -> None:
     def count(width: int) -> int:
         planes = {"chain": width * width + width * outputs, "sum": 2 * width * outputs, "concat": width * outputs}
         return k**2 * (inputs * width + planes[how])
 
     width = layers.matching_width(inputs, outputs, k, how != "chain", how if how != "chain" else "sum")
-    whole = k**3 * inputs * outputs
-    assert count(width) <= whole or width == 1
-    assert count(width + 1) > whole
+    replaced = k**3 * inputs * outputs
+    assert count(width) <= replaced or width == 1
+    assert count(width + 1) > replaced
 
 
 @pytest.mark.parametrize(("parallel", "merge"), [(False, "sum"), (True, "sum"), (True, "concat")])
 @pytest.mark.parametrize("stride", [1, 2, (1, 2, 2)])
-def test_it_has_the_shape_of_what_it_replaces(parallel: bool, merge: str, stride: int) -> None:
+def test_the_output_has_the_shape_of_the_replaced_convolution(parallel: bool, merge: str, stride: int) -> None:
     x = torch.randn(2, 6, 7, 8, 9)
     out = layers.FAST3d(6, 10, 3, stride, parallel=parallel, merge=merge)(x)
     assert out.shape == nn.Conv3d(6, 10, 3, stride, 1)(x).shape
 
 
-def test_a_point_reaches_5_x_5_x_5_cells_and_the_response_is_that_of_the_three_kernels_folded() -> None:
+def test_a_point_reaches_5_x_5_x_5_cells_with_the_three_kernels_convolved() -> None:
     torch.manual_seed(0)
     fast = linear(layers.FAST3d(1, 1, width=1)).double()
     point = torch.zeros(1, 1, 9, 9, 9, dtype=torch.float64)
@@ -64,7 +66,7 @@ def test_a_point_reaches_5_x_5_x_5_cells_and_the_response_is_that_of_the_three_k
     reached = (response.abs() > 1e-12).nonzero()
     assert reached.min(0).values.tolist() == [2, 2, 2]
     assert reached.max(0).values.tolist() == [6, 6, 6]
-    # Impulse responses are the flipped kernels: one folded with the next, by hand.
+    # Impulse responses are the flipped kernels: convolved with each other, by hand.
     kernel = torch.zeros(1, 1, 5, 5, 5, dtype=torch.float64)
     yx, tx, ty = (getattr(fast, name)[0].weight.detach()[0, 0] for name in ("yx", "tx", "ty"))
     for y, x, t, x2, t2, y2 in torch.cartesian_prod(*[torch.arange(3)] * 6).tolist():
@@ -72,7 +74,7 @@ def test_a_point_reaches_5_x_5_x_5_cells_and_the_response_is_that_of_the_three_k
     torch.testing.assert_close(response[2:7, 2:7, 2:7], kernel[0, 0].flip(0, 1, 2), atol=1e-12, rtol=0)
 
 
-def test_in_parallel_planes_read_the_same_and_are_summed_or_put_side_by_side() -> None:
+def test_parallel_planes_read_the_same_input_and_are_summed_or_concatenated() -> None:
     torch.manual_seed(0)
     x = torch.randn(1, 4, 5, 6, 7)
     for merge in ("sum", "concat"):
@@ -83,7 +85,7 @@ def test_in_parallel_planes_read_the_same_and_are_summed_or_put_side_by_side() -
         torch.testing.assert_close(fast(x), tx + ty if merge == "sum" else torch.cat([tx, ty], 1))
 
 
-def test_time_is_seen_along_x_by_one_plane_and_along_y_by_the_other() -> None:
+def test_one_plane_spans_time_and_x_and_another_spans_time_and_y() -> None:
     fast = layers.FAST3d(4, 4)
     assert [tuple(getattr(fast, name)[0].kernel_size) for name in ("yx", "tx", "ty")] == [
         (1, 3, 3),
@@ -96,7 +98,7 @@ def test_time_is_seen_along_x_by_one_plane_and_along_y_by_the_other() -> None:
 
 
 class TestLike:
-    def test_it_stands_in_for_a_cube_with_its_settings(self) -> None:
+    def test_it_replaces_a_cubic_convolution_with_its_settings(self) -> None:
         fast = layers.FAST3d.like(nn.Conv3d(6, 8, 5, (1, 2, 2), 2, bias=False))
         assert fast is not None
         assert (fast.in_channels, fast.out_channels, fast.kernel_size, fast.stride) == (6, 8, 5, (1, 2, 2))
@@ -117,19 +119,19 @@ class TestLike:
         ],
         ids=str,
     )
-    def test_it_does_not_for_anything_else(self, module: nn.Module) -> None:
+    def test_it_replaces_nothing_else(self, module: nn.Module) -> None:
         assert layers.FAST3d.like(module) is None
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"kernel_size": 2}, "kernel_size must be one odd number, got 2"),
         ({"kernel_size": (1, 3, 3)}, "kernel_size must be one odd number"),
-        ({"merge": "mean"}, "merge must be 'sum' or 'concat', got 'mean'"),
+        ({"merge": "mean"}, "merge must be one of 'sum', 'concat'; got 'mean'"),
         ({"out_channels": 5, "parallel": True, "merge": "concat"}, "out_channels must be even"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(options: dict[str, object], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_invalid_settings_raise(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         layers.FAST3d(**{"in_channels": 4, "out_channels": 4, **options})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The page about building blocks: its code runs in order, its one-liners do, and it names what there is."""
+"""Page about building blocks: its code runs in order, its one-liners run, and it lists all reporting blocks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Net(nn.Module):
 
 def names() -> dict[str, Any]:
     stated = {"size": 32, "frames": 8, "mean": 0.45, "std": 0.225, "layout": "BCTHW"}
-    stated["labels"] = [f"class {at}" for at in range(zoo.CLASSES)]
+    stated["labels"] = [f"class {index}" for index in range(zoo.CLASSES)]
     return {
         "net": zoo.seeded(Net),
         "stated": stated,
@@ -58,7 +58,7 @@ def test_the_code_of_the_page_runs_in_order(tmp_path: Path, monkeypatch: pytest.
     assert all(torch.equal(value, before[name]) for name, value in given["net"].state_dict().items())
 
 
-def test_every_line_of_the_table_makes_a_network_that_runs() -> None:
+def test_every_line_of_the_table_builds_a_network_that_runs() -> None:
     given = names()
     exec("import notebook_explain as ne\nfrom torch import nn", given)
     lines = re.findall(r"^\| [^|]+ \| `(ne\.layers[^`]+)`", TEXT, re.MULTILINE)
@@ -69,9 +69,11 @@ def test_every_line_of_the_table_makes_a_network_that_runs() -> None:
         ne.SaliencyTubes()(ne.adapt(net, **given["stated"]), given["clip"])
 
 
-def test_the_page_names_the_blocks_that_explain_themselves() -> None:
+def test_the_page_lists_the_blocks_that_report_signals() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE)
-    tell = ("explain", "ablations", "parts")
-    blocks = [name for name in ne.layers.__all__ if any(hasattr(getattr(ne.layers, name), way) for way in tell)]
+    protocol = ("explain", "ablations", "parts")
+    blocks = [
+        name for name in ne.layers.__all__ if any(hasattr(getattr(ne.layers, name), method) for method in protocol)
+    ]
     flat = {f"{kind}SoftPool{dims}d" for kind in ("", "Adaptive") for dims in (1, 2)}
-    assert set(rows) == set(blocks) - flat - {"MTBlock"}  # it is told of as a part of MTNet
+    assert set(rows) == set(blocks) - flat - {"MTBlock"}  # described as a part of MTNet

@@ -1,10 +1,12 @@
-"""What every building block has in common with torch's own modules."""
+"""Properties that every building block shares with torch's own modules."""
 
 from __future__ import annotations
 
 import copy
 import io
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +18,7 @@ from notebook_explain import layers
 
 
 class Streams(nn.Module):
-    """One tensor in, both streams side by side out, for modules of two streams."""
+    """Wrapper of a module of two streams: one tensor in, both streams concatenated out."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -27,8 +29,8 @@ class Streams(nn.Module):
         return torch.cat([short.flatten(1), long.flatten(1)], 1)
 
 
-def regularization(**made: Any) -> layers.ClassRegularization:
-    return layers.ClassRegularization(8, nn.Linear(12, 5, **made).weight, 0.3, **made)
+def regularization(**factory: Any) -> layers.ClassRegularization:
+    return layers.ClassRegularization(8, nn.Linear(12, 5, **factory).weight, 0.3, **factory)
 
 
 BLOCKS: dict[str, Callable[..., nn.Module]] = {
@@ -37,31 +39,31 @@ BLOCKS: dict[str, Callable[..., nn.Module]] = {
     "AdaptiveSoftPool3d": lambda **_: layers.AdaptiveSoftPool3d((2, 3, 1)),
     "AdaptiveSoftPool3d uneven": lambda **_: layers.AdaptiveSoftPool3d((4, None, 3), temperature=0.5),
     "AdaptiveSoftPool3d of everything": lambda **_: layers.AdaptiveSoftPool3d(),
-    "SRTG soft": lambda **made: layers.SRTG(8, **made),
-    "SRTG hard": lambda **made: layers.SRTG(8, gate="hard", monotone=True, **made),
-    "SRTG through": lambda **made: layers.SRTG(8, gate="straight-through", cell="gru", **made),
-    "SRTGBlock": lambda **made: layers.SRTGBlock(8, 8, (1, 2, 2), "mid", **made),
-    "MTConv": lambda **made: Streams(layers.MTConv(8, 16, 3, **made)),
-    "MTConv3d": lambda **made: layers.MTConv3d(8, 16, 3, 2, **made),
-    "MTBlock": lambda **made: Streams(layers.MTBlock(8, 16, 2, **made)),
-    "FAST3d": lambda **made: layers.FAST3d(8, 8, **made),
-    "FAST3d parallel": lambda **made: layers.FAST3d(8, 6, 3, 2, parallel=True, merge="concat", norm=True, **made),
+    "SRTG soft": lambda **factory: layers.SRTG(8, **factory),
+    "SRTG hard": lambda **factory: layers.SRTG(8, gate="hard", monotone=True, **factory),
+    "SRTG through": lambda **factory: layers.SRTG(8, gate="straight-through", cell="gru", **factory),
+    "SRTGBlock": lambda **factory: layers.SRTGBlock(8, 8, (1, 2, 2), "mid", **factory),
+    "MTConv": lambda **factory: Streams(layers.MTConv(8, 16, 3, **factory)),
+    "MTConv3d": lambda **factory: layers.MTConv3d(8, 16, 3, 2, **factory),
+    "MTBlock": lambda **factory: Streams(layers.MTBlock(8, 16, 2, **factory)),
+    "FAST3d": lambda **factory: layers.FAST3d(8, 8, **factory),
+    "FAST3d parallel": lambda **factory: layers.FAST3d(8, 6, 3, 2, parallel=True, merge="concat", norm=True, **factory),
     "ClassRegularization": regularization,
 }
 ALL = pytest.mark.parametrize("make", BLOCKS.values(), ids=BLOCKS)
 
 
-def clip(seed: int = 0, **made: Any) -> torch.Tensor:
-    return torch.randn(2, 8, 6, 9, 8, generator=torch.Generator().manual_seed(seed)).to(**made)
+def clip(seed: int = 0, **factory: Any) -> torch.Tensor:
+    return torch.randn(2, 8, 6, 9, 8, generator=torch.Generator().manual_seed(seed)).to(**factory)
 
 
-def built(make: Callable[..., nn.Module], **made: Any) -> nn.Module:
+def built(make: Callable[..., nn.Module], **factory: Any) -> nn.Module:
     torch.manual_seed(0)
-    return make(**made).eval()
+    return make(**factory).eval()
 
 
 @ALL
-def test_device_and_precision_are_as_asked_for(make: Callable[..., nn.Module]) -> None:
+def test_device_and_precision_are_as_requested(make: Callable[..., nn.Module]) -> None:
     block = built(make, device="meta", dtype=torch.float64)
     assert all(p.device.type == "meta" and p.dtype == torch.float64 for p in block.parameters())
     if not isinstance(block, nn.Module) or any(True for _ in block.parameters()):
@@ -69,13 +71,13 @@ def test_device_and_precision_are_as_asked_for(make: Callable[..., nn.Module]) -
 
 
 @ALL
-def test_on_the_meta_device_shapes_are_those_of_a_real_pass(make: Callable[..., nn.Module]) -> None:
+def test_shapes_on_the_meta_device_equal_those_of_a_real_pass(make: Callable[..., nn.Module]) -> None:
     real = built(make)(clip())
     assert built(make, device="meta")(clip(device="meta")).shape == real.shape
 
 
 @ALL
-def test_state_goes_to_a_file_and_back_and_copies_are_alike(make: Callable[..., nn.Module]) -> None:
+def test_state_dicts_round_trip_through_a_file_and_copies_compute_the_same(make: Callable[..., nn.Module]) -> None:
     block, file = built(make), io.BytesIO()
     torch.save(block.state_dict(), file)
     torch.manual_seed(1)
@@ -88,7 +90,7 @@ def test_state_goes_to_a_file_and_back_and_copies_are_alike(make: Callable[..., 
 
 
 @ALL
-def test_the_input_is_not_changed_and_clips_of_a_batch_do_not_meet(make: Callable[..., nn.Module]) -> None:
+def test_the_input_is_not_modified_and_clips_of_a_batch_are_independent(make: Callable[..., nn.Module]) -> None:
     block, x = built(make), clip()
     out = block(x)
     assert torch.equal(x, clip())
@@ -97,7 +99,7 @@ def test_the_input_is_not_changed_and_clips_of_a_batch_do_not_meet(make: Callabl
 
 @ALL
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_stays_near(make: Callable[..., nn.Module], dtype: torch.dtype) -> None:
+def test_half_precision_is_close_to_full_precision(make: Callable[..., nn.Module], dtype: torch.dtype) -> None:
     block = built(make)
     expected = block(clip(dtype=dtype).float())
     out = copy.deepcopy(block).to(dtype)(clip(dtype=dtype))
@@ -106,7 +108,7 @@ def test_half_precision_stays_near(make: Callable[..., nn.Module], dtype: torch.
 
 
 @ALL
-def test_autocast_stays_near_and_gives_finite_gradients(make: Callable[..., nn.Module]) -> None:
+def test_autocast_is_close_and_has_finite_gradients(make: Callable[..., nn.Module]) -> None:
     block, x = built(make), clip().requires_grad_()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = block(x)
@@ -116,62 +118,68 @@ def test_autocast_stays_near_and_gives_finite_gradients(make: Callable[..., nn.M
 
 
 @ALL
-def test_every_parameter_learns(make: Callable[..., nn.Module]) -> None:
+def test_every_parameter_has_a_gradient(make: Callable[..., nn.Module]) -> None:
     block = built(make).train()
-    # One is added since squares behind a batch norm tell its bias nothing.
+    # The sum of squares behind a batch norm has no gradient for its bias, hence + 1.
     (block(clip().requires_grad_()) + 1).square().sum().backward()
-    shut = [n for n, p in block.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
+    without = [n for n, p in block.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
     if isinstance(block, layers.SRTG) and block.gate == "hard":
-        assert shut  # nothing returns here: see test_srtg
+        assert without  # no cycle returns here: see test_srtg
     else:
-        assert not shut
+        assert not without
 
 
 @ALL
-def test_scripted_it_says_the_same(make: Callable[..., nn.Module]) -> None:
+def test_a_scripted_block_has_the_same_output_and_gradient(make: Callable[..., nn.Module]) -> None:
     block = built(make)
     scripted = torch.jit.script(block)
     torch.testing.assert_close(scripted(clip()), block(clip()), rtol=1e-5, atol=1e-6)
-    one, other = clip().requires_grad_(), clip().requires_grad_()
+    leaf, other_leaf = clip().requires_grad_(), clip().requires_grad_()
     torch.testing.assert_close(
-        torch.autograd.grad(scripted(one).sum(), one)[0],
-        torch.autograd.grad(block(other).sum(), other)[0],
+        torch.autograd.grad(scripted(leaf).sum(), leaf)[0],
+        torch.autograd.grad(block(other_leaf).sum(), other_leaf)[0],
         rtol=1e-4,
         atol=1e-5,
     )
 
 
-@pytest.mark.filterwarnings("ignore:The .grad attribute")  # dynamo looks at it where a recurrent network ends its graph
+@pytest.mark.filterwarnings(
+    "ignore:The .grad attribute"  # dynamo reads it at the end of a graph before a recurrent network
+)
 @ALL
-def test_traced_into_one_graph_it_says_the_same_and_learns_the_same(make: Callable[..., nn.Module]) -> None:
+def test_a_block_compiled_into_one_graph_has_the_same_output_and_gradient(make: Callable[..., nn.Module]) -> None:
     torch._dynamo.reset()
     block = built(make)
-    recurrent = any(isinstance(part, nn.RNNBase) for part in block.modules())  # dynamo leaves these out of its graphs
+    recurrent = any(isinstance(part, nn.RNNBase) for part in block.modules())  # dynamo does not trace these
     compiled = torch.compile(block, backend="aot_eager", fullgraph=not recurrent)
-    one, other = clip().requires_grad_(), clip().requires_grad_()
-    out, expected = compiled(one), block(other)
+    leaf, other_leaf = clip().requires_grad_(), clip().requires_grad_()
+    out, expected = compiled(leaf), block(other_leaf)
     torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
-    got, wanted = (torch.autograd.grad(y.square().sum(), x)[0] for y, x in ((out, one), (expected, other)))
-    torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
+    gradient, expected_gradient = (
+        torch.autograd.grad(y.square().sum(), x)[0] for y, x in ((out, leaf), (expected, other_leaf))
+    )
+    torch.testing.assert_close(gradient, expected_gradient, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.skipif(
     shutil.which("g++") is None and shutil.which("clang++") is None, reason="no C++ compiler for inductor"
 )
 @pytest.mark.parametrize("block", [layers.SoftPool3d(3, 2, 1), layers.AdaptiveSoftPool3d((4, None, 3))], ids=str)
-def test_compiled_soft_pooling_says_the_same_and_learns_the_same(block: nn.Module) -> None:
+def test_compiled_soft_pooling_has_the_same_output_and_gradient(block: nn.Module) -> None:
     torch._dynamo.reset()
     compiled = torch.compile(block, fullgraph=True)
-    one, other = clip().requires_grad_(), clip().requires_grad_()
-    out, expected = compiled(one), block(other)
+    leaf, other_leaf = clip().requires_grad_(), clip().requires_grad_()
+    out, expected = compiled(leaf), block(other_leaf)
     torch.testing.assert_close(out, expected)
-    got, wanted = (torch.autograd.grad(y.square().sum(), x)[0] for y, x in ((out, one), (expected, other)))
-    torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
+    gradient, expected_gradient = (
+        torch.autograd.grad(y.square().sum(), x)[0] for y, x in ((out, leaf), (expected, other_leaf))
+    )
+    torch.testing.assert_close(gradient, expected_gradient, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_soft_pooling_is_one_operation_of_a_compiled_graph(dtype: torch.dtype) -> None:
-    """Laid open, a window of 27 places takes minutes to compile."""
+    """Traced through, a window of 27 cells takes minutes to compile."""
     torch._dynamo.reset()
     graphs: list[torch.fx.GraphModule] = []
 
@@ -190,14 +198,43 @@ def test_soft_pooling_is_one_operation_of_a_compiled_graph(dtype: torch.dtype) -
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 @ALL
-def test_it_says_the_same_on_a_gpu(make: Callable[..., nn.Module]) -> None:
+def test_the_output_on_a_gpu_is_the_same(make: Callable[..., nn.Module]) -> None:
     block = built(make)
     expected = block(clip())
     torch.testing.assert_close(block.cuda()(clip(device="cuda")).cpu(), expected, rtol=1e-3, atol=1e-3)
 
 
-def test_everything_listed_is_there_and_the_package_finds_the_room() -> None:
+def test_every_public_name_resolves_and_layers_is_public() -> None:
     import notebook_explain as ne
 
     assert ne.layers is layers
     assert all(getattr(layers, name) is not None for name in layers.__all__)
+    assert set(layers.__all__) == set(layers._HOMES) <= set(dir(layers))
+    with pytest.raises(AttributeError, match=r"module 'notebook_explain\.layers' has no attribute 'SoftPool4d'"):
+        layers.SoftPool4d  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["swap", "signals", "mtnet"])
+def test_functions_keep_their_names_when_a_module_of_the_same_name_is_imported(name: str) -> None:
+    code = f"""
+import importlib, inspect
+import notebook_explain.layers as layers
+module = importlib.import_module("notebook_explain.layers.{name}")
+assert inspect.isfunction(layers.{name}), layers.{name}
+assert layers.{name} is module.{name}
+assert inspect.ismodule(layers.mtconv)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_explaining_a_network_without_blocks_imports_no_block() -> None:
+    code = """
+import sys
+import notebook_explain as ne
+sample = ne.samples.single("kick", seed=4)
+assert ne.SaliencyTubes()(ne.demo_model(), sample).layers
+print(*(name for name in sys.modules if name.startswith("notebook_explain.layers.")))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = {name.split(".")[2] for name in run.stdout.split()}
+    assert imported == {"signal_types", "signals", "swap"}

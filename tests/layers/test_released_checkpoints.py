@@ -1,7 +1,7 @@
-"""Checkpoints of the released code: what they compute there, and what is said of those that do not fit.
+"""Checkpoints of the released code: same output as the released networks, and errors for those that do not match.
 
-`THERE` was written by the released networks themselves, in float64, on weights and clips that `weights` and `clip` make
-again from seeds. No line of theirs is needed for that: names and shapes are listed here.
+`RELEASED_LOGITS` are outputs of the released networks, in float64, for the weights and clips that `weights` and `clip` make
+from seeds. The released code is not needed for this test: names and shapes are listed here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DEPTHS, WIDTHS, CLASSES = (2, 1, 1, 1), (64, 128, 256, 512), 4
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 PARTS = {"conv1": "conv1_1", "conv2": "conv1_2", "conv3": "conv2", "conv4": "conv3", "shortcut": "downsample"}
 
-THERE = {
+RELEASED_LOGITS = {
     "MTNet": [[-2.51446886, -1.3036991, 0.639245116, -3.58677273], [-1.9089603, -0.562136228, 1.96973808, -4.36529252]],
     "MTNet of 8": [
         [-2.42604187, -1.34852413, 0.696582344, -1.90036603],
@@ -64,13 +64,13 @@ def recursion(name: str, channels: int, gates: int) -> dict[str, Shape]:
     return shapes
 
 
-def ends(stem: dict[str, Shape]) -> dict[str, Shape]:
+def stem_and_classifier(stem: dict[str, Shape]) -> dict[str, Shape]:
     return {**stem, "fc.weight": (CLASSES, WIDTHS[-1]), "fc.bias": (CLASSES,)}
 
 
 def mtnet(groups: int = 1) -> dict[str, Shape]:
-    """Names and shapes of the released MTNet."""
-    shapes = ends({"stem.0.weight": (64, 3, 3, 7, 7), **norm("stem.1", 64)})
+    """Return names and shapes of the released MTNet."""
+    shapes = stem_and_classifier({"stem.0.weight": (64, 3, 3, 7, 7), **norm("stem.1", 64)})
 
     def conv(name: str, inputs: int, outputs: int, kernel: Shape, groups: int = 1, lateral: bool = True) -> None:
         (short, long), (a, b) = ((7 * width // 8, width // 8) for width in (inputs, outputs))
@@ -82,8 +82,8 @@ def mtnet(groups: int = 1) -> dict[str, Shape]:
 
     inputs = 64
     for stage, (depth, width) in enumerate(zip(DEPTHS, WIDTHS, strict=True), 1):
-        for at in range(depth):
-            block, narrow, strided = f"layer{stage}.{at}", width // groups, at == 0 and stage > 1
+        for index in range(depth):
+            block, narrow, strided = f"layer{stage}.{index}", width // groups, index == 0 and stage > 1
             conv(f"{block}.conv1_1", inputs, narrow, (1, 1, 1))
             conv(f"{block}.conv1_2", narrow, inputs, (1, 1, 1))
             conv(f"{block}.conv2", inputs, narrow, (3, 3, 3), groups)
@@ -97,7 +97,7 @@ def mtnet(groups: int = 1) -> dict[str, Shape]:
 
 
 def srtg(kind: str = "3d", basic: bool = True) -> dict[str, Shape]:
-    """Names and shapes of a released SRTG network: convolutions "3d", "2+1d" or "depthwise"."""
+    """Return names and shapes of a released SRTG network with convolutions of kind "3d", "2+1d" or "depthwise"."""
     wide = {"stem.0.weight": (64, 3, 3, 7, 7), **norm("stem.1", 64)}
     parted = {
         "stem.0.weight": (45, 3, 1, 7, 7),
@@ -105,7 +105,7 @@ def srtg(kind: str = "3d", basic: bool = True) -> dict[str, Shape]:
         "stem.3.weight": (64, 45, 3, 1, 1),
         **norm("stem.4", 64),
     }
-    shapes = ends(parted if kind == "2+1d" else wide)
+    shapes = stem_and_classifier(parted if kind == "2+1d" else wide)
 
     def conv(name: str, inputs: int, outputs: int, between: int) -> None:
         if kind == "3d":
@@ -122,8 +122,8 @@ def srtg(kind: str = "3d", basic: bool = True) -> dict[str, Shape]:
 
     inputs = 64
     for stage, (depth, width) in enumerate(zip(DEPTHS, WIDTHS, strict=True), 1):
-        for at in range(depth):
-            block, between = f"layer{stage}.{at}", inputs * width * 27 // (inputs * 9 + 3 * width)
+        for index in range(depth):
+            block, between = f"layer{stage}.{index}", inputs * width * 27 // (inputs * 9 + 3 * width)
             if basic:
                 conv(f"{block}.conv1", inputs, width, between)
                 conv(f"{block}.conv2", width, width, between)
@@ -131,7 +131,7 @@ def srtg(kind: str = "3d", basic: bool = True) -> dict[str, Shape]:
                 shapes.update({f"{block}.conv1.0.weight": (width, inputs, 1, 1, 1), **norm(f"{block}.conv1.1", width)})
                 conv(f"{block}.conv2", width, width, between)
                 shapes.update({f"{block}.conv3.0.weight": (width, width, 1, 1, 1), **norm(f"{block}.conv3.1", width)})
-            if at == 0 and stage > 1:
+            if index == 0 and stage > 1:
                 shapes[f"{block}.downsample.0.weight"] = (width, inputs, 1, 1, 1)
                 shapes.update(norm(f"{block}.downsample.1", width))
             shapes.update(recursion(f"{block}.sar.lstm", width, 4))
@@ -140,7 +140,7 @@ def srtg(kind: str = "3d", basic: bool = True) -> dict[str, Shape]:
 
 
 def weights(shapes: dict[str, Shape], seed: int = 3) -> dict[str, torch.Tensor]:
-    """The same everywhere: uniform numbers, in the order of the names."""
+    """Make reproducible weights: uniform numbers, in the order of the names."""
     generator, state = torch.Generator().manual_seed(seed), {}
     for name in sorted(shapes):
         u = torch.rand(shapes[name], generator=generator)
@@ -172,49 +172,51 @@ def clip(*shape: int) -> torch.Tensor:
         ("depthwise, bottleneck", srtg("depthwise", basic=False), {}),
         ("3d, basic, gated", srtg(), {"gate": "closed"}),
     ],
-    ids=THERE,
+    ids=RELEASED_LOGITS,
 )
-def test_logits_are_those_of_the_released_network(case: str, shapes: dict[str, Shape], options: dict[str, Any]) -> None:
+def test_logits_equal_those_of_the_released_network(
+    case: str, shapes: dict[str, Shape], options: dict[str, Any]
+) -> None:
     net = layers.released_network(weights(shapes), **options).double()
-    x = clip(2, 3, 9, 72, 97) if case.startswith("MTNet") else clip(2, 3, 8, 40, 33)  # odd sizes are padded there
+    x = clip(2, 3, 9, 72, 97) if case.startswith("MTNet") else clip(2, 3, 8, 40, 33)  # the released code pads odd sizes
     with torch.no_grad():
-        torch.testing.assert_close(net(x), torch.tensor(THERE[case]).double(), rtol=1e-6, atol=1e-8)
+        torch.testing.assert_close(net(x), torch.tensor(RELEASED_LOGITS[case]).double(), rtol=1e-6, atol=1e-8)
 
 
-def released_name(ours: str, places: list[str]) -> str:
-    """What a tensor of our MTNet is called there."""
-    if not ours.startswith("blocks."):
-        return ours
-    _, at, part, rest = ours.split(".", 3)
+def released_name(name: str, blocks: list[str]) -> str:
+    """Return the released name of a tensor of our MTNet."""
+    if not name.startswith("blocks."):
+        return name
+    _, index, part, rest = name.split(".", 3)
     if part.startswith("recursion"):
-        return f"{places[int(at)]}.{part.replace('recursion', 'sr')}.{rest.replace('recursion', 'op')}"
+        return f"{blocks[int(index)]}.{part.replace('recursion', 'sr')}.{rest.replace('recursion', 'op')}"
     first, last = rest.rsplit(".", 1)
     known = {"short": "conv_short", "long": "conv_long", "lateral.0": "conv_short2long", "lateral.1": "norm_long"}
-    return f"{places[int(at)]}.{PARTS[part]}.{known.get(first, first)}.{last}"
+    return f"{blocks[int(index)]}.{PARTS[part]}.{known.get(first, first)}.{last}"
 
 
 @pytest.mark.parametrize(("depths", "groups"), [((1, 2), 1), ((2, 1, 1), 2)])
-def test_a_network_of_any_size_makes_the_round_trip_with_what_was_wrapped_around(depths: Any, groups: int) -> None:
+def test_a_wrapped_checkpoint_of_any_size_round_trips(depths: Any, groups: int) -> None:
     torch.manual_seed(0)
     net = layers.MTNet(3, depths, WIDTHS[: len(depths)], groups).eval()
-    own = net.state_dict()
-    for name in own:
+    state = net.state_dict()
+    for name in state:
         if ".lateral.1." in name:
-            own[name].copy_(own[name.replace("lateral.1", "norm_long")])
-    places = [f"layer{stage}.{at}" for stage, depth in enumerate(depths, 1) for at in range(depth)]
-    there = {f"module.{released_name(name, places)}": tensor.clone() for name, tensor in own.items()}
-    before = {name: tensor.clone() for name, tensor in there.items()}
-    random = torch.get_rng_state()
-    again = layers.released_network({"epoch": 9, "state_dict": there, "optimizer": {}})
-    assert torch.equal(torch.get_rng_state(), random)
-    assert not again.training
+            state[name].copy_(state[name.replace("lateral.1", "norm_long")])
+    blocks = [f"layer{stage}.{index}" for stage, depth in enumerate(depths, 1) for index in range(depth)]
+    released = {f"module.{released_name(name, blocks)}": tensor.clone() for name, tensor in state.items()}
+    before = {name: tensor.clone() for name, tensor in released.items()}
+    random_state = torch.get_rng_state()
+    loaded = layers.released_network({"epoch": 9, "state_dict": released, "optimizer": {}})
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert not loaded.training
     x = torch.randn(2, 3, 8, 64, 64)
-    assert torch.equal(net(x), again(x))
-    nn.init.zeros_(again.fc.weight)  # the network's own tensors
-    assert all(torch.equal(tensor, before[name]) for name, tensor in there.items())
+    assert torch.equal(net(x), loaded(x))
+    nn.init.zeros_(loaded.fc.weight)  # must not write to the checkpoint
+    assert all(torch.equal(tensor, before[name]) for name, tensor in released.items())
 
 
-def test_blocks_learn_and_their_recursions_explain_themselves() -> None:
+def test_all_parameters_have_gradients_and_recursions_explain_their_input() -> None:
     net = layers.released_network(weights(srtg()))
     assert isinstance(net, layers.SRTGNet)
     assert [type(block) for block in net.blocks] == [SRTGResidual] * 5
@@ -225,56 +227,62 @@ def test_blocks_learn_and_their_recursions_explain_themselves() -> None:
     assert recursion.explain(torch.randn(1, 64, 4, 3, 3)).factor.shape == (1, 64, 4)
 
 
-SMALL = srtg()
-MT = mtnet(8)
+SRTG_SHAPES = srtg()
+MTNET_SHAPES = mtnet(8)
 
 
-def without(shapes: dict[str, Shape], *ends: str) -> dict[str, Shape]:
-    return {name: shape for name, shape in shapes.items() if not name.endswith(ends)}
+def without(shapes: dict[str, Shape], *suffixes: str) -> dict[str, Shape]:
+    return {name: shape for name, shape in shapes.items() if not name.endswith(suffixes)}
 
 
 @pytest.mark.parametrize(
-    ("shapes", "said"),
+    ("shapes", "message"),
     [
         (
-            {f"net.{name}": shape for name, shape in MT.items()},
-            "numbered without gaps, from layer1.0 on; got none, but 'net.fc.bias', .* take off what was put",
+            {f"net.{name}": shape for name, shape in MTNET_SHAPES.items()},
+            "numbered without gaps, starting at layer1.0; got none, but 'net.fc.bias', .* remove any prefix of the names",
         ),
-        ({"conv1.weight": (3,)}, "neither released network: an MTNet has names such as .* got 'conv1.weight'$"),
-        (without(SMALL, *(n for n in SMALL if ".sar." in n)), "neither released network.* and 83 more$"),
-        (without(MT, "layer3.0.conv2.norm_long.bias"), "it lacks 'layer3.0.conv2.norm_long.bias'$"),
-        (without(MT, "fc.bias"), "it lacks 'fc.bias'$"),
-        (without(MT, "running_var"), "it lacks 'layer1.0.conv1_1.norm_long.running_var', .* and 24 more$"),
-        (MT | {"head.weight": (2, 2)}, "it has 'head.weight' besides$"),
-        (MT | {"fc.weight": (4, 511)}, r"'fc.weight' has shape \[4, 511\], expected \[4, 512\]"),
+        ({"conv1.weight": (3,)}, "neither of a released MTNet, with names such as .* got 'conv1.weight'$"),
+        (without(SRTG_SHAPES, *(n for n in SRTG_SHAPES if ".sar." in n)), "neither of a released MTNet.* and 83 more$"),
+        (without(MTNET_SHAPES, "layer3.0.conv2.norm_long.bias"), "it lacks 'layer3.0.conv2.norm_long.bias'$"),
+        (without(MTNET_SHAPES, "fc.bias"), "it lacks 'fc.bias'$"),
+        (without(MTNET_SHAPES, "running_var"), "it lacks 'layer1.0.conv1_1.norm_long.running_var', .* and 24 more$"),
+        (MTNET_SHAPES | {"head.weight": (2, 2)}, "it has unexpected 'head.weight'$"),
+        (MTNET_SHAPES | {"fc.weight": (4, 511)}, r"'fc.weight' has shape \[4, 511\], expected \[4, 512\]"),
         (
-            {name.replace("layer1.1.", "layer1.2."): shape for name, shape in MT.items()},
-            "without gaps, from layer1.0 on; got layer1.0, layer1.2, layer2.0, layer3.0, layer4.0$",
+            {name.replace("layer1.1.", "layer1.2."): shape for name, shape in MTNET_SHAPES.items()},
+            "without gaps, starting at layer1.0; got layer1.0, layer1.2, layer2.0, layer3.0, layer4.0$",
         ),
-        (without(SMALL, "layer2.0.conv2.0.0.weight"), "it lacks 'layer2.0.conv2.0.0.weight'$"),
-        (without(SMALL, "conv2.0.0.weight"), r"'layer1.0.conv2.1.weight' has shape \[64\], where a convolution is due"),
-        (without(SMALL, "conv2.1.weight"), r"the state dict lacks a norm at 'layer1.0.conv\*'"),
-        (without(SMALL, "layer2.0.downsample.1.bias"), "it lacks 'layer2.0.downsample.1.bias'$"),
-        (without(SMALL, "stem.0.weight", "stem.1.weight"), r"lacks convolutions at 'stem.\*'"),
-        (SMALL | {"layer1.1.sar.lstm.bias_hh_l1": (255,)}, r"has shape \[255\], expected \[256\]"),
-        (SMALL | {"layer4.0.conv2.0.0.weight": (512, 500, 3, 3, 3)}, r"500, 3, 3, 3\], expected \[512, 512, 3, 3, 3\]"),
+        (without(SRTG_SHAPES, "layer2.0.conv2.0.0.weight"), "it lacks 'layer2.0.conv2.0.0.weight'$"),
+        (
+            without(SRTG_SHAPES, "conv2.0.0.weight"),
+            r"'layer1.0.conv2.1.weight' has shape \[64\], expected a convolution",
+        ),
+        (without(SRTG_SHAPES, "conv2.1.weight"), r"the state dict lacks a norm at 'layer1.0.conv\*'"),
+        (without(SRTG_SHAPES, "layer2.0.downsample.1.bias"), "it lacks 'layer2.0.downsample.1.bias'$"),
+        (without(SRTG_SHAPES, "stem.0.weight", "stem.1.weight"), r"lacks convolutions at 'stem.\*'"),
+        (SRTG_SHAPES | {"layer1.1.sar.lstm.bias_hh_l1": (255,)}, r"has shape \[255\], expected \[256\]"),
+        (
+            SRTG_SHAPES | {"layer4.0.conv2.0.0.weight": (512, 500, 3, 3, 3)},
+            r"500, 3, 3, 3\], expected \[512, 512, 3, 3, 3\]",
+        ),
     ],
 )
-def test_what_does_not_fit_is_named_as_it_is_called_there(shapes: dict[str, Shape], said: str) -> None:
+def test_mismatched_tensors_are_named_as_in_the_released_code(shapes: dict[str, Shape], message: str) -> None:
     state = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         layers.released_network(state)
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
-        (nn.Linear(1, 1), "expected a state dict, names to tensors, got Linear; load it by torch.load"),
-        ({}, "expected a state dict, names to tensors, got dict"),
-        ({"state_dict": {"epoch": 3}}, "expected names to tensors, got 'epoch' to int"),
-        ({"epoch": 3, "model": {}}, "expected names to tensors, got 'epoch' to int"),
+        (nn.Linear(1, 1), "expected a state dict of names and tensors, got Linear; load it with torch.load"),
+        ({}, "expected a state dict of names and tensors, got dict"),
+        ({"state_dict": {"epoch": 3}}, "expected a state dict of names and tensors, got int for 'epoch'"),
+        ({"epoch": 3, "model": {}}, "expected a state dict of names and tensors, got int for 'epoch'"),
     ],
 )
-def test_what_is_no_state_dict_is_refused(given: Any, said: str) -> None:
-    with pytest.raises(TypeError, match=said):
+def test_other_objects_than_state_dicts_raise(given: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         layers.released_network(given)

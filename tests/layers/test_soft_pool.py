@@ -1,4 +1,4 @@
-"""SoftPool is its definition: against loops in every dimension, its gradient too, at any magnitude and precision."""
+"""SoftPool and its gradient against loops that follow the definition, at any magnitude and precision."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from notebook_explain import layers
-from notebook_explain.layers.soft_pool.kernels import PIECE
+from notebook_explain.layers.soft_pool.kernels import CHUNK
 from tests.layers import reference
 
 POOLS = {1: layers.soft_pool1d, 2: layers.soft_pool2d, 3: layers.soft_pool3d}
@@ -41,7 +41,7 @@ def poolings(draw: st.DrawFn) -> Any:
 
 @settings(max_examples=120, deadline=None)
 @given(poolings())
-def test_values_gradients_and_shapes_are_those_of_the_definition(pooling: Any) -> None:
+def test_values_gradients_and_shapes_follow_the_definition(pooling: Any) -> None:
     shape, windows, ceil_mode, temperature, seed = pooling
     counts = reference.pooled_shape(shape, windows, ceil_mode)
     assume(min(counts) > 0)
@@ -51,16 +51,16 @@ def test_values_gradients_and_shapes_are_those_of_the_definition(pooling: Any) -
     expected, back = reference.soft_pool(x.detach().numpy(), windows, ceil_mode, temperature, gradient.numpy())
     np.testing.assert_allclose(out.detach().numpy(), expected, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(torch.autograd.grad(out, x, gradient)[0].numpy(), back, rtol=1e-9, atol=1e-11)
-    whole = noise(2, *shape, seed=seed)
+    batch = noise(2, *shape, seed=seed)[None]
     if len(shape) > 1 or not ceil_mode:  # max_pool1d of torch 2.13 keeps windows that begin in the right padding
-        assert out.shape == MAX[len(shape)](whole[None], *windows, ceil_mode=ceil_mode)[0].shape
+        assert out.shape == MAX[len(shape)](batch, *windows, ceil_mode=ceil_mode)[0].shape
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
 @pytest.mark.parametrize(
     ("kernel", "stride", "padding", "dilation"), [(2, 2, 0, 1), (3, 2, 1, 1), (3, 1, 1, 2), (2, 3, 0, 1)]
 )
-def test_gradients_are_the_true_ones_twice_over(
+def test_first_and_second_gradients_are_correct(
     dims: int, kernel: int, stride: int, padding: int, dilation: int
 ) -> None:
     x = noise(1, 2, *[5, 6, 5][:dims]).requires_grad_()
@@ -73,7 +73,7 @@ def test_gradients_are_the_true_ones_twice_over(
         assert torch.autograd.gradgradcheck(pool, x)
 
 
-def test_gradients_of_rows_are_the_true_ones_twice_over() -> None:
+def test_first_and_second_gradients_of_adaptive_pooling_are_correct() -> None:
     x = noise(1, 2, 3, 4, 5).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: layers.adaptive_soft_pool3d(x, (2, 3, 1), temperature=2.0), x)
     assert torch.autograd.gradgradcheck(
@@ -97,45 +97,45 @@ def test_adaptive_pooling_takes_none_for_an_axis_and_pools_everything_by_default
     torch.testing.assert_close(layers.AdaptiveSoftPool3d()(x).flatten(2)[..., 0], (weights * x.flatten(2)).sum(2))
 
 
-def test_large_windows_that_tile_are_the_same_laid_side_by_side() -> None:
+def test_large_windows_that_tile_give_the_same_result() -> None:
     x = noise(2, 3, 8, 10, 15).requires_grad_()
-    one, other = (
-        layers.soft_pool3d(x, (4, 5, 5)),
-        layers.soft_pool3d(x, (4, 5, 5), (4, 5, 6)),
-    )  # the second does not tile
-    torch.testing.assert_close(one[..., 0], other[..., 0])
+    tiling = layers.soft_pool3d(x, (4, 5, 5))
+    not_tiling = layers.soft_pool3d(x, (4, 5, 5), (4, 5, 6))
+    torch.testing.assert_close(tiling[..., 0], not_tiling[..., 0])
     out, back = reference.soft_pool(
         x[0].detach().numpy(), [(4, 5, 5)] * 2 + [(0,) * 3, (1,) * 3], False, 1.0, np.ones((3, 2, 2, 3))
     )
-    np.testing.assert_allclose(one[0].detach().numpy(), out)
-    np.testing.assert_allclose(torch.autograd.grad(one[0].sum(), x)[0][0].numpy(), back, atol=1e-12)
+    np.testing.assert_allclose(tiling[0].detach().numpy(), out)
+    np.testing.assert_allclose(torch.autograd.grad(tiling[0].sum(), x)[0][0].numpy(), back, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 100.0, 1e4])
-def test_results_lie_between_average_and_maximum_at_any_magnitude(dtype: torch.dtype, scale: float) -> None:
+def test_results_are_between_average_and_maximum_at_any_magnitude(dtype: torch.dtype, scale: float) -> None:
     x = noise(2, 3, 4, 6, 6, scale=scale).clamp(-6e4, 6e4).to(dtype).requires_grad_()
     out = layers.soft_pool3d(x, 2)
     exact = layers.soft_pool3d(x.detach().double(), 2)
-    wide = 2.0**-7 if dtype == torch.bfloat16 else 2.0**-10 if dtype == torch.float16 else 1e-5
+    tolerance = 2.0**-7 if dtype == torch.bfloat16 else 2.0**-10 if dtype == torch.float16 else 1e-5
     assert out.dtype == dtype
-    torch.testing.assert_close(out.double(), exact, rtol=wide, atol=wide * scale)
+    torch.testing.assert_close(out.double(), exact, rtol=tolerance, atol=tolerance * scale)
     assert (exact <= F.max_pool3d(x.double(), 2) + 1e-9 * scale).all()
     assert (exact >= F.avg_pool3d(x.double(), 2) - 1e-9 * scale).all()
     gradient = torch.autograd.grad(out.sum(), x)[0].double()
     assert gradient.isfinite().all()
     sums = F.avg_pool3d(gradient, 2) * 8
     torch.testing.assert_close(
-        sums, torch.ones_like(sums), atol=8 * wide, rtol=0
-    )  # a constant added is added to the result
+        sums, torch.ones_like(sums), atol=8 * tolerance, rtol=0
+    )  # adding a constant adds it to the result
 
 
-def test_what_a_cell_gets_from_many_windows_is_summed_in_full_precision() -> None:
+def test_gradients_of_a_cell_in_many_windows_are_summed_in_full_precision() -> None:
     x = noise(1, 1, 4, 8, 8, 8, dtype=torch.bfloat16)[0].requires_grad_()
-    whole = x.detach().double().requires_grad_()
-    one, other = (torch.autograd.grad(layers.soft_pool3d(each, 3, 1, 1).sum(), each)[0] for each in (x, whole))
-    assert one.dtype == torch.bfloat16
-    torch.testing.assert_close(one.double(), other, rtol=2.0**-8, atol=1e-3)
+    exact = x.detach().double().requires_grad_()
+    half_gradient, gradient = (
+        torch.autograd.grad(layers.soft_pool3d(leaf, 3, 1, 1).sum(), leaf)[0] for leaf in (x, exact)
+    )
+    assert half_gradient.dtype == torch.bfloat16
+    torch.testing.assert_close(half_gradient.double(), gradient, rtol=2.0**-8, atol=1e-3)
 
 
 def test_the_largest_finite_numbers_do_not_overflow() -> None:
@@ -146,7 +146,7 @@ def test_the_largest_finite_numbers_do_not_overflow() -> None:
     assert torch.equal(layers.soft_pool1d(half, 8), half[:, :1])
 
 
-def test_cells_of_minus_infinity_take_no_part_and_nan_is_not_hidden() -> None:
+def test_cells_of_minus_infinity_are_ignored_and_nan_is_not_hidden() -> None:
     inf = float("inf")
     x = torch.tensor([[1.0, -inf, 2.0, float("nan")]], requires_grad=True)
     out = layers.soft_pool1d(x)
@@ -155,7 +155,7 @@ def test_cells_of_minus_infinity_take_no_part_and_nan_is_not_hidden() -> None:
     assert torch.autograd.grad(out[0, 0], x)[0][0, :2].tolist() == [1, 0]
 
 
-def test_one_cell_is_itself_a_constant_stays_and_order_within_a_window_does_not_matter() -> None:
+def test_single_cells_and_constants_are_unchanged_and_order_within_a_window_does_not_matter() -> None:
     x = noise(2, 3, 4, 4, 4)
     assert torch.equal(layers.soft_pool3d(x, 1), x)
     torch.testing.assert_close(
@@ -166,15 +166,15 @@ def test_one_cell_is_itself_a_constant_stays_and_order_within_a_window_does_not_
     )
 
 
-def test_temperature_leads_from_the_maximum_to_the_average() -> None:
+def test_low_temperature_is_max_pooling_and_high_temperature_is_average_pooling() -> None:
     x = noise(2, 3, 4, 4, 4)
     torch.testing.assert_close(layers.soft_pool3d(x, 2, temperature=1e-4), F.max_pool3d(x, 2), atol=1e-3, rtol=0)
     torch.testing.assert_close(layers.soft_pool3d(x, 2, temperature=1e5), F.avg_pool3d(x, 2), atol=1e-3, rtol=0)
 
 
-def test_pieces_make_no_difference_nor_does_the_order_in_memory() -> None:
+def test_chunks_and_memory_order_do_not_change_the_result() -> None:
     x = noise(3, 5, 8, 128, 128, dtype=torch.float32)
-    assert x[:, :, ::2, ::2, ::2].numel() > 6 * PIECE
+    assert x[:, :, ::2, ::2, ::2].numel() > 6 * CHUNK
     whole = layers.soft_pool3d(x, 2)
     parts = torch.stack([torch.stack([layers.soft_pool3d(c[None], 2)[0] for c in clip]) for clip in x])
     torch.testing.assert_close(whole, parts)
@@ -189,7 +189,7 @@ def test_pieces_make_no_difference_nor_does_the_order_in_memory() -> None:
     )
 
 
-def test_only_the_input_is_kept_for_the_backward_pass() -> None:
+def test_only_the_input_is_saved_for_the_backward_pass() -> None:
     x = noise(1, 2, 4, 6, 6).requires_grad_()
     kept: list[torch.Tensor] = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: (kept.append(t), t)[1], lambda t: t):
@@ -201,29 +201,29 @@ def test_only_the_input_is_kept_for_the_backward_pass() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 65, 128, 128), (1, 1, 65, 128, 128), (3, 33, 64, 64)])
-def test_only_channels_are_cut_into_pieces(shape: tuple[int, ...]) -> None:
-    """Without a batch, the axis behind the first one is pooled."""
+def test_only_channels_are_split_into_chunks(shape: tuple[int, ...]) -> None:
+    """Without a batch axis, the axis after the first leaf is pooled."""
     x = noise(*shape, dtype=torch.float32).requires_grad_()
-    assert x.numel() / 8 > PIECE
+    assert x.numel() / 8 > CHUNK
     for pool in (lambda x: layers.soft_pool3d(x, 3, 2, 1), lambda x: layers.adaptive_soft_pool3d(x, (7, 9, 11))):
         alone = pool(x.detach().reshape(-1, 1, *shape[-3:])).reshape(pool(x).shape)
         torch.testing.assert_close(pool(x), alone)
         gradient = torch.randn_like(alone)
         back = torch.autograd.grad(pool(x), x, gradient)[0]
-        one = x.detach()[..., :1, :, :, :].clone().requires_grad_()
-        wanted = torch.autograd.grad(pool(one), one, gradient[..., :1, :, :, :])[0]
-        torch.testing.assert_close(back[..., :1, :, :, :], wanted)
+        leaf = x.detach()[..., :1, :, :, :].clone().requires_grad_()
+        expected = torch.autograd.grad(pool(leaf), leaf, gradient[..., :1, :, :, :])[0]
+        torch.testing.assert_close(back[..., :1, :, :, :], expected)
 
 
-def test_a_forward_and_backward_pass_needs_little_more_than_the_gradient() -> None:
+def test_a_forward_and_backward_pass_needs_little_more_memory_than_the_gradient() -> None:
     from benchmarks.blocks import peak_bytes
 
     x = noise(1, 64, 16, 56, 56, dtype=torch.float32).requires_grad_()
     size, gradient = x.numel() * 4, torch.ones(1, 64, 8, 28, 28)
     assert peak_bytes(lambda: F.avg_pool3d(x.detach(), 2)) == size / 8
-    assert peak_bytes(lambda: layers.soft_pool3d(x.detach(), 2)) < 0.25 * size  # of which the result is an eighth
+    assert peak_bytes(lambda: layers.soft_pool3d(x.detach(), 2)) < 0.25 * size  # the result is an eighth
     assert peak_bytes(lambda: torch.autograd.grad(layers.soft_pool3d(x, 2), x, gradient)) < 1.4 * size
-    for counts in ((5, 9, 9), (4, 7, 7)):  # windows of different lengths, and alike
+    for counts in ((5, 9, 9), (4, 7, 7)):  # windows of different lengths, and of equal lengths
         gradient = torch.ones(1, 64, *counts)
         adaptive = partial(layers.adaptive_soft_pool3d, output_size=counts)
         assert peak_bytes(lambda adaptive=adaptive: adaptive(x.detach())) < 0.25 * size
@@ -231,7 +231,7 @@ def test_a_forward_and_backward_pass_needs_little_more_than_the_gradient() -> No
         assert peak < 1.4 * size
 
 
-def test_weights_are_a_router_whose_shares_sum_to_the_result() -> None:
+def test_weights_sum_to_1_and_shares_sum_to_the_result() -> None:
     x = noise(2, 3, 5, 6, 6)
     weights, shares, *_ = layers.soft_pool_weights(x, 3, 2, 1)
     assert weights.shape == (2, 3, 3, 3, 3, 27)
@@ -243,9 +243,9 @@ def test_weights_are_a_router_whose_shares_sum_to_the_result() -> None:
 
 
 class TestReleased:
-    """What the released code does is there for who needs it, and is not the definition."""
+    """Behaviour of the released code, which differs from the definition."""
 
-    def test_on_the_cpu_all_channels_share_one_weight_and_nothing_is_negative(self) -> None:
+    def test_cpu_shares_one_weight_between_channels_and_has_no_negative_results(self) -> None:
         x = noise(1, 3, 4, 4)
         e = x.exp().sum(1, keepdim=True)
         expected = (F.avg_pool2d(x * e, 2) / F.avg_pool2d(e, 2)).clamp_min(0)
@@ -253,11 +253,11 @@ class TestReleased:
         torch.testing.assert_close(out, expected)
         assert (out - layers.soft_pool2d(x, 2)).abs().max() > 0.1
 
-    def test_with_one_positive_channel_it_is_the_definition(self) -> None:
+    def test_cpu_with_one_positive_channel_follows_the_definition(self) -> None:
         x = noise(1, 1, 4, 4).abs()
         torch.testing.assert_close(layers.soft_pool2d(x, 2, released="cpu"), layers.soft_pool2d(x, 2))
 
-    def test_on_cuda_the_gradient_takes_the_weights_for_constants(self) -> None:
+    def test_cuda_has_a_gradient_with_constant_weights(self) -> None:
         x = noise(1, 2, 8).requires_grad_()
         out = layers.soft_pool1d(x, 2, released="cuda")
         torch.testing.assert_close(out, layers.soft_pool1d(x, 2))
@@ -266,25 +266,25 @@ class TestReleased:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "said"),
+    ("arguments", "error", "message"),
     [
         ({"kernel_size": 0}, ValueError, "kernel_size must be one number or 3, each at least 1; got 0"),
-        ({"kernel_size": 2.5}, TypeError, "kernel_size must be a whole number, or 3 of them; got 2.5"),
-        ({"kernel_size": True}, TypeError, "kernel_size must be a whole number, or 3 of them; got True"),
+        ({"kernel_size": 2.5}, TypeError, "kernel_size must be one whole number or 3 of them, got 2.5"),
+        ({"kernel_size": True}, TypeError, "kernel_size must be one whole number or 3 of them, got True"),
         ({"kernel_size": (2, 2)}, ValueError, "kernel_size must be one number or 3"),
         ({"stride": (1, 0, 1)}, ValueError, "stride must be one number or 3, each at least 1"),
         ({"padding": 2}, ValueError, "padding must be at most half of kernel_size"),
-        ({"temperature": 0.0}, ValueError, "temperature must be above 0 and finite, got 0.0"),
+        ({"temperature": 0.0}, ValueError, "temperature must be positive and finite, got 0.0"),
         ({"released": "gpu"}, ValueError, "released must be one of"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(arguments: dict[str, Any], error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=said):
+def test_invalid_settings_raise(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
         layers.SoftPool3d(**arguments)
 
 
-def test_inputs_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"windows of \[9, 9, 9\] are larger than \[4, 4, 4\]"):
+def test_invalid_inputs_raise() -> None:
+    with pytest.raises(ValueError, match=r"windows of \[9, 9, 9\] are larger than the input \[4, 4, 4\]"):
         layers.soft_pool3d(noise(1, 2, 4, 4, 4), 9)
     with pytest.raises(ValueError, match="expected 4 axes"):
         layers.SoftPool3d()(noise(4, 4))
@@ -293,15 +293,15 @@ def test_inputs_that_cannot_be_are_refused() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:There is a performance drop")
-def test_per_sample_gradients_go_through_vmap() -> None:
+def test_per_sample_gradients_work_with_vmap() -> None:
     x = noise(4, 2, 4, 4, 4)
     each = torch.func.vmap(torch.func.grad(lambda one: layers.soft_pool3d(one, 2).square().sum()))(x)
     leaf = x.clone().requires_grad_()
     torch.testing.assert_close(each, torch.autograd.grad(layers.soft_pool3d(leaf, 2).square().sum(), leaf)[0])
 
 
-class Names(TorchFunctionMode):
-    """What functions of torch are called."""
+class RecordedNames(TorchFunctionMode):
+    """Names of the torch functions that are called."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -312,16 +312,16 @@ class Names(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_whoever_watches_functions_of_torch_sees_one_pooling() -> None:
+def test_overrides_of_torch_functions_see_one_pooling() -> None:
     x = noise(2, 3, 4, 6, 6)
-    with Names() as seen:
+    with RecordedNames() as recorded:
         pooled = layers.soft_pool3d(x, 2, 1, 1, 1, True, 0.3), layers.adaptive_soft_pool3d(x, 2, 0.3)
-    assert seen.names == ["soft_pool3d", "adaptive_soft_pool3d"]
+    assert recorded.names == ["soft_pool3d", "adaptive_soft_pool3d"]
     assert torch.equal(pooled[0], layers.soft_pool3d(x, 2, 1, 1, 1, True, 0.3))
     assert torch.equal(pooled[1], layers.adaptive_soft_pool3d(x, 2, 0.3))
 
 
-def test_a_module_pools_as_its_function_does_and_says_what_it_is() -> None:
+def test_a_module_pools_like_its_function_and_its_repr_lists_the_settings() -> None:
     x = noise(2, 3, 5, 6, 6)
     module = layers.SoftPool3d((1, 3, 3), 2, (0, 1, 1), ceil_mode=True, temperature=0.5)
     out = layers.soft_pool3d(x, (1, 3, 3), 2, (0, 1, 1), 1, True, temperature=0.5)

@@ -1,4 +1,4 @@
-"""SRTG: the gate's truth table, what it lets through, where gradient goes, and that no frame knows the future."""
+"""SRTG: truth table and effect of the gate, gradients, and causality."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def clips(batch: int = 2, channels: int = 4, frames: int = 6, seed: int = 0) -> 
 
 
 def open_gate(**options: object) -> tuple[layers.SRTG, torch.Tensor]:
-    """A block whose recursion repeats what it reads, so that every frame finds back to itself."""
+    """Return a block whose recursion repeats its input, so that all cycles return, and an input."""
     block = layers.SRTG(4, **options)  # type: ignore[arg-type]
     block.recursion = Echo()
     far = torch.arange(24.0).view(1, 4, 6)[..., None, None].expand(2, 4, 6, 3, 5) * 3
@@ -33,7 +33,7 @@ def open_gate(**options: object) -> tuple[layers.SRTG, torch.Tensor]:
 
 
 class Echo(nn.Module):
-    """Says again what it hears, made a little larger by a parameter."""
+    """Recursion that repeats its input, scaled by a parameter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,17 +44,17 @@ class Echo(nn.Module):
 
 
 class TestTruthTable:
-    def test_the_same_sequence_of_distinct_frames_returns(self) -> None:
+    def test_identical_sequences_of_distinct_frames_return(self) -> None:
         s = sequence()
         cycles = layers.cyclic_consistency(s, s)
         assert cycles.returns.all()
         assert cycles.likelihood.min() > 0.99
 
-    def test_a_sequence_somewhere_else_does_not(self) -> None:
+    def test_distant_sequences_do_not_return(self) -> None:
         cycles = layers.cyclic_consistency(sequence(), sequence(seed=1) * 0.01 + 9)
         assert not cycles.returns.all()
 
-    def test_in_reverse_every_frame_finds_itself_but_not_in_order(self) -> None:
+    def test_a_reversed_sequence_returns_unless_order_is_required(self) -> None:
         s = sequence()
         assert layers.cyclic_consistency(s, s.flip(2)).returns.all()
         backward = layers.cyclic_consistency(s, s.flip(2), monotone=True)
@@ -62,32 +62,32 @@ class TestTruthTable:
         assert (backward.likelihood == 0).all()
         assert layers.cyclic_consistency(s, s, monotone=True).returns.all()
 
-    def test_a_constant_sequence_ties_and_does_not_return_but_a_single_frame_does(self) -> None:
+    def test_a_constant_sequence_does_not_return_but_a_single_frame_does(self) -> None:
         s = torch.ones(1, 5, 6)
         cycles = layers.cyclic_consistency(s, s)
         assert not cycles.returns.any()
         torch.testing.assert_close(cycles.likelihood, torch.full((1, 6), 1 / 6))
         assert layers.cyclic_consistency(s[..., :1], s[..., :1]).returns.all()
 
-    def test_two_frames_that_are_the_same_do_not_return_the_others_do(self) -> None:
+    def test_two_identical_frames_do_not_return_but_the_others_do(self) -> None:
         s = sequence()
         s[..., 3] = s[..., 2]
         assert layers.cyclic_consistency(s, s).returns.tolist() == [[True, True, False, False, True, True]]
 
-    def test_both_directions_are_asked(self) -> None:
+    def test_both_directions_must_return(self) -> None:
         s, r = sequence(), sequence()
         r[..., 5] = r[..., 4]  # from r, frame 5 comes back to 4; from s, frame 5 finds 4 first
         returns = layers.cyclic_consistency(s, r).returns
         assert not returns[0, 5]
 
-    def test_samples_of_a_batch_are_asked_by_themselves(self) -> None:
+    def test_samples_of_a_batch_are_independent(self) -> None:
         s = torch.cat([sequence(), sequence(seed=2)])
         r = torch.cat([sequence(), torch.zeros(1, 5, 6)])
         assert layers.cyclic_consistency(s, r).returns.all(1).tolist() == [True, False]
 
     @settings(max_examples=60, deadline=None)
     @given(st.integers(2, 6), st.integers(1, 4), st.integers(0, 500), st.sampled_from([0.3, 1.0, 5.0]))
-    def test_it_is_the_definition(self, frames: int, channels: int, seed: int, temperature: float) -> None:
+    def test_cycles_follow_the_definition(self, frames: int, channels: int, seed: int, temperature: float) -> None:
         s = sequence(frames, channels, seed, 1.5).double()
         r = s + sequence(frames, channels, seed + 1, 0.8).double()
         a, b = s[0].numpy(), r[0].numpy()
@@ -98,15 +98,15 @@ class TestTruthTable:
 
 
 class TestGate:
-    def test_open_it_multiplies_and_closed_it_is_the_identity_bitwise(self) -> None:
+    def test_an_open_gate_multiplies_and_a_closed_gate_is_the_identity_bitwise(self) -> None:
         block, x = open_gate(gate="hard")
         torch.testing.assert_close(block(x), x * x.mean((3, 4))[..., None, None])
-        still = clips()
-        for shut in (layers.SRTG(4, gate="hard"), layers.SRTG(4, gate="closed")):
-            assert torch.equal(shut(still), still)
-            assert shut.explain(still).gate.tolist() == [0, 0]
+        inconsistent = clips()
+        for closed in (layers.SRTG(4, gate="hard"), layers.SRTG(4, gate="closed")):
+            assert torch.equal(closed(inconsistent), inconsistent)
+            assert closed.explain(inconsistent).gate.tolist() == [0, 0]
 
-    def test_one_frame_that_does_not_return_shuts_it(self) -> None:
+    def test_one_frame_that_does_not_return_closes_a_hard_gate(self) -> None:
         block, x = open_gate(gate="hard")
         assert block.explain(x).gate.tolist() == [1, 1]
         x[1, :, 4] = x[1, :, 3]
@@ -115,12 +115,12 @@ class TestGate:
         assert signals.gate.tolist() == [1, 0]
         assert torch.equal(block(x)[1], x[1])
 
-    def test_none_is_the_recursion_alone_as_in_released_checkpoints(self) -> None:
+    def test_gate_none_is_the_recursion_alone_as_in_released_checkpoints(self) -> None:
         block, x = layers.SRTG(4, gate="none"), clips()
         r = block.recursion(x.mean((3, 4)).transpose(1, 2))[0].transpose(1, 2)
         torch.testing.assert_close(block(x), x * r[..., None, None])
 
-    def test_soft_lies_between_and_straight_through_is_hard_forward(self) -> None:
+    def test_a_soft_gate_is_between_0_and_1_and_straight_through_is_hard_forward(self) -> None:
         torch.manual_seed(0)
         x = clips()
         soft, through = layers.SRTG(4), layers.SRTG(4, gate="straight-through")
@@ -134,7 +134,7 @@ class TestGate:
     @pytest.mark.parametrize(
         ("gate", "learns"), [("soft", True), ("straight-through", True), ("hard", False), ("none", True)]
     )
-    def test_gradient_reaches_the_recursion_through_a_shut_gate_only_if_it_is_no_hard_one(
+    def test_gradient_reaches_the_recursion_through_a_closed_gate_unless_it_is_hard(
         self, gate: str, learns: bool
     ) -> None:
         torch.manual_seed(0)
@@ -144,11 +144,11 @@ class TestGate:
         gradient = torch.autograd.grad(block(x).square().sum(), block.recursion.weight_ih_l0)[0]
         assert bool(gradient.abs().max() > 0) == learns
 
-    def test_gradient_reaches_it_through_an_open_hard_gate(self) -> None:
+    def test_gradient_reaches_the_recursion_through_an_open_hard_gate(self) -> None:
         block, x = open_gate(gate="hard")
         assert torch.autograd.grad(block(x).sum(), block.recursion.gain)[0].abs() > 0
 
-    def test_the_soft_gates_gradient_is_the_true_one(self) -> None:
+    def test_the_gradient_of_the_soft_gate_is_correct(self) -> None:
         s, r = (sequence(3, 2, seed, 1.0).double().requires_grad_() for seed in (0, 1))
         assert torch.autograd.gradcheck(lambda s, r: layers.cyclic_consistency(s, r).likelihood, (s, r))
 
@@ -157,7 +157,7 @@ def _sr(block: layers.SRTG, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     return x.mean((3, 4)), block.explain(x).recurrence
 
 
-def test_no_frame_is_changed_by_what_comes_later() -> None:
+def test_no_frame_depends_on_later_frames() -> None:
     block, x = layers.SRTG(4, gate="none"), clips()
     other = x.clone()
     other[:, :, 3:] += 5
@@ -167,19 +167,19 @@ def test_no_frame_is_changed_by_what_comes_later() -> None:
 
 
 @pytest.mark.parametrize(("cell", "gates"), [("lstm", 4), ("gru", 3)])
-def test_parameters_are_as_many_as_counted(cell: str, gates: int) -> None:
+def test_the_number_of_parameters_follows_the_closed_form(cell: str, gates: int) -> None:
     count = sum(p.numel() for p in layers.SRTG(32, cell=cell).parameters())
     assert count == 2 * gates * (2 * 32**2 + 2 * 32)  # for an LSTM 16 C^2 + 16 C
 
 
-def test_released_r3d_34_grows_as_measured() -> None:
+def test_the_additional_parameters_of_the_released_r3d_34_are_as_measured() -> None:
     widths = [64] * 3 + [128] * 4 + [256] * 6 + [512] * 3
     more = sum(16 * c**2 + 16 * c for c in widths)
     assert more == pytest.approx((84.01 - 63.84) * 1e6, rel=0.01)
 
 
 @pytest.mark.parametrize(("place", "gate"), list(itertools.product(PLACES, GATES)))
-def test_blocks_run_with_a_recursion_in_every_place(place: str, gate: str) -> None:
+def test_blocks_run_with_a_recursion_at_every_place(place: str, gate: str) -> None:
     block = layers.SRTGBlock(3, 6, (1, 2, 2), place, gate=gate).eval()
     x = clips(channels=3)
     assert block(x).shape == (2, 6, 6, 2, 3)
@@ -187,7 +187,7 @@ def test_blocks_run_with_a_recursion_in_every_place(place: str, gate: str) -> No
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_recursion_stands_where_its_place_says(place: str) -> None:
+def test_the_recursion_is_applied_at_its_place(place: str) -> None:
     torch.manual_seed(0)
     block, x = layers.SRTGBlock(4, 4, place=place, gate="none").eval(), clips()
     r = block.recursion
@@ -199,7 +199,7 @@ def test_a_recursion_stands_where_its_place_says(place: str) -> None:
     torch.testing.assert_close(block(x), r(out) if place == "final" else out)
 
 
-def test_a_shut_recursion_leaves_a_block_as_it_is_wherever_it_stands() -> None:
+def test_a_closed_gate_has_no_effect_at_any_place() -> None:
     torch.manual_seed(0)
     one = layers.SRTGBlock(4, 4, gate="closed").eval()
     for place in PLACES:
@@ -208,7 +208,7 @@ def test_a_shut_recursion_leaves_a_block_as_it_is_wherever_it_stands() -> None:
         assert torch.equal(one(clips()), other(clips()))
 
 
-def test_signals_are_per_frame() -> None:
+def test_signals_have_a_value_per_frame() -> None:
     block, x = layers.SRTG(4), clips()
     signals = block.explain(x)
     assert signals.recurrence.shape == signals.factor.shape == (2, 4, 6)
@@ -218,19 +218,19 @@ def test_signals_are_per_frame() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"gate": "open"}, "gate must be one of 'soft', 'hard', 'straight-through', 'none', 'closed'; got 'open'"),
-        ({"cell": "rnn"}, "cell must be 'lstm' or 'gru', got 'rnn'"),
-        ({"temperature": -1}, "temperature must be above 0 and finite, got -1"),
+        ({"cell": "rnn"}, "cell must be one of 'lstm', 'gru'; got 'rnn'"),
+        ({"temperature": -1}, "temperature must be positive and finite, got -1"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(options: dict[str, object], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_invalid_settings_raise(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         layers.SRTG(4, **options)  # type: ignore[arg-type]
 
 
-def test_places_and_inputs_that_cannot_be_are_refused() -> None:
+def test_invalid_places_and_inputs_raise() -> None:
     with pytest.raises(ValueError, match=r"place must be one of 'start', .*; got 'res'"):
         layers.SRTGBlock(4, 4, place="res")
     with pytest.raises(

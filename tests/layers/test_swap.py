@@ -1,4 +1,4 @@
-"""swap: the copy has what was asked for and keeps what it can; the user's network is as it was."""
+"""swap: the copy has the requested modules and keeps matching weights; the user's network is not modified."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests import zoo
 
 
 class Pooling(nn.Module):
-    """Two max poolings, one of which stands in two places."""
+    """Network with one max pooling that is used in two places."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,12 +26,12 @@ class Pooling(nn.Module):
         return self.last["act"](self.last["norm"](self.last["again"](self.pool(self.conv(x)))))
 
 
-class OwnForward(nn.MaxPool3d):
+class OverriddenForward(nn.MaxPool3d):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return super().forward(x) + 1
 
 
-class OnlyName(nn.MaxPool3d):
+class PlainSubclass(nn.MaxPool3d):
     pass
 
 
@@ -43,7 +43,7 @@ def state(net: nn.Module) -> list[Any]:
     ]
 
 
-def test_the_copy_pools_softly_with_the_same_settings_and_the_network_is_as_it_was() -> None:
+def test_the_copy_has_soft_pooling_with_the_same_settings_and_the_network_is_not_modified() -> None:
     net = Pooling().eval()
     net.conv.register_forward_hook(lambda *_: None)
     before = state(net)
@@ -55,15 +55,15 @@ def test_the_copy_pools_softly_with_the_same_settings_and_the_network_is_as_it_w
     assert not swapped.model.training
     assert [(c.name, c.before, c.after) for c in swapped.changes] == [("pool", "MaxPool3d", "SoftPool3d")]
     x = torch.randn(1, 3, 4, 9, 9)
-    soft = layers.soft_pool3d(layers.soft_pool3d(net.conv(x), *before_windows(net.pool)), *before_windows(net.pool))
+    soft = layers.soft_pool3d(layers.soft_pool3d(net.conv(x), *windows_of(net.pool)), *windows_of(net.pool))
     torch.testing.assert_close(swapped.model(x), net.last["act"](net.last["norm"](soft)))
 
 
-def before_windows(pool: nn.MaxPool3d) -> tuple[Any, ...]:
+def windows_of(pool: nn.MaxPool3d) -> tuple[Any, ...]:
     return pool.kernel_size, pool.stride, pool.padding, pool.dilation, pool.ceil_mode
 
 
-def test_the_copy_shares_nothing_with_the_network() -> None:
+def test_the_copy_shares_no_tensors_with_the_network() -> None:
     net = Pooling()
     copied = layers.swap(net, {nn.MaxPool3d: layers.SoftPool3d}).model
     with torch.no_grad():
@@ -73,7 +73,7 @@ def test_the_copy_shares_nothing_with_the_network() -> None:
     assert net.last["norm"].running_mean.abs().max() == 0
 
 
-def test_weights_of_the_same_name_and_shape_are_kept_with_mode_precision_and_what_is_frozen() -> None:
+def test_weights_of_the_same_name_and_shape_are_kept_with_mode_precision_and_requires_grad() -> None:
     net = nn.Sequential(nn.Conv3d(3, 4, 3, bias=False), nn.BatchNorm3d(4)).double()
     net[1].running_mean += 3
     net[1].weight.requires_grad_(False)
@@ -91,28 +91,28 @@ def test_weights_of_the_same_name_and_shape_are_kept_with_mode_precision_and_wha
     assert swapped.changes[1].kept[:2] == ("weight", "bias")
 
 
-def test_what_does_not_fit_is_new_and_listed() -> None:
+def test_weights_of_another_shape_are_new_and_listed() -> None:
     swapped = layers.swap(nn.Sequential(nn.Linear(4, 2)), {"0": lambda old: nn.Linear(old.in_features, 3)})
     assert swapped.changes[0].new == ("weight", "bias")
     assert repr(swapped) == "Sequential, 1 module exchanged:\n  0: Linear -> Linear, 0 weights kept, 2 new"
 
 
-def test_kinds_fit_what_is_derived_from_them_unless_it_has_a_forward_of_its_own() -> None:
-    swapped = layers.swap(nn.Sequential(OwnForward(2), OnlyName(2)), {nn.MaxPool3d: layers.SoftPool3d})
-    assert [type(part) for part in swapped.model] == [OwnForward, layers.SoftPool3d]
+def test_a_class_matches_subclasses_unless_they_override_forward() -> None:
+    swapped = layers.swap(nn.Sequential(OverriddenForward(2), PlainSubclass(2)), {nn.MaxPool3d: layers.SoftPool3d})
+    assert [type(part) for part in swapped.model] == [OverriddenForward, layers.SoftPool3d]
 
 
-def test_the_first_key_that_fits_counts_and_names_may_be_patterns() -> None:
+def test_the_first_matching_key_is_used_and_names_may_be_patterns() -> None:
     net = nn.Sequential(nn.ReLU(), nn.ReLU(), nn.Sequential(nn.ReLU()))
     swapped = layers.swap(net, {"1": None, "2.*": nn.GELU(), nn.ReLU: nn.SiLU})
     assert [type(part).__name__ for part in swapped.model] == ["SiLU", "Identity", "Sequential"]
     assert type(swapped.model[2][0]) is nn.GELU
 
 
-def test_a_module_is_copied_for_every_place_and_a_function_may_leave_one_or_hold_it() -> None:
-    given = nn.PReLU()
-    swapped = layers.swap(nn.Sequential(nn.ReLU(), nn.ReLU()), {nn.ReLU: given})
-    assert given not in list(swapped.model)
+def test_a_module_is_copied_each_time_and_a_function_may_leave_or_contain_the_old_module() -> None:
+    activation = nn.PReLU()
+    swapped = layers.swap(nn.Sequential(nn.ReLU(), nn.ReLU()), {nn.ReLU: activation})
+    assert activation not in list(swapped.model)
     assert swapped.model[0] is not swapped.model[1]
     kept = layers.swap(
         nn.Sequential(nn.Conv3d(3, 4, 1), nn.Conv3d(4, 4, 3)),
@@ -120,10 +120,10 @@ def test_a_module_is_copied_for_every_place_and_a_function_may_leave_one_or_hold
     )
     assert kept.left == ("0",)
     assert kept.changes[0].kept == ("0.weight", "0.bias")
-    assert "left as they were: 0" in repr(kept)
+    assert "left unchanged: 0" in repr(kept)
 
 
-def test_average_pooling_can_be_exchanged_too_and_what_returns_indices_is_left() -> None:
+def test_average_pooling_is_exchanged_and_pooling_that_returns_indices_is_left() -> None:
     net = nn.Sequential(nn.AvgPool3d(2, 1, 1), nn.AdaptiveAvgPool3d((1, None, 2)), nn.MaxPool3d(2, return_indices=True))
     exchanges = {nn.AvgPool3d: layers.SoftPool3d, nn.AdaptiveAvgPool3d: layers.AdaptiveSoftPool3d}
     swapped = layers.swap(net, {**exchanges, nn.MaxPool3d: layers.SoftPool3d})
@@ -132,13 +132,13 @@ def test_average_pooling_can_be_exchanged_too_and_what_returns_indices_is_left()
     assert swapped.left == ("2",)
 
 
-def test_the_network_itself_can_be_exchanged_or_followed() -> None:
+def test_the_network_itself_can_be_exchanged() -> None:
     swapped = layers.swap(nn.MaxPool3d(2), {nn.MaxPool3d: layers.SoftPool3d})
     assert isinstance(swapped.model, layers.SoftPool3d)
     assert str(swapped.changes[0]) == "(the network): MaxPool3d -> SoftPool3d"
 
 
-def test_what_follows_has_the_channels_and_the_place_of_what_comes_before() -> None:
+def test_an_appended_module_has_the_channels_precision_and_mode_of_the_module_before() -> None:
     net = zoo.ZOO["residual"].make().half()
     swapped = layers.swap(net, {"layer?": layers.followed_by(layers.SRTG, gate="closed")}).model
     blocks = [part for part in swapped.modules() if isinstance(part, layers.SRTG)]
@@ -148,22 +148,24 @@ def test_what_follows_has_the_channels_and_the_place_of_what_comes_before() -> N
     growing = nn.Sequential(nn.Conv3d(3, 5, 1), nn.BatchNorm3d(5), nn.ReLU(), nn.Conv3d(5, 9, 1), nn.ReLU())
     assert layers.followed_by(layers.SRTG)(growing)[1].channels == 9
     assert layers.followed_by(layers.SRTG, channels=7)(nn.ReLU())[1].channels == 7
-    with pytest.raises(ValueError, match="how many channels come out of ReLU cannot be read off it; state channels="):
+    with pytest.raises(
+        ValueError, match=r"cannot infer .* output channels of ReLU, .*; pass channels= to followed_by\(\)"
+    ):
         layers.followed_by(layers.SRTG)(nn.ReLU())
 
 
-def test_shut_blocks_leave_every_answer_as_it_was() -> None:
+def test_blocks_with_closed_gates_do_not_change_the_output() -> None:
     net, x = zoo.ZOO["residual"].make(), zoo.feed(zoo.ZOO["residual"], zoo.random_clip(8, 32))
     assert torch.equal(layers.swap(net, {"layer?": layers.followed_by(layers.SRTG, gate="closed")}).model(x), net(x))
 
 
-def test_cubes_become_planes_in_a_residual_network_and_shortcuts_stay() -> None:
+def test_cubic_convolutions_of_a_residual_network_become_planes_and_shortcuts_stay() -> None:
     swapped = layers.swap(zoo.ZOO["residual"].make(), {nn.Conv3d: layers.FAST3d})
     assert {change.after for change in swapped.changes} == {"FAST3d"}
     assert swapped.left == ("stem.0", "layer2.0.shortcut.0", "layer3.0.shortcut.0", "layer4.0.shortcut.0")
 
 
-def test_hooks_of_what_was_exchanged_are_counted_others_are_copied() -> None:
+def test_hooks_on_exchanged_modules_are_counted_and_others_are_copied() -> None:
     net, fired = Pooling(), []
     net.pool.register_forward_hook(lambda *_: fired.append("pool"))
     net.conv.register_forward_hook(lambda *_: fired.append("conv"))
@@ -175,36 +177,36 @@ def test_hooks_of_what_was_exchanged_are_counted_others_are_copied() -> None:
 
 
 @pytest.mark.parametrize(
-    ("exchanges", "error", "said"),
+    ("exchanges", "error", "message"),
     [
         (
             {nn.MaxPool2d: None},
             ValueError,
             r"Pooling has no MaxPool2d; its modules are BatchNorm3d, Conv3d, MaxPool3d, ReLU",
         ),
-        ({"pol": None}, ValueError, "no module of Pooling is called 'pol'; near it are pool"),
-        ({3: None}, TypeError, "a key of exchanges must be a kind of module or a name, got 3"),
-        ({nn.MaxPool3d: dict}, TypeError, "dict is no kind of module"),
-        ({nn.MaxPool3d: 3}, TypeError, "must be a kind of module, a module, a function or None; got 3"),
+        ({"pol": None}, ValueError, "Pooling has no module named 'pol'; similar names are pool"),
+        ({3: None}, TypeError, "a key of exchanges must be a module class or a name, got 3"),
+        ({nn.MaxPool3d: dict}, TypeError, "must be a class of nn.Module, got dict"),
+        ({nn.MaxPool3d: 3}, TypeError, "must be a module class, a module, a function or None; got 3"),
         ({nn.MaxPool3d: lambda _: 3}, TypeError, "a function in exchanges must return a module or None, got int"),
         (
             {nn.ReLU: nn.Conv3d},
             ValueError,
-            r"Conv3d cannot be made with the settings of a ReLU: .*followed_by\(Conv3d\)",
+            r"cannot make a Conv3d with the settings of a ReLU: .*followed_by\(Conv3d\)",
         ),
-        ({}, TypeError, "exchanges must map kinds or names of modules"),
-        ([nn.MaxPool3d], TypeError, "exchanges must map kinds or names of modules"),
+        ({}, TypeError, "exchanges must map module classes or names to their replacements"),
+        ([nn.MaxPool3d], TypeError, "exchanges must map module classes or names to their replacements"),
     ],
 )
-def test_exchanges_that_cannot_be_are_refused(exchanges: Any, error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=said):
+def test_invalid_exchanges_raise(exchanges: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
         layers.swap(Pooling(), exchanges)
 
 
-def test_what_is_no_network_or_cannot_be_copied_is_refused() -> None:
+def test_objects_that_are_no_network_or_cannot_be_copied_raise() -> None:
     with pytest.raises(TypeError, match=r"model must be a torch.nn.Module, got str"):
         layers.swap("net", {nn.ReLU: None})  # type: ignore[arg-type]
     net = Pooling()
     net.lock = threading.Lock()
-    with pytest.raises(TypeError, match=r"Pooling cannot be copied .*; take what cannot be copied"):
+    with pytest.raises(TypeError, match=r"Pooling cannot be copied .*; remove the attribute that cannot be copied"):
         layers.swap(net, {nn.MaxPool3d: None})

@@ -1,4 +1,4 @@
-"""The published rule on a whole model: its sets on the model's own tensors, its faults, and what is said of them."""
+"""The published rule on a whole model: the sets it selects, its faults, and the caveats about them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def three_layers(groups: int = 1) -> Net:
     return Net(body, 8).eval()
 
 
-def by_hand(net: Net, target: int, theta: float) -> list[dict[int, list[int]]]:
-    """The sets of three steps from tensors that plain hooks see, each kernel expanded once."""
-    reads = {}
+def expected_children(net: Net, target: int, theta: float) -> list[dict[int, list[int]]]:
+    """Return the sets of three steps, computed from tensors that plain hooks record; each kernel is expanded once."""
+    inputs = {}
     layers = [net.body[0], net.body[2], net.body[4]]
-    handles = [m.register_forward_pre_hook(lambda m, given: reads.update({m: given[0].numpy()})) for m in layers]
+    handles = [m.register_forward_pre_hook(lambda m, args: inputs.update({m: args[0].numpy()})) for m in layers]
     x = torch.from_numpy(CLIP).permute(3, 0, 1, 2)[None].float() / 255
     with torch.no_grad():
         net(x)
@@ -35,64 +35,64 @@ def by_hand(net: Net, target: int, theta: float) -> list[dict[int, list[int]]]:
     steps = [{target: published_first(net.head.weight.detach().numpy(), target, theta)}]
     for layer in (net.body[4], net.body[2]):
         parents = sorted({child for children in steps[-1].values() for child in children})
-        steps.append(published_backstep(layer.weight.detach().numpy(), reads[layer], parents, theta))
+        steps.append(published_backstep(layer.weight.detach().numpy(), inputs[layer], parents, theta))
     return steps
 
 
 @pytest.mark.parametrize("groups", [1, 4])
 @pytest.mark.parametrize("theta", [0.5, 0.9])
-def test_three_layers_choose_the_sets_of_the_rule(groups, theta):
+def test_three_layers_select_the_sets_of_the_rule(groups, theta):
     net = three_layers(groups)
-    expected = by_hand(net, 1, theta)
-    found = pyramid(net, target=1, clip=CLIP, mode="paper", theta=theta)
-    assert [row.name for row in found.rows] == ["head", "body.4", "body.2", "body.0"]
-    for at, children in enumerate(expected):
+    expected = expected_children(net, 1, theta)
+    result = pyramid(net, target=1, clip=CLIP, mode="paper", theta=theta)
+    assert [row.name for row in result.rows] == ["head", "body.4", "body.2", "body.0"]
+    for row, children in enumerate(expected):
         edges: dict[int, list[int]] = {parent: [] for parent in children}
-        for edge in found.edges:
-            if found.units[edge.parent].row == at:
-                edges[found.units[edge.parent].channel].append(found.units[edge.child].channel)
+        for edge in result.edges:
+            if result.units[edge.parent].row == row:
+                edges[result.units[edge.parent].channel].append(result.units[edge.child].channel)
                 assert edge.share >= theta
-        assert {parent: sorted(each) for parent, each in edges.items()} == children
+        assert {parent: sorted(selected) for parent, selected in edges.items()} == children
 
 
-def test_a_score_is_the_share_of_parents_that_chose_a_unit():
-    found = pyramid(three_layers(), target=1, clip=CLIP, mode="paper", theta=0.5)
-    for row in found.rows[2:]:
-        above = [at for at, unit in enumerate(found.units) if unit.row == found.units[row.units[0]].row - 1]
-        for at in row.units:
-            votes = sum(edge.child == at for edge in found.edges)
-            assert found.units[at].score == pytest.approx(votes / len(above))
-    assert all(unit.direction == 1 for unit in found.units)
+def test_a_score_is_the_fraction_of_parents_that_selected_a_unit():
+    result = pyramid(three_layers(), target=1, clip=CLIP, mode="paper", theta=0.5)
+    for row in result.rows[2:]:
+        above = result.rows[result.units[row.units[0]].row - 1].units
+        for index in row.units:
+            votes = sum(edge.child == index for edge in result.edges)
+            assert result.units[index].score == pytest.approx(votes / len(above))
+    assert all(unit.direction == 1 for unit in result.units)
 
 
-def test_where_there_are_groups_the_published_children_lie_outside_and_ours_do_not():
+def test_with_groups_the_published_children_lie_outside_the_group_and_the_corrected_ones_do_not():
     net = three_layers(groups=4)
     outside = {}
     for mode in ("paper", "corrected"):
-        found = pyramid(net, target=1, clip=CLIP, mode=mode)
+        result = pyramid(net, target=1, clip=CLIP, mode=mode)
         pairs = [
-            (found.units[e.parent].channel, found.units[e.child].channel)
-            for e in found.edges
-            if found.rows[found.units[e.parent].row].name in ("body.4", "body.2")
+            (result.units[e.parent].channel, result.units[e.child].channel)
+            for e in result.edges
+            if result.rows[result.units[e.parent].row].name in ("body.4", "body.2")
         ]
         outside[mode] = np.mean([parent // 2 != child // 2 for parent, child in pairs])
         if mode == "paper":
-            said = " ".join(found.provenance.caveats)
-            assert "This is the published rule" in said
-            assert "body.4 has 4 groups: its children lie outside of them." in said
-            assert found.provenance.method == "Class feature pyramid, the published rule"
+            caveats = " ".join(result.provenance.caveats)
+            assert "This is the published rule" in caveats
+            assert "body.4 has 4 groups; the published rule selects children outside them." in caveats
+            assert result.provenance.method == "Class feature pyramid, the published rule"
     assert outside["corrected"] == 0
     assert outside["paper"] > 0.5
 
 
-def test_depth_goes_further_and_ends_at_the_clip():
-    found = pyramid(zoo.ZOO["plain"].make(), target=1, clip=zoo.random_clip(8, 32), mode="paper", depth=50)
+def test_a_large_depth_reaches_the_first_convolution():
+    result = pyramid(zoo.ZOO["plain"].make(), target=1, clip=zoo.random_clip(8, 32), mode="paper", depth=50)
     convolutions = [m for m in zoo.ZOO["plain"].make().modules() if isinstance(m, nn.Conv3d)]
-    assert len(found.rows) == 1 + len(convolutions)
-    assert found.rows[-1].kind == "kernel"
+    assert len(result.rows) == 1 + len(convolutions)
+    assert result.rows[-1].kind == "kernel"
 
 
-def test_it_ends_where_no_layer_has_as_many_kernels_and_says_so():
+def test_it_stops_with_a_caveat_where_no_layer_has_as_many_kernels():
     class Body(nn.Module):
         def __init__(self):
             super().__init__()
@@ -102,28 +102,29 @@ def test_it_ends_where_no_layer_has_as_many_kernels_and_says_so():
             return torch.relu(self.last(torch.cat([self.a(x), self.b(x)], 1)))
 
     torch.manual_seed(0)
-    found = pyramid(Net(Body(), 4), mode="paper", clip=CLIP, theta=0.1)
-    assert [row.name for row in found.rows] == ["head", "body.last"]
-    assert any("It ends at body.last: no layer before has the 9 kernels" in text for text in found.provenance.caveats)
+    result = pyramid(Net(Body(), 4), mode="paper", clip=CLIP, theta=0.1)
+    assert [row.name for row in result.rows] == ["head", "body.last"]
+    expected = "The published rule stops at body.last: it reads 9 channels, and no earlier layer has 9 kernels."
+    assert expected in result.provenance.caveats
 
 
-def test_most_keeps_those_that_most_parents_chose():
+def test_most_keeps_the_units_that_most_parents_selected():
     whole = pyramid(three_layers(), target=1, clip=CLIP, mode="paper", theta=0.3)
     few = pyramid(three_layers(), target=1, clip=CLIP, mode="paper", theta=0.3, most=2)
-    scores = [whole.units[at].score for at in whole.row("body.2").units]
+    scores = [whole.units[index].score for index in whole.row("body.2").units]
     assert scores == sorted(scores, reverse=True) != sorted(scores)
     assert kernels(few, "body.4") == kernels(whole, "body.4")[:2]
     assert few.row("body.4").coverage < 1
     assert whole.row("body.4").coverage == 1
 
 
-def test_a_difference_has_no_published_rule():
+def test_the_published_rule_refuses_a_difference():
     model = ne.adapt(three_layers(), **STATED)
     with pytest.raises(ValueError, match="the published rule explains one class, not a difference"):
         FeaturePyramid(mode="paper")(model, CLIP, ne.Target(0) - ne.Target(1))
 
 
-def test_classes_that_are_sums_have_no_published_rule():
+def test_the_published_rule_refuses_classes_that_are_sums():
     class Two(nn.Module):
         def __init__(self):
             super().__init__()

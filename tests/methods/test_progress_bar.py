@@ -1,4 +1,4 @@
-"""A stream is drained under a bar that nobody sees who need not: in a pipe, or when it takes no time."""
+"""The progress bar of a stream: none in a pipe, and none for short work."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def steps(pause: float) -> Iterator[Progress]:
 @pytest.mark.parametrize(
     ("error", "pause", "bar"), [(Terminal, 0.2, True), (Terminal, 0.0, False), (io.StringIO, 0.2, False)]
 )
-def test_a_bar_is_drawn_where_somebody_watches_for_a_while(monkeypatch, error, pause, bar):
+def test_the_bar_appears_in_a_terminal_after_a_delay(monkeypatch, error, pause, bar):
     written = error()
     monkeypatch.setattr(sys, "stderr", written)
     assert progress_bar.run_with_progress(steps(pause), "pyramid") == "row 4"
@@ -36,7 +36,7 @@ def test_a_bar_is_drawn_where_somebody_watches_for_a_while(monkeypatch, error, p
     assert ("4/4" in written.getvalue()) == bar
 
 
-def test_an_error_of_a_stream_comes_through():
+def test_an_error_of_a_stream_is_raised():
     def fails() -> Iterator[Progress]:
         yield Progress("pass", 1, 1, 0.0)
         raise ValueError("out of luck")

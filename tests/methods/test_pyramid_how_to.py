@@ -1,4 +1,4 @@
-"""The page about pyramids: its code runs from top to bottom, and says and writes what the page tells."""
+"""The page about pyramids: its code runs from top to bottom, and prints and writes what the page promises."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import notebook_explain as ne
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "climb-a-pyramid.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "read-a-pyramid.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 
 
@@ -20,16 +20,16 @@ def test_the_code_of_the_page_runs_in_order(tmp_path, monkeypatch, capsys):
         exec(compile(block, PAGE.name, "exec"), names)
     written = {"pyramid.html", "both.html", "pyramid.pdf", "graph.json", "tree.json", "pyramid.npz"}
     assert {path.name for path in tmp_path.iterdir()} == written
-    said = capsys.readouterr().out
-    assert "kernels of" in said
-    assert re.search(r"^stem\.0 +kernel +\d+ of 16 +cover +\d+%   sees \(\d+, \d+, \d+\)$", said, re.MULTILINE)
-    assert re.search(r"\d+ of \d+ units at 0\.3; \(16, 64, 64\)", said)
-    assert re.search(r"head \[\(\d+, 1\), \(\d+, -1\)\]|head \[\(\d+, -1\), \(\d+, 1\)\]", said)
-    assert re.search(r"^rows 5 of \d+ Pyramid\('kick'; 5 rows", said, re.MULTILINE)
-    assert "4 rows; This is the published rule" in said
+    output = capsys.readouterr().out
+    assert "kernels of" in output
+    assert re.search(r"^stem\.0 +kernel +\d+ of 16 +cover +\d+%   sees \(\d+, \d+, \d+\)$", output, re.MULTILINE)
+    assert re.search(r"\d+ of \d+ units at 0\.3; \(16, 64, 64\)", output)
+    assert re.search(r"head \[\(\d+, 1\), \(\d+, -1\)\]|head \[\(\d+, -1\), \(\d+, 1\)\]", output)
+    assert re.search(r"^rows 5 of \d+ Pyramid\('kick'; 5 rows", output, re.MULTILINE)
+    assert "4 rows; This is the published rule" in output
 
 
-def test_every_attribute_and_knob_that_the_page_names_is_there():
+def test_every_attribute_and_knob_of_the_page_exists():
     assert set(re.findall(r"`pyramid\.(\w+)`", TEXT)) <= set(Pyramid.__dataclass_fields__)
     knobs = {field.name for field in dataclasses.fields(ne.FeaturePyramid)}
     assert {"mass", "selection", "k", "most", "depth", "contribution", "mode", "theta"} == knobs

@@ -1,4 +1,4 @@
-"""The published rule returns what the authors' released code returned on the same weights and activations."""
+"""The published rule returns the sets of the authors' released code on the same weights and activations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def arrays():
 
 
 @pytest.mark.parametrize("case", STEPS, ids=[case["name"] for case in STEPS])
-def test_one_step_back_gives_the_released_codes_sets(case, arrays):
+def test_one_step_back_returns_the_sets_of_the_released_code(case, arrays):
     weights = [arrays[f"{case['name']}.weight{k}"] for k in range(case["weights"])]
     children = published_backstep(
         weights if len(weights) > 1 else weights[0],
@@ -31,10 +31,10 @@ def test_one_step_back_gives_the_released_codes_sets(case, arrays):
         case["selected"],
         case["theta"],
     )
-    assert {str(kernel): each for kernel, each in children.items()} == case["children"]
+    assert {str(kernel): selected for kernel, selected in children.items()} == case["children"]
 
 
-def test_three_layers_give_the_released_codes_tree(arrays):
+def test_three_layers_return_the_tree_of_the_released_code(arrays):
     theta = TREE["theta"]
     first = published_first(arrays["backstep.classifier"], TREE["target"], theta)
     assert first == TREE["first"]
@@ -51,7 +51,7 @@ def test_three_layers_give_the_released_codes_tree(arrays):
     assert {str(TREE["target"]): tree} == TREE["tree"]
 
 
-def test_the_published_rule_takes_the_most_negative_where_the_sum_is_negative():
+def test_the_published_rule_selects_the_most_negative_score_where_the_sum_is_negative():
     row = np.array([-2.0, -1.0, 0.5, -3.0]).reshape(1, 4, 1, 1, 1)
     assert published_backstep(row, np.ones((4, 1, 1, 1)), [0], 0.99) == {0: [3]}
 
@@ -64,11 +64,11 @@ def test_equal_scores_have_no_children():
     ("changed", "words"),
     [
         ({"theta": 1.5}, "theta must lie in 0..1, got 1.5"),
-        ({"selected": [7]}, "no kernel 7; this layer has 0 to 1"),
+        ({"selected": [7]}, "no kernel 7; this layer has kernels 0 to 1"),
         ({"activation": np.ones((5, 1, 1, 1))}, "5 channels does not divide into groups of 2"),
     ],
 )
-def test_bad_arguments_are_told(changed, words):
+def test_invalid_arguments_raise_errors(changed, words):
     arguments = {
         "weights": np.ones((2, 2, 1, 1, 1)),
         "activation": np.ones((4, 1, 1, 1)),

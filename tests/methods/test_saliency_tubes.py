@@ -1,4 +1,4 @@
-"""Saliency tubes against closed forms and against gradients taken by hand (methods.md A1 to A4)."""
+"""Saliency tubes against closed forms and gradients computed by hand."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def _classifier_bias(name: str) -> torch.Tensor:
     return heads[-1].bias.detach()
 
 
-def _end_sum(tubes: ne.explanations.Tubes, target: int) -> float:
-    ends = [layer for layer in tubes.layers if layer.kind == "pooling input"]
-    return float(sum(layer.values[target].mean(dtype=np.float64) for layer in ends))
+def _sum_before_pooling(tubes: ne.explanations.Tubes, target: int) -> float:
+    last = [layer for layer in tubes.layers if layer.kind == "pooling input"]
+    return float(sum(layer.values[target].mean(dtype=np.float64) for layer in last))
 
 
 @pytest.mark.parametrize("name", [*COMPLETE, "inception", "i3d_per_time"])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a1_a3_the_mean_of_the_tube_plus_the_bias_is_the_logit(name: str, seed: int) -> None:
+def test_the_mean_of_the_tube_plus_the_bias_is_the_logit(name: str, seed: int) -> None:
     target = 3 if name != "logits_dict" else 1
     tubes = ne.SaliencyTubes()(adapted(name), clip_for(name, seed), target)
     logit = tubes.targets[0].logit
     bias = 0.0 if "class_maps" in zoo.ZOO[name].traits else float(_first_head_bias(name)[target])
-    assert _end_sum(tubes, 0) + bias == pytest.approx(logit, abs=1e-4)
+    assert _sum_before_pooling(tubes, 0) + bias == pytest.approx(logit, abs=1e-4)
     assert not any("adds up to" in caveat for caveat in tubes.provenance.caveats)
     last = [layer for layer in tubes.layers if layer.kind == "pooling input"][-1]
     assert last.gap is not None
@@ -48,19 +48,19 @@ def _first_head_bias(name: str) -> torch.Tensor:
     return next(m for m in zoo.ZOO[name].make().modules() if isinstance(m, nn.Linear)).bias.detach()
 
 
-def test_a_head_that_is_not_linear_is_not_called_complete() -> None:
+def test_a_nonlinear_head_gives_a_caveat() -> None:
     tubes = ne.SaliencyTubes()(adapted("mean_then_norm"), clip_for("mean_then_norm"))
-    assert any("what lies between them is not linear" in caveat for caveat in tubes.provenance.caveats)
+    assert any("the network is not linear after this layer" in caveat for caveat in tubes.provenance.caveats)
 
 
-def test_without_global_pooling_nothing_claims_to_add_up() -> None:
+def test_a_network_without_global_pooling_gives_a_caveat() -> None:
     for name in ("strided_pool", "cls_token"):
         tubes = ne.SaliencyTubes()(adapted(name), clip_for(name))
-        assert any("no global pooling" in caveat for caveat in tubes.provenance.caveats)
+        assert any("no input of a global pooling" in caveat for caveat in tubes.provenance.caveats)
 
 
 @pytest.mark.parametrize("name", ["residual", "grouped", "depthwise"])
-def test_a2_at_the_pooling_it_is_cam_and_n_times_grad_cam_and_hirescam(name: str) -> None:
+def test_maps_before_the_pooling_equal_cam_and_n_times_grad_cam_and_hirescam(name: str) -> None:
     entry = zoo.ZOO[name]
     net = entry.make()
     kept: dict[str, torch.Tensor] = {}
@@ -82,14 +82,14 @@ def test_a2_at_the_pooling_it_is_cam_and_n_times_grad_cam_and_hirescam(name: str
 
 
 def _by_hand(net: nn.Module, module: str, x: torch.Tensor, target: int) -> tuple[np.ndarray, np.ndarray]:
-    """N * sum g*A and N * sum mean(g)*A of one layer, on a twin without in-place operations."""
-    twin = copy.deepcopy(net)
-    for part in twin.modules():
+    """Return N * sum g*A and N * sum mean(g)*A of one layer, from a copy without in-place operations."""
+    copied = copy.deepcopy(net)
+    for part in copied.modules():
         if hasattr(part, "inplace"):
             part.inplace = False
     kept = {}
-    twin.get_submodule(module).register_forward_hook(lambda *args: kept.update(A=args[2]))
-    logit = twin(x)[0, target]
+    copied.get_submodule(module).register_forward_hook(lambda *args: kept.update(A=args[2]))
+    logit = copied(x)[0, target]
     (g,) = torch.autograd.grad(logit, kept["A"])
     A = kept["A"].detach()
     n = A[0, 0].numel()
@@ -102,7 +102,9 @@ def _by_hand(net: nn.Module, module: str, x: torch.Tensor, target: int) -> tuple
     ("name", "modules"),
     [("residual", ("stem", "stem.1", "layer1.0", "layer2.0.conv1", "layer3.1")), ("plain", ("0", "1", "2", "4"))],
 )
-def test_inner_layers_are_the_local_product_also_before_in_place_relus(name: str, modules: tuple[str, ...]) -> None:
+def test_maps_of_inner_layers_are_the_local_product_also_before_in_place_relus(
+    name: str, modules: tuple[str, ...]
+) -> None:
     entry = zoo.ZOO[name]
     net = entry.make()
     known = dict(net.named_modules())
@@ -117,35 +119,35 @@ def test_inner_layers_are_the_local_product_also_before_in_place_relus(name: str
         np.testing.assert_allclose(pooled.layer(module).values[0], grad_cam, atol=1e-5 * np.abs(grad_cam).max())
 
 
-def test_each_call_of_a_reused_module_has_its_own_map() -> None:
+def test_each_call_of_a_reused_module_has_a_map() -> None:
     tubes = ne.SaliencyTubes()(adapted("reused_relu"), clip_for("reused_relu"))
     maps = [layer.values for layer in tubes.layers]
     assert len(maps) == 4
     assert all(not np.allclose(a, b) for a, b in pairwise(maps) if a.shape == b.shape)
 
 
-def test_several_targets_are_what_each_alone_gives() -> None:
+def test_several_targets_give_the_same_maps_as_each_alone() -> None:
     model, clip = adapted("residual"), clip_for("residual")
     together = ne.SaliencyTubes()(model, clip, [0, 3])
     assert (together.provenance.forwards, together.provenance.backwards) == (1, 2)
-    for at, target in enumerate([0, 3]):
+    for index, target in enumerate([0, 3]):
         alone = ne.SaliencyTubes()(model, clip, target)
         for a, b in zip(together.layers, alone.layers, strict=True):
-            np.testing.assert_allclose(a.values[at], b.values[0], atol=1e-6)
+            np.testing.assert_allclose(a.values[index], b.values[0], atol=1e-6)
 
 
-def test_gaps_are_the_score_minus_the_mean_and_pathways_count_together() -> None:
+def test_gaps_are_the_score_minus_the_mean_summed_over_pathways() -> None:
     tubes = ne.SaliencyTubes()(adapted("slowfast"), clip_for("slowfast"), 1)
-    for at in range(0, len(tubes.layers), 2):
-        slow, fast = tubes.layers[at : at + 2]
+    for index in range(0, len(tubes.layers), 2):
+        slow, fast = tubes.layers[index : index + 2]
         total = slow.values[0].mean(dtype=np.float64) + fast.values[0].mean(dtype=np.float64)
         for layer in (slow, fast):
             assert layer.gap is not None
             assert float(layer.gap[0]) == pytest.approx(tubes.targets[0].logit - total, abs=1e-4)
 
 
-def test_evidence_of_the_shifted_clip_is_shifted() -> None:
-    """The map moves with the picture: by whole cells of a net that pads with what moves in."""
+def test_the_map_of_a_shifted_clip_is_shifted() -> None:
+    """The shift is a whole number of cells, and the clip is rolled, so no new content enters."""
     model = adapted("plain")
     clip = clip_for("plain")
     layer = model.layers[0]
@@ -154,12 +156,12 @@ def test_evidence_of_the_shifted_clip_is_shifted() -> None:
     cells = round(4 / layer.geometry.step[1])
     inner = np.s_[1:-1, 6:-6, 10:-6]
     correlation = np.corrcoef(np.roll(before, cells, axis=2)[inner].ravel(), after[inner].ravel())[0, 1]
-    still = np.corrcoef(before[inner].ravel(), after[inner].ravel())[0, 1]
+    unshifted = np.corrcoef(before[inner].ravel(), after[inner].ravel())[0, 1]
     assert correlation > 0.9
-    assert still < 0.5
+    assert unshifted < 0.5
 
 
-def test_provenance_tells_how_it_came_about() -> None:
+def test_provenance_records_method_knobs_and_versions() -> None:
     tubes = ne.SaliencyTubes(pooled=True)(adapted("residual"), clip_for("residual"))
     p = tubes.provenance
     assert "Grad-CAM" in p.method
@@ -171,14 +173,14 @@ def test_provenance_tells_how_it_came_about() -> None:
     assert p.seconds > 0
 
 
-def test_what_is_not_a_model_is_told() -> None:
+def test_errors_for_objects_that_are_not_models() -> None:
     with pytest.raises(TypeError, match=r"model must be a VideoModel, got .*make one with notebook_explain.adapt"):
         ne.SaliencyTubes()(zoo.ZOO["plain"].make(), clip_for("plain"))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="this model is adapted already"):
         ne.explain(adapted("plain"), clip_for("plain"), size=32)
 
 
-def test_the_clip_kept_is_the_one_that_the_network_saw() -> None:
+def test_the_clip_of_the_tubes_is_the_input_of_the_network() -> None:
     frames = zoo.random_clip(20, 50)
     seen: list[Any] = []
     net = zoo.ZOO["residual"].make()

@@ -1,4 +1,4 @@
-"""Helpers for tests of which kernel feeds which: models without a survey, layers by name, routes as sets of names."""
+"""Helpers for tests of channel graphs: models without a layer trace, layers by call, origins as sets of names."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from notebook_explain.models import VideoModel
-from notebook_explain.models.channel_graph import ChannelGraph, KernelLayer, Links, route
+from notebook_explain.models.channel_graph import ChannelGraph, KernelLayer, Links, trace_channels
 from notebook_explain.models.preprocessing import Preprocessing
-from tests.models.perturbation_oracle import Key
+from tests.models.perturbation_oracle import CallKey
 
-Origins = list[set[tuple[str, int]]]  # for each channel, (layer or "input", kernel or colour)
+Origins = list[set[tuple[str, int]]]  # for each channel: (layer name or "input", kernel or colour)
+Layout = str | tuple[int, ...]
 
 
-class Base(nn.Module):
-    """Two convolutions, pooling, a head; ``between`` is what the others change."""
+class TwoConvNet(nn.Module):
+    """Two convolutions, pooling and a head; subclasses change ``between``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,41 +31,48 @@ class Base(nn.Module):
         return self.fc(self.second(self.between(self.first(x))).mean((2, 3, 4)))
 
 
-def as_model(net: nn.Module, frames: int = 4, size: int = 16, layout: str | tuple[int, ...] = "BCTHW") -> VideoModel:
-    """A model as adapt makes it of what is stated, but for the layers to explain, which routes do not need."""
+def as_model(net: nn.Module, frames: int = 4, size: int = 16, layout: Layout = "BCTHW") -> VideoModel:
+    """Return the model that adapt() makes from stated preprocessing, without layers, which tracing does not need."""
     return VideoModel(net, Preprocessing(size, frames, (0.45,) * 3, (0.225,) * 3, layout), {}, ())
 
 
-def routed(net: nn.Module, frames: int = 4, size: int = 16, layout: str | tuple[int, ...] = "BCTHW") -> ChannelGraph:
-    return route(as_model(net, frames, size, layout))
+def graph_of(net: nn.Module, frames: int = 4, size: int = 16, layout: Layout = "BCTHW") -> ChannelGraph:
+    """Return the channel graph of a network."""
+    return trace_channels(as_model(net, frames, size, layout))
 
 
-def origins(found: ChannelGraph, links: Links, *, gates: bool = False) -> Origins:
-    """For each channel, the kernels that it comes from by the names of their layers."""
+def origins(graph: ChannelGraph, links: Links, *, gates: bool = False) -> Origins:
+    """Return the kernels and colours that each channel comes from, with the names of their layers."""
     return [
         {
-            (node if node == "input" else found.layers[at].name, source)
-            for node, at, source in found.origins(links, channel, gates=gates)
+            (node if node == "input" else graph.layers[owner].name, source)
+            for node, owner, source in graph.origins(links, channel, gates=gates)
         }
         for channel in range(len(links))
     ]
 
 
-def of_layer(found: ChannelGraph, name: str, *, gates: bool = False) -> Origins:
-    return origins(found, found.layer(name).links, gates=gates)
+def layer_origins(graph: ChannelGraph, name: str, *, gates: bool = False) -> Origins:
+    """Return the origins of a layer's input channels."""
+    return origins(graph, graph.layer(name).links, gates=gates)
 
 
 def kernels(name: str, channels: range) -> Origins:
-    """Kernel by kernel of one layer."""
+    """Return origins in which each channel comes from one kernel of a layer."""
     return [{(name, channel)} for channel in channels]
 
 
-def keys(found: ChannelGraph) -> dict[Key, KernelLayer]:
-    """Layers by module and number of the call, as hooks know them."""
-    calls: dict[str, int] = {}
+def union(*lists: Origins) -> Origins:
+    """Return the union of origins, channel by channel."""
+    return [set.union(*sets) for sets in zip(*lists, strict=True)]
+
+
+def layers_by_call(graph: ChannelGraph) -> dict[CallKey, KernelLayer]:
+    """Return layers by module and number of the call, as module hooks identify them."""
+    counts: dict[str, int] = {}
     result = {}
-    for layer in found.layers:
+    for layer in graph.layers:
         module = layer.site.module
-        result[module, calls.get(module, 0)] = layer
-        calls[module] = calls.get(module, 0) + 1
+        result[module, counts.get(module, 0)] = layer
+        counts[module] = counts.get(module, 0) + 1
     return result

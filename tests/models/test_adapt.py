@@ -1,4 +1,4 @@
-"""Adapting: any module, any layout, any output; what is not stated is found and said."""
+"""adapt() with any module, layout and output; guesses are found by trial and reported."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import torch
 from torch import nn
 
 import notebook_explain as ne
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.models import VideoModel
 from tests import zoo
 
 
 def adapted(name: str, **changes: Any) -> VideoModel:
     entry = zoo.ZOO[name]
-    stated = {"size": entry.size, "frames": entry.frames, "mean": zoo.MEAN, "std": zoo.STD, "layout": entry.layout}
-    return ne.adapt(entry.make(), **{**stated, **changes})
+    specified = {"size": entry.size, "frames": entry.frames, "mean": zoo.MEAN, "std": zoo.STD, "layout": entry.layout}
+    return ne.adapt(entry.make(), **{**specified, **changes})
 
 
 def clip_for(name: str, seed: int = 0) -> np.ndarray:
@@ -31,7 +32,7 @@ EXPLAINABLE = [name for name in zoo.ZOO if "no_grad" not in zoo.ZOO[name].traits
 
 
 @pytest.mark.parametrize("name", EXPLAINABLE)
-def test_the_catalogue_goes_from_the_stem_to_the_last_places(name: str) -> None:
+def test_default_layers_go_from_the_stem_to_the_last_layer_with_positions(name: str) -> None:
     model = adapted(name)
     assert 3 <= len(model.layers) <= 16
     assert model.layers[0].kind == "stem"
@@ -41,7 +42,7 @@ def test_the_catalogue_goes_from_the_stem_to_the_last_places(name: str) -> None:
     assert model.caveats == ()
 
 
-def test_a_window_that_is_nearly_global_counts_as_global_pooling() -> None:
+def test_a_nearly_global_window_counts_as_global_pooling() -> None:
     """I3D pools 7x7 windows at stride 1, also over larger grids."""
 
     class Windowed(nn.Module):
@@ -67,12 +68,12 @@ NO_POOLING = {"strided_pool", "cls_token"}
 
 
 @pytest.mark.parametrize("name", EXPLAINABLE)
-def test_the_input_of_global_pooling_is_found_wherever_there_is_one(name: str) -> None:
+def test_the_input_of_every_global_pooling_is_found(name: str) -> None:
     ends = [layer for layer in adapted(name).layers if layer.kind == "pooling input"]
     assert len(ends) == (0 if name in NO_POOLING else 2 if name == "slowfast" else 1)
 
 
-def test_layers_have_the_names_of_a_readers_modules() -> None:
+def test_layers_are_named_after_their_modules() -> None:
     assert [layer.name for layer in adapted("residual").layers] == [
         "stem",
         *(f"layer{stage}.{block}" for stage in (1, 2, 3, 4) for block in (0, 1)),
@@ -80,27 +81,33 @@ def test_layers_have_the_names_of_a_readers_modules() -> None:
 
 
 @pytest.mark.parametrize("name", ["residual", "tsm", "token_mean", "slowfast", "channels_last"])
-def test_nothing_stated_is_found_by_trying_and_said_in_one_warning(name: str) -> None:
+def test_guesses_are_found_by_trial_and_reported_in_one_warning(name: str) -> None:
     entry = zoo.ZOO[name]
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = ne.adapt(entry.make(), size=entry.size, frames=entry.frames)
-    assert len(said) == 1
-    assert "nobody stated it: mean=" in str(said[0].message)
-    assert said[0].filename == __file__
+    assert len(caught) == 1
+    assert str(caught[0].message).startswith(
+        f"{type(model.module).__name__}: Not specified, assumed: mean (0.432, 0.395, 0.376), std"
+    )
+    assert caught[0].message.args[0].arguments == ("mean", "std")
+    assert caught[0].filename == __file__
     assert model.preprocessing.layout == entry.layout
-    assert model.preprocessing.assumed == ("mean", "std")  # only one layout runs: it is a fact
+    assert model.preprocessing.assumed == ("mean", "std")  # only one layout runs, so it is not a guess
     tubes = ne.SaliencyTubes()(model, clip_for(name))
-    assert any("nobody stated it: mean=" in caveat for caveat in tubes.provenance.caveats)
+    (caveat,) = (caveat for caveat in tubes.provenance.caveats if "Not specified, assumed: mean (" in caveat)
+    assert isinstance(caveat, Caveat)
+    assert (caveat.code, caveat.arguments) == (CaveatCode.ASSUMED_PREPROCESSING, ("mean", "std"))
+    assert caveat.endswith("If the guess is wrong, so is the explanation; pass these to adapt().")
 
 
-def test_size_and_frames_are_assumed_too_when_any_would_do() -> None:
-    with pytest.warns(UserWarning, match=r"nobody stated it: size=112, frames=16, mean="):
+def test_size_and_frames_are_guessed_if_several_run() -> None:
+    with pytest.warns(UserWarning, match=r"Not specified, assumed: size 112, frames 16, mean \("):
         model = ne.adapt(zoo.ZOO["residual"].make())
     assert (model.preprocessing.size, model.preprocessing.frames) == ((112, 112), 16)
 
 
-def test_a_configuration_states_for_its_model() -> None:
+def test_size_frames_and_labels_are_read_from_the_configuration() -> None:
     class Configured(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -115,7 +122,7 @@ def test_a_configuration_states_for_its_model() -> None:
     assert model.labels == {"": ("a", "b")}
 
 
-def test_one_score_alone_is_yes_against_no() -> None:
+def test_a_single_score_is_the_logit_of_yes_against_no() -> None:
     class Binary(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -128,7 +135,7 @@ def test_one_score_alone_is_yes_against_no() -> None:
     assert tubes.targets[0].probability == pytest.approx(1 / (1 + np.exp(-tubes.targets[0].logit)), abs=1e-6)
 
 
-def test_a_network_that_gives_nan_is_not_explained() -> None:
+def test_a_network_that_returns_nan_is_refused() -> None:
     net = zoo.ZOO["residual"].make()
     with torch.no_grad():
         net.fc.bias[1] = float("nan")
@@ -137,17 +144,20 @@ def test_a_network_that_gives_nan_is_not_explained() -> None:
         ne.SaliencyTubes()(model, clip_for("residual"), 0)
 
 
-def test_a_clip_shorter_than_the_network_wants_is_said() -> None:
+def test_a_clip_with_too_few_frames_has_a_caveat() -> None:
     model = adapted("residual")
     short = ne.SaliencyTubes()(model, clip_for("residual")[:3])
-    assert any("The clip has 3 frames, the network takes 8" in caveat for caveat in short.provenance.caveats)
+    assert any(
+        "The clip has 3 frames and the network takes 8, so some frames are repeated." in caveat
+        for caveat in short.provenance.caveats
+    )
     assert short.clip.size[0] == 8
     assert not any(
         "The clip has" in caveat for caveat in ne.SaliencyTubes()(model, clip_for("residual")).provenance.caveats
     )
 
 
-def test_the_users_own_error_is_the_cause() -> None:
+def test_the_users_error_is_quoted_and_chained() -> None:
     class Typo(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -157,21 +167,21 @@ def test_the_users_own_error_is_the_cause() -> None:
             return self.undefined(self.conv(x))
 
     with pytest.raises(
-        ne.ExplainError, match=r"The most likely reason: with 8x16x16, 'BCTHW' it raised: .*undefined"
+        ne.ExplainError, match=r"most likely reason: with 8x16x16, 'BCTHW' it raised: .*undefined"
     ) as caught:
         ne.adapt(Typo(), size=16, frames=8)
     assert isinstance(caught.value.__cause__, AttributeError)
 
 
-def test_a_model_that_runs_with_nothing_says_what_to_state() -> None:
+def test_a_model_that_runs_with_no_input_names_the_missing_arguments() -> None:
     with pytest.raises(
         ne.ExplainError,
-        match=r"Linear ran with none of the inputs tried; state layout= in adapt.*most likely reason: with 4x8x8, 'BCTHW'",
+        match=r"^Linear ran with none of the inputs tried \(most likely reason: with 4x8x8, .*; pass layout= to adapt\(\)$",
     ):
         ne.adapt(nn.Linear(7, 3), size=8, frames=4)
 
 
-def test_a_scripted_model_says_what_cannot_be_done() -> None:
+def test_a_scripted_model_is_refused() -> None:
     net = zoo.ZOO["plain"].make()
     scripted = torch.jit.script(nn.Sequential(nn.Conv3d(3, 4, 1), nn.ReLU()))
     for module in (scripted, nn.Sequential(scripted, net)):
@@ -180,34 +190,34 @@ def test_a_scripted_model_says_what_cannot_be_done() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "message"),
+    ("arguments", "message"),
     [
         ({"size": 0}, "size must be at least 1 pixel, got 0"),
         ({"frames": 2.5}, "frames must be a whole number, got 2.5"),
         ({"mean": (114.75, 114.75, 114.75)}, "mean must be in units of 0..1.*divide mean and std by 255"),
         ({"std": 0}, "std must be above 0"),
         ({"std": 57.4}, "std must be in units of 0..1"),
-        ({"layout": "TCHW"}, "layout 'TCHW' is not one of BCTHW, BTCHW"),
-        ({"layout": (4, 0)}, r"layout \(4, 0\) is not one of"),
+        ({"layout": "TCHW"}, "layout must be one of BCTHW, BTCHW, .*got 'TCHW'"),
+        ({"layout": (4, 0)}, r"layout must be one of .*got \(4, 0\)"),
     ],
 )
-def test_bad_statements_are_told(stated: dict[str, Any], message: str) -> None:
+def test_invalid_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        adapted("plain", **stated)
+        adapted("plain", **arguments)
 
 
-def test_what_is_no_module_is_told() -> None:
+def test_arguments_of_a_wrong_type_are_refused() -> None:
     with pytest.raises(TypeError, match=r"adapt takes a torch.nn.Module, got str"):
         ne.adapt("r3d_18")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"mean must be one number or three .* got \(0.4, 0.4\)"):
         adapted("plain", mean=(0.4, 0.4))
-    with pytest.raises(TypeError, match=r"got {name: index}; turn it round"):
+    with pytest.raises(TypeError, match=r"got {name: index}; swap keys and values"):
         adapted("plain", labels={"wave": 0, "clap": 1})
     with pytest.raises(TypeError, match="labels must be a sequence of names"):
         adapted("plain", labels="wave\nclap")
 
 
-def test_labels_are_plain_text_whatever_they_hold() -> None:
+def test_labels_become_plain_text() -> None:
     model = adapted("plain", labels=["a\nb", "x" * 999, "<b>", "d", "e"])
     assert model.labels[""][0] == "a b"
     assert len(model.labels[""][1]) == 200
@@ -216,7 +226,7 @@ def test_labels_are_plain_text_whatever_they_hold() -> None:
         adapted("plain", labels={0: "a", 5: "b"})
 
 
-def test_labels_must_be_as_many_as_classes_and_heads_must_exist() -> None:
+def test_labels_must_match_the_number_of_classes_and_existing_heads() -> None:
     clip = clip_for("residual")
     with pytest.raises(ValueError, match="labels hold 4 names, but the model has 5 classes"):
         ne.SaliencyTubes()(adapted("residual", labels=list("abcd")), clip)
@@ -224,7 +234,8 @@ def test_labels_must_be_as_many_as_classes_and_heads_must_exist() -> None:
     with pytest.raises(ValueError, match="labels of head 'verb' hold 1 names, but the model has 5 classes"):
         ne.SaliencyTubes()(adapted("logits_dict", labels=labels), clip_for("logits_dict"))
     with pytest.raises(
-        ValueError, match=r"labels are one list, but the model has the heads 'verb', 'noun'; state {head: names}"
+        ValueError,
+        match=r"labels are one list, but the model has the heads 'verb', 'noun'; give labels as {head: names}",
     ):
         ne.SaliencyTubes()(adapted("logits_dict", labels=list("abcde")), clip_for("logits_dict"))
     with pytest.raises(ValueError, match="target 'a' stands for several classes of this model; use an index"):
@@ -235,7 +246,7 @@ def test_labels_must_be_as_many_as_classes_and_heads_must_exist() -> None:
         ne.SaliencyTubes()(adapted("logits_dict", labels={"x": ["a"]}), clip_for("logits_dict"))
 
 
-def test_any_module_can_be_named() -> None:
+def test_any_module_can_be_chosen_by_name() -> None:
     model = adapted("residual")
     tubes = ne.SaliencyTubes(layers=("layer1", "stem", "layer2.0.conv1"))(model, clip_for("residual"))
     assert [layer.name for layer in tubes.layers] == ["stem", "layer1", "layer2.0.conv1"]
@@ -246,11 +257,11 @@ def test_any_module_can_be_named() -> None:
     )
 
 
-def test_names_that_cannot_be_explained_say_why() -> None:
+def test_errors_say_why_a_layer_cannot_be_explained() -> None:
     model = adapted("residual")
     for name, message in {
-        "layer9": "layer 'layer9' is not in this model; near it are .*layer1",
-        "fc": "layer 'fc' cannot be explained: its output has no places left in it",
+        "layer9": "layer 'layer9' is not in this model; similar names: .*layer1",
+        "fc": "layer 'fc' cannot be explained: its output has no separate positions left",
     }.items():
         with pytest.raises(ValueError, match=message):
             model.layer(name)
@@ -279,23 +290,23 @@ def _logits_of(name: str) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", [n for n in EXPLAINABLE if n != "slowfast"])
-def test_the_score_explained_is_the_models_own_logit(name: str) -> None:
+def test_the_explained_score_is_the_models_logit(name: str) -> None:
     entry = zoo.ZOO[name]
     tubes = ne.SaliencyTubes()(adapted(name), clip_for(name), [0, 1])
-    said = _logits_of(name)[0, :2].numpy()
+    expected = _logits_of(name)[0, :2].numpy()
     ours = np.array([target.logit for target in tubes.targets])
     if "log_probs" in entry.traits or ("probs" in entry.traits and name != "probs_first"):
-        log_p = said if "log_probs" in entry.traits else np.log(said)
-        assert ours[0] - ours[1] == pytest.approx(log_p[0] - log_p[1], abs=1e-4)  # logits, up to their common constant
+        log_p = expected if "log_probs" in entry.traits else np.log(expected)
+        assert ours[0] - ours[1] == pytest.approx(log_p[0] - log_p[1], abs=1e-4)  # logits, up to a common constant
         assert [t.probability for t in tubes.targets] == pytest.approx(np.exp(log_p), abs=1e-5)
     elif "sigmoid" in entry.traits:
-        np.testing.assert_allclose(1 / (1 + np.exp(-ours)), said, atol=1e-5)
-        assert [t.probability for t in tubes.targets] == pytest.approx(said, abs=1e-5)
+        np.testing.assert_allclose(1 / (1 + np.exp(-ours)), expected, atol=1e-5)
+        assert [t.probability for t in tubes.targets] == pytest.approx(expected, abs=1e-5)
     else:
-        np.testing.assert_allclose(ours, said, atol=1e-4)
+        np.testing.assert_allclose(ours, expected, atol=1e-4)
 
 
-def test_several_heads_are_named_and_explained_each() -> None:
+def test_several_heads_are_explained_by_name() -> None:
     labels = {"verb": [f"v{k}" for k in range(zoo.CLASSES)], "noun": [f"n{k}" for k in range(zoo.NOUNS)]}
     model = adapted("logits_dict", labels=labels)
     tubes = ne.SaliencyTubes()(
@@ -307,7 +318,7 @@ def test_several_heads_are_named_and_explained_each() -> None:
         ne.SaliencyTubes()(model, clip_for("logits_dict"), ne.Target("v2", head="adverb"))
 
 
-def test_probabilities_without_one_softmax_are_explained_as_log_p_with_a_caveat() -> None:
+def test_probabilities_without_a_single_softmax_are_explained_as_log_p_with_a_caveat() -> None:
     class Averaged(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -322,7 +333,7 @@ def test_probabilities_without_one_softmax_are_explained_as_log_p_with_a_caveat(
     assert any("log p is explained" in caveat for caveat in tubes.provenance.caveats)
 
 
-def test_an_output_without_scores_is_described() -> None:
+def test_an_output_without_class_scores_is_described() -> None:
     class Odd(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -332,18 +343,16 @@ def test_an_output_without_scores_is_described() -> None:
             return OrderedDict(feature=self.conv(x).flatten(1, 2))
 
     model = ne.adapt(Odd(), size=16, frames=8, mean=0.5, std=0.5, layout="BCTHW")
-    with pytest.raises(
-        ne.ExplainError, match=r"no scores of classes .* \(a dict of feature: a tensor \(1, 24, 14, 14\)\)"
-    ):
+    with pytest.raises(ne.ExplainError, match=r"no class scores .* \(a dict of feature: a tensor \(1, 24, 14, 14\)\)"):
         ne.SaliencyTubes()(model, zoo.random_clip(8, 16))
 
 
-def test_a_forward_without_gradients_says_so() -> None:
+def test_a_forward_without_gradients_is_refused() -> None:
     with pytest.raises(ne.ExplainError, match=r"no gradient reaches the model's output: .*torch.no_grad"):
         ne.SaliencyTubes()(adapted("no_grad_forward"), clip_for("no_grad_forward"))
 
 
-def test_targets_go_by_name_index_and_difference_and_unknown_ones_are_told() -> None:
+def test_targets_are_labels_indices_or_differences_and_unknown_ones_are_refused() -> None:
     labels = ["wave", "clap", "jog", "Squat", "kick"]
     model = adapted("residual", labels=labels)
     clip = clip_for("residual")
@@ -357,7 +366,7 @@ def test_targets_go_by_name_index_and_difference_and_unknown_ones_are_told() -> 
     top = ne.SaliencyTubes()(model, clip).targets[0]
     assert top.name == max(zip(labels, _logits_of("residual")[0].tolist(), strict=True), key=lambda pair: pair[1])[0]
     for target, error, message in [
-        ("wavs", ValueError, "target 'wavs' is not a label of this model; near it are 'wave'"),
+        ("wavs", ValueError, "target 'wavs' is not a label of this model; similar labels: 'wave'"),
         (5, ValueError, "target 5 is out of range; this model has classes 0 to 4"),
         (1.5, TypeError, "a target is a label"),
         (True, TypeError, "a target is a label"),
@@ -365,7 +374,9 @@ def test_targets_go_by_name_index_and_difference_and_unknown_ones_are_told() -> 
     ]:
         with pytest.raises(error, match=message):
             ne.SaliencyTubes()(model, clip, target)
-    with pytest.raises(ValueError, match="this model has no labels; use an index"):
+    with pytest.raises(
+        ValueError, match=r"this model has no labels; use an index, or name the classes; pass labels= to adapt\(\)"
+    ):
         ne.SaliencyTubes()(adapted("residual"), clip, "wave")
     with pytest.raises(ValueError, match="cannot be subtracted again"):
         ne.Target("a") - (ne.Target("b") - ne.Target("c"))

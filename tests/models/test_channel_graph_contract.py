@@ -1,4 +1,4 @@
-"""Routing leaves no trace, is found once whatever the network does, and says what it cannot know."""
+"""Tracing the channel graph leaves the network unchanged, happens once per model, and reports what it cannot trace."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from torch.utils.checkpoint import checkpoint
 import notebook_explain as ne
 from notebook_explain.explanations import ExplainError
 from notebook_explain.models import VideoModel
-from notebook_explain.models.channel_graph import ChannelGraph, Links, connections, trace
+from notebook_explain.models.channel_graph import ChannelGraph, Links, channel_graph, trace
 from tests import zoo
-from tests.models.graph_helpers import Base, as_model, kernels, of_layer, routed
+from tests.models.graph_helpers import TwoConvNet, as_model, graph_of, kernels, layer_origins
 from tests.zoo import wirings
 
 
-def flat(found: ChannelGraph) -> list[np.ndarray]:
-    every = [*(layer.links for layer in found.layers), *found.heads.values()]
-    every += [addend.links for each in found.sums for addend in each.addends]
+def arrays_of(graph: ChannelGraph) -> list[np.ndarray]:
     return [
-        array for links in every for array in (links.first, links.node, links.at, links.source, links.kind, links.slope)
+        array
+        for links in graph.all_links
+        for array in (links.first, links.node, links.owner, links.channel, links.kind, links.slope)
     ]
 
 
@@ -50,98 +50,98 @@ def assert_as_before(net: nn.Module, before: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("copyable", [True, False])
 @pytest.mark.parametrize("name", ["residual", "depthwise", "slowfast", "no_grad_forward"])
-def test_routing_leaves_no_trace(name: str, copyable: bool) -> None:
+def test_tracing_leaves_the_network_unchanged(name: str, copyable: bool) -> None:
     entry = zoo.ZOO[name]
     net = entry.make().train()
-    seen: list[object] = []
-    net.register_forward_hook(lambda *_: seen.append(1))
+    user_hook_calls: list[object] = []
+    net.register_forward_hook(lambda *_: user_hook_calls.append(1))
     if not copyable:
         net.lock = threading.Lock()
     before = state(net)
-    found = connections(as_model(net, entry.frames, entry.size, entry.layout))
+    graph = channel_graph(as_model(net, entry.frames, entry.size, entry.layout))
     assert_as_before(net, before)
-    assert not seen
-    assert found.routed == 1
+    assert not user_hook_calls
+    assert graph.known_fraction == 1
 
 
-def test_a_network_that_raises_is_left_as_found_and_its_own_error_comes_through() -> None:
-    class Raising(Base):
+def test_a_network_that_raises_is_left_unchanged_and_its_error_is_not_replaced() -> None:
+    class Raising(TwoConvNet):
         def between(self, x: torch.Tensor) -> torch.Tensor:
             raise ValueError("out of luck")
 
     net = Raising()
     before = state(net)
     with pytest.raises(ValueError, match="out of luck"):
-        connections(as_model(net))
+        channel_graph(as_model(net))
     assert_as_before(net, before)
     assert torch.is_grad_enabled()
 
 
-def test_a_network_that_cannot_be_copied_keeps_its_parameters_for_other_threads() -> None:
-    class Uncopyable(Base):
+def test_a_network_that_cannot_be_copied_keeps_its_parameters_while_it_is_traced() -> None:
+    class Uncopyable(TwoConvNet):
         def between(self, x: torch.Tensor) -> torch.Tensor:
-            seen.append((id(self.first.weight), self.first.weight.requires_grad))
+            parameters.append((id(self.first.weight), self.first.weight.requires_grad))
             return super().between(x)
 
-    seen: list[object] = []
+    parameters: list[object] = []
     net = Uncopyable()
     net.lock = threading.Lock()
-    assert of_layer(routed(net), "second") == kernels("first", range(6))
-    assert set(seen) == {(id(net.first.weight), True)}
+    assert layer_origins(graph_of(net), "second") == kernels("first", range(6))
+    assert set(parameters) == {(id(net.first.weight), True)}
 
 
-def test_random_numbers_and_gradient_mode_of_the_caller_do_not_matter() -> None:
-    class Drawing(Base):
+def test_the_random_state_and_gradient_mode_of_the_caller_have_no_effect() -> None:
+    class Drawing(TwoConvNet):
         def between(self, x: torch.Tensor) -> torch.Tensor:
             return F.dropout(x * torch.rand_like(x), 0.5)
 
     net = Drawing()
     before = torch.get_rng_state()
     with torch.no_grad():
-        first = routed(net)
+        first = graph_of(net)
         assert not torch.is_grad_enabled()
     with torch.inference_mode():
-        second = routed(net)
+        second = graph_of(net)
     assert torch.equal(before, torch.get_rng_state())
-    assert of_layer(first, "second") == of_layer(second, "second") == kernels("first", range(6))
+    assert layer_origins(first, "second") == layer_origins(second, "second") == kernels("first", range(6))
 
 
 @pytest.mark.parametrize("name", ["depthwise", "dense", "x3d_head"])
-def test_the_same_network_is_routed_the_same_way(name: str) -> None:
+def test_the_same_network_has_the_same_graph(name: str) -> None:
     entry = zoo.ZOO[name]
-    first, second = (flat(routed(entry.make(), entry.frames, entry.size)) for _ in range(2))
+    first, second = (arrays_of(graph_of(entry.make(), entry.frames, entry.size)) for _ in range(2))
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_connections_are_found_once_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_graph_is_traced_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[object] = []
-    real, every = trace.route, threading.Barrier(2)
+    trace_channels, all_started = trace.trace_channels, threading.Barrier(2)
 
-    def slowly(model: VideoModel) -> ChannelGraph:
+    def slow_trace(model: VideoModel) -> ChannelGraph:
         runs.append(model)
-        every.wait(timeout=5)  # until all threads are started
+        all_started.wait(timeout=5)
         time.sleep(0.1)
-        return real(model)
+        return trace_channels(model)
 
-    monkeypatch.setattr(trace, "route", slowly)
-    model = as_model(Base())
+    monkeypatch.setattr(trace, "trace_channels", slow_trace)
+    model = as_model(TwoConvNet())
     results: list[ChannelGraph] = []
-    threads = [threading.Thread(target=lambda: results.append(connections(model))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: results.append(channel_graph(model))) for _ in range(4)]
     for thread in threads:
         thread.start()
-    every.wait(timeout=5)
+    all_started.wait(timeout=5)
     for thread in threads:
         thread.join()
     assert len(runs) == 1
     assert all(result is results[0] for result in results)
     monkeypatch.undo()
-    assert connections(as_model(Base())) is not results[0]
+    assert channel_graph(as_model(TwoConvNet())) is not results[0]
 
 
-def test_kernels_that_are_dead_or_have_weight_zero_stay_connected() -> None:
+def test_dead_kernels_and_zero_weights_stay_linked() -> None:
     net = zoo.seeded(wirings.Identities)
-    alive = routed(net)
+    alive = graph_of(net)
     with torch.no_grad():
         for part in net.modules():
             if isinstance(part, nn.BatchNorm3d):
@@ -149,22 +149,22 @@ def test_kernels_that_are_dead_or_have_weight_zero_stay_connected() -> None:
                 part.bias.fill_(-1.0)
             elif isinstance(part, nn.Conv3d):
                 part.weight.zero_()
-    dead = routed(net)
+    dead = graph_of(net)
     for layer in alive.layers:
-        assert of_layer(dead, layer.name) == of_layer(alive, layer.name)
+        assert layer_origins(dead, layer.name) == layer_origins(alive, layer.name)
     assert dead.layer("a.0").links[1][0].slope == 0
 
 
-def test_slopes_tell_what_a_change_of_a_kernel_is_multiplied_by() -> None:
-    class Scaled(Base):
+def test_slopes_are_the_factors_between_a_kernel_and_its_reader() -> None:
+    class Scaled(TwoConvNet):
         def between(self, x: torch.Tensor) -> torch.Tensor:
-            kept, turned = (-0.5 * self.norm(x) / 4).chunk(2, 1)
-            return torch.cat((kept, 1 - turned), 1)
+            kept, negated = (-0.5 * self.norm(x) / 4).chunk(2, 1)
+            return torch.cat((kept, 1 - negated), 1)
 
     net = zoo.seeded(Scaled)
     with torch.no_grad():
         net.norm.weight[2] = -3.0
-    links = routed(net).layer("second").links
+    links = graph_of(net).layer("second").links
     x = torch.randn(1, 6, 4, 5, 5, requires_grad=True)
     for channel in range(6):
         (gradient,) = torch.autograd.grad(net.between(x)[0, channel].sum(), x, retain_graph=True)
@@ -173,31 +173,31 @@ def test_slopes_tell_what_a_change_of_a_kernel_is_multiplied_by() -> None:
     assert links[3][0].slope > 0
 
 
-def test_what_one_channel_is_spread_to_has_its_slope_each() -> None:
-    spread = wirings.Wire(lambda x: -2 * (x[:, 3:4] * torch.ones(1, 5, 1, 1, 1)), 5)
-    links = routed(spread).layer("second").links
+def test_every_channel_that_a_kernel_is_broadcast_to_has_the_slope() -> None:
+    broadcast = wirings.Wire(lambda x: -2 * (x[:, 3:4] * torch.ones(1, 5, 1, 1, 1)), 5)
+    links = graph_of(broadcast).layer("second").links
     assert [link[:3] for channel in range(5) for link in links[channel]] == [("kernel", 0, 3)] * 5
     np.testing.assert_array_equal(links.slope, [-2] * 5)
 
 
-def test_a_difference_is_a_sum_with_a_sign() -> None:
-    class Difference(Base):
+def test_a_difference_is_a_sum_with_a_negative_sign() -> None:
+    class Difference(TwoConvNet):
         def between(self, x: torch.Tensor) -> torch.Tensor:
             return x - self.third(x)
 
     net = Difference()
     net.third = nn.Conv3d(6, 6, 1)
-    found = routed(net)
-    assert [addend.sign for addend in found.sums[0].addends] == [1, -1]
-    assert found.sums[0].name == "sum"
-    assert repr(found) == "ChannelGraph(4 layers, 1 sums, 100.0 % of channels known)"
+    graph = graph_of(net)
+    assert [addend.sign for addend in graph.sums[0].addends] == [1, -1]
+    assert graph.sums[0].name == "sum"
+    assert repr(graph) == "ChannelGraph(4 layers, 1 sums, 100.0 % of channels known)"
 
 
 def test_a_module_that_runs_several_times_is_several_layers() -> None:
-    found = routed(zoo.ZOO["reused_relu"].make(), 8, 32)
-    assert [layer.name for layer in found.layers] == ["stem", "conv", "conv#2", "conv#3", "fc"]
-    assert [layer.site.number for layer in found.layers[1:4]] == [0, 1, 2]
-    assert of_layer(found, "conv#3") == kernels("conv#2", range(16))
+    graph = graph_of(zoo.ZOO["reused_relu"].make(), 8, 32)
+    assert [layer.name for layer in graph.layers] == ["stem", "conv", "conv#2", "conv#3", "fc"]
+    assert [layer.site.number for layer in graph.layers[1:4]] == [0, 1, 2]
+    assert layer_origins(graph, "conv#3") == kernels("conv#2", range(16))
 
 
 class Wrapper(nn.Module):
@@ -209,16 +209,16 @@ class Wrapper(nn.Module):
         return self.module(*args)
 
 
-def test_networks_in_wrappers_are_routed() -> None:
+def test_networks_in_wrappers_are_traced() -> None:
     stated = {"size": 16, "frames": 4, "mean": 0.5, "std": 0.25, "layout": "BCTHW"}
-    parallel = connections(ne.adapt(nn.DataParallel(Base()), **stated))
-    own = routed(Wrapper(Base()))
-    assert of_layer(parallel, "second") == kernels("first", range(6))
-    assert of_layer(own, "module.second") == kernels("module.first", range(6))
+    parallel = channel_graph(ne.adapt(nn.DataParallel(TwoConvNet()), **stated))
+    wrapped = graph_of(Wrapper(TwoConvNet()))
+    assert layer_origins(parallel, "second") == kernels("first", range(6))
+    assert layer_origins(wrapped, "module.second") == kernels("module.first", range(6))
 
 
-class Functional(Base):
-    """Convolutions without modules, weights computed on the way, a transposed one, one on clips without a batch."""
+class Functional(TwoConvNet):
+    """Convolutions without modules, with computed weights, transposed, and on clips without a batch axis."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -231,12 +231,12 @@ class Functional(Base):
         return self.fc(F.conv3d(x[:, ::2], self.weight - self.weight.mean()).mean((2, 3, 4)))
 
 
-def test_convolutions_count_wherever_they_are_called_from() -> None:
-    found = routed(Functional())
-    assert [layer.name for layer in found.layers] == ["first", "second", "up", "network", "fc"]
-    assert of_layer(found, "second") == kernels("first", range(6))
-    assert of_layer(found, "network") == [{("up", c)} for c in (0, 2, 4, 6)]
-    up = found.layer("up")
+def test_convolutions_are_found_wherever_they_are_called() -> None:
+    graph = graph_of(Functional())
+    assert [layer.name for layer in graph.layers] == ["first", "second", "up", "network", "fc"]
+    assert layer_origins(graph, "second") == kernels("first", range(6))
+    assert layer_origins(graph, "network") == [{("up", c)} for c in (0, 2, 4, 6)]
+    up = graph.layer("up")
     assert (up.transposed, up.in_channels, up.out_channels, up.groups) == (True, 4, 8, 2)
     assert (up.stride, up.dilation) == ((2, 2, 2), (1, 1, 1))
     assert list(up.reads(3)) == [0, 1]
@@ -245,43 +245,43 @@ def test_convolutions_count_wherever_they_are_called_from() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
-def test_precision_does_not_matter(dtype: torch.dtype) -> None:
+def test_precision_has_no_effect(dtype: torch.dtype) -> None:
     net = zoo.seeded(wirings.Branches)
-    assert [of_layer(routed(net.to(dtype)), "after.0")] == [of_layer(routed(net.float()), "after.0")]
+    assert [layer_origins(graph_of(net.to(dtype)), "after.0")] == [layer_origins(graph_of(net.float()), "after.0")]
 
 
 @pytest.mark.parametrize(("recurrent", "operation"), [(nn.LSTM, "lstm"), (nn.GRU, "gru")])
-def test_a_recurrent_gate_is_named_and_the_channels_it_gates_are_routed(recurrent: Any, operation: str) -> None:
-    class Gated(Base):
+def test_a_recurrent_gate_is_named_and_the_gated_channels_are_traced(recurrent: Any, operation: str) -> None:
+    class Gated(TwoConvNet):
         def between(self, x: torch.Tensor) -> torch.Tensor:
             over_time = self.recurrent(x.mean((3, 4)).transpose(1, 2))[0].transpose(1, 2)
             return x * torch.sigmoid(over_time)[..., None, None]
 
     net = Gated()
     net.recurrent = recurrent(6, 6, batch_first=True)
-    found = routed(net)
-    assert of_layer(found, "second") == kernels("first", range(6))
-    assert not found.unknown
-    assert found.notes == ("The gate of mul is mixed of many channels: what it comes from is not shown.",)
+    graph = graph_of(net)
+    assert layer_origins(graph, "second") == kernels("first", range(6))
+    assert not graph.unknown
+    assert graph.notes == ("The gate of mul depends on many channels at once; its sources are not shown.",)
 
 
 @pytest.mark.parametrize("reentrant", [True, False])
-def test_checkpointing_is_seen_through_or_named(reentrant: bool) -> None:
-    class Checkpointed(Base):
+def test_checkpointing_is_traced_or_named(reentrant: bool) -> None:
+    class Checkpointed(TwoConvNet):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             def whole(video: torch.Tensor) -> torch.Tensor:
                 return self.second(self.between(self.first(video)))
 
             return self.fc(checkpoint(whole, x, use_reentrant=reentrant).mean((2, 3, 4)))
 
-    found = routed(Checkpointed())
+    graph = graph_of(Checkpointed())
     known = kernels("second", range(4))
-    assert of_layer(found, "fc") == ([set()] * 4 if reentrant else known)
-    assert list(found.unknown) == (["reentrant checkpointing (use_reentrant=False helps)"] if reentrant else [])
+    assert layer_origins(graph, "fc") == ([set()] * 4 if reentrant else known)
+    assert list(graph.unknown) == (["reentrant checkpointing (use_reentrant=False helps)"] if reentrant else [])
 
 
-def test_what_runs_in_inference_mode_is_unknown_not_constant() -> None:
-    class Inferring(Base):
+def test_channels_computed_in_inference_mode_are_unknown_not_constant() -> None:
+    class Inferring(TwoConvNet):
         def between(self, x: torch.Tensor) -> torch.Tensor:
             with torch.inference_mode():
                 hidden = self.third(F.relu(x))
@@ -289,21 +289,21 @@ def test_what_runs_in_inference_mode_is_unknown_not_constant() -> None:
 
     net = Inferring()
     net.third = nn.Conv3d(6, 6, 1)
-    found = routed(net)
-    assert found.layer("third").links.unknown[0][0] == "an operation without gradients"
-    assert len(found.layer("third").links.constant) == 0
+    graph = graph_of(net)
+    assert graph.layer("third").links.unknown[0][0] == "an operation without gradients"
+    assert len(graph.layer("third").links.constant) == 0
 
 
-def test_a_network_that_leaves_torch_on_its_way_is_refused() -> None:
-    class Leaving(Base):
+def test_a_network_that_computes_outside_torch_is_refused() -> None:
+    class Leaving(TwoConvNet):
         def between(self, x: torch.Tensor) -> torch.Tensor:
             return torch.from_numpy(x.detach().numpy() + 1)
 
     with pytest.raises(ExplainError, match="no gradient reaches the model's output"):
-        connections(as_model(Leaving()))
+        channel_graph(as_model(Leaving()))
 
 
-def test_networks_without_convolutions_are_told_what_explains_them() -> None:
+def test_errors_for_networks_without_convolutions_suggest_saliency_tubes() -> None:
     class Tokens(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -312,29 +312,31 @@ def test_networks_without_convolutions_are_told_what_explains_them() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.fc(x.mean((2, 3, 4)))
 
-    with pytest.raises(ExplainError, match=r"Tokens has no convolutions, so there .*\. SaliencyTubes explain it"):
-        connections(as_model(Tokens()))
+    with pytest.raises(ExplainError, match=r"Tokens has no convolutions, so there .*\. Use SaliencyTubes"):
+        channel_graph(as_model(Tokens()))
     entry = zoo.ZOO["token_mean"]
     text = r"TokenNet has no convolution that feeds another: .* \(scaled_dot_product_attention in layers\.0\.attention"
     with pytest.raises(ExplainError, match=text):
-        connections(as_model(entry.make(), entry.frames, entry.size, entry.layout))
+        channel_graph(as_model(entry.make(), entry.frames, entry.size, entry.layout))
 
 
-def test_asking_for_what_is_not_there() -> None:
-    found = routed(Base())
-    with pytest.raises(ValueError, match="'third' is no layer with kernels; this network has first, second, fc"):
-        found.layer("third")
+def test_unknown_layers_and_channels_raise_errors() -> None:
+    graph = graph_of(TwoConvNet())
+    with pytest.raises(
+        ValueError, match="'third' is not a convolution or linear layer of this network; it has first, second, fc"
+    ):
+        graph.layer("third")
     with pytest.raises(IndexError, match="channel 6 is out of range; there are 6"):
-        found.layer("second").links[6]
+        graph.layer("second").links[6]
     with pytest.raises(ValueError, match="read-only"):
-        found.layer("second").links.source[0] = 1
+        graph.layer("second").links.channel[0] = 1
 
 
-def test_links_hold_several_rows_or_none_for_a_channel() -> None:
-    way, expected = wirings.WIRES["zeros beside"]
-    links: Links = routed(zoo.seeded(lambda: wirings.Wire(way, len(expected)))).layer("second").links
+def test_a_constant_channel_has_no_links() -> None:
+    path, expected = wirings.WIRES["zeros appended"]
+    links: Links = graph_of(zoo.seeded(lambda: wirings.Wire(path, len(expected)))).layer("second").links
     assert len(links) == 10
     assert links[9] == ()
     assert list(links.constant) == [8, 9]
-    assert links.routed == 10
+    assert links.known_count == 10
     np.testing.assert_array_equal(links.reader, range(8))

@@ -1,26 +1,27 @@
-"""What is said of operations that cannot be seen through: each, while they are few."""
+"""Notes on operations that cannot be traced: one by one while they are few, together where they are many."""
 
 from __future__ import annotations
 
-from notebook_explain.models.channel_graph.graph import lost, mixed
+from notebook_explain.models.channel_graph.graph import gate_notes, unknown_notes
 
 
-def test_a_few_are_told_one_by_one() -> None:
-    assert list(lost({"lstm in a": 3, "lstm": 4})) == [
-        "3 channels come out of lstm in a, which mixes channels: what feeds them is not known.",
-        "4 channels come out of lstm, which mixes channels: what feeds them is not known.",
+def test_few_operations_get_a_note_each() -> None:
+    assert list(unknown_notes({"lstm in a": 3, "lstm": 4})) == [
+        "3 channels come from lstm in a, which cannot be traced channel by channel; their sources are unknown.",
+        "4 channels come from lstm, which cannot be traced channel by channel; their sources are unknown.",
     ]
-    assert list(mixed(["mul in a"])) == [
-        "The gate of mul in a is mixed of many channels: what it comes from is not shown."
+    assert list(gate_notes(["mul in a"])) == [
+        "The gate of mul in a depends on many channels at once; its sources are not shown."
     ]
-    assert list(lost({})) == list(mixed([])) == []
+    assert list(unknown_notes({})) == list(gate_notes([])) == []
 
 
-def test_many_of_a_kind_are_told_together_with_all_their_channels() -> None:
-    unknown = {f"lstm in layer{at}": at for at in range(1, 5)} | {"matmul in head": 7}
-    assert list(lost(unknown)) == [
-        "10 channels come out of lstm in layer1 and 3 modules more, which mixes channels: what feeds them is not known.",
-        "7 channels come out of matmul in head, which mixes channels: what feeds them is not known.",
-    ]
-    (sentence,) = mixed(f"mul in {at}" for at in "abc")
-    assert sentence.startswith("The gates of mul in a and 2 modules more are mixed")
+def test_many_operations_of_a_kind_share_a_note_with_all_their_channels() -> None:
+    unknown = {f"lstm in layer{index}": index for index in range(1, 5)} | {"matmul in head": 7}
+    first, second = unknown_notes(unknown)
+    assert first.startswith("10 channels come from lstm in layer1 and 3 more modules, which cannot be traced")
+    assert second.startswith("7 channels come from matmul in head, which cannot be traced")
+    (note,) = gate_notes(f"mul in {name}" for name in "abc")
+    assert note == (
+        "The gates of mul in a and 2 more modules depend on many channels at once; their sources are not shown."
+    )

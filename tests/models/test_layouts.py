@@ -1,4 +1,4 @@
-"""Layouts and geometry, measured by coordinates: against what the nets' own constants say."""
+"""Layouts and geometry measured by positions, compared with the constants of the networks."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import torch.nn.functional as F
 from torch import nn
 
 import notebook_explain as ne
-from notebook_explain.models.layer_trace import survey
+from notebook_explain.models.layer_trace import trace_layers
 from notebook_explain.models.layers import named_layer
 from notebook_explain.models.preprocessing import Preprocessing
-from notebook_explain.models.video_model import stand_in
+from notebook_explain.models.video_model import position_input
 from tests import zoo
 from tests.models.test_adapt import EXPLAINABLE, adapted, clip_for
 
 
 class Emits(nn.Module):
-    """A net whose one block emits a (B, C, T, H, W) volume in another layout, and takes it back."""
+    """A network whose only block returns its volume in another layout."""
 
     def __init__(self, layout: str) -> None:
         super().__init__()
@@ -35,9 +35,7 @@ class Emits(nn.Module):
         if self.layout == "frames in batch":
             frames = self.out(volume.transpose(1, 2).reshape(b * t, c, h, w))
             return self.head(frames.mean((2, 3))).view(b, t, -1).mean(1)
-        if (
-            self.layout == "tokens, space first"
-        ):  # nested width, height, time: an order no reshape(t, h, w) would get right
+        if self.layout == "tokens, space first":  # width, then height, then time: reshape(t, h, w) would be wrong
             return self.head(self.out(volume.permute(0, 4, 3, 2, 1).reshape(b, -1, c)).mean(1))
         if self.layout == "tokens with a class token":
             tokens = torch.cat([self.token.expand(b, -1, -1), volume.flatten(2).transpose(1, 2)], 1)
@@ -50,9 +48,9 @@ LAYOUTS = ["plain", "channels last", "frames in batch", "tokens, space first", "
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("batch", [1, 2])
-def test_to_volume_finds_the_volume_and_from_volume_is_its_inverse(layout: str, batch: int) -> None:
+def test_from_volume_is_the_inverse_of_to_volume(layout: str, batch: int) -> None:
     net = Emits(layout).eval()
-    layer = named_layer(_survey(net, 8, 12), "out")
+    layer = named_layer(_trace(net, 8, 12), "out")
     kept = {}
     net.out.register_forward_hook(lambda *args: kept.update(out=args[2]))
     x = torch.randn(batch, 3, 8, 12, 12)
@@ -65,13 +63,13 @@ def test_to_volume_finds_the_volume_and_from_volume_is_its_inverse(layout: str, 
     torch.testing.assert_close(changed, 2 * truth)
 
 
-def _survey(net: nn.Module, frames: int, size: int):
+def _trace(net: nn.Module, frames: int, size: int):
     p = Preprocessing(size, frames, (0.5,) * 3, (0.5,) * 3, "BCTHW")
-    return survey(net, stand_in(p, torch.device("cpu")), (frames, size, size))
+    return trace_layers(net, position_input(p, torch.device("cpu")), (frames, size, size))
 
 
 @pytest.mark.parametrize("name", EXPLAINABLE)
-def test_every_layer_goes_to_a_volume_and_back(name: str) -> None:
+def test_every_layer_converts_to_a_volume_and_back(name: str) -> None:
     model = adapted(name)
 
     def compute(recording):
@@ -86,16 +84,18 @@ def test_every_layer_goes_to_a_volume_and_back(name: str) -> None:
     assert model.run(fitted, model.layers, compute)[0] == len(model.layers)
 
 
-def test_an_output_of_another_size_is_told() -> None:
+def test_an_output_of_another_size_is_refused() -> None:
     layer = adapted("residual").layers[0]
-    with pytest.raises(ValueError, match=r"this layer emitted \(1, 8, 4, 4, 4\), but .* adapt it again"):
+    with pytest.raises(
+        ValueError, match=r"this layer returned \(1, 8, 4, 4, 4\), but .*; pass size= or frames= to adapt\(\)$"
+    ):
         layer.layout.to_volume(torch.zeros(1, 8, 4, 4, 4))
 
 
 def _gradient_centre(
     net: nn.Module, module: nn.Module, cell: tuple[int, int, int], shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Where a cell looks, by another way: the centre of its receptive field, from the gradient's bounding box."""
+    """Return the centre of a cell's receptive field from the bounding box of its gradient, independent of positions."""
     kept = {}
     handle = module.register_forward_hook(lambda *args: kept.update(out=args[2]))
     x = torch.rand(shape, requires_grad=True)
@@ -107,7 +107,7 @@ def _gradient_centre(
     return np.array([float(axis[0] + axis[-1]) / 2 for axis in axes])
 
 
-def test_centres_are_the_middles_of_the_receptive_fields() -> None:
+def test_cells_lie_at_the_centres_of_their_receptive_fields() -> None:
     class Odd(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -120,15 +120,15 @@ def test_centres_are_the_middles_of_the_receptive_fields() -> None:
             return self.head(self.b(self.pool(self.a(x[:, :, 2:]))).mean((2, 3, 4)))
 
     net = Odd().eval()
-    found = _survey(net, 20, 60)
+    trace = _trace(net, 20, 60)
     for name in ("a", "pool", "b"):
-        geometry, grid = named_layer(found, name).geometry, named_layer(found, name).grid
+        geometry, grid = named_layer(trace, name).geometry, named_layer(trace, name).grid
         cell = tuple(n // 2 for n in grid)
         ours = [geometry.rows[cell[0]], *(geometry.origin[k] + geometry.step[k] * cell[k + 1] for k in (0, 1))]
         np.testing.assert_allclose(ours, _gradient_centre(net, getattr(net, name), cell, (1, 3, 20, 60, 60)), atol=1e-3)
 
 
-def test_dropped_frames_slow_pathways_and_causal_padding_have_their_own_times() -> None:
+def test_dropped_frames_slow_pathways_and_causal_padding_have_correct_times() -> None:
     assert adapted("dropped_frames").layers[0].geometry.rows.tolist() == [0, 2, 4, 6]
     slow, fast = (layer.geometry.rows for layer in adapted("slowfast").layers[-2:])
     assert len(slow) == 4
@@ -139,8 +139,8 @@ def test_dropped_frames_slow_pathways_and_causal_padding_have_their_own_times() 
     assert np.all(np.diff(causal) == 1)
 
 
-def test_a_planted_detector_is_found_where_it_fired() -> None:
-    """A matched filter and a pooled head: the maximum of the tube is the planted place and time."""
+def test_a_tube_is_largest_where_the_detector_fired() -> None:
+    """A matched filter and a pooled head: the maximum of the tube is at the planted position."""
 
     class Detector(nn.Module):
         def __init__(self) -> None:
@@ -163,7 +163,7 @@ def test_a_planted_detector_is_found_where_it_fired() -> None:
     assert abs(x - 8) <= 1
 
 
-def test_a_network_that_cannot_be_measured_still_runs_with_a_caveat() -> None:
+def test_a_network_without_measured_positions_runs_with_a_caveat() -> None:
     class Opaque(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -181,13 +181,13 @@ def test_a_network_that_cannot_be_measured_still_runs_with_a_caveat() -> None:
     assert any("could not be measured" in caveat for caveat in tubes.provenance.caveats)
 
 
-def test_plain_tensors_that_are_made_to_fit_the_activations_stay_plain() -> None:
+def test_plain_tensors_cast_like_activations_stay_plain() -> None:
     class Positions(Emits):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             tokens = self.stem(x).flatten(2).transpose(1, 2)
             positions = torch.linspace(0, 1, tokens.shape[1]).type_as(tokens)[None, :, None]
             return self.head(self.out(tokens + positions.to(tokens)).mean(1))
 
-    layer = named_layer(_survey(Positions("plain").eval(), 8, 12), "out")
+    layer = named_layer(_trace(Positions("plain").eval(), 8, 12), "out")
     assert layer.grid == (4, 6, 6)
     assert layer.geometry.rows.tolist() == [0, 2, 4, 6]

@@ -1,4 +1,4 @@
-"""Without labels, classes are called as they are shown: "class 1"."""
+"""Classes without labels are named as they are shown, such as "class 1"."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import notebook_explain as ne
 from tests import zoo
 
 
-def test_a_class_without_a_name_answers_to_what_it_is_called() -> None:
+def test_a_class_without_a_label_is_found_by_its_shown_name() -> None:
     model = ne.adapt(zoo.ZOO["residual"].make(), size=32, frames=8, mean=zoo.MEAN, std=zoo.STD, layout="BCTHW")
     clip = zoo.random_clip(8, 32)
     result = ne.SaliencyTubes()(model, clip, "class 1").targets[0]

@@ -1,4 +1,4 @@
-"""Networks that write into their input, remember activations, freeze a backbone, draw numbers: all left as found."""
+"""Networks that write into their input, store activations, freeze a backbone or draw random numbers stay unchanged."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ import notebook_explain as ne
 from notebook_explain.models.positions.tensor import PositionTensor
 from tests import zoo
 
-STATED = {"size": 32, "frames": 8, "mean": 0.5, "std": 0.25, "layout": "BCTHW"}
+SPECIFIED = {"size": 32, "frames": 8, "mean": 0.5, "std": 0.25, "layout": "BCTHW"}
 CLIP = zoo.random_clip(8, 32)
 
 
 class Base(nn.Module):
-    """Three convolutions, pooling, a linear head; ``between`` and ``prepare`` are what the others change."""
+    """Three convolutions, pooling and a linear head; subclasses change the forward pass."""
 
     def __init__(self, classes: int = 5) -> None:
         super().__init__()
@@ -40,10 +40,10 @@ class Base(nn.Module):
 
 
 def explained(net: nn.Module, target: Any = 0, **changes: Any) -> Any:
-    return ne.explain(net, CLIP, target, **{**STATED, **changes})
+    return ne.explain(net, CLIP, target, **{**SPECIFIED, **changes})
 
 
-class Remembering(Base):
+class Storing(Base):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(16))
@@ -58,8 +58,8 @@ class Remembering(Base):
 
 
 @pytest.mark.parametrize("copyable", [True, False])
-def test_what_a_network_remembers_is_as_found(copyable: bool) -> None:
-    net = Remembering()
+def test_stored_activations_and_buffers_stay_unchanged(copyable: bool) -> None:
+    net = Storing()
     if not copyable:
         net.lock = threading.Lock()
     net(torch.randn(1, 3, 8, 32, 32))
@@ -73,19 +73,19 @@ def test_what_a_network_remembers_is_as_found(copyable: bool) -> None:
         assert net.cache["pooled"] is cached
 
 
-def test_a_guarded_network_does_not_rewind_the_random_numbers_of_another_thread() -> None:
+def test_a_guarded_network_does_not_restore_the_random_state_of_another_thread() -> None:
     net = Base()
     net.lock = threading.Lock()
 
     class Drawing(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            thread = threading.Thread(target=lambda: torch.rand(1))  # the user's, in the middle of the explanation
+            thread = threading.Thread(target=lambda: torch.rand(1))  # of the user, during the explanation
             thread.start()
             thread.join()
             return x
 
     net.l2.add_module("draw", Drawing())
-    model = ne.adapt(net, **STATED)
+    model = ne.adapt(net, **SPECIFIED)
     before = torch.get_rng_state()
     ne.SaliencyTubes()(model, CLIP, 0)
     assert not torch.equal(before, torch.get_rng_state())
@@ -104,12 +104,12 @@ DRAWS = {
 
 
 @pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
-def test_networks_that_draw_repeat_themselves_and_leave_the_generator_alone(draw: Any) -> None:
+def test_random_networks_are_repeatable_and_do_not_use_the_global_generator(draw: Any) -> None:
     class Draws(Base):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.fc(draw(self.features(x)).mean((2, 3, 4)))
 
-    model = ne.adapt(Draws(), **STATED)
+    model = ne.adapt(Draws(), **SPECIFIED)
     before = torch.get_rng_state()
     first, second = (ne.SaliencyTubes()(model, CLIP, 0) for _ in range(2))
     assert torch.equal(before, torch.get_rng_state())
@@ -126,7 +126,7 @@ def test_a_network_may_write_into_its_input() -> None:
     assert np.abs(explained(Normalising()).layers[0].values).max() > 0
 
 
-def test_a_backbone_without_gradients_is_explained_from_where_they_begin() -> None:
+def test_a_frozen_backbone_is_explained_from_its_output() -> None:
     class Frozen(Base):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             with torch.no_grad():
@@ -138,7 +138,7 @@ def test_a_backbone_without_gradients_is_explained_from_where_they_begin() -> No
     assert float(tubes.layers[-1].gap[0]) == pytest.approx(float(net.fc.bias[0].detach()), abs=1e-5)
 
 
-def test_nothing_is_shown_where_no_gradient_comes_through() -> None:
+def test_layers_without_gradients_are_empty_and_have_a_caveat() -> None:
     class Detached(Base):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.fc(self.features(x).detach().mean((2, 3, 4)) + x.mean((2, 3, 4)).sum())
@@ -152,13 +152,13 @@ def test_nothing_is_shown_where_no_gradient_comes_through() -> None:
     assert any(
         text.startswith("No gradient reaches stem, l1, so nothing is shown there") for text in half.provenance.caveats
     )
-    model = ne.adapt(Detached(), **STATED)
-    with pytest.raises(ne.ExplainError, match="no gradient of the score reaches any layer asked for"):
+    model = ne.adapt(Detached(), **SPECIFIED)
+    with pytest.raises(ne.ExplainError, match="no gradient of the score reaches any of the layers"):
         ne.SaliencyTubes(layers=("stem", "l1"))(model, CLIP, 0)
 
 
-@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # torch's, while positions are measured
-def test_reentrant_checkpointing_is_told_with_what_to_do() -> None:
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # of torch, while positions are traced
+def test_reentrant_checkpointing_is_refused_with_advice() -> None:
     class Checkpointed(Base):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             features = checkpoint(self.features, x, use_reentrant=True)
@@ -168,7 +168,7 @@ def test_reentrant_checkpointing_is_told_with_what_to_do() -> None:
         explained(Checkpointed())
 
 
-def test_a_module_that_returns_its_input_is_explained_by_its_own_output_only() -> None:
+def test_a_module_that_returns_its_input_is_explained_by_its_output_only() -> None:
     class Aside(Base):
         def __init__(self) -> None:
             super().__init__()
@@ -179,7 +179,7 @@ def test_a_module_that_returns_its_input_is_explained_by_its_own_output_only() -
             return self.fc(self.l2(self.drop(features)).mean((2, 3, 4))) + 100 * features.sum()
 
     net = Aside().eval()
-    model = ne.adapt(net, **STATED)
+    model = ne.adapt(net, **SPECIFIED)
     ours = ne.SaliencyTubes(layers=("drop",))(model, CLIP, 0).layers[0].values[0].mean()
     features = net.l1(net.stem(zoo.feed(zoo.ZOO["residual"], CLIP) * 0.225 / 0.25 + (0.45 - 0.5) / 0.25)).detach()
     features.requires_grad_()
@@ -197,15 +197,15 @@ class Gated(nn.Module):
         return self.fc(F.relu(self.c(self.gate(self.a(x)))).mean((2, 3, 4)))
 
 
-def test_gated_linear_units_keep_their_places() -> None:
-    model = ne.adapt(Gated(lambda f: F.glu(f, dim=1), 8), **STATED)
+def test_gated_linear_units_keep_positions() -> None:
+    model = ne.adapt(Gated(lambda f: F.glu(f, dim=1), 8), **SPECIFIED)
     assert model.caveats == ()
     assert model.layers[-1].geometry.rows.tolist() == list(range(8))
 
 
-def test_an_operation_that_moves_positions_out_of_the_clip_is_not_believed() -> None:
+def test_an_operation_that_moves_positions_outside_the_clip_is_rejected() -> None:
     up = nn.ConvTranspose3d(16, 16, 2, stride=2)
-    model = ne.adapt(Gated(up, 16), **STATED)
+    model = ne.adapt(Gated(up, 16), **SPECIFIED)
     assert "could not be measured" in model.caveats[0]
     assert model.layers[-1].geometry.step == (0.5, 0.5)
 
@@ -214,15 +214,15 @@ def test_an_operation_that_moves_positions_out_of_the_clip_is_not_believed() -> 
 @pytest.mark.parametrize(
     ("kernel", "stride", "padding"), [(1, 2, 0), (2, 2, 0), (3, 2, 1), (2, 3, 0), (2, 3, 1), (3, 3, 1)]
 )
-def test_pooling_with_ceil_mode_has_as_many_windows_as_torch_gives(
+def test_pooling_with_ceil_mode_has_as_many_windows_as_in_torch(
     length: int, kernel: int, stride: int, padding: int
 ) -> None:
-    coordinates = PositionTensor.of_clip(length, length, length, torch.device("cpu"))
+    positions = PositionTensor.for_clip(length, length, length, torch.device("cpu"))
     for pool in (
         nn.MaxPool3d(kernel, stride, padding, ceil_mode=True),
         nn.AvgPool3d(kernel, stride, padding, ceil_mode=True),
     ):
-        assert pool(coordinates).shape == pool(torch.zeros(1, 3, length, length, length)).shape
+        assert pool(positions).shape == pool(torch.zeros(1, 3, length, length, length)).shape
 
 
 def test_a_flattening_view_is_followed() -> None:
@@ -235,10 +235,10 @@ def test_a_flattening_view_is_followed() -> None:
             features = self.features(x)
             return self.fc(features.view(features.size(0), -1))
 
-    assert ne.adapt(Flat(), **STATED).caveats == ()
+    assert ne.adapt(Flat(), **SPECIFIED).caveats == ()
 
 
-def test_attention_weights_may_be_used() -> None:
+def test_attention_weights_can_be_used() -> None:
     class Attending(Base):
         def __init__(self) -> None:
             super().__init__()
@@ -249,7 +249,7 @@ def test_attention_weights_may_be_used() -> None:
             mixed, weights = self.attention(tokens, tokens, tokens)
             return self.fc((tokens + mixed * weights.mean(-1, keepdim=True)).mean(1))
 
-    model = ne.adapt(Attending(), **STATED)
+    model = ne.adapt(Attending(), **SPECIFIED)
     assert model.caveats == ()
     assert model.layers[-1].kind == "pooling input"
     assert model.layers[-1].grid == (4, 8, 8)
@@ -264,7 +264,7 @@ def test_an_autocast_around_the_call_changes_nothing() -> None:
     assert inside.provenance.caveats == plain.provenance.caveats
 
 
-def test_probabilities_averaged_over_time_stay_what_the_network_says() -> None:
+def test_probabilities_averaged_over_time_equal_the_networks() -> None:
     class PerTime(Base):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.fc(self.features(x).mean((3, 4)).transpose(1, 2)).sigmoid()
@@ -277,7 +277,7 @@ def test_probabilities_averaged_over_time_stay_what_the_network_says() -> None:
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-def test_a_backbone_may_return_an_object(frozen: bool) -> None:
+def test_a_backbone_can_return_an_object(frozen: bool) -> None:
     @dataclass(frozen=True)
     class Output:
         feature: torch.Tensor
@@ -287,9 +287,9 @@ def test_a_backbone_may_return_an_object(frozen: bool) -> None:
         def forward(self, x: torch.Tensor) -> Any:
             if frozen:
                 return Output(self.features(x) * 2)
-            found = SimpleNamespace(feature=self.features(x) * 2)
-            found.itself = found
-            return found
+            output = SimpleNamespace(feature=self.features(x) * 2)
+            output.itself = output
+            return output
 
     class Whole(nn.Module):
         def __init__(self) -> None:
@@ -300,7 +300,7 @@ def test_a_backbone_may_return_an_object(frozen: bool) -> None:
             return self.fc(self.backbone(x).feature.mean((2, 3, 4)))
 
     net = Whole()
-    model = ne.adapt(net, **STATED)
+    model = ne.adapt(net, **SPECIFIED)
     tubes = ne.SaliencyTubes(layers=("backbone",))(model, CLIP, 1)
     assert tubes.layers[0].name == "backbone"
     assert tubes.targets[0].logit - tubes.layers[0].values.mean() == pytest.approx(
@@ -308,19 +308,19 @@ def test_a_backbone_may_return_an_object(frozen: bool) -> None:
     )
 
 
-def test_labels_of_a_stale_configuration_are_told_with_what_to_do() -> None:
+def test_labels_of_a_stale_configuration_are_refused_with_advice() -> None:
     net = Base()
-    net.config = SimpleNamespace(id2label={at: str(at) for at in range(400)})
+    net.config = SimpleNamespace(id2label={index: str(index) for index in range(400)})
     with pytest.raises(
-        ValueError, match=r"the labels in module.config.id2label hold 400 names, .* state labels= in adapt"
+        ValueError, match=r"the labels in module.config.id2label hold 400 names, .*; pass labels= to adapt"
     ):
         explained(net)
     assert explained(net, labels=list("abcde")).targets[0].name == "a"
 
 
-def test_a_module_renamed_after_adapting_is_told() -> None:
+def test_a_module_renamed_after_adapt_is_reported() -> None:
     net = Base()
-    model = ne.adapt(net, **STATED)
+    model = ne.adapt(net, **SPECIFIED)
     net.head, net.l2 = net.l2, nn.Identity()
     net.stub, net.l1 = net.l1, nn.Identity()
     del net.l1
@@ -328,41 +328,41 @@ def test_a_module_renamed_after_adapting_is_told() -> None:
         ne.SaliencyTubes()(model, CLIP, 0)
 
 
-def test_a_model_without_weights_is_told() -> None:
+def test_a_model_without_weights_is_refused() -> None:
     with torch.device("meta"):
         net = Base()
     with pytest.raises(ne.ExplainError, match="its parameters are on the meta device; load them first"):
-        ne.adapt(net, **STATED)
+        ne.adapt(net, **SPECIFIED)
 
 
 def test_an_explanation_keeps_its_clip_when_the_array_changes() -> None:
     frames = CLIP.copy()
-    tubes = ne.explain(Base(), frames, 0, **STATED)
+    tubes = ne.explain(Base(), frames, 0, **SPECIFIED)
     frames[:] = 0
     assert tubes.clip.frames.max() > 0
 
 
-def test_a_saved_explanation_comes_back_with_its_provenance(tmp_path: Any) -> None:
+def test_a_saved_explanation_keeps_its_provenance(tmp_path: Any) -> None:
     tubes = explained(Base())
     assert ne.load(tubes.save(tmp_path / "t")).provenance == tubes.provenance
 
 
-def test_the_stem_stays_in_a_long_catalogue() -> None:
+def test_the_stem_is_kept_among_many_layers() -> None:
     class Long(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.stem = nn.Sequential(nn.Conv3d(3, 4, 3, 1, 1), nn.ReLU())
-            for at in range(20):
-                setattr(self, f"s{at}", nn.Sequential(nn.Sequential(nn.Conv3d(4, 4, 3, 1, 1), nn.ReLU())))
+            for index in range(20):
+                setattr(self, f"s{index}", nn.Sequential(nn.Sequential(nn.Conv3d(4, 4, 3, 1, 1), nn.ReLU())))
             self.fc = nn.Linear(4, 3)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             x = self.stem(x)
-            for at in range(20):
-                x = getattr(self, f"s{at}")(x)
+            for index in range(20):
+                x = getattr(self, f"s{index}")(x)
             return self.fc(x.mean((2, 3, 4)))
 
-    layers = ne.adapt(Long(), **STATED).layers
+    layers = ne.adapt(Long(), **SPECIFIED).layers
     assert layers[0].name == "stem"
     assert layers[-1].kind == "pooling input"
     assert len(layers) == 16

@@ -10,7 +10,7 @@ import pytest
 from notebook_explain import samples
 from scripts.contact_sheets import WORLDS
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "sample-worlds.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "synthetic-clips.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 
 

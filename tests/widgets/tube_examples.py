@@ -25,13 +25,13 @@ VERDICTS: tuple[dict[str, Any], ...] = (
     {"probability": 0.0004, "rival": None, "against": None},
     {"probability": None, "rival": None, "against": "clap"},
 )
-# A band as wide as the picture that moves from the middle to the bottom, and one that moves from the top to the bottom.
+# Bands as wide as the picture that move from the middle to the bottom, from the top to the bottom, and back up.
 BANDS = [
     [
-        {"y0": y0, "x0": x, "y1": 0.95, "x1": x, "when": 0.5, "wide": 0.12, "long": 1.0, "strength": 1.0}
+        {"y0": y0, "x0": x, "y1": y1, "x1": x, "when": 0.5, "wide": 0.12, "long": 1.0, "strength": 1.0}
         for x in (0.1, 0.3, 0.5, 0.7, 0.9)
     ]
-    for y0 in (0.45, 0.05)
+    for y0, y1 in ((0.45, 0.95), (0.05, 0.95), (0.9, 0.1))
 ]
 
 

@@ -1,7 +1,7 @@
-"""A zoo of small video networks with seeded random weights: the architectures and the traps real models have.
+"""Small video networks with seeded random weights, with the architectures and pitfalls of real models.
 
-`ZOO` names them. ``entry.make()`` builds one in eval mode, the same each time; `feed` turns a uint8 clip into what it
-eats. Only torch and numpy are needed. `BLOCKS` names networks of our own building blocks.
+`ZOO` holds them by name. ``entry.make()`` builds one in eval mode, with the same weights each time; `feed` converts a
+uint8 clip to its input. `BLOCKS` holds networks made of ``notebook_explain.layers``.
 """
 
 from __future__ import annotations
@@ -27,57 +27,57 @@ __all__ = ["BLOCKS", "CLASSES", "NOUNS", "TRAITS", "ZOO", "Entry", "feed", "full
 MEAN, STD = 0.45, 0.225
 
 TRAITS: dict[str, str] = {
-    "inplace": "a ReLU, SiLU or sum overwrites a tensor a hook may have kept",
+    "inplace": "a ReLU, SiLU or sum overwrites a tensor that a hook may have kept",
     "residual": "blocks add their input",
     "grouped": "convolutions with groups",
     "depthwise": "convolutions with one channel for each group",
-    "gate": "squeeze and excitation: there is a pooling in mid-network",
-    "concat": "blocks put channels side by side",
+    "gate": "squeeze and excitation: pooling inside the network",
+    "concat": "blocks concatenate channels",
     "same_padding": "pads unequally, with F.pad",
     "no_pool_module": "pools with a function or method",
-    "fixed_shape": "takes no, or not any, other number of frames and size",
-    "windowed_pool": "pooling windows overlap: the logit is a sum of shares, no plain mean",
+    "fixed_shape": "accepts only some numbers of frames and sizes",
+    "windowed_pool": "pooling windows overlap: the logit is a weighted sum, not a mean",
     "conv_head": "the classifier is a 1x1x1 convolution",
     "mlp_head": "several layers between the last activations and the logits",
-    "class_maps": "pools maps of the classes themselves: U is the identity, the bias 0",
-    "max_pool": "pools by the maximum",
+    "class_maps": "pools one map per class: U is the identity, the bias 0",
+    "max_pool": "max pooling",
     "per_time": "returns logits (batch, class, time)",
     "tuple": "returns a tuple",
     "dict": "returns a dictionary of two heads",
     "object": "returns an object with .logits",
-    "probs": "what is returned (first) are probabilities",
+    "probs": "returns probabilities (first)",
     "log_probs": "returns log-probabilities",
     "sigmoid": "returns one probability for each label",
     "tokens": "a transformer over (batch, token, channel)",
     "class_token": "the classifier reads token 0",
     "channels_last": "modules emit (batch, time, height, width, channel)",
     "frames_in_batch": "2-D convolutions over (batch * time, channel, height, width)",
-    "pathways": "eats a list of clips",
-    "mutates_input": "leaves its features in the list it was given",
+    "pathways": "takes a list of clips",
+    "mutates_input": "writes its features into the input list",
     "causal": "pads time at the start only",
-    "skips_frames": "some frames have no influence",
+    "skips_frames": "ignores some frames",
     "reused": "one module runs several times",
-    "no_grad": "gradients are switched off inside",
+    "no_grad": "disables gradients",
 }
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One kind of network.
+    """A network of the zoo.
 
     Attributes
     ----------
     name : str
-        Its key in `ZOO`.
+        Key in `ZOO`.
     make : callable
-        Builds the network, in eval mode, with the same weights each time.
+        Build the network in eval mode, with the same weights each time.
     frames, size : int
-        Length, and height and width, of a clip it takes.
+        Length of a clip that it takes; height and width.
     layout : str or tuple of int
-        Order of the input's axes; for a list of pathways (each BCTHW), the step in frames of each.
+        Order of the input's axes; for a list of pathways (each BCTHW), the stride in frames of each.
     complete : bool
-        Whether mean(sum_c U_c A_c) + bias is exactly the logit (before any softmax or sigmoid), with A the
-        activations that are pooled and U, bias the classifier. Pathways: the sum of one such mean for each.
+        mean(sum_c U_c A_c) + bias is exactly the logit (before any softmax or sigmoid), with the pooled activations A
+        and the classifier U, bias; for pathways, the sum of their means.
     traits : frozenset of str
         Keys of `TRAITS`.
     """
@@ -92,7 +92,7 @@ class Entry:
 
 
 def randomise(net: nn.Module) -> None:
-    """Weights that keep the signal's size, and norms, statistics and biases that do something."""
+    """Initialise weights so that they keep the signal's scale, and norms, statistics and biases with an effect."""
     for module in net.modules():
         if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.Linear)):
             nn.init.kaiming_normal_(module.weight)
@@ -107,7 +107,7 @@ def randomise(net: nn.Module) -> None:
 
 
 def seeded(factory: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
-    """Build in eval mode with random weights that depend on `seed` only; torch's own generators stay as they were."""
+    """Build in eval mode with random weights that depend only on `seed`; torch's generators keep their state."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         net = factory()
@@ -116,7 +116,7 @@ def seeded(factory: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
 
 
 def random_clip(frames: int, size: int, seed: int = 0) -> npt.NDArray[np.uint8]:
-    """Coloured clouds that move, with noise: (time, height, width, 3)."""
+    """Make moving coloured clouds with noise: (time, height, width, 3)."""
     rng = np.random.default_rng(seed)
     coarse = torch.from_numpy(rng.normal(size=(1, 3, 4, 5, 5)))
     clouds = F.interpolate(coarse, (frames, size, size), mode="trilinear", align_corners=True)[0].numpy()
@@ -125,10 +125,10 @@ def random_clip(frames: int, size: int, seed: int = 0) -> npt.NDArray[np.uint8]:
 
 
 def feed(entry: Entry, clip: npt.NDArray[np.uint8]) -> Tensor | list[Tensor]:
-    """What the network eats for one uint8 clip: a batch of one, (value / 255 - 0.45) / 0.225, in its layout."""
+    """Return a network's input for a uint8 clip: a batch of one, (value / 255 - 0.45) / 0.225, in its layout."""
     x = (torch.from_numpy(clip).permute(3, 0, 1, 2)[None].float() / 255 - MEAN) / STD
     if isinstance(entry.layout, tuple):
-        return [x[:, :, ::step].clone() for step in entry.layout]
+        return [x[:, :, ::stride].clone() for stride in entry.layout]
     return x.transpose(1, 2).contiguous() if entry.layout == "BTCHW" else x.contiguous()
 
 

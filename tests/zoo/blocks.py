@@ -1,4 +1,4 @@
-"""Small networks made of the building blocks of ``notebook_explain.layers``; each takes 8 frames of 32 x 32."""
+"""Small networks made of the building blocks of ``notebook_explain.layers``; they take 8 frames of 32 x 32."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .convnets import CLASSES, conv_bn_relu, residual
 
 
 class Pooled(nn.Module):
-    """Convolutions with pooling between them, global pooling, classifier: of kinds to choose from."""
+    """Convolutions with pooling between them, global pooling and a classifier; the pooling is chosen."""
 
     def __init__(self, pool: Callable[..., nn.Module], last: Callable[..., nn.Module], classes: int = CLASSES) -> None:
         super().__init__()
@@ -28,13 +28,13 @@ class Pooled(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """Residual blocks with a squeeze and recursion each."""
+    """Residual blocks, each with a squeeze and recursion."""
 
-    def __init__(self, gate: str, place: str, classes: int = CLASSES) -> None:
+    def __init__(self, gate: str, position: str, classes: int = CLASSES) -> None:
         super().__init__()
         self.stem = conv_bn_relu(3, 8)
-        self.layer1 = layers.SRTGBlock(8, 8, (1, 2, 2), place, gate=gate)
-        self.layer2 = layers.SRTGBlock(8, 12, 2, place, gate=gate)
+        self.layer1 = layers.SRTGBlock(8, 8, (1, 2, 2), position, gate=gate)
+        self.layer2 = layers.SRTGBlock(8, 12, 2, position, gate=gate)
         self.avgpool, self.fc = nn.AdaptiveAvgPool3d(1), nn.Linear(12, classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class Recurrent(nn.Module):
 
 
 def planes(parallel: bool) -> nn.Module:
-    """Small r3d_18 of FAST convolutions."""
+    """Make a small r3d_18 of FAST convolutions."""
 
     def fast(conv: nn.Conv3d) -> nn.Module | None:
         if conv.kernel_size != (3, 3, 3):
@@ -53,7 +53,7 @@ def planes(parallel: bool) -> nn.Module:
 
 
 BLOCKS: dict[str, Callable[[], nn.Module]] = {
-    "max pool": partial(Pooled, nn.MaxPool3d, nn.AdaptiveAvgPool3d),  # without, to compare
+    "max pool": partial(Pooled, nn.MaxPool3d, nn.AdaptiveAvgPool3d),  # no block, for comparison
     "soft pool": partial(Pooled, layers.SoftPool3d, nn.AdaptiveAvgPool3d),
     "soft pool at the end": partial(Pooled, nn.MaxPool3d, layers.AdaptiveSoftPool3d),
     "srtg": partial(Recurrent, "soft", "final"),

@@ -1,4 +1,4 @@
-"""Convolutional networks, each small and after one family of real ones."""
+"""Small convolutional networks, each modelled on a family of real ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Triple = tuple[int, int, int]
 def conv_bn(
     inputs: int, outputs: int, kernel: Triple = (3, 3, 3), stride: Triple = (1, 1, 1), groups: int = 1
 ) -> nn.Sequential:
-    """Convolution that keeps the size (but for its stride), then batch normalisation."""
+    """Make a convolution that keeps the size except for its stride, then batch normalisation."""
     padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
     return nn.Sequential(
         nn.Conv3d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False), nn.BatchNorm3d(outputs)
@@ -23,19 +23,19 @@ def conv_bn(
 def conv_bn_relu(
     inputs: int, outputs: int, kernel: Triple = (3, 3, 3), stride: Triple = (1, 1, 1), groups: int = 1
 ) -> nn.Sequential:
-    """As `conv_bn`, then a ReLU that overwrites its input."""
+    """Make `conv_bn` with a ReLU that overwrites its input."""
     return conv_bn(inputs, outputs, kernel, stride, groups).append(nn.ReLU(inplace=True))
 
 
 def shortcut(inputs: int, outputs: int, stride: Triple) -> nn.Module:
-    """The other way around a block: nothing, or a projection where the shape changes."""
+    """Make the shortcut of a block: the identity, or a projection if the shape changes."""
     if inputs == outputs and stride == (1, 1, 1):
         return nn.Identity()
     return conv_bn(inputs, outputs, (1, 1, 1), stride)
 
 
 def plain(classes: int = CLASSES) -> nn.Sequential:
-    """One flat Sequential, nothing but layers; the last activations are (16, T/2, H/4, W/4)."""
+    """Make one flat Sequential of layers; the last activations are (16, T/2, H/4, W/4)."""
     return nn.Sequential(
         *(nn.Conv3d(3, 8, 3, padding=1), nn.BatchNorm3d(8), nn.ReLU(inplace=True), nn.MaxPool3d((1, 2, 2))),
         *(nn.Conv3d(8, 16, 3, padding=1), nn.BatchNorm3d(16), nn.ReLU(inplace=True), nn.MaxPool3d(2)),
@@ -45,7 +45,7 @@ def plain(classes: int = CLASSES) -> nn.Sequential:
 
 
 class BasicBlock(nn.Module):
-    """Two convolutions and a shortcut, added in place."""
+    """Two convolutions and a shortcut that is added in place."""
 
     def __init__(self, inputs: int, outputs: int, stride: Triple = (1, 1, 1)) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class BasicBlock(nn.Module):
 
 
 class GroupedBlock(nn.Module):
-    """ResNeXt's bottleneck: narrow, grouped, wide."""
+    """Bottleneck of ResNeXt: narrow, grouped, wide."""
 
     def __init__(self, inputs: int, outputs: int, stride: Triple = (1, 1, 1), groups: int = 4) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class GroupedBlock(nn.Module):
 
 
 class ResNet3D(nn.Module):
-    """Stem, four stages, pooling, classifier; strides are those of the four stages."""
+    """Stem, four stages with their strides, pooling, classifier."""
 
     def __init__(
         self,
@@ -106,23 +106,23 @@ SMALL_STRIDES = ((1, 1, 1), (2, 2, 2), (1, 2, 2), (2, 1, 1))
 
 
 def residual(classes: int = CLASSES) -> ResNet3D:
-    """A small r3d_18; the last activations are (24, T/4, H/8, W/8)."""
+    """Make a small r3d_18; the last activations are (24, T/4, H/8, W/8)."""
     return ResNet3D(BasicBlock, (8, 12, 16, 24), SMALL_STRIDES, depth=2, classes=classes)
 
 
 def grouped(classes: int = CLASSES) -> ResNet3D:
-    """A small ResNeXt with four groups; the last activations are (32, T/4, H/8, W/8)."""
+    """Make a small ResNeXt with four groups; the last activations are (32, T/4, H/8, W/8)."""
     return ResNet3D(GroupedBlock, (16, 16, 24, 32), SMALL_STRIDES, depth=1, classes=classes)
 
 
 def full_size_r3d18(num_classes: int = 400) -> ResNet3D:
-    """As large as r3d_18 (33.4 M parameters at 400 classes) and of its architecture, with torch's own first weights."""
+    """Make a network with the architecture and size of r3d_18 (33.4 M parameters), initialised by torch."""
     strides = ((1, 1, 1), (2, 2, 2), (2, 2, 2), (2, 2, 2))
     return ResNet3D(BasicBlock, (64, 128, 256, 512), strides, depth=2, classes=num_classes)
 
 
 class Gate(nn.Module):
-    """Squeeze and excitation: a pooling in mid-network whose answer scales the channels."""
+    """Squeeze and excitation: channels are scaled by a function of their pooled values."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class Gate(nn.Module):
 
 
 class DepthwiseBlock(nn.Module):
-    """X3D's bottleneck: wide, depthwise with gate and swish, narrow."""
+    """Bottleneck of X3D: wide, depthwise with gate and swish, narrow."""
 
     def __init__(self, inputs: int, outputs: int, stride: Triple) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ class DepthwiseBlock(nn.Module):
 
 
 def x3d_trunk() -> nn.Sequential:
-    """Spatial then depthwise temporal stem, and three blocks: (24, T, H/8, W/8); time is never strided."""
+    """Make a spatial and a depthwise temporal stem and three blocks: (24, T, H/8, W/8), without stride in time."""
     return nn.Sequential(
         nn.Conv3d(3, 8, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False),
         conv_bn_relu(8, 8, (5, 1, 1), groups=8),
@@ -166,7 +166,7 @@ def x3d_trunk() -> nn.Sequential:
 
 
 class Depthwise(nn.Module):
-    """X3D's trunk with pooling and one linear layer."""
+    """Trunk of X3D with pooling and one linear layer."""
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
@@ -179,7 +179,7 @@ class Depthwise(nn.Module):
 
 
 class DenseLayer(nn.Module):
-    """Normalise, ReLU, convolve; what is new is put behind what was there."""
+    """Norm, ReLU and convolution, concatenated to the input."""
 
     def __init__(self, inputs: int, growth: int) -> None:
         super().__init__()
@@ -191,7 +191,7 @@ class DenseLayer(nn.Module):
 
 
 class Dense(nn.Module):
-    """DenseNet: concatenations that grow; ReLU and pooling before the classifier are functions, not modules."""
+    """DenseNet: growing concatenations; ReLU and pooling before the classifier are functions, not modules."""
 
     def __init__(self, classes: int = CLASSES, growth: int = 6) -> None:
         super().__init__()
@@ -212,7 +212,7 @@ class Dense(nn.Module):
 
 
 def pad_same(x: Tensor, kernel: Triple, stride: Triple) -> Tensor:
-    """TensorFlow's SAME padding: what cannot be halved goes to the end."""
+    """Pad as TensorFlow's SAME; an odd remainder goes to the end."""
     pads: list[int] = []
     for size, k, s in zip(reversed(x.shape[2:]), reversed(kernel), reversed(stride), strict=True):
         total = max(k - s if size % s == 0 else k - size % s, 0)
@@ -221,7 +221,7 @@ def pad_same(x: Tensor, kernel: Triple, stride: Triple) -> Tensor:
 
 
 class Unit3D(nn.Module):
-    """I3D's convolution, normalisation and ReLU under SAME padding."""
+    """Convolution, normalisation and ReLU of I3D with SAME padding."""
 
     def __init__(self, inputs: int, outputs: int, kernel: Triple = (1, 1, 1), stride: Triple = (1, 1, 1)) -> None:
         super().__init__()
@@ -234,7 +234,7 @@ class Unit3D(nn.Module):
 
 
 class SameMaxPool(nn.MaxPool3d):
-    """Max pooling under SAME padding."""
+    """Max pooling with SAME padding."""
 
     def __init__(self, kernel: Triple, stride: Triple) -> None:
         super().__init__(kernel, stride)
@@ -245,7 +245,7 @@ class SameMaxPool(nn.MaxPool3d):
 
 
 class InceptionBlock(nn.Module):
-    """Four branches over one input, side by side: widths are (b0, b1, b2, b3)."""
+    """Four concatenated branches of widths (b0, b1, b2, b3)."""
 
     def __init__(self, inputs: int, widths: tuple[int, int, int, int]) -> None:
         super().__init__()
@@ -260,7 +260,7 @@ class InceptionBlock(nn.Module):
 
 
 class Inception(nn.Module):
-    """I3D: windows of two time steps are pooled, classified by a 1x1x1 convolution, then averaged (or, per_time, not).
+    """I3D: windows of two time steps are pooled and classified by a 1x1x1 convolution, then averaged unless per_time.
 
     The last activations are (26, T/2, H/8, W/8), the logits before the average (classes, T/2 - 1).
     """

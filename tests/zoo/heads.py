@@ -1,4 +1,4 @@
-"""One small trunk under every kind of head, and every form in which networks hand out their logits."""
+"""One small trunk with every kind of head, and every form in which networks return logits."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ WIDTH = 16
 
 
 def trunk() -> nn.Sequential:
-    """Three convolutions: (16, T/2, H/4, W/4)."""
+    """Make three convolutions: (16, T/2, H/4, W/4)."""
     return nn.Sequential(
         conv_bn_relu(3, 8, stride=(1, 2, 2)), conv_bn_relu(8, 12, stride=(2, 2, 2)), conv_bn_relu(12, WIDTH)
     )
 
 
 class PooledNet(nn.Module):
-    """Trunk, average pooling and classifier; what is returned, and how, is for subclasses to say."""
+    """Trunk, average pooling and classifier; subclasses choose the output."""
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class ProbsFirst(PooledNet):
 
 
 class LogitsAndFeatures(PooledNet):
-    """Returns (logits, what the classifier read)."""
+    """Returns (logits, input of the classifier)."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         features = self.features(x)
@@ -49,7 +49,7 @@ class LogitsAndFeatures(PooledNet):
 
 
 class FeaturesAndLogits(PooledNet):
-    """Returns (what the classifier read, logits)."""
+    """Returns (input of the classifier, logits)."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         features = self.features(x)
@@ -57,7 +57,7 @@ class FeaturesAndLogits(PooledNet):
 
 
 class LogitsDict(PooledNet):
-    """Two heads over one pooling, by name, with different numbers of classes."""
+    """Two named heads with different numbers of classes after one pooling."""
 
     def __init__(self, classes: int = CLASSES, nouns: int = NOUNS) -> None:
         super().__init__(classes)
@@ -87,7 +87,7 @@ class SigmoidOut(PooledNet):
 
 
 class FunctionalPool(nn.Module):
-    """Pools with `Tensor.mean`: there is no pooling module."""
+    """Pools with `Tensor.mean` instead of a module."""
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class FunctionalPool(nn.Module):
 
 
 class MaxPoolHead(nn.Module):
-    """Pools by the maximum, so the logit is no mean over the clip."""
+    """Max pooling, so the logit is not a mean over the clip."""
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class MaxPoolHead(nn.Module):
 
 
 class Squeeze(nn.Module):
-    """SqueezeNet: a 1x1x1 convolution makes one map for each class, its ReLU is pooled; no logit is negative."""
+    """SqueezeNet: a 1x1x1 convolution makes one map per class, whose ReLU is pooled; no logit is negative."""
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class Squeeze(nn.Module):
 
 
 class X3DHead(nn.Module):
-    """X3D whole: two layers behind the pooling, and probabilities instead of logits, but only in eval mode."""
+    """Complete X3D: two layers after the pooling; probabilities instead of logits, but only in eval mode."""
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ class X3DHead(nn.Module):
 
 
 class FlatHead(nn.Module):
-    """C3D: max pooling between biased convolutions, then flatten and three linear layers; no average anywhere.
+    """C3D: max pooling between convolutions with bias, then flatten and three linear layers; no average pooling.
 
     The last activations, after the fifth ReLU, are (16, T/4, H/8, W/8); the linear layers fix frames and size.
     """

@@ -1,4 +1,4 @@
-"""Transformers: tokens with and without a class token, and windows over channels-last volumes."""
+"""Transformers: tokens with and without a class token, and windows of channels-last volumes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .convnets import CLASSES, Triple
 
 @dataclass
 class VideoOutput:
-    """An answer with its logits as an attribute."""
+    """Output with logits as an attribute."""
 
     logits: Tensor
     loss: Tensor | None = None
@@ -23,7 +23,7 @@ class VideoOutput:
 
 
 class OrderedOutput(OrderedDict[str, Tensor]):
-    """An answer that is a mapping and, like Hugging Face's, can be read by attribute and by number too."""
+    """Output as a mapping that, as in Hugging Face, is also read by attribute and by index."""
 
     def __getattr__(self, name: str) -> Tensor:
         if name in self:
@@ -35,7 +35,7 @@ class OrderedOutput(OrderedDict[str, Tensor]):
 
 
 class Attention(nn.Module):
-    """Self-attention of (batch, tokens, width), by torch's kernel or written out."""
+    """Self-attention of (batch, tokens, width), by torch's function or written out."""
 
     def __init__(self, width: int, heads: int, explicit: bool) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Attention(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Attention and a perceptron, both normalised before and added after."""
+    """Attention and a perceptron, each with a norm before it and a residual sum after it."""
 
     def __init__(self, width: int, heads: int, explicit: bool) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ Head = Literal["norm_mean", "mean_norm", "class_token"]
 
 
 class TokenNet(nn.Module):
-    """Tubelets become tokens (time, then height, then width: fixed number), then attend to each other.
+    """Transformer over a fixed number of tubelets, ordered by time, height, width.
 
     The clip comes as (batch, time, channel, height, width). The classifier reads, for each `head`: the mean of the
     normalised tokens; the normalised mean of the tokens; the normalised class token, which stands first.
@@ -134,7 +134,7 @@ class WindowBlock(nn.Module):
 
 
 class PatchMerging(nn.Module):
-    """Four neighbours become one: half the height and width."""
+    """Merge of four neighbours: half the height and width."""
 
     def __init__(self, width: int, outputs: int) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class PatchMerging(nn.Module):
 
 
 class ChannelsLast(nn.Module):
-    """Swin-like: every module after the patch embedding emits (batch, time, height, width, channel).
+    """Swin-like: every module after the patch embedding returns (batch, time, height, width, channel).
 
     The pooled volume is (32, T/2, H/8, W/8) once its channels are put first.
     """

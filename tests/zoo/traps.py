@@ -1,4 +1,4 @@
-"""Networks whose way of computing trips tools: lists changed in place, frames in the batch, modules used twice."""
+"""Networks that break naive tools: lists changed in place, frames in the batch axis, modules used twice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .heads import WIDTH, PooledNet
 
 
 def temporal_shift(x: Tensor, frames: int, part: int = 4) -> Tensor:
-    """One part of the channels takes the next frame's values, one part the previous frame's, the rest stays."""
+    """Shift one part of the channels from the next frame, one from the previous frame; keep the rest."""
     x = x.view(-1, frames, *x.shape[1:])
     moved = x.shape[2] // part
     out = torch.zeros_like(x)
@@ -22,7 +22,7 @@ def temporal_shift(x: Tensor, frames: int, part: int = 4) -> Tensor:
 
 
 class ShiftBlock(nn.Module):
-    """A residual block of 2-D convolutions that sees its neighbours in time through the shift."""
+    """Residual block of 2-D convolutions that sees neighbouring frames through the shift."""
 
     def __init__(self, width: int, frames: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class ShiftBlock(nn.Module):
 
 
 class ShiftNet(nn.Module):
-    """TSM: 2-D convolutions over (batch * time, channel, height, width), logits of each frame averaged at the end.
+    """TSM: 2-D convolutions over (batch * time, channel, height, width); the logits of all frames are averaged.
 
     The clip comes as (batch, time, channel, height, width); the last activations are (16, H/4, W/4) of each frame.
     """
@@ -59,7 +59,7 @@ class ShiftNet(nn.Module):
 
 
 class Stage(nn.Module):
-    """One block for each pathway, then the fast one feeds the slow one; writes into the list it is given."""
+    """One block per pathway and a connection from the fast to the slow one; writes into its input list."""
 
     def __init__(self, slow: tuple[int, int], fast: tuple[int, int], stride: Triple, fuse: bool) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Stage(nn.Module):
 
 
 class PoolPathways(nn.Module):
-    """Each pathway pooled to one vector, the vectors put in a row: slow first."""
+    """Pooling of each pathway to one vector; the vectors are concatenated, slow first."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class PoolPathways(nn.Module):
 
 
 class SlowFast(nn.Module):
-    """Eats [slow, fast], the slow one with every fourth frame, and leaves its features in that list.
+    """Network with the input [slow, fast], slow having every fourth frame; writes its features into that list.
 
     The last activations are slow (24, T/4, H/8, W/8) and fast (6, T, H/8, W/8); the classifier reads 24 + 6.
     """
@@ -116,9 +116,9 @@ class SlowFast(nn.Module):
 
 
 class CausalConv3d(nn.Conv3d):
-    """A convolution that never sees ahead: all its padding in time stands before the first frame.
+    """Convolution that does not see later frames: all padding in time is before the first frame.
 
-    Step i of a stride s ends with frame s * i + s - 1, so that the last frame is seen too.
+    With stride s, step i ends at frame s * i + s - 1, so the last frame is included.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -147,14 +147,14 @@ class Causal(nn.Module):
 
 
 class DroppedFrames(PooledNet):
-    """Looks at every second frame only; the last activations are (16, T/4, H/4, W/4)."""
+    """Network of every second frame; the last activations are (16, T/4, H/4, W/4)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc(self.features(x[:, :, ::2]))
 
 
 class NoGradForward(PooledNet):
-    """Gives logits, never gradients."""
+    """Network whose forward disables gradients."""
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
@@ -162,7 +162,7 @@ class NoGradForward(PooledNet):
 
 
 class Reused(nn.Module):
-    """One ReLU module (in place) runs four times and one convolution three times; last (16, T/2, H/4, W/4)."""
+    """Network that calls one in-place ReLU four times and one convolution three times; last (16, T/2, H/4, W/4)."""
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Networks whose wiring is the point: which kernel feeds which channel is known from how they are built.
+"""Networks with known wiring: which kernel feeds which channel follows from how they are built.
 
-`WIRES` are ways from one convolution to the next, with the route of every channel written down; `WIRED` are small
-networks after families that route channels in their own ways.
+`WIRES` are paths from one convolution to the next, with the sources of every channel written down. `MIXING` are paths
+that mix channels. `WIRED` are small networks modelled on families with unusual wiring.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from torch import Tensor, nn
 from .convnets import CLASSES, Gate, SameMaxPool, conv_bn, conv_bn_relu
 
 WIDTH = 8
-Route = list[set[int]]  # for each channel that arrives, the kernels that it comes from
-EACH: Route = [{c} for c in range(WIDTH)]
+Sources = list[set[int]]  # for each channel that arrives, the kernels that it comes from
+EACH: Sources = [{c} for c in range(WIDTH)]
 
 
 class Wire(nn.Module):
-    """Convolution, some way, convolution, pooling, classifier."""
+    """Convolution, a path, convolution, pooling, classifier."""
 
-    def __init__(self, way: Callable[[Tensor], Tensor], arriving: int, classes: int = CLASSES) -> None:
+    def __init__(self, path: Callable[[Tensor], Tensor], arriving: int, classes: int = CLASSES) -> None:
         super().__init__()
         self.first = nn.Conv3d(3, WIDTH, 3, padding=1)
         self.second = nn.Conv3d(arriving, 6, 3, padding=1)
         self.fc = nn.Linear(6, classes)
-        self.way = way
+        self.path = path
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.second(self.way(self.first(x))).mean((2, 3, 4)))
+        return self.fc(self.second(self.path(self.first(x))).mean((2, 3, 4)))
 
 
 class Swish(torch.autograd.Function):
-    """As libraries write it to save memory: the graph shows one operation that nobody has heard of."""
+    """Swish as libraries write it to save memory; the graph shows one unknown operation."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ class Swish(torch.autograd.Function):
 
 
 class Reverse(torch.autograd.Function):
-    """An operation of one's own that puts channels in another order."""
+    """A custom operation that reverses the channels."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ class Reverse(torch.autograd.Function):
 
 
 class Blend(torch.autograd.Function):
-    """An operation of one's own that mixes all channels."""
+    """A custom operation that mixes all channels."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class Blend(torch.autograd.Function):
 
 
 def shuffle(x: Tensor, groups: int = 2) -> Tensor:
-    """ShuffleNet's: channels of all groups take turns."""
+    """Shuffle channels as ShuffleNet does: interleave those of all groups."""
     return x.view(x.shape[0], groups, -1, *x.shape[2:]).transpose(1, 2).reshape(x.shape)
 
 
@@ -109,7 +109,7 @@ def _numpy(x: Tensor) -> Tensor:
     return torch.from_numpy(np.maximum(x.detach().numpy(), 0))
 
 
-def _looked_at(x: Tensor) -> Tensor:
+def _inspected_in_numpy(x: Tensor) -> Tensor:
     x = x.detach()
     assert np.isfinite(x.numpy()).all()
     return F.relu(x)
@@ -131,50 +131,50 @@ ORDER = [5, 0, 7, 2, 1, 6, 3, 4]
 REVERSED = EACH[::-1]
 ALL = set(range(WIDTH))
 
-WIRES: dict[str, tuple[Callable[[Tensor], Tensor], Route]] = {
+WIRES: dict[str, tuple[Callable[[Tensor], Tensor], Sources]] = {
     "straight": (F.relu, EACH),
     "in place": (lambda x: F.relu_(x).mul_(2).add_(1), EACH),
     "dead ReLU": (lambda x: F.relu(x - 1e9), EACH),
     "times zero": (lambda x: x * 0, EACH),
     "swish by hand": (lambda x: x * torch.sigmoid(x), EACH),
     "hard swish by hand": (lambda x: x * F.relu6(x + 3) / 6, EACH),
-    "swish of one's own": (Swish.apply, EACH),
-    "sum of one thing": (lambda x: F.relu(x) + 0.1 * x - x.mean(2, keepdim=True), EACH),
+    "custom swish": (Swish.apply, EACH),
+    "sum of one tensor": (lambda x: F.relu(x) + 0.1 * x - x.mean(2, keepdim=True), EACH),
     "shuffle": (shuffle, [{c} for c in (0, 4, 1, 5, 2, 6, 3, 7)]),
-    "torch's shuffle": (partial(F.channel_shuffle, groups=4), [{c} for c in (0, 2, 4, 6, 1, 3, 5, 7)]),
-    "order by index": (lambda x: x[:, ORDER], [{c} for c in ORDER]),
+    "channel_shuffle": (partial(F.channel_shuffle, groups=4), [{c} for c in (0, 2, 4, 6, 1, 3, 5, 7)]),
+    "indexed": (lambda x: x[:, ORDER], [{c} for c in ORDER]),
     "index_select": (lambda x: x.index_select(1, torch.tensor(ORDER)), [{c} for c in ORDER]),
     "flip": (lambda x: x.flip(1), REVERSED),
-    "flip of one's own": (Reverse.apply, REVERSED),
-    "halves change sides": (lambda x: torch.cat(x.chunk(2, 1)[::-1], 1), EACH[4:] + EACH[:4]),
+    "custom flip": (Reverse.apply, REVERSED),
+    "halves swapped": (lambda x: torch.cat(x.chunk(2, 1)[::-1], 1), EACH[4:] + EACH[:4]),
     "unbind and stack": (lambda x: torch.stack(x.unbind(1)[1:], 1), EACH[1:]),
-    "twice": (lambda x: torch.cat((x, F.relu(x)), 1), EACH + EACH),
+    "concatenated twice": (lambda x: torch.cat((x, F.relu(x)), 1), EACH + EACH),
     "repeat": (lambda x: x.repeat(1, 2, 1, 1, 1), EACH + EACH),
-    "each twice": (lambda x: x.repeat_interleave(2, 1), [{c // 2} for c in range(16)]),
+    "each channel twice": (lambda x: x.repeat_interleave(2, 1), [{c // 2} for c in range(16)]),
     "expand": (lambda x: x[:, 3:4].expand(-1, 5, -1, -1, -1), [{3}] * 5),
     "padded channels": (lambda x: F.pad(x, (1, 1, 1, 1, 0, 0, 1, 2)), [set(), *EACH, set(), set()]),
-    "zeros beside": (
+    "zeros appended": (
         lambda x: torch.cat((F.avg_pool3d(x, 1, 2), x.new_zeros(1, 2, 2, 8, 8)), 1),
         [*EACH, set(), set()],
     ),
     "assigned": (_assigned, [set(), set(), *EACH[:-2]]),
-    "part in place": (_part_in_place, EACH),
+    "partly in place": (_part_in_place, EACH),
     "temporal shift": (_shifted, EACH),
     "space to depth": (_to_depth, [{c // 4} for c in range(4 * WIDTH)]),
     "pooled": (lambda x: F.max_pool3d(F.avg_pool3d(x, 3, 1, 1), (1, 3, 3), (1, 2, 2)), EACH),
-    "stretched": (lambda x: F.interpolate(x, scale_factor=2, mode="trilinear"), EACH),
+    "interpolated": (lambda x: F.interpolate(x, scale_factor=2, mode="trilinear"), EACH),
     "reflected": (lambda x: F.pad(x, (1, 1, 1, 1, 1, 1), mode="reflect"), EACH),
     "circular": (lambda x: F.pad(x, (1, 1, 1, 1, 1, 1), mode="circular"), EACH),
-    "larger of halves": (lambda x: torch.maximum(*x.chunk(2, 1)), [{c, c + 4} for c in range(4)]),
+    "maximum of halves": (lambda x: torch.maximum(*x.chunk(2, 1)), [{c, c + 4} for c in range(4)]),
     "selected": (lambda x: torch.where(x > 0, x, x.flip(1)), [{c, 7 - c} for c in range(WIDTH)]),
     "gated linear unit": (lambda x: F.glu(x, 1), EACH[:4]),
     "mean over channels": (lambda x: torch.cat((x.mean(1, keepdim=True), x.amax(1, keepdim=True)), 1), [ALL, ALL]),
-    "one channel always wins": (lambda x: (x + 1e3 * torch.arange(8.0).view(8, 1, 1, 1)).amax(1, True), [ALL]),
+    "maximum over channels": (lambda x: (x + 1e3 * torch.arange(8.0).view(8, 1, 1, 1)).amax(1, True), [ALL]),
     "stacked and summed": (lambda x: torch.stack((x, x.flip(1))).sum(0), [{c, 7 - c} for c in range(WIDTH)]),
     "detached": (lambda x: x.detach(), EACH),
     ".data": (lambda x: F.relu(x.data), EACH),
     "no_grad": (_no_grad, EACH),
-    "looked at in numpy": (_looked_at, EACH),
+    "inspected in numpy": (_inspected_in_numpy, EACH),
     "ReLU by hand": (lambda x: x * (x > 0).float(), EACH),
     "old Variable": (
         lambda x: torch.autograd.Variable(torch.cat([x.data, torch.zeros(1, 2, 4, 16, 16)], 1)),
@@ -184,7 +184,7 @@ WIRES: dict[str, tuple[Callable[[Tensor], Tensor], Route]] = {
     "frames in batch": (lambda x: x.transpose(1, 2).flatten(0, 1).view(1, 4, 8, 16, 16).transpose(1, 2), EACH),
     "instance norm": (lambda x: F.instance_norm(x, weight=-torch.ones(8)), EACH),
     "softmax over time": (lambda x: x.softmax(2), EACH),
-    "always dropping out": (lambda x: F.dropout(x, 0.5), EACH),
+    "dropout in eval mode": (lambda x: F.dropout(x, 0.5), EACH),
 }
 
 MIXING: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
@@ -194,9 +194,9 @@ MIXING: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
         lambda x: F.scaled_dot_product_attention(*[x.flatten(2).transpose(1, 2)] * 3).transpose(1, 2).reshape(x.shape),
         "scaled_dot_product_attention",
     ),
-    "of one's own": (Blend.apply, "Blend"),
-    "through numpy": (lambda x: x + _numpy(x), "add with a tensor without gradients"),
-    "joined through numpy": (
+    "custom function": (Blend.apply, "Blend"),
+    "added through numpy": (lambda x: x + _numpy(x), "add with a tensor without gradients"),
+    "concatenated through numpy": (
         lambda x: torch.cat((x[:, 4:], _numpy(x)[:, 4:]), 1),
         "cat with a tensor without gradients",
     ),
@@ -206,7 +206,7 @@ MIXING: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
 
 
 class Identities(nn.Module):
-    """Two residual blocks, the second around an identity of the first: sums of sums."""
+    """Residual blocks whose shortcuts carry earlier sums: sums of sums."""
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
@@ -225,7 +225,7 @@ class Identities(nn.Module):
 
 
 class Fibres(nn.Module):
-    """MFNet: norms come first, two 1x1x1 convolutions let the groups talk, grouped convolutions, a shortcut."""
+    """MFNet: norms before convolutions, a multiplexer of two 1x1x1 convolutions, grouped convolutions, a shortcut."""
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
@@ -249,7 +249,7 @@ def _norm_first(inputs: int, outputs: int, kernel: int, groups: int = 1) -> nn.S
 
 
 class Shuffling(nn.Module):
-    """ShuffleNet, both versions: grouped with shuffle and sum; split, one half convolved, joined, shuffled."""
+    """ShuffleNet, both versions: grouped with shuffle and sum; split, one half convolved, concatenated, shuffled."""
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
@@ -269,7 +269,7 @@ class Shuffling(nn.Module):
 
 
 class Branches(nn.Module):
-    """Inception: branches side by side, one gated, two that pool for themselves, then a gate over all of them."""
+    """Inception: parallel branches, one gated and two with pooling, then a gate over all of them."""
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
@@ -289,7 +289,7 @@ class Branches(nn.Module):
 
 
 class CrossedSums(nn.Module):
-    """Two sums, of which the later one is read first."""
+    """Two sums, the later of which is read first."""
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
@@ -305,7 +305,7 @@ class CrossedSums(nn.Module):
 
 
 class Laterals(nn.Module):
-    """SlowFast with pathways of its own making: the fast one joins the slow one through a convolution with a stride."""
+    """SlowFast that samples its pathways from one clip; the fast one joins the slow one by a strided convolution."""
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
@@ -321,7 +321,7 @@ class Laterals(nn.Module):
 
 
 class Flattening(nn.Module):
-    """A classifier over every place of the last maps, after pooling whose windows overlap."""
+    """A classifier over every position of the last maps, after pooling with overlapping windows."""
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()

@@ -18,7 +18,7 @@ export const AGAINST = [
   [168, 232, 255],
 ];
 
-/** @type {Ramp} */
+/** All evidence on one scale: violet to pale yellow. @type {Ramp} */
 export const SEQUENTIAL = [
   [96, 48, 156],
   [154, 58, 152],
@@ -35,6 +35,7 @@ export const BACKGROUND = [20, 23, 28];
 export const STOPS = 5;
 
 /**
+ * Colour of a ramp at a strength, interpolated.
  * @param {Ramp} ramp
  * @param {number} strength 0..1
  * @returns {number[]} red, green, blue 0..255
@@ -88,8 +89,9 @@ export function overlayTable({ colours, sign, opacity }) {
 export const signsOf = (sign) => ({ positive: sign === "negative" ? 0 : 1, negative: sign === "positive" ? 0 : 1 });
 
 /**
+ * CSS gradient of a ramp.
  * @param {Ramp} ramp
- * @param {string} direction
+ * @param {string} direction "to left" or "to right"
  */
 export function cssGradient(ramp, direction) {
   return `linear-gradient(${direction}, ${ramp.map(cssColour).join(", ")})`;

@@ -51,6 +51,7 @@ export function cellAt(pixel, origin, step, cells) {
 }
 
 /**
+ * Taps of one axis.
  * @param {number} samples
  * @param {number} cells
  * @param {(sample: number) => number} position fractional cell of a sample, within 0..cells-1

@@ -139,7 +139,7 @@ export function kept(summary, threshold) {
     volume: above(voxels, threshold, BINS) / size,
     frames: [first, last],
     core: coreOf(frameMoments.map(([sum]) => sum)),
-    place: positionWords(frameMoments),
+    place: regionWords(frameMoments),
     against,
   };
 }
@@ -204,7 +204,7 @@ const DOWN = ["top", "middle", "bottom"];
 const ACROSS = ["left", "middle", "right"];
 
 /** Position of the evidence in the picture, in words. @param {number[][]} frameMoments */
-function positionWords(frameMoments) {
+function regionWords(frameMoments) {
   const [down, across] = [thirds(frameMoments, 1), thirds(frameMoments, 3)];
   const [start, end] = [0, 1].map((k) => [down[k], across[k]]);
   if (start[0] !== end[0] || start[1] !== end[1]) return `moving from ${region(start)} to ${region(end)}`;
@@ -215,7 +215,7 @@ function positionWords(frameMoments) {
   return `at ${region(start)}`;
 }
 
-/** Name of the region at the start or the end of a movement. @param {number[]} thirds */
+/** Region at the start or the end of a movement. @param {number[]} thirds */
 function region([y, x]) {
   if (x < 0) return `the ${DOWN[y]}`;
   if (y < 0) return `the ${ACROSS[x]}`;

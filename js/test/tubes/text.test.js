@@ -32,7 +32,7 @@ function volumeOf(balls) {
   return Float32Array.from(volume, (value) => value / peak);
 }
 
-describe("counts and sentences agree with Python", () => {
+describe("what a threshold keeps is what Python counts, and the sentences are Python's", () => {
   test.each(maps.map((map, index) => [index, map]))(
     "map %i",
     (_, { balls, probability, rival, against, side, said }) => {

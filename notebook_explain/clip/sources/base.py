@@ -1,4 +1,4 @@
-"""What a clip is read from: frames in order, each decoded only when it is asked for."""
+"""Protocol of a source: frames in order, each decoded only on request."""
 
 from __future__ import annotations
 
@@ -15,84 +15,92 @@ from notebook_explain.clip.sampling import Sampling, Times
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """What a source says of itself before anything is decoded; it may be wrong.
+    """Claims of a source about itself before anything is decoded; they may be wrong.
 
     Attributes
     ----------
     count : int
-        The frames that are probably there; 0 where nothing is known.
+        Likely number of frames; 0 if unknown.
     times : float64 array (count,) or None
-        Their seconds.
+        Seconds of each frame.
     size : (height, width) ints
-    header : int
-        The frames that the header promises; 0 where it does not.
-    seconds : float
-        The length that the header promises; 0 where it does not.
-    packets : int
-        Pieces of the file that may give a frame each.
+        Size of the frames in pixels.
+    header_count : int
+        Number of frames according to the header; 0 if it has none.
+    header_seconds : float
+        Duration according to the header; 0 if it has none.
+    packet_count : int
+        Packets of the file, each of which may give one frame.
     """
 
     count: int
     times: Times
     size: tuple[int, int]
-    header: int = 0
-    seconds: float = 0.0
-    packets: int = 0
+    header_count: int = 0
+    header_seconds: float = 0.0
+    packet_count: int = 0
 
     @property
     def promised(self) -> int:
-        """The most frames that anything promises."""
-        return max(self.count, self.header)
+        """Largest number of frames that any claim gives."""
+        return max(self.count, self.header_count)
 
-    def due(self, times: Times) -> int:
-        """How many frames there should be, given the times of those that came.
+    def expected_count(self, times: Times) -> int:
+        """Return how many frames the source should have, given the times of those that were decoded.
 
-        As many as the header says where the last one lies well before the end, else no more than are there: headers round
-        their length, or tell that of the sound, or multiply it with a mean frame rate.
+        That is the header's number if the last decoded frame lies well before the end, and otherwise the smaller of the
+        two claims: headers round the duration, give that of the sound, or multiply it by a mean frame rate.
         """
-        if times is not None and len(times) and self.header > 0:
-            longest = float(np.diff(times).max()) if len(times) > 1 else 0.0
-            if self.seconds - float(times[-1]) > max(2.5 * longest, 0.02 * self.seconds, 0.1):
-                return self.header
-        return min(filter(None, (self.count, self.header)), default=0)
+        if times is not None and len(times) and self.header_count > 0:
+            longest_gap = float(np.diff(times).max()) if len(times) > 1 else 0.0
+            if self.header_seconds - float(times[-1]) > max(2.5 * longest_gap, 0.02 * self.header_seconds, 0.1):
+                return self.header_count
+        return min(filter(None, (self.count, self.header_count)), default=0)
 
 
 @dataclass(frozen=True)
-class Frame:
+class SourceFrame:
     """One frame of a source.
 
     Attributes
     ----------
     number : int
-        Counted from 0 over those that come out of the source.
+        Position among the frames that the source gives, from 0.
     seconds : float or None
-        From the start of the source, where that is known.
-    picture : function
-        Returns uint8 (height, width, 3), RGB; only until the next frame is asked for.
+        Time from the start of the source, if known.
+    decode : function
+        Returns uint8 (height, width, 3), RGB. Valid only until the next frame is requested.
     name : str
-        The file it lies in, where each has its own.
+        File name, if each frame has its own file.
     """
 
     number: int
     seconds: float | None
-    picture: Callable[[], NDArray[np.uint8]]
+    decode: Callable[[], NDArray[np.uint8]]
     name: str = ""
 
 
 class Source(Protocol):
-    """A video file or a folder of pictures."""
+    """A video file or a folder of images.
+
+    Attributes
+    ----------
+    path : Path
+    name : str
+        Name of the file or folder without its path; paths are stripped for privacy.
+    """
 
     path: Path
     name: str
 
-    def survey(self, sampling: Sampling) -> SourceInfo:
-        """What can be known without decoding, up to the end of what is wanted."""
+    def probe(self, sampling: Sampling) -> SourceInfo:
+        """Return what can be known without decoding, up to the last frame that the sampling needs."""
 
-    def frames(self, survey: SourceInfo) -> Generator[Frame, None, None]:
-        """Every frame that comes, in order."""
+    def frames(self, info: SourceInfo) -> Generator[SourceFrame, None, None]:
+        """Yield every frame that can be decoded, in order."""
 
-    def timeline(self, seconds: list[float | None]) -> Times:
-        """The times of the frames that came, once it is known how they follow each other."""
+    def frame_times(self, seconds: list[float | None]) -> Times:
+        """Return the times of the decoded frames, given what each frame reported."""
 
-    def silence(self) -> str:
-        """Why not a single frame came."""
+    def no_frames_reason(self) -> str:
+        """Return an error message for a source of which no frame could be decoded."""

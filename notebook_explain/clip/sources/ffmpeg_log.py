@@ -1,7 +1,7 @@
-"""Keep FFmpeg's and OpenCV's own words off standard error while a file of unknown health is decoded.
+"""Silence the logs of FFmpeg and OpenCV on standard error while a file is decoded.
 
-What they would say is found out by counting frames, and said in one sentence. Both have one level of noise per process: it
-is lowered while anybody reads, and put back when the last one has done.
+Losses are found by counting frames and reported in one warning. Both libraries have one log level per process: it is
+lowered while any thread decodes, and restored when the last one has finished.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_SILENT, _FFMPEG_QUIET = 0, -8
+_OPENCV_SILENT, _FFMPEG_QUIET = 0, -8
 _lock = threading.Lock()
 _readers = 0
-_before: tuple[int, int | None] = (0, None)
+_saved_levels: tuple[int, int | None] = (0, None)
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence while the body runs, in any number of threads at once."""
-    global _readers, _before
+def silenced() -> Iterator[None]:
+    """Silence both logs while the body runs, in any number of threads at once."""
+    global _readers, _saved_levels
     with _lock:
         if _readers == 0:
-            _before = _levels()
-            _set_levels(_SILENT, _FFMPEG_QUIET)
+            _saved_levels = _levels()
+            _set_levels(_OPENCV_SILENT, _FFMPEG_QUIET)
         _readers += 1
     try:
         yield
@@ -36,30 +36,30 @@ def quiet() -> Iterator[None]:
         with _lock:
             _readers -= 1
             if _readers == 0:
-                _set_levels(*_before)
+                _set_levels(*_saved_levels)
 
 
 def silence_again() -> None:
-    """Lower FFmpeg's level again: some versions of OpenCV raise it whenever they open a file."""
+    """Lower the levels again: some versions of OpenCV raise FFmpeg's whenever they open a file."""
     with _lock:
         if _readers > 0:
-            _set_levels(_SILENT, _FFMPEG_QUIET)
+            _set_levels(_OPENCV_SILENT, _FFMPEG_QUIET)
 
 
 def _levels() -> tuple[int, int | None]:
     ffmpeg = _ffmpeg()
-    return int(_opencv().getLogLevel()), None if ffmpeg is None else int(ffmpeg.av_log_get_level())
+    return int(_opencv_logging().getLogLevel()), None if ffmpeg is None else int(ffmpeg.av_log_get_level())
 
 
 def _set_levels(opencv: int, ffmpeg: int | None) -> None:
-    _opencv().setLogLevel(opencv)
+    _opencv_logging().setLogLevel(opencv)
     library = _ffmpeg()
     if library is not None and ffmpeg is not None:
         library.av_log_set_level(ffmpeg)
 
 
-def _opencv() -> Any:
-    """Where this version of OpenCV keeps ``setLogLevel``."""
+def _opencv_logging() -> Any:
+    """Return the module that has ``setLogLevel`` in this version of OpenCV."""
     import cv2
 
     return cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
@@ -67,17 +67,17 @@ def _opencv() -> Any:
 
 @functools.cache
 def _ffmpeg() -> Any:
-    """The libavutil that OpenCV's wheel brought and has loaded, its level of noise set; ``None`` where there is none."""
+    """Return the libavutil that OpenCV has loaded, its log level initialised; ``None`` if there is none."""
     import cv2
 
-    level = _opencv().getLogLevel()
+    level = _opencv_logging().getLogLevel()
     try:
-        _opencv().setLogLevel(_SILENT)
-        cv2.VideoCapture("", cv2.CAP_FFMPEG)  # the first file that OpenCV opens sets FFmpeg's level: not later than now
+        _opencv_logging().setLogLevel(_OPENCV_SILENT)
+        cv2.VideoCapture("", cv2.CAP_FFMPEG)  # OpenCV sets FFmpeg's level when it opens its first file: do that now
     finally:
-        _opencv().setLogLevel(level)
-    home = Path(cv2.__file__).parent
-    for path in (*home.parent.glob("opencv_*.libs/libavutil*"), *home.glob(".dylibs/libavutil*")):
-        with contextlib.suppress(OSError, AttributeError):  # not loaded; no such flag on this system
+        _opencv_logging().setLogLevel(level)
+    package = Path(cv2.__file__).parent
+    for path in (*package.parent.glob("opencv_*.libs/libavutil*"), *package.glob(".dylibs/libavutil*")):
+        with contextlib.suppress(OSError, AttributeError):  # not loaded, or no such flag on this system
             return ctypes.CDLL(str(path), mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
     return None

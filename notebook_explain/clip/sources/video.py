@@ -1,9 +1,11 @@
-"""Video files by OpenCV: every frame decoded in turn, counted as it comes, with the time that its container tells.
+"""Video files, decoded by OpenCV: every frame in turn, with the times of the container.
 
-How OpenCV lies, and what is done about it: the number of frames in its header is a promise (-1, a rounded duration, or what
-was there before the file was cut off), so the packets are counted, which takes a few milliseconds, and the frames as they
-come; seeking lands on other frames, so there is none; a failed ``grab`` need not be the end, so as many are tried as there
-are packets left.
+Three facts of OpenCV shape this code:
+
+- The frame count of the header may be -1, a rounded duration, or the count before the file was truncated. Packets are
+  counted first, which takes a few milliseconds, and frames as they are decoded.
+- Seeking lands on the wrong frames. Every frame is decoded in turn.
+- A failed ``grab`` is not always the end. Decoding continues for as many attempts as there are packets left.
 """
 
 from __future__ import annotations
@@ -20,17 +22,17 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.clip.sampling import Sampling, Times
-from notebook_explain.clip.sources.base import Frame, SourceInfo
-from notebook_explain.clip.sources.ffmpeg_log import quiet, silence_again
+from notebook_explain.clip.sources.base import SourceFrame, SourceInfo
+from notebook_explain.clip.sources.ffmpeg_log import silence_again, silenced
 
-# FFmpeg's threads may wait for each other for ever in a damaged stream of these (H.265): one thread decodes them.
-_ALONE = ("hevc", "hev1", "hvc1", "dvhe", "dvh1", "h265", "x265")
-_REORDERED = (64, 2.0)  # packets lie in the order of decoding: by how many frames and seconds they may be late
+# H.265 is decoded by one thread: in a damaged stream, FFmpeg's threads may wait for each other forever.
+_SINGLE_THREAD_CODECS = ("hevc", "hev1", "hvc1", "dvhe", "dvh1", "h265", "x265")
+_REORDERING = (64, 2.0)  # frames and seconds by which packets, which are in decoding order, may be late
 
 
 @dataclass(frozen=True)
 class _Header:
-    """What a video says of itself: frames a second and frames (0: unknown), height and width, codec."""
+    """Header of a video: frames per second and frame count (0 if unknown), height and width, codec."""
 
     fps: float = 0.0
     count: int = 0
@@ -38,54 +40,55 @@ class _Header:
     codec: str = ""
 
 
-class Video:
+class VideoFile:
     """A video file.
 
     Attributes
     ----------
     path : Path
     name : str
-        For people: the file's name without its folders.
+        File name without its path; paths are stripped for privacy.
     """
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, path.name
         self._header = _Header()
 
-    def survey(self, sampling: Sampling) -> SourceInfo:
-        """Read the header and count the packets, up to the last that is wanted; nothing is decoded."""
-        packets, start = self._packets(sampling)
+    def probe(self, sampling: Sampling) -> SourceInfo:
+        """Read the header and count the packets, up to the last that is needed, without decoding."""
+        packets, start = self._packet_times(sampling)
         if not packets:
-            with self._opened() as video:
-                self._header = _header(video)
-        told = self._header
-        count, times = len(packets), self.timeline(sorted(packets))
-        if not any(packets) and (sampling.in_seconds or not packets):  # they have to be counted by decoding them
+            with self._open() as video:
+                self._header = _read_header(video)
+        header = self._header
+        count, times = len(packets), self.frame_times(sorted(packets))
+        if not any(packets) and (sampling.in_seconds or not packets):  # only decoding shows how many
             count, times = 0, np.zeros(0)
-        seconds = told.count / told.fps - start if told.fps else 0.0
-        return SourceInfo(count, times, told.size, told.count, seconds, len(packets))
+        seconds = header.count / header.fps - start if header.fps else 0.0
+        return SourceInfo(count, times, header.size, header.count, seconds, len(packets))
 
-    def frames(self, survey: SourceInfo) -> Generator[Frame, None, None]:
-        """Decode from the first frame to the last; the noise of damaged files is kept off standard error."""
+    def frames(self, info: SourceInfo) -> Generator[SourceFrame, None, None]:
+        """Decode from the first frame to the last, with the logs of FFmpeg and OpenCV silenced."""
         import cv2
 
-        alone = (cv2.CAP_PROP_N_THREADS, 1) if self._header.codec.lower() in _ALONE else ()
-        came = failed = 0
-        with self._opened(*alone) as video:
+        is_single = self._header.codec.lower() in _SINGLE_THREAD_CODECS
+        decoded = failed = 0
+        with self._open(*((cv2.CAP_PROP_N_THREADS, 1) if is_single else ())) as video:
             while True:
                 if video.grab():
-                    yield Frame(came, video.get(cv2.CAP_PROP_POS_MSEC) / 1000, partial(self._picture, video, came))
-                    came += 1
-                elif came + failed < survey.packets:
+                    seconds = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                    yield SourceFrame(decoded, seconds, partial(self._retrieve, video, decoded))
+                    decoded += 1
+                elif decoded + failed < info.packet_count:
                     failed += 1
                 else:
                     return
 
-    def timeline(self, seconds: list[Any]) -> Times:
-        """The container's times where they make sense, else an even division of the frame rate.
+    def frame_times(self, seconds: list[Any]) -> Times:
+        """Return the container's times if they are plausible, otherwise evenly spaced times at the frame rate.
 
-        They do when nearly all of them rise and none falls far: a film without times has zeros, films put end to end begin
-        anew.
+        Times are plausible if more than 90 % of the steps are positive and none goes back by a second or more: videos
+        without times report zeros, and times start again in concatenated videos.
         """
         times = np.asarray(seconds, np.float64)
         steps = np.diff(times)
@@ -93,53 +96,55 @@ class Video:
             return np.maximum.accumulate(np.maximum(times, 0.0))
         return np.arange(len(times)) / self._header.fps if self._header.fps else None
 
-    def silence(self) -> str:
-        """Why not a single frame came."""
+    def no_frames_reason(self) -> str:
+        """Return an error message for a file of which no frame could be decoded."""
         codec = self._header.codec
-        why = f"OpenCV has no decoder for its codec {codec!r}" if codec else "it is no video"
+        reason = f"OpenCV has no decoder for its codec {codec!r}" if codec else "it is not a video"
         return (
-            f"no frame of {str(self.path)!r} could be decoded; it may be empty or damaged, or {why} "
-            "(ffmpeg -i FILE -c:v libx264 OUT.mp4 makes one that plays everywhere)"
+            f"no frame of {str(self.path)!r} could be decoded; it may be empty or damaged, or {reason} "
+            "(ffmpeg -i FILE -c:v libx264 OUT.mp4 converts it to a common format)"
         )
 
-    def _packets(self, sampling: Sampling) -> tuple[list[float], float]:
-        """Seconds of each packet, from where the picture sets in, and when that is in the container's own seconds.
+    def _packet_times(self, sampling: Sampling) -> tuple[list[float], float]:
+        """Return the seconds of each packet from the first frame on, and the container's time of that first frame.
 
-        Nothing, or zeros, where this OpenCV cannot tell.
+        The list is empty, or all zeros, if this version of OpenCV does not report packets.
         """
         import cv2
 
-        found, start = list[float](), 0.0
-        with contextlib.suppress(ValueError), self._opened(cv2.CAP_PROP_FORMAT, -1) as video:
-            self._header = _header(video)
+        times, start = list[float](), 0.0
+        with contextlib.suppress(ValueError), self._open(cv2.CAP_PROP_FORMAT, -1) as video:
+            self._header = _read_header(video)
             while video.grab():
-                found.append(video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-                if len(found) == 1 and self._header.fps and hasattr(cv2, "CAP_PROP_PTS"):
+                times.append(video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+                if len(times) == 1 and self._header.fps and hasattr(cv2, "CAP_PROP_PTS"):
                     start = max(video.get(cv2.CAP_PROP_PTS) / self._header.fps, 0.0)
-                if sampling.beyond(len(found), found[-1], _REORDERED):
+                if sampling.is_past_end(len(times), times[-1], _REORDERING):
                     break
-        return found, start
+        return times, start
 
-    def _picture(self, video: Any, number: int) -> NDArray[np.uint8]:
+    def _retrieve(self, video: Any, number: int) -> NDArray[np.uint8]:
+        """Return the current frame as RGB."""
         import cv2
 
-        good, picture = video.retrieve()
-        if not good:
-            raise UsageError(f"frame {number} of {str(self.path)!r} was decoded, but cannot be shown as a picture")
-        return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+        succeeded, image = video.retrieve()
+        if not succeeded:
+            raise UsageError(f"frame {number} of {str(self.path)!r} was decoded, but cannot be converted to an image")
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
     @contextlib.contextmanager
-    def _opened(self, *parameters: int) -> Iterator[Any]:
+    def _open(self, *parameters: int) -> Iterator[Any]:
+        """Yield a ``cv2.VideoCapture``, and release it afterwards."""
         import cv2
 
         backend = cv2.CAP_FFMPEG if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG) else cv2.CAP_ANY
-        with quiet():
+        with silenced():
             video = cv2.VideoCapture(str(self.path.absolute()), backend, list(parameters))
             silence_again()
             try:
                 if not video.isOpened():
                     raise UsageError(
-                        f"{str(self.path)!r} could not be opened as a video; it may be empty, cut off, or not a video at all"
+                        f"{str(self.path)!r} could not be opened as a video; it may be empty, cut off, or not a video"
                     )
                 yield video
             except (cv2.error, MemoryError) as error:
@@ -148,12 +153,13 @@ class Video:
                 video.release()
 
 
-def _header(video: Any) -> _Header:
+def _read_header(video: Any) -> _Header:
+    """Read the properties of an open video; implausible values become 0 or empty."""
     import cv2
 
     fps, count, height, width, codec = (
-        float(video.get(what))
-        for what in (
+        float(video.get(property_id))
+        for property_id in (
             cv2.CAP_PROP_FPS,
             cv2.CAP_PROP_FRAME_COUNT,
             cv2.CAP_PROP_FRAME_HEIGHT,

@@ -83,7 +83,7 @@ def source_reel(clip: Clip, where: str | os.PathLike[str] | None = None, longest
         It is not there; it is not the one that the clip was read from; the clip does not tell which frames it took.
     """
     source = _opened(clip, where)
-    survey = source.survey(Sampling())
+    survey = source.probe(Sampling())
     numbers = _numbers(clip, survey.times, source.name)
     first, last = int(numbers.min()), int(numbers.max())
     count = max(survey.count, survey.promised)  # about: it is known for certain only in the end
@@ -135,7 +135,7 @@ def _pictures(source: Any, survey: Any, span: tuple[int, int], size: tuple[int, 
         for frame in frames:
             came = frame.number
             if came >= first:
-                picture = frame.picture()
+                picture = frame.decode()
                 if picture.shape[:2] != size:
                     raise UsageError(
                         f"the pictures of {source.name!r} are {picture.shape[0]} x {picture.shape[1]}, those that the clip "

@@ -1,8 +1,7 @@
-"""From what a climb found to the pyramid, row by row: units by score, edges, their maps and where these lie."""
+"""Step 5 of a pyramid: turn the rows of a descent into a Pyramid, with names, maps and geometry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,94 +11,107 @@ from torch import Tensor
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Geometry, Provenance, TargetResult
 from notebook_explain.explanations.pyramid.pyramid import CLASS, INPUT, Edge, Pyramid, Row, Unit
-from notebook_explain.methods.feature_pyramid.descent import Descent, Group
-from notebook_explain.methods.feature_pyramid.layer_records import LayerRecords
+from notebook_explain.methods.feature_pyramid.descent import DescentRow, UnitKey
+from notebook_explain.methods.feature_pyramid.layer_records import LayerKey, LayerRecords
 from notebook_explain.models import VideoModel
 from notebook_explain.models.channel_graph import ChannelGraph
 
 
 @dataclass(eq=False)
 class PyramidBuilder:
-    """A pyramid that grows from the class down: at any time, what it is made of so far is a pyramid.
+    """A pyramid that grows row by row from the class down; it can be read after each row.
 
     Attributes
     ----------
-    model, wired, passed : what the climb stands on
+    model : VideoModel
+    graph : ChannelGraph
+    records : LayerRecords
     clip : Clip
-        The frames that the network saw.
+        Frames that the network saw.
     target : TargetResult
-    told : function
-        Where the pyramid comes from, as of now.
+    rows, units, edges
+        Parts of the pyramid so far.
+    unit_indices : dict of unit key to int
+        Index of each unit in ``units``.
     """
 
     model: VideoModel
-    wired: ChannelGraph
-    passed: LayerRecords
+    graph: ChannelGraph
+    records: LayerRecords
     clip: Clip
     target: TargetResult
-    told: Callable[[], Provenance]
     rows: list[Row] = field(default_factory=list)
     units: list[Unit] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
-    places: dict[tuple[Group, int], int] = field(default_factory=dict)
+    unit_indices: dict[UnitKey, int] = field(default_factory=dict)
 
-    def pyramid(self) -> Pyramid:
-        """What is there."""
-        return Pyramid(self.clip, self.target, tuple(self.rows), tuple(self.units), tuple(self.edges), self.told())
+    @property
+    def reaches_clip(self) -> bool:
+        """True if a colour of the clip is among the units."""
+        return any(layer[0] == "input" for layer, _ in self.unit_indices)
 
-    def add(self, group: Group, walk: Descent) -> None:
-        """Add the kept nodes of a group, and the edges from them to what is there already."""
-        first, row = len(self.units), len(self.rows)
-        for channel in walk.kept[group]:
-            self.places[group, channel] = len(self.units)
-            direction = -1 if walk.flows[group][channel] < 0 else 1
-            self.units.append(Unit(row, channel, min(1.0, walk.scores[group][channel]), direction))
-        shown = tuple(range(first, len(self.units)))
-        kind = group[0] if walk.steps[group] else CLASS  # nothing leads to a class
-        name, width, field = self._about(group)
-        maps, geometry = (None, None) if kind in (CLASS, INPUT) else self._maps(group, walk)
-        self.rows.append(Row(name, kind, width, shown, walk.coverage(group), maps, geometry, field))
+    def pyramid(self, provenance: Provenance) -> Pyramid:
+        """Return the rows added so far as a pyramid."""
+        return Pyramid(self.clip, self.target, tuple(self.rows), tuple(self.units), tuple(self.edges), provenance)
+
+    def add(self, row: DescentRow) -> None:
+        """Add the units of a row, and the edges from them to units that were added before; skip an empty row."""
+        if not row.channels:
+            return
+        first, row_index = len(self.units), len(self.rows)
+        for channel, score, direction in zip(row.channels, row.scores, row.directions, strict=True):
+            self.unit_indices[row.layer, channel] = len(self.units)
+            self.units.append(Unit(row_index, channel, min(1.0, score), direction))
+        indices = tuple(range(first, len(self.units)))
+        kind = row.layer[0] if row.edges else CLASS  # no edge leads to the class
+        name, width, receptive_field = self._describe(row.layer)
+        maps, geometry = (None, None) if kind in (CLASS, INPUT) else self._maps(row.layer, row.channels)
+        self.rows.append(Row(name, kind, width, indices, row.coverage, maps, geometry, receptive_field))
         self.edges += [
-            Edge(self.places[step.child], self.places[step.parent], step.contribution, step.share, step.kind)
-            for step in walk.steps[group]
-            if step.child in self.places
+            Edge(
+                self.unit_indices[edge.child], self.unit_indices[edge.parent], edge.contribution, edge.share, edge.kind
+            )
+            for edge in row.edges
+            if edge.child in self.unit_indices
         ]
 
-    def _about(self, group: Group) -> tuple[str, int, tuple[int, int, int] | None]:
-        """Name, width and receptive field."""
-        if group[0] == "input":
-            return "clip" if group[1] == 0 else f"clip, pathway {group[1]}", 3, (1, 1, 1)
-        if group[0] == "sum":
-            each = self.wired.sums[group[1]]
-            return each.name, each.channels, each.receptive_field
-        layer = self.wired.layers[group[1]]
-        return layer.name, layer.out_channels, layer.receptive_field
+    def _describe(self, layer: LayerKey) -> tuple[str, int, tuple[int, int, int] | None]:
+        """Return the name, width and receptive field of a layer, a sum or the clip."""
+        kind, index = layer
+        if kind == "input":
+            return "clip" if index == 0 else f"clip, pathway {index}", 3, (1, 1, 1)
+        if kind == "sum":
+            addition = self.graph.sums[index]
+            return addition.name, addition.channels, addition.receptive_field
+        kernels = self.graph.layers[index]
+        return kernels.name, kernels.out_channels, kernels.receptive_field
 
-    def _maps(self, group: Group, walk: Descent) -> tuple[NDArray[np.float32] | None, Geometry | None]:
-        """What the kept nodes put out, (unit, time, height, width), and where it lies; None without a place in the clip."""
-        if group[0] == "sum":
-            axis, site = self.wired.sums[group[1]].axis, self.wired.sums[group[1]].site
+    def _maps(self, layer: LayerKey, channels: list[int]) -> tuple[NDArray[np.float32] | None, Geometry | None]:
+        """Return the outputs of some channels, (unit, time, height, width), and their geometry; None without such axes."""
+        kind, index = layer
+        if kind == "sum":
+            axis, site = self.graph.sums[index].axis, self.graph.sums[index].site
         else:
-            layer = self.wired.layers[group[1]]
-            axis, site = -1 - len(layer.kernel), layer.site
-        volume = _volume(self.passed.made[group], axis, len(self.clip))
+            kernels = self.graph.layers[index]
+            axis, site = -1 - len(kernels.kernel), kernels.site
+        volume = _volume(self.records.activations[layer], axis, len(self.clip))
         if volume is None:
             return None, None
-        maps = volume[walk.kept[group]].float().cpu().numpy()
+        maps = volume[channels].float().cpu().numpy()
         return maps, _geometry(self.model, site.module, maps.shape[1:], self.clip)
 
 
-def _volume(made: Tensor, axis: int, frames: int) -> Tensor | None:
-    """(channel, time, height, width) of what a layer puts out; None where it has no height and width."""
-    if made.ndim == 5 and len(made) == 1 and axis % 5 == 1:
-        return made[0]
-    if made.ndim == 4 and axis % 4 == 1 and frames % len(made) == 0:  # the frames are in the batch
-        return made.transpose(0, 1)
+def _volume(activation: Tensor, axis: int, frames: int) -> Tensor | None:
+    """Return a layer's output as (channel, time, height, width); None where it has no height and width."""
+    if activation.ndim == 5 and len(activation) == 1 and axis % 5 == 1:
+        return activation[0]
+    if activation.ndim == 4 and axis % 4 == 1 and frames % len(activation) == 0:  # the batch axis holds the frames
+        return activation.transpose(0, 1)
     return None
 
 
 def _geometry(model: VideoModel, module: str, grid: tuple[int, ...], clip: Clip) -> Geometry:
-    """As the model's survey measured it for this module; evenly divided where it did not."""
+    """Return the geometry that the model measured for a module; an even grid where it has none for this number of rows."""
     time, height, width = grid
     try:
         known = model.layer(module).geometry

@@ -1,269 +1,324 @@
-"""From the class down: which children inform the units of a row, row by row, each unit expanded once."""
+"""Step 4 of a pyramid: from the class down, select the children of each row's units; every unit is expanded once."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain.methods.feature_pyramid.contributions import GRADIENT, OperandContributions, contributions
+from notebook_explain.methods.feature_pyramid.layer_records import LayerKey, LayerRecords
 from notebook_explain.models.channel_graph import ChannelGraph, Links
+from notebook_explain.models.channel_graph.graph import GATE, KINDS, NODES
 
 Floats = NDArray[np.float64]
-Group = tuple[str, int]  # "kernel", "sum" or "input", and its place in the connections
-NODES, KINDS, GATE = ("kernel", "sum", "input"), ("conv", "identity", "concat", "gate"), 3
+UnitKey = tuple[LayerKey, int]  # a layer and a channel of it
+SELECTIONS = MASS, TOP_K, MIN_MAX = ("mass", "topk", "minmax")
+
+
+@dataclass(frozen=True)
+class DescentOptions:
+    """Options of ``FeaturePyramid`` that decide which units a descent keeps; see there."""
+
+    contribution: str
+    selection: str
+    mass: float
+    k: int
+    theta: float
+    max_units: int
+    depth: int | None
+
+    def select(self, shares: Floats) -> NDArray[np.int64]:
+        """Return the indices of the children to follow, the largest share first; none without positive shares."""
+        ranked: NDArray[np.int64] = np.argsort(-shares, kind="stable").astype(np.int64)
+        ranked = ranked[shares[ranked] > 0]
+        if self.selection == TOP_K:
+            return ranked[: self.k]
+        if self.selection == MIN_MAX:
+            spread = shares.max() - shares.min()
+            is_large: NDArray[np.bool_] = (shares[ranked] - shares.min()) >= self.theta * spread
+            return ranked[is_large]
+        cumulative = np.cumsum(shares[ranked])
+        return ranked[: int(np.searchsorted(cumulative, self.mass * cumulative[-1] - 1e-12)) + 1]
 
 
 @dataclass(frozen=True)
 class CandidateEdge:
-    """One edge as it was found: from a node to its parent."""
+    """An edge from a child to its parent, whether or not the child is kept."""
 
-    child: tuple[Group, int]
-    parent: tuple[Group, int]
+    child: UnitKey
+    parent: UnitKey
     contribution: float
     share: float
     kind: str
 
 
 @dataclass(frozen=True, eq=False)
-class OperandContributions:
-    """What some nodes of a group read from one operand, and what each channel adds to each node.
+class DescentRow:
+    """The units that a descent keeps of one layer, by descending score.
 
     Attributes
     ----------
-    links : Links
-        Of all channels of the operand.
-    first : int64 array (node,)
-        The first channel that each node reads; the others follow it.
-    added : float64 array (node, channel read)
-    levels : float64 array (channel of the operand,)
-        The mean of each channel.
+    layer : LayerKey
+    channels : list of int
+        Empty where nothing of the layer is kept.
+    scores : list of float
+    directions : list of int
+        1, or -1 where less of the unit's output helps.
+    edges : list of CandidateEdge
+        Edges to parents, of all candidates of the layer.
+    coverage : float in 0..1
+        Fraction of the positive evidence leading into the layer that the kept units carry.
     """
 
-    links: Links
-    first: NDArray[np.int64]
-    added: Floats
-    levels: Floats
+    layer: LayerKey
+    channels: list[int]
+    scores: list[float]
+    directions: list[int]
+    edges: list[CandidateEdge]
+    coverage: float
 
 
-Contributions = Callable[[Group, list[int]], list[OperandContributions]]
+def _floats_by_channel() -> dict[LayerKey, dict[int, float]]:
+    return defaultdict(lambda: defaultdict(float))
 
 
 @dataclass(eq=False)
 class Descent:
-    """What is known of each group of nodes while the rows are walked from the class to the clip.
+    """State of a walk from the class to the clip.
 
     Attributes
     ----------
-    scores, flows : dict of group to dict of channel to float
-        How much positive evidence reaches a node, and the same counted negative where less of the node is what helps.
-    arrived : dict of group to float
-        All the positive evidence that leads there, of nodes not chosen too.
-    steps : dict of group to list of Step
-        Those that lead to its nodes.
-    nets : dict of group to dict of channel to float
-        Of contributions to the class: all that kept nodes owe to a channel, for and against, chosen or not.
-    whole : float
-        Of contributions to the class: all that speaks for it right below.
+    scores : dict of layer to dict of channel to float
+        Positive evidence that reaches a unit.
+    signed_scores : dict of layer to dict of channel to float
+        The same, counted negative where less of the unit's output helps.
+    incoming : dict of layer to float
+        Positive evidence that leads into a layer, including that of channels that were not selected.
+    edges : dict of layer to list of CandidateEdge
+        Edges whose children are in the layer.
+    kept : dict of layer to list of channel
+    net_contributions : dict of layer to dict of channel to float
+        By gradient only: sum of what a channel adds, for and against the class, to all kept units that read it.
+    total_support : float
+        By gradient only: sum of everything that supports the class in the row right below it.
     """
 
-    scores: dict[Group, dict[int, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
-    flows: dict[Group, dict[int, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
-    arrived: dict[Group, float] = field(default_factory=lambda: defaultdict(float))
-    steps: dict[Group, list[CandidateEdge]] = field(default_factory=lambda: defaultdict(list))
-    kept: dict[Group, list[int]] = field(default_factory=dict)
-    nets: dict[Group, dict[int, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
-    whole: float = 0.0
+    scores: dict[LayerKey, dict[int, float]] = field(default_factory=_floats_by_channel)
+    signed_scores: dict[LayerKey, dict[int, float]] = field(default_factory=_floats_by_channel)
+    incoming: dict[LayerKey, float] = field(default_factory=lambda: defaultdict(float))
+    edges: dict[LayerKey, list[CandidateEdge]] = field(default_factory=lambda: defaultdict(list))
+    kept: dict[LayerKey, list[int]] = field(default_factory=dict)
+    net_contributions: dict[LayerKey, dict[int, float]] = field(default_factory=_floats_by_channel)
+    total_support: float = 0.0
 
-    def settle(self, group: Group) -> None:
-        """Score those that were chosen by their nets, now that all that read them are known."""
-        nets = self.nets[group]
-        self.scores[group] = defaultdict(float, {at: nets[at] / self.whole for at in self.scores[group]})
-        self.arrived[group] = sum(net for net in nets.values() if net > 0) / self.whole if self.whole > 0 else 0.0
+    def start(self, classes: dict[LayerKey, dict[int, float]]) -> None:
+        """Enter the units that stand for the class with their signed scores."""
+        for layer, channels in classes.items():
+            for channel, value in channels.items():
+                self.scores[layer][channel], self.signed_scores[layer][channel] = abs(value), value
+                self.incoming[layer] += abs(value)
 
-    def coverage(self, group: Group) -> float:
-        """How much of what leads to a group its kept nodes carry, 0 to 1."""
-        total = self.arrived[group]
-        return min(1.0, sum(self.scores[group][at] for at in self.kept[group]) / total) if total > 0 else 1.0
+    def score_by_net_contribution(self, layer: LayerKey) -> None:
+        """Score the selected units by their net contributions, once everything that reads them has been expanded."""
+        nets, total = self.net_contributions[layer], self.total_support
+        self.scores[layer] = defaultdict(float, {channel: nets[channel] / total for channel in self.scores[layer]})
+        self.incoming[layer] = sum(net for net in nets.values() if net > 0) / total if total > 0 else 0.0
+
+    def keep(self, layer: LayerKey, max_units: int) -> list[int]:
+        """Keep the units with the highest positive scores, ties by channel."""
+        scores = self.scores[layer]
+        ranked = sorted(scores, key=lambda channel: (-scores[channel], channel))
+        self.kept[layer] = [channel for channel in ranked if scores[channel] > 0][:max_units]
+        return self.kept[layer]
+
+    def row(self, layer: LayerKey) -> DescentRow:
+        """Return the row of a layer, once its units are kept."""
+        kept, scores, signed = self.kept[layer], self.scores[layer], self.signed_scores[layer]
+        total = self.incoming[layer]
+        return DescentRow(
+            layer=layer,
+            channels=list(kept),
+            scores=[scores[channel] for channel in kept],
+            directions=[-1 if signed[channel] < 0 else 1 for channel in kept],
+            edges=list(self.edges[layer]),
+            coverage=min(1.0, sum(scores[channel] for channel in kept) / total) if total > 0 else 1.0,
+        )
 
 
-def order(connections: ChannelGraph, tops: list[Group]) -> list[Group]:
-    """Groups below the tops, each after all that read it."""
-    below: dict[Group, set[Group]] = {}
-    stack = list(tops)
+def order_layers(graph: ChannelGraph, top: list[LayerKey]) -> list[LayerKey]:
+    """Return the layers that a descent from some top layers visits, each after everything that reads it."""
+    below: dict[LayerKey, set[LayerKey]] = {}
+    stack = list(top)
     while stack:
-        group = stack.pop()
-        if group not in below:
-            below[group] = {child for links in _links(connections, group) for child in _groups(links)}
-            stack.extend(below[group])
-    waiting = dict.fromkeys(below, 0)
+        layer = stack.pop()
+        if layer not in below:
+            below[layer] = {child for links in _links_of(graph, layer) for child in _layers_read(links)}
+            stack.extend(below[layer])
+    readers_left = dict.fromkeys(below, 0)
     for children in below.values():
         for child in children:
-            waiting[child] += 1
-    ready, found = [group for group in tops if not waiting[group]], []
+            readers_left[child] += 1
+    ready, ordered = [layer for layer in top if not readers_left[layer]], []
     while ready:
-        # Of those that may come, the one that runs last in the network: rows follow the network backward.
-        ready.sort(key=lambda group: (group[0] != "input", *_place(connections, group)))
-        group = ready.pop()
-        found.append(group)
-        for child in below[group]:
-            waiting[child] -= 1
-            if not waiting[child]:
+        # The layer that runs last in the network comes first, so that rows follow the network backward.
+        ready.sort(key=_execution_order)
+        layer = ready.pop()
+        ordered.append(layer)
+        for child in below[layer]:
+            readers_left[child] -= 1
+            if not readers_left[child]:
                 ready.append(child)
-    return found
+    return ordered
 
 
 def descend(
-    groups: list[Group],
-    tops: dict[Group, dict[int, float]],
-    contributions: Contributions,
-    choose: Callable[[Floats], NDArray[np.int64]],
-    most: int,
-    depth: int | None,
-    signed: bool,
-) -> Iterator[tuple[Group, Descent]]:
-    """Walk down and yield after each row.
+    graph: ChannelGraph,
+    records: LayerRecords,
+    layers: list[LayerKey],
+    classes: dict[LayerKey, dict[int, float]],
+    options: DescentOptions,
+) -> Iterator[DescentRow]:
+    """Descend from the class and yield after each row.
 
     Parameters
     ----------
-    groups : list of Group
-        Each after all that read it (``order``).
-    tops : dict of group to dict of channel to float
-        Where to begin: score times direction.
-    contributions : function
-        What chosen nodes of a group read.
-    choose : function
-        Which of positive shares to take.
-    most : int
-        Nodes kept in a row.
-    depth : int or None
-        How many rows below the class are expanded.
-    signed : bool
-        Contributions are to a node's output; whether more of it helps is known from above. Otherwise to the class.
+    graph : ChannelGraph
+    records : LayerRecords
+    layers : list of LayerKey
+        Each after everything that reads it (``order_layers``).
+    classes : dict of layer to dict of channel to float
+        Units to start from, with signed scores (``class_units``).
+    options : DescentOptions
     """
-    walk = Descent()
-    for group, nodes in tops.items():
-        for channel, value in nodes.items():
-            walk.scores[group][channel], walk.flows[group][channel] = abs(value), value
-            walk.arrived[group] += abs(value)
-    for done, group in enumerate(groups):
-        if not signed and group not in tops:
-            walk.settle(group)
-        ranked = sorted(walk.scores[group], key=lambda at: (-walk.scores[group][at], at))
-        walk.kept[group] = [at for at in ranked if walk.scores[group][at] > 0][:most]
-        if walk.kept[group] and group[0] != "input" and (depth is None or done < depth):
-            _expand(walk, group, contributions(group, walk.kept[group]), choose, signed)
-        yield group, walk
+    descent = Descent()
+    descent.start(classes)
+    by_gradient = options.contribution == GRADIENT
+    for depth, layer in enumerate(layers):
+        if by_gradient and layer not in classes:
+            descent.score_by_net_contribution(layer)
+        kept = descent.keep(layer, options.max_units)
+        if kept and layer[0] != "input" and (options.depth is None or depth < options.depth):
+            _expand(descent, layer, contributions(options.contribution, graph, records, layer, kept), options)
+        yield descent.row(layer)
 
 
-def _expand(
-    walk: Descent,
-    group: Group,
-    operands: list[OperandContributions],
-    choose: Callable[[Floats], NDArray[np.int64]],
-    signed: bool,
-) -> None:
-    """Share out the scores of a group's kept nodes among their children."""
-    known: dict[tuple[int, ...], _Children] = {}  # kernels of one group of channels read the same
+def _expand(descent: Descent, layer: LayerKey, operands: list[OperandContributions], options: DescentOptions) -> None:
+    """Distribute the scores of a layer's kept units among their children."""
+    tables: dict[tuple[int, ...], _ChildTable] = {}  # kernels of one convolution group read the same channels
     nets: dict[tuple[int, ...], Floats] = {}
-    for place, channel in enumerate(walk.kept[group] if operands else ()):
-        first = tuple(int(operand.first[place]) for operand in operands)
-        if first not in known:
-            known[first] = _Children.of(operands, first)
-        read = known[first]
-        direction = -1.0 if signed and walk.flows[group][channel] < 0 else 1.0
-        added, flows = read.sums([operand.added[place] for operand in operands])
+    # Contributions by gradient are to the class score. Others are to the unit's output, which may have to be smaller.
+    is_signed = options.contribution != GRADIENT
+    for index, channel in enumerate(descent.kept[layer] if operands else ()):
+        first = tuple(int(contribution.operand.first[index]) for contribution in operands)
+        if first not in tables:
+            tables[first] = _ChildTable.build(operands, first)
+        children = tables[first]
+        direction = -1.0 if is_signed and descent.signed_scores[layer][channel] < 0 else 1.0
+        added, added_by_output = children.add_up([contribution.added[index] for contribution in operands])
         nets[first] = nets.get(first, np.zeros(len(added))) + added
         positive = (added * direction).clip(min=0)
         total = positive.sum()
         if total <= 0:
             continue
-        walk.whole += 0.0 if walk.steps[group] else float(total)
-        shares, score = positive / total, walk.scores[group][channel]
-        for at, part in enumerate(np.bincount(read.group, shares, len(read.groups)).tolist()):
-            walk.arrived[read.groups[at]] += score * part
-        for at in choose(shares).tolist():
-            child, source = read.groups[read.group[at]], int(read.source[at])
-            given = score * float(shares[at])
-            walk.scores[child][source] += given
-            walk.flows[child][source] += given if flows[at] * direction >= 0 else -given
-            step = CandidateEdge(
-                (child, source), (group, channel), float(added[at]), float(shares[at]), KINDS[read.kind[at]]
-            )
-            walk.steps[child].append(step)
+        descent.total_support += 0.0 if descent.edges[layer] else float(total)  # no edge leads to the class
+        shares, score = positive / total, descent.scores[layer][channel]
+        for k, part in enumerate(np.bincount(children.layer, shares, len(children.layers)).tolist()):
+            descent.incoming[children.layers[k]] += score * part
+        for k in options.select(shares).tolist():
+            child, source = children.unit(k)
+            passed_on = score * float(shares[k])
+            descent.scores[child][source] += passed_on
+            descent.signed_scores[child][source] += passed_on if added_by_output[k] * direction >= 0 else -passed_on
+            kind = KINDS[children.kind[k]]
+            edge = CandidateEdge((child, source), (layer, channel), float(added[k]), float(shares[k]), kind)
+            descent.edges[child].append(edge)
     for first, net in nets.items():
-        for at, value in enumerate(net.tolist()):
-            walk.nets[known[first].groups[known[first].group[at]]][int(known[first].source[at])] += value
+        for k, value in enumerate(net.tolist()):
+            child, source = tables[first].unit(k)
+            descent.net_contributions[child][source] += value
 
 
 @dataclass(frozen=True, eq=False)
-class _Children:
-    """What one node reads, each child once.
+class _ChildTable:
+    """Everything that one unit reads, each child once.
 
     Attributes
     ----------
-    groups : list of Group
-    group, source, kind : int64 arrays (child,)
-        Which of the groups, the channel there, the kind of the link.
-    channels : int64 array (link,)
-        Where among all channels that are read, those of the operands one after the other.
-    split : float64 array (link,)
-        Between how many nodes what the channel adds is split, evenly: where it merges several, nobody can tell whose it is.
+    layers : list of LayerKey
+    layer, channel, kind : int64 arrays (child,)
+        Index into ``layers``, channel there, kind of the link.
+    operand_channel : int64 array (link,)
+        Index among all channels that are read, those of the operands one after the other.
+    source_count : float64 array (link,)
+        Number of nodes among which the contribution of the link's channel is divided evenly, because a channel that
+        merges several nodes does not show which of them it comes from.
     sign : float64 array (link,)
-        Of the child's own output in what it adds.
+        Sign of the child's output in what its channel adds.
     child : int64 array (link,)
     """
 
-    groups: list[Group]
-    group: NDArray[np.int64]
-    source: NDArray[np.int64]
+    layers: list[LayerKey]
+    layer: NDArray[np.int64]
+    channel: NDArray[np.int64]
     kind: NDArray[np.int64]
-    channels: NDArray[np.int64]
-    split: Floats
+    operand_channel: NDArray[np.int64]
+    source_count: Floats
     sign: Floats
     child: NDArray[np.int64]
 
     @classmethod
-    def of(cls, operands: list[OperandContributions], firsts: tuple[int, ...]) -> _Children:
-        """Of a node that begins to read each operand at these channels."""
-        found, before = [], 0
-        for operand, first in zip(operands, firsts, strict=True):
-            links, count = operand.links, operand.added.shape[1]
+    def build(cls, operands: list[OperandContributions], firsts: tuple[int, ...]) -> _ChildTable:
+        """Collect the children of a unit that reads each operand from the given channel on."""
+        parts, before = [], 0
+        for contribution, first in zip(operands, firsts, strict=True):
+            operand, count = contribution.operand, contribution.added.shape[1]
+            links = operand.links
             rows = np.arange(links.first[first], links.first[first + count])
             rows = rows[links.kind[rows] != GATE]
             readers = links.reader[rows]
-            sign = np.where(operand.levels[readers] < 0, -1.0, 1.0) * np.where(links.slope[rows] < 0, -1.0, 1.0)
-            keys = np.stack([links.node[rows], links.at[rows], links.source[rows]], axis=1)
-            split = np.bincount(readers, minlength=1)[readers].astype(np.float64)
-            found.append((keys, readers - first + before, split, sign, links.kind[rows]))
+            mean_sign = np.where(operand.channel_means[readers] < 0, -1.0, 1.0)
+            sign = mean_sign * np.where(links.slope[rows] < 0, -1.0, 1.0)
+            nodes = np.stack([links.node[rows], links.owner[rows], links.channel[rows]], axis=1)
+            source_count = np.bincount(readers, minlength=1)[readers].astype(np.float64)
+            parts.append((nodes, readers - first + before, source_count, sign, links.kind[rows]))
             before += count
-        keys, channels, split, sign, kinds = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        nodes, once, child = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-        groups, group = np.unique(nodes[:, :2], axis=0, return_inverse=True)
-        named = [(NODES[node], at) for node, at in groups.tolist()]
-        return cls(named, group.reshape(-1), nodes[:, 2], kinds[once], channels, split, sign, child.reshape(-1))
+        nodes, channels, source_count, sign, kinds = (np.concatenate(part) for part in zip(*parts, strict=True))
+        units, first_row, child = np.unique(nodes, axis=0, return_index=True, return_inverse=True)
+        owners, layer = np.unique(units[:, :2], axis=0, return_inverse=True)
+        layers = [(NODES[node], owner) for node, owner in owners.tolist()]
+        return cls(
+            layers, layer.reshape(-1), units[:, 2], kinds[first_row], channels, source_count, sign, child.reshape(-1)
+        )
 
-    def sums(self, added: list[Floats]) -> tuple[Floats, Floats]:
-        """What each child adds to a node, and the same with the sign of the child's own output in it: (child,)."""
-        adds = np.concatenate(added)[self.channels] / self.split
-        count = len(self.source)
-        ours, theirs = (np.bincount(self.child, each, count) for each in (adds, adds * self.sign))
-        return ours.astype(np.float64), theirs.astype(np.float64)
+    def unit(self, index: int) -> UnitKey:
+        """Return the layer and the channel of a child."""
+        return self.layers[self.layer[index]], int(self.channel[index])
+
+    def add_up(self, added: list[Floats]) -> tuple[Floats, Floats]:
+        """Return what each child adds to a unit, and the same times the sign of the child's output in it: (child,)."""
+        per_link = np.concatenate(added)[self.operand_channel] / self.source_count
+        count = len(self.channel)
+        total, by_output = (np.bincount(self.child, values, count) for values in (per_link, per_link * self.sign))
+        return total.astype(np.float64), by_output.astype(np.float64)
 
 
-def _links(connections: ChannelGraph, group: Group) -> list[Links]:
-    if group[0] == "kernel":
-        return [connections.layers[group[1]].links]
-    return [addend.links for addend in connections.sums[group[1]].addends] if group[0] == "sum" else []
+def _links_of(graph: ChannelGraph, layer: LayerKey) -> list[Links]:
+    if layer[0] == "kernel":
+        return [graph.layers[layer[1]].links]
+    return [addend.links for addend in graph.sums[layer[1]].addends] if layer[0] == "sum" else []
 
 
-def _groups(links: Links) -> Iterator[Group]:
+def _layers_read(links: Links) -> Iterator[LayerKey]:
     main = links.kind != GATE
-    for node, at in set(zip(links.node[main].tolist(), links.at[main].tolist(), strict=True)):
-        yield NODES[node], at
+    for node, owner in set(zip(links.node[main].tolist(), links.owner[main].tolist(), strict=True)):
+        yield NODES[node], owner
 
 
-def _place(connections: ChannelGraph, group: Group) -> tuple[int, int]:
-    return (group[1], 0) if group[0] == "kernel" else (-1, group[1])
+def _execution_order(layer: LayerKey) -> tuple[bool, int, int]:
+    """Sort key: the clip first, then sums, then layers, each in order of execution."""
+    kind, index = layer
+    return (kind != "input", *((index, 0) if kind == "kernel" else (-1, index)))

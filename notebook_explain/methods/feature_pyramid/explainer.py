@@ -1,17 +1,20 @@
 """Class Feature Pyramids: from a class down through the whole network, layer by layer, the kernels that inform it.
 
-A pyramid begins at the class and goes down. What a unit reads is shared out among those who made it, by what each adds
-(``contributions``). A unit that several parents read is expanded once, with the sum of what they give it. Which channel
-is whose is found once for a model, for any architecture (``models.connectivity``). Where a norm's weight is negative,
-less of a kernel's output is what helps; its unit's direction says so, and its children are those that make it less.
+A pyramid starts at the class and descends. The score of a unit is distributed among the units it reads, by what each
+contributes. A unit that several parents read is expanded once, with the sum of what they give it. Which channel comes
+from which kernel is found once per model, for any architecture (``models.channel_graph``). Where a norm's weight is
+negative, less of a kernel's output helps; the direction of its unit says so, and its children are those that lower it.
 
-Contributions by gradient are to the class's score, for and against taken together; exact ones are to the mean of the
-unit right above, and what speaks for the class is passed on from row to row. The first name kernels that the network
-misses more when they are taken away (``python -m benchmarks.ablation``), and are the default for that; the second hold
-exactly, layer by layer.
+Contributions by gradient are to the class score, for and against added up. Exact contributions are to the mean of the
+unit right above, and the part that supports the class is passed on from row to row. Ablating kernels with high scores by
+gradient lowers the class score more (``python -m benchmarks.ablation``), so gradient is the default; exact contributions
+add up exactly in every layer.
+
+The steps of the work are the files of this folder: ``layer_records``, ``operands``, ``contributions``, ``descent``,
+``builder``.
 
 Reference: Stergiou, Kapidis, Kalliatakis, Chrysoulas, Poppe, Veltkamp: Class Feature Pyramids for Video Explanation,
-ICCV Workshops 2019, arXiv:1909.08611. ``published`` holds the rule of its released code, which does otherwise.
+ICCV Workshops 2019, arXiv:1909.08611. The rule of its released code differs; it is in ``paper``.
 """
 
 from __future__ import annotations
@@ -21,29 +24,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._validation import check_choice, check_int
-from notebook_explain.explanations import Provenance, TargetResult
+from notebook_explain.clip import Clip
+from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
-from notebook_explain.methods.common import fitted, provenance
+from notebook_explain.methods.common import prepare_clip, provenance
 from notebook_explain.methods.feature_pyramid import paper
 from notebook_explain.methods.feature_pyramid.builder import PyramidBuilder
-from notebook_explain.methods.feature_pyramid.descent import Descent, Group, OperandContributions, descend, order
-from notebook_explain.methods.feature_pyramid.layer_records import LayerRecords
-from notebook_explain.methods.feature_pyramid.operands import class_units, operands
+from notebook_explain.methods.feature_pyramid.contributions import CONTRIBUTIONS, EXACT, GRADIENT
+from notebook_explain.methods.feature_pyramid.descent import (
+    SELECTIONS,
+    DescentOptions,
+    DescentRow,
+    descend,
+    order_layers,
+)
+from notebook_explain.methods.feature_pyramid.layer_records import LayerKey, LayerRecorder, LayerRecords
+from notebook_explain.methods.feature_pyramid.operands import class_units
 from notebook_explain.methods.progress_bar import run_with_progress
 from notebook_explain.models import Recording, VideoModel, score_of
-from notebook_explain.models.channel_graph import ChannelGraph, connections
+from notebook_explain.models.channel_graph import ChannelGraph, channel_graph
 
-Floats = NDArray[np.float64]
-_Rows = tuple[int, Iterator[tuple[Group, Descent]], list[str]]
-CONTRIBUTIONS, SELECTIONS = ("gradient", "exact", "fast"), ("mass", "topk", "minmax")
 CORRECTED, PAPER = MODES = ("corrected", "paper")
+_Units = dict[LayerKey, dict[int, float]]
 
 
 @dataclass(frozen=True)
@@ -53,27 +58,26 @@ class FeaturePyramid:
     Attributes
     ----------
     contribution : str
-        "gradient": what a channel adds to the class's score by way of a kernel, to first order. "exact": what it adds to
-        the mean of the kernel's pre-activation. "fast": the same, borders and strides left out.
+        "gradient": what a channel adds to the class score through a kernel, to first order. "exact": what it adds to
+        the mean of the kernel's pre-activation. "fast": the same, ignoring borders and strides.
     selection : str
-        Which children of a unit are followed: "mass", the fewest that carry `mass` of its positive evidence; "topk",
-        the `k` largest; "minmax", those whose share, scaled so that the smallest is 0 and the largest 1, is at least
-        `theta`.
+        Children of a unit to follow. "mass": the fewest that carry the fraction `mass` of its positive evidence.
+        "topk": the `k` largest. "minmax": those whose share is at least `theta` after scaling all shares to 0..1.
     mass : float in 0..1
     k : int
     theta : float in 0..1
     most : int
-        Units that a row keeps, those of the highest score.
+        Largest number of units in a row; those with the highest scores are kept.
     depth : int or None
-        How many rows to go down; the whole network for None.
+        Number of rows to expand; None for the whole network.
     mode : str
-        "corrected", all of the above. "paper": the published rule with `theta`, three rows deep unless `depth` says
-        otherwise; `contribution`, `selection`, `mass` and `k` do not matter then. It shares these faults of the released
-        code: a negative sum turns the choice round, groups are mixed up, norms, sums and concatenations are not seen, the
-        first step does not look at the clip. It does not imitate the others (``paper`` lists both).
+        "corrected": all of the above. "paper": the published rule with `theta`, three rows deep unless `depth` is
+        given; `contribution`, `selection`, `mass` and `k` are ignored. It keeps these faults of the released code: a
+        negative sum reverses the selection, groups are mixed up, norms, sums and concatenations are ignored, and the
+        first step does not depend on the clip. Other faults are not imitated (``paper`` lists both).
     """
 
-    contribution: str = "gradient"
+    contribution: str = GRADIENT
     selection: str = "mass"
     mass: float = 0.9
     k: int = 8
@@ -83,21 +87,21 @@ class FeaturePyramid:
     mode: str = CORRECTED
 
     def __post_init__(self) -> None:
-        for name, value, known in (
+        for name, value, choices in (
             ("contribution", self.contribution, CONTRIBUTIONS),
             ("selection", self.selection, SELECTIONS),
             ("mode", self.mode, MODES),
         ):
-            check_choice(name, value, known)
+            check_choice(name, value, choices)
         for name in ("mass", "theta"):
             if not 0 < getattr(self, name) <= 1:
-                raise UsageError(f"{name} must lie above 0, up to 1, got {getattr(self, name)!r}")
+                raise UsageError(f"{name} must be greater than 0 and at most 1, got {getattr(self, name)!r}")
         for name in ("k", "most", "depth"):
             if not (self.depth is None and name == "depth"):
                 check_int(name, getattr(self, name))
 
     def __call__(self, model: VideoModel, clip: Any, target: Any = None) -> Pyramid:
-        """Explain one class of one clip; where that takes a while and somebody watches, under a progress bar.
+        """Explain one class of one clip, under a progress bar where that takes a while.
 
         Parameters
         ----------
@@ -113,107 +117,97 @@ class FeaturePyramid:
 
         Raises
         ------
-        TypeError, ValueError
-            An unknown target, several targets, or something that is not a model or a clip.
+        ValueError, TypeError
+            An unknown target, several targets, an unusable clip.
         ExplainError
-            The network has no convolutions that feed one another, or its classes come from no layer that can be seen.
+            A network without convolutions that feed one another, or logits whose sources are unknown.
         """
-        found: Pyramid = run_with_progress(self.stream(model, clip, target), "pyramid")
-        return found
+        pyramid: Pyramid = run_with_progress(self.stream(model, clip, target), "pyramid")
+        return pyramid
 
     def stream(self, model: VideoModel, clip: Any, target: Any = None) -> Iterator[Progress]:
-        """The same step by step: the pyramid so far after each row, from the class down.
+        """Explain step by step and yield the pyramid so far after each row, from the class down.
 
-        Between two steps the model is as it was; whoever stops asking for the next one cancels the rest. The pyramid is
-        that of the parameters as they were in the forward pass.
+        Between two steps the model is unchanged; stop iterating to cancel the rest. The pyramid describes the parameters
+        at the time of the forward pass.
 
         Yields
         ------
         Progress
-            Stages "connections" (once for a model), "pass" and "rows"; ``partial`` is a Pyramid from the first row on.
+            Stages "connections" (once per model), "pass" and "rows"; ``partial`` is a Pyramid from the first row on.
         """
         start = time.perf_counter()
-        clip, seen = fitted(model, clip)
+        clip, fitted_clip = prepare_clip(model, clip)
         if isinstance(target, (list, tuple)):
             raise UsageTypeError(
                 "a pyramid has one target; make one for each: [explainer(model, clip, t) for t in targets]"
             )
-        wired = connections(model)
+        graph = channel_graph(model)
         yield Progress("connections", 1, 1, time.perf_counter() - start)
-        how = self.contribution if self.mode != PAPER else PAPER
-        passed = LayerRecords(wired, gradients=how == "gradient", taps=how == "exact")
 
-        def compute(recording: Recording) -> tuple[TargetResult, dict[Group, dict[int, float]]]:
-            (one,) = model.resolve(recording.heads, target)
-            passed.finish(score_of(recording, one))
-            against = None if one.against is None else int(one.against.label)
-            return model.results(recording, (one,))[0], class_units(wired, str(one.head), int(one.label), against)
-
-        (result, tops), said = model.run(seen, (), compute, passed.around)
+        result, records, classes, pass_caveats = self._record(model, graph, fitted_clip, target)
         yield Progress("pass", 1, 1, time.perf_counter() - start)
-        total, rows, remarks = self._rows(wired, passed, tops)
-        caveats = (*model.caveats, *model.remarks(clip), *said, *wired.notes)
 
-        def told() -> Provenance:
-            return provenance(self._method(), self, model, start, int(passed.gradients), (*remarks, *caveats))
+        layers, caveats = self._layers(graph, classes)
+        model_caveats = (*model.caveats, *model.clip_caveats(clip), *pass_caveats, *graph.notes)
+        builder = PyramidBuilder(model, graph, records, fitted_clip, result)
+        for done, row in enumerate(self._descend(graph, records, layers, classes), 1):
+            builder.add(row)
+            if done == len(layers):
+                caveats += self._end_caveats(builder)
+            origin = provenance(
+                self._method(), self, model, start, int(self._needs_gradients), (*caveats, *model_caveats)
+            )
+            yield Progress("rows", done, len(layers), time.perf_counter() - start, builder.pyramid(origin))
 
-        assembly = PyramidBuilder(model, wired, passed, seen, result, told)
-        for done, (group, walk) in enumerate(_guarded(rows)):
-            if walk.kept[group]:
-                assembly.add(group, walk)
-            if done + 1 == total:
-                remarks += self._ended(walk, assembly.rows[-1].name)
-            yield Progress("rows", done + 1, total, time.perf_counter() - start, assembly.pyramid())
+    @property
+    def _needs_gradients(self) -> bool:
+        return self.mode != PAPER and self.contribution == GRADIENT
 
-    def _rows(self, wired: ChannelGraph, passed: LayerRecords, tops: dict[Group, dict[int, float]]) -> _Rows:
-        """How many rows there will be at most, the rows, and what is to be said of them."""
+    def _record(
+        self, model: VideoModel, graph: ChannelGraph, clip: Clip, target: Any
+    ) -> tuple[TargetResult, LayerRecords, _Units, tuple[str, ...]]:
+        """Run the model once; return the result, the records, the units that stand for the class, and caveats."""
+        needs_taps = self.mode != PAPER and self.contribution == EXACT
+        recorder = LayerRecorder(graph, with_gradients=self._needs_gradients, with_tap_means=needs_taps)
+
+        def compute(recording: Recording) -> tuple[Target, TargetResult, LayerRecords]:
+            (resolved,) = model.resolve(recording.heads, target)
+            records = recorder.finish(score_of(recording, resolved))
+            return resolved, model.results(recording, (resolved,))[0], records
+
+        (resolved, result, records), caveats = model.run(clip, (), compute, recorder.hooks)
+        return result, records, class_units(graph, resolved), caveats
+
+    def _layers(self, graph: ChannelGraph, classes: _Units) -> tuple[list[LayerKey], list[str]]:
+        """Return the layers to descend through, the class first, and caveats."""
+        if self.mode != PAPER:
+            return order_layers(graph, list(classes)), []
+        (top, channels), *others = classes.items()
+        if others or len(channels) > 1:
+            raise UsageError("the published rule explains one class, not a difference; give one label or index")
+        layers, caveats = paper.select_layers(graph, top, self.depth or paper.DEPTH)
+        return layers, [paper.CAVEAT, *caveats]
+
+    def _descend(
+        self, graph: ChannelGraph, records: LayerRecords, layers: list[LayerKey], classes: _Units
+    ) -> Iterator[DescentRow]:
         if self.mode == PAPER:
-            (group, nodes), *others = tops.items()
-            if others or len(nodes) > 1:
-                raise UsageError("the published rule explains one class, not a difference; give one label or index")
-            layers, said = paper.path(wired, group, self.depth or paper.DEPTH)
-            down = paper.walk_down(passed, layers, next(iter(nodes)), self.theta, self.most)
-            return len(layers), down, [paper.CAVEAT, *said]
+            (label,) = classes[layers[0]]
+            return paper.descend(records, layers, label, self.theta, self.most)
+        options = DescentOptions(
+            self.contribution, self.selection, self.mass, self.k, self.theta, max_units=self.most, depth=self.depth
+        )
+        return descend(graph, records, layers, classes, options)
 
-        def contributions(group: Group, nodes: list[int]) -> list[OperandContributions]:
-            return operands(self.contribution, wired, passed, group, nodes)
-
-        groups = order(wired, list(tops))
-        signed = self.contribution != "gradient"
-        rows = descend(groups, tops, contributions, self._choose, self.most, self.depth, signed)
-        return len(groups), rows, []
-
-    def _ended(self, walk: Descent, last: str) -> list[str]:
-        """What is to be said where the way down ends before the clip."""
-        whole = self.mode == PAPER or self.depth is not None
-        if whole or any(kept for group, kept in walk.kept.items() if group[0] == "input"):
+    def _end_caveats(self, builder: PyramidBuilder) -> list[str]:
+        """Return a caveat where the descent ended before the clip although no depth was given."""
+        if self.mode == PAPER or self.depth is not None or builder.reaches_clip:
             return []
-        return [f"Below {last} nothing speaks for the class on balance: the pyramid ends there."]
+        name = builder.rows[-1].name
+        return [f"Nothing below {name} supports the class on balance, so the pyramid ends there."]
 
     def _method(self) -> str:
         if self.mode == PAPER:
             return "Class feature pyramid, the published rule"
         return f"Class feature pyramid, {self.contribution} contributions"
-
-    def _choose(self, shares: Floats) -> NDArray[np.int64]:
-        """Places of the children to follow, the largest first; none without positive evidence."""
-        ranked: NDArray[np.int64] = np.argsort(-shares, kind="stable").astype(np.int64)
-        ranked = ranked[shares[ranked] > 0]
-        if self.selection == "topk":
-            return ranked[: self.k]
-        if self.selection == "minmax":
-            spread = shares.max() - shares.min()
-            strong: NDArray[np.bool_] = (shares[ranked] - shares.min()) >= self.theta * spread
-            return ranked[strong]
-        carried = np.cumsum(shares[ranked])
-        return ranked[: int(np.searchsorted(carried, self.mass * carried[-1] - 1e-12)) + 1]
-
-
-def _guarded(rows: Iterator[tuple[Group, Descent]]) -> Iterator[tuple[Group, Descent]]:
-    """Each row in a mode of ours, which is never the caller's between two of them."""
-    while True:
-        with torch.inference_mode(False), torch.no_grad():
-            found = next(rows, None)
-        if found is None:
-            return
-        yield found

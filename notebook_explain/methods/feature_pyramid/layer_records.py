@@ -1,117 +1,181 @@
-"""One pass of a clip through the network, and what a pyramid needs of it: means, maps, and for gradients the tensors."""
+"""Step 1 of a pyramid: record one forward pass. What remains of each layer and sum are means, maps and gradients."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from notebook_explain.methods.feature_pyramid.contributions import channel_means, tap_means
-from notebook_explain.models.channel_graph import SHAPING, Call, ChannelGraph, watch
+from notebook_explain.models.channel_graph import ELEMENTWISE, Call, ChannelGraph, watch
+from notebook_explain.models.channel_graph.op_hooks import OnResult
 
-Key = tuple[str, int]  # "kernel" or "sum", place among the layers or sums of the connections
+LayerKey = tuple[str, int]  # "kernel", "sum" or "input", and the index of the layer, sum or pathway in the ChannelGraph
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class LayerRecords:
-    """What was seen of each layer and sum.
+    """Means, maps and gradients of each layer and sum, from one forward pass.
 
     Attributes
     ----------
-    connections : ChannelGraph
-    gradients : bool
-        Whether gradients of the score are wanted.
-    taps : bool
-        Whether ``tap_means`` are: what "exact" needs.
     calls : dict of key to Call, without its operands
-        Their weights are copies: the user's own may change before the pyramid stands.
-    levels : dict of key to float64 tensors (channel,), one for each operand
-        The mean of each channel that is read.
-    means : dict of key to float64 tensors, one for each operand
-        ``tap_means`` for convolutions where they are wanted, the levels for the others.
-    raw : dict of key to tensor
-        What it put out, in the graph, until the gradients are known.
-    made : dict of key to tensor
-        The same after its norm and activation.
-    read : dict of key to tuple of tensor
-        Its operands; kept for gradients only.
-    slopes : dict of key to tensor
-        Gradients of the score by what it put out.
+        Weights are copies: the user's parameters may change before the pyramid is finished.
+    channel_means : dict of key to float64 tensors (channel,), one per operand
+        Mean of each channel that is read.
+    tap_means : dict of key to float64 tensor
+        ``tap_means`` of a convolution, the channel means of a linear layer; empty unless requested.
+    activations : dict of key to tensor
+        Output after its norm and activation.
+    inputs : dict of key to tensors, one per operand
+        Empty without gradients.
+    gradients : dict of key to tensor
+        Gradient of the score with respect to the output before norm and activation; empty unless requested.
     """
 
-    connections: ChannelGraph
-    gradients: bool = False
-    taps: bool = True
-    calls: dict[Key, Call] = field(default_factory=dict)
-    means: dict[Key, tuple[Tensor, ...]] = field(default_factory=dict)
-    levels: dict[Key, tuple[Tensor, ...]] = field(default_factory=dict)
-    made: dict[Key, Tensor] = field(default_factory=dict)
-    raw: dict[Key, Tensor] = field(default_factory=dict)
-    read: dict[Key, tuple[Tensor, ...]] = field(default_factory=dict)
-    slopes: dict[Key, Tensor] = field(default_factory=dict)
-    _forms: dict[Any, Key] = field(default_factory=dict)
+    calls: Mapping[LayerKey, Call]
+    channel_means: Mapping[LayerKey, tuple[Tensor, ...]]
+    tap_means: Mapping[LayerKey, Tensor]
+    activations: Mapping[LayerKey, Tensor]
+    inputs: Mapping[LayerKey, tuple[Tensor, ...]]
+    gradients: Mapping[LayerKey, Tensor]
 
-    def __post_init__(self) -> None:
-        layers = {layer.site: ("kernel", at) for at, layer in enumerate(self.connections.layers)}
-        sums = {each.site: ("sum", at) for at, each in enumerate(self.connections.sums)}
-        self._keys: dict[Any, Key] = {**layers, **sums}
 
-    def around(self, shadow: nn.Module) -> AbstractContextManager[object]:
-        """What has to be open while the shadow runs."""
-        return watch(shadow, self._seen, self._named)
+class LayerRecorder:
+    """Hooks that record the layers and sums of a channel graph during one forward pass.
 
-    def finish(self, score: Tensor) -> None:
-        """Take the gradients of a score, where they are wanted, and let go of the graph."""
-        if self.gradients:
-            keys = [key for key, made in self.raw.items() if made.requires_grad]
-            found = torch.autograd.grad(score, [self.raw[key] for key in keys], allow_unused=True)
-            self.slopes = {key: slope for key, slope in zip(keys, found, strict=True) if slope is not None}
-        self.raw.clear()
-        self._forms.clear()
+    Parameters
+    ----------
+    graph : ChannelGraph
+    with_gradients : bool
+        Record what gradients of a score need.
+    with_tap_means : bool
+        Record ``tap_means``, which exact contributions need.
+    """
 
-    def _seen(self, call: Call) -> Any:
+    def __init__(self, graph: ChannelGraph, with_gradients: bool = False, with_tap_means: bool = True) -> None:
+        self.graph, self.with_gradients, self.with_tap_means = graph, with_gradients, with_tap_means
+        self.calls: dict[LayerKey, Call] = {}
+        self.channel_means: dict[LayerKey, tuple[Tensor, ...]] = {}
+        self.tap_means: dict[LayerKey, Tensor] = {}
+        self.activations: dict[LayerKey, Tensor] = {}
+        self.inputs: dict[LayerKey, tuple[Tensor, ...]] = {}
+        self.outputs: dict[LayerKey, Tensor] = {}  # in the graph, until the gradients are known
+        self._keys: dict[Any, LayerKey] = {layer.site: ("kernel", index) for index, layer in enumerate(graph.layers)}
+        self._keys |= {addition.site: ("sum", index) for index, addition in enumerate(graph.sums)}
+        self._key_of_node: dict[Any, LayerKey] = {}  # autograd nodes of outputs and of what norms and activations make
+
+    def hooks(self, shadow: nn.Module) -> AbstractContextManager[object]:
+        """Return the context in which the shadow has to run."""
+        return watch(shadow, self._on_call, self._on_function)
+
+    def finish(self, score: Tensor | None = None) -> LayerRecords:
+        """Compute the gradients of a score if they are requested, release the graph and return the records."""
+        gradients: dict[LayerKey, Tensor] = {}
+        if self.with_gradients and score is not None:
+            keys = [key for key, output in self.outputs.items() if output.requires_grad]
+            found = torch.autograd.grad(score, [self.outputs[key] for key in keys], allow_unused=True)
+            gradients = {key: gradient for key, gradient in zip(keys, found, strict=True) if gradient is not None}
+        self.outputs.clear()
+        self._key_of_node.clear()
+        return LayerRecords(self.calls, self.channel_means, self.tap_means, self.activations, self.inputs, gradients)
+
+    def _on_call(self, call: Call) -> OnResult | None:
         key = self._keys.get(call.site)
         if key is None:
             return None
-        read = call.operands
+        operands = call.operands
         weight = None if call.weight is None else call.weight.detach().clone()
         self.calls[key] = replace(call, operands=(), weight=weight, bias=None)
-        if self.gradients:
-            self.read[key] = tuple(map(self._kept, read)) if key[0] == "sum" else (self._kept(read[0], call.weight),)
+        if self.with_gradients:
+            is_sum = key[0] == "sum"
+            self.inputs[key] = tuple(map(_copy, operands)) if is_sum else (_copy(operands[0], call.weight),)
         if key[0] == "sum":
-            axis = self.connections.sums[key[1]].axis
-            whole = torch.broadcast_tensors(*(tensor.detach() for tensor in read))  # type: ignore[no-untyped-call]
-            self.levels[key] = tuple(channel_means(tensor, axis) for tensor in whole)
+            axis = self.graph.sums[key[1]].axis
+            terms = torch.broadcast_tensors(*(term.detach() for term in operands))  # type: ignore[no-untyped-call]
+            self.channel_means[key] = tuple(channel_means(term, axis) for term in terms)
         else:
-            self.levels[key] = (channel_means(read[0], -1 - len(call.kernel)),)
+            self.channel_means[key] = (channel_means(operands[0], -1 - len(call.kernel)),)
 
-        def done(result: Tensor) -> Tensor:
-            self.means[key] = self.levels[key]
-            if call.kernel and self.taps:
-                self.means[key] = (tap_means(read[0], result.shape[-len(call.kernel) :], call),)
-            self.raw[key] = result
-            follows = result.clone()  # what comes next may overwrite it in place
-            self.made[key] = result.detach()
-            if follows.grad_fn is not None:
-                self._forms[follows.grad_fn] = key
-            return follows
+        def on_result(result: Tensor) -> Tensor:
+            if self.with_tap_means and key[0] == "kernel":
+                sizes = result.shape[-len(call.kernel) :]
+                self.tap_means[key] = tap_means(operands[0], sizes, call) if call.kernel else self.channel_means[key][0]
+            self.outputs[key] = result
+            self.activations[key] = result.detach()
+            following = result.clone()  # the next operation may overwrite it in place
+            if following.grad_fn is not None:
+                self._key_of_node[following.grad_fn] = key
+            return following
 
-        return done
+        return on_result
 
-    @staticmethod
-    def _kept(read: Tensor, weight: Tensor | None = None) -> Tensor:
-        """An operand as it is now: a copy, but where autograd keeps it itself and refuses that it is overwritten."""
-        return read.detach() if weight is not None and weight.requires_grad else read.detach().clone()
-
-    def _named(self, name: str, module: str, given: Any, result: Any) -> None:
-        """Follow what a kernel puts out through its norm and activation."""
-        if name not in SHAPING or not isinstance(result, Tensor) or result.grad_fn is None:
+    def _on_function(self, name: str, module: str, args: Any, result: Any) -> None:
+        """Follow the output of a layer through its norm and activation."""
+        if name not in ELEMENTWISE or not isinstance(result, Tensor) or result.grad_fn is None:
             return
-        before = [entry[0] for entry in result.grad_fn.next_functions]
-        key = next((self._forms[node] for node in before if node in self._forms), None)
-        if key is not None and result.shape == self.made[key].shape:
-            self._forms[result.grad_fn] = key
-            self.made[key] = result.detach().clone()
+        inputs = [node for node, _ in result.grad_fn.next_functions]
+        key = next((self._key_of_node[node] for node in inputs if node in self._key_of_node), None)
+        if key is not None and result.shape == self.activations[key].shape:
+            self._key_of_node[result.grad_fn] = key
+            self.activations[key] = result.detach().clone()
+
+
+def _copy(operand: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Copy an operand, unless autograd saved it for the weight's gradient and would refuse to let it be overwritten."""
+    return operand.detach() if weight is not None and weight.requires_grad else operand.detach().clone()
+
+
+def channel_means(x: Tensor, axis: int) -> Tensor:
+    """Return the mean of each channel over all other axes: float64 (channel,)."""
+    values = x.detach() if x.dtype == torch.float64 else x.detach().float()
+    others = [index for index in range(x.ndim) if index != axis % x.ndim]
+    return (values.mean(others) if others else values).double()
+
+
+def tap_means(x: Tensor, output_sizes: Sequence[int], call: Call) -> Tensor:
+    """Return the mean of each input channel over the positions that each tap of a convolution sees.
+
+    Parameters
+    ----------
+    x : tensor (batch, channel, *positions), or without batch
+        Input of the convolution; the mean is taken over the batch too.
+    output_sizes : sequence of int
+        Sizes of the output's position axes.
+    call : Call
+
+    Returns
+    -------
+    float64 tensor (channel, *kernel)
+        Padding counts as 0. A tap of a transposed convolution sees one in `stride` output positions; the others count
+        as 0 too.
+    """
+    axes = len(call.kernel)
+    visible = [
+        _visible_positions(x.shape[axis - axes], size, axis, call).to(x.device)
+        for axis, size in enumerate(output_sizes)
+    ]
+    # Single precision along the last axis, where most of the data lies and a double copy would cost time. The other axes
+    # in double precision, so that the sum is exact to single precision even where terms cancel.
+    values = x.detach() if x.dtype == torch.float64 else x.detach().float()
+    along_last = values.reshape(-1, x.shape[-1]) @ visible[-1].to(values.dtype).T / output_sizes[-1]
+    means = along_last.reshape(-1, *x.shape[-1 - axes : -1], visible[-1].shape[0]).double().mean(0)
+    for matrix, size in zip(visible[:-1], output_sizes, strict=False):  # each axis becomes its taps, moved to the end
+        means = torch.tensordot(means, matrix.double(), ([1], [1])) / size
+    return means.movedim(1, -1)
+
+
+def _visible_positions(length: int, output_size: int, axis: int, call: Call) -> Tensor:
+    """Return how often each tap of one axis sees each input position, 0 or 1: float (tap, position)."""
+    stride, dilation, before = call.stride[axis], call.dilation[axis], call.padding[axis][0]
+    taps = torch.arange(call.kernel[axis])[:, None] * dilation
+    if call.transposed:
+        targets = torch.arange(length)[None] * stride + taps - before
+        return ((targets >= 0) & (targets < output_size)).float()
+    sources = torch.arange(output_size)[None] * stride + taps - before
+    inside = (sources >= 0) & (sources < length)
+    counts = torch.zeros(len(taps), length)
+    return counts.scatter_add_(1, sources.clamp(0, length - 1), inside.float())

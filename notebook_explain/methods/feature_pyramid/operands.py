@@ -1,83 +1,99 @@
-"""Where a pyramid begins, and what chosen nodes of a layer or sum read: links with what each channel adds."""
+"""Step 2 of a pyramid: the units that stand for the class, and the operands that chosen units of a layer read."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from notebook_explain.explanations import ExplainError
-from notebook_explain.methods.feature_pyramid.contributions import by_gradient, exact, fast
-from notebook_explain.methods.feature_pyramid.descent import Group, OperandContributions
-from notebook_explain.methods.feature_pyramid.layer_records import LayerRecords
-from notebook_explain.models.channel_graph import ChannelGraph
+from notebook_explain.explanations import ExplainError, Target
+from notebook_explain.methods.feature_pyramid.layer_records import LayerKey, LayerRecords
+from notebook_explain.models.channel_graph import ChannelGraph, Links
 
 
-def class_units(wired: ChannelGraph, head: str, label: int, against: int | None) -> dict[Group, dict[int, float]]:
-    """The kernels of the classifier that are the class, and those of one that is subtracted: score times direction."""
-    tops: dict[Group, dict[int, float]] = {}
-    for index, sign in ((label, 1.0), (against, -1.0)):
-        if index is None:
-            continue
-        links = wired.heads.get(head)
-        found = [] if links is None or index >= len(links) else [each for each in links[index] if each.kind != "gate"]
-        if not found:
-            raise ExplainError(
-                "the logits come out of an operation that cannot be seen through, so no pyramid can begin there; "
-                "SaliencyTubes explain this model"
-            )
-        for link in found:
-            value = sign * (-1.0 if link.slope < 0 else 1.0) / len(found)
-            tops.setdefault((link.node, link.at), {})[link.channel] = value
-    total = sum(abs(value) for nodes in tops.values() for value in nodes.values())
-    return {group: {at: value / total for at, value in nodes.items()} for group, nodes in tops.items()}
+@dataclass(frozen=True, eq=False)
+class Operand:
+    """An operand of a layer or sum, as chosen units read it.
+
+    Attributes
+    ----------
+    links : Links
+        Sources of all channels of the operand.
+    first : int64 array (unit,)
+        First channel that each unit reads; the others follow it.
+    channel_means : float64 array (channel of the operand,)
+    sign : int
+        -1 where a sum subtracts it, else 1.
+    """
+
+    links: Links
+    first: NDArray[np.int64]
+    channel_means: NDArray[np.float64]
+    sign: int = 1
 
 
-def operands(
-    how: str, wired: ChannelGraph, passed: LayerRecords, group: Group, nodes: list[int]
-) -> list[OperandContributions]:
-    """What chosen nodes of a group read from each operand.
+def class_units(graph: ChannelGraph, target: Target) -> dict[LayerKey, dict[int, float]]:
+    """Return the units that stand for a target, by layer and channel, with their signed scores.
+
+    Absolute scores add up to 1. A score is negative for the class that is subtracted, and where less of the unit's
+    output means more of the class.
 
     Parameters
     ----------
-    how : "exact", "fast" or "gradient"
-    wired : ChannelGraph
-    passed : Passed
-        With gradients, where they are asked for.
-    group : Group
-    nodes : list of int
-        Kernels of the layer, or channels of the sum.
+    graph : ChannelGraph
+    target : Target
+        Resolved: with head and index (``VideoModel.resolve``).
+
+    Raises
+    ------
+    ExplainError
+        The sources of the class are unknown.
     """
-    if group not in passed.calls or (how == "gradient" and group not in passed.slopes):
+    signed_labels = [(int(target.label), 1.0)]
+    if target.against is not None:
+        signed_labels.append((int(target.against.label), -1.0))
+    links = graph.heads.get(str(target.head))
+    units: dict[LayerKey, dict[int, float]] = {}
+    for label, sign in signed_labels:
+        sources = []
+        if links is not None and label < len(links):
+            sources = [link for link in links[label] if link.kind != "gate"]
+        if not sources:
+            raise ExplainError(
+                "the logits come from an operation that cannot be traced channel by channel, so a pyramid cannot start "
+                "there; use SaliencyTubes for this model"
+            )
+        for link in sources:
+            value = sign * (-1.0 if link.slope < 0 else 1.0) / len(sources)
+            units.setdefault((link.node, link.owner), {})[link.channel] = value
+    total = sum(abs(value) for channels in units.values() for value in channels.values())
+    return {layer: {channel: value / total for channel, value in channels.items()} for layer, channels in units.items()}
+
+
+def operands_of(graph: ChannelGraph, records: LayerRecords, layer: LayerKey, channels: list[int]) -> list[Operand]:
+    """Return the operands that chosen units of a layer or sum read.
+
+    Parameters
+    ----------
+    graph : ChannelGraph
+    records : LayerRecords
+    layer : LayerKey
+    channels : list of int
+        Kernels of the layer, or channels of the sum.
+
+    Returns
+    -------
+    list of Operand
+        One for a layer, both terms of a sum; empty where the layer did not run in the recorded pass.
+    """
+    if layer not in records.calls:
         return []
-    if group[0] == "sum":
-        return _of_sum(how, wired, passed, group, nodes)
-    call, layer = passed.calls[group], wired.layers[group[1]]
-    if how == "gradient":
-        pairs = by_gradient(call, passed.read[group][0], passed.slopes[group], nodes)
-    elif how == "fast":
-        pairs = fast(call, passed.levels[group][0], nodes)
-    else:
-        pairs = exact(call, passed.means[group][0], nodes)
-    first = np.array([layer.reads(node).start for node in nodes], np.int64)
-    return [OperandContributions(layer.links, first, pairs.cpu().numpy(), passed.levels[group][0].cpu().numpy())]
-
-
-def _of_sum(
-    how: str, wired: ChannelGraph, passed: LayerRecords, group: Group, nodes: list[int]
-) -> list[OperandContributions]:
-    """Each channel of a sum reads the same channel of both its terms."""
-    each, places = wired.sums[group[1]], np.array(nodes, np.int64)
-    levels = [level.cpu().numpy() for level in passed.levels[group]]
-    added = levels
-    if how == "gradient":
-        products = (passed.slopes[group] * read for read in passed.read[group])
-        added = [_summed(product, each.axis).cpu().numpy() for product in products]
-    return [
-        OperandContributions(addend.links, places, addend.sign * values[places][:, None], level)
-        for addend, values, level in zip(each.addends, added, levels, strict=True)
-    ]
-
-
-def _summed(product: torch.Tensor, axis: int) -> torch.Tensor:
-    """Over all but one axis, float64."""
-    return product.movedim(axis, -1).flatten(0, -2).sum(0, dtype=torch.float64)
+    means = [mean.cpu().numpy() for mean in records.channel_means[layer]]
+    if layer[0] == "sum":  # each channel reads the same channel of both terms
+        addends = graph.sums[layer[1]].addends
+        first = np.array(channels, np.int64)
+        return [Operand(addend.links, first, mean, addend.sign) for addend, mean in zip(addends, means, strict=True)]
+    kernel_layer = graph.layers[layer[1]]
+    first = np.array([kernel_layer.reads(channel).start for channel in channels], np.int64)
+    return [Operand(kernel_layer.links, first, means[0])]

@@ -1,10 +1,14 @@
-"""Labels on the elements of a tensor, and what can be asked of a node of the autograd graph."""
+"""Labels on the elements of a tensor, and access to the nodes of the autograd graph.
+
+A label is a channel number that is attached to every element of a tensor. The backtrace carries labels from a tensor
+that a layer reads to the tensors that it was computed from.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -14,7 +18,7 @@ Node = Any  # torch.autograd.graph.Node
 
 
 class Opaque(Exception):  # noqa: N818
-    """An operation mixes channels, or cannot be asked."""
+    """An operation mixes channels, or its backward pass cannot be run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,9 +28,9 @@ class Labels:
     Attributes
     ----------
     values : float32 tensor
-        1 and up; 0 where there is none. Axes of stride 0 stand for values that are the same along them.
+        Labels from 1; 0 where an element has none. Axes of stride 0 hold the same values all along.
     slopes : float32 tensor of the same shape
-        What constant factors made of a change by 1, so far.
+        Product of the constant factors between this tensor and the tensor that the labels started on.
     """
 
     values: torch.Tensor
@@ -34,7 +38,7 @@ class Labels:
 
     @staticmethod
     def along(axis: int | None, shape: torch.Size, device: torch.device) -> Labels:
-        """Number the indices of an axis, from 1; ``None`` gives everything the number 1."""
+        """Number the indices of an axis from 1; with ``None``, give every element the label 1."""
         view = [1] * len(shape)
         count = 1 if axis is None else shape[axis]
         if axis is not None:
@@ -43,50 +47,67 @@ class Labels:
         return Labels(values.view(view).expand(shape), torch.ones((), device=device).expand(shape))
 
     @property
-    def even(self) -> torch.Tensor | None:
-        """The slope, if it is the same everywhere."""
+    def uniform_slope(self) -> torch.Tensor | None:
+        """Slope of all elements; None where they differ."""
         slopes = narrow(self.slopes)
         return slopes.reshape(()) if slopes.numel() == 1 else None
 
-    def varies(self, axis: int) -> bool:
-        """Whether labels differ along an axis."""
+    def varies_along(self, axis: int) -> bool:
+        """Return whether labels differ along an axis."""
         values = narrow(self.values)
         return values.shape[axis] > 1 and not torch.equal(values.amin(axis), values.amax(axis))
 
 
-Step = tuple[int, Labels]  # which of an operation's inputs, and the labels there
+InputLabels = tuple[int, Labels]  # index of one of an operation's inputs, and the labels there
 
 
 def operation(node: Node) -> str:
-    """Name of what a node of the graph is the backward pass of: "Relu", "Cat", "Convolution"."""
+    """Return the name of the operation that a node is the backward pass of: "Relu", "Cat", "Convolution"."""
     return re.sub(r"Backwards?\d*$", "", str(node.name()).rpartition("::")[2])
 
 
 def shape_of(node: Node, output: int) -> torch.Size:
-    """Shape of what the operation of a node returned."""
+    """Return the shape of one result of a node's operation."""
     shape: torch.Size = node._input_metadata[output].shape
     return torch.Size(shape)
 
 
 def device_of(node: Node, output: int) -> torch.device:
-    """Device of what the operation of a node returned."""
+    """Return the device of one result of a node's operation."""
     device: torch.device = node._input_metadata[output].device
     return device
 
 
+class Edge(NamedTuple):
+    """A tensor in the autograd graph: the node that made it, and the index among the node's results."""
+
+    node: Node
+    output: int
+
+    @property
+    def shape(self) -> torch.Size:
+        """Shape of the tensor."""
+        return shape_of(self.node, self.output)
+
+    def labelled(self, axis: int | None) -> Labels:
+        """Number the indices of an axis; with ``None``, give the whole tensor the label 1."""
+        return Labels.along(axis, self.shape, device_of(self.node, self.output))
+
+
 def saved_dims(node: Node, ndim: int) -> list[int]:
-    """The axes that an operation worked along, from the first; [] where it remembers none."""
+    """Return the axes that an operation worked along, in order; [] where the node did not save them."""
     dims = getattr(node, "_saved_dim", None)
     dims = [dims] if isinstance(dims, int) else list(dims or ())
-    return sorted((dim - 2**64 if dim >= 2**63 else dim) % ndim for dim in dims)  # negative ones lose their sign
+    # Nodes save negative axes as unsigned 64-bit integers.
+    return sorted((dim - 2**64 if dim >= 2**63 else dim) % ndim for dim in dims)
 
 
-def asked(node: Node, output: int, values: torch.Tensor) -> list[torch.Tensor | None]:
-    """The operation's own backward pass, of numbers of ours."""
-    given = [values if at == output else None for at in range(len(node._input_metadata))]
+def run_backward(node: Node, output: int, values: torch.Tensor) -> list[torch.Tensor | None]:
+    """Run the backward pass of one operation on given values; raise Opaque where it fails."""
+    gradients = [values if index == output else None for index in range(len(node._input_metadata))]
     try:
-        # What users write in Python (torch.autograd.Function) is called by another name.
-        found = node(*given) if callable(node) else node.apply(*given)
+        # A torch.autograd.Function written in Python is not callable; it has apply() instead.
+        result = node(*gradients) if callable(node) else node.apply(*gradients)
     except Exception as error:
         raise Opaque from error
-    return list(found) if isinstance(found, (tuple, list)) else [found]
+    return list(result) if isinstance(result, (tuple, list)) else [result]

@@ -1,8 +1,8 @@
-"""Which kernel feeds which, as plain values: layers of kernels, sums, and for each channel that they read where it comes from.
+"""The channel graph of a network as plain values: which kernel feeds which.
 
-Nodes are kernels (the output channels of convolutions and linear layers), sums (the channels of an addition, where one
-channel comes from several nodes) and the colours of the clip. A link leads from what reads a channel down to the node
-nearer the clip that the channel is.
+The nodes are kernels (the output channels of convolutions and linear layers), sums (the channels of an addition, where
+one channel comes from several nodes) and the colours of the clip. A link leads from a channel that a layer, an addend or
+a head reads to the node, nearer the clip, that produces this channel.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ NODES = ("kernel", "sum", "input")
 KINDS = ("conv", "identity", "concat", "gate")
 KERNEL, SUM, INPUT = range(3)
 CONV, IDENTITY, CONCAT, GATE = range(4)
+SUMMARIZE_FROM = 3  # this many operations of one kind share a note
 
 
 class Site(NamedTuple):
-    """Where in a forward pass something is computed, so that it can be found again in the next one (``watch``).
+    """Position of an operation in a forward pass, by which the next pass finds it again (``watch``).
 
     Attributes
     ----------
@@ -32,7 +33,7 @@ class Site(NamedTuple):
     op : str
         "conv", "linear" or "add".
     number : int
-        Which of such operations right in this module, from 0; counted through all its calls.
+        Index among the operations of this kind right in this module, counted over all its calls.
     """
 
     module: str
@@ -41,26 +42,28 @@ class Site(NamedTuple):
 
 
 class Link(NamedTuple):
-    """One node that a channel comes from.
+    """A node that a channel comes from.
 
     Attributes
     ----------
     node : str
         "kernel", "sum" or "input".
-    at : int
-        Index into ``ChannelGraph.layers`` or ``ChannelGraph.sums``; the pathway of the clip for "input".
+    owner : int
+        Index of the node's layer in ``ChannelGraph.layers``, of its sum in ``ChannelGraph.sums``, or of the clip's
+        pathway.
     channel : int
-        The kernel, the sum's channel, or the colour.
+        Index of the kernel, of the sum's channel, or of the colour.
     kind : str
-        "conv": read by a convolution (or linear layer); "concat": so too, from a concatenation of channels;
-        "identity": an addend, channel by channel, or what a head's class is; "gate": multiplies the channel, no more.
+        "conv": a convolution or linear layer reads the node; "concat": the same, through a concatenation of channels;
+        "identity": the node is an addend, channel by channel, or a class of a head; "gate": the node only multiplies
+        the channel.
     slope : float
-        What norms and constant factors between the node's output and the reader multiply it by; activations and
-        pooling count as 1. Below 0 where a norm's weight is: then the reader gets less where the kernel gives more.
+        Factor of the norms and constant factors between the node's output and the reader; activations and pooling count
+        as 1. Negative where a norm's weight is negative: the reader then gets less when the kernel outputs more.
     """
 
     node: str
-    at: int
+    owner: int
     channel: int
     kind: str
     slope: float
@@ -68,33 +71,34 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Links:
-    """Where each of the channels comes from that a layer, an addend or a head reads.
+    """Sources of every channel that a layer, an addend or a head reads.
 
-    The links of channel j are the rows ``first[j]`` to ``first[j + 1]``; several where the channel merges several
-    nodes without an addition (a maximum of two, say) or has gates; none where it is constant or unknown.
+    The links of channel j are the rows ``first[j]`` to ``first[j + 1]``. A channel has several links where several nodes
+    merge without an addition (in a maximum, for example) or where it is gated. It has none where it is constant or
+    where its source is unknown.
 
     Attributes
     ----------
     first : int64 array (channel + 1,)
-    node, at, source, kind, slope : arrays (link,)
+    node, owner, channel, kind, slope : arrays (link,)
         As in ``Link``, with ``node`` and ``kind`` as indices into ``NODES`` and ``KINDS``.
     constant : int64 array
-        Channels that nothing of the clip flows into: padding, zeros of a shortcut, positions.
+        Channels that do not depend on the clip: padding, the zeros of a shortcut, positions.
     unknown : tuple of (operation, int64 array of channels)
-        Channels that come, in part at least, out of an operation that mixes channels in a way nobody can tell apart.
+        Channels that come, at least in part, from an operation that cannot be traced channel by channel.
     """
 
     first: NDArray[np.int64]
     node: NDArray[np.int64]
-    at: NDArray[np.int64]
-    source: NDArray[np.int64]
+    owner: NDArray[np.int64]
+    channel: NDArray[np.int64]
     kind: NDArray[np.int64]
     slope: NDArray[np.float64]
     constant: NDArray[np.int64]
     unknown: tuple[tuple[str, NDArray[np.int64]], ...] = ()
 
     def __post_init__(self) -> None:
-        arrays = (self.first, self.node, self.at, self.source, self.kind, self.slope, self.constant)
+        arrays = (self.first, self.node, self.owner, self.channel, self.kind, self.slope, self.constant)
         for array in (*arrays, *(channels for _, channels in self.unknown)):
             array.setflags(write=False)
 
@@ -103,35 +107,38 @@ class Links:
         return len(self.first) - 1
 
     def __getitem__(self, channel: int) -> tuple[Link, ...]:
-        """Links of one channel; IndexError beyond the last."""
+        """Return the links of one channel; raise IndexError beyond the last channel."""
         if not 0 <= channel < len(self):
             raise IndexError(f"channel {channel} is out of range; there are {len(self)}")
-        rows = range(self.first[channel], self.first[channel + 1])
+        rows = slice(self.first[channel], self.first[channel + 1])
+        columns = zip(
+            self.node[rows], self.owner[rows], self.channel[rows], self.kind[rows], self.slope[rows], strict=True
+        )
         return tuple(
-            Link(NODES[self.node[r]], int(self.at[r]), int(self.source[r]), KINDS[self.kind[r]], float(self.slope[r]))
-            for r in rows
+            Link(NODES[node], int(owner), int(source), KINDS[kind], float(slope))
+            for node, owner, source, kind, slope in columns
         )
 
     @property
     def reader(self) -> NDArray[np.int64]:
-        """The channel that each link belongs to, (link,)."""
+        """Channel that each link belongs to, (link,)."""
         return np.repeat(np.arange(len(self)), np.diff(self.first))
 
     @property
-    def routed(self) -> int:
-        """How many channels are known: they come from nodes, or are constant."""
-        lost = np.unique(np.concatenate([np.empty(0, np.int64), *(channels for _, channels in self.unknown)]))
-        return len(self) - len(lost)
+    def known_count(self) -> int:
+        """Number of channels whose sources are known; constant channels count as known."""
+        unknown = np.unique(np.concatenate([np.empty(0, np.int64), *(channels for _, channels in self.unknown)]))
+        return len(self) - len(unknown)
 
 
 @dataclass(frozen=True, eq=False)
 class KernelLayer:
-    """One call of a convolution or linear layer: a row of kernels.
+    """One call of a convolution or linear layer.
 
     Attributes
     ----------
     name : str
-        Dotted name of its module, "#2" where that computes a second one.
+        Dotted name of its module; "#2" is added to the second call of the same module.
     site : Site
     out_channels, in_channels, groups : int
     kernel, stride, dilation : tuple of int
@@ -139,9 +146,9 @@ class KernelLayer:
     padding : tuple of (before, after)
     transposed : bool
     links : Links
-        Of its input channels.
+        Sources of its input channels.
     receptive_field : (time, height, width) in frames and pixels, or None
-        What one cell sees of a clip without end; None where it cannot be known.
+        Part of an unlimited clip that one output cell depends on; None where it is unknown.
     """
 
     name: str
@@ -158,10 +165,10 @@ class KernelLayer:
     receptive_field: tuple[int, int, int] | None = None
 
     def reads(self, kernel: int) -> range:
-        """Input channels that one kernel reads: all, or those of its group."""
-        share = self.in_channels // self.groups
+        """Return the input channels that one kernel reads: all of them, or those of its group."""
+        size = self.in_channels // self.groups
         group = kernel // (self.out_channels // self.groups)
-        return range(group * share, (group + 1) * share)
+        return range(group * size, (group + 1) * size)
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self.kernel)) or "linear"
@@ -171,7 +178,7 @@ class KernelLayer:
 
 @dataclass(frozen=True, eq=False)
 class Addend:
-    """One operand of an addition: where its channels come from, and whether it is added (1) or subtracted (-1)."""
+    """One operand of an addition: the sources of its channels, and its sign (-1 where it is subtracted)."""
 
     links: Links
     sign: int = 1
@@ -179,7 +186,7 @@ class Addend:
 
 @dataclass(frozen=True, eq=False)
 class Sum:
-    """An addition of two tensors that both come from the clip; longer sums are chains of these.
+    """An addition of two tensors that both depend on the clip; longer sums are chains of these.
 
     Attributes
     ----------
@@ -187,7 +194,7 @@ class Sum:
     site : Site
     channels : int
     axis : int
-        Axis of the channels in the sum's tensor.
+        Channel axis of the sum's tensor.
     addends : two Addend, in the order of the operands
     receptive_field : (time, height, width) in frames and pixels, or None
     """
@@ -205,17 +212,17 @@ class Sum:
 
 @dataclass(frozen=True, eq=False)
 class ChannelGraph:
-    """The network as a graph of channels: the same for every clip.
+    """All layers, sums and heads of a network with their links; the same for every clip.
 
     Attributes
     ----------
     layers : tuple of KernelLayer, in order of execution
-        Convolutions and linear layers, the classifier among them.
+        Convolutions and linear layers, including the classifier.
     sums : tuple of Sum, in order of execution
     heads : dict of head name to Links
-        What each class of a head is: a kernel of the classifier, as a rule.
+        Source of each class of a head: usually a kernel of the classifier.
     notes : tuple of str
-        What a reader has to know, as sentences: operations that could not be seen through, norms that couple channels.
+        Sentences for the reader: operations that cannot be traced, gates that are not shown, norms that couple channels.
     """
 
     layers: tuple[KernelLayer, ...]
@@ -224,114 +231,119 @@ class ChannelGraph:
     notes: tuple[str, ...] = ()
 
     def layer(self, name: str) -> KernelLayer:
-        """A layer by its name (ValueError lists them)."""
+        """Return a layer by its name; raise ValueError with the names that exist."""
         for layer in self.layers:
             if layer.name == name:
                 return layer
         names = ", ".join(layer.name for layer in self.layers)
-        raise UsageError(f"{name!r} is no layer with kernels; this network has {names}")
+        raise UsageError(f"{name!r} is not a convolution or linear layer of this network; it has {names}")
 
     @property
-    def every(self) -> tuple[Links, ...]:
-        """What layers read, what sums add, and what heads are."""
-        addends = (addend.links for each in self.sums for addend in each.addends)
+    def all_links(self) -> tuple[Links, ...]:
+        """Links of every layer, addend and head."""
+        addends = (addend.links for addition in self.sums for addend in addition.addends)
         return (*(layer.links for layer in self.layers), *addends, *self.heads.values())
 
     @property
-    def routed(self) -> float:
-        """Share of all channels that are read anywhere, 0 to 1, whose origin is known."""
-        total = sum(len(links) for links in self.every)
-        return sum(links.routed for links in self.every) / total if total else 1.0
+    def known_fraction(self) -> float:
+        """Fraction of all channels read anywhere, 0 to 1, whose sources are known."""
+        total = sum(len(links) for links in self.all_links)
+        return sum(links.known_count for links in self.all_links) / total if total else 1.0
 
     @property
     def unknown(self) -> dict[str, int]:
-        """Operations that could not be seen through, with how many channels are read right behind each."""
-        found: dict[str, int] = {}
-        for links in self.every:
+        """Operations that cannot be traced, each with the number of channels read right behind it."""
+        counts: dict[str, int] = {}
+        for links in self.all_links:
             for operation, channels in links.unknown:
-                found[operation] = found.get(operation, 0) + len(channels)
-        return found
+                counts[operation] = counts.get(operation, 0) + len(channels)
+        return counts
 
     def origins(self, links: Links, channel: int, *, gates: bool = False) -> frozenset[tuple[str, int, int]]:
-        """Kernels and colours (node, at, channel) that a channel comes from, seen through sums, as far as known.
+        """Return the kernels and colours (node, owner, channel) that a channel comes from, resolved through sums.
 
         Parameters
         ----------
-        links : of a layer, an addend or a head
+        links : Links
+            Of a layer, an addend or a head.
         channel : int
         gates : bool
-            Count what multiplies the channel too.
+            Include the nodes that only multiply the channel.
         """
         found: set[tuple[str, int, int]] = set()
-        seen: set[tuple[int, int]] = set()
+        visited: set[tuple[int, int]] = set()
         stack = list(links[channel])
         while stack:
             link = stack.pop()
             if link.kind == "gate" and not gates:
                 continue
             if link.node != "sum":
-                found.add((link.node, link.at, link.channel))
-            elif (link.at, link.channel) not in seen:
-                seen.add((link.at, link.channel))
-                stack.extend(each for addend in self.sums[link.at].addends for each in addend.links[link.channel])
+                found.add((link.node, link.owner, link.channel))
+            elif (link.owner, link.channel) not in visited:
+                visited.add((link.owner, link.channel))
+                addends = self.sums[link.owner].addends
+                stack.extend(source for addend in addends for source in addend.links[link.channel])
         return frozenset(found)
 
     def predecessors(self, layer: KernelLayer) -> tuple[KernelLayer, ...]:
-        """Layers whose kernels a layer reads, directly or as addends of sums, in order of execution; gates do not count."""
+        """Return the layers whose kernels a layer reads, directly or through sums, in order of execution; gates excluded."""
         found: set[int] = set()
-        sums: set[int] = set()
+        visited_sums: set[int] = set()
         stack = [layer.links]
         while stack:
-            for node, at in _heads(stack.pop()):
+            for node, owner in _owners(stack.pop()):
                 if node == KERNEL:
-                    found.add(at)
-                elif node == SUM and at not in sums:
-                    sums.add(at)
-                    stack.extend(addend.links for addend in self.sums[at].addends)
-        return tuple(self.layers[at] for at in sorted(found))
+                    found.add(owner)
+                elif node == SUM and owner not in visited_sums:
+                    visited_sums.add(owner)
+                    stack.extend(addend.links for addend in self.sums[owner].addends)
+        return tuple(self.layers[index] for index in sorted(found))
 
     def __repr__(self) -> str:
-        return f"ChannelGraph({len(self.layers)} layers, {len(self.sums)} sums, {100 * self.routed:.1f} % of channels known)"
+        known = 100 * self.known_fraction
+        return f"ChannelGraph({len(self.layers)} layers, {len(self.sums)} sums, {known:.1f} % of channels known)"
 
 
-def _heads(links: Links) -> Iterator[tuple[int, int]]:
+def _owners(links: Links) -> Iterator[tuple[int, int]]:
+    """Yield each (node, owner) that some links lead to, gates excluded."""
     main = links.kind != GATE
-    for node, at in np.unique(np.stack([links.node[main], links.at[main]], axis=1), axis=0):
-        yield int(node), int(at)
+    for node, owner in np.unique(np.stack([links.node[main], links.owner[main]], axis=1), axis=0):
+        yield int(node), int(owner)
 
 
-MANY = 3  # operations of a kind, from which on they are told together
-
-
-def lost(unknown: Mapping[str, int]) -> Iterator[str]:
-    """What is said of operations that mix channels.
+def unknown_notes(unknown: Mapping[str, int]) -> Iterator[str]:
+    """Yield a sentence for each operation, or kind of operation, that cannot be traced.
 
     Parameters
     ----------
-    unknown : dict of text to int
-        How many channels are read behind each operation, as "lstm in layer1.0".
+    unknown : dict of str to int
+        Number of channels read behind each operation; operations are named as in "lstm in layer1.0".
     """
-    for names in _alike(unknown):
+    for names in _by_kind(unknown):
         count = sum(unknown[name] for name in names)
-        yield f"{count} channels come out of {_listed(names)}, which mixes channels: what feeds them is not known."
+        source = f"{_enumerate(names)}, which cannot be traced channel by channel"
+        yield f"{count} channels come from {source}; their sources are unknown."
 
 
-def mixed(products: Iterable[str]) -> Iterator[str]:
-    """What is said of products whose gates are mixed of many channels."""
-    for names in _alike(products):
+def gate_notes(products: Iterable[str]) -> Iterator[str]:
+    """Yield a sentence for each product, or kind of product, whose gate depends on many channels at once."""
+    for names in _by_kind(products):
         if len(names) == 1:
-            yield f"The gate of {names[0]} is mixed of many channels: what it comes from is not shown."
+            yield f"The gate of {names[0]} depends on many channels at once; its sources are not shown."
         else:
-            yield f"The gates of {_listed(names)} are mixed of many channels: what they come from is not shown."
+            yield f"The gates of {_enumerate(names)} depend on many channels at once; their sources are not shown."
 
 
-def _alike(names: Iterable[str]) -> list[list[str]]:
-    """Operations of a kind together, where they are many; else each by itself."""
+def _by_kind(names: Iterable[str]) -> list[list[str]]:
+    """Group operations of one kind where there are many of them; leave the others single."""
     kinds: dict[str, list[str]] = {}
     for name in names:
         kinds.setdefault(name.split(" in ")[0], []).append(name)
-    return [group for kind in kinds.values() for group in ([kind] if len(kind) >= MANY else [[name] for name in kind])]
+    groups: list[list[str]] = []
+    for members in kinds.values():
+        groups += [members] if len(members) >= SUMMARIZE_FROM else [[name] for name in members]
+    return groups
 
 
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} modules more"
+def _enumerate(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more modules"

@@ -1,14 +1,15 @@
-"""What one operation of the network does to channels, read backward: from labels on its result to labels on its inputs.
+"""Carry labels through one operation: from labels on its result to labels on its inputs.
 
-The autograd graph is the network as it really ran: views, in-place changes and functions of any library are in it. A
-label is a number per element, here carried from an operation's result to its inputs:
+The autograd graph shows the network as it really ran, including views, in-place changes and functions of any library.
+A gradient carries numbers backward through it; here the numbers are labels, and the rule depends on the operation:
 
-* what computes element by element, and norms, leave labels where they are, so a ReLU that is dead on the clip or a norm
-  whose weight is 0 hides nothing;
-* pooling and interpolation spread a channel's label over what their windows see, reductions over what they reduce;
-* what only moves values (views, slices, concatenation, shuffles) moves labels just so: its own backward pass does it;
-* any other operation is probed: backward passes of ones, of the labels and of the labels in a shuffled order agree on one
-  label per element, or the operation mixes channels and is ``Opaque``.
+* Elementwise functions and norms keep labels in position. Values do not matter, so a ReLU that is dead on this clip or
+  a norm with weight 0 hides nothing.
+* Pooling and interpolation spread the label of a channel over the windows they see, reductions over what they reduce.
+* Data movement (views, slices, concatenations, shuffles) moves labels as it moves values: its own backward pass does it.
+* Products with constants and differences keep labels in position and multiply their slopes.
+* Matrix products, attention, recurrent layers and the like mix channels: they are ``Opaque``.
+* Any other operation is probed by running its backward pass on the labels (``op_probe``).
 """
 
 from __future__ import annotations
@@ -18,21 +19,22 @@ import re
 import torch
 
 from notebook_explain.models.channel_graph.channel_labels import (
+    InputLabels,
     Labels,
     Node,
     Opaque,
-    Step,
-    asked,
     operation,
+    run_backward,
     saved_dims,
     shape_of,
 )
-from notebook_explain.models.channel_graph.op_probe import probed
+from notebook_explain.models.channel_graph.op_probe import probe_op
 from notebook_explain.models.positions.tensor import narrow
 
-MOST_WAYS = 64  # one value that goes to more channels than this is not followed to each
+MAX_PARTS = 64  # channels that one broadcast value is followed to; beyond that the operation is opaque
 
-_SAME = frozenset(
+# Names of operations in the autograd graph.
+LABEL_PRESERVING = frozenset(
     """Relu Relu6 LeakyRelu Silu Gelu Sigmoid Tanh Elu Softplus Hardtanh Hardswish Hardsigmoid LogSigmoid Mish Threshold
     Clamp ClampMin ClampMax PreluKernel RreluWithNoise NativeDropout FusedDropout Exp Log Log1P Sqrt Pow Abs Erf Sin Cos
     Softmax LogSoftmax Clone ToCopy Alias MaskedFill NanToNum Maximum Minimum Add
@@ -41,30 +43,38 @@ _SAME = frozenset(
 _NORMS = frozenset(
     "NativeBatchNorm CudnnBatchNorm MiopenBatchNorm NativeGroupNorm NativeLayerNorm FusedRmsNorm".split()
 )
-COUPLING = {"NativeGroupNorm": "group norm", "NativeLayerNorm": "layer norm", "FusedRmsNorm": "RMS norm"}
-_SCALES = frozenset("Mul Div Neg Sub Rsub".split())
+COUPLING_NORMS = {"NativeGroupNorm": "group norm", "NativeLayerNorm": "layer norm", "FusedRmsNorm": "RMS norm"}
+_SCALING = frozenset("Mul Div Neg Sub Rsub".split())
 _REDUCTIONS = frozenset(
     "Sum Mean Amax Amin Max Min Logsumexp LinalgVectorNorm Norm Var Std VarMean StdMean Median Prod".split()
 )
-_MOVES = frozenset(
+DATA_MOVEMENT = frozenset(
     """View UnsafeView ReshapeAlias Permute Transpose T Squeeze Unsqueeze Select Slice Split SplitWithSizes Unbind Cat
     Stack ConstantPadNd Flip Roll PixelShuffle PixelUnshuffle ChannelShuffle NativeChannelShuffle Diagonal
     UnsafeSplit""".split()
 )
-_MIXES = re.compile(
+_MIXING = re.compile(
     r"^(Mm|Addmm|Bmm|Baddbmm|Mv|Dot|Convolution|Cumsum|Fft.*|.*Rnn.*|.*Attention.*|.*CheckpointFunction.*)$"
 )
 
 
-def backward(node: Node, output: int, labels: Labels, inputs: list[int]) -> list[Step]:
+def labels_on_inputs(node: Node, output: int, labels: Labels, inputs: list[int]) -> list[InputLabels]:
     """Carry labels on one result of an operation back to its inputs.
 
     Parameters
     ----------
-    node : of the autograd graph
-    output : which result of the operation carries the labels
+    node : Node
+        Of the autograd graph.
+    output : int
+        Index of the result that carries the labels.
     labels : Labels
-    inputs : which of its inputs depend on the clip, one at least
+    inputs : list of int
+        Indices of the inputs that depend on the clip; at least one.
+
+    Returns
+    -------
+    list of (input index, Labels)
+        Several for one input where one value was broadcast to several channels.
 
     Raises
     ------
@@ -72,49 +82,53 @@ def backward(node: Node, output: int, labels: Labels, inputs: list[int]) -> list
         The operation mixes channels.
     """
     name = operation(node)
-    if _MIXES.match(name) or (name in ("Mul", "Div") and len(inputs) > 1):
+    if _MIXING.match(name) or (name in ("Mul", "Div") and len(inputs) > 1):
         raise Opaque
-    shapes = {at: shape_of(*node.next_functions[at]) for at in inputs}
+    shapes = {index: shape_of(*node.next_functions[index]) for index in inputs}
     if name in _NORMS:
-        return [(inputs[0], _normed(node, labels))]
-    if name in _SCALES:
-        return _scaled(node, labels, shapes)
-    if name == "Expand" or (name in _SAME and all(_fits(shape, labels.values.shape) for shape in shapes.values())):
-        return [(at, part) for at, shape in shapes.items() for part in fitted(labels, shape)]
-    if name == "Glu":  # the first half is let through by the second
+        return [(inputs[0], _through_norm(node, labels))]
+    if name in _SCALING:
+        return _through_scaling(node, labels, shapes)
+    is_broadcast = all(_broadcasts_to(shape, labels.values.shape) for shape in shapes.values())
+    if name == "Expand" or (name in LABEL_PRESERVING and is_broadcast):
+        return [(index, part) for index, shape in shapes.items() for part in fit_to_shape(labels, shape)]
+    if name == "Glu":  # the first half carries the values, the second half gates them
         axis = saved_dims(node, labels.values.ndim)[0]
         values, slopes = (torch.cat([part, 0 * part], axis) for part in (labels.values, labels.slopes))
         return [(inputs[0], Labels(values, slopes))]
     if "Pool" in name or "Upsample" in name:
-        return _windows(node, output, labels, shapes, name)
+        return _through_windows(node, output, labels, shapes, name)
     if name in _REDUCTIONS:
-        return [(at, _unreduced(node, labels, shape)) for at, shape in shapes.items()]
-    if name in _MOVES:
-        return _moved(node, output, labels, inputs)
-    return probed(node, output, labels, shapes)
+        return [(index, _through_reduction(node, labels, shape)) for index, shape in shapes.items()]
+    if name in DATA_MOVEMENT:
+        return _through_data_movement(node, output, labels, inputs)
+    return probe_op(node, output, labels, shapes)
 
 
-def _fits(shape: torch.Size, result: torch.Size) -> bool:
-    """Whether a tensor of this shape broadcasts to the result's."""
+def _broadcasts_to(shape: torch.Size, result: torch.Size) -> bool:
+    """Return whether a tensor of this shape broadcasts to the result's shape."""
     pairs = zip(reversed(shape), reversed(result), strict=False)
     return len(shape) <= len(result) and all(a in (1, b) for a, b in pairs)
 
 
-def fitted(labels: Labels, shape: torch.Size) -> list[Labels]:
-    """Labels on what was broadcast: several, where one value went to several channels."""
+def fit_to_shape(labels: Labels, shape: torch.Size) -> list[Labels]:
+    """Undo broadcasting: carry labels to an input of this shape.
+
+    Several Labels are returned where one value was broadcast to several channels; Opaque is raised beyond ``MAX_PARTS``.
+    """
     values, slopes = narrow(labels.values), narrow(labels.slopes)
     if labels.values.shape == shape:
         return [labels]
     extra = values.ndim - len(shape)
     shrunk = [axis for axis in range(values.ndim) if axis < extra or shape[axis - extra] == 1]
     slopes = slopes.mean(shrunk, keepdim=True)
-    same = [axis for axis in shrunk if values.shape[axis] > 1]
-    if same and torch.equal(values.amin(same), values.amax(same)):
-        values, same = values.amax(same, keepdim=True), []
+    varying = [axis for axis in shrunk if values.shape[axis] > 1]
+    if varying and torch.equal(values.amin(varying), values.amax(varying)):
+        values, varying = values.amax(varying, keepdim=True), []
     parts = [values]
-    for axis in same:
+    for axis in varying:
         parts = [part for whole in parts for part in whole.split(1, axis)]
-    if len(parts) > MOST_WAYS:
+    if len(parts) > MAX_PARTS:
         raise Opaque
     return [
         Labels(part.reshape(part.shape[extra:]).expand(shape), slopes.reshape(slopes.shape[extra:]).expand(shape))
@@ -122,16 +136,16 @@ def fitted(labels: Labels, shape: torch.Size) -> list[Labels]:
     ]
 
 
-def _normed(node: Node, labels: Labels) -> Labels:
-    """A norm multiplies by its weight and divides by a deviation, which is known where it is a running one."""
+def _through_norm(node: Node, labels: Labels) -> Labels:
+    """Multiply slopes by the norm's weight and divide them by its running deviation, where the node saved them."""
     try:
         weight = node._saved_weight
-        deviation = None if not hasattr(node, "_saved_running_var") else node._saved_running_var
-    except RuntimeError:  # overwritten since
+        variance = None if not hasattr(node, "_saved_running_var") else node._saved_running_var
+    except RuntimeError:  # overwritten since the forward pass
         return labels
     factor = torch.ones(()) if weight is None else weight.detach().float()
-    if deviation is not None:
-        factor = factor * (deviation.detach().float() + float(getattr(node, "_saved_eps", 0.0) or 0.0)).rsqrt()
+    if variance is not None:
+        factor = factor * (variance.detach().float() + float(getattr(node, "_saved_eps", 0.0) or 0.0)).rsqrt()
     if factor.ndim == 0:
         return labels
     per_channel = operation(node) not in ("NativeLayerNorm", "FusedRmsNorm")
@@ -141,45 +155,51 @@ def _normed(node: Node, labels: Labels) -> Labels:
     return Labels(labels.values, (narrow(labels.slopes) * factor).expand(labels.values.shape))
 
 
-def _scaled(node: Node, labels: Labels, shapes: dict[int, torch.Size]) -> list[Step]:
-    """A product with something constant, a difference: labels stay, slopes are multiplied."""
-    slopes = asked(node, 0, labels.slopes)
-    steps = []
-    for at, shape in shapes.items():
-        moved = slopes[at]
-        if moved is None or moved.shape != labels.values.shape:  # what was broadcast comes back as it was sent
+def _through_scaling(node: Node, labels: Labels, shapes: dict[int, torch.Size]) -> list[InputLabels]:
+    """Keep labels in position and multiply slopes: products with a constant, and differences."""
+    slopes = run_backward(node, 0, labels.slopes)
+    result = []
+    for index, shape in shapes.items():
+        scaled = slopes[index]
+        if scaled is None or scaled.shape != labels.values.shape:
             raise Opaque
-        steps += [(at, part) for part in fitted(Labels(labels.values, moved.float()), shape)]
-    return steps
+        result += [(index, part) for part in fit_to_shape(Labels(labels.values, scaled.float()), shape)]
+    return result
 
 
-def _windows(node: Node, output: int, labels: Labels, shapes: dict[int, torch.Size], name: str) -> list[Step]:
-    """Pooling and interpolation keep channels apart; labels that differ from place to place keep their order."""
-    steps: list[Step] = []
-    for at, shape in shapes.items():
-        axes = [k for k, (n, of) in enumerate(zip(labels.values.shape, shape, strict=True)) if n != of]
-        if not any(labels.varies(axis) for axis in range(2, len(shape))):
-            kept = tuple(slice(None) if k < 2 else slice(0, 1) for k in range(len(shape)))
-            steps.append((at, Labels(labels.values[kept].expand(shape), labels.slopes[kept].expand(shape))))
+def _through_windows(
+    node: Node, output: int, labels: Labels, shapes: dict[int, torch.Size], name: str
+) -> list[InputLabels]:
+    """Carry labels through pooling or interpolation, which keeps channels apart.
+
+    Labels that differ between positions keep their order; where that is not possible, the operation is probed.
+    """
+    result: list[InputLabels] = []
+    for index, shape in shapes.items():
+        axes = [axis for axis, (n, m) in enumerate(zip(labels.values.shape, shape, strict=True)) if n != m]
+        if not any(labels.varies_along(axis) for axis in range(2, len(shape))):
+            first = tuple(slice(None) if axis < 2 else slice(0, 1) for axis in range(len(shape)))
+            result.append((index, Labels(labels.values[first].expand(shape), labels.slopes[first].expand(shape))))
         elif "Upsample" in name or any(labels.values.shape[axis] > shape[axis] for axis in axes):
-            return probed(node, output, labels, shapes)
+            return probe_op(node, output, labels, shapes)
         else:
             values, slopes = labels.values, labels.slopes
             for axis in axes:
-                values, slopes = (_apart(part, axis, shape[axis]) for part in (values, slopes))
-            steps.append((at, Labels(values, slopes)))
-    return steps
+                values, slopes = (_spread(part, axis, shape[axis]) for part in (values, slopes))
+            result.append((index, Labels(values, slopes)))
+    return result
 
 
-def _apart(values: torch.Tensor, axis: int, length: int) -> torch.Tensor:
-    """Stretch an axis, each value at one place of those that its window may have seen."""
+def _spread(values: torch.Tensor, axis: int, length: int) -> torch.Tensor:
+    """Lengthen an axis and put each value at one position that its window may have seen."""
     count = values.shape[axis]
-    to = torch.arange(count, device=values.device) * length // count
+    positions = torch.arange(count, device=values.device) * length // count
     shape = [*values.shape[:axis], length, *values.shape[axis + 1 :]]
-    return values.new_zeros(shape).index_copy(axis, to, values)
+    return values.new_zeros(shape).index_copy(axis, positions, values)
 
 
-def _unreduced(node: Node, labels: Labels, shape: torch.Size) -> Labels:
+def _through_reduction(node: Node, labels: Labels, shape: torch.Size) -> Labels:
+    """Spread labels over the axes that a reduction removed."""
     values, slopes = labels.values, labels.slopes
     if values.ndim < len(shape) and values.ndim > 0:
         dims = saved_dims(node, len(shape))
@@ -190,18 +210,19 @@ def _unreduced(node: Node, labels: Labels, shape: torch.Size) -> Labels:
     return Labels(values.expand(shape), slopes.expand(shape))
 
 
-def _moved(node: Node, output: int, labels: Labels, inputs: list[int]) -> list[Step]:
-    values, even = asked(node, output, labels.values), labels.even
-    slopes = None if even is not None else asked(node, output, labels.slopes)
-    steps = []
-    for at in inputs:
-        moved = values[at]
+def _through_data_movement(node: Node, output: int, labels: Labels, inputs: list[int]) -> list[InputLabels]:
+    """Move labels by the operation's own backward pass."""
+    values, uniform = run_backward(node, output, labels.values), labels.uniform_slope
+    slopes = None if uniform is not None else run_backward(node, output, labels.slopes)
+    result = []
+    for index in inputs:
+        moved = values[index]
         if moved is None:
             continue
-        if moved.dtype not in (torch.float32, torch.float64):  # numbers of labels do not fit into less
+        if moved.dtype not in (torch.float32, torch.float64):  # labels need not be exact in lower precision
             raise Opaque
-        sloped = None if slopes is None else slopes[at]
-        if sloped is None:
-            sloped = (torch.ones(()) if even is None else even).expand(moved.shape)
-        steps.append((at, Labels(moved.float(), sloped.float())))
-    return steps
+        moved_slopes = None if slopes is None else slopes[index]
+        if moved_slopes is None:
+            moved_slopes = (torch.ones(()) if uniform is None else uniform).expand(moved.shape)
+        result.append((index, Labels(moved.float(), moved_slopes.float())))
+    return result

@@ -1,7 +1,7 @@
-"""Watch a network run: every convolution, linear layer and addition, where it stands and what it is given.
+"""Hooks on every convolution, linear layer and addition of a forward pass: its position, its operands, its result.
 
-It is the functions that are watched, not the modules: a convolution counts wherever it is called from, and the input
-seen is the one that it really gets, padded or not.
+Functions are hooked, not modules: a convolution counts wherever it is called from, and its operand is the tensor that it
+really gets, with any padding applied before.
 """
 
 from __future__ import annotations
@@ -18,10 +18,18 @@ from torch.overrides import TorchFunctionMode
 
 from notebook_explain.models.channel_graph.graph import Site
 
-_ADDS = {"add": (1, 1), "radd": (1, 1), "iadd": (1, 1), "sub": (1, -1), "subtract": (1, -1), "isub": (1, -1)}
-_ADDS["rsub"] = (-1, 1)
-# Functions that change a channel by itself, position by position: what they make of a kernel is still that kernel.
-SHAPING = frozenset(
+_ADDITION_SIGNS = {
+    "add": (1, 1),
+    "radd": (1, 1),
+    "iadd": (1, 1),
+    "sub": (1, -1),
+    "subtract": (1, -1),
+    "isub": (1, -1),
+    "rsub": (-1, 1),
+}
+_IN_PLACE = frozenset({"add_", "sub_", "__iadd__", "__isub__"})
+# Functions that change each channel separately, position by position: the result still belongs to the same kernel.
+ELEMENTWISE = frozenset(
     """batch_norm relu relu6 leaky_relu elu celu selu gelu silu mish hardswish hardtanh softplus prelu rrelu dropout
     dropout3d feature_dropout clone contiguous""".split()
 )
@@ -31,13 +39,13 @@ _TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding",
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One operation, about to be computed.
+    """An operation that is about to be computed.
 
     Attributes
     ----------
     site : Site
     operands : tuple of tensor
-        What it reads: the input of a layer; both terms of an addition, of which an in-place one overwrites the first.
+        The input of a layer; both terms of an addition, of which an in-place addition overwrites the first.
     weight, bias : tensor or None
         Of a layer; weight is (out, in / groups, ...), for transposed convolutions (in, out / groups, ...).
     stride, dilation : tuple of int
@@ -61,78 +69,100 @@ class Call:
 
     @property
     def kernel(self) -> tuple[int, ...]:
-        """Size of a convolution's kernel in (time, height, width); empty for the others."""
+        """Kernel size of a convolution in (time, height, width); empty for other operations."""
         return () if self.weight is None else tuple(self.weight.shape[2:])
 
+    @property
+    def out_channels(self) -> int:
+        """Number of kernels of a layer."""
+        assert self.weight is not None
+        return int(self.weight.shape[1] * self.groups if self.transposed else self.weight.shape[0])
 
-Seen = Callable[[Call], "Callable[[torch.Tensor], torch.Tensor | None] | None"]
-Named = Callable[[str, str, Any, Any], "torch.Tensor | None"]
+    @property
+    def in_channels(self) -> int:
+        """Number of channels that a layer reads."""
+        assert self.weight is not None
+        return int(self.weight.shape[0] if self.transposed else self.weight.shape[1] * self.groups)
+
+    @property
+    def channel_axis(self) -> int:
+        """Channel axis of a layer, counted from the end, since convolutions take clips without a batch axis too."""
+        return -1 if not self.kernel else -1 - len(self.kernel)
+
+
+OnResult = Callable[[torch.Tensor], "torch.Tensor | None"]
+OnCall = Callable[[Call], "OnResult | None"]
+OnFunction = Callable[[str, str, Any, Any], "torch.Tensor | None"]
 
 
 @contextmanager
-def watch(shadow: nn.Module, seen: Seen, named: Named | None = None) -> Iterator[None]:
-    """While this is open, watch what a shadow (its hooks are ours to use) computes in this thread.
+def watch(shadow: nn.Module, on_call: OnCall, on_function: OnFunction | None = None) -> Iterator[None]:
+    """Hook what a shadow computes in this thread, within this context.
 
     Parameters
     ----------
     shadow : module
-    seen : function
-        Called with a ``Call`` before each operation; what it returns, if anything, is called with the result, and
-        what that returns, if anything, goes on in the result's place (never for in-place operations).
-    named : function, optional
-        Called after any function of torch with its name, the module that it ran in, its arguments, and the result;
-        what it returns, if anything, goes on in the result's place.
+        Hooks are added to its modules and removed afterwards.
+    on_call : function
+        Called with a ``Call`` before each convolution, linear layer and addition. If it returns a function, that is
+        called with the result. If that returns a tensor, it replaces the result (except of in-place operations).
+    on_function : function, optional
+        Called after any torch function with its name, the name of the module it ran in, its arguments and its result.
+        If it returns a tensor, that replaces the result.
     """
     running = [""]
 
-    def enters(name: str) -> Callable[..., None]:
+    def enter(name: str) -> Callable[..., None]:
         return lambda *_: running.append(name)
 
-    def leaves(*_: Any) -> None:
+    def leave(*_: Any) -> None:
         running.pop()
 
     handles = []
     try:
         for name, module in shadow.named_modules():
-            handles.append(module.register_forward_pre_hook(enters(name)))
-            handles.append(module.register_forward_hook(leaves, always_call=True))
-        with _Watching(running, seen, named):
+            handles.append(module.register_forward_pre_hook(enter(name)))
+            handles.append(module.register_forward_hook(leave, always_call=True))
+        with _FunctionHooks(running, on_call, on_function):
             yield
     finally:
         for handle in handles:
             handle.remove()
 
 
-class _Watching(TorchFunctionMode):
-    def __init__(self, running: list[str], seen: Seen, named: Named | None) -> None:
+class _FunctionHooks(TorchFunctionMode):
+    """Calls the hooks around each torch function; ``running`` holds the names of the modules that run, innermost last."""
+
+    def __init__(self, running: list[str], on_call: OnCall, on_function: OnFunction | None) -> None:
         super().__init__()
-        self.running, self.seen, self.named = running, seen, named
+        self.running, self.on_call, self.on_function = running, on_call, on_function
         self.counts: dict[tuple[str, str], int] = defaultdict(int)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = str(getattr(func, "__name__", "")).strip("_")
         call = self._call(name, args, kwargs)
-        after = None if call is None else self.seen(call)
+        on_result = None if call is None else self.on_call(call)
         result = func(*args, **kwargs)
-        if after is not None:
-            instead = after(result)
-            result = result if instead is None or func.__name__ in _IN_PLACE else instead
-        if self.named is not None:
-            instead = self.named(name, self.running[-1], args, result)
-            result = result if instead is None else instead
+        if on_result is not None:
+            replacement = on_result(result)
+            result = result if replacement is None or func.__name__ in _IN_PLACE else replacement
+        if self.on_function is not None:
+            replacement = self.on_function(name, self.running[-1], args, result)
+            result = result if replacement is None else replacement
         return result
 
     def _call(self, name: str, args: Any, kwargs: Any) -> Call | None:
         if name.startswith("conv") and name.removeprefix("conv_transpose").removeprefix("conv") in ("1d", "2d", "3d"):
-            return _conv(self._site("conv"), "transpose" in name, args, kwargs)
+            return _conv_call(self._site("conv"), "transpose" in name, args, kwargs)
         if name == "linear":
             given = dict(zip(_CONV, args, strict=False)) | kwargs
             return Call(self._site("linear"), (given["input"],), given["weight"], given.get("bias"))
         operands = (*args[:2], *(kwargs[key] for key in ("input", "other") if key in kwargs))
-        if name not in _ADDS or len(operands) != 2 or not all(isinstance(value, torch.Tensor) for value in operands):
+        is_addition = name in _ADDITION_SIGNS and len(operands) == 2
+        if not is_addition or not all(isinstance(value, torch.Tensor) for value in operands):
             return None
-        return Call(self._site("add"), operands, signs=_ADDS[name])
+        return Call(self._site("add"), operands, signs=_ADDITION_SIGNS[name])
 
     def _site(self, op: str) -> Site:
         module = self.running[-1]
@@ -141,14 +171,11 @@ class _Watching(TorchFunctionMode):
         return Site(module, op, number)
 
 
-_IN_PLACE = frozenset({"add_", "sub_", "__iadd__", "__isub__"})
-
-
-def _conv(site: Site, transposed: bool, args: Any, kwargs: Any) -> Call:
+def _conv_call(site: Site, transposed: bool, args: Any, kwargs: Any) -> Call:
     given = dict(zip(_TRANSPOSED if transposed else _CONV, args, strict=False)) | kwargs
     weight = given["weight"]
     sizes = tuple(weight.shape[2:])
-    stride, dilation = (_each(given.get(key, 1), len(sizes)) for key in ("stride", "dilation"))
+    stride, dilation = (_per_axis(given.get(key, 1), len(sizes)) for key in ("stride", "dilation"))
     return Call(
         site,
         (given["input"],),
@@ -162,15 +189,16 @@ def _conv(site: Site, transposed: bool, args: Any, kwargs: Any) -> Call:
     )
 
 
-def _each(value: Any, count: int) -> tuple[int, ...]:
+def _per_axis(value: Any, count: int) -> tuple[int, ...]:
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     return tuple(int(entry) for entry in (values * count if len(values) == 1 else values))
 
 
 def _padding(value: Any, sizes: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Return (before, after) for each axis."""
     if value == "valid":
         return ((0, 0),) * len(sizes)
-    if value == "same":  # what cannot be halved goes to the end
+    if value == "same":  # torch pads an odd total by one more at the end
         totals = [d * (k - 1) for k, d in zip(sizes, dilation, strict=True)]
         return tuple((total // 2, total - total // 2) for total in totals)
-    return tuple((each, each) for each in _each(value, len(sizes)))
+    return tuple((pad, pad) for pad in _per_axis(value, len(sizes)))

@@ -1,4 +1,4 @@
-"""The bundled demo network: small, trained on the synthetic people of `notebook_explain.samples`, works offline."""
+"""Bundled demo network: small, offline, trained on the synthetic people of `notebook_explain.samples`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["FRAMES", "LABELS", "MEAN", "SIZE", "STD", "DemoNet", "demo_model", "
 
 
 def demo_net() -> DemoNet:
-    """Build the trained network in eval mode, on the CPU, in float32; the global random state is left alone.
+    """Build the trained network in eval mode, on the CPU, in float32; the global random state is not used.
 
     Raises
     ------
@@ -22,8 +22,8 @@ def demo_net() -> DemoNet:
 
 
 def demo_model() -> VideoModel:
-    """The bundled network, adapted: ready for any clip, though it knows ten actions of cartoon people only.
+    """Return the bundled network, adapted; it takes any clip, but knows only ten actions of cartoon people.
 
-    It takes 16 frames of 64 x 64 pixels. What it was trained on, what it can do and what not: docs/model-card.md.
+    Its input is 16 frames of 64 x 64 pixels. docs/explanation/model-card.md describes its training, abilities and limits.
     """
     return adapt(demo_net(), size=SIZE, frames=FRAMES, mean=MEAN, std=STD, layout="BCTHW", labels=LABELS)

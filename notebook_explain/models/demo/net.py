@@ -1,7 +1,7 @@
-"""The bundled network: a small 3-D residual one that tells the actions of `notebook_explain.samples` apart.
+"""Bundled network: a small 3-D residual network that classifies the actions of `notebook_explain.samples`.
 
-It sees only what differs from the mean over time, so what stands still has no say. The blocks are of three kinds, as
-in the networks that people explain: plain, grouped and depthwise convolutions.
+Its input is the difference from the mean over time, so static content has no effect. It has three kinds of blocks, as
+networks in use have them: plain, grouped and depthwise convolutions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Triple = tuple[int, int, int]
 
 
 def conv_bn(inputs: int, outputs: int, kernel: Triple, stride: Triple = (1, 1, 1), groups: int = 1) -> nn.Sequential:
-    """Convolution that keeps time, height and width but for its stride, then batch normalisation."""
+    """Make a convolution that keeps time, height and width except for its stride, then batch normalisation."""
     padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
     return nn.Sequential(
         nn.Conv3d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False), nn.BatchNorm3d(outputs)
@@ -26,19 +26,19 @@ def conv_bn(inputs: int, outputs: int, kernel: Triple, stride: Triple = (1, 1, 1
 
 
 def _pooled(inputs: int, outputs: int, stride: Triple) -> nn.Sequential:
-    """A shortcut that sees every position; a 1 x 1 x 1 convolution with a stride would skip most, and be no faster."""
+    """Make a shortcut that sees every position; a strided 1 x 1 x 1 convolution would skip most and not be faster."""
     return nn.Sequential(nn.AvgPool3d(stride), *conv_bn(inputs, outputs, (1, 1, 1)))
 
 
 class Residual(nn.Module):
-    """Two 3 x 3 x 3 convolutions beside a shortcut; the sum goes through a ReLU.
+    """Two 3 x 3 x 3 convolutions and a shortcut, summed before a ReLU.
 
     Attributes
     ----------
     conv1, conv2 : nn.Sequential
-        Convolution and batch normalisation; the first one has the stride.
+        Convolution and batch normalisation; the first has the stride.
     shortcut : nn.Module
-        Nothing, or average pooling and a 1 x 1 x 1 convolution where the shape changes.
+        Identity, or average pooling and a 1 x 1 x 1 convolution if the shape changes.
     relu1, relu2 : nn.ReLU
         After the first convolution, after the sum.
     """
@@ -53,13 +53,13 @@ class Residual(nn.Module):
         self.relu2 = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """From (batch, inputs, time, height, width) to (batch, outputs, ...), fewer by the stride."""
+        """Map (batch, inputs, time, height, width) to (batch, outputs, ...), divided by the stride."""
         y: Tensor = self.relu2(self.conv2(self.relu1(self.conv1(x))) + self.shortcut(x))
         return y
 
 
 class Depthwise(nn.Module):
-    """A 3 x 3 x 3 convolution of each channel by itself, then a 1 x 1 x 1 one across channels, beside a shortcut.
+    """Depthwise 3 x 3 x 3 convolution, then a 1 x 1 x 1 convolution across channels, with an identity shortcut.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Depthwise(nn.Module):
         self.relu2 = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape (batch, channels, time, height, width)."""
+        """Map (batch, channels, time, height, width) to the same shape."""
         y: Tensor = self.relu2(self.pointwise(self.relu1(self.depthwise(x))) + x)
         return y
 
@@ -108,12 +108,12 @@ class DemoNet(nn.Module):
         self.head = nn.Linear(64, len(LABELS))
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Logits (batch, class) of clips.
+        """Return logits (batch, class).
 
         Parameters
         ----------
         clips : float (batch, 3, time, height, width)
-            ``(value / 255 - 0.5) / 0.25`` of red, green, blue; made for 16 frames of 64 x 64.
+            ``(value / 255 - 0.5) / 0.25`` of red, green and blue; designed for 16 frames of 64 x 64 pixels.
         """
         moving = clips - clips.mean(dim=2, keepdim=True)
         logits: Tensor = self.head(self.pool(self.blocks(self.stem(moving))).flatten(1))

@@ -1,4 +1,4 @@
-"""The demo networks' weights as files: half precision, a state dict and nothing else."""
+"""Weight files of the demo networks: a plain state dict in half precision."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WEIGHTS = Path(__file__).with_name("weights.pt")
 
 
 def load(network: type[Net], path: Path) -> Net:
-    """Build a trained network in eval mode, on the CPU, in float32; the global random state is left alone.
+    """Build a trained network in eval mode, on the CPU, in float32; the global random state is not used.
 
     Parameters
     ----------
@@ -27,11 +27,11 @@ def load(network: type[Net], path: Path) -> Net:
     Raises
     ------
     FileNotFoundError
-        No such file.
+        The file does not exist.
     RuntimeError
-        The weights of another network.
+        The weights belong to another network.
     """
-    with torch.device("meta"):  # no storage and no random numbers for weights that the file replaces
+    with torch.device("meta"):  # the file replaces the weights, so they need neither storage nor random numbers
         net = network()
     stored: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     state = {key: value.float() if value.is_floating_point() else value for key, value in stored.items()}
@@ -40,9 +40,9 @@ def load(network: type[Net], path: Path) -> Net:
 
 
 def save(net: nn.Module, path: Path) -> None:
-    """Write the state dict in half precision, whole or not at all."""
+    """Write the state dict in half precision, atomically."""
     state = {name: value.half() if value.is_floating_point() else value for name, value in net.state_dict().items()}
-    buffer = io.BytesIO()  # given a path, torch.save would write its name into the file
+    buffer = io.BytesIO()  # given a path, torch.save would store its name in the file
     torch.save(state, buffer)
     with replacing(path) as part:
         part.write_bytes(buffer.getvalue())
