@@ -1,4 +1,4 @@
-"""One call from a network and a video to its tubes, and the demo that needs neither."""
+"""`explain`, which takes a network and a video to its saliency tubes in one call, and the offline `demo`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from notebook_explain._errors import UsageTypeError
 from notebook_explain.explanations import Tubes
 
-DEMO_ACTIONS, DEMO_SEED = ("kick", "wave one hand"), 4  # chosen by eye: both are easy to see
+DEMO_ACTIONS, DEMO_SEED = ("kick", "wave one hand"), 4  # chosen by eye: both actions are easy to see
 
 
 def explain(
@@ -24,40 +24,55 @@ def explain(
     layout: Any = None,
     crop: str | None = None,
 ) -> Tubes:
-    """Adapt a module, read a clip, and show where the model found its evidence.
+    """Adapt a module, read a clip, and compute saliency tubes: where in space and time the model finds its evidence.
 
     Parameters
     ----------
     module : nn.Module or VideoModel
     clip : path to a video, Clip, or uint8 array (time, height, width, 3)
     target : None, label, index, Target, or a list of these
-        ``None`` explains the top class.
+        Class to explain; None explains the class with the highest score.
     labels : sequence of str, optional
         Class names in order.
     size, frames, mean, std, layout, crop
-        What the network was trained with, as for ``adapt``.
+        Preprocessing that the network was trained with, as for `adapt`.
 
     Returns
     -------
     Tubes
-        As the last line of a cell it draws its viewer.
+        As the last line of a cell, it shows its viewer.
+
+    Raises
+    ------
+    TypeError
+        The model is adapted already, and preprocessing or labels are given.
     """
     from notebook_explain.methods import SaliencyTubes
     from notebook_explain.models import VideoModel, adapt
 
-    how = {"size": size, "frames": frames, "mean": mean, "std": std, "layout": layout, "crop": crop, "labels": labels}
-    how = {name: value for name, value in how.items() if value is not None}
+    options = {
+        "size": size,
+        "frames": frames,
+        "mean": mean,
+        "std": std,
+        "layout": layout,
+        "crop": crop,
+        "labels": labels,
+    }
+    options = {name: value for name, value in options.items() if value is not None}
     if isinstance(module, VideoModel):
-        if how:
-            raise UsageTypeError("this model is adapted already; state labels, size and the like in adapt()")
+        if options:
+            names = ", ".join(options)
+            raise UsageTypeError(f"this model is adapted already; pass {names} to adapt() instead of explain()")
         return SaliencyTubes()(module, clip, target)
-    return SaliencyTubes()(adapt(module, **how), clip, target)
+    return SaliencyTubes()(adapt(module, **options), clip, target)
 
 
 def demo() -> Tubes:
-    """Explain the bundled clip with the bundled model: offline, in seconds, both of them synthetic.
+    """Explain the bundled synthetic clip with the bundled model, offline and within seconds.
 
-    Two people do two things; each action is explained, and the tube of each should lie on the one who does it.
+    In the clip, two people perform two actions. Both actions are explained, and the evidence for each should lie on the
+    person who performs it.
     """
     from notebook_explain import samples
     from notebook_explain.models.demo import demo_model

@@ -1,7 +1,6 @@
-"""Which view, figure, film or page shows which explanation, and what a cell shows: the page, or the widget.
+"""Widgets, figures, videos and pages of explanations, and the output of a cell.
 
-Running a cell again closes the widget that its last run drew, so that a cell run a hundred times costs what one run
-costs.
+Running a cell again closes the widgets of its previous run, so repeated runs do not accumulate widgets.
 """
 
 from __future__ import annotations
@@ -18,44 +17,41 @@ from notebook_explain._atomic import replacing
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.explanations import BlockReport, Explanation, Pyramid, Tubes
 from notebook_explain.explanations.provenance import provenance_lines
+from notebook_explain.explanations.shared_volumes import share_volumes
 from notebook_explain.explanations.text import shortened
 
 if TYPE_CHECKING:
     from notebook_explain.widgets import CompareViewer
 
-LARGEST_CELL = 2_000_000  # bytes; a notebook server drops outputs of more than 3 MB in three seconds
-_drawn: dict[str, tuple[Any, list[Any]]] = {}  # per cell: the run it belongs to, and the widgets that it drew
+LARGEST_CELL = 2_000_000  # bytes; by default, a notebook server stops output above 1 MB/s over three seconds
+_drawn: dict[str, tuple[Any, list[Any]]] = {}  # by cell: its last run, and the widgets that the run drew
 
 
 def view(explanation: Explanation, **state: Any) -> Any:
     """Return the widget that shows an explanation."""
-    widget = _viewer(explanation)(explanation, **state)
-    _close_last_run(widget, *_cell())
-    return widget
-
-
-def _viewer(explanation: Explanation) -> Any:
-    """The kind of widget that shows this kind of explanation."""
     from notebook_explain.widgets import PyramidViewer, TubeViewer
 
-    return PyramidViewer if isinstance(explanation, Pyramid) else TubeViewer
+    viewer: Any = PyramidViewer if isinstance(explanation, Pyramid) else TubeViewer
+    widget = viewer(explanation, **state)
+    _close_last_run(widget, *_cell())
+    return widget
 
 
 def compare(a: Tubes, b: Tubes, *, titles: Sequence[str] | None = None, **state: Any) -> CompareViewer:
     """Return the widget that shows two explanations of one clip side by side: two layers, classes, networks or methods.
 
-    They share the frame, the play and the camera; layer, threshold and class are each side's own. Its ``to_html(path)``
-    writes a page. Running the cell again closes the widget that its last run made.
+    Both sides share the frame, playback and the camera; each side has its own layer, threshold and class. Use
+    ``to_html(path)`` of the widget to write a page. Running the cell again closes the widget of its previous run.
 
     Parameters
     ----------
     a, b : Tubes
-        Of the same frames at the same times; they may be the same.
+        Explanations of the same frames at the same times; both may be the same object.
     titles : two str, optional
-        What the sides are called; by default what differs in network, method, its knobs and classes.
+        Titles of the sides; by default the network, method, settings and classes in which they differ.
     **state
-        First values, such as ``frame=3``, ``b_layer="layer3"``, or ``threshold=0.5`` for both sides; `CompareViewer`
-        lists them.
+        First values, such as ``frame=3``, ``b_layer="layer3"``, or ``threshold=0.5`` for both sides; see
+        `CompareViewer`.
 
     Returns
     -------
@@ -63,8 +59,12 @@ def compare(a: Tubes, b: Tubes, *, titles: Sequence[str] | None = None, **state:
 
     Raises
     ------
-    TypeError, ValueError, traitlets.TraitError
-        Something else than tubes; explanations of two clips; a first value that does not exist or is out of range.
+    TypeError
+        ``a`` or ``b`` is not `Tubes`, or there is no such first value.
+    ValueError
+        The explanations are of two clips, or a side has no such layer, target or course.
+    traitlets.TraitError
+        A first value is out of range.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def figure(explanation: Explanation | BlockReport, **options: Any) -> Any:
 
 
 def _picture(explanation: Explanation) -> bytes:
-    """A PNG for where nothing else can be shown."""
+    """Return the PNG that is shown where neither a page nor a widget can be."""
     if isinstance(explanation, Pyramid):
         from notebook_explain.figures.pyramid import pyramid_png
 
@@ -130,16 +130,16 @@ def to_html(
 ) -> Path:
     """Write one interactive HTML page of one or several explanations, one below the other.
 
-    It opens anywhere, with no kernel and no network; an existing file is replaced as a whole.
+    The page needs no kernel and no network. An existing file is replaced as a whole.
 
     Parameters
     ----------
     explanations : Tubes or Pyramid, or several of them
     path : path to a file
     title : str, optional
-        Heading of the page, plain text; by default what is explained.
+        Heading of the page, plain text; by default the question that the explanation answers.
     **state
-        How each of them opens, as for its `view`; it can be set to anything else on the page.
+        First values of each viewer, as for `view`; readers can change all of them on the page.
 
     Returns
     -------
@@ -147,12 +147,18 @@ def to_html(
 
     Raises
     ------
-    TypeError, ValueError, traitlets.TraitError, OSError
-        Something else than explanations; none at all; a state that a viewer does not have; a folder that is not there.
+    TypeError
+        Something other than explanations, or no such first value.
+    ValueError
+        No explanation, or no such layer, target or row.
+    traitlets.TraitError
+        A first value is out of range.
+    OSError
+        The folder does not exist.
     """
     path = Path(path)
-    alone = isinstance(explanations, Explanation | BlockReport)
-    shown: list[Any] = [explanations] if alone else list(explanations)  # type: ignore[arg-type]
+    is_single = isinstance(explanations, Explanation | BlockReport)
+    shown: list[Any] = [explanations] if is_single else list(explanations)  # type: ignore[arg-type]
     with replacing(path) as temporary:
         temporary.write_text(_page(shown, title, state), encoding="utf-8")
     return path
@@ -161,8 +167,20 @@ def to_html(
 def _page(
     explanations: Sequence[Explanation], title: str | None, state: Mapping[str, Any] = MappingProxyType({})
 ) -> str:
-    from notebook_explain.widgets.html import offline, page
+    from notebook_explain.widgets.html import page
 
+    _check_explanations(explanations)
+    is_single = len(explanations) == 1
+    viewers, notes = [], []
+    for explanation in explanations:
+        heading = f"{_question(explanation, state)} ({explanation.clip.name})"
+        viewers.append(_viewer_state(explanation, "" if is_single else heading, state))
+        notes += [line if is_single else f"{heading}: {line}" for line in provenance_lines(explanation)]
+    default = _question(explanations[0], state) if is_single else f"{len(explanations)} explanations"
+    return page(viewers, title or default, notes)
+
+
+def _check_explanations(explanations: Sequence[Any]) -> None:
     wrong = [type(other).__name__ for other in explanations if not isinstance(other, Explanation)]
     if BlockReport.__name__ in wrong:
         raise UsageTypeError(
@@ -173,72 +191,77 @@ def _page(
         raise UsageTypeError(f"a page shows explanations, such as tubes; got {', '.join(wrong)}")
     if not explanations:
         raise UsageError("there is nothing to show; give at least one explanation")
-    alone = len(explanations) == 1
-    widgets, notes = [], []
-    for explanation in explanations:
-        heading = f"{_title(explanation, state)} ({explanation.clip.name})"
-        widgets.append(offline(_viewer(explanation))(explanation, title="" if alone else heading, **state))
-        notes += [line if alone else f"{heading}: {line}" for line in provenance_lines(explanation)]
-    whole = _title(explanations[0], state) if alone else f"{len(explanations)} explanations"
-    return page(widgets, title or whole, notes)
 
 
-def _title(explanation: Explanation, state: Mapping[str, Any]) -> str:
-    """The question that a page answers when it opens: of its first target, or of the one stated."""
-    at = 0
-    if isinstance(explanation, Tubes) and state.get("target") is not None:
-        at = explanation.target_index(state["target"])
-    return f"Why {shortened(explanation.targets[at].name, 80)!r}?"
+def _viewer_state(explanation: Explanation, title: str, first_values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the bundle that shows an explanation, and the complete state that it opens with."""
+    from notebook_explain.widgets import pyramid_viewer, tube_viewer
+
+    if isinstance(explanation, Pyramid):
+        return pyramid_viewer.BUNDLE, pyramid_viewer.initial_state(explanation, title=title, **first_values)
+    return tube_viewer.BUNDLE, tube_viewer.initial_state(explanation, title=title, **first_values)
+
+
+def _question(explanation: Explanation, first_values: Mapping[str, Any]) -> str:
+    """Return the question that a page answers when it opens, about the target that is shown first."""
+    index = 0
+    if isinstance(explanation, Tubes) and first_values.get("target") is not None:
+        index = explanation.target_index(first_values["target"])
+    return f"Why {shortened(explanation.targets[index].name, 80)!r}?"
 
 
 def mimebundle(explanation: Explanation) -> Any:
-    """What a cell shows: the page, which is saved with the notebook and alive without a kernel.
+    """Return the output of a cell: the page, which is saved with the notebook and works without a kernel.
 
-    Where that would be too large it is the widget, with a picture where no widget runs (GitHub, nbviewer); but the page
-    again where no front end is there to run one (``jupyter nbconvert --execute``, papermill).
+    A page above `LARGEST_CELL` is replaced by the widget, with a picture for places that run no widgets (GitHub,
+    nbviewer). Without a front end that could run a widget (``jupyter nbconvert --execute``, papermill) it is kept.
     """
-    page = embed(explanation)
-    cell, run = _cell()
-    if len(page.html) <= LARGEST_CELL or (cell is None and run is not None):
-        return page._repr_mimebundle_()
-    widget = view(explanation)
-    shown = widget._repr_mimebundle_()
-    data, metadata = shown if isinstance(shown, tuple) else (shown, {})
+    with share_volumes():
+        page = embed(explanation)
+        cell, run = _cell()
+        if len(page.html) <= LARGEST_CELL or (cell is None and run is not None):
+            return page._repr_mimebundle_()
+        widget = view(explanation)
+    bundle = widget._repr_mimebundle_()
+    data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
     return {**(data or {}), "text/plain": page.text, "image/png": page.png}, metadata
 
 
 def embed(explanation: Explanation, title: str | None = None) -> Embedded:
-    """Return the page of an explanation, to stand in a cell."""
-    from notebook_explain.widgets.html import frame
+    """Return the page of an explanation for the output of a cell."""
+    from notebook_explain.widgets.html import iframe
 
-    words = f"{explanation.in_words()} Clip: {explanation.clip.name}."
-    picture = base64.b64encode(_picture(explanation)).decode()
-    return Embedded(frame(_page([explanation], title), picture, words), picture, _named(explanation))
+    with share_volumes():
+        page = _page([explanation], title)
+        png = base64.b64encode(_picture(explanation)).decode()
+        description = f"{explanation.in_words()} Clip: {explanation.clip.name}."
+    return Embedded(iframe(page, png, description), png, _repr_without_folders(explanation))
 
 
 def picture(report: BlockReport) -> dict[str, str]:
-    """What a cell shows of what has no viewer: its figure as a picture, and its text."""
+    """Return the output of a cell for a report, which has no viewer: its figure and its text."""
     from notebook_explain.figures.blocks.report import report_png
 
-    return {"image/png": base64.b64encode(report_png(report)).decode(), "text/plain": _named(report)}
+    return {"image/png": base64.b64encode(report_png(report)).decode(), "text/plain": _repr_without_folders(report)}
 
 
-def _named(explanation: Explanation | BlockReport) -> str:
-    """Its repr without the folders that the clip lies in: notebooks are passed on."""
+def _repr_without_folders(explanation: Explanation | BlockReport) -> str:
+    """Return the repr without the folders of the clip; paths are stripped for privacy, as notebooks are shared."""
     return repr(replace(explanation, clip=replace(explanation.clip, source=explanation.clip.name)))
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """A page in the output of a cell: saved with the notebook, alive without a kernel, a widget or a network.
+    """Page in the output of a cell; it is saved with the notebook and needs no kernel, widget or network.
 
     Attributes
     ----------
     html : str
-        An element that shows the page, and the picture where a page may not stand (GitHub; a notebook not trusted).
+        Element that shows the page, or the picture where pages are removed (GitHub, untrusted notebooks).
     png : str
-        The picture, in base64.
+        The picture in base64.
     text : str
+        Repr of the explanation.
     """
 
     html: str
@@ -253,10 +276,11 @@ class Embedded:
 
 
 def _close_last_run(widget: Any, cell: str | None, run: Any) -> None:
+    """Remember a widget of a run, and close the widgets of the cell's previous run."""
     if cell is None:
         return
-    before, widgets = _drawn.get(cell, (None, []))
-    if before != run:
+    last_run, widgets = _drawn.get(cell, (None, []))
+    if last_run != run:
         for old in widgets:
             old.close()
         widgets = []
@@ -264,7 +288,7 @@ def _close_last_run(widget: Any, cell: str | None, run: Any) -> None:
 
 
 def _cell() -> tuple[str | None, Any]:
-    """Which cell is running, where the front end tells, and which run of it."""
+    """Return the id of the running cell and of its run; None if unknown."""
     try:
         from IPython import get_ipython
 

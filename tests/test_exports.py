@@ -1,6 +1,6 @@
-"""What every way out has in common: it says what it is, it keeps its caveats, it writes a whole file or none.
+"""Exports of explanations: caveats, privacy and atomic writing of all of them; pages, cell outputs and ipyvolume.
 
-And the ways that no other file tests: several explanations on one page, the page in a cell, ipyvolume.
+Figures, GIFs, videos and saved files have further tests of their own.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from traitlets import TraitError
 
 import notebook_explain as ne
 from notebook_explain import display
-from notebook_explain.explanations import Tubes
+from notebook_explain.explanations import Tubes, shared_volumes
 from notebook_explain.explanations.caveats import caveats
+from notebook_explain.explanations.geometry import stretch
 from tests.example_values import small_tubes
 from tests.figures.example_tubes import CAVEATS, COARSE, LONG, drawn, made
 
@@ -39,30 +40,30 @@ def state_of(page: str) -> list[dict[str, Any]]:
     return [widget["state"] for widget in json.loads(data.group(1))["widgets"]]
 
 
-def words_of_page(path: Path) -> str:
+def text_of_page(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
     return " ".join([*(" ".join(state["caveats"]) for state in state_of(text)), html.unescape(text)])
 
 
-def words_of_embedded(tubes: Tubes) -> str:
+def text_of_embedded(tubes: Tubes) -> str:
     inner = re.search(r'srcdoc="(.*?)"', tubes.embed().html, re.DOTALL)
     assert inner is not None
     return " ".join(caveat for state in state_of(html.unescape(inner.group(1))) for caveat in state["caveats"])
 
 
-def words_of_figure(tubes: Tubes, path: Path) -> str:
+def text_of_figure(tubes: Tubes, path: Path) -> str:
     tubes.figure().savefig(path, format="svg")
     return " ".join(re.sub(r"<[^>]*>", " ", path.read_text(encoding="utf-8")).split())
 
 
-def words_of_gif(tubes: Tubes, path: Path) -> str:
+def text_of_gif(tubes: Tubes, path: Path) -> str:
     from PIL import Image
 
     with Image.open(tubes.to_gif(path)) as image:
         return str(image.info["comment"].decode())
 
 
-def words_of_volume(tubes: Tubes, _: Path) -> str:
+def text_of_volume(tubes: Tubes, _: Path) -> str:
     pytest.importorskip("ipyvolume")
     figure = tubes.to_ipyvolume()
     shown = figure._repr_mimebundle_()["application/vnd.jupyter.widget-view+json"]["model_id"]
@@ -71,30 +72,30 @@ def words_of_volume(tubes: Tubes, _: Path) -> str:
     return html.unescape(box.children[1].value)
 
 
-WAYS = {
-    "html": lambda tubes, path: words_of_page(tubes.to_html(path)),
-    "embed": lambda tubes, path: words_of_embedded(tubes),
-    "figure": words_of_figure,
-    "gif": words_of_gif,
+EXPORTS = {
+    "html": lambda tubes, path: text_of_page(tubes.to_html(path)),
+    "embed": lambda tubes, path: text_of_embedded(tubes),
+    "figure": text_of_figure,
+    "gif": text_of_gif,
     "npz": lambda tubes, path: " ".join(caveats(ne.load(tubes.save(path)))),
-    "ipyvolume": words_of_volume,
+    "ipyvolume": text_of_volume,
 }
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_every_way_out_says_that_the_clip_is_synthetic_and_keeps_every_caveat(way: Any, tmp_path: Path) -> None:
-    said = way(made(), tmp_path / "out.gif" if way is words_of_gif else tmp_path / "out")
-    for words in (SYNTHETIC, *CAVEATS):
-        assert words in said
+@pytest.mark.parametrize("export", EXPORTS.values(), ids=EXPORTS)
+def test_every_export_states_that_the_clip_is_synthetic_and_keeps_every_caveat(export: Any, tmp_path: Path) -> None:
+    text = export(made(), tmp_path / "out.gif" if export is text_of_gif else tmp_path / "out")
+    for caveat in (SYNTHETIC, *CAVEATS):
+        assert caveat in text
 
 
 @pytest.mark.parametrize("method", ["to_gif", "to_video", "embed", "_repr_mimebundle_"])
-def test_every_picture_says_so_where_it_can_be_seen(method: str, tmp_path: Path, drawn: list[str]) -> None:
+def test_every_picture_shows_the_caveats(method: str, tmp_path: Path, drawn: list[str]) -> None:
     getattr(made(), method)(*([tmp_path / "out"] if method.startswith("to_") else []))
-    said = " ".join(drawn)
-    for words in (SYNTHETIC, COARSE, *CAVEATS):
-        assert words in said
+    text = " ".join(drawn)
+    for caveat in (SYNTHETIC, COARSE, *CAVEATS):
+        assert caveat in text
 
 
 SECRET = made(source="/home/me/secret/wave.mp4")
@@ -102,22 +103,22 @@ SECRET = made(source="/home/me/secret/wave.mp4")
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
-    "way", [way for name, way in WAYS.items() if name != "npz"], ids=[n for n in WAYS if n != "npz"]
+    "export", [export for name, export in EXPORTS.items() if name != "npz"], ids=[n for n in EXPORTS if n != "npz"]
 )
-def test_no_way_out_but_the_file_tells_the_folders_of_the_clip(way: Any, tmp_path: Path) -> None:
-    assert "secret" not in way(SECRET, tmp_path / "out.gif" if way is words_of_gif else tmp_path / "out")
+def test_no_export_but_npz_holds_the_folders_of_the_clip(export: Any, tmp_path: Path) -> None:
+    assert "secret" not in export(SECRET, tmp_path / "out.gif" if export is text_of_gif else tmp_path / "out")
 
 
-def test_what_a_cell_keeps_does_not_tell_the_folders_of_the_clip() -> None:
+def test_the_output_of_a_cell_does_not_hold_the_folders_of_the_clip() -> None:
     for bundle in (SECRET.embed()._repr_mimebundle_()[0], SECRET._repr_mimebundle_()[0]):
         assert "wave.mp4" in bundle["text/plain"]
         assert "secret" not in json.dumps(bundle)
 
 
-# Several on one page
+# Pages
 
 
-def test_several_explanations_stand_on_one_page_each_with_its_name(tmp_path: Path) -> None:
+def test_a_page_of_several_explanations_names_each(tmp_path: Path) -> None:
     one, other = made(), replace(small_tubes(), clip=replace(small_tubes().clip, source="/secret/jump.mp4"))
     path = ne.to_html([one, other], tmp_path / "p.html", title="Two <of> them")
     text = path.read_text(encoding="utf-8")
@@ -128,12 +129,12 @@ def test_several_explanations_stand_on_one_page_each_with_its_name(tmp_path: Pat
     ]
     assert [state["size"] for state in states] == [[6, 24, 24], [6, 12, 12]]
     assert "<h1>Two &lt;of&gt; them</h1>" in text
-    assert text.count('"esm":') == 1, "the viewer's code travels once"
+    assert text.count('"esm":') == 1, "the page holds the viewer's code once"
     assert "jump.mp4): by hand of none" in html.unescape(text)
     assert "secret" not in text
 
 
-def test_one_explanation_is_a_page_by_either_door(tmp_path: Path) -> None:
+def test_method_and_function_write_the_same_page(tmp_path: Path) -> None:
     one = made().to_html(tmp_path / "a.html").read_text(encoding="utf-8")
     assert ne.to_html(made(), tmp_path / "b.html").read_text(encoding="utf-8") == one
     assert ne.to_html(iter([made()]), tmp_path / "c.html").read_text(encoding="utf-8") == one
@@ -141,20 +142,22 @@ def test_one_explanation_is_a_page_by_either_door(tmp_path: Path) -> None:
     assert state_of(one)[0]["title"] == ""
 
 
-def test_a_page_opens_at_what_is_stated(tmp_path: Path) -> None:
-    stated = {"layer": "stem", "target": "class 1", "threshold": 0.75, "mode": "montage", "frame": 2}
-    text = small_tubes().to_html(tmp_path / "a.html", **stated).read_text(encoding="utf-8")
-    expected = {**stated, "layer": 0, "target": 1}
-    assert {name: state_of(text)[0][name] for name in stated} == expected
+def test_a_page_opens_with_its_first_values(tmp_path: Path) -> None:
+    first_values = {"layer": "stem", "target": "class 1", "threshold": 0.75, "mode": "montage", "frame": 2}
+    text = small_tubes().to_html(tmp_path / "a.html", **first_values).read_text(encoding="utf-8")
+    expected = {**first_values, "layer": 0, "target": 1}
+    assert {name: state_of(text)[0][name] for name in first_values} == expected
     assert "<title>Why &#x27;class 1&#x27;?</title>" in text
-    assert len(state_of(text)[0]["targets"]) == 2, "the other class is on the page too"
-    text = ne.to_html([small_tubes(), small_tubes()], tmp_path / "b.html", "Two", **stated).read_text(encoding="utf-8")
-    assert [{name: state[name] for name in stated} for state in state_of(text)] == [expected] * 2
+    assert len(state_of(text)[0]["targets"]) == 2, "the page holds the other class too"
+    text = ne.to_html([small_tubes(), small_tubes()], tmp_path / "b.html", "Two", **first_values).read_text(
+        encoding="utf-8"
+    )
+    assert [{name: state[name] for name in first_values} for state in state_of(text)] == [expected] * 2
     assert [state["title"] for state in state_of(text)] == ["Why 'class 1'? (by hand)"] * 2
 
 
 @pytest.mark.parametrize(
-    ("stated", "kind", "words"),
+    ("first_values", "kind", "message"),
     [
         ({"layer": "steam"}, ValueError, "layer 'steam' is not in these tubes; they have stem, last"),
         ({"target": "wave"}, ValueError, "target 'wave' is not among those computed"),
@@ -162,61 +165,86 @@ def test_a_page_opens_at_what_is_stated(tmp_path: Path) -> None:
         ({"colour": "red"}, TypeError, "view has no 'colour'; it takes "),
     ],
 )
-def test_a_page_that_cannot_open_so_is_not_written(
-    tmp_path: Path, stated: dict[str, Any], kind: type[Exception], words: str
+def test_a_page_with_an_invalid_first_value_is_not_written(
+    tmp_path: Path, first_values: dict[str, Any], kind: type[Exception], message: str
 ) -> None:
-    with pytest.raises(kind, match=re.escape(words)):
-        small_tubes().to_html(tmp_path / "a.html", **stated)
+    with pytest.raises(kind, match=re.escape(message)):
+        small_tubes().to_html(tmp_path / "a.html", **first_values)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_page_of_nothing_or_of_something_else_is_refused_and_the_old_one_stays(tmp_path: Path) -> None:
+def test_a_page_without_explanations_is_rejected_and_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "p.html"
-    path.write_text("of before")
+    path.write_text("old page")
     with pytest.raises(ValueError, match="there is nothing to show; give at least one explanation"):
         ne.to_html([], path)
     with pytest.raises(TypeError, match="a page shows explanations, such as tubes; got str, Clip"):
         ne.to_html([made(), "wave", made().clip], path)  # type: ignore[list-item]
-    assert [file.read_text() for file in tmp_path.iterdir()] == ["of before"]
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["old page"]
 
 
 @pytest.mark.parametrize("method", ["to_html", "to_gif", "to_video", "save"])
 @pytest.mark.parametrize(
-    ("place", "words"), [(".", "'.' is a folder"), ("nowhere/x", "no folder 'nowhere' to write 'x")]
+    ("path", "message"), [(".", "'.' is a folder"), ("nowhere/x", "no folder 'nowhere' to write 'x")]
 )
-def test_a_place_that_cannot_be_written_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, place: str, words: str
+def test_a_path_that_cannot_be_written_is_rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, path: str, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(OSError, match=re.escape(words)):
-        getattr(made(), method)(place)
+    with pytest.raises(OSError, match=re.escape(message)):
+        getattr(made(), method)(path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_page_leaves_no_widget_behind(tmp_path: Path) -> None:
+def test_making_a_page_creates_no_widget(tmp_path: Path) -> None:
     before = set(_instances)
     ne.to_html([made(), made()], tmp_path / "p.html")
     made().embed()
     assert set(_instances) == before
 
 
-# In a cell
+# Cell outputs
 
 
-def test_a_cell_shows_the_page_itself() -> None:
+def test_the_output_of_a_cell_stretches_its_layer_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def counting_stretch(values: Any, geometry: Any, size: Any) -> Any:
+        sizes.append(size)
+        return stretch(values, geometry, size)
+
+    monkeypatch.setattr(shared_volumes, "stretch", counting_stretch)
+    tubes = small_tubes()
+    monkeypatch.setattr(display, "LARGEST_CELL", 0)  # the widget too
+    tubes._repr_mimebundle_()
+    assert sizes == [tubes.clip.size]
+    tubes.embed()
+    assert len(sizes) == 2, "the volume is not kept after the output is made"
+
+
+def test_volumes_are_writable_outside_of_outputs() -> None:
+    assert small_tubes().volume().flags.writeable
+    with shared_volumes.share_volumes():
+        assert small_tubes().volume() is not small_tubes().volume()
+        tubes = small_tubes()
+        assert tubes.volume() is replace(tubes, targets=tubes.targets[:1]).volume()
+        assert not tubes.volume().flags.writeable
+
+
+def test_a_cell_shows_the_page() -> None:
     bundle, _ = made()._repr_mimebundle_()
     assert sorted(bundle) == ["image/png", "text/html", "text/plain"]
     assert "<iframe" in bundle["text/html"]
-    assert bundle["image/png"] in bundle["text/html"], "the picture lies beneath the page"
+    assert bundle["image/png"] in bundle["text/html"], "the picture is below the page"
     assert bundle["text/plain"].startswith("Tubes('wave'")
 
 
-def test_what_is_too_large_for_a_cell_is_shown_by_the_widget_where_one_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_too_large_for_a_cell_is_replaced_by_the_widget(monkeypatch: pytest.MonkeyPatch) -> None:
     tubes = made()
     monkeypatch.setattr(display, "LARGEST_CELL", 10_000)
-    monkeypatch.setattr(display, "_cell", lambda: (None, "the request of a program"))
+    monkeypatch.setattr(display, "_cell", lambda: (None, "request of a program"))
     assert sorted(tubes._repr_mimebundle_()[0]) == ["image/png", "text/html", "text/plain"]
-    for cell in (("a cell of JupyterLab", 1), (None, None)):
+    for cell in (("cell of JupyterLab", 1), (None, None)):
         monkeypatch.setattr(display, "_cell", lambda cell=cell: cell)
         bundle, _ = tubes._repr_mimebundle_()
         assert "application/vnd.jupyter.widget-view+json" in bundle
@@ -225,7 +253,7 @@ def test_what_is_too_large_for_a_cell_is_shown_by_the_widget_where_one_can_run(m
         assert bundle["text/plain"].startswith("Tubes('wave'")
 
 
-def test_words_of_a_model_cannot_leave_the_place_of_the_page() -> None:
+def test_text_of_a_model_cannot_end_the_element_of_the_page() -> None:
     evil = "\"'></iframe></script><script>alert(1)</script>"
     bundle, _ = made(name=evil, source=f"/x/{evil}", caveats=(evil,)).embed()._repr_mimebundle_()
     text = bundle["text/html"]
@@ -234,7 +262,7 @@ def test_words_of_a_model_cannot_leave_the_place_of_the_page() -> None:
     assert re.fullmatch(r"<div [^<>]*><img [^<>]*><div [^<>]*><iframe [^<>]*></iframe></div></div>", text)
 
 
-def test_an_embedded_page_is_told_in_a_line() -> None:
+def test_the_repr_of_an_embedded_page_is_one_line() -> None:
     assert re.fullmatch(r"Embedded\(Tubes\('wave'; .*\), [\d,]+ bytes\)", repr(made().embed()))
 
 
@@ -247,16 +275,16 @@ def volume() -> Any:
     return made(5, 20, 30).to_ipyvolume(threshold=0.3)
 
 
-def test_the_volume_is_the_stretched_map_upright_with_its_extent(volume: Any) -> None:
+def test_the_volume_is_the_stretched_map_with_its_extent(volume: Any) -> None:
     tubes = made(5, 20, 30)
     (shown,) = volume.volumes
-    expected = tubes.volume()[:, ::-1] / tubes.layer().peak()  # y points upwards in space, downwards in a picture
+    expected = tubes.volume()[:, ::-1] / tubes.layer().peak()  # y points up in space, down in an image
     np.testing.assert_allclose(shown.data_original, expected, rtol=1e-5)
     assert shown.extent_original == [[0, 30], [0, 20], [0, 5]]
     assert (shown.data_min, shown.data_max) == (-1, 1)
 
 
-def test_the_colours_of_the_volume_begin_at_the_threshold(volume: Any) -> None:
+def test_the_volume_is_transparent_below_the_threshold(volume: Any) -> None:
     rgba = volume.volumes[0].tf.rgba
     share = np.linspace(-1, 1, len(rgba))
     np.testing.assert_array_equal(rgba[:, 3] > 0, np.abs(share) >= 0.3)
@@ -264,7 +292,7 @@ def test_the_colours_of_the_volume_begin_at_the_threshold(volume: Any) -> None:
     assert rgba[0, 2] > rgba[0, 0]
 
 
-def test_the_volume_has_no_panel_and_leaves_the_current_figure(volume: Any) -> None:
+def test_the_volume_leaves_the_current_figure_and_labels_its_axes(volume: Any) -> None:
     import ipyvolume
 
     mine = ipyvolume.figure()
@@ -274,31 +302,30 @@ def test_the_volume_has_no_panel_and_leaves_the_current_figure(volume: Any) -> N
     assert made(source="wave.mp4").to_ipyvolume().zlabel == "time"
 
 
-def test_a_missing_ipyvolume_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = builtins.__import__
+def test_a_missing_ipyvolume_is_reported_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    import_module = builtins.__import__
 
-    def without(name: str, *given: Any, **options: Any) -> Any:
+    def import_without_ipyvolume(name: str, *args: Any, **options: Any) -> Any:
         if name.split(".")[0] == "ipyvolume":
             raise ModuleNotFoundError("No module named 'ipyvolume'")
-        return original(name, *given, **options)
+        return import_module(name, *args, **options)
 
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setattr(builtins, "__import__", import_without_ipyvolume)
     with pytest.raises(
         ImportError, match=r"needs ipyvolume, .*No module named.*pip install 'notebook_explain\[ipyvolume\]'"
     ):
         made().to_ipyvolume()
 
 
-def test_the_ways_out_import_nothing_before_they_are_taken() -> None:
+def test_exports_import_their_libraries_only_when_called() -> None:
     code = (
         "import sys; from tests.figures.example_tubes import made; made()\n"
         "assert not {'matplotlib', 'ipywidgets', 'ipyvolume', 'tqdm', 'cv2'} & set(sys.modules), sorted(sys.modules)"
     )
-    # The clips of the tests import cv2 and matplotlib nowhere either.
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
 
 
-def test_a_long_label_is_cut_in_the_title_only(tmp_path: Path) -> None:
+def test_a_long_label_is_shortened_in_the_title_only(tmp_path: Path) -> None:
     text = made(name=LONG * 3).to_html(tmp_path / "p.html").read_text(encoding="utf-8")
     assert len(html.unescape(text.split("<h1>")[1].split("</h1>")[0])) < 100
     assert state_of(text)[0]["targets"][0]["name"] == LONG * 3

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations.blocks.frame_signal import Course
-from notebook_explain.explanations.geometry import Geometry, stretch
+from notebook_explain.explanations.geometry import Geometry
 from notebook_explain.explanations.provenance import Provenance
+from notebook_explain.explanations.shared_volumes import stretched
 from notebook_explain.explanations.targets import TargetResult
 from notebook_explain.explanations.text import kept_in_words
 from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, kept
@@ -101,8 +102,7 @@ class Tubes:
 
     def volume(self, layer: str | int | None = None, target: int | str = 0) -> NDArray[np.float32]:
         """Return the map stretched over the clip: float32 (time, height, width), signed."""
-        chosen = self.layer(layer)
-        return stretch(chosen.values[self.target_index(target)], chosen.geometry, self.clip.size)
+        return stretched(self.layer(layer), self.target_index(target), self.clip.size)
 
     def kept(self, threshold: float = DEFAULT_THRESHOLD, layer: str | int | None = None, target: int | str = 0) -> Kept:
         """Count what lies at or above a threshold (a fraction of the layer's largest absolute value)."""

@@ -1,4 +1,4 @@
-"""The views: one anywidget per kind of explanation, the wire format, the offline page. No torch, no models, no methods."""
+"""Viewers: one anywidget per kind of explanation, their wire format and offline pages. No torch, models or methods."""
 
 from notebook_explain.widgets.compare_viewer import CompareViewer
 from notebook_explain.widgets.html import page

@@ -1,50 +1,100 @@
-"""What every view has in common: when it is closed, nothing of it stays in the kernel."""
+"""Base class of the viewers, their bundles, and the checks of their trait values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import anywidget
+import numpy as np
 import traitlets
+
+from notebook_explain._errors import UsageError, UsageTypeError
+
+STATIC = Path(__file__).parent.parent / "static"
+State = dict[str, Any]  # plain values of every trait of a viewer, by name
+
+
+class TraitValueError(UsageError, traitlets.TraitError):
+    """A viewer cannot show a value of a trait."""
 
 
 class View(anywidget.AnyWidget):
-    """A widget that takes the layout that came with it along when it goes."""
+    """Widget with a bundle in `STATIC`; closing it also closes its layout, so that nothing stays in the kernel."""
+
+    bundle: ClassVar[str]
 
     def close(self) -> None:
-        """Close the widget and its layout: nothing of it stays in the kernel."""
+        """Close the widget and its layout."""
         layout = getattr(self, "layout", None)
         super().close()
         if layout is not None:
             layout.close()
 
 
-STATIC = Path(__file__).parent.parent / "static"
+@cache
+def read_bundle(name: str) -> tuple[str, str]:
+    """Return the JavaScript and the CSS of a bundle in `STATIC`."""
+    script, style = ((STATIC / f"{name}.{suffix}").read_text(encoding="utf-8") for suffix in ("js", "css"))
+    return script, style
 
 
-BOUNDS = {"threshold": (0.0, 1.0), "opacity": (0.0, 1.0), "speed": (0.25, 4.0)}
+def widget_state(widget: anywidget.AnyWidget) -> State:
+    """Return the current values of the traits that a widget adds to those of every anywidget."""
+    inherited = anywidget.AnyWidget.class_trait_names(sync=True)
+    names = [name for name in widget.trait_names(sync=True) if name not in inherited and not name.startswith("_")]
+    return {name: getattr(widget, name) for name in names}
 
 
-def checked_place(name: str, value: int | None, count: int, targets: Sequence[Mapping[str, Any]]) -> int | None:
-    """The index of one of ``count`` things; ``against`` must be a class, not a difference (TraitError otherwise)."""
-    if value is None:
-        return None
-    if name.endswith("course") and not count:
-        raise traitlets.TraitError(f"{name} must be None, these tubes have no courses; got {value}")
-    if count and not 0 <= value < count:
-        raise traitlets.TraitError(f"{name} must lie in 0..{count - 1}, got {value}")
-    if name.endswith("against") and count and targets[value]["probability"] is None:
-        raise traitlets.TraitError(
-            f"{name} must be a single class, got {value}: {targets[value]['name']!r} is a difference already"
-        )
-    return int(value)
+def check_names(function: str, names: Iterable[str], allowed: Sequence[str]) -> None:
+    """Raise UsageTypeError unless every name is one that the function accepts."""
+    unknown = sorted(set(names) - set(allowed))
+    if unknown:
+        listed = f"{', '.join(allowed[:-1])} and {allowed[-1]}"
+        raise UsageTypeError(f"{function} has no {unknown[0]!r}; it takes {listed}")
 
 
-def checked_number(name: str, value: float) -> float:
-    """A number within the bounds of its trait, with or without a side's prefix (TraitError otherwise)."""
-    low, high = BOUNDS[name.split("_")[-1]]
-    if not low <= value <= high:
-        raise traitlets.TraitError(f"{name} must lie in {low:g}..{high:g}, got {value}")
+def check_index(name: str, value: Any, count: int) -> int:
+    """Return an index of one of ``count`` items; with no items (not set yet) any index passes."""
+    try:
+        index = operator.index(value)
+    except TypeError:
+        raise TraitValueError(f"{name} must be a whole number, got {value!r}") from None
+    if count and not 0 <= index < count:
+        raise TraitValueError(f"{name} must lie in 0..{count - 1}, got {value!r}")
+    return index
+
+
+def check_indices(name: str, values: Any, count: int) -> list[int]:
+    """Return indices of ``count`` items, in the given order and without duplicates."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise TraitValueError(f"{name} must be a list of indices, got {values!r}")
+    indices = list(values)
+    for value in indices:
+        if not isinstance(value, int) or (count and not 0 <= value < count):
+            raise TraitValueError(f"{name} must hold indices in 0..{count - 1}, got {value!r}")
+    return list(dict.fromkeys(indices))
+
+
+def check_number(name: str, value: Any, low: float, high: float) -> float:
+    """Return a number in low..high as a float."""
+    if not isinstance(value, (int, float, np.number)) or not low <= value <= high:
+        raise TraitValueError(f"{name} must lie in {low:g}..{high:g}, got {value!r}")
     return float(value)
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Return a value that is one of the choices."""
+    if value not in choices:
+        raise TraitValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+    return str(value)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return True or False."""
+    if not isinstance(value, bool):
+        raise TraitValueError(f"{name} must be True or False, got {value!r}")
+    return value

@@ -1,7 +1,7 @@
-"""Tubes as a volume of ipyvolume, for who works with it: an extra, ``pip install notebook_explain[ipyvolume]``.
+"""Export of tubes to an ipyvolume figure; needs the extra ``notebook_explain[ipyvolume]``.
 
-Our own viewer needs none of this. ipyvolume's last release is of 2023: its figure draws in JupyterLab 4, its panel of
-controls does not, which is why there is none.
+The last release of ipyvolume dates from 2023: its figure works in JupyterLab 4, its control panel does not, so the
+figure has none. The package's own viewer does not need ipyvolume.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ from notebook_explain.explanations.provenance import provenance_lines
 
 LEVELS = 512  # entries of the transfer function, from -1 to 1
 OPACITY = 0.25  # of the strongest evidence, per step of a ray
-BRIGHTNESS = 1.6  # ipyvolume dims what is not quite opaque, on white too
+BRIGHTNESS = 1.6  # compensates for ipyvolume, which darkens translucent voxels
 
 
 def tubes_volume(
     tubes: Tubes, layer: str | int | None = None, target: int = 0, threshold: float = DEFAULT_THRESHOLD
 ) -> Any:
-    """Return a figure with the stretched map of a layer: x to the right, y up, z is time in frames.
+    """Return a figure of a layer's map stretched over the clip: x to the right, y up, z is time in frames.
 
     Parameters
     ----------
     tubes : Tubes
     layer : str or int, optional
-        The last by default.
+        Name or index; by default the last layer.
     target : int
+        Index of the target.
     threshold : float in 0..1
-        What is weaker than this fraction of the layer's largest absolute value cannot be seen.
+        Evidence below this fraction of the layer's largest absolute value is transparent.
 
     Returns
     -------
@@ -44,41 +45,44 @@ def tubes_volume(
 
     Raises
     ------
-    ImportError, ValueError
-        ipyvolume is not installed; the threshold is out of range.
+    ImportError
+        ipyvolume cannot be imported.
+    ValueError
+        The threshold is out of range, or there is no such layer or target.
     """
     if not 0 <= threshold <= 1:
-        raise UsageError(f"threshold must lie in 0..1, got {threshold}")
-    ipyvolume = _imported()
+        raise UsageError(f"threshold must lie in 0..1, got {threshold!r}")
+    ipyvolume = _import_ipyvolume()
     peak = tubes.layer(layer).peak(target) or 1.0
     time, height, width = tubes.clip.size
-    fractions = tubes.volume(layer, target)[:, ::-1] / peak  # rows of a picture count downwards, y upwards
+    fractions = tubes.volume(layer, target)[:, ::-1] / peak  # image rows count downwards, y upwards
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its own: gradients of flat regions, traits it declares in an old way
-        before = ipyvolume.pylab.current.figure, ipyvolume.pylab.current.container
+        warnings.simplefilter("ignore")  # ipyvolume warns of flat gradients and of its own deprecated traits
+        current = ipyvolume.pylab.current
+        before = current.figure, current.container
         try:
             figure = ipyvolume.figure(width=500, height=450)
-            shown = ipyvolume.volshow(
+            volume = ipyvolume.volshow(
                 np.ascontiguousarray(fractions),
                 data_min=-1.0,
                 data_max=1.0,
                 tf=ipyvolume.TransferFunction(rgba=_colours(threshold)),
                 extent=[[0, width], [0, height], [0, time]],
-                lighting=False,  # its light would make the colours of strong evidence those of weak
+                lighting=False,  # shading would give strong evidence the colours of weak evidence
                 controls=False,
             )
-            shown.brightness = BRIGHTNESS
+            volume.brightness = BRIGHTNESS
             ipyvolume.xyzlabel("x", "y", "time (synthetic)" if tubes.clip.is_synthetic else "time")
-            ipyvolume.view(azimuth=-40, elevation=20, distance=2.5)  # from the front nobody sees time
-        finally:  # whoever draws with ipyvolume beside this has a current figure
-            ipyvolume.pylab.current.figure, ipyvolume.pylab.current.container = before
-    # The figure has no room for words, and its old view fails on a tooltip: a cell shows them below it.
-    words = (tubes.in_words(threshold, layer, target), *provenance_lines(tubes), *all_caveats(tubes, layer, target))
-    figure._repr_mimebundle_ = VBox([figure, HTML("<br>".join(map(html.escape, words)))])._repr_mimebundle_
+            ipyvolume.view(azimuth=-40, elevation=20, distance=2.5)  # from the front, the time axis is hidden
+        finally:  # the current figure may be one of the user's own
+            current.figure, current.container = before
+    # The figure itself can show no text, so a cell shows the caveats below it.
+    lines = (tubes.in_words(threshold, layer, target), *provenance_lines(tubes), *all_caveats(tubes, layer, target))
+    figure._repr_mimebundle_ = VBox([figure, HTML("<br>".join(map(html.escape, lines)))])._repr_mimebundle_
     return figure
 
 
-def _imported() -> Any:
+def _import_ipyvolume() -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -87,13 +91,13 @@ def _imported() -> Any:
     except ImportError as error:
         raise ImportError(
             f"to_ipyvolume() needs ipyvolume, which cannot be imported ({error}); "
-            "pip install 'notebook_explain[ipyvolume]'. The viewer (tubes.view()) shows the same tube without it"
+            "pip install 'notebook_explain[ipyvolume]', or use tubes.view(), which shows the same volume without it"
         ) from error
     return ipyvolume
 
 
 def _colours(threshold: float) -> NDArray[np.float32]:
-    """Red, green, blue and opacity in 0..1 for evidence from -1 (blue) to 1 (orange); nothing below the threshold."""
+    """Return (LEVELS, 4) red, green, blue, opacity in 0..1 for evidence from -1 (blue) to 1 (orange); 0 below the threshold."""
     share = np.linspace(-1, 1, LEVELS)
     strength = np.abs(share)[:, None]
     weak, strong = (

@@ -1,26 +1,28 @@
-"""The viewer of class feature pyramids: the class on top, the kernels that inform it below, layer by layer."""
+"""Viewer of class feature pyramids: the class on top, and below it, layer by layer, the kernels that contribute to it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import traitlets
 
-from notebook_explain._errors import UsageTypeError
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
-from notebook_explain.widgets.base import STATIC, View
+from notebook_explain.widgets import base
+from notebook_explain.widgets.base import State
 from notebook_explain.widgets.wire import pyramid as pyramid_wire
 
+BUNDLE = "pyramid_viewer"
 MOVABLE = ("frame", "row", "threshold", "selected", "collapsed", "playing")
 
 
-class PyramidViewer(View):
-    """Show a pyramid in a cell; every control works in the browser, with the kernel busy or dead.
+class PyramidViewer(base.View):
+    """Show a pyramid in a cell; all controls run in the browser and keep working when the kernel is busy or gone.
 
-    The traits that move follow what the person does (one message when a gesture ends, none during it), and may be set
-    from Python, observed and linked: ``threshold`` (0..1, prunes as ``Pyramid.prune`` does), ``row`` (around which the
-    rows are drawn large), ``selected`` (places among the pyramid's units, whose tubes are shown), ``collapsed`` (rows
-    that stay small), ``frame`` and ``playing``.
+    The movable traits follow the controls (one message at the end of a gesture, none during it). You can also set,
+    observe and link them from Python: ``threshold`` (0..1, prunes like ``Pyramid.prune``), ``row`` (index of the row
+    around which the rows are drawn large), ``selected`` (indices of the units whose tubes are shown), ``collapsed``
+    (indices of the rows that are kept small), ``frame`` and ``playing``.
 
     Parameters
     ----------
@@ -32,13 +34,15 @@ class PyramidViewer(View):
     Raises
     ------
     traitlets.TraitError
-        A value out of range.
+        A value is out of range.
     TypeError
-        No such trait.
+        There is no such trait.
+    ValueError
+        The pyramid has no row of that name.
     """
 
-    _esm = (STATIC / "pyramid_viewer.js").read_text(encoding="utf-8")
-    _css = (STATIC / "pyramid_viewer.css").read_text(encoding="utf-8")
+    bundle = BUNDLE
+    _esm, _css = base.read_bundle(BUNDLE)
 
     title = traitlets.Unicode("", help="heading, plain text").tag(sync=True)
     size = traitlets.List(traitlets.Int(), help="[time, height, width] of the clip").tag(sync=True)
@@ -51,59 +55,58 @@ class PyramidViewer(View):
     edges = traitlets.Dict(help="columns of the edges, sorted by parent").tag(sync=True)
     thumbnails = traitlets.Bytes(b"", help="a small map of each unit, row by row").tag(sync=True)
     maps = traitlets.Bytes(b"", help="whole maps of the first units of each row").tag(sync=True)
-    # Called so because `target`, elsewhere, is the index of a target.
-    explained = traitlets.Dict(help="name, logit, probability, rival of the class").tag(sync=True)
-    caveats = traitlets.List(traitlets.Unicode(), help="what a reader has to know").tag(sync=True)
+    # Not named `target`: in other viewers that is the index of a target.
+    explained = traitlets.Dict(help="name, logit, probability, rival ... of the class").tag(sync=True)
+    caveats = traitlets.List(traitlets.Unicode(), help="limits of the explanation, one sentence each").tag(sync=True)
     frame = traitlets.Int(0, help="index of the frame shown").tag(sync=True)
-    row = traitlets.Int(0, help="index of the row around which rows are large").tag(sync=True)
+    row = traitlets.Int(0, help="index of the row around which the rows are drawn large").tag(sync=True)
     threshold = traitlets.Float(0.0, help="fraction of a row's largest score").tag(sync=True)
-    selected = traitlets.List(traitlets.Int(), help="places of the units whose tubes are shown").tag(sync=True)
-    collapsed = traitlets.List(traitlets.Int(), help="indices of the rows that stay small").tag(sync=True)
+    selected = traitlets.List(traitlets.Int(), help="indices of the units whose tubes are shown").tag(sync=True)
+    collapsed = traitlets.List(traitlets.Int(), help="indices of the rows that are kept small").tag(sync=True)
     playing = traitlets.Bool(False, help="whether the clip plays").tag(sync=True)
 
     def __init__(self, pyramid: Pyramid, *, title: str = "", **state: Any) -> None:
-        unknown = sorted(set(state) - set(MOVABLE))
-        if unknown:
-            raise UsageTypeError(f"view has no {unknown[0]!r}; it takes {', '.join(MOVABLE)} and title")
+        super().__init__(**initial_state(pyramid, title=title, **state))
 
-        def place(which: Any) -> Any:
-            return pyramid.row_index(which) if isinstance(which, str) else which
-
-        state["row"] = place(state.get("row", min(1, len(pyramid.rows) - 1)))
-        state["collapsed"] = [place(which) for which in state.get("collapsed", ())]
-        state["selected"] = list(state.get("selected", ()))
-        state.setdefault("frame", _brightest_frame(pyramid, state["row"]))
-        super().__init__(**pyramid_wire.state(pyramid, title), **state)
-
-    @traitlets.validate("frame", "row")
-    def _in_range(self, proposal: Any) -> int:
-        name, value = proposal["trait"].name, proposal["value"]
-        count = len(self.frames if name == "frame" else self.rows)
-        if count and not 0 <= value < count:
-            raise traitlets.TraitError(f"{name} must lie in 0..{count - 1}, got {value}")
-        return int(value)
-
-    @traitlets.validate("threshold")
-    def _within(self, proposal: Any) -> float:
-        if not 0 <= proposal["value"] <= 1:
-            raise traitlets.TraitError(f"threshold must lie in 0..1, got {proposal['value']}")
-        return float(proposal["value"])
-
-    @traitlets.validate("selected", "collapsed")
-    def _all_in_range(self, proposal: Any) -> list[int]:
-        """Each once, in the order in which they were chosen."""
-        name, values = proposal["trait"].name, proposal["value"]
-        count = len(self.rows) if name == "collapsed" else sum(row["count"] for row in self.rows)
-        wrong = [value for value in values if count and not 0 <= value < count]
-        if wrong:
-            raise traitlets.TraitError(f"{name} must hold numbers in 0..{count - 1}, got {wrong[0]}")
-        return list(dict.fromkeys(values))
+    @traitlets.validate(*MOVABLE)
+    def _check_movable(self, proposal: Any) -> Any:
+        return _check_movable(proposal["trait"].name, proposal["value"], {"frames": self.frames, "rows": self.rows})
 
 
-def _brightest_frame(pyramid: Pyramid, row: Any) -> int:
-    """The frame in which the row's units are most active for the class: the one worth opening with."""
-    with_maps = [at for at, each in enumerate(pyramid.rows) if each.maps is not None and each.units]
-    if not isinstance(row, int) or not with_maps:
+def initial_state(pyramid: Pyramid, *, title: str = "", **values: Any) -> State:
+    """Return the complete state of a viewer that opens with the given first values, as `PyramidViewer` takes them."""
+    base.check_names("view", values, (*MOVABLE, "title"))
+
+    def row_index(row: Any) -> Any:
+        return pyramid.row_index(row) if isinstance(row, str) else row
+
+    content = pyramid_wire.state(pyramid, title)
+    first_values = {"threshold": 0.0, "selected": [], "playing": False, **values}
+    first_values["row"] = row_index(values.get("row", min(1, len(pyramid.rows) - 1)))
+    first_values["collapsed"] = [row_index(row) for row in values.get("collapsed", ())]
+    checked = {name: _check_movable(name, value, content) for name, value in first_values.items()}
+    if "frame" not in checked:
+        checked["frame"] = _brightest_frame(pyramid, checked["row"])
+    return {**content, **checked}
+
+
+def _check_movable(name: str, value: Any, content: Mapping[str, Any]) -> Any:
+    """Return the value of a movable trait; ``content`` holds the frames and rows that indices refer to."""
+    if name == "threshold":
+        return base.check_number(name, value, 0, 1)
+    if name == "playing":
+        return base.check_flag(name, value)
+    if name == "selected":
+        return base.check_indices(name, value, sum(row["count"] for row in content["rows"]))
+    if name == "collapsed":
+        return base.check_indices(name, value, len(content["rows"]))
+    return base.check_index(name, value, len(content[f"{name}s"]))
+
+
+def _brightest_frame(pyramid: Pyramid, row: int) -> int:
+    """Return the frame in which a row's units are most active for the class; of a row without maps, the nearest row's."""
+    rows = [index for index, each in enumerate(pyramid.rows) if each.maps is not None and each.units]
+    if not rows:
         return 0
-    nearest = min(with_maps, key=lambda at: (at < row, abs(at - row)))
+    nearest = min(rows, key=lambda index: (index < row, abs(index - row)))
     return int(pyramid.tube(nearest).clip(min=0).sum(axis=(1, 2)).argmax())

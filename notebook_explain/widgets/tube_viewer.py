@@ -1,19 +1,20 @@
-"""The viewer of saliency tubes: the frame with its overlay beside the tube in space and time."""
+"""Viewer of saliency tubes: the frame with its overlay beside the space-time volume."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import traitlets
 
-from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._errors import UsageError
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.explanations.blocks.frame_signal import Course
-from notebook_explain.widgets.base import BOUNDS, STATIC, View, checked_number, checked_place
+from notebook_explain.widgets import base
+from notebook_explain.widgets.base import State, TraitValueError
 from notebook_explain.widgets.wire import tubes as tubes_wire
 
-FIRST: Any = object()  # the course to open with, where none is named
+BUNDLE = "tube_viewer"
 MOVABLE = (
     "frame",
     "layer",
@@ -29,104 +30,165 @@ MOVABLE = (
     "opacity",
     "course",
 )
+RANGES = {"threshold": (0.0, 1.0), "opacity": (0.0, 1.0), "speed": (0.25, 4.0)}
+CHOICES = {
+    "mode": ("tube", "montage"),
+    "sign": ("both", "positive", "negative"),
+    "scale": ("clip", "frame"),
+    "colours": ("diverging", "sequential"),
+}
+# Trait that lists the items of each index.
+ITEMS = {"frame": "frames", "layer": "layers", "target": "targets", "against": "targets", "course": "courses"}
+DEFAULTS: State = {
+    "threshold": DEFAULT_THRESHOLD,
+    "target": 0,
+    "against": None,
+    "playing": False,
+    "speed": 1.0,
+    "mode": "tube",
+    "sign": "both",
+    "scale": "clip",
+    "colours": "diverging",
+    "opacity": 0.6,
+}
 
 
-class TubeViewer(View):
-    """Show tubes in a cell; every control works in the browser, with the kernel busy or dead.
+class TubeViewer(base.View):
+    """Show tubes in a cell; all controls run in the browser and keep working when the kernel is busy or gone.
 
-    The traits that move follow what the person does (one message when a gesture ends, none during it), and may be set
-    from Python, observed and linked: ``frame``, ``layer``, ``threshold``, ``target``, ``against`` (the class whose map
-    is subtracted, or None), ``playing``, ``speed`` (0.25..4), ``mode`` ("tube" or "montage"), ``sign`` ("both",
-    "positive" or "negative"), ``scale`` ("clip" or "frame": whose largest value a threshold is a fraction of),
-    ``colours`` ("diverging" or "sequential"), ``opacity`` (0..1) and ``course`` (which of the tubes' courses the
-    timeline draws over the evidence: the first, where there are any; None for none).
+    The movable traits follow the controls (one message at the end of a gesture, none during it). You can also set,
+    observe and link them from Python: ``frame``, ``layer``, ``threshold``, ``target``, ``against`` (class whose map is
+    subtracted, or None), ``playing``, ``speed`` (0.25..4), ``mode`` ("tube" or "montage"), ``sign`` ("both", "positive"
+    or "negative"), ``scale`` ("clip" or "frame": thresholds are fractions of the largest value of the clip or of each
+    frame), ``colours`` ("diverging" or "sequential"), ``opacity`` (0..1) and ``course`` (index of the course that the
+    timeline draws over the evidence, or None; by default the first).
 
     Parameters
     ----------
     tubes : Tubes
     title : str
     **state
-        First values of these traits; ``layer``, ``target``, ``against`` and ``course`` also by name (a course by its
-        module's name or class, or by what it is; the first of several).
+        First values of the movable traits; ``layer``, ``target``, ``against`` and ``course`` also by name (a course by
+        its module's name or class, or by its description; the first match counts).
 
     Raises
     ------
     traitlets.TraitError
-        A value out of range.
+        A value is out of range.
     TypeError
-        No such trait.
+        There is no such trait.
     ValueError
-        No layer, target or course of that name.
+        The tubes have no layer, target or course of that name.
     """
 
-    _esm = (STATIC / "tube_viewer.js").read_text(encoding="utf-8")
-    _css = (STATIC / "tube_viewer.css").read_text(encoding="utf-8")
+    bundle = BUNDLE
+    _esm, _css = base.read_bundle(BUNDLE)
 
     title = traitlets.Unicode("", help="heading, plain text").tag(sync=True)
     size = traitlets.List(traitlets.Int(), help="[time, height, width] of the clip").tag(sync=True)
     times = traitlets.List(traitlets.Float(), help="seconds of each frame; empty when unknown").tag(sync=True)
     frames = traitlets.List(traitlets.Bytes(), help="one JPEG per frame").tag(sync=True)
-    layers = traitlets.List(traitlets.Dict(), help="name, kind, shape, scale, geometry of each map").tag(sync=True)
+    layers = traitlets.List(traitlets.Dict(), help="name, kind, shape, scale, geometry ... of each map").tag(sync=True)
     maps = traitlets.List(traitlets.Bytes(), help="one buffer per target").tag(sync=True)
-    targets = traitlets.List(traitlets.Dict(), help="name, logit, probability of each target").tag(sync=True)
-    caveats = traitlets.List(traitlets.Unicode(), help="what a reader has to know").tag(sync=True)
-    courses = traitlets.List(traitlets.Dict(), help="name, kind, what, values, rows, neutral of each").tag(sync=True)
+    targets = traitlets.List(traitlets.Dict(), help="name, logit, probability ... of each target").tag(sync=True)
+    caveats = traitlets.List(traitlets.Unicode(), help="limits of the explanation, one sentence each").tag(sync=True)
+    courses = traitlets.List(traitlets.Dict(), help="name, kind, what, values, rows, neutral of each course").tag(
+        sync=True
+    )
     frame = traitlets.Int(0, help="index of the frame shown").tag(sync=True)
     layer = traitlets.Int(0, help="index of the layer shown").tag(sync=True)
-    threshold = traitlets.Float(DEFAULT_THRESHOLD, help="fraction of the map's largest absolute value").tag(sync=True)
+    threshold = traitlets.Float(DEFAULTS["threshold"], help="fraction of the map's largest absolute value").tag(
+        sync=True
+    )
     target = traitlets.Int(0, help="index of the target shown").tag(sync=True)
     against = traitlets.Int(None, allow_none=True, help="index of the target whose map is subtracted").tag(sync=True)
     playing = traitlets.Bool(False, help="whether the clip plays").tag(sync=True)
-    speed = traitlets.Float(1.0, help="of playing").tag(sync=True)
-    mode = traitlets.Enum(("tube", "montage"), "tube", help="what stands beside the frame").tag(sync=True)
-    sign = traitlets.Enum(("both", "positive", "negative"), "both", help="which evidence is shown").tag(sync=True)
-    scale = traitlets.Enum(("clip", "frame"), "clip", help="one scale for the clip, or one per frame").tag(sync=True)
-    colours = traitlets.Enum(("diverging", "sequential"), "diverging", help="kind of colour map").tag(sync=True)
-    opacity = traitlets.Float(0.6, help="of the evidence").tag(sync=True)
+    speed = traitlets.Float(DEFAULTS["speed"], help="playback speed; 1 is the clip's own").tag(sync=True)
+    mode = traitlets.Enum(CHOICES["mode"], DEFAULTS["mode"], help="view beside the frame").tag(sync=True)
+    sign = traitlets.Enum(CHOICES["sign"], DEFAULTS["sign"], help="sign of the evidence shown").tag(sync=True)
+    scale = traitlets.Enum(CHOICES["scale"], DEFAULTS["scale"], help="one scale per clip or per frame").tag(sync=True)
+    colours = traitlets.Enum(CHOICES["colours"], DEFAULTS["colours"], help="kind of colour map").tag(sync=True)
+    opacity = traitlets.Float(DEFAULTS["opacity"], help="opacity of the evidence, 0..1").tag(sync=True)
     course = traitlets.Int(None, allow_none=True, help="index of the course on the timeline").tag(sync=True)
 
     def __init__(self, tubes: Tubes, *, title: str = "", **state: Any) -> None:
-        unknown = sorted(set(state) - set(MOVABLE))
-        if unknown:
-            raise UsageTypeError(f"view has no {unknown[0]!r}; it takes {', '.join(MOVABLE)} and title")
-        names = [layer.name for layer in tubes.layers]
-        for name in ("target", "against"):
-            if isinstance(state.get(name), str):
-                state[name] = tubes.target_index(state[name])
-        if isinstance(state.get("layer"), str):
-            state["layer"] = names.index(tubes.layer(state["layer"]).name)
-        state.setdefault("layer", len(names) - 1)
-        state["course"] = course_place(tubes.courses, state.get("course", FIRST))
-        state.setdefault("frame", brightest_frame(tubes, state["layer"], state.get("target", 0)))
-        super().__init__(**tubes_wire.state(tubes, title), **state)
+        super().__init__(**initial_state(tubes, title=title, **state))
 
-    @traitlets.validate("frame", "layer", "target", "against", "course")
-    def _in_range(self, proposal: Any) -> int | None:
+    @traitlets.validate(*MOVABLE)
+    def _check_movable(self, proposal: Any) -> Any:
+        content = {items: getattr(self, items) for items in ITEMS.values()}
         name = proposal["trait"].name
-        counts = {"frame": len(self.frames), "layer": len(self.layers), "course": len(self.courses)}
-        return checked_place(name, proposal["value"], counts.get(name, len(self.targets)), self.targets)
-
-    @traitlets.validate(*BOUNDS)
-    def _within(self, proposal: Any) -> float:
-        return checked_number(proposal["trait"].name, proposal["value"])
+        return check_movable(name, proposal["value"], content)
 
 
-def course_place(courses: Sequence[Course], which: int | str | None) -> int | None:
-    """Place of a course by its module's name, its class or what it is (ValueError lists them); FIRST where there is one."""
-    if which is FIRST:
-        return 0 if courses else None
-    if not isinstance(which, str):
-        return which
-    full = [f"{course.where}: {course.what}" for course in courses]
-    for told in (full, *([getattr(course, part) for course in courses] for part in ("name", "where", "what", "kind"))):
-        if which in told:
-            return told.index(which)
-    have = f"they have {', '.join(full)}" if full else "they have none; tubes.with_courses adds some"
-    raise UsageError(f"course {which!r} is not in these tubes; {have}")
+def initial_state(tubes: Tubes, *, title: str = "", **values: Any) -> State:
+    """Return the complete state of a viewer that opens with the given first values, as `TubeViewer` takes them."""
+    base.check_names("view", values, (*MOVABLE, "title"))
+    content = tubes_wire.state(tubes, title)
+    values = {**DEFAULTS, **indices_by_name(tubes, values)}
+    checked = {name: check_movable(name, value, content) for name, value in values.items()}
+    if "frame" not in checked:
+        checked["frame"] = brightest_frame(tubes, checked["layer"], checked["target"])
+    return {**content, **checked}
+
+
+def indices_by_name(tubes: Tubes, values: Mapping[str, Any]) -> State:
+    """Return first values with indices for names; by default the last layer and the first course, if any."""
+    indices = dict(values)
+    for name in ("target", "against"):
+        if isinstance(values.get(name), str):
+            indices[name] = tubes.target_index(values[name])
+    layer = values.get("layer", len(tubes.layers) - 1)
+    indices["layer"] = tubes.layers.index(tubes.layer(layer)) if isinstance(layer, str) else layer
+    indices["course"] = _course_index(tubes.courses, values.get("course", 0 if tubes.courses else None))
+    return indices
+
+
+def check_movable(name: str, value: Any, content: Mapping[str, Any], prefix: str = "") -> Any:
+    """Return the value of a movable trait, or raise `TraitValueError`.
+
+    Parameters
+    ----------
+    name : str
+        One of `MOVABLE`.
+    value : object
+    content : mapping
+        Lists that indices refer to: "frames", "layers", "targets" and "courses", as on the wire.
+    prefix : str
+        Prefix of the name in an error: "a_" or "b_" for one side of a comparison.
+    """
+    label = prefix + name
+    if name in RANGES:
+        return base.check_number(label, value, *RANGES[name])
+    if name in CHOICES:
+        return base.check_choice(label, value, CHOICES[name])
+    if name == "playing":
+        return base.check_flag(label, value)
+    if value is None and name in ("against", "course"):
+        return None
+    items = content[ITEMS[name]]
+    if name == "course" and not items:
+        raise TraitValueError(f"{label} must be None because these tubes have no courses; got {value!r}")
+    index = base.check_index(label, value, len(items))
+    if name == "against" and items and items[index]["probability"] is None:
+        raise TraitValueError(
+            f"{label} must be a single class, got {value!r}: {items[index]['name']!r} is a difference of classes"
+        )
+    return index
+
+
+def _course_index(courses: Sequence[Course], course: int | str | None) -> int | None:
+    """Return the index of a course given by its module's name, its class or its description; ValueError lists them."""
+    if not isinstance(course, str):
+        return course
+    full = [f"{each.where}: {each.what}" for each in courses]
+    for names in (full, *([getattr(each, field) for each in courses] for field in ("name", "where", "what", "kind"))):
+        if course in names:
+            return names.index(course)
+    available = f"they have {', '.join(full)}" if full else "they have none; tubes.with_courses() adds some"
+    raise UsageError(f"course {course!r} is not in these tubes; {available}")
 
 
 def brightest_frame(tubes: Tubes, layer: int, target: int) -> int:
-    """The frame that holds the most evidence for the target: the one worth opening with."""
-    if not (0 <= layer < len(tubes.layers) and 0 <= target < len(tubes.targets)):
-        return 0
+    """Return the index of the frame with the most evidence for a target, where the viewer opens."""
     return int(tubes.volume(layer, target).clip(min=0).sum(axis=(1, 2)).argmax())

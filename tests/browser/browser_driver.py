@@ -1,4 +1,4 @@
-"""Chromium, and a hand that works a viewer in it: for the tests, the screenshots and the benchmarks."""
+"""Chromium and a driver of the tube viewer, for tests, screenshots and benchmarks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...given) {
   return kind === "webgl2" ? null : original.call(this, kind, ...given);
 };
 """
-# Reading a pixel waits for the graphics, and a viewer whose graphics are busy puts its next picture off.
+# Reading a pixel waits until rendering has finished; while it has not, the viewer postpones its next picture.
 FINISH = """(root.dataset.gl === "webgl2" && (gl => gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4)))
   (root.querySelector(".ne-tube").getContext("webgl2")))"""
 READY = ".ne-tubes[data-ready=true]"
@@ -39,7 +39,7 @@ LOCAL = ("file:", "blob:", "data:")
 
 
 def find_chromium() -> str | None:
-    """Path of the machine's Chromium, or None."""
+    """Return the path of the installed Chromium, or None."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((found for found in map(shutil.which, names) if found), None)
 
@@ -50,7 +50,7 @@ def launch(playwright: Playwright) -> Browser:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Chromium for a script."""
+    """Start Chromium for a script."""
     if find_chromium() is None:
         raise SystemExit("no Chromium: make browser")
     with sync_playwright() as playwright:
@@ -64,34 +64,36 @@ def chromium() -> Iterator[Browser]:
 def offline_page(
     browser: Browser, width: int, height: int, color_scheme: str = "light", **context: Any
 ) -> tuple[Page, list[str]]:
-    """A page without a network, and the list of what goes wrong in it: exceptions, console errors, requests."""
+    """Return a page without a network, and the list of its exceptions, console errors and requests."""
     viewport = {"width": width, "height": height}
-    made: BrowserContext = browser.new_context(
+    browser_context: BrowserContext = browser.new_context(
         offline=True,
         viewport=viewport,
         color_scheme=color_scheme,
         **context,  # type: ignore[arg-type]
     )
-    page = made.new_page()
+    page = browser_context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
-    page.on("console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None)
-    page.on("request", lambda asked: None if asked.url.startswith(LOCAL) else wrong.append(f"request: {asked.url}"))
+    page.on("console", lambda message: wrong.append(f"console: {message.text}") if message.type == "error" else None)
+    page.on(
+        "request", lambda request: None if request.url.startswith(LOCAL) else wrong.append(f"request: {request.url}")
+    )
     return page, wrong
 
 
 class Viewer:
-    """One tube viewer on a page, worked as a person works it."""
+    """Driver of one tube viewer on a page."""
 
     def __init__(
-        self, page: Page, place: int = 0, within: Locator | None = None, wrong: list[str] | None = None
+        self, page: Page, index: int = 0, within: Locator | None = None, wrong: list[str] | None = None
     ) -> None:
         self.page = page
-        self.wrong = [] if wrong is None else wrong  # what went wrong on the page so far
-        self.root = (within or page).locator(".ne-tubes").nth(place)
+        self.wrong = [] if wrong is None else wrong  # errors on the page so far
+        self.root = (within or page).locator(".ne-tubes").nth(index)
 
     def part(self, name: str) -> Locator:
-        """A control by its data-name."""
+        """Return a control by its data-name."""
         return self.root.locator(f"[data-name={name}]")
 
     @property
@@ -105,16 +107,16 @@ class Viewer:
         return float(self.data(name) or "nan")
 
     def wait(self, condition: str, given: Any = None, timeout: float = 30) -> Any:
-        """Wait for a JavaScript expression of ``root`` and ``given`` to be true, looked at once per frame."""
+        """Wait until a JavaScript expression of ``root`` and ``given`` is true, evaluated once per frame."""
         script = f"""(root, [given, limit]) => new Promise((done, failed) => {{
           const end = performance.now() + limit;
-          const look = () => {{
+          const poll = () => {{
             let met; try {{ met = {condition}; }} catch (error) {{ failed(error); return; }}
             if (met) done(met);
-            else if (performance.now() > end) failed(new Error("waited in vain; data: " + JSON.stringify(root.dataset)));
-            else requestAnimationFrame(look);
+            else if (performance.now() > end) failed(new Error("timed out; data: " + JSON.stringify(root.dataset)));
+            else requestAnimationFrame(poll);
           }};
-          look();
+          poll();
         }})"""
         try:
             return self.root.evaluate(script, [given, 1000 * timeout])
@@ -122,20 +124,20 @@ class Viewer:
             raise AssertionError(f"{condition} (given {given!r}): {error}") from error
 
     def sharp(self) -> None:
-        """Wait until the tube rests, drawn at full size: it is drawn smaller while one picture follows another."""
+        """Wait until the tube is drawn at full resolution; it is lower while pictures follow each other."""
         full = "(canvas => canvas && canvas.width >= canvas.clientWidth - 1)(root.querySelector('.ne-tube'))"
         count, now = "root.dataset.painted", "performance.now()"
         rests = f"(root.last?.[0] === {count} ? {now} - root.last[1] > 120 : !(root.last = [{count}, {now}]))"
-        self.root.evaluate("root => { root.last = undefined; }")  # what rested before does not count
+        self.root.evaluate("root => { root.last = undefined; }")  # ignore earlier rests
         self.wait(f"({FINISH}, {rests}) && {full}")
 
     def slide(self, name: str, value: float) -> None:
-        """Put a slider somewhere in one gesture, and wait for what it shows."""
+        """Set a slider in one gesture, and wait for the sharp picture."""
         self.put(name, value)
         self.sharp()
 
     def put(self, name: str, value: float) -> None:
-        """As `slide`, but not waiting for the tube to be sharp."""
+        """Set a slider in one gesture, and wait for the viewer to follow."""
         self.part(name).evaluate(
             "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true }));"
             " input.dispatchEvent(new Event('change', { bubbles: true })); }",
@@ -144,54 +146,55 @@ class Viewer:
         self.wait(f"Math.abs(Number(root.dataset['{name}']) - given) < 1e-9", value)
 
     def shows(self, name: str, value: float) -> None:
-        """Wait until the picture is that of a value."""
+        """Wait until the sharp picture shows a value."""
         self.wait(f"Math.abs(Number(root.dataset['{name}']) - given) < 1e-9", value)
         self.sharp()
 
     def look(self, view: str) -> None:
-        """Press a button that turns the tube, and wait for the new picture."""
+        """Press a button that rotates the tube, and wait for the new picture."""
         before = self.number("painted")
         self.part(view).click()
         self.painted_since(before)
 
     def painted_since(self, before: float) -> None:
-        """Wait for a picture later than that number of pictures."""
+        """Wait for a picture after the first ``before`` ones."""
         self.wait("Number(root.dataset.painted) > given", before)
         self.sharp()
 
     def canvas(self, name: str) -> NDArray[np.int16]:
-        """A canvas' own pixels, RGBA: "frame" or "tube"."""
+        """Return the pixels of a canvas, "frame" or "tube", as RGBA."""
         url = self.root.locator(f"canvas.ne-{name}").evaluate("canvas => canvas.toDataURL()")
         return pixels_of(base64.b64decode(url.split(",")[1]), "RGBA")
 
     def screenshot(self, name: str) -> NDArray[np.int16]:
-        """A canvas as the person sees it, with what lies over it."""
+        """Return a screenshot of a canvas, with the elements over it."""
         return pixels_of(self.root.locator(f"canvas.ne-{name}").screenshot())
 
 
 def pixels_of(picture: bytes, mode: str = "RGB") -> NDArray[np.int16]:
+    """Decode a PNG as an array (height, width, channel)."""
     with Image.open(io.BytesIO(picture)) as image:
         return np.asarray(image.convert(mode)).astype(np.int16)
 
 
 def changed(one: NDArray[np.int16], other: NDArray[np.int16], by: int = 3) -> NDArray[np.bool_]:
-    """Where two pictures differ; of two sizes, at the smaller one: a busy machine draws the tube coarser for a while."""
+    """Return where two pictures differ, at the smaller of their sizes: a busy machine draws the tube at a lower resolution."""
     if other.ndim == 3 and one.shape != other.shape:
         height, width = np.minimum(one.shape, other.shape)[:2]
-        one, other = (_resized(picture, (int(width), int(height))) for picture in (one, other))
+        one, other = (_resize(picture, (int(width), int(height))) for picture in (one, other))
     return np.abs(one - other).max(axis=-1) > by
 
 
-def _resized(picture: NDArray[np.int16], size: tuple[int, int]) -> NDArray[np.int16]:
-    smaller = Image.fromarray(picture.astype(np.uint8)).resize(size, Image.Resampling.BOX)
-    return np.asarray(smaller, np.int16)
+def _resize(picture: NDArray[np.int16], size: tuple[int, int]) -> NDArray[np.int16]:
+    resized = Image.fromarray(picture.astype(np.uint8)).resize(size, Image.Resampling.BOX)
+    return np.asarray(resized, np.int16)
 
 
 DATA = "<script type='application/json' id='ne-data'>"
 
 
 def edited(path: Path, edit: Callable[[dict[str, Any]], None]) -> Path:
-    """A copy of a page with the state of its first widget edited."""
+    """Return a copy of a page with the state of its first widget edited."""
     text = path.read_text(encoding="utf-8")
     start = text.index(DATA) + len(DATA)
     end = text.index("</script>", start)

@@ -1,4 +1,4 @@
-"""A real browser, without a network."""
+"""Fixtures: a real browser without a network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-# Not of the whole session: playwright's loop runs as long as the browser lives, and tests of other folders want their own.
+# Not session-scoped: playwright's event loop runs as long as the browser, and tests in other folders need their own loop.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if browser_driver.find_chromium() is None:
@@ -39,12 +39,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Open a file without a network; at the end nothing may have gone wrong: no exception, no error, no request."""
+    """Open files without a network; at teardown, assert that no exception, console error or request occurred."""
     opened = []
 
     def open_(
         path: Path,
-        width: int = 640,  # no larger than need be: the software graphics of a test machine are slow
+        width: int = 640,  # as small as possible, because software rendering is slow
         height: int = 620,
         color_scheme: str = "light",
         *,

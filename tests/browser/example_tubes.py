@@ -1,4 +1,4 @@
-"""Tubes made by hand, without torch: a bright ball crosses a landscape, and the evidence follows it."""
+"""Tubes computed without torch: a bright ball crosses a landscape, and the evidence follows it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from notebook_explain.explanations import Course, Geometry, LayerMap, Provenance
 
 @dataclass(frozen=True)
 class Layer:
-    """What a layer's map is like.
+    """Specification of a layer's map.
 
     Attributes
     ----------
-    rows : frames that the rows stand for; spread evenly by default
-    negative : strength of the evidence against, behind the ball
-    pathway : which of the network's parallel pathways
-    gap : what the map leaves out of the score
+    rows : frame of each row; evenly spaced by default
+    negative : strength of the evidence against the target, behind the ball
+    pathway : index among the network's parallel pathways
+    gap : score minus the mean of the map
     """
 
     name: str
@@ -40,9 +40,9 @@ COARSE = Layer("layer4.1", "pooling input", (2, 7, 7))
 LAYERS = (FINE, MIDDLE, UNEVEN, COARSE)
 POSITIVE = (Layer("only for", "stem", (16, 32, 32), negative=0.0),)
 TWO_PATHWAYS = tuple(
-    Layer(f"{way}.{stage}", "pooling input" if stage == "s5" else "block", grid, pathway=pathway)
+    Layer(f"{name}.{stage}", "pooling input" if stage == "s5" else "block", grid, pathway=pathway)
     for stage, side in (("s2", 16), ("s3", 8), ("s5", 4))
-    for pathway, (way, grid) in enumerate((("slow", (4, side, side)), ("fast", (16, side, side))))
+    for pathway, (name, grid) in enumerate((("slow", (4, side, side)), ("fast", (16, side, side))))
 )
 TARGETS = ("ball rolls right", "ball is thrown")
 
@@ -58,17 +58,19 @@ def tubes(
     source: str = "a ball crosses a landscape",
     caveats: Sequence[str] = (),
 ) -> Tubes:
-    """Make tubes of a clip of ``frames`` frames, ``size`` pixels high and ``width`` (``size`` by default) wide."""
+    """Return tubes of a clip of ``frames`` frames, ``size`` pixels high and ``width`` (by default ``size``) wide."""
     clip = Clip(
         landscape(frames, size, width or size),
         times=np.arange(frames) / 8,
         source=source,
         is_synthetic=source.startswith("synthetic"),
     )
-    known = (*probabilities, *[0.01] * len(targets))
-    best = tuple((name, p) for name, p in (*zip(targets, known, strict=False), ("ball bounces", 0.04)) if p is not None)
+    padded = (*probabilities, *[0.01] * len(targets))
+    best = tuple(
+        (name, p) for name, p in (*zip(targets, padded, strict=False), ("ball bounces", 0.04)) if p is not None
+    )
     results = tuple(
-        TargetResult(name, k, "", 4.2 - 1.5 * k, known[k], bias=0.1, top5=best) for k, name in enumerate(targets)
+        TargetResult(name, k, "", 4.2 - 1.5 * k, padded[k], bias=0.1, top5=best) for k, name in enumerate(targets)
     )
     provenance = Provenance(
         "SaliencyTubes", {}, "by hand", {}, {"numpy": np.__version__}, 0.01, 1, len(targets), tuple(caveats)
@@ -78,7 +80,7 @@ def tubes(
 
 
 def courses(frames: int = 16) -> tuple[Course, ...]:
-    """What blocks might say of the ball: a gate, the frames that a stream keeps, and a gate that never opened."""
+    """Return signals that blocks might report: a gate, the frames kept by a stream, and a constant gate."""
     every, half = np.arange(frames, dtype=np.float64), np.arange(0.5, frames, 2)
     high = 1 - 2 * np.abs(ball((every + 0.5) / frames)[0] - 0.5)
     multiplied = "factor on each frame (mean of its channels)"
@@ -91,12 +93,12 @@ def courses(frames: int = 16) -> tuple[Course, ...]:
 
 
 def ball(time: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where the ball is, (y, x) as shares of the picture, at a share of the clip: nowhere symmetric."""
+    """Return the ball's (y, x) as fractions of the picture, at fractions of the clip; its path is not symmetric."""
     return 0.68 - 0.34 * np.sin(np.pi * time) ** 2 - 0.1 * time, 0.2 + 0.6 * time
 
 
 def landscape(frames: int, height: int, width: int) -> NDArray[np.uint8]:
-    """Draw the sky, two hills, and a bright ball with its highlight that crosses in an arc."""
+    """Draw the sky, two hills, and a bright ball with a highlight that crosses in an arc."""
     y, x = np.meshgrid((np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width, indexing="ij")
     sky = np.array([96, 134, 170]) + (np.array([178, 186, 178]) - np.array([96, 134, 170])) * y[..., None]
     far = (y > 0.62 + 0.08 * np.sin(5 * x + 1))[..., None]
@@ -114,13 +116,13 @@ def landscape(frames: int, height: int, width: int) -> NDArray[np.uint8]:
 def evidence(
     target: int, time: NDArray[np.float64], y: NDArray[np.float64], x: NDArray[np.float64], width: float, against: float
 ) -> NDArray[np.float64]:
-    """Evidence at shares of the clip: for the target at the ball (the second at its highest), against it behind."""
+    """Return evidence at fractions of the clip: positive at the ball (above it for the second target), negative behind."""
     cy, cx = ball(time)
     when = 0.35 + 0.65 * np.exp(-(((time - (0.7 if target == 0 else 0.4)) / 0.28) ** 2))
     shift = 0.0 if target == 0 else -0.12
-    at = np.exp(-((y - cy - shift) ** 2 + (x - cx) ** 2) / (2 * width**2))
-    behind = np.exp(-((y - 0.75 + shift) ** 2 + (x - 0.72 + 0.4 * time) ** 2) / (2 * (0.8 * width) ** 2))
-    return when * at - against * (1 - time) * behind
+    positive = np.exp(-((y - cy - shift) ** 2 + (x - cx) ** 2) / (2 * width**2))
+    negative = np.exp(-((y - 0.75 + shift) ** 2 + (x - 0.72 + 0.4 * time) ** 2) / (2 * (0.8 * width) ** 2))
+    return when * positive - against * (1 - time) * negative
 
 
 def _map(layer: Layer, size: tuple[int, int, int], targets: int) -> LayerMap:

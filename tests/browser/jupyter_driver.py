@@ -1,4 +1,4 @@
-"""A real JupyterLab or Notebook 7 on this machine: its server, a page in it, its cells, the messages on its websocket."""
+"""Driver of a local JupyterLab or Notebook 7: its server, notebooks, cells, and websocket messages."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def write_notebook(path: Path, cells: Sequence[str]) -> None:
+    """Write a notebook of code cells."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     path.write_text(nbformat.writes(notebook), encoding="utf-8")
@@ -32,9 +33,9 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
 
 @contextmanager
 def server(folder: Path, theme: str = "JupyterLab Light", app: str = "jupyterlab") -> Iterator[str]:
-    """JupyterLab, or the app "notebook", over ``folder / "work"`` on a free loopback port, as its address.
+    """Run JupyterLab, or the app "notebook", for ``folder / "work"`` on a free loopback port; yields its address.
 
-    Everything it writes stays in ``folder``.
+    The server writes to ``folder`` only.
     """
     settings = folder / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
@@ -46,13 +47,13 @@ def server(folder: Path, theme: str = "JupyterLab Light", app: str = "jupyterlab
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    kinds = {
+    folders = {
         "JUPYTER_CONFIG_DIR": "config",
         "JUPYTER_RUNTIME_DIR": "runtime",
         "JUPYTER_DATA_DIR": "data",
         "IPYTHONDIR": "ipython",
     }
-    environment = {**os.environ, **{name: str(folder / place) for name, place in kinds.items()}}
+    environment = {**os.environ, **{name: str(folder / subfolder) for name, subfolder in folders.items()}}
     environment["JUPYTERLAB_SETTINGS_DIR"] = str(folder / "config" / "lab" / "user-settings")
     environment["JUPYTERLAB_WORKSPACES_DIR"] = str(folder / "workspaces")
     options = (
@@ -76,14 +77,14 @@ def server(folder: Path, theme: str = "JupyterLab Light", app: str = "jupyterlab
             start_new_session=True,
         )
     try:
-        _answers(process, f"http://127.0.0.1:{port}/api/status", folder / "server.log")
+        _wait_for_server(process, f"http://127.0.0.1:{port}/api/status", folder / "server.log")
         yield f"http://127.0.0.1:{port}"
     finally:
-        _end(process)
+        _stop(process)
 
 
 def end_kernels(address: str) -> None:
-    """End every kernel of a server, with the sessions that notebooks have with them."""
+    """End every kernel of a server, and its session."""
     with urllib.request.urlopen(f"{address}/api/sessions", timeout=10) as answer:
         sessions = json.load(answer)
     for session in sessions:
@@ -92,7 +93,7 @@ def end_kernels(address: str) -> None:
             pass
 
 
-def _answers(process: subprocess.Popen[bytes], url: str, log: Path, limit: float = 30) -> None:
+def _wait_for_server(process: subprocess.Popen[bytes], url: str, log: Path, limit: float = 30) -> None:
     end = time.monotonic() + limit
     while time.monotonic() < end and process.poll() is None:
         try:
@@ -100,15 +101,15 @@ def _answers(process: subprocess.Popen[bytes], url: str, log: Path, limit: float
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
-    raise RuntimeError(f"the server did not come up:\n{log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"the server did not start:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the server and the kernels that it began."""
-    for how, patience in ((signal.SIGTERM, 8), (signal.SIGKILL, 5)):
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop the server and its kernels."""
+    for kind, timeout in ((signal.SIGTERM, 8), (signal.SIGKILL, 5)):
         try:
-            os.killpg(process.pid, how)
-            process.wait(patience)
+            os.killpg(process.pid, kind)
+            process.wait(timeout)
         except ProcessLookupError:
             break
         except subprocess.TimeoutExpired:
@@ -119,11 +120,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 class Messages:
-    """The widget messages on a page's websockets, from when it is asked to count."""
+    """Widget messages on the websockets of a page, since creation or `forget`."""
 
     def __init__(self, page: Page) -> None:
         self.sent: list[int] = []  # bytes of each comm_msg from the browser
-        self.received: list[str] = []  # what each comm_msg to the browser is: "update", "echo_update", ...
+        self.received: list[str] = []  # method of each comm_msg to the browser: "update", "echo_update", ...
         page.on("websocket", self._listen)
 
     def _listen(self, socket: WebSocket) -> None:
@@ -145,7 +146,7 @@ class Messages:
 
 
 def _read(frame: str | bytes) -> tuple[str, dict[str, Any]]:
-    """Kind and content of a frame: Jupyter's websocket protocol v1 (parts after a table of offsets), or plain JSON."""
+    """Return kind and content of a frame in Jupyter's websocket protocol v1 (a table of offsets, then parts) or JSON."""
     if isinstance(frame, str):
         try:
             message = json.loads(frame)
@@ -159,7 +160,7 @@ def _read(frame: str | bytes) -> tuple[str, dict[str, Any]]:
 
 
 class Notebook:
-    """An open notebook, its kernel idle."""
+    """Open notebook with an idle kernel."""
 
     def __init__(self, page: Page, address: str, name: str, app: str = "lab/tree") -> None:
         self.page = page
@@ -167,38 +168,41 @@ class Notebook:
         self.idle()
 
     def idle(self) -> None:
+        """Wait until the kernel is idle."""
         self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(
             state="attached", timeout=40_000
         )
 
-    def cell(self, place: int) -> Locator:
-        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(place)
+    def cell(self, index: int) -> Locator:
+        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(index)
 
     def run_all(self) -> None:
-        # A page that has only just opened may not yet know which notebook the menu speaks of.
-        begun = self.cell(0).locator(".jp-InputPrompt").filter(has_not_text="[ ]:")
+        """Run all cells from the menu."""
+        # Right after opening, the menu may not yet refer to this notebook.
+        started = self.cell(0).locator(".jp-InputPrompt").filter(has_not_text="[ ]:")
         for _ in range(4):
             self.cell(0).locator(".cm-content").first.click()
             self.page.get_by_role("menuitem", name="Run", exact=True).click()
             self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
             try:
-                return begun.wait_for(timeout=4000)
+                return started.wait_for(timeout=4000)
             except TimeoutError:
                 continue
-        raise AssertionError("the cells do not begin to run")
+        raise AssertionError("the cells did not start")
 
-    def run(self, place: int) -> str:
-        """Run one cell, and return the text it printed."""
-        cell = self.cell(place)
+    def run(self, index: int) -> str:
+        """Run one cell, and return the text that it printed."""
+        cell = self.cell(index)
         prompt = cell.locator(".jp-InputPrompt").first
         before = prompt.inner_text()
         cell.locator(".cm-content").first.click()
         self.page.keyboard.press("Control+Enter")
         end = time.monotonic() + 20
         while prompt.inner_text() == before or "*" in prompt.inner_text():
-            assert time.monotonic() < end, f"cell {place} did not end"
+            assert time.monotonic() < end, f"cell {index} did not end"
             self.page.wait_for_timeout(50)
-        return self.printed(place)
+        return self.printed(index)
 
-    def printed(self, place: int) -> str:
-        return "".join(self.cell(place).locator(".jp-OutputArea-output[data-mime-type*=stdout]").all_inner_texts())
+    def printed(self, index: int) -> str:
+        """Return the text that a cell has printed."""
+        return "".join(self.cell(index).locator(".jp-OutputArea-output[data-mime-type*=stdout]").all_inner_texts())

@@ -1,4 +1,4 @@
-"""Every named state of the viewer as a PNG, to look at: ``python -m tests.browser.screenshots OUTDIR [--demo] [--lab]``."""
+"""Screenshots of every viewer in every named state: ``python -m tests.browser.screenshots OUTDIR [--demo] [--lab]``."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ HEIGHT = 760
 WIDTHS = (360, 800, 1600)
 SETTLED = ".ne-tubes:is([data-ready=true], [data-error=true])"
 LOSE = "canvas => canvas.getContext('webgl2').getExtension('WEBGL_lose_context').loseContext()"
-Do = Callable[[Viewer], object]
+Action = Callable[[Viewer], object]
 
 
 def take(
     browser: Browser,
     path: Path,
     picture: Path,
-    do: Do = lambda viewer: None,
+    act: Action = lambda viewer: None,
     *,
     width: int = 800,
     scheme: str = "light",
     script: str = "",
 ) -> Path:
-    """Open a page, do something, and keep what is then seen."""
+    """Open a page, perform an action, and save a screenshot."""
     page, wrong = offline_page(browser, width, HEIGHT, scheme)
     try:
         if script:
@@ -46,7 +46,7 @@ def take(
         if viewer.data("error") is None:
             viewer.wait("root.dataset.gl")
             viewer.sharp()
-            do(viewer)
+            act(viewer)
             viewer.wait("!/counting/i.test(root.querySelector('.ne-kept').textContent)")
             if (viewer.data("mode"), viewer.data("gl"), viewer.data("playing")) == ("tube", "webgl2", "false"):
                 viewer.sharp()
@@ -58,31 +58,31 @@ def take(
     return picture
 
 
-# What is done to a viewer
+# Actions
 
 
-def slide(**values: float) -> Do:
+def slide(**values: float) -> Action:
     return lambda viewer: [viewer.slide(name, value) for name, value in values.items()]
 
 
-def press(*names: str) -> Do:
+def press(*names: str) -> Action:
     return lambda viewer: [viewer.part(name).click() for name in names]
 
 
-def choose(**choices: str) -> Do:
-    """Choose in menus, those of the drawer too, and close it."""
+def choose(**choices: str) -> Action:
+    """Choose from menus, including those of the settings panel, and close the panel."""
 
-    def do(viewer: Viewer) -> None:
+    def act(viewer: Viewer) -> None:
         viewer.part("more").click()
         for name, value in choices.items():
             viewer.part(name).select_option(value)
             viewer.wait(f"root.dataset['{name}'] === given", value)
         viewer.part("more").click()
 
-    return do
+    return act
 
 
-def after(*steps: Do) -> Do:
+def after(*steps: Action) -> Action:
     return lambda viewer: [step(viewer) for step in steps]
 
 
@@ -91,14 +91,14 @@ def play(viewer: Viewer) -> None:
     viewer.wait("(window.seen ??= new Set()).add(root.dataset.frame).size > 3")
 
 
-def focus(name: str) -> Do:
-    def do(viewer: Viewer) -> None:
+def focus(name: str) -> Action:
+    def act(viewer: Viewer) -> None:
         for _ in range(24):
             viewer.page.keyboard.press("Tab")
             if viewer.root.evaluate("(root, name) => document.activeElement.matches(name)", name):
                 return
 
-    return do
+    return act
 
 
 def lose(viewer: Viewer) -> None:
@@ -111,7 +111,7 @@ def paper(viewer: Viewer) -> None:
 
 
 MONTAGE, MORE = press("mode-montage"), press("more")
-STATES: dict[str, Do] = {
+STATES: dict[str, Action] = {
     "second-target": choose(target="1"),
     "difference": choose(against="1"),
     "first-layer": slide(layer=0, threshold=0.25),
@@ -141,12 +141,12 @@ STATES: dict[str, Do] = {
 }
 
 
-def _spoil(state: dict[str, Any]) -> None:
+def _truncate_maps(state: dict[str, Any]) -> None:
     state["maps"][0] = {"$b64": "AAAA"}
 
 
 def worlds() -> Iterator[tuple[str, Tubes]]:
-    """Clips, classes and networks of other shapes."""
+    """Yield tubes of other clips, classes and networks by name."""
     long = "a rather long name of a class, as some data sets have them"
     layer = Layer("backbone.blocks.4.res_blocks.6.branch2.conv_b", "block", COARSE.grid, gap=2.2)
     made_by_hand = ("These maps are made by hand: they show how a caveat reads.",)
@@ -172,14 +172,14 @@ def pages(browser: Browser, out: Path) -> Iterator[Path]:
         path = tubes().to_html(Path(folder) / "page.html")
         for scheme in ("light", "dark"):
             for width in WIDTHS:
-                how: dict[str, Any] = {"width": width, "scheme": scheme}
-                yield take(browser, path, out / f"{scheme}-{width}.png", **how)
-                yield take(browser, path, out / f"{scheme}-{width}-montage.png", MONTAGE, **how)
+                options: dict[str, Any] = {"width": width, "scheme": scheme}
+                yield take(browser, path, out / f"{scheme}-{width}.png", **options)
+                yield take(browser, path, out / f"{scheme}-{width}-montage.png", MONTAGE, **options)
             yield take(browser, path, out / f"{scheme}-360-drawer.png", MORE, width=360, scheme=scheme)
             yield take(browser, path, out / f"{scheme}-no-webgl2.png", script=NO_WEBGL2, scheme=scheme)
-            yield take(browser, edited(path, _spoil), out / f"{scheme}-malformed.png", scheme=scheme)
-        for name, do in STATES.items():
-            yield take(browser, path, out / f"{name}.png", do)
+            yield take(browser, edited(path, _truncate_maps), out / f"{scheme}-malformed.png", scheme=scheme)
+        for name, act in STATES.items():
+            yield take(browser, path, out / f"{name}.png", act)
         for name, world in worlds():
             path = world.to_html(Path(folder) / f"{name}.html")
             yield take(browser, path, out / f"{name}.png")
@@ -188,7 +188,7 @@ def pages(browser: Browser, out: Path) -> Iterator[Path]:
 
 
 def with_courses(browser: Browser, out: Path) -> Iterator[Path]:
-    """Courses on the timeline: a gate, yes and no, one that does not change, none; on paper and over other colours."""
+    """Take courses on the timeline: a gate, a binary one, a constant one, none; printed and with other colours."""
     with tempfile.TemporaryDirectory() as folder:
         path = tubes().with_courses(courses()).to_html(Path(folder) / "page.html")
         for scheme in ("light", "dark"):
@@ -197,14 +197,14 @@ def with_courses(browser: Browser, out: Path) -> Iterator[Path]:
         bright = after(choose(colours="sequential"), slide(threshold=0))
         focused = focus("[data-name=course]")
         states = {"kept": choose(course="1"), "flat": choose(course="2"), "none": choose(course="null")}
-        for name, do in {**states, "sequential": bright, "focus": focused, "print": paper}.items():
-            yield take(browser, path, out / f"courses-{name}.png", do)
+        for name, act in {**states, "sequential": bright, "focus": focused, "print": paper}.items():
+            yield take(browser, path, out / f"courses-{name}.png", act)
         path = tubes(frames=64).with_courses(courses(64)).to_html(Path(folder) / "long.html", course=1)
         yield take(browser, path, out / "courses-long-clip-360.png", width=360)
 
 
-def both(viewer: Viewer) -> None:
-    """Wait for the second of two viewers, which begins to draw when it comes into view."""
+def wait_for_second(viewer: Viewer) -> None:
+    """Wait for the second of two viewers, which is drawn once it is visible."""
     other = Viewer(viewer.page, 1)
     other.root.locator(".ne-tools").scroll_into_view_if_needed()
     other.wait("root.dataset.gl")
@@ -212,43 +212,45 @@ def both(viewer: Viewer) -> None:
     other.wait("!/counting/i.test(root.querySelector('.ne-kept').textContent)")
 
 
-def _spoil_second(state: dict[str, Any]) -> None:
+def _truncate_second_maps(state: dict[str, Any]) -> None:
     state["b_maps"][0] = {"$b64": "AAAA"}
 
 
 def pairs(browser: Browser, out: Path) -> Iterator[Path]:
-    """Two explanations side by side: two layers, two classes, two networks, and one that cannot be drawn."""
+    """Take comparisons of two layers, classes and networks, and one with invalid data."""
     world, unsure = tubes(), tubes(probabilities=(0.21, 0.55))
-    tuned = dataclasses.replace(unsure, provenance=dataclasses.replace(unsure.provenance, model="the same, tuned"))
+    tuned = dataclasses.replace(unsure, provenance=dataclasses.replace(unsure.provenance, model="fine-tuned"))
     with tempfile.TemporaryDirectory() as folder:
 
-        def page(name: str, *given: Tubes, **state: Any) -> Path:
-            two = compare(*given, **state)
-            path = two.to_html(Path(folder) / f"{name}.html")
-            two.close()
+        def page(name: str, *sides: Tubes, **state: Any) -> Path:
+            viewer = compare(*sides, **state)
+            path = viewer.to_html(Path(folder) / f"{name}.html")
+            viewer.close()
             return path
 
         layers = page("layers", world, world, a_layer="stem")
         for scheme in ("light", "dark"):
             for width in (360, 900, 1400):
-                how: dict[str, Any] = {"width": width, "scheme": scheme}
-                yield take(browser, layers, out / f"compare-{scheme}-{width}.png", both, **how)
+                options: dict[str, Any] = {"width": width, "scheme": scheme}
+                yield take(browser, layers, out / f"compare-{scheme}-{width}.png", wait_for_second, **options)
         yield take(browser, layers, out / "compare-montage.png", MONTAGE, width=1400)
-        yield take(browser, edited(layers, _spoil_second), out / "compare-one-malformed.png", width=1400)
+        yield take(browser, edited(layers, _truncate_second_maps), out / "compare-one-malformed.png", width=1400)
         classes = page("classes", world, world, b_target=1)
-        yield take(browser, classes, out / "compare-classes.png", both, width=1400)
-        turned = after(lambda viewer: viewer.look("side"), slide(threshold=0.2), both)
+        yield take(browser, classes, out / "compare-classes.png", wait_for_second, width=1400)
+        turned = after(lambda viewer: viewer.look("side"), slide(threshold=0.2), wait_for_second)
         gated = world.with_courses(courses())
-        yield take(browser, page("gated", gated, world), out / "compare-courses-one-side.png", both, width=1400)
+        yield take(
+            browser, page("gated", gated, world), out / "compare-courses-one-side.png", wait_for_second, width=1400
+        )
         for width, scheme in ((360, "dark"), (1400, "light")):
             two = page("courses", gated, gated, a_course=0, b_course=1)
-            yield take(browser, two, out / f"compare-courses-{width}.png", both, width=width, scheme=scheme)
+            yield take(browser, two, out / f"compare-courses-{width}.png", wait_for_second, width=width, scheme=scheme)
         networks = page("networks", world, tuned)
         yield take(browser, networks, out / "compare-networks-linked.png", turned, width=1400, scheme="dark")
 
 
 def demo(browser: Browser, out: Path) -> Iterator[Path]:
-    """The page of the bundled model and clip."""
+    """Take the page of the demo model and clip."""
     import notebook_explain
 
     with tempfile.TemporaryDirectory() as folder:
@@ -288,20 +290,20 @@ def in_lab(browser: Browser, out: Path) -> Iterator[Path]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="folder for the pictures")
-    parser.add_argument("--demo", action="store_true", help="the page of notebook_explain.demo() too")
-    parser.add_argument("--lab", action="store_true", help="JupyterLab too, light and dark")
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("--demo", action="store_true", help="include the page of notebook_explain.demo()")
+    parser.add_argument("--lab", action="store_true", help="include JupyterLab, light and dark")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
-        for make in (
+        for take_all in (
             pages,
             with_courses,
             pairs,
             pyramid_pages,
-            *([demo] if given.demo else []),
-            *([in_lab] if given.lab else []),
+            *([demo] if arguments.demo else []),
+            *([in_lab] if arguments.lab else []),
         ):
-            for picture in make(browser, given.out):
+            for picture in take_all(browser, arguments.out):
                 print(picture, flush=True)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import notebook_explain as ne
 from notebook_explain.explanations import Tubes
-from notebook_explain.widgets.html import frame
+from notebook_explain.widgets.html import iframe
 from tests.browser.browser_driver import NO_WEBGL2, Viewer, edited
 from tests.browser.conftest import OpenPage
 from tests.browser.example_tubes import courses, tubes
@@ -188,7 +188,7 @@ def test_in_a_host_that_wraps_frames_the_page_lies_over_its_picture_and_is_as_da
     open_page: OpenPage, path: Path, tmp_path: Path
 ) -> None:
     """As marimo does: a frame gets an element of its own around it, and the document says that it is dark."""
-    shown = frame(path.read_text(encoding="utf-8"), "iVBORw0KGgo=", "a page")
+    shown = iframe(path.read_text(encoding="utf-8"), "iVBORw0KGgo=", "a page")
     host = tmp_path / "host.html"
     wrapped = shown.replace("<iframe", "<div><iframe").replace("</iframe>", "</iframe></div>")
     host.write_text(f"<!doctype html><html style='color-scheme:dark'><body>{wrapped}</body></html>", encoding="utf-8")

@@ -59,7 +59,7 @@ def test_tubes_and_a_pyramid_stand_on_one_page(tmp_path: Path) -> None:
     text = ne.to_html([small_tubes(), small_pyramid()], tmp_path / "both.html").read_text()
     assert "2 explanations" in text
     data = text.split("id='ne-data'>")[1].split("</script>")[0]
-    assert re.findall(r'"module":"(\w+)"', data) == ["TubeViewer", "PyramidViewer"]
+    assert re.findall(r'"module":"(\w+)"', data) == ["tube_viewer", "pyramid_viewer"]
 
 
 def test_a_page_opens_as_it_was_asked_to(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pyramids made by hand, without torch: of any number of rows, with ties, several ways down, and units that nobody reads."""
+"""Random pyramids without torch, with any number of rows, equal scores, several parents, and units without parents."""
 
 from __future__ import annotations
 
@@ -23,50 +23,48 @@ def random_pyramid(
     size: tuple[int, int, int] = (8, 24, 30),
     name: str = "wave",
 ) -> Pyramid:
-    """Make a pyramid of a class, ``rows`` rows of kernels and sums, and the clip; every unit has up to ``links`` parents."""
+    """Return a pyramid of a class, ``rows`` rows of kernels and sums, and the clip; a unit has up to ``links`` parents."""
     rng = np.random.default_rng(seed)
     counts = [1, *rng.integers(*units, rows, endpoint=True).tolist(), 3]
     firsts = np.cumsum([0, *counts])
-    made_rows, made_units, edges = [], [], []
+    all_rows, all_units, edges = [], [], []
     for row, count in enumerate(counts):
         kind = "class" if row == 0 else "input" if row == rows + 1 else KINDS[row % 3]
         width = 3 if kind == "input" else 4 * count
         scores = np.round(np.sort(rng.exponential(size=count))[::-1] / 4 / count, 3).clip(
             0, 1
-        )  # rounded: some are equal
+        )  # rounded, so that some are equal
         channels = np.arange(3) if kind == "input" else rng.permutation(width)[:count]
         for score, channel in zip(scores, channels, strict=True):
             direction = 1 if row == 0 or rng.random() < 0.8 else -1
-            made_units.append(Unit(row, int(channel), 1.0 if row == 0 else float(score), direction))
+            all_units.append(Unit(row, int(channel), 1.0 if row == 0 else float(score), direction))
         for child in range(firsts[row], firsts[row + 1]) if row else ():
-            near = max(firsts[row - 1], firsts[max(row - 2, 0)]) if rng.random() < 0.7 else 0
-            read = rng.integers(1, links, endpoint=True) if row == 1 or rng.random() < 0.9 else 0
-            parents = rng.integers(near, firsts[row], read)
+            lowest = max(firsts[row - 1], firsts[max(row - 2, 0)]) if rng.random() < 0.7 else 0
+            parent_count = rng.integers(1, links, endpoint=True) if row == 1 or rng.random() < 0.9 else 0
+            parents = rng.integers(lowest, firsts[row], parent_count)
             for parent in set(parents.tolist()):
                 share = float(rng.random())
-                sign = -1 if made_units[parent].direction < 0 else 1
+                sign = -1 if all_units[parent].direction < 0 else 1
                 edges.append(Edge(child, parent, sign * share * 3, share, "identity" if rng.random() < 0.2 else "conv"))
-        maps = geometry = field = None
+        maps = geometry = receptive_field = None
         if kind in ("kernel", "sum"):
             maps = rng.normal(size=(count, *grid)).astype(np.float32) * rng.exponential()
-            geometry, field = Geometry.even(grid, size), (3, 5 + 2 * row, 5 + 2 * row)
-        places = tuple(range(firsts[row], firsts[row + 1]))
+            geometry, receptive_field = Geometry.even(grid, size), (3, 5 + 2 * row, 5 + 2 * row)
+        indices = tuple(range(firsts[row], firsts[row + 1]))
         titles = {"class": "head", "input": "clip", "sum": f"sum in block{row}", "kernel": f"block{row}.conv"}
         coverage = 1.0 if row == 0 else round(float(rng.uniform(0.6, 1)), 3)
-        made_rows.append(Row(titles[kind], kind, width, places, coverage, maps, geometry, field))
+        all_rows.append(Row(titles[kind], kind, width, indices, coverage, maps, geometry, receptive_field))
     target = TargetResult(name, 1, "", 2.5, 0.7, top5=((name, 0.7), ("clap", 0.2)))
     clip = Clip(rng.integers(0, 256, (*size, 3), np.uint8), times=np.arange(size[0]) / 8, source="by hand")
     provenance = Provenance("Class feature pyramid, by hand", {}, "none", {}, {"numpy": np.__version__}, 0.1, 1, 0)
-    totals = np.zeros(len(made_units))
+    totals = np.zeros(len(all_units))
     for edge in edges:
-        totals[edge.parent] += edge.share / 0.9  # the rest is that of channels not shown
+        totals[edge.parent] += edge.share / 0.9  # channels that are not shown have the rest
     edges = [replace(edge, share=edge.share / totals[edge.parent]) for edge in edges]
     order = rng.permutation(len(edges))
-    return Pyramid(
-        clip, target, tuple(made_rows), tuple(made_units), tuple(edges[k] for k in order.tolist()), provenance
-    )
+    return Pyramid(clip, target, tuple(all_rows), tuple(all_units), tuple(edges[k] for k in order.tolist()), provenance)
 
 
 def deep_pyramid(rows: int = 120, units: int = 64, links: int = 30) -> Pyramid:
-    """As large as that of a DenseNet-121: some 120 rows of 64 units, 200 000 edges, maps of 28 x 28 cells."""
+    """Return a pyramid as large as that of a DenseNet-121: 120 rows of 64 units, about 94,000 edges, 28 x 28 maps."""
     return random_pyramid(5, rows=rows, units=(units, units), links=links, grid=(4, 28, 28), size=(16, 112, 112))

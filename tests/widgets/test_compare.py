@@ -1,4 +1,4 @@
-"""Two explanations side by side: what is one clip, what each side is called, what may be set, what travels."""
+"""Comparison of two explanations: checks of the clips, titles, first values, state and page."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ from tests.example_values import small_courses, small_tubes
 SOURCES = Path(__file__).parents[2] / "js" / "src"
 
 
-def of_network(tubes: Tubes, **changes: Any) -> Tubes:
+def with_provenance(tubes: Tubes, **changes: Any) -> Tubes:
     return dataclasses.replace(tubes, provenance=dataclasses.replace(tubes.provenance, **changes))
 
 
-def test_python_and_javascript_name_the_same_traits() -> None:
+def test_python_and_javascript_declare_the_same_traits() -> None:
     text = (SOURCES / "compare" / "side_model.js").read_text()
     block = re.search(r"@typedef \{Object\} CompareViewerState(.*?)\*/", text, re.S)
     assert block
     kinds = {name: kind for kind, name in re.findall(r"@property \{(.+?)\} (\w+)", block.group(1))}
     traits = {name: trait for name, trait in CompareViewer.class_traits(sync=True).items() if not name.startswith("_")}
     assert set(kinds) == set(traits) - {"layout", "tabbable", "tooltip"}
-    simple = {traitlets.Int: "number", traitlets.Float: "number", traitlets.Bool: "boolean", traitlets.Enum: "string"}
+    kinds_of = {traitlets.Int: "number", traitlets.Float: "number", traitlets.Bool: "boolean", traitlets.Enum: "string"}
     for name, kind in kinds.items():
-        wanted = simple.get(type(traits[name]))
-        assert kind == wanted + (" | null" if traits[name].allow_none else "") if wanted else kind.endswith("[]"), name
+        expected = kinds_of.get(type(traits[name]))
+        nullable = " | null" if traits[name].allow_none else ""
+        assert kind == expected + nullable if expected else kind.endswith("[]"), name
 
 
-def test_every_trait_of_a_tube_viewer_is_on_both_sides_or_shared() -> None:
+def test_every_trait_of_the_tube_viewer_is_shared_or_on_both_sides() -> None:
     single = set(ne.TubeViewer.class_trait_names(sync=True)) - {"title"}
     compared = set(CompareViewer.class_trait_names(sync=True)) - {"titles", "linked"}
     assert {re.sub("^[ab]_", "", name) for name in compared} == single
@@ -47,18 +48,18 @@ def test_every_trait_of_a_tube_viewer_is_on_both_sides_or_shared() -> None:
     }
 
 
-def test_frames_travel_once_and_each_side_is_what_its_own_viewer_would_show() -> None:
+def test_frames_are_sent_once_and_each_side_has_the_state_of_its_own_viewer() -> None:
     a, b = small_tubes().with_courses(small_courses()), small_tubes(targets=1)
     viewer, alone = ne.compare(a, b), (a.view(), b.view())
     for name in ("size", "times", "frames"):
         assert getattr(viewer, name) == getattr(alone[0], name)
     for side, single in zip("ab", alone, strict=True):
-        own = ("layers", "maps", "targets", "caveats", "courses", "layer", "threshold", "target", "against", "course")
-        for name in own:
+        names = ("layers", "maps", "targets", "caveats", "courses", "layer", "threshold", "target", "against", "course")
+        for name in names:
             assert getattr(viewer, f"{side}_{name}") == getattr(single, name), (side, name)
     assert viewer.frame == alone[0].frame
-    for each in (viewer, *alone):
-        each.close()
+    for widget in (viewer, *alone):
+        widget.close()
 
 
 @pytest.mark.parametrize(
@@ -73,13 +74,13 @@ def test_frames_travel_once_and_each_side_is_what_its_own_viewer_would_show() ->
         ({"knobs": {"order": 2}}, ["a", "order=2"]),
     ],
 )
-def test_sides_are_called_by_what_differs(changes: dict[str, Any], titles: list[str]) -> None:
-    viewer = ne.compare(world(), of_network(world(), **changes))
+def test_default_titles_name_what_differs(changes: dict[str, Any], titles: list[str]) -> None:
+    viewer = ne.compare(world(), with_provenance(world(), **changes))
     assert viewer.titles == titles
     viewer.close()
 
 
-def test_sides_of_other_classes_are_called_by_them_unless_told_otherwise() -> None:
+def test_default_titles_name_different_classes_and_can_be_replaced() -> None:
     one, other = world(targets=("rolls",), probabilities=(0.9,)), world(targets=("flies",), probabilities=(0.1,))
     for given, titles in ((None, ["rolls", "flies"]), (("before", ""), ["before", ""])):
         viewer = ne.compare(one, other, titles=given)
@@ -87,12 +88,12 @@ def test_sides_of_other_classes_are_called_by_them_unless_told_otherwise() -> No
         viewer.close()
     for wrong in ("ab", ["one"], ["one", 2]):
         with pytest.raises(
-            ValueError, match=r'titles must be two texts, one for each side, as in \("before", "after"\), got'
+            ValueError, match=r'titles must be two strings, one for each side, as in \("before", "after"\); got'
         ):
             ne.compare(one, other, titles=wrong)  # type: ignore[arg-type]
 
 
-def test_first_values_by_name_for_one_side_or_for_both() -> None:
+def test_first_values_apply_to_one_side_or_to_both() -> None:
     tubes = world()
     viewer = ne.compare(
         tubes, tubes, threshold=0.5, b_threshold=0.6, a_layer="stem", b_target="ball is thrown", frame=2
@@ -107,8 +108,8 @@ def test_first_values_by_name_for_one_side_or_for_both() -> None:
 
 
 def test_each_side_has_its_own_courses() -> None:
-    gate, surely = small_courses()
-    a, b = small_tubes().with_courses([gate, surely]), small_tubes().with_courses([surely])
+    gate, score = small_courses()
+    a, b = small_tubes().with_courses([gate, score]), small_tubes().with_courses([score])
     viewer = ne.compare(a, b, course="Net")
     assert (viewer.a_course, viewer.b_course) == (1, 0)
     viewer.a_course = None
@@ -118,37 +119,39 @@ def test_each_side_has_its_own_courses() -> None:
     viewer.close()
     with pytest.raises(ValueError, match=r"^course 'SRTG' is not in these tubes; they have Net: how surely"):
         ne.compare(a, b, course="SRTG")
-    with pytest.raises(traitlets.TraitError, match=r"^b_course must be None, these tubes have no courses; got 0$"):
+    with pytest.raises(
+        traitlets.TraitError, match=r"^b_course must be None because these tubes have no courses; got 0$"
+    ):
         ne.compare(a, small_tubes(), course=0)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("name", "value", "message"),
     [
         ("frame", 16, "frame must lie in 0..15, got 16"),
         ("a_layer", -1, "a_layer must lie in 0..3, got -1"),
         ("b_layer", 1, "b_layer must lie in 0..0, got 1"),
         ("b_target", 2, "b_target must lie in 0..1, got 2"),
         ("b_threshold", 1.5, "b_threshold must lie in 0..1, got 1.5"),
-        ("speed", 9, "speed must lie in 0.25..4, got 9.0"),
-        ("b_against", 1, "b_against must be a single class, got 1: 'ball is thrown' is a difference already"),
+        ("speed", 9.5, "speed must lie in 0.25..4, got 9.5"),
+        ("b_against", 1, "b_against must be a single class, got 1: 'ball is thrown' is a difference of classes"),
     ],
 )
-def test_what_is_out_of_range_is_said_and_changes_nothing(name: str, value: Any, words: str) -> None:
+def test_values_out_of_range_are_rejected_and_change_nothing(name: str, value: Any, message: str) -> None:
     a = world()
     b = world(probabilities=(0.83, None))
     b = dataclasses.replace(b, layers=b.layers[-1:])
-    with pytest.raises(traitlets.TraitError, match=f"^{re.escape(words)}$"):
+    with pytest.raises(traitlets.TraitError, match=f"^{re.escape(message)}$"):
         ne.compare(a, b, **{name: value})
     viewer = ne.compare(a, b)
     before = getattr(viewer, name)
-    with pytest.raises(traitlets.TraitError, match=f"^{re.escape(words)}$"):
+    with pytest.raises(traitlets.TraitError, match=f"^{re.escape(message)}$"):
         setattr(viewer, name, value)
     assert getattr(viewer, name) == before
     viewer.close()
 
 
-def test_what_does_not_exist_is_said_with_what_does() -> None:
+def test_unknown_names_are_rejected_with_the_known_ones() -> None:
     tubes = world()
     with pytest.raises(
         TypeError, match=r"^compare has no 'c_layer'; it takes frame, .*a_layer, b_layer, .* and titles$"
@@ -160,7 +163,7 @@ def test_what_does_not_exist_is_said_with_what_does() -> None:
         ne.compare(tubes, tubes.clip.frames)  # type: ignore[arg-type]
 
 
-def test_two_clips_are_refused_with_what_differs() -> None:
+def test_explanations_of_two_clips_are_rejected_with_the_difference() -> None:
     a = world()
     with pytest.raises(
         ValueError, match=r"saw clips of 16x64x64 and 8x64x64 \(time x height x width\); adapt both to one size"
@@ -172,22 +175,22 @@ def test_two_clips_are_refused_with_what_differs() -> None:
         ne.compare(a, dataclasses.replace(a, clip=dataclasses.replace(a.clip, frames=frames)))
     assert a.clip.times is not None
     slower = dataclasses.replace(a.clip, times=a.clip.times * 2)
-    with pytest.raises(ValueError, match="but their frames are of different times; explain the same clip twice"):
+    with pytest.raises(ValueError, match="but their frames have different times; explain the same clip twice"):
         ne.compare(a, dataclasses.replace(a, clip=slower))
-    # Elsewhere read again, or with no times known, it is the same clip.
+    # The same frames from another source, or without times, are the same clip.
     again = dataclasses.replace(a.clip, frames=a.clip.frames.copy(), times=None, source="elsewhere")
     ne.compare(a, dataclasses.replace(a, clip=again)).close()
 
 
-def test_the_page_holds_frames_once_both_sides_and_where_each_comes_from(tmp_path: Path) -> None:
-    a, b = world(), of_network(world(), model="Tuned")
+def test_the_page_holds_the_frames_once_both_sides_and_their_provenance(tmp_path: Path) -> None:
+    a, b = world(), with_provenance(world(), model="Tuned")
     viewer = ne.compare(a, b, titles=("before", "after"))
     viewer.b_threshold = 0.7
     path = viewer.to_html(tmp_path / "two.html", title="<before> & after")
     text = path.read_text(encoding="utf-8")
     data = json.loads(re.search(r"id='ne-data'>(.*?)</script>", text, re.S).group(1))  # type: ignore[union-attr]
     (widget,) = data["widgets"]
-    assert list(data["modules"]) == [widget["module"]] == ["CompareViewer"]
+    assert list(data["modules"]) == [widget["module"]] == ["compare_viewer"]
     assert len(widget["state"]["frames"]) == 16
     assert widget["state"]["b_threshold"] == 0.7
     assert "<title>&lt;before&gt; &amp; after</title>" in text
@@ -198,18 +201,18 @@ def test_the_page_holds_frames_once_both_sides_and_where_each_comes_from(tmp_pat
     viewer.close()
 
 
-def test_a_cell_run_again_closes_what_it_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_a_cell_again_closes_its_old_viewer(monkeypatch: pytest.MonkeyPatch) -> None:
     run = iter(range(9))
     monkeypatch.setattr(display, "_cell", lambda: ("a cell", next(run)))
     tubes = small_tubes()
-    made = [ne.compare(tubes, tubes) for _ in range(3)]
-    assert [viewer.comm is None for viewer in made] == [True, True, False]
-    made[-1].close()
+    viewers = [ne.compare(tubes, tubes) for _ in range(3)]
+    assert [viewer.comm is None for viewer in viewers] == [True, True, False]
+    viewers[-1].close()
 
 
 def test_opening_does_not_change_the_explanations() -> None:
     a, b = small_tubes(), small_tubes()
-    kept = [layer.values.copy() for layer in a.layers]
+    before = [layer.values.copy() for layer in a.layers]
     ne.compare(a, b).close()
-    for layer, before in zip(a.layers, kept, strict=True):
-        np.testing.assert_array_equal(layer.values, before)
+    for layer, values in zip(a.layers, before, strict=True):
+        np.testing.assert_array_equal(layer.values, values)

@@ -1,4 +1,4 @@
-"""The examples that the tests in JavaScript read match what Python returns."""
+"""The committed examples of the tube viewer, which the JavaScript tests read, agree with Python."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 from tests.widgets.tube_examples import EXAMPLES, make
 
 
-def test_the_examples_are_current() -> None:
+def test_the_committed_examples_are_up_to_date() -> None:
     if not EXAMPLES.is_file():
         pytest.skip("no js/test here: a package without its JavaScript")
     written = json.loads(EXAMPLES.read_text(encoding="utf-8"))
-    _same(written, json.loads(json.dumps(make())), "examples")
+    assert_same(written, json.loads(json.dumps(make())), "examples")
 
 
-def test_the_examples_hold_every_phrase() -> None:
-    said = "\n".join(one["words"] for example in make()["maps"] for one in example["said"])
+def test_the_examples_contain_every_phrase() -> None:
+    sentences = "\n".join(one["words"] for example in make()["maps"] for one in example["said"])
     phrases = [
         *("ahead of", "narrowly ahead of", "behind", "under 0.1 %", "Under 0.1 %", "mostly frame ", "mostly frames "),
         *("No evidence for 'wave'", "No evidence against 'wave'", "Most of the evidence is against 'wave'"),
@@ -26,20 +26,20 @@ def test_the_examples_hold_every_phrase() -> None:
         *("to the top", "to the bottom", "across the", "all over the picture", "at upper", "at lower", "on the"),
         *("in the centre", "'wave' rather than 'clap'. ", "for this difference.", "against this difference."),
     ]
-    assert [phrase for phrase in phrases if phrase not in said] == []
+    assert [phrase for phrase in phrases if phrase not in sentences] == []
 
 
-def _same(one: Any, other: Any, where: str) -> None:
-    hint = f"{where}: run python -m tests.widgets.tube_examples"
+def assert_same(one: Any, other: Any, location: str) -> None:
+    message = f"{location}: run python -m tests.widgets.tube_examples"
     if isinstance(one, dict):
-        assert set(one) == set(other), hint
+        assert set(one) == set(other), message
         for name in one:
-            _same(one[name], other[name], f"{where}.{name}")
+            assert_same(one[name], other[name], f"{location}.{name}")
     elif isinstance(one, list):
-        assert len(one) == len(other), hint
+        assert len(one) == len(other), message
         for k, (a, b) in enumerate(zip(one, other, strict=True)):
-            _same(a, b, f"{where}[{k}]")
+            assert_same(a, b, f"{location}[{k}]")
     elif isinstance(one, float):
-        assert other == pytest.approx(one, abs=1e-6), hint
+        assert other == pytest.approx(one, abs=1e-6), message
     else:
-        assert one == other, hint
+        assert one == other, message

@@ -1,4 +1,4 @@
-"""What travels to the browser: maps within half a step of an int8, traits as the JS side lists them, pages without holes."""
+"""State of the tube viewer: precision of maps, agreement of traits with JavaScript, range checks, pages, caveats."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import anywidget
 import numpy as np
 import pytest
 import traitlets
@@ -22,17 +23,20 @@ from ipywidgets import Widget
 from numpy.typing import NDArray
 from PIL import Image
 
-from notebook_explain import TubeViewer, display
+from notebook_explain import CompareViewer, TubeViewer, display
+from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry, LayerMap, TargetResult
-from notebook_explain.widgets import page
+from notebook_explain.widgets import PyramidViewer, compare_viewer, page, pyramid_viewer, tube_viewer
+from notebook_explain.widgets.wire import common
 from notebook_explain.widgets.wire import tubes as tubes_wire
 from tests.example_values import small_tubes
+from tests.widgets.random_pyramids import random_pyramid
 
 ROOT = Path(__file__).parents[2]
 
 
 def unpack(data: bytes, width: int) -> NDArray[np.float64]:
-    """What a browser makes of a packed map, as fractions of its scale: the definition, written once more."""
+    """Decode a packed map, as fractions of its scale: a second implementation of the definition."""
     if width == 2:
         return np.frombuffer(data, "<i2") / 32767
     codes = np.frombuffer(data, "i1") / 127
@@ -40,7 +44,7 @@ def unpack(data: bytes, width: int) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_maps_come_back_within_half_a_step_and_every_sign_arrives(large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_maps_are_decoded_within_half_a_step_and_keep_every_sign(large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if large:
         monkeypatch.setattr(tubes_wire, "SMALL_MAP", 0)
     tubes = small_tubes()
@@ -52,17 +56,17 @@ def test_maps_come_back_within_half_a_step_and_every_sign_arrives(large: bool, m
             end = sent["offset"] + int(np.prod(sent["shape"])) * sent["bytes"]
             share = unpack(viewer.maps[target][sent["offset"] : end], sent["bytes"]).reshape(sent["shape"])
             true = layer.values[target].astype(np.float64) / sent["scale"][target]
-            # The next code lies 1/127 further on the scale of the power, where the step is steepest at the upper end.
+            # The next code is 1/127 further on the power's scale, whose steps are largest at the upper end.
             step = 2.5 * (np.abs(true) ** 0.4 + 1 / 254) ** 1.5 / 127 if large else 1 / 32767
-            tiny = 1.001 * (127.0**-2.5 if large else 1 / 32767)  # what is nearly nothing is sent as the least there is
+            tiny = 1.001 * (127.0**-2.5 if large else 1 / 32767)  # nearly 0 is sent as the smallest code
             assert (np.abs(share - true) <= np.maximum(0.501 * step, tiny)).all()
             np.testing.assert_array_equal(np.sign(share), np.sign(true))
             assert sent["scale"][target] == pytest.approx(np.abs(layer.values[target]).max())
     viewer.close()
 
 
-def test_only_large_maps_are_packed_tightly() -> None:
-    assert [tubes_wire.width_of(np.zeros(shape, np.float32)) for shape in ((8, 32, 32), (8, 33, 32))] == [2, 1]
+def test_only_large_maps_have_one_byte_per_value() -> None:
+    assert [tubes_wire.bytes_per_value(np.zeros(shape, np.float32)) for shape in ((8, 32, 32), (8, 33, 32))] == [2, 1]
 
 
 def test_layers_with_the_same_map_share_their_bytes() -> None:
@@ -74,7 +78,7 @@ def test_layers_with_the_same_map_share_their_bytes() -> None:
     viewer.close()
 
 
-def test_a_map_of_zeros_travels() -> None:
+def test_a_map_of_zeros_is_sent() -> None:
     tubes = small_tubes(targets=1)
     empty = LayerMap("none", "named", np.zeros_like(tubes.layers[1].values), tubes.layers[1].geometry)
     viewer = dataclasses.replace(tubes, layers=(empty,)).view()
@@ -83,7 +87,7 @@ def test_a_map_of_zeros_travels() -> None:
     viewer.close()
 
 
-def test_frames_travel_as_jpegs_of_the_clip() -> None:
+def test_frames_are_sent_as_jpegs() -> None:
     tubes = small_tubes()
     viewer = tubes.view()
     assert len(viewer.frames) == len(tubes.clip)
@@ -100,13 +104,13 @@ def _typedef() -> dict[str, str]:
     return {name: kind for kind, name in re.findall(r"@property \{(.+?)\} (\w+)", block.group(1))}
 
 
-def test_python_and_javascript_name_the_same_traits() -> None:
-    own = {name for name in TubeViewer.class_trait_names(sync=True) if not name.startswith("_")}
-    own -= {"layout", "tabbable", "tooltip"}
+def test_python_and_javascript_declare_the_same_traits() -> None:
+    names = {name for name in TubeViewer.class_trait_names(sync=True) if not name.startswith("_")}
+    names -= {"layout", "tabbable", "tooltip"}
     kinds = _typedef()
-    assert set(kinds) == own
+    assert set(kinds) == names
     traits = TubeViewer.class_traits(sync=True)
-    for name, trait in ((name, traits[name]) for name in own):
+    for name, trait in ((name, traits[name]) for name in names):
         expected = {
             traitlets.Int: "number",
             traitlets.Float: "number",
@@ -131,13 +135,13 @@ def test_the_viewer_opens_on_the_last_layer_at_its_brightest_frame() -> None:
     named.close()
 
 
-def test_a_closed_viewer_is_gone() -> None:
+def test_a_closed_viewer_is_released() -> None:
     viewer = small_tubes().view()
-    gone = weakref.ref(viewer)
+    reference = weakref.ref(viewer)
     viewer.close()
     del viewer
     gc.collect()
-    assert gone() is None
+    assert reference() is None
 
 
 @pytest.mark.parametrize(
@@ -157,7 +161,7 @@ def test_a_closed_viewer_is_gone() -> None:
         ("colours", "jet", r"'colours' .* expected any of \['diverging', 'sequential'\]"),
     ],
 )
-def test_values_out_of_range_are_refused_and_nothing_changes(name: str, value: Any, message: str) -> None:
+def test_values_out_of_range_are_rejected_and_change_nothing(name: str, value: Any, message: str) -> None:
     viewer = small_tubes().view()
     before = getattr(viewer, name)
     with pytest.raises(traitlets.TraitError, match=message):
@@ -166,7 +170,7 @@ def test_values_out_of_range_are_refused_and_nothing_changes(name: str, value: A
     viewer.close()
 
 
-def test_a_misspelt_option_of_the_view_is_told() -> None:
+def test_a_misspelt_option_of_the_view_is_rejected() -> None:
     with pytest.raises(TypeError, match="view has no 'thresold'; it takes frame, layer, threshold"):
         small_tubes().view(thresold=0.9)
 
@@ -181,8 +185,8 @@ def test_a_difference_cannot_be_subtracted_again() -> None:
         tubes.view(against="class 0 − class 1")
 
 
-def test_a_view_opens_as_it_is_told() -> None:
-    told = {
+def test_a_view_opens_with_its_first_values() -> None:
+    first_values = {
         "mode": "montage",
         "sign": "negative",
         "scale": "frame",
@@ -190,13 +194,13 @@ def test_a_view_opens_as_it_is_told() -> None:
         "speed": 0.5,
         "opacity": 0.9,
     }
-    viewer = small_tubes().view(against="class 1", **told)
-    assert {name: getattr(viewer, name) for name in told} == told
+    viewer = small_tubes().view(against="class 1", **first_values)
+    assert {name: getattr(viewer, name) for name in first_values} == first_values
     assert viewer.against == 1
     viewer.close()
 
 
-def test_an_unknown_layer_for_the_view_is_named() -> None:
+def test_an_unknown_layer_for_the_view_is_rejected() -> None:
     with pytest.raises(ValueError, match="layer 'x' is not in these tubes; they have stem, last"):
         small_tubes().view(layer="x")
 
@@ -207,17 +211,82 @@ def _data(text: str) -> Any:
     return json.loads(match.group(1))
 
 
-def test_a_page_holds_every_trait_once_per_widget_and_every_module_once() -> None:
+def test_a_page_of_widgets_holds_every_trait_per_widget_and_every_bundle_once() -> None:
     viewers = [small_tubes(seed=seed).view() for seed in (0, 1)]
     data = _data(page(viewers, "two"))
-    assert list(data["modules"]) == ["TubeViewer"]
+    assert list(data["modules"]) == ["tube_viewer"]
     assert set(data["widgets"][0]["state"]) == set(_typedef())
     for sent, viewer in zip(data["widgets"], viewers, strict=True):
         assert base64.b64decode(sent["state"]["maps"][0]["$b64"]) == viewer.maps[0]
         viewer.close()
 
 
-def test_texts_on_a_page_cannot_leave_their_place() -> None:
+def test_a_page_of_plain_states_holds_what_a_page_of_widgets_holds() -> None:
+    tubes, pyramid = small_tubes(), random_pyramid(2)
+    widgets: list[Any] = [
+        TubeViewer(tubes, title="tubes", layer="stem", mode="montage"),
+        PyramidViewer(pyramid, row="clip", selected=[3, 1, 3]),
+        CompareViewer(tubes, tubes, a_layer="stem", titles=("one", "two")),
+    ]
+    states = [
+        ("tube_viewer", tube_viewer.initial_state(tubes, title="tubes", layer="stem", mode="montage")),
+        ("pyramid_viewer", pyramid_viewer.initial_state(pyramid, row="clip", selected=[3, 1, 3])),
+        ("compare_viewer", compare_viewer.initial_state(tubes, tubes, a_layer="stem", titles=("one", "two"))),
+    ]
+    assert _data(page(widgets, "three")) == _data(page(states, "three"))
+    for widget in widgets:
+        widget.close()
+
+
+def test_a_page_keeps_the_code_of_a_subclass() -> None:
+    class Custom(TubeViewer):
+        _esm = "export default {}"
+
+    viewers = [TubeViewer(small_tubes()), Custom(small_tubes())]
+    data = _data(page(viewers))
+    assert data["modules"]["Custom"]["esm"] == "export default {}"
+    assert [widget["module"] for widget in data["widgets"]] == ["tube_viewer", "Custom"]
+    for viewer in viewers:
+        viewer.close()
+
+
+def test_a_page_shows_any_anywidget() -> None:
+    class Counter(anywidget.AnyWidget):
+        _esm = "export default { render({ el }) { el.textContent = 'counter'; } }"
+        count = traitlets.Int(3).tag(sync=True)
+
+    counter = Counter()
+    data = _data(page([counter]))
+    assert data["modules"]["Counter"]["esm"] == Counter._esm
+    assert data["widgets"] == [{"module": "Counter", "state": {"count": 3}}]
+    counter.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("mode", "3d", "mode must be one of 'tube', 'montage'; got '3d'"),
+        ("playing", 1, "playing must be True or False, got 1"),
+        ("frame", "first", "frame must be a whole number, got 'first'"),
+        ("frame", 1.5, "frame must be a whole number, got 1.5"),
+        ("opacity", "0.5", "opacity must lie in 0..1, got '0.5'"),
+        ("against", -1, "against must lie in 0..1, got -1"),
+    ],
+)
+def test_invalid_first_values_are_errors_of_the_user(name: str, value: Any, message: str) -> None:
+    for show in (tube_viewer.initial_state, TubeViewer):
+        with pytest.raises(traitlets.TraitError, match=f"^{re.escape(message)}$") as error:
+            show(small_tubes(), **{name: value})
+        assert isinstance(error.value, UsageError)
+
+
+def test_first_values_may_be_numpy_numbers() -> None:
+    state = tube_viewer.initial_state(small_tubes(), frame=np.int64(2), threshold=np.float32(0.5))
+    assert (state["frame"], state["threshold"]) == (2, 0.5)
+    assert (type(state["frame"]), type(state["threshold"])) == (int, float)
+
+
+def test_text_cannot_end_the_elements_of_a_page() -> None:
     evil = "</script><script>alert(1)</script><!--"
     tubes = small_tubes()
     result = dataclasses.replace(tubes.targets[0], name=evil)
@@ -230,14 +299,14 @@ def test_texts_on_a_page_cannot_leave_their_place() -> None:
     viewer.close()
 
 
-def test_a_cell_shows_a_picture_where_nothing_else_can_be_shown() -> None:
+def test_the_output_of_a_cell_has_a_picture() -> None:
     bundle, _ = small_tubes()._repr_mimebundle_()
     with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as picture:
         assert picture.size[0] > picture.size[1] > 50
     assert bundle["text/plain"].startswith("Tubes('class 0'")
 
 
-def test_no_front_end_hears_of_a_page_that_is_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_writing_a_page_opens_no_widget(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     opened = []
     monkeypatch.setattr(Widget, "open", opened.append)
     small_tubes().to_html(tmp_path / "page.html")
@@ -246,24 +315,23 @@ def test_no_front_end_hears_of_a_page_that_is_made(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("show", [lambda: small_tubes()._repr_mimebundle_(), lambda: small_tubes().view()])
-def test_running_a_cell_again_closes_what_its_last_run_drew(monkeypatch: pytest.MonkeyPatch, show: Any) -> None:
-    now: list[tuple[str, int]] = []
-    monkeypatch.setattr(display, "_cell", lambda: now[-1])
+def test_running_a_cell_again_closes_the_widgets_of_its_last_run(monkeypatch: pytest.MonkeyPatch, show: Any) -> None:
+    runs: list[tuple[str, int]] = []
+    monkeypatch.setattr(display, "_cell", lambda: runs[-1])
     monkeypatch.setattr(display, "_drawn", {})
     monkeypatch.setattr(display, "LARGEST_CELL", 0)
     drawn = []
     original = display.view
 
-    def remembering(*args: Any, **state: Any) -> Any:
+    def recording_view(*args: Any, **state: Any) -> Any:
         drawn.append(original(*args, **state))
         return drawn[-1]
 
-    monkeypatch.setattr(display, "view", remembering)
+    monkeypatch.setattr(display, "view", recording_view)
     for run in (("cell", 1), ("cell", 1), ("cell", 2), ("other", 3), ("cell", 4)):
-        now.append(run)
+        runs.append(run)
         show()
-    open_ = [widget.comm is not None for widget in drawn]
-    assert open_ == [False, False, False, True, True]
+    assert [widget.comm is not None for widget in drawn] == [False, False, False, True, True]
 
 
 def test_the_wheel_holds_the_bundles(tmp_path: Path) -> None:
@@ -277,7 +345,7 @@ def test_the_wheel_holds_the_bundles(tmp_path: Path) -> None:
     assert not [name for name in names if name.startswith(("tests/", "js/"))]
 
 
-# Words that come from Python
+# Rivals and caveats
 
 
 def _state(**changes: Any) -> dict[str, Any]:
@@ -286,7 +354,7 @@ def _state(**changes: Any) -> dict[str, Any]:
     return tubes_wire.state(dataclasses.replace(tubes, targets=targets))
 
 
-def test_each_target_comes_with_what_else_the_network_considered() -> None:
+def test_each_target_comes_with_its_rival_and_the_best_classes() -> None:
     first, second = tubes_wire.state(small_tubes())["targets"]
     assert first["rival"] == {"name": "class 1", "probability": 0.3}
     assert second["rival"] == {"name": "class 0", "probability": 0.6}
@@ -295,28 +363,28 @@ def test_each_target_comes_with_what_else_the_network_considered() -> None:
     assert _state(top5=())["targets"][0]["rival"] is None
 
 
-def test_the_head_of_a_network_does_not_make_a_class_its_own_rival() -> None:
-    (described,) = tubes_wire.targets(
-        (TargetResult("verb: run", 0, "verb", 1.0, 0.6, top5=(("run", 0.6), ("walk", 0.3))),)
-    )
-    assert described["rival"]["name"] == "walk"
+def test_a_class_of_a_named_head_is_not_its_own_rival() -> None:
+    result = TargetResult("verb: run", 0, "verb", 1.0, 0.6, top5=(("run", 0.6), ("walk", 0.3)))
+    assert common.target_state(result)["rival"]["name"] == "walk"
 
 
-def test_a_class_that_the_network_hardly_considers_is_told_with_its_first_choice() -> None:
-    said = _state(probability=0.04)["caveats"]
-    assert "The model gives 'class 1' only 4.0 %; its first choice is 'class 0' (60 %)." in said
+def test_an_unlikely_class_has_a_caveat_with_the_first_choice() -> None:
+    found = _state(probability=0.04)["caveats"]
+    assert "The model gives 'class 1' only 4.0 %; its first choice is 'class 0' (60 %)." in found
     assert not [text for text in _state(probability=0.5)["caveats"] if "only" in text]
 
 
-def test_a_coarse_map_says_how_far_it_is_stretched() -> None:
+def test_a_coarse_map_has_a_caveat_with_its_stretch() -> None:
     tubes = small_tubes(size=48, time=16)
     coarse = LayerMap("last", "block", np.ones((2, 2, 7, 7), np.float32), Geometry.even((2, 7, 7), tubes.clip.size))
     fine = LayerMap(
         "first", "block", np.ones((2, 16, 24, 24), np.float32), Geometry.even((16, 24, 24), tubes.clip.size)
     )
     flat = LayerMap("wide", "block", np.ones((2, 16, 4, 4), np.float32), Geometry.even((16, 4, 4), tubes.clip.size))
-    said = [layer["caveats"] for layer in tubes_wire.maps(dataclasses.replace(tubes, layers=(coarse, fine, flat)))[0]]
-    assert said == [
+    found = [
+        layer["caveats"] for layer in tubes_wire.pack_maps(dataclasses.replace(tubes, layers=(coarse, fine, flat)))[0]
+    ]
+    assert found == [
         [
             "This map has 2x7x7 cells, enlarged 7 times in space and 8 times in time: detail finer than a cell is not evidence."
         ],
@@ -325,12 +393,14 @@ def test_a_coarse_map_says_how_far_it_is_stretched() -> None:
     ]
 
 
-def test_what_a_map_leaves_out_of_the_score_is_told_but_not_a_mere_bias() -> None:
+def test_an_incomplete_map_has_a_caveat_unless_only_the_bias_is_missing() -> None:
     tubes = small_tubes()  # logits 1.5 and 0.5, bias 0.1
     layers = [
         dataclasses.replace(tubes.layers[0], kind=kind, gap=np.array(gap, np.float32))
         for kind, gap in (("block", (0.6, 0.0)), ("block", (0.1, 0.1)), ("pooling input", (0.6, 0.6)))
     ]
-    said = [layer["unaccounted"] for layer in tubes_wire.maps(dataclasses.replace(tubes, layers=tuple(layers)))[0]]
-    told = "This layer's map accounts for 0.9 of the score of 1.5 for 'class 0'; the rest cannot be placed here."
-    assert said == [[told, ""], ["", ""], ["", ""]]
+    found = [
+        layer["unaccounted"] for layer in tubes_wire.pack_maps(dataclasses.replace(tubes, layers=tuple(layers)))[0]
+    ]
+    caveat = "This layer's map accounts for 0.9 of the score of 1.5 for 'class 0'; the rest cannot be placed here."
+    assert found == [[caveat, ""], ["", ""], ["", ""]]

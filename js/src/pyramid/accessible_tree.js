@@ -1,71 +1,79 @@
-// The tree for keys and readers: one stop of the Tab key; of thousands of units only those around the one in focus are
-// in the page, each lying over its tile.
-import { h } from "../shared/dom.js";
+// Tree of the units for the keyboard and screen readers: a single tab stop. Of thousands of units, the page holds elements
+// only for those around the focused one, each positioned over its tile.
+import { h, onAbort } from "../shared/dom.js";
 import { boxOf } from "./layout.js";
 import { unitWords } from "./text.js";
 
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {import("./graph.js").Graph} Graph */
 /** @typedef {import("./layout.js").Layout} Layout */
-/** @typedef {{stays: Uint8Array, collapsed: number[]}} Shown */
+/** @typedef {{kept: Uint8Array, collapsed: number[]}} Shown `kept`: 1 for each unit that pruning keeps */
 
-/** Chords belong to the notebook and the browser; so do Tab and Escape, and what runs a cell. @param {KeyboardEvent} event */
-export const isForeign = ({ key, shiftKey, ctrlKey, metaKey, altKey }) =>
+const ZOOM_KEYS = /** @type {Record<string, number>} */ ({ "+": 1.25, "=": 1.25, "-": 0.8, 0: 0 });
+const PRUNE_KEYS = /** @type {Record<string, number>} */ ({ "[": -0.01, "]": 0.01 });
+const POSITION_DELAY = 100; // ms without a redraw before the elements are moved
+
+/** Whether a key belongs to the notebook or the browser: chords, Tab, Escape, Shift+Enter. @param {KeyboardEvent} event */
+export const isForeignKey = ({ key, shiftKey, ctrlKey, metaKey, altKey }) =>
   ctrlKey || metaKey || altKey || key === "Tab" || key === "Escape" || (key === "Enter" && shiftKey);
 
 /**
- * Where a key leads from a unit: right and left along its row, down to the child that gives most, up to the parent that
- * gets most; never into a row that is collapsed.
+ * Unit that a key moves the focus to: right and left along the row, down to the child with the largest share, up to the
+ * parent with the largest flow. Collapsed rows are skipped.
  * @param {Content} content @param {Graph} graph @param {Shown} shown @param {number} unit @param {string} key
  * @returns {number | undefined}
  */
-export function step({ rows, units, edges }, graph, { stays, collapsed }, unit, key) {
+export function nextUnit({ rows, units, edges }, graph, { kept, collapsed }, unit, key) {
   const row = units.row[unit];
-  const own = graph.of(row, stays);
-  const place = own.indexOf(unit);
-  const open = (/** @type {number} */ other) => !collapsed.includes(units.row[other]);
-  /** The first unit of the next row that is open. @param {1 | -1} by */
-  const across = (by) => {
-    for (let at = row + by; at >= 0 && at < rows.length; at += by)
-      if (!collapsed.includes(at) && graph.of(at, stays).length) return graph.of(at, stays)[0];
+  const siblings = graph.keptUnits(row, kept);
+  const index = siblings.indexOf(unit);
+  const isExpanded = (/** @type {number} */ other) => !collapsed.includes(units.row[other]);
+  /** First unit of the next expanded row. @param {1 | -1} direction */
+  const firstOfRow = (direction) => {
+    for (let other = row + direction; other >= 0 && other < rows.length; other += direction)
+      if (!collapsed.includes(other) && graph.keptUnits(other, kept).length) return graph.keptUnits(other, kept)[0];
     return undefined;
   };
   switch (key) {
     case "ArrowLeft":
-      return own[place - 1];
+      return siblings[index - 1];
     case "ArrowRight":
-      return own[place + 1];
+      return siblings[index + 1];
     case "ArrowDown":
       return (
         graph
-          .below(unit, stays)
+          .below(unit, kept)
           .map((edge) => edges.child[edge])
-          .find(open) ?? across(1)
+          .find(isExpanded) ?? firstOfRow(1)
       );
     case "ArrowUp":
       return (
         graph
-          .above(unit, stays)
+          .above(unit, kept)
           .map((edge) => edges.parent[edge])
-          .find(open) ?? across(-1)
+          .find(isExpanded) ?? firstOfRow(-1)
       );
     case "Home":
-      return own[0];
+      return siblings[0];
     case "End":
-      return own[own.length - 1];
+      return siblings[siblings.length - 1];
     case "PageDown":
-      return across(1);
+      return firstOfRow(1);
     case "PageUp":
-      return across(-1);
+      return firstOfRow(-1);
     default:
       return undefined;
   }
 }
 
 /**
- * @param {Content} content @param {Graph} graph @param {() => Shown & {focus: number}} now @param {import("./actions.js").Acts} acts @param {AbortSignal} signal
+ * @param {Content} content
+ * @param {Graph} graph
+ * @param {() => Shown & {focus: number}} getShown
+ * @param {import("./actions.js").Actions} actions
+ * @param {AbortSignal} signal
  */
-export function createTree(content, graph, now, acts, signal) {
+export function createTree(content, graph, getShown, actions, signal) {
   const { rows, units, edges } = content;
   const id = `ne-unit-${Math.random().toString(36).slice(2)}`;
   const element = h("div", {
@@ -73,60 +81,58 @@ export function createTree(content, graph, now, acts, signal) {
     role: "tree",
     tabindex: 0,
     "aria-multiselectable": "true",
-    "aria-label": `What informs ${content.explained.name}: arrow keys follow the strongest links, Enter shows where a unit looks`,
+    "aria-label": `Units that contribute to ${content.explained.name}: arrow keys follow the strongest links, Enter shows the tube of a unit`,
   });
   element.addEventListener(
     "keydown",
     (event) => {
       const { key } = event;
-      if (isForeign(event)) return;
-      const shown = now();
-      const zoom = { "+": 1.25, "=": 1.25, "-": 0.8, 0: 0 }[key];
-      const prune = { "[": -0.01, "]": 0.01 }[key];
-      if (key === "Enter" || key === " ") acts.choose(shown.focus, key === " ");
-      else if (key === "c") acts.fold(units.row[shown.focus]);
-      else if (zoom !== undefined) acts.zoom(zoom);
-      else if (prune !== undefined) acts.prune(prune);
+      if (isForeignKey(event)) return;
+      const shown = getShown();
+      if (key === "Enter" || key === " ") actions.select(shown.focus, key === " ");
+      else if (key === "c") actions.collapse(units.row[shown.focus]);
+      else if (key in ZOOM_KEYS) actions.zoom(ZOOM_KEYS[key]);
+      else if (key in PRUNE_KEYS) actions.prune(PRUNE_KEYS[key]);
       else if (/^(Arrow|Home|End|Page)/.test(key)) {
-        const next = step(content, graph, shown, shown.focus, key);
-        if (next !== undefined) acts.go(next);
+        const next = nextUnit(content, graph, shown, shown.focus, key);
+        if (next !== undefined) actions.focus(next);
       } else return;
       event.preventDefault();
     },
     { signal },
   );
-  for (const name of ["keyup", "blur"]) element.addEventListener(name, acts.done, { signal });
+  for (const type of ["keyup", "blur"]) element.addEventListener(type, actions.done, { signal });
 
-  /** The units worth having in the page: the class, a parent, two on either side, three children. @param {number} focus @param {Shown} shown */
-  const around = (focus, { stays, collapsed }) => {
-    const own = graph.of(units.row[focus], stays);
-    const place = own.indexOf(focus);
-    const parents = graph.above(focus, stays).slice(0, 1);
-    const children = graph.below(focus, stays).slice(0, 3);
+  /** Units with an element: the class, the focused unit, two on each side, its first parent, three children. @param {number} focus @param {Shown} shown */
+  const unitsAround = (focus, { kept, collapsed }) => {
+    const siblings = graph.keptUnits(units.row[focus], kept);
+    const index = siblings.indexOf(focus);
+    const parents = graph.above(focus, kept).slice(0, 1);
+    const children = graph.below(focus, kept).slice(0, 3);
     const found = new Set([0, ...parents.map((edge) => edges.parent[edge])]);
-    for (const unit of own.slice(Math.max(place - 2, 0), place + 3)) found.add(unit);
+    for (const unit of siblings.slice(Math.max(index - 2, 0), index + 3)) found.add(unit);
     for (const edge of children) if (!collapsed.includes(units.row[edges.child[edge]])) found.add(edges.child[edge]);
     return [...found].sort((a, b) => a - b);
   };
-  let key = "";
+  let renderedKey = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  onAbort(signal, () => clearTimeout(timer));
   return {
     element,
-    /** @param {Layout} layout @param {number[]} selected @param {import("./viewport.js").Eye} eye */
-    show(layout, selected, eye) {
-      const shown = now();
-      const wanted = around(shown.focus, shown);
-      const next = JSON.stringify([wanted, shown.focus, selected, shown.collapsed]);
-      if (next !== key) {
+    /** @param {Layout} layout @param {number[]} selected @param {import("./viewport.js").Projection} projection */
+    show(layout, selected, projection) {
+      const shown = getShown();
+      const wanted = unitsAround(shown.focus, shown);
+      const key = JSON.stringify([wanted, shown.focus, selected, shown.collapsed]);
+      if (key !== renderedKey) {
         const items = wanted.map((unit) => {
           const row = units.row[unit];
-          const own = graph.of(row, shown.stays);
+          const siblings = graph.keptUnits(row, shown.kept);
           return h("div", {
             ...{ role: "treeitem", id: `${id}-${unit}`, "data-unit": unit },
-            ...{ "aria-level": row + 1, "aria-posinset": own.indexOf(unit) + 1, "aria-setsize": own.length },
-            "aria-label": unitWords(content, graph, shown.stays, unit),
+            ...{ "aria-level": row + 1, "aria-posinset": siblings.indexOf(unit) + 1, "aria-setsize": siblings.length },
+            "aria-label": unitWords(content, graph, shown.kept, unit),
             "aria-selected": String(selected.includes(unit)),
             "aria-expanded": row + 1 < rows.length ? String(!shown.collapsed.includes(row + 1)) : undefined,
           });
@@ -134,15 +140,15 @@ export function createTree(content, graph, now, acts, signal) {
         element.replaceChildren(...items);
         element.setAttribute("aria-activedescendant", `${id}-${shown.focus}`);
       }
-      key = next;
-      clearTimeout(timer); // while the hand zooms nobody reads
+      renderedKey = key;
+      clearTimeout(timer); // positions are not needed while the view moves
       timer = setTimeout(() => {
         for (const item of /** @type {HTMLElement[]} */ ([...element.children])) {
           const box = boxOf(layout.boxes, Number(item.dataset.unit));
-          item.style.transform = `translate(${eye.x(box.x)}px, ${eye.y(box.y)}px)`;
-          Object.assign(item.style, { width: `${box.w * eye.zoom}px`, height: `${box.h * eye.zoom}px` });
+          item.style.transform = `translate(${projection.x(box.x)}px, ${projection.y(box.y)}px)`;
+          Object.assign(item.style, { width: `${box.w * projection.zoom}px`, height: `${box.h * projection.zoom}px` });
         }
-      }, 100);
+      }, POSITION_DELAY);
     },
   };
 }

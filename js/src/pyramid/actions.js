@@ -1,72 +1,75 @@
-// What keys, clicks and buttons do: a few acts, whoever asks for them.
+// Actions of the viewer, shared by the keyboard, the pointer and the buttons.
 
-/** @typedef {ReturnType<typeof createActs>} Acts */
+/** @typedef {ReturnType<typeof createActions>} Actions */
+/** @typedef {typeof import("./traits.js").MOVABLE[number]} Movable */
 
-/** A list with something added, or without it where it held it. @param {number[]} list @param {number} one */
-const toggled = (list, one) => (list.includes(one) ? list.filter((other) => other !== one) : [...list, one]);
+/** The list with an item added, or removed if the list holds it. @param {number[]} list @param {number} item */
+const toggle = (list, item) => (list.includes(item) ? list.filter((other) => other !== item) : [...list, item]);
 
 /**
  * @param {import("./traits.js").Content} content
- * @param {() => import("./traits.js").Place} place
- * @param {import("./viewport.js").Sight} sight
- * @param {{focus: number, hot: number | null, words: string}} own
- * @param {{set: (name: string, value: any) => void, done: () => void, zoomed: () => void, moved: () => void}} told
+ * @param {() => import("./traits.js").ViewState} getState
+ * @param {import("./viewport.js").Viewport} viewport
+ * @param {import("./viewer.js").LocalState} localState
+ * @param {{set: (name: Movable, value: any) => void, done: () => void, redraw: () => void, update: () => void}} callbacks
+ *   set a trait; the gesture has ended; the camera has moved; the local state has changed
  */
-export function createActs({ rows, units }, place, sight, own, { set, done, zoomed, moved }) {
-  const acts = {
+export function createActions({ rows, units }, getState, viewport, localState, { set, done, redraw, update }) {
+  const actions = {
     done,
-    /** @param {number} unit */
-    go(unit) {
-      [own.focus, own.hot] = [unit, null];
+    /** Move the focus to a unit and its row. @param {number} unit */
+    focus(unit) {
+      [localState.focus, localState.hovered] = [unit, null];
       if (rows[units.row[unit]].kind !== "class") set("row", units.row[unit]);
-      sight.reveal(unit);
-      moved();
+      viewport.reveal(unit);
+      update();
     },
-    /** @param {number} unit @param {boolean} several */
-    choose(unit, several) {
-      const { selected } = place();
-      own.focus = unit;
-      const alone = selected.length === 1 && selected[0] === unit;
-      set("selected", several ? toggled(selected, unit) : alone ? [] : [unit]);
+    /** Select a unit alone, or toggle it in the selection. @param {number} unit @param {boolean} isMultiple */
+    select(unit, isMultiple) {
+      const { selected } = getState();
+      localState.focus = unit;
+      const isOnlySelection = selected.length === 1 && selected[0] === unit;
+      set("selected", isMultiple ? toggle(selected, unit) : isOnlySelection ? [] : [unit]);
       done();
     },
-    /** @param {number} row */
-    walk(row) {
+    /** Draw the rows around this one large. @param {number} row */
+    goToRow(row) {
       set("row", row);
       done();
     },
-    /** @param {number} row */
-    fold(row) {
+    /** Collapse a row, or expand it. @param {number} row */
+    collapse(row) {
       if (rows[row].kind === "class") return;
-      set("collapsed", toggled(place().collapsed, row));
+      set("collapsed", toggle(getState().collapsed, row));
       done();
     },
-    /** @param {number} by */
-    prune(by) {
-      set("threshold", Math.round(100 * Math.min(Math.max(place().threshold + by, 0), 1)) / 100);
+    /** Change the threshold. @param {number} difference */
+    prune(difference) {
+      set("threshold", Math.round(100 * Math.min(Math.max(getState().threshold + difference, 0), 1)) / 100);
     },
+    /** Clear the selection and expand all rows. */
     clear() {
       set("selected", []);
       set("collapsed", []);
       done();
     },
-    /** @param {number} factor 0 for the first view @param {number} [x] @param {number} [y] */
+    /** @param {number} factor 0 resets the camera @param {number} [x] @param {number} [y] */
     zoom(factor, x, y) {
-      sight.zoom(factor, x, y);
-      zoomed();
+      viewport.zoom(factor, x, y);
+      redraw();
     },
     /** @param {number} dx @param {number} dy */
     pan(dx, dy) {
-      sight.pan(dx, dy);
-      zoomed();
+      viewport.pan(dx, dy);
+      redraw();
     },
-    /** @param {number} x @param {number} y @param {boolean} several */
-    click(x, y, several) {
-      const { unit, band, margin } = sight.under(x, y);
-      if (unit !== null) acts.choose(unit, several);
-      else if (band && margin && (band.large || !band.open)) acts.fold(band.row);
-      else if (band && !band.large) acts.walk(band.row);
+    /** @param {number} x @param {number} y @param {boolean} isMultiple */
+    click(x, y, isMultiple) {
+      const { unit, band, isMargin } = viewport.hitTest(x, y);
+      if (unit !== null) actions.select(unit, isMultiple);
+      else if (band && isMargin && (band.large || !band.open)) actions.collapse(band.row);
+      else if (band && !band.large) actions.goToRow(band.row);
     },
   };
-  return acts;
+  return actions;
 }

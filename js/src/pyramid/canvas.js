@@ -1,10 +1,10 @@
-// The picture of the pyramid. Only what is in sight is drawn, and a tile as finely as its size on the screen deserves.
+// Drawing of the pyramid. Only what is visible is drawn, and a tile in as much detail as its size on the screen allows.
 import { AGAINST, colourAt, cssColour, FOR } from "../shared/colormaps.js";
-import { h } from "../shared/dom.js";
+import { contextOf, h } from "../shared/dom.js";
 import { percent } from "../tubes/text.js";
 import { boxOf } from "./layout.js";
 import { createLinkPen } from "./links.js";
-import { drawNames, shortened } from "./row_labels.js";
+import { drawRowLabels, shorten } from "./row_labels.js";
 import { shortName } from "./text.js";
 import { createTiles } from "./tiles.js";
 
@@ -12,19 +12,31 @@ import { createTiles } from "./tiles.js";
 /** @typedef {import("./layout.js").Layout} Layout */
 /** @typedef {import("./layout.js").Band} Band */
 /** @typedef {import("./layout.js").Box} Box */
-/** @typedef {import("./viewport.js").Eye} Eye */
+/** @typedef {import("./viewport.js").Projection} Projection */
 
 const INK = "#e6e9ee";
 const PALE = "#a9b1bd";
-const STAGE = "#14171c";
+const BACKGROUND = "#14171c";
 const OTHERS = "#2c3139";
-const FINE = 10; // pixels of the screen from which a small row is drawn unit by unit
-const ROUND = 7; // pixels left of the first tiles, for the links that pass there
+const MIN_UNIT_HEIGHT = 10; // pixels of the screen; a lower small row is drawn as one bar, not unit by unit
+const LINK_MARGIN = 7; // pixels left of the first tiles, for links that pass there
 const FONT = "11px system-ui, sans-serif";
-const LABEL = 12; // pixels of the screen: a tile's number needs twice that
+const LABEL_HEIGHT = 12; // pixels of the screen; a tile with a label is at least 2.2 times as high
 
-/** Where a small row lies. @param {Band} band @param {Layout} layout @returns {Box} */
-const barRoom = ({ y, h }, { left, width }) => ({ x: left, y, w: width - left - 8, h });
+/**
+ * What the view shows beside the layout: the state of the traits and of the pointer and keyboard.
+ * @typedef {Object} Highlights
+ * @property {number} frame
+ * @property {number} row
+ * @property {number[]} selected
+ * @property {number | null} hovered - unit under the pointer
+ * @property {number | null} focused - unit with the keyboard focus
+ * @property {number | null} thinRow - row under the pointer or with the keyboard focus
+ * @property {Set<number>} dimmedExcept - units that are not dimmed; empty: none is dimmed
+ */
+
+/** Box of a small row. @param {Band} band @param {Layout} layout @returns {Box} */
+const barBox = ({ y, h }, { left, width }) => ({ x: left, y, w: width - left - 8, h });
 
 /**
  * @param {Content} content
@@ -32,17 +44,16 @@ const barRoom = ({ y, h }, { left, width }) => ({ x: left, y, w: width - left - 
  * @param {ImageBitmap[]} bitmaps
  * @param {HTMLCanvasElement} canvas
  */
-export function createPicture(content, graph, bitmaps, canvas) {
-  const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true }); // far faster in software graphics
-  if (!context) throw new Error("this browser cannot draw on a canvas");
+export function createRenderer(content, graph, bitmaps, canvas) {
+  const context = contextOf(canvas, { alpha: false, willReadFrequently: true }); // much faster with software rendering
   const tiles = createTiles(content, bitmaps);
   /** @type {WeakMap<Band, HTMLCanvasElement>} */
   const bars = new WeakMap();
 
-  /** @param {Box} box @param {Eye} eye @returns {Box | null} null out of sight */
-  const seen = (box, eye) => {
-    const [x, y, w, tall] = [eye.x(box.x), eye.y(box.y), box.w * eye.zoom, box.h * eye.zoom];
-    return box.w && x < eye.width && x + w > 0 && y < eye.height && y + tall > 0 ? { x, y, w, h: tall } : null;
+  /** Box on the screen; null if it is not visible. @param {Box} box @param {Projection} projection @returns {Box | null} */
+  const project = (box, { x: projectX, y: projectY, zoom, width, height }) => {
+    const [x, y, w, tall] = [projectX(box.x), projectY(box.y), box.w * zoom, box.h * zoom];
+    return box.w && x < width && x + w > 0 && y < height && y + tall > 0 ? { x, y, w, h: tall } : null;
   };
   /** @param {string} text @param {number} x @param {number} y @param {string} colour @param {string} [font] */
   const write = (text, x, y, colour, font = FONT) => {
@@ -55,92 +66,93 @@ export function createPicture(content, graph, bitmaps, canvas) {
   const drawOthers = (band, box) => {
     context.fillStyle = OTHERS;
     context.fillRect(box.x, box.y, box.w, box.h);
-    if (!band.large || box.w < 36 || box.h < 2.2 * LABEL) return;
+    if (!band.large || box.w < 36 || box.h < 2.2 * LABEL_HEIGHT) return;
     write("others", box.x + 6, box.y + box.h / 2 - 3, PALE);
     write(percent(1 - band.coverage), box.x + 6, box.y + box.h / 2 + 11, INK);
   };
 
-  /** @param {number} unit @param {Box} box @param {number} most the largest score of its row @param {boolean} coarse */
-  const drawLabel = (unit, box, most, coarse) => {
+  /** Score bar and label of a tile. @param {number} unit @param {Box} box @param {number} maxScore of its row @param {boolean} coarse */
+  const drawLabel = (unit, box, maxScore, coarse) => {
     const { score, direction } = content.units;
-    const part = most ? score[unit] / most : 0;
-    const thick = Math.min(4, 0.09 * box.h);
+    const fraction = maxScore ? score[unit] / maxScore : 0;
+    const barHeight = Math.min(4, 0.09 * box.h);
     context.fillStyle = cssColour(colourAt(direction[unit] < 0 ? AGAINST : FOR, 0.55));
-    context.fillRect(box.x, box.y + box.h - thick, box.w * part, thick);
-    if (coarse || box.h < 2.2 * LABEL || content.rows[content.units.row[unit]].kind === "class") return;
+    context.fillRect(box.x, box.y + box.h - barHeight, box.w * fraction, barHeight);
+    if (coarse || box.h < 2.2 * LABEL_HEIGHT || content.rows[content.units.row[unit]].kind === "class") return;
     const name = shortName(content, unit).replace(/^\D+(?=\d)/, "");
-    const sign = direction[unit] < 0 ? "−" : ""; // where less of it helps
-    const words = box.w >= 62 ? sign + percent(score[unit]).replace("under ", "<") : "";
+    const sign = direction[unit] < 0 ? "−" : ""; // less activity helps the class
+    const value = box.w >= 62 ? sign + percent(score[unit]).replace("under ", "<") : "";
     context.fillStyle = "#14171cb8";
-    context.fillRect(box.x, box.y, box.w, LABEL + 3);
-    write(name, box.x + 3, box.y + LABEL, INK, `600 ${FONT}`);
+    context.fillRect(box.x, box.y, box.w, LABEL_HEIGHT + 3);
+    write(name, box.x + 3, box.y + LABEL_HEIGHT, INK, `600 ${FONT}`);
     context.textAlign = "right";
-    write(words, box.x + box.w - 3, box.y + LABEL, PALE);
+    write(value, box.x + box.w - 3, box.y + LABEL_HEIGHT, PALE);
     context.textAlign = "left";
   };
 
-  /** @param {number} unit @param {number} most @param {Box} box @param {CanvasRenderingContext2D} [into] */
-  const drawPart = (unit, most, { x, y, w, h: tall }, into = context) => {
+  /** Plain rectangle, coloured by score and direction. @param {number} unit @param {number} maxScore @param {Box} box @param {CanvasRenderingContext2D} [target] */
+  const drawPlain = (unit, maxScore, { x, y, w, h: tall }, target = context) => {
     const { score, direction } = content.units;
-    const strength = most ? 0.1 + 0.65 * (score[unit] / most) : 0;
-    into.fillStyle = cssColour(colourAt(direction[unit] < 0 ? AGAINST : FOR, strength));
-    into.fillRect(x, y, Math.max(w - (w > 3 ? 0.6 : 0), 0.4), tall);
+    const strength = maxScore ? 0.1 + 0.65 * (score[unit] / maxScore) : 0;
+    target.fillStyle = cssColour(colourAt(direction[unit] < 0 ? AGAINST : FOR, strength));
+    target.fillRect(x, y, Math.max(w - (w > 3 ? 0.6 : 0), 0.4), tall);
   };
-  /** A small row's bar, drawn once: of a hundred rows of dozens each, every rectangle would cost. @param {Band} band @param {Layout} layout */
+  /** Bar of a small row, drawn once: drawing dozens of rectangles for each of a hundred rows would be slow. @param {Band} band @param {Layout} layout */
   const barOf = (band, { boxes, left, width }) => {
-    const known = bars.get(band);
-    if (known) return known;
-    const made = h("canvas", { width: width - left - 8, height: 1 });
-    const into = made.getContext("2d", { willReadFrequently: true });
+    const cached = bars.get(band);
+    if (cached) return cached;
+    const bar = h("canvas", { width: width - left - 8, height: 1 });
+    const barContext = contextOf(bar, { willReadFrequently: true });
     for (const unit of band.units) {
       const { x, w } = boxOf(boxes, unit);
-      if (into) drawPart(unit, content.units.score[band.units[0]], { x: x - left, y: 0, w, h: 1 }, into);
+      drawPlain(unit, content.units.score[band.units[0]], { x: x - left, y: 0, w, h: 1 }, barContext);
     }
-    bars.set(band, made);
-    return made;
+    bars.set(band, bar);
+    return bar;
   };
 
-  /** @param {Band} band @param {Eye} eye @param {Layout} layout @param {Sight} sight @param {boolean} coarse */
-  const drawBand = (band, eye, layout, { near, frame }, coarse) => {
-    const most = band.units.length ? content.units.score[band.units[0]] : 0;
-    const others = band.others && seen(band.others, eye);
+  /** @param {Band} band @param {Projection} projection @param {Layout} layout @param {Highlights} highlights @param {boolean} coarse */
+  const drawBand = (band, projection, layout, { dimmedExcept, frame }, coarse) => {
+    const maxScore = band.units.length ? content.units.score[band.units[0]] : 0;
+    const others = band.others && project(band.others, projection);
     if (others) drawOthers(band, others);
-    const asBar = !band.large && band.h * eye.zoom < FINE && seen(barRoom(band, layout), eye);
-    if (asBar) {
-      context.globalAlpha = near.size ? 0.4 : 1;
-      context.drawImage(barOf(band, layout), asBar.x, asBar.y, asBar.w, asBar.h);
+    const isBar = !band.large && band.h * projection.zoom < MIN_UNIT_HEIGHT;
+    const bar = isBar && project(barBox(band, layout), projection);
+    if (bar) {
+      context.globalAlpha = dimmedExcept.size ? 0.4 : 1;
+      context.drawImage(barOf(band, layout), bar.x, bar.y, bar.w, bar.h);
       context.globalAlpha = 1;
     }
     for (const unit of band.units) {
-      const dim = near.size > 0 && !near.has(unit);
-      if (asBar && (dim || !near.size)) continue;
-      const box = seen(boxOf(layout.boxes, unit), eye);
+      const isDimmed = dimmedExcept.size > 0 && !dimmedExcept.has(unit);
+      if (bar && (isDimmed || !dimmedExcept.size)) continue;
+      const box = project(boxOf(layout.boxes, unit), projection);
       if (!box) continue;
-      if (!band.large || !tiles.draw(context, unit, frame, box)) drawPart(unit, most, box);
-      if (dim) {
+      if (!band.large || !tiles.draw(context, unit, frame, box)) drawPlain(unit, maxScore, box);
+      if (isDimmed) {
         context.fillStyle = "#14171c99";
         context.fillRect(box.x, box.y, box.w, box.h);
       }
-      if (band.large) drawLabel(unit, box, most, coarse);
+      if (band.large) drawLabel(unit, box, maxScore, coarse);
     }
   };
 
-  /** The class beside its tile. @param {Band} band @param {Eye} eye @param {Layout} layout */
-  const drawClass = (band, eye, { boxes }) => {
+  /** Name and probability of the class, beside its tile. @param {Band} band @param {Projection} projection @param {Layout} layout */
+  const drawClass = (band, projection, { boxes }) => {
     const last = band.units[band.units.length - 1];
-    const box = last === undefined ? null : seen(boxOf(boxes, last), eye);
+    const box = last === undefined ? null : project(boxOf(boxes, last), projection);
     if (!box) return;
     const { name, probability } = content.explained;
-    const most = Math.max(8, Math.floor((eye.width - box.x - box.w - 20) / 9));
-    const middle = box.y + box.h / 2;
-    write(shortened(name, most), box.x + box.w + 10, middle - 2, "#fff", "600 16px system-ui, sans-serif");
-    const sure = probability === null ? "a difference" : `the network gives it ${percent(probability)}`;
-    write(shortened(sure, Math.floor(1.5 * most)), box.x + box.w + 10, middle + 16, PALE, "12px system-ui, sans-serif");
+    const [left, middle] = [box.x + box.w + 10, box.y + box.h / 2];
+    const length = Math.max(8, Math.floor((projection.width - left - 10) / 9));
+    write(shorten(name, length), left, middle - 2, "#fff", "600 16px system-ui, sans-serif");
+    const detail = probability === null ? "difference of classes" : `probability ${percent(probability)}`;
+    write(shorten(detail, Math.floor(1.5 * length)), left, middle + 16, PALE, "12px system-ui, sans-serif");
   };
 
-  /** @param {number} unit @param {Eye} eye @param {Layout} layout @param {string} colour @param {number} width @param {number[]} [dash] */
-  const ring = (unit, eye, { boxes }, colour, width, dash = []) => {
-    const box = seen(boxOf(boxes, unit), eye);
+  /** @param {number} unit @param {Projection} projection @param {Layout} layout @param {string} colour @param {number} width @param {number[]} [dash] */
+  const drawRing = (unit, projection, { boxes }, colour, width, dash = []) => {
+    const box = project(boxOf(boxes, unit), projection);
     if (!box) return;
     context.setLineDash(dash);
     context.lineWidth = width;
@@ -149,44 +161,44 @@ export function createPicture(content, graph, bitmaps, canvas) {
     context.setLineDash([]);
   };
 
-  /** The row pointed at, whose name says what it is. @param {Band} band @param {Eye} eye @param {Layout} layout */
-  const outline = (band, eye, layout) => {
-    const box = seen(barRoom(band, layout), eye);
+  /** Outline of a small row. @param {Band} band @param {Projection} projection @param {Layout} layout */
+  const drawOutline = (band, projection, layout) => {
+    const box = project(barBox(band, layout), projection);
     if (!box) return;
     context.lineWidth = 1.5;
     context.strokeStyle = "#ffffff";
     context.strokeRect(box.x - 1, box.y - 1, box.w + 2, box.h + 2);
   };
 
-  /** @typedef {{frame: number, row: number, selected: number[], hot: number | null, focused: number | null, thin: number | null, near: Set<number>}} Sight */
   /**
-   * @param {Layout} layout @param {import("./links.js").Links} links @param {Eye} eye @param {Sight} sight
-   * @param {{ratio: number, coarse: boolean}} fineness
+   * @param {Layout} layout @param {import("./links.js").Links} links @param {Projection} projection
+   * @param {Highlights} highlights @param {{ratio: number, coarse: boolean}} resolution
    */
-  return (layout, links, eye, sight, { ratio, coarse }) => {
-    const { width, height } = eye;
+  return (layout, links, projection, highlights, { ratio, coarse }) => {
+    const { width, height } = projection;
+    const { hovered, focused, thinRow, selected } = highlights;
     const [wide, tall] = [Math.round(width * ratio), Math.round(height * ratio)];
     if (canvas.width !== wide || canvas.height !== tall) Object.assign(canvas, { width: wide, height: tall });
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.fillStyle = STAGE;
+    context.fillStyle = BACKGROUND;
     context.fillRect(0, 0, width, height);
     context.save();
     context.beginPath();
-    context.rect(layout.left - ROUND, 0, width, height);
+    context.rect(layout.left - LINK_MARGIN, 0, width, height);
     context.clip();
-    const pen = createLinkPen(context, content, graph, layout, links, eye);
-    pen.below();
-    for (const band of layout.bands) drawBand(band, eye, layout, sight, coarse);
-    for (const band of layout.bands) if (content.rows[band.row].kind === "class") drawClass(band, eye, layout);
-    pen.above();
-    for (const unit of sight.selected) ring(unit, eye, layout, "#ffffff", 2.5);
-    if (sight.hot !== null) ring(sight.hot, eye, layout, "#ffffff", 1.5);
-    if (sight.thin !== null && !layout.bands[sight.thin].large) outline(layout.bands[sight.thin], eye, layout);
-    if (sight.focused !== null) {
-      ring(sight.focused, eye, layout, STAGE, 5);
-      ring(sight.focused, eye, layout, "#64b1f6", 3, [6, 3]);
+    const pen = createLinkPen(context, content, graph, layout, links, projection);
+    pen.drawBelow();
+    for (const band of layout.bands) drawBand(band, projection, layout, highlights, coarse);
+    for (const band of layout.bands) if (content.rows[band.row].kind === "class") drawClass(band, projection, layout);
+    pen.drawAbove();
+    for (const unit of selected) drawRing(unit, projection, layout, "#ffffff", 2.5);
+    if (hovered !== null) drawRing(hovered, projection, layout, "#ffffff", 1.5);
+    if (thinRow !== null && !layout.bands[thinRow].large) drawOutline(layout.bands[thinRow], projection, layout);
+    if (focused !== null) {
+      drawRing(focused, projection, layout, BACKGROUND, 5);
+      drawRing(focused, projection, layout, "#64b1f6", 3, [6, 3]);
     }
     context.restore();
-    drawNames(context, content, layout, eye, sight);
+    drawRowLabels(context, content, layout, projection, highlights);
   };
 }

@@ -1,4 +1,4 @@
-// What stands around the pyramid: the heading, the sentence, the sliders, the legend, what one has to know.
+// Controls around the pyramid: heading, caption, sliders, legend, zoom buttons and caveats.
 import { AGAINST, colourAt, cssColour, FOR } from "../shared/colormaps.js";
 import { h } from "../shared/dom.js";
 import { createSlider } from "../shared/inputs.js";
@@ -7,7 +7,7 @@ import { prunedWords, rowWords } from "./text.js";
 /** @typedef {import("./traits.js").Content} Content */
 
 /** @param {string} label @param {HTMLElement} control @param {HTMLElement} output @param {string} name */
-const row = (label, control, output, name) =>
+const controlRow = (label, control, output, name) =>
   h(
     "div",
     { class: `ne-row ne-row-${name}` },
@@ -16,48 +16,46 @@ const row = (label, control, output, name) =>
     output,
   );
 
-/** @param {number[]} colour @param {string} words */
-const key = (colour, words) => {
+/** @param {number[]} colour @param {string} text */
+const legendEntry = (colour, text) => {
   const line = h("i", { "aria-hidden": "true" });
   line.style.background = cssColour(colour);
-  return h("span", {}, line, words);
+  return h("span", {}, line, text);
 };
 
 /**
  * @param {Content} content
- * @param {import("../shared/inputs.js").Handlers<any>} hands
- * @param {{zoom: (factor: number) => void, clear: () => void}} acts
+ * @param {import("../shared/inputs.js").Handlers<any>} handlers
+ * @param {{zoom: (factor: number) => void, clear: () => void}} actions
  * @param {AbortSignal} signal
  */
-export function createControls(content, hands, acts, signal) {
+export function createControls(content, handlers, actions, signal) {
   const { rows, caveats, title } = content;
-  const any = /** @type {any} */ (hands);
-  const layer = createSlider(/** @type {any} */ ("row"), "layer", { max: rows.length - 1, step: 1 }, any, signal);
-  const threshold = createSlider("threshold", "prune below", { max: 1, step: 0.01 }, any, signal);
-  const [layerValue, thresholdValue] = [h("span", { class: "ne-value" }), h("span", { class: "ne-value" })];
-  /** @param {string} name @param {string} words @param {string} tip @param {() => void} press */
-  const button = (name, words, tip, press) => {
-    const label = /\w/.test(words) ? undefined : tip;
-    const made = h("button", { type: "button", "data-name": name, title: tip, "aria-label": label }, words);
-    made.addEventListener("click", press, { signal });
-    return made;
+  const layer = createSlider("row", "layer", { max: rows.length - 1, step: 1 }, handlers, signal);
+  const threshold = createSlider("threshold", "prune units below", { max: 1, step: 0.01 }, handlers, signal);
+  const [layerText, thresholdText] = [h("span", { class: "ne-value" }), h("span", { class: "ne-value" })];
+  /** @param {string} name @param {string} text @param {string} tooltip @param {() => void} press */
+  const button = (name, text, tooltip, press) => {
+    const label = /\w/.test(text) ? undefined : tooltip;
+    const element = h("button", { type: "button", "data-name": name, title: tooltip, "aria-label": label }, text);
+    element.addEventListener("click", press, { signal });
+    return element;
   };
-  const clear = button("clear", "clear", "Select nothing, open every row", acts.clear);
-  const reset = button("reset", "whole", "See the whole pyramid (0)", () => acts.zoom(0));
+  const clear = button("clear", "clear", "Clear the selection and expand all rows", actions.clear);
+  const reset = button("reset", "fit", "Show the whole pyramid (0)", () => actions.zoom(0));
   const tools = h(
     "div",
     { class: "ne-pyramid-tools", role: "group", "aria-label": "Zoom" },
-    ...[
-      button("closer", "+", "Closer (+)", () => acts.zoom(1.5)),
-      button("further", "−", "Further (-)", () => acts.zoom(1 / 1.5)),
-    ],
-    ...[reset, clear],
+    button("closer", "+", "Zoom in (+)", () => actions.zoom(1.5)),
+    button("further", "−", "Zoom out (-)", () => actions.zoom(1 / 1.5)),
+    reset,
+    clear,
   );
   const caption = h("p", { class: "ne-said" });
-  const hints = h(
+  const hint = h(
     "span",
     { class: "ne-hint" },
-    "Click a tile for its tube, shift-click for several, a thin row to walk there.",
+    "Click a tile to show its tube, shift-click to add more; click a thin row to enlarge it.",
   );
   return {
     head: h("div", { class: "ne-head" }, h("span", { class: "ne-title" }, title)),
@@ -65,17 +63,17 @@ export function createControls(content, hands, acts, signal) {
     legend: h(
       "div",
       { class: "ne-pyramid-legend" },
-      key(colourAt(FOR, 0.5), "for the class: adds, is active"),
-      key(colourAt(AGAINST, 0.5), "against (−): less of it helps"),
-      h("span", {}, "width of a link: evidence"),
-      hints,
+      legendEntry(colourAt(FOR, 0.5), "for the class: link adds, more activity helps"),
+      legendEntry(colourAt(AGAINST, 0.5), "against (−): link subtracts, less activity helps"),
+      h("span", {}, "link width: evidence"),
+      hint,
       tools,
     ),
     rows: h(
       "div",
       { class: "ne-controls" },
-      row("layer", layer.input, layerValue, "row"),
-      row("prune", threshold.input, thresholdValue, "threshold"),
+      controlRow("layer", layer.input, layerText, "row"),
+      controlRow("prune", threshold.input, thresholdText, "threshold"),
       h(
         "div",
         { class: "ne-caveats", hidden: !caveats.length },
@@ -83,22 +81,23 @@ export function createControls(content, hands, acts, signal) {
       ),
     ),
     /** @param {number} zoom */
-    zoomed(zoom) {
+    showZoom(zoom) {
       reset.disabled = zoom === 1;
     },
-    /** For readers, when a gesture has ended. */
-    told: () => `${layerValue.textContent}; ${thresholdValue.textContent}`,
-    /** @param {import("./traits.js").Place} at @param {string} words @param {import("./graph.js").Graph} graph @param {Uint8Array} stays */
-    show(at, words, graph, stays) {
-      const named = rowWords(content, at.row, graph.of(at.row, stays).length, graph.coverage(at.row, stays));
-      layer.show(at.row, named);
-      layerValue.textContent = named;
-      const shown = stays.reduce((sum, one) => sum + one, 0);
-      const kept = prunedWords(content, shown, at.threshold);
-      threshold.show(at.threshold, kept);
-      thresholdValue.textContent = kept;
-      if (caption.textContent !== words) caption.textContent = words;
-      clear.disabled = !at.selected.length && !at.collapsed.length;
+    /** Text that screen readers announce when a gesture has ended. */
+    summary: () => `${layerText.textContent}; ${thresholdText.textContent}`,
+    /** @param {import("./traits.js").ViewState} state @param {string} text the caption @param {import("./graph.js").Graph} graph @param {Uint8Array} kept */
+    show(state, text, graph, kept) {
+      const count = graph.keptUnits(state.row, kept).length;
+      const layerLabel = rowWords(content, state.row, count, graph.coverage(state.row, kept));
+      layer.show(state.row, layerLabel);
+      layerText.textContent = layerLabel;
+      const shown = kept.reduce((sum, isKept) => sum + isKept, 0);
+      const thresholdLabel = prunedWords(content, shown, state.threshold);
+      threshold.show(state.threshold, thresholdLabel);
+      thresholdText.textContent = thresholdLabel;
+      if (caption.textContent !== text) caption.textContent = text;
+      clear.disabled = !state.selected.length && !state.collapsed.length;
     },
   };
 }

@@ -1,48 +1,49 @@
-// The hand on the pyramid: it points, clicks, drags what is zoomed, turns the wheel. The camera is nobody's trait.
+// Pointer input: hovering, clicking, panning by dragging, zooming with the wheel.
 
-const MOVED = 4; // pixels from which a press is a drag and no click
+const DRAG_DISTANCE = 4; // pixels; a press that moves further is a drag, not a click
 
 /**
  * @param {HTMLElement} element
- * @param {import("./actions.js").Acts} acts
- * @param {(x?: number, y?: number) => void} point nowhere: it has left
+ * @param {import("./actions.js").Actions} actions
+ * @param {(x?: number, y?: number) => void} hover called without a position when the pointer leaves
  * @param {AbortSignal} signal
  */
-export function addHand(element, acts, point, signal) {
-  /** @type {{x: number, y: number, moved: boolean} | null} */
+export function addPointerHandlers(element, actions, hover, signal) {
+  /** @type {{x: number, y: number, isDragging: boolean} | null} */
   let pressed = null;
-  const where = (/** @type {MouseEvent} */ event) => {
+  const positionOf = (/** @type {MouseEvent} */ event) => {
     const { left, top } = element.getBoundingClientRect();
     return /** @type {const} */ ([event.clientX - left, event.clientY - top]);
   };
-  /** @template {keyof HTMLElementEventMap} K @param {K} name @param {(event: HTMLElementEventMap[K]) => void} listener */
-  const on = (name, listener) => element.addEventListener(name, listener, { signal, passive: false });
+  /** @template {keyof HTMLElementEventMap} K @param {K} type @param {(event: HTMLElementEventMap[K]) => void} listener */
+  const on = (type, listener) => element.addEventListener(type, listener, { signal, passive: false });
   on("pointerdown", (event) => {
     if (event.button !== 0) return;
     element.focus({ preventScroll: true });
-    pressed = { x: event.clientX, y: event.clientY, moved: false };
+    pressed = { x: event.clientX, y: event.clientY, isDragging: false };
   });
   on("pointermove", (event) => {
-    if (!pressed || !(event.buttons & 1)) return point(...where(event));
+    if (!pressed || !(event.buttons & 1)) return hover(...positionOf(event));
     const [dx, dy] = [event.clientX - pressed.x, event.clientY - pressed.y];
-    if (!pressed.moved && Math.hypot(dx, dy) < MOVED) return;
-    if (!pressed.moved) element.setPointerCapture?.(event.pointerId);
-    acts.pan(dx, dy);
-    pressed = { x: event.clientX, y: event.clientY, moved: true };
+    if (!pressed.isDragging && Math.hypot(dx, dy) < DRAG_DISTANCE) return;
+    if (!pressed.isDragging) element.setPointerCapture?.(event.pointerId);
+    actions.pan(dx, dy);
+    pressed = { x: event.clientX, y: event.clientY, isDragging: true };
   });
   on("pointerup", (event) => {
-    if (pressed && !pressed.moved) acts.click(...where(event), event.shiftKey || event.ctrlKey || event.metaKey);
+    const isMultiple = event.shiftKey || event.ctrlKey || event.metaKey;
+    if (pressed && !pressed.isDragging) actions.click(...positionOf(event), isMultiple);
     pressed = null;
   });
   on("pointercancel", () => {
     pressed = null;
   });
-  on("pointerleave", () => point());
-  on("dblclick", () => acts.zoom(0));
+  on("pointerleave", () => hover());
+  on("dblclick", () => actions.zoom(0));
   on("wheel", (event) => {
-    // Without the focus the notebook scrolls.
+    // Without the focus, the wheel scrolls the notebook.
     if (!element.matches(":focus") && !event.ctrlKey) return;
     event.preventDefault();
-    acts.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), ...where(event));
+    actions.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), ...positionOf(event));
   });
 }

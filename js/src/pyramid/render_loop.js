@@ -1,60 +1,62 @@
-// When the pyramid is painted, and how finely.
+// Painting of the pyramid, at a resolution that adapts to the speed of the machine.
+import { onAbort, pixelRatio } from "../shared/dom.js";
 import { MOVABLE } from "./traits.js";
 
-const MOVING = 80; // ms: draws closer together than this are one movement
-const SLOW = 30; // ms between two draws
+const MOVEMENT_GAP = 80; // ms; draws closer together belong to one movement
+const SLOW_GAP = 30; // ms between two draws
 
 /**
- * Where drawing is slow, what moves is drawn with fewer pixels and no numbers, and once more at rest.
+ * Where drawing is slow, movements are drawn with fewer pixels and without numbers, and once more in full at rest.
  * @param {() => void} invalidate
  * @param {AbortSignal} signal
- * @returns {() => {ratio: number, coarse: boolean}} canvas pixels per CSS pixel, for the draw that begins now
+ * @returns {() => {ratio: number, coarse: boolean}} canvas pixels per CSS pixel, for the draw that starts now
  */
-export function createFineness(invalidate, signal) {
-  let [last, between] = [0, 0];
+export function createAdaptiveResolution(invalidate, signal) {
+  let [last, meanGap] = [0, 0];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  onAbort(signal, () => clearTimeout(timer));
   return () => {
     const gap = performance.now() - last;
     last += gap;
-    if (gap < MOVING) between += (gap - between) / 4;
-    const coarse = gap < MOVING && between > SLOW;
+    if (gap < MOVEMENT_GAP) meanGap += (gap - meanGap) / 4;
+    const coarse = gap < MOVEMENT_GAP && meanGap > SLOW_GAP;
     clearTimeout(timer);
-    if (coarse) timer = setTimeout(invalidate, 1.5 * MOVING);
-    return { ratio: Math.min(globalThis.devicePixelRatio || 1, 2) * (coarse ? 0.6 : 1), coarse };
+    if (coarse) timer = setTimeout(invalidate, 1.5 * MOVEMENT_GAP);
+    return { ratio: pixelRatio() * (coarse ? 0.6 : 1), coarse };
   };
 }
 
-/** Whether the keys have brought the focus here. @param {HTMLElement} element */
+/** Whether an element has the keyboard focus. @param {HTMLElement} element */
 export const isFocused = (element) => element.matches(":focus-visible");
 
 /**
- * @param {Object} given
- * @param {HTMLElement} given.root
- * @param {import("./traits.js").Content} given.content
- * @param {() => import("./traits.js").Place} given.place
- * @param {import("./viewport.js").Sight} given.sight
- * @param {import("./viewer.js").Own} given.own
- * @param {ReturnType<import("./accessible_tree.js").createTree>} given.tree
- * @param {ReturnType<import("./canvas.js").createPicture>} given.draw
- * @param {ReturnType<typeof createFineness>} given.fineness
+ * @param {Object} parts
+ * @param {HTMLElement} parts.root
+ * @param {import("./traits.js").Content} parts.content
+ * @param {() => import("./traits.js").ViewState} parts.getState
+ * @param {import("./viewport.js").Viewport} parts.viewport
+ * @param {import("./viewer.js").LocalState} parts.localState
+ * @param {ReturnType<import("./accessible_tree.js").createTree>} parts.tree
+ * @param {ReturnType<import("./canvas.js").createRenderer>} parts.draw
+ * @param {ReturnType<typeof createAdaptiveResolution>} parts.getResolution
  */
-export function createPainter({ root, content, place, sight, own, tree, draw, fineness }) {
+export function createPainter({ root, content, getState, viewport, localState, tree, draw, getResolution }) {
   let painted = 0;
   return () => {
-    const [here, stays, layout, eye] = [place(), sight.stays(), sight.layout(), sight.eye()];
-    const focused = isFocused(tree.element) ? own.focus : null;
-    const hot = own.hot ?? focused;
-    const links = sight.links(hot === null ? here.selected.filter((unit) => stays[unit]) : [hot]);
-    // Of what is pointed at, the rest is dimmed; the class has part in all.
-    const near = hot === null || hot === 0 ? new Set() : links.near;
-    const thin = own.band ?? (focused === null ? null : content.units.row[focused]);
-    draw(layout, links, eye, { ...here, hot: own.hot, focused, thin, near }, fineness());
-    tree.show(layout, here.selected, eye);
-    for (const name of MOVABLE) root.dataset[name] = String(here[name]);
-    const shown = stays.reduce((sum, one) => sum + one, 0);
-    const told = { shown, focused: own.focus, zoom: eye.zoom, painted: ++painted, ready: true };
-    for (const [name, value] of Object.entries(told)) root.dataset[name] = String(value);
+    const [state, kept, layout, projection] = [getState(), viewport.kept(), viewport.layout(), viewport.projection()];
+    const focused = isFocused(tree.element) ? localState.focus : null;
+    const highlighted = localState.hovered ?? focused;
+    const links = viewport.links(highlighted === null ? state.selected.filter((unit) => kept[unit]) : [highlighted]);
+    // Units that are not linked to the highlighted one are dimmed; the class is linked to all of them.
+    const dimmedExcept = highlighted === null || highlighted === 0 ? new Set() : links.dimmedExcept;
+    const thinRow = localState.band ?? (focused === null ? null : content.units.row[focused]);
+    const view = { ...state, hovered: localState.hovered, focused, thinRow, dimmedExcept };
+    draw(layout, links, projection, view, getResolution());
+    tree.show(layout, state.selected, projection);
+    for (const name of MOVABLE) root.dataset[name] = String(state[name]);
+    const shown = kept.reduce((sum, isKept) => sum + isKept, 0);
+    const data = { shown, focused: localState.focus, zoom: projection.zoom, painted: ++painted, ready: true };
+    for (const [name, value] of Object.entries(data)) root.dataset[name] = String(value);
   };
 }

@@ -106,7 +106,7 @@ export function bandWords(content, { row, units, coverage }) {
 /** The verdict, the number of kernels shown, and the strongest path down. @param {Content} content @param {Graph} graph @param {Uint8Array} kept */
 export function pyramidWords(content, graph, kept) {
   const { rows, units, explained } = content;
-  const counts = rows.map(({ kind }, row) => (kind === "kernel" ? graph.of(row, kept).length : 0));
+  const counts = rows.map(({ kind }, row) => (kind === "kernel" ? graph.keptUnits(row, kept).length : 0));
   const total = counts.reduce((sum, count) => sum + count, 0);
   const [head, target] = [verdict(explained), quotedTarget(explained)];
   if (!total) return `${head}. No kernel carries evidence for ${target} at this threshold.`;

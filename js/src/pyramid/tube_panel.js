@@ -7,13 +7,13 @@ import { unitName } from "./text.js";
 import { rowTube, tubeContent, unitTube } from "./unit_maps.js";
 
 /** @typedef {import("./traits.js").Content} Content */
-/** @typedef {import("./traits.js").Place} Place */
+/** @typedef {import("./traits.js").ViewState} ViewState */
 
 const REST = 150; // ms without a change before other tubes are shown: nothing is made while a slider is dragged
 const DEFAULTS = { target: 0, against: null, threshold: 0.4, speed: 1, mode: "tube", sign: "both", scale: "clip" };
 const LOOK = { colours: "diverging", opacity: 0.6 };
 
-/** Tubes to show, and their title. @param {Content} content @param {import("./graph.js").Graph} graph @param {Place} view @param {Uint8Array} stays units kept by the threshold */
+/** Tubes to show, and their title. @param {Content} content @param {import("./graph.js").Graph} graph @param {ViewState} view @param {Uint8Array} stays units kept by the threshold */
 export function tubesOf(content, graph, { selected, row }, stays) {
   const selectedTubes = selected.flatMap((unit) => unitTube(content, unit) ?? []);
   if (selectedTubes.length) {
@@ -24,7 +24,7 @@ export function tubesOf(content, graph, { selected, row }, stays) {
     (a, b) => Number(a < row) - Number(b < row) || Math.abs(a - row) - Math.abs(b - row),
   );
   for (const candidate of order) {
-    const tube = rowTube(content, candidate, graph.of(candidate, stays));
+    const tube = rowTube(content, candidate, graph.keptUnits(candidate, stays));
     if (!tube) continue;
     const wanted = selected.length ? unitName(content, selected[0]) : content.rows[row].name;
     const note = candidate === row && !selected.length ? "" : ` (${wanted} has no map)`;
@@ -67,7 +67,7 @@ export function createTubes(content, graph, outer, signal) {
       inner.on(`change:${name}`, () => outer.set(name, inner?.get(name)));
     renderValues({ model: inner, el: inside, signal });
   };
-  /** @param {Place} view @param {Uint8Array} stays */
+  /** @param {ViewState} view @param {Uint8Array} stays */
   const update = (view, stays) => {
     const { tubes, title: newTitle } = tubesOf(content, graph, view, stays);
     const key = JSON.stringify([newTitle, view.selected]) + (tubes[0]?.values.join() ?? "");
@@ -87,7 +87,7 @@ export function createTubes(content, graph, outer, signal) {
   };
   return {
     element,
-    /** @param {Place} view @param {Uint8Array} stays */
+    /** @param {ViewState} view @param {Uint8Array} stays */
     show(view, stays) {
       inner?.set({ frame: view.frame, playing: view.playing });
       clearTimeout(timer);

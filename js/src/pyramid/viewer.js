@@ -1,42 +1,54 @@
-// Everything about one content of the model: its parts, and how they move together.
+// The viewer of one content: creates its parts and keeps them in step with the model.
 
 import { decodeFrames } from "../shared/decode_frames.js";
-import { createScheduler, h, listen, onResize } from "../shared/dom.js";
+import { createScheduler, h, listen, onAbort, onResize } from "../shared/dom.js";
 import { createCommits } from "../shared/kernel_sync.js";
 import { showError } from "../shared/lifecycle.js";
-import { createTree, isForeign } from "./accessible_tree.js";
-import { createActs } from "./actions.js";
-import { createPicture } from "./canvas.js";
+import { createTree, isForeignKey } from "./accessible_tree.js";
+import { createActions } from "./actions.js";
+import { createRenderer } from "./canvas.js";
 import { createControls } from "./controls.js";
-import { addHand } from "./pointer.js";
-import { createFineness, createPainter, isFocused } from "./render_loop.js";
+import { addPointerHandlers } from "./pointer.js";
+import { createAdaptiveResolution, createPainter, isFocused } from "./render_loop.js";
 import { bandWords, headWords, unitWords } from "./text.js";
-import { MOVABLE, readPlace } from "./traits.js";
+import { MOVABLE, readViewState } from "./traits.js";
 import { createTubes } from "./tube_panel.js";
-import { createSight } from "./viewport.js";
+import { createViewport } from "./viewport.js";
 
 /** @typedef {import("./traits.js").PyramidModel} PyramidModel */
 /** @typedef {import("./traits.js").Content} Content */
-/** @typedef {{focus: number, row: number, hot: number | null, band: number | null, words: string}} Own what is nobody's trait: the unit in focus, the row last seen, what the pointer is at */
+/** @typedef {import("./traits.js").ViewState} ViewState */
+/** @typedef {import("./viewport.js").Viewport} Viewport */
+/**
+ * State of this view that no trait holds.
+ * @typedef {Object} LocalState
+ * @property {number} focus - focused unit
+ * @property {number} row - last value of the row trait
+ * @property {number | null} hovered - unit under the pointer
+ * @property {number | null} band - row under the pointer, if the pointer is not over a unit
+ * @property {string} bandText - caption of that row
+ */
+
+const MANY_ROWS = 60; // a pyramid with more is drawn higher
 
 /**
- * Everything about one content, until the signal aborts.
+ * Show a content until the signal aborts.
  * @param {PyramidModel} model
  * @param {HTMLElement} root
  * @param {Content} content
- * @param {import("./viewport.js").Camera} camera kept by the caller, so that it outlives new content
+ * @param {import("./viewport.js").Camera} camera
  * @param {AbortSignal} signal
  */
 export function mount(model, root, content, camera, signal) {
-  const commits = /** @type {any} */ (createCommits(/** @type {any} */ (model), signal));
-  const place = () => readPlace(model, content);
+  const commits = createCommits(model, signal);
+  const getState = () => readViewState(model, content);
   const canvas = h("canvas", { class: "ne-pyramid-canvas", "aria-hidden": "true" });
-  const many = content.rows.length > 60 ? "many" : "few";
-  const stage = h("div", { class: "ne-pyramid-stage", "data-rows": many }, canvas);
-  const sight = createSight(content, place, stage, camera);
-  /** @type {Own} */
-  const own = { focus: 0, row: place().row, hot: null, band: null, words: "" };
-  const live = h("p", { class: "ne-live", "aria-live": "polite" });
+  const rowCount = content.rows.length > MANY_ROWS ? "many" : "few";
+  const container = h("div", { class: "ne-pyramid-stage", "data-rows": rowCount }, canvas);
+  const viewport = createViewport(content, getState, container, camera);
+  /** @type {LocalState} */
+  const localState = { focus: 0, row: getState().row, hovered: null, band: null, bandText: "" };
+  const liveRegion = h("p", { class: "ne-live", "aria-live": "polite" });
   /** @type {(() => void) | undefined} */
   let paint;
   const draw = () => {
@@ -50,93 +62,103 @@ export function mount(model, root, content, camera, signal) {
   const invalidate = createScheduler(draw, signal);
   const done = () => {
     commits.commit();
-    live.textContent = controls.told();
+    liveRegion.textContent = controls.summary();
   };
-  const zoomed = () => {
-    controls.zoomed(camera.zoom);
+  const redraw = () => {
+    controls.showZoom(camera.zoom);
     invalidate();
   };
-  const moved = () => {
-    follow(content, place(), sight, own);
-    controls.show(place(), wordsOf(content, place(), sight, own, isFocused(tree.element)), sight.graph, sight.stays());
+  const update = () => {
+    const state = getState();
+    moveFocus(content, state, viewport, localState);
+    const caption = captionOf(content, state, viewport, localState, isFocused(tree.element));
+    controls.show(state, caption, viewport.graph, viewport.kept());
     invalidate();
   };
-  const acts = createActs(content, place, sight, own, { set: commits.set, done, zoomed, moved });
-  const controls = createControls(content, { move: commits.set, done, play() {} }, acts, signal);
-  const now = () => ({ stays: sight.stays(), collapsed: place().collapsed, focus: own.focus });
-  const tree = createTree(content, sight.graph, now, acts, signal);
-  const tubes = createTubes(content, sight.graph, commits, signal);
-  stage.append(tree.element);
-  const left = h("div", {}, stage, controls.legend, controls.rows);
-  root.append(controls.head, controls.caption, h("div", { class: "ne-pyramid-views" }, left, tubes.element), live);
-  addHand(tree.element, acts, pointer(content, sight, own, tree.element, moved), signal);
-  // A letter here must not be a command of the notebook ("d d" deletes the cell).
-  root.addEventListener("keydown", (event) => isForeign(event) || event.stopPropagation(), { signal });
-  for (const name of ["focus", "blur"]) tree.element.addEventListener(name, moved, { signal });
-  hear(model, commits, place, signal, () => {
-    moved();
-    tubes.show(place(), sight.stays());
+  const callbacks = { set: commits.set, done, redraw, update };
+  const actions = createActions(content, getState, viewport, localState, callbacks);
+  const controls = createControls(content, { move: commits.set, done, play() {} }, actions, signal);
+  const getShown = () => ({ kept: viewport.kept(), collapsed: getState().collapsed, focus: localState.focus });
+  const tree = createTree(content, viewport.graph, getShown, actions, signal);
+  const tubes = createTubes(content, viewport.graph, commits, signal);
+  container.append(tree.element);
+  const left = h("div", {}, container, controls.legend, controls.rows);
+  root.append(
+    controls.head,
+    controls.caption,
+    h("div", { class: "ne-pyramid-views" }, left, tubes.element),
+    liveRegion,
+  );
+  addPointerHandlers(tree.element, actions, createHover(content, viewport, localState, tree.element, update), signal);
+  // Keys must not reach the notebook as commands ("d d" deletes a cell).
+  root.addEventListener("keydown", (event) => isForeignKey(event) || event.stopPropagation(), { signal });
+  for (const type of ["focus", "blur"]) tree.element.addEventListener(type, update, { signal });
+  observeModel(model, commits, getState, signal, () => {
+    update();
+    tubes.show(getState(), viewport.kept());
   });
-  zoomed();
+  redraw();
   decodeFrames(content.frames)
     .then((bitmaps) => {
       const close = () => {
         for (const bitmap of bitmaps) bitmap.close();
       };
       if (signal.aborted) return close();
-      signal.addEventListener("abort", close, { once: true });
-      const picture = createPicture(content, sight.graph, bitmaps, canvas);
-      const fineness = createFineness(invalidate, signal);
-      paint = createPainter({ root, content, place, sight, own, tree, draw: picture, fineness });
-      onResize(stage, invalidate, signal);
+      onAbort(signal, close);
+      const render = createRenderer(content, viewport.graph, bitmaps, canvas);
+      const getResolution = createAdaptiveResolution(invalidate, signal);
+      paint = createPainter({ root, content, getState, viewport, localState, tree, draw: render, getResolution });
+      onResize(container, invalidate, signal);
       invalidate();
     })
     .catch((error) => signal.aborted || showError(root, error));
 }
 
-/** The focus goes where the rows went: who walks by the slider goes on from there by the keys. @param {Content} content @param {import("./traits.js").Place} place @param {import("./viewport.js").Sight} sight @param {Own} own */
-function follow({ units }, { row }, sight, own) {
-  const stays = sight.stays();
-  if (row !== own.row && units.row[own.focus] !== row) own.focus = sight.graph.of(row, stays)[0] ?? 0;
-  own.row = row;
-  if (!stays[own.focus]) own.focus = 0;
-  if (own.hot !== null && !stays[own.hot]) own.hot = null;
+/** Move the focus to the row that the row trait was changed to, and away from pruned units. @param {Content} content @param {ViewState} state @param {Viewport} viewport @param {LocalState} localState */
+function moveFocus({ units }, { row }, viewport, localState) {
+  const kept = viewport.kept();
+  if (row !== localState.row && units.row[localState.focus] !== row)
+    localState.focus = viewport.graph.keptUnits(row, kept)[0] ?? 0;
+  localState.row = row;
+  if (!kept[localState.focus]) localState.focus = 0;
+  if (localState.hovered !== null && !kept[localState.hovered]) localState.hovered = null;
 }
 
-/** What is pointed at, in focus or selected, in words; else what the class is made of. @param {Content} content @param {import("./traits.js").Place} place @param {import("./viewport.js").Sight} sight @param {Own} own @param {boolean} focused */
-function wordsOf(content, { selected }, { graph, stays }, own, focused) {
-  const unit = own.hot ?? (focused ? own.focus : selected[selected.length - 1]);
-  if (own.words) return own.words;
-  return unit === undefined ? headWords(content, graph, stays()) : unitWords(content, graph, stays(), unit);
+/** Caption of the hovered row, or of the hovered, focused or selected unit, else of the class. @param {Content} content @param {ViewState} state @param {Viewport} viewport @param {LocalState} localState @param {boolean} hasFocus */
+function captionOf(content, { selected }, { graph, kept }, localState, hasFocus) {
+  const unit = localState.hovered ?? (hasFocus ? localState.focus : selected[selected.length - 1]);
+  if (localState.bandText) return localState.bandText;
+  return unit === undefined ? headWords(content, graph, kept()) : unitWords(content, graph, kept(), unit);
 }
 
-/** @param {Content} content @param {import("./viewport.js").Sight} sight @param {Own} own @param {HTMLElement} element @param {() => void} moved @returns {(x?: number, y?: number) => void} nowhere: it has left */
-function pointer(content, sight, own, element, moved) {
+/** Handler of pointer positions; without a position the pointer has left. @param {Content} content @param {Viewport} viewport @param {LocalState} localState @param {HTMLElement} element @param {() => void} update @returns {(x?: number, y?: number) => void} */
+function createHover(content, viewport, localState, element, update) {
   return (x, y) => {
-    const { unit, band } = x === undefined ? { unit: null, band: null } : sight.under(x, y ?? 0);
-    const words = unit === null && band ? bandWords(content, band) : "";
-    if (own.hot === unit && own.words === words) return;
-    [own.hot, own.band, own.words] = [unit, unit === null && band ? band.row : null, words];
+    const { unit, band } = x === undefined ? { unit: null, band: null } : viewport.hitTest(x, y ?? 0);
+    const hoveredBand = unit === null ? band : null;
+    const bandText = hoveredBand ? bandWords(content, hoveredBand) : "";
+    if (localState.hovered === unit && localState.bandText === bandText) return;
+    Object.assign(localState, { hovered: unit, band: hoveredBand?.row ?? null, bandText });
     element.style.cursor = band ? "pointer" : "default";
-    moved();
+    update();
   };
 }
 
 /**
- * Whatever moves, by this hand, by another view's or by Python's, is followed, from now on.
- * @param {PyramidModel} model @param {any} commits @param {() => import("./traits.js").Place} place
- * @param {AbortSignal} signal @param {() => void} moved
+ * Follow changes of the traits by this view, other views and Python.
+ * @param {PyramidModel} model @param {import("../shared/kernel_sync.js").Commits<import("./actions.js").Movable>} commits @param {() => ViewState} getState
+ * @param {AbortSignal} signal @param {() => void} changed
  */
-function hear(model, commits, place, signal, moved) {
-  // Whoever asks for less motion starts it with his own hand.
-  const still = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches;
-  if (still && place().playing) commits.set("playing", false);
+function observeModel(model, commits, getState, signal, changed) {
+  // With prefers-reduced-motion, never autoplay.
+  const isReducedMotion = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches;
+  if (isReducedMotion && getState().playing) commits.set("playing", false);
   for (const name of MOVABLE) {
-    const changed = () => {
+    const listener = () => {
       if (!commits.isSetting()) commits.noteExternalChange(name);
-      moved();
+      changed();
     };
-    listen(/** @type {any} */ (model), `change:${name}`, changed, signal);
+    listen(model, `change:${name}`, listener, signal);
   }
-  moved();
+  changed();
 }

@@ -1,87 +1,92 @@
-// What is seen of a content: pruned, laid out and linked, each made anew only when what it depends on has changed; and the
-// camera before it, which is nobody's trait.
+// Visible part of the pyramid: pruning, layout and links, each recomputed only when its inputs change, and the camera, which
+// is not a trait.
 import { createGraph } from "./graph.js";
-import { at, boxOf, layoutOf } from "./layout.js";
+import { boxOf, hitTest, layoutOf } from "./layout.js";
 import { linksOf } from "./links.js";
 
 /** @typedef {import("./traits.js").Content} Content */
-/** @typedef {import("./traits.js").Place} Place */
+/** @typedef {import("./traits.js").ViewState} ViewState */
 /** @typedef {import("./layout.js").Layout} Layout */
-/** @typedef {ReturnType<typeof createSight>} Sight */
-/** @typedef {{x: number, y: number, zoom: number}} Camera what lies at the left and the top, in the layout's pixels, and the zoom */
-/** @typedef {{width: number, height: number, zoom: number, x: (x: number) => number, y: (y: number) => number}} Eye from the layout to the screen */
+/** @typedef {ReturnType<typeof createViewport>} Viewport */
+/** @typedef {{x: number, y: number, zoom: number}} Camera the layout's pixel at the left and top edge, and the zoom */
+/** @typedef {{width: number, height: number, zoom: number, x: (x: number) => number, y: (y: number) => number}} Projection from layout to screen pixels */
 
-const CLOSEST = 16;
+const MAX_ZOOM = 16;
 
-/** @param {Content} content @param {() => Place} place @param {HTMLElement} stage @param {Camera} camera */
-export function createSight(content, place, stage, camera) {
+/** @param {Content} content @param {() => ViewState} getState @param {HTMLElement} container @param {Camera} camera */
+export function createViewport(content, getState, container, camera) {
   const graph = createGraph(content);
-  /** @type {Record<string, {key: string, made: any}>} */
-  const known = {};
-  /** @template T @param {string} name @param {unknown} wanted @param {() => T} make @returns {T} */
-  const once = (name, wanted, make) => {
-    const key = JSON.stringify(wanted);
-    if (known[name]?.key !== key) known[name] = { key, made: make() };
-    return known[name].made;
+  /** @type {Record<string, {key: string, value: any}>} */
+  const cache = {};
+  /** Compute a value again only when its inputs have changed. @template T @param {string} name @param {unknown} inputs @param {() => T} compute @returns {T} */
+  const memoize = (name, inputs, compute) => {
+    const key = JSON.stringify(inputs);
+    if (cache[name]?.key !== key) cache[name] = { key, value: compute() };
+    return cache[name].value;
   };
-  const stays = () => once("stays", place().threshold, () => graph.prune(place().threshold));
-  const size = () => ({ width: stage.clientWidth || 640, height: stage.clientHeight || 600 });
-  const wanted = () => {
-    const { row, collapsed, threshold } = place();
+  const kept = () => memoize("kept", getState().threshold, () => graph.prune(getState().threshold));
+  const size = () => ({ width: container.clientWidth || 640, height: container.clientHeight || 600 });
+  const layoutInputs = () => {
+    const { row, collapsed, threshold } = getState();
     return { row, collapsed, threshold, ...size() };
   };
   /** @returns {Layout} */
-  const layout = () => once("layout", wanted(), () => layoutOf(content, graph, stays(), place(), size()));
+  const layout = () => memoize("layout", layoutInputs(), () => layoutOf(content, graph, kept(), getState(), size()));
   /** Keep the camera within the layout. */
-  const hold = () => {
+  const clampCamera = () => {
     const [{ width, height }, whole] = [size(), layout()];
-    const within = (/** @type {number} */ value, /** @type {number} */ all, /** @type {number} */ seen) =>
-      Math.min(Math.max(value, 0), Math.max(all - seen / camera.zoom, 0));
-    camera.x = within(camera.x, whole.width - whole.left, width - whole.left);
-    camera.y = within(camera.y, whole.height, height);
+    const clamp = (/** @type {number} */ value, /** @type {number} */ total, /** @type {number} */ visible) =>
+      Math.min(Math.max(value, 0), Math.max(total - visible / camera.zoom, 0));
+    camera.x = clamp(camera.x, whole.width - whole.left, width - whole.left);
+    camera.y = clamp(camera.y, whole.height, height);
   };
-  /** @returns {Eye} */
-  const eye = () => {
-    hold();
+  /** @returns {Projection} */
+  const projection = () => {
+    clampCamera();
     const [{ left }, { x, y, zoom }] = [layout(), camera];
-    return { ...size(), zoom, x: (at) => left + (at - left - x) * zoom, y: (at) => (at - y) * zoom };
+    return {
+      ...size(),
+      zoom,
+      x: (layoutX) => left + (layoutX - left - x) * zoom,
+      y: (layoutY) => (layoutY - y) * zoom,
+    };
   };
   return {
-    ...{ graph, stays, layout, eye },
-    /** @param {number[]} lit */
-    links: (lit) => once("links", [wanted(), lit], () => linksOf(content, graph, layout(), stays(), lit)),
-    /** @param {number} factor 0 for the first view @param {number} [x] pixel of the stage that stays where it is @param {number} [y] */
+    ...{ graph, kept, layout, projection },
+    /** @param {number[]} highlighted units */
+    links: (highlighted) =>
+      memoize("links", [layoutInputs(), highlighted], () => linksOf(content, graph, layout(), kept(), highlighted)),
+    /** Zoom around a pixel of the container, by default its centre. @param {number} factor 0 resets the camera @param {number} [x] @param {number} [y] */
     zoom(factor, x, y) {
       const { left } = layout();
-      const [over, down] = [Math.max((x ?? size().width / 2) - left, 0), y ?? size().height / 2];
+      const [fromLeft, fromTop] = [Math.max((x ?? size().width / 2) - left, 0), y ?? size().height / 2];
       const before = camera.zoom;
-      camera.zoom = factor ? Math.min(Math.max(before * factor, 1), CLOSEST) : 1;
-      camera.x += over / before - over / camera.zoom;
-      camera.y += down / before - down / camera.zoom;
-      hold();
+      camera.zoom = factor ? Math.min(Math.max(before * factor, 1), MAX_ZOOM) : 1;
+      camera.x += fromLeft / before - fromLeft / camera.zoom;
+      camera.y += fromTop / before - fromTop / camera.zoom;
+      clampCamera();
     },
     /** @param {number} dx pixels of the screen @param {number} dy */
     pan(dx, dy) {
       camera.x -= dx / camera.zoom;
       camera.y -= dy / camera.zoom;
-      hold();
+      clampCamera();
     },
-    /** Bring a unit into view. @param {number} unit */
+    /** Move the camera until a unit is visible. @param {number} unit */
     reveal(unit) {
-      const [box, now] = [boxOf(layout().boxes, unit), eye()];
-      const [x, y] = [now.x(box.x), now.y(box.y)];
-      if (x < layout().left || x + box.w * now.zoom > now.width) camera.x = box.x - layout().left - 40 / now.zoom;
-      if (y < 0 || y + box.h * now.zoom > now.height) camera.y = box.y - 60 / now.zoom;
-      hold();
+      const [box, current] = [boxOf(layout().boxes, unit), projection()];
+      const [x, y] = [current.x(box.x), current.y(box.y)];
+      if (x < layout().left || x + box.w * current.zoom > current.width)
+        camera.x = box.x - layout().left - 40 / current.zoom;
+      if (y < 0 || y + box.h * current.zoom > current.height) camera.y = box.y - 60 / current.zoom;
+      clampCamera();
     },
-    /** What lies at a pixel of the stage. @param {number} x @param {number} y */
-    under(x, y) {
+    /** Row and unit at a pixel of the container. @param {number} x @param {number} y */
+    hitTest(x, y) {
       const { left } = layout();
-      const margin = x < left;
-      return {
-        margin,
-        ...at(layout(), margin ? -1 : left + camera.x + (x - left) / camera.zoom, camera.y + y / camera.zoom),
-      };
+      const isMargin = x < left;
+      const layoutX = isMargin ? -1 : left + camera.x + (x - left) / camera.zoom;
+      return { isMargin, ...hitTest(layout(), layoutX, camera.y + y / camera.zoom) };
     },
   };
 }

@@ -1,12 +1,12 @@
 // @vitest-environment jsdom
-// The whole pyramid in a page: its hands, its keys, its readers, the linked tube; everything but pixels.
+// Pyramid viewer in a page: pointer, keyboard, accessibility, linked tube, lifecycle; everything but pixels.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { decode } from "../../src/host.js";
 import widget from "../../src/pyramid/index.js";
 import { FakeModel } from "../helpers.js";
 import { pyramids } from "./examples.json";
 
-const MOVES = { frame: 1, row: 1, threshold: 0, selected: [], collapsed: [], playing: false };
+const FIRST_VALUES = { frame: 1, row: 1, threshold: 0, selected: [], collapsed: [], playing: false };
 let model;
 let el;
 let cleanup;
@@ -45,12 +45,12 @@ const find = (name) => el.querySelector(`.ne-pyramid [data-name=${name}]`);
 const heading = () => el.querySelector(".ne-heading").textContent;
 const focused = () => Number(root().dataset.focused);
 const painted = (name, value) => vi.waitFor(() => expect(root().dataset[name]).toBe(String(value)));
-const press = (key, type = "keydown", given = {}) => {
-  const event = new KeyboardEvent(type, { key, bubbles: true, cancelable: true, ...given });
+const press = (key, type = "keydown", options = {}) => {
+  const event = new KeyboardEvent(type, { key, bubbles: true, cancelable: true, ...options });
   tree().dispatchEvent(event);
   return event;
 };
-const stroke = (key, given) => [press(key, "keydown", given), press(key, "keyup", given)][0];
+const stroke = (key, options) => [press(key, "keydown", options), press(key, "keyup", options)][0];
 const slide = (name, ...values) => {
   for (const value of values) {
     find(name).value = String(value);
@@ -58,15 +58,15 @@ const slide = (name, ...values) => {
   }
 };
 
-async function render(changes = {}, which = 2) {
-  model = new FakeModel({ ...decode(pyramids[which].state), ...MOVES, ...changes });
+async function render(changes = {}, example = 2) {
+  model = new FakeModel({ ...decode(pyramids[example].state), ...FIRST_VALUES, ...changes });
   el = document.body.appendChild(document.createElement("div"));
   cleanup = widget().render({ model, el });
   await vi.waitFor(() => expect(root().dataset.ready ?? root().dataset.error).toBe("true"));
 }
 
 describe("pruning", () => {
-  test("follows the slider without a message, and tells the kernel once when it ends", async () => {
+  test("follows the slider without a message and sends one when the gesture ends", async () => {
     await render();
     slide("threshold", 0.2, 0.5, 0.9);
     expect([model.get("threshold"), model.saved]).toEqual([0.9, 0]);
@@ -79,7 +79,7 @@ describe("pruning", () => {
     expect(model.saved).toBe(1);
   });
 
-  test("follows Python, and says nothing back", async () => {
+  test("follows Python without an echo", async () => {
     await render();
     model.set("threshold", 1);
     await painted("shown", pyramids[2].kept[19].length);
@@ -87,8 +87,8 @@ describe("pruning", () => {
   });
 });
 
-describe("the tree for keys and readers", () => {
-  test("is one stop of the Tab key, with the units around the focus as its items", async () => {
+describe("the accessible tree", () => {
+  test("is one tab stop, with the units around the focus as its items", async () => {
     await render();
     expect([...el.querySelectorAll(".ne-pyramid-stage [tabindex='0']")]).toEqual([tree()]);
     expect(tree().getAttribute("aria-multiselectable")).toBe("true");
@@ -101,7 +101,7 @@ describe("the tree for keys and readers", () => {
     }
   });
 
-  test("arrows climb and walk the rows; the row follows, and the kernel hears when the key comes up", async () => {
+  test("arrow keys move through rows and units; a message is sent when the key is released", async () => {
     await render();
     press("ArrowDown");
     await vi.waitFor(() => expect(focused()).toBeGreaterThan(0));
@@ -117,7 +117,7 @@ describe("the tree for keys and readers", () => {
     expect(active.dataset.unit).toBe(String(focused()));
   });
 
-  test("Enter selects one, Space one more; again takes it back", async () => {
+  test("Enter selects a unit, Space toggles further ones", async () => {
     await render();
     press("PageDown");
     await vi.waitFor(() => expect(focused()).toBe(1));
@@ -137,7 +137,7 @@ describe("the tree for keys and readers", () => {
     expect(model.get("selected")).toEqual([]);
   });
 
-  test("c collapses the row, brackets prune, chords and what runs a cell are left to the notebook", async () => {
+  test("c collapses the row, brackets prune; chords and Shift+Enter are left to the notebook", async () => {
     await render();
     press("PageDown");
     await vi.waitFor(() => expect(focused()).toBe(1));
@@ -145,19 +145,19 @@ describe("the tree for keys and readers", () => {
     expect(model.get("collapsed")).toEqual([1]);
     stroke("]");
     expect(model.get("threshold")).toBe(0.01);
-    const heard = [];
-    el.addEventListener("keydown", (event) => heard.push(event.key));
-    for (const given of [{ ctrlKey: true }, { altKey: true }, { metaKey: true }]) stroke("c", given);
+    const received = [];
+    el.addEventListener("keydown", (event) => received.push(event.key));
+    for (const options of [{ ctrlKey: true }, { altKey: true }, { metaKey: true }]) stroke("c", options);
     stroke("Enter", { shiftKey: true });
     stroke("Escape");
-    expect(heard).toEqual(["c", "c", "c", "Enter", "Escape"]);
+    expect(received).toEqual(["c", "c", "c", "Enter", "Escape"]);
     stroke("d");
     find("threshold").dispatchEvent(new KeyboardEvent("keydown", { key: "d", bubbles: true }));
-    expect(heard).toHaveLength(5);
+    expect(received).toHaveLength(5);
     expect(model.get("collapsed")).toEqual([1]);
   });
 
-  test("who walks by the slider goes on from there", async () => {
+  test("the focus follows the row slider", async () => {
     await render();
     slide("row", 3);
     await painted("row", 3);
@@ -168,7 +168,7 @@ describe("the tree for keys and readers", () => {
 });
 
 describe("the picture", () => {
-  test("the links of what is selected lie above the tiles, all others below", async () => {
+  test("links of selected units are drawn above the tiles, all others below", async () => {
     await render();
     expect(drawn.indexOf("bezierCurveTo")).toBeLessThan(drawn.indexOf("drawImage"));
     expect(drawn.lastIndexOf("bezierCurveTo")).toBeLessThan(drawn.indexOf("drawImage"));
@@ -178,7 +178,7 @@ describe("the picture", () => {
     expect(drawn.lastIndexOf("bezierCurveTo")).toBeGreaterThan(drawn.lastIndexOf("drawImage"));
   });
 
-  test("a thin row that is pointed at has its name where there is no margin for names", async () => {
+  test("a hovered thin row is labelled if there is no margin for labels", async () => {
     vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(400);
     await render({ row: 1 });
     const last = pyramids[2].state.rows.at(-1).name;
@@ -191,7 +191,7 @@ describe("the picture", () => {
     expect(written).not.toContain(last);
   });
 
-  test("a row collapsed from the keys keeps its name while the focus is there", async () => {
+  test("a row collapsed by key stays labelled while it has the focus", async () => {
     vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(400);
     await render();
     vi.spyOn(tree(), "matches").mockReturnValue(true);
@@ -205,7 +205,7 @@ describe("the picture", () => {
 });
 
 describe("the linked tube", () => {
-  test("shows the row while nothing is selected, and a unit when it is", async () => {
+  test("shows the row, and the unit once one is selected", async () => {
     await render();
     await vi.waitFor(() => expect(inner()?.dataset.ready).toBe("true"));
     expect(heading()).toMatch(/^Activity of the \d+ units of sum in block1, weighted/);
@@ -223,15 +223,17 @@ describe("the linked tube", () => {
     await vi.waitFor(() =>
       expect(inner().querySelector(".ne-kept").textContent).toContain("of the activity for 'wave'"),
     );
-    const labels = [...inner().querySelectorAll("[aria-label], [title]")].flatMap((one) => [
-      one.getAttribute("aria-label"),
-      one.title,
+    const labels = [...inner().querySelectorAll("[aria-label], [title]")].flatMap((element) => [
+      element.getAttribute("aria-label"),
+      element.title,
     ]);
-    const said = [...inner().querySelectorAll(".ne-stages, .ne-kept, .ne-controls")].map((one) => one.textContent);
-    expect([...labels, ...said].join(" ")).not.toMatch(/evidence/i);
+    const texts = [...inner().querySelectorAll(".ne-stages, .ne-kept, .ne-controls")].map(
+      (element) => element.textContent,
+    );
+    expect([...labels, ...texts].join(" ")).not.toMatch(/evidence/i);
   });
 
-  test("shares the frame both ways, with one message when the gesture ends", async () => {
+  test("shares the frame in both directions, with one message when the gesture ends", async () => {
     await render();
     await vi.waitFor(() => expect(inner()?.dataset.ready).toBe("true"));
     const input = inner().querySelector("[data-name=frame]");
@@ -248,7 +250,7 @@ describe("the linked tube", () => {
     expect(model.saved).toBe(1);
   });
 
-  test("plays and stops both ways", async () => {
+  test("shares playback in both directions", async () => {
     await render();
     await vi.waitFor(() => expect(inner()?.dataset.ready).toBe("true"));
     inner().querySelector("[data-name=play]").click();
@@ -258,15 +260,15 @@ describe("the linked tube", () => {
     await vi.waitFor(() => expect(inner().dataset.playing).toBe("false"));
   });
 
-  test("keeps its own threshold, which is not the pyramid's", async () => {
+  test("has a threshold of its own", async () => {
     await render({ threshold: 0.1 });
     await vi.waitFor(() => expect(inner()?.dataset.threshold).toBe("0.4"));
     expect(model.get("threshold")).toBe(0.1);
   });
 });
 
-describe("life", () => {
-  test("a malformed state is an alert in words, and heals when Python mends it", async () => {
+describe("lifecycle", () => {
+  test("an invalid state shows an alert until Python replaces it", async () => {
     const { rows } = decode(pyramids[2].state);
     await render({ rows: [] });
     expect(el.querySelector("[role=alert]").textContent).toContain(
@@ -277,7 +279,7 @@ describe("life", () => {
     expect(el.querySelector("[role=alert]")).toBeNull();
   });
 
-  test("a picture that cannot be read is said", async () => {
+  test("a frame that cannot be decoded shows an alert", async () => {
     vi.stubGlobal("createImageBitmap", async () => Promise.reject(new Error("no")));
     await render();
     expect(el.querySelector("[role=alert]").textContent).toContain("`frames[0]` could not be read");
@@ -291,7 +293,7 @@ describe("life", () => {
     expect(el.querySelector(".ne-title").textContent).toBe("<b>bold</b>");
   });
 
-  test("leaves nothing behind", async () => {
+  test("cleans up", async () => {
     await render();
     await vi.waitFor(() => expect(inner()?.dataset.ready).toBe("true"));
     cleanup();

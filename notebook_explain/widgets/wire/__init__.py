@@ -1,1 +1,1 @@
-"""The wire format: the plain values that travel from Python to a viewer."""
+"""Wire format: the plain values that Python sends to the viewers."""

@@ -1,4 +1,4 @@
-"""Parts of the wire format that several views share: JPEG frames, geometry, clip, targets."""
+"""Parts of the wire format that all viewers share: the clip, a geometry, a target."""
 
 from __future__ import annotations
 
@@ -9,47 +9,56 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from notebook_explain.explanations import TargetResult
+from notebook_explain.clip import Clip
+from notebook_explain.explanations import Geometry, TargetResult
 from notebook_explain.explanations.text import rival_of
 
-# Small frames are drawn enlarged, where the coarse colours of an ordinary JPEG show as fringes; they cost little as fine ones.
+MAX_SIDE = 512  # pixels; viewers draw a frame at a few hundred
+# Small frames are drawn enlarged, where chroma subsampling shows as fringes; at full quality they cost little.
 SMALL_SIDE, SMALL_QUALITY, QUALITY = 160, 90, 75
 
 
-MAX_SIDE = 512  # a frame is drawn at a few hundred pixels; larger ones would only travel longer
+def clip_state(clip: Clip) -> dict[str, Any]:
+    """Return the traits that describe a clip: its size, the seconds of its frames, its frames as JPEGs."""
+    times = [] if clip.times is None else [round(float(time), 4) for time in clip.times]
+    return {"size": list(clip.size), "times": times, "frames": encode_jpegs(clip.frames)}
 
 
-def jpegs(frames: NDArray[np.uint8]) -> list[bytes]:
-    """One JPEG per frame of (time, height, width, 3)."""
-    small = max(frames.shape[1:3]) <= SMALL_SIDE
-    how = {"quality": SMALL_QUALITY, "subsampling": 0} if small else {"quality": QUALITY}
+def encode_jpegs(frames: NDArray[np.uint8]) -> list[bytes]:
+    """Encode each frame of an array (time, height, width, 3) as a JPEG."""
+    is_small = max(frames.shape[1:3]) <= SMALL_SIDE
+    options = {"quality": SMALL_QUALITY, "subsampling": 0} if is_small else {"quality": QUALITY}
     encoded = []
     for frame in frames:
         picture = Image.fromarray(frame)
         picture.thumbnail((MAX_SIDE, MAX_SIDE))
         with io.BytesIO() as out:
-            picture.save(out, "JPEG", **how)
+            picture.save(out, "JPEG", **options)
             encoded.append(out.getvalue())
     return encoded
 
 
-def targets(results: tuple[TargetResult, ...]) -> list[dict[str, Any]]:
-    """Name, score and probability of each target, and what else the network considered."""
-    described = []
-    for result in results:
-        rival = rival_of(result)
-        described.append(
-            {
-                "name": result.name,
-                "against": result.against_name,
-                "logit": result.logit,
-                "probability": result.probability,
-                "rival": None if rival is None else _guess(*rival),
-                "best": [_guess(*guess) for guess in result.top5],
-            }
-        )
-    return described
+def geometry_state(geometry: Geometry) -> dict[str, Any]:
+    """Return the position of a map's cells in the clip as plain lists."""
+    return {
+        "rows": [round(float(row), 4) for row in geometry.rows],
+        "origin": list(geometry.origin),
+        "step": list(geometry.step),
+    }
 
 
-def _guess(name: str, probability: float) -> dict[str, Any]:
+def target_state(result: TargetResult) -> dict[str, Any]:
+    """Return the name, score and probability of a target, its best rival and the network's best classes."""
+    rival = rival_of(result)
+    return {
+        "name": result.name,
+        "against": result.against_name,
+        "logit": result.logit,
+        "probability": result.probability,
+        "rival": None if rival is None else _class_state(*rival),
+        "best": [_class_state(name, probability) for name, probability in result.top5],
+    }
+
+
+def _class_state(name: str, probability: float) -> dict[str, Any]:
     return {"name": name, "probability": probability}

@@ -1,7 +1,7 @@
-"""What travels from a pyramid to the browser: units and edges as columns, every unit's map as a thumbnail, some whole.
+"""State of a pyramid viewer on the wire: units and edges as columns, a thumbnail of every map, some maps in full.
 
-The text travels with the notebook too, so it has a budget: `LARGEST` bytes for a network of any depth. What a pyramid
-has beyond that is left out in this order: detail of the thumbnails, whole maps, the weakest edges. The scores count all.
+The state is saved with the notebook, so its size is limited to `MAX_BYTES` for networks of any depth. A larger pyramid
+loses, in this order, detail of the thumbnails, full maps, and the weakest edges. The scores always count everything.
 """
 
 from __future__ import annotations
@@ -18,54 +18,54 @@ from notebook_explain.explanations.caveats import caveats
 from notebook_explain.explanations.pyramid.pyramid import CLASS, Pyramid, Row
 from notebook_explain.explanations.pyramid.text import receptive_field_text, unit_name
 from notebook_explain.explanations.pyramid.units import EDGE_KINDS
-from notebook_explain.widgets.wire import common
+from notebook_explain.widgets.wire.common import clip_state, geometry_state, target_state
 
-LARGEST = 2_000_000  # bytes
-ROOM = 120_000  # of them, for what is text
-MOST_EDGES = 60_000
-MOST_SHORT = 1 << 16  # units whose places fit in two bytes
-SIZES = (  # of a thumbnail, at most: (time, height, width)
+MAX_BYTES = 2_000_000
+TEXT_BYTES = 120_000  # of them, reserved for text
+MAX_EDGES = 60_000
+MAX_SHORT_INDICES = 1 << 16  # units whose indices fit in two bytes
+THUMBNAIL_SIZES = (  # largest first: (time, height, width)
     *((8, 14, 14), (8, 10, 10), (4, 10, 10), (4, 8, 8), (4, 7, 7), (2, 7, 7), (2, 6, 6), (2, 5, 5)),
     *((1, 5, 5), (1, 3, 3), (1, 1, 1)),
 )
-WHOLE_MAPS = 8  # of a row
+MAX_FULL_MAPS = 8  # per row
 
 Grid = tuple[int, int, int]
 
 
 def state(pyramid: Pyramid, title: str = "") -> dict[str, Any]:
-    """Every trait that the viewer needs, as plain values.
+    """Return the traits that describe a pyramid, as plain values.
 
     Raises
     ------
     ValueError
-        The units do not follow one another row by row.
+        The units are not numbered row by row.
     """
-    places = [at for row in pyramid.rows for at in row.units]
-    if places != list(range(len(pyramid.units))):
-        raise UsageError("the units of a pyramid must follow one another row by row; these do not")
-    frames = common.jpegs(pyramid.clip.frames)
-    edges, left_out = _edges(pyramid)
-    units = _units(pyramid)
-    known = sum(map(len, frames)) + sum(map(len, edges.values())) + sum(map(len, units.values()))
-    packed = _maps(pyramid, max(LARGEST - known - ROOM, LARGEST // 5))
-    times = pyramid.clip.times
+    numbers = [unit for row in pyramid.rows for unit in row.units]
+    if numbers != list(range(len(pyramid.units))):
+        raise UsageError("the units of a pyramid must be numbered row by row; these are not")
+    clip = clip_state(pyramid.clip)
+    edges, omitted = _edge_columns(pyramid)
+    units = _unit_columns(pyramid)
+    used = sum(map(len, clip["frames"])) + sum(map(len, edges.values())) + sum(map(len, units.values()))
+    packed = _pack_maps(pyramid, max(MAX_BYTES - used - TEXT_BYTES, MAX_BYTES // 5))
     return {
         "title": title,
-        "size": list(pyramid.clip.size),
-        "times": [] if times is None else [round(float(t), 4) for t in times],
-        "frames": frames,
-        "rows": [{**_row(pyramid, row), "map": told} for row, told in zip(pyramid.rows, packed.told, strict=True)],
+        **clip,
+        "rows": [
+            {**_row_state(pyramid, row), "map": described}
+            for row, described in zip(pyramid.rows, packed.rows, strict=True)
+        ],
         "units": {**units, "peak": packed.peaks.astype("<f4").tobytes()},
         "edges": edges,
         "thumbnails": packed.thumbnails,
-        "maps": packed.whole,
-        "explained": common.targets((pyramid.target,))[0],
-        "caveats": _caveats(pyramid, left_out),
+        "maps": packed.full_maps,
+        "explained": target_state(pyramid.target),
+        "caveats": [*caveats(pyramid), *_omission_caveats(len(pyramid.edges), omitted)],
     }
 
 
-def _row(pyramid: Pyramid, row: Row) -> dict[str, Any]:
+def _row_state(pyramid: Pyramid, row: Row) -> dict[str, Any]:
     return {
         "name": row.name,
         "kind": row.kind,
@@ -73,19 +73,17 @@ def _row(pyramid: Pyramid, row: Row) -> dict[str, Any]:
         "count": len(row.units),
         "coverage": float(row.coverage),
         "sees": receptive_field_text(row, pyramid.clip.size),
-        "names": [unit_name(pyramid, at) for at in row.units if row.kind == CLASS],
+        "names": [unit_name(pyramid, unit) for unit in row.units if row.kind == CLASS],
     }
 
 
-def _caveats(pyramid: Pyramid, left_out: int) -> list[str]:
-    said = caveats(pyramid)
-    if left_out:
-        kept = len(pyramid.edges) - left_out
-        said.append(f"Of {len(pyramid.edges):,} links the {kept:,} strongest are drawn; the scores count all of them.")
-    return said
+def _omission_caveats(edges: int, omitted: int) -> list[str]:
+    if not omitted:
+        return []
+    return [f"Only the {edges - omitted:,} strongest of {edges:,} links are drawn; the scores count all of them."]
 
 
-def _units(pyramid: Pyramid) -> dict[str, bytes]:
+def _unit_columns(pyramid: Pyramid) -> dict[str, bytes]:
     return {
         "score": np.array([unit.score for unit in pyramid.units], "<f8").tobytes(),
         "channel": np.array([unit.channel for unit in pyramid.units], "<i4").tobytes(),
@@ -96,119 +94,132 @@ def _units(pyramid: Pyramid) -> dict[str, bytes]:
 # Edges
 
 
-def _edges(pyramid: Pyramid) -> tuple[dict[str, bytes], int]:
-    """Columns of the edges, sorted by parent, each parent's from the largest share down; and how many are left out.
+def _edge_columns(pyramid: Pyramid) -> tuple[dict[str, bytes], int]:
+    """Return the columns of the edges, by parent and then by descending share, and the number of edges left out.
 
-    ``fan`` counts each unit's children. A contribution is ``contribution / 32767 * scale[parent]``, a share
-    ``share / 65535``.
+    ``fan`` is the number of children of each unit. A contribution is ``contribution / 32767 * scale[parent]``, a share
+    is ``share / 65535``.
     """
     count, units = len(pyramid.edges), len(pyramid.units)
     child = np.fromiter((edge.child for edge in pyramid.edges), np.int64, count)
     parent = np.fromiter((edge.parent for edge in pyramid.edges), np.int64, count)
-    added = np.fromiter((edge.contribution for edge in pyramid.edges), np.float64, count)
+    contribution = np.fromiter((edge.contribution for edge in pyramid.edges), np.float64, count)
     share = np.fromiter((edge.share for edge in pyramid.edges), np.float64, count)
     kind = np.fromiter((EDGE_KINDS.index(edge.kind) for edge in pyramid.edges), np.uint8, count)
     score = np.fromiter((unit.score for unit in pyramid.units), np.float64, units)
     kept = np.arange(count)
-    if count > MOST_EDGES:
-        ways = _ways(pyramid, child, parent, score)
+    if count > MAX_EDGES:
+        required = _edges_for_pruning(pyramid, child, parent, score)
         strength = share * score[parent]
-        strength[ways] = np.inf
-        kept = np.argsort(-strength, kind="stable")[: max(MOST_EDGES, len(ways))]
+        strength[required] = np.inf
+        kept = np.argsort(-strength, kind="stable")[: max(MAX_EDGES, len(required))]
     kept = kept[np.lexsort((kept, -share[kept], parent[kept]))]
-    child, parent, added, share, kind = child[kept], parent[kept], added[kept], share[kept], kind[kept]
+    child, parent, kind = child[kept], parent[kept], kind[kept]
+    contribution, share = contribution[kept], share[kept]
     scale = np.zeros(units)
-    np.maximum.at(scale, parent, np.abs(added))
-    parts = np.divide(added, scale[parent], out=np.zeros(len(kept)), where=scale[parent] > 0)
+    np.maximum.at(scale, parent, np.abs(contribution))
+    scaled = np.divide(contribution, scale[parent], out=np.zeros(len(kept)), where=scale[parent] > 0)
     return {
-        "child": child.astype("<u2" if units <= MOST_SHORT else "<u4").tobytes(),
+        "child": child.astype("<u2" if units <= MAX_SHORT_INDICES else "<u4").tobytes(),
         "fan": np.bincount(parent, minlength=units).astype("<u4").tobytes(),
-        "contribution": np.round(32767 * parts).astype("<i2").tobytes(),
+        "contribution": np.round(32767 * scaled).astype("<i2").tobytes(),
         "scale": scale.astype("<f4").tobytes(),
         "share": np.round(65535 * share.clip(0, 1)).astype("<u2").tobytes(),
         "kind": kind.tobytes(),
     }, count - len(kept)
 
 
-def _ways(
+def _edges_for_pruning(
     pyramid: Pyramid, child: NDArray[np.int64], parent: NDArray[np.int64], score: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """For each unit the edge to the parent that stays longest as a threshold rises: all that pruning needs to know.
+    """Return, for each unit, the edge to the parent that is kept up to the highest threshold.
 
-    A unit stays up to the smaller of its own part of the row's largest score and the latest end of its parents.
+    Pruning gives the same result with these edges as with all of them: a unit is kept up to the smaller of its score
+    over the largest of its row, and the highest threshold at which one of its parents is kept.
     """
     order = np.argsort(child, kind="stable")
     first = np.searchsorted(child[order], np.arange(len(score) + 1))
-    end = np.full(len(score), -1.0)
-    ways = []
+    limit = np.full(len(score), -1.0)  # highest threshold at which each unit is kept
+    edges = []
     for row in pyramid.rows:
-        most = max((score[at] for at in row.units), default=0.0)
-        for at in row.units:
-            above = order[first[at] : first[at + 1]]
-            latest = np.inf
-            if row.kind != CLASS:
-                latest = -1.0
-                if len(above):
-                    best = above[np.argmax(end[parent[above]])]
-                    ways.append(best)
-                    latest = end[parent[best]]
-            own = score[at] / most if most > 0 and row.kind != CLASS else np.inf
-            end[at] = min(own, latest)
-    return np.array(ways, np.int64)
+        largest = max((score[unit] for unit in row.units), default=0.0)
+        for unit in row.units:
+            if row.kind == CLASS:
+                limit[unit] = np.inf
+                continue
+            parents_limit = -1.0
+            to_parents = order[first[unit] : first[unit + 1]]
+            if len(to_parents):
+                best = to_parents[np.argmax(limit[parent[to_parents]])]
+                edges.append(best)
+                parents_limit = limit[parent[best]]
+            score_limit = score[unit] / largest if largest > 0 else np.inf
+            limit[unit] = min(score_limit, parents_limit)
+    return np.array(edges, np.int64)
 
 
 # Maps
 
 
 @dataclass
-class _Packed:
-    """The maps of all rows; ``told`` says of each row where they lie, None without maps."""
+class _PackedMaps:
+    """Maps of all rows.
 
-    told: list[dict[str, Any] | None]
+    Attributes
+    ----------
+    rows : list of dict or None
+        Shape, offset and geometry of each row's maps; None for a row without maps.
+    peaks : float array (unit,)
+        Largest absolute value of each unit's thumbnail.
+    thumbnails, full_maps : bytes
+        One byte per value, row by row.
+    """
+
+    rows: list[dict[str, Any] | None]
     peaks: NDArray[np.float64]
     thumbnails: bytes
-    whole: bytes
+    full_maps: bytes
 
 
-def _maps(pyramid: Pyramid, room: int) -> _Packed:
-    """Thumbnails as fine as two thirds of the room allow, then whole maps, each row's best unit first, in what is left.
+def _pack_maps(pyramid: Pyramid, room: int) -> _PackedMaps:
+    """Pack thumbnails as fine as two thirds of ``room`` bytes allow, and full maps in the rest, best units first.
 
-    A value of a thumbnail is ``code / 127 * peak``; of a whole map ``code / 127`` times its own largest, in ``peaks``.
+    A value of a thumbnail is ``code / 127 * peak`` with the peak of its unit, a value of a full map ``code / 127`` times
+    the largest absolute value of that map, listed in ``peaks``.
     """
     rows = [row for row in pyramid.rows if row.maps is not None and row.geometry is not None and row.units]
-    for most in SIZES:
-        shapes = {id(row): _shape(row, most) for row in rows}
-        needs = sum(len(row.units) * int(np.prod(shapes[id(row)])) for row in rows)
-        if 3 * needs <= 2 * room:
+    for size in THUMBNAIL_SIZES:
+        shapes = {id(row): _thumbnail_shape(row, size) for row in rows}
+        needed = sum(len(row.units) * int(np.prod(shapes[id(row)])) for row in rows)
+        if 3 * needed <= 2 * room:
             break
-    counts = _whole_counts(rows, shapes, room - needs)
+    counts = _full_map_counts(rows, shapes, room - needed)
     peaks = np.zeros(len(pyramid.units))
-    told: list[dict[str, Any] | None] = []
-    thumbnails, whole = bytearray(), bytearray()
+    described: list[dict[str, Any] | None] = []
+    thumbnails, full_maps = bytearray(), bytearray()
     for row in pyramid.rows:
         if id(row) not in shapes or row.maps is None or row.geometry is None:
-            told.append(None)
+            described.append(None)
             continue
         shape, count, maps = shapes[id(row)], counts[id(row)], np.nan_to_num(row.maps)
-        small, peak = _coded(_pooled(maps, shape))
-        fine, fine_peak = _coded(maps[:count])
-        peaks[list(row.units)] = peak
-        told.append(
+        small_codes, peaks[list(row.units)] = _quantize(_mean_pool(maps, shape))
+        full_codes, full_peaks = _quantize(maps[:count])
+        described.append(
             {
                 "shape": list(shape),
                 "offset": len(thumbnails),
-                "geometry": _plain(_coarser(row.geometry, _grid(row), shape)),
+                "geometry": geometry_state(_pooled_geometry(row.geometry, _grid(row), shape)),
                 "whole": {
                     "shape": list(_grid(row)),
-                    "offset": len(whole),
-                    "geometry": _plain(row.geometry),
-                    "peaks": [float(f"{most:.6g}") for most in fine_peak],
+                    "offset": len(full_maps),
+                    "geometry": geometry_state(row.geometry),
+                    "peaks": [float(f"{peak:.6g}") for peak in full_peaks],
                 },
             }
         )
-        thumbnails += small
-        whole += fine
-    return _Packed(told, peaks, bytes(thumbnails), bytes(whole))
+        thumbnails += small_codes
+        full_maps += full_codes
+    return _PackedMaps(described, peaks, bytes(thumbnails), bytes(full_maps))
 
 
 def _grid(row: Row) -> Grid:
@@ -217,58 +228,50 @@ def _grid(row: Row) -> Grid:
     return time, height, width
 
 
-def _shape(row: Row, most: Grid) -> Grid:
-    time, height, width = (min(cells, limit) for cells, limit in zip(_grid(row), most, strict=True))
+def _thumbnail_shape(row: Row, limits: Grid) -> Grid:
+    time, height, width = (min(cells, limit) for cells, limit in zip(_grid(row), limits, strict=True))
     return time, height, width
 
 
-def _whole_counts(rows: list[Row], shapes: dict[int, Grid], room: int) -> dict[int, int]:
-    """How many whole maps each row has: none where the thumbnails are whole already."""
+def _full_map_counts(rows: list[Row], shapes: dict[int, Grid], room: int) -> dict[int, int]:
+    """Return how many full maps of each row fit in ``room`` bytes; 0 if the row's thumbnails are full maps already."""
     counts = dict.fromkeys(map(id, rows), 0)
-    for rank in range(WHOLE_MAPS):
+    for rank in range(MAX_FULL_MAPS):
         for row in rows:
             cells = int(np.prod(_grid(row)))
-            wanted = rank < len(row.units) and counts[id(row)] == rank and shapes[id(row)] != _grid(row)
-            if wanted and cells <= room:
+            is_wanted = rank < len(row.units) and counts[id(row)] == rank and shapes[id(row)] != _grid(row)
+            if is_wanted and cells <= room:
                 room -= cells
                 counts[id(row)] += 1
     return counts
 
 
-def _coded(maps: NDArray[np.float32]) -> tuple[bytes, NDArray[np.float32]]:
-    """One byte for each value, and each map's largest absolute value."""
+def _quantize(maps: NDArray[np.float32]) -> tuple[bytes, NDArray[np.float32]]:
+    """Return maps with one byte per value, and the largest absolute value of each."""
     peaks: NDArray[np.float32] = np.abs(maps).max(axis=(1, 2, 3), initial=0.0)
     scale = np.where(peaks > 0, peaks, 1)[:, None, None, None]
     return np.round(127 * (maps / scale)).astype("i1").tobytes(), peaks
 
 
-def _pooled(maps: NDArray[np.float32], shape: Grid) -> NDArray[np.float32]:
-    """Maps (unit, time, height, width) of fewer cells: the mean of what each covers."""
+def _mean_pool(maps: NDArray[np.float32], shape: Grid) -> NDArray[np.float32]:
+    """Return maps (unit, time, height, width) with fewer cells, each the mean of the cells that it covers."""
     time, height, width = (_overlaps(cells, fewer) for cells, fewer in zip(maps.shape[1:], shape, strict=True))
     pooled: NDArray[np.float32] = np.einsum("uthw,at,bh,cw->uabc", maps, time, height, width, optimize=True)
     return pooled.astype(np.float32)
 
 
-def _overlaps(cells: int, fewer: int) -> NDArray[np.float64]:
-    """(fewer, cells): how much of each of `fewer` even parts is each cell."""
-    ends = np.arange(fewer + 1) * cells / fewer
-    at = np.arange(cells)
-    high, low = np.minimum(ends[1:, None], at + 1), np.maximum(ends[:-1, None], at)
-    return (high - low).clip(min=0) * fewer / cells
+def _overlaps(cells: int, parts: int) -> NDArray[np.float64]:
+    """Return the share of each cell in each of ``parts`` equal parts of an axis: (parts, cells)."""
+    ends = np.arange(parts + 1) * cells / parts
+    starts = np.arange(cells)
+    low, high = np.maximum(ends[:-1, None], starts), np.minimum(ends[1:, None], starts + 1)
+    return (high - low).clip(min=0) * parts / cells
 
 
-def _coarser(geometry: Geometry, grid: Grid, shape: Grid) -> Geometry:
-    """Where the cells of a pooled map lie."""
+def _pooled_geometry(geometry: Geometry, grid: Grid, shape: Grid) -> Geometry:
+    """Return the geometry of maps that were pooled from ``grid`` to ``shape``."""
     factors = [cells / fewer for cells, fewer in zip(grid, shape, strict=True)]
     rows = np.interp((np.arange(shape[0]) + 0.5) * factors[0] - 0.5, np.arange(grid[0]), geometry.rows)
     step = (geometry.step[0] * factors[1], geometry.step[1] * factors[2])
-    origin = [at + (new - old) / 2 for at, new, old in zip(geometry.origin, step, geometry.step, strict=True)]
+    origin = [start + (new - old) / 2 for start, new, old in zip(geometry.origin, step, geometry.step, strict=True)]
     return Geometry(rows, (origin[0], origin[1]), step)
-
-
-def _plain(geometry: Geometry) -> dict[str, Any]:
-    return {
-        "rows": [round(float(row), 4) for row in geometry.rows],
-        "origin": list(geometry.origin),
-        "step": list(geometry.step),
-    }
