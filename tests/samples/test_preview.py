@@ -256,7 +256,7 @@ def test_contact_sheets_are_written_for_every_world(tmp_path, monkeypatch, capsy
     with Image.open(tmp_path / "new" / "folder" / "single.png") as sheet:
         shown = np.asarray(sheet.convert("RGB")).astype(int)
     first = samples.single(samples.ACTIONS[0], seed=5).strip(contact_sheets.FRAMES)
-    box = shown[contact_sheets.MARGIN :, contact_sheets.MARGIN :][: first.height, : first.width]
+    box = shown[contact_sheets.BETWEEN :, contact_sheets.BETWEEN :][: first.height, : first.width]
     assert np.abs(box - np.asarray(first)).mean() < 4
 
 
