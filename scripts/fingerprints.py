@@ -109,7 +109,8 @@ def _of_file(path: Path) -> Fingerprints:
     with np.load(path) as arrays:
         for name in arrays.files:
             if name == "header":
-                found["file header"] = _digest_numbers(json.loads(arrays[name].tobytes()))
+                numbers = _numbers(json.loads(arrays[name].tobytes()))
+                found |= {f"file header{path}": repr(value) for path, value in numbers}
             else:
                 found[f"file {name}"] = _digest(arrays[name].tobytes())
     return found
@@ -160,16 +161,17 @@ def write(path: Path) -> None:
 
 
 def compare(before: Path, after: Path) -> int:
-    """Print the differences between two files; returns their number."""
+    """Print what differs and what is new in the second file; return the number of differences."""
     old, new = json.loads(before.read_text()), json.loads(after.read_text())
     total = 0
     for name in sorted({*old, *new}):
         a, b = old.get(name, {}), new.get(name, {})
-        keys = {*a, *b}
-        different = sorted(key for key in keys if a.get(key) != b.get(key))
+        different = sorted(key for key in a if a[key] != b.get(key))
+        added = sorted(b.keys() - a.keys())
         total += len(different)
         details = f"; different: {', '.join(different)}" if different else ""
-        print(f"{name}: {len(keys) - len(different)} of {len(keys)} equal{details}")
+        details += f"; new: {', '.join(added)}" if added else ""
+        print(f"{name}: {len(a) - len(different)} of {len(a)} equal{details}")
     return total
 
 
