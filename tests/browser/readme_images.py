@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,36 @@ def take(browser: Browser, explanation: Any, picture: Path, kind: str, width: in
         raise SystemExit(f"{picture.name}: {wrong}")
 
 
+def animate(browser: Browser, explanation: Any, picture: Path, width: int = 860, steps: int = 26) -> None:
+    """Save an animation: the tube makes one full turn while the clip plays twice."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = explanation.to_html(Path(folder) / "page.html")
+        page, wrong = offline_page(browser, width, HEIGHT)
+        page.goto(path.as_uri())
+        viewer = Viewer(page)
+        viewer.wait("root.dataset.gl")
+        tube = page.locator("canvas.ne-tube")
+        top = viewer.root.bounding_box()
+        bottom = viewer.root.locator(".ne-kept").bounding_box()
+        assert top is not None
+        assert bottom is not None
+        height = bottom["y"] + bottom["height"] + PAD - top["y"]
+        clip = {"x": top["x"] - PAD, "y": top["y"] - PAD, "width": top["width"] + 2 * PAD, "height": height + PAD}
+        pictures = []
+        for step in range(steps):
+            viewer.put("frame", step * 2 * len(explanation.clip) // steps % len(explanation.clip))
+            for _ in range(2):  # 2 x 26 x 0.12 radians are one turn
+                tube.press("Shift+ArrowRight")
+            viewer.sharp()
+            tube.blur()  # no focus ring in the picture
+            with Image.open(io.BytesIO(page.screenshot(clip=clip))) as image:  # type: ignore[arg-type]
+                pictures.append(image.convert("RGB"))
+        page.context.close()
+    pictures[0].save(picture, save_all=True, append_images=pictures[1:], duration=160, loop=0, quality=70, method=6)
+    if wrong:
+        raise SystemExit(f"{picture.name}: {wrong}")
+
+
 def soft_pooling_report() -> Any:
     """Return the report of soft pooling in the demo network."""
     model = ne.demo_model()
@@ -71,6 +102,7 @@ def main() -> None:
     folder: Path = parser.parse_args().folder
     demo = ne.demo()
     with chromium() as browser:
+        animate(browser, demo, folder / "demo.webp")
         take(browser, demo, folder / "viewer.png", ".ne-tubes", 1060)
         pyramid = ne.FeaturePyramid()(ne.demo_model(), demo.clip, "kick")
         take(browser, pyramid, folder / "pyramid.png", ".ne-pyramid", 1100)
