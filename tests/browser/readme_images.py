@@ -68,7 +68,7 @@ def animate(browser: Browser, explanation: Any, picture: Path, width: int = 860,
         assert top is not None
         assert bottom is not None
         height = bottom["y"] + bottom["height"] + PAD - top["y"]
-        clip = {"x": top["x"] - PAD, "y": top["y"] - PAD, "width": top["width"] + 2 * PAD, "height": height + PAD}
+        clip = {"x": top["x"] - PAD, "y": top["y"] - PAD, "width": top["width"] + 2 * PAD, "height": height}
         pictures = []
         for step in range(steps):
             viewer.put("frame", step * 2 * len(explanation.clip) // steps % len(explanation.clip))
