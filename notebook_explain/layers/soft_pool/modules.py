@@ -296,7 +296,17 @@ class AdaptiveSoftPool3d(_AdaptiveSoftPoolNd):
     dims = 3
 
 
-soft_pool1d, soft_pool2d, soft_pool3d = (_soft_pool(dims) for dims in (1, 2, 3))
-adaptive_soft_pool1d, adaptive_soft_pool2d, adaptive_soft_pool3d = (_adaptive_soft_pool(dims) for dims in (1, 2, 3))
+soft_pool1d = _soft_pool(1)
+"""Function of `SoftPool1d`; takes the input and the arguments of the module."""
+soft_pool2d = _soft_pool(2)
+"""Function of `SoftPool2d`; takes the input and the arguments of the module."""
+soft_pool3d = _soft_pool(3)
+"""Function of `SoftPool3d`; takes the input and the arguments of the module."""
+adaptive_soft_pool1d = _adaptive_soft_pool(1)
+"""Function of `AdaptiveSoftPool1d`; takes the input and the arguments of the module."""
+adaptive_soft_pool2d = _adaptive_soft_pool(2)
+"""Function of `AdaptiveSoftPool2d`; takes the input and the arguments of the module."""
+adaptive_soft_pool3d = _adaptive_soft_pool(3)
+"""Function of `AdaptiveSoftPool3d`; takes the input and the arguments of the module."""
 _FUNCTIONS = {1: soft_pool1d, 2: soft_pool2d, 3: soft_pool3d}
 _ADAPTIVE_FUNCTIONS = {1: adaptive_soft_pool1d, 2: adaptive_soft_pool2d, 3: adaptive_soft_pool3d}
