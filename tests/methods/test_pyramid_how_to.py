@@ -21,7 +21,7 @@ def test_the_code_of_the_page_runs_in_order(tmp_path, monkeypatch, capsys):
     written = {"pyramid.html", "both.html", "pyramid.pdf", "graph.json", "tree.json", "pyramid.npz"}
     assert {path.name for path in tmp_path.iterdir()} == written
     output = capsys.readouterr().out
-    assert "kernels of" in output
+    assert "of 560 kernels in 11 layers" in output
     assert re.search(r"^stem\.0 +kernel +\d+ of 16 +cover +\d+%   sees \(\d+, \d+, \d+\)$", output, re.MULTILINE)
     assert re.search(r"\d+ of \d+ units at 0\.3; \(16, 64, 64\)", output)
     assert re.search(r"head \[\(\d+, 1\), \(\d+, -1\)\]|head \[\(\d+, -1\), \(\d+, 1\)\]", output)
