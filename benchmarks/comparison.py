@@ -4,7 +4,7 @@ Needs ``pip install captum grad-cam torchcam``; a package that is missing is rep
 of an r3d_18 (random weights, 33.4 M parameters, 16x112x112); the small networks are those of ``tests.zoo``. Each row is
 measured, none is taken from documentation:
 
-* exact: largest difference to the true division of the score at the input of the global pooling, relative to the score;
+* exact: largest difference from the exact division of the score at the input of the global pooling, relative to the score;
 * signed: whether the map has negative values;
 * layers: time for a map of each of nine layers, as a multiple of one forward pass;
 * left behind: what differs in the user's module after the call (hooks, ``.grad``, train mode, ``requires_grad``);
@@ -193,9 +193,9 @@ def _exactness(values: np.ndarray, truth: np.ndarray, score: float) -> str:
 
 def _frozen(net: nn.Module, run: Callable[[], Any]) -> str:
     net.requires_grad_(False)
-    said = attempt(run)
+    outcome = attempt(run)
     net.requires_grad_(True)
-    return said
+    return outcome
 
 
 def _timed(run: Callable[[], Any]) -> float:

@@ -1,4 +1,4 @@
-"""Keep the module paths of version 0.1 importable for one release.
+"""Keep the module paths of version 0.2 importable for one release.
 
 Importing an old path returns the module that replaced it, with a DeprecationWarning that names the new path.
 """

@@ -1,4 +1,4 @@
-"""Module paths of version 0.1: every one imports, warns, and is the module under its new path."""
+"""Module paths of version 0.2: every one imports, warns, and is the module under its new path."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ function thirds(frameMoments, axis) {
 const DOWN = ["top", "middle", "bottom"];
 const ACROSS = ["left", "middle", "right"];
 
-/** Position of the evidence in the picture, in words. @param {number[][]} frameMoments */
+/** Position of the evidence in the picture, as text. @param {number[][]} frameMoments */
 function regionWords(frameMoments) {
   const [down, across] = [thirds(frameMoments, 1), thirds(frameMoments, 3)];
   const [start, end] = [0, 1].map((k) => [down[k], across[k]]);
