@@ -58,7 +58,7 @@ class StudyNet(nn.Module):
 
 
 class StudyMTNet(StudyNet):
-    """The same network with multi-temporal convolutions as stages; the classifier reads both streams."""
+    """Small network with multi-temporal convolutions as stages; the classifier reads both streams."""
 
     def __init__(self, classes: int) -> None:
         super().__init__(classes)

@@ -9,7 +9,7 @@ measured, none is taken from documentation:
 * layers: time for a map of each of nine layers, as a multiple of one forward pass;
 * left behind: what differs in the user's module after the call (hooks, ``.grad``, train mode, ``requires_grad``);
 * frozen: whether a network whose parameters are frozen can be explained;
-* zoo: how many of the zoo's networks give a map of a convolutional or token layer, called as the documentation says.
+* zoo: how many of the zoo's networks give a map of a convolutional or token layer, called as the documentation shows.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def left_behind(net: nn.Module, run: Callable[[], Any]) -> str:
 
 
 def attempt(run: Callable[[], Any]) -> str:
-    """Return "yes", or the kind of error."""
+    """Return "yes", or the type of error."""
     try:
         run()
     except Exception as error:
@@ -162,15 +162,14 @@ def main() -> None:
         except ImportError:
             rows.append((name, "not installed", *[""] * 6))
             continue
+        seconds = min(_timed(lambda e=explain: e(net, video, list(LAYERS), TARGET)) for _ in range(3))
         rows.append(
             (
                 name,
                 _version(package, module),
                 _exactness(explain(net, video, ["layer4"], TARGET)[0], truth, score),
                 "yes" if (explain(net, video, ["layer4"], TARGET)[0] < 0).any() else "no",
-                f"{
-                    min(_timed(lambda e=explain: e(net, video, list(LAYERS), TARGET)) for _ in range(3))
-                    / forward:.1f} x",
+                f"{seconds / forward:.1f} x",
                 left_behind(net, lambda e=explain: e(net, video, ["layer4"], TARGET)),
                 _frozen(net, lambda e=explain: e(net, video, ["layer4"], TARGET)),
                 str(zoo_count(explain)),

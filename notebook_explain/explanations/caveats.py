@@ -121,7 +121,7 @@ def incompleteness_caveat(layer: LayerMap, target: int, result: TargetResult) ->
         return ""
     text = (
         f"This layer's map accounts for {score - gap:.3g} of the score of {score:.3g} for {quoted_target(result)}; "
-        "the rest cannot be placed here."
+        "the rest cannot be assigned to positions."
     )
     return Caveat(text, CaveatCode.INCOMPLETE_MAP)
 

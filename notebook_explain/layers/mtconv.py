@@ -32,8 +32,8 @@ from notebook_explain.layers.soft_pool.windows import per_axis
 
 KEEPS = ("most", "least")
 CAVEAT = (
-    "The network selects half of the frames by their content, which differ from clip to clip. Maps are drawn as if the "
-    "selected frames were evenly spaced in time."
+    "The network selects half of the frames by their content, so the selection differs from clip to clip. Maps are drawn "
+    "as if the selected frames were evenly spaced in time."
 )
 CAVEAT_CODE = "frame_selection"
 Streams = tuple[Tensor, Tensor]  # short, long: (batch, channel, time, height, width) each

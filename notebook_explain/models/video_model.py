@@ -218,7 +218,11 @@ class VideoModel:
     def _head(self, heads: Mapping[str, Head], target: Target) -> str:
         if target.head is not None:
             if target.head not in heads:
-                known = f"it has {_quote(heads)}" if any(heads) else "it has one head without a name, so give no head"
+                known = (
+                    f"it has {_quote(heads)}"
+                    if any(heads)
+                    else "it has a single head without a name, so leave out the head"
+                )
                 raise UsageError(f"head {target.head!r} is not in this model; {known}")
             return target.head
         with_label = [head for head in heads if target.label in self.labels.get(head, ())]

@@ -18,7 +18,7 @@ from tests.example_values import small_tubes
 
 
 def _rewritten(path: Path, **changes: Any) -> Path:
-    """The same file with another header (a value, or a function of the old header) or other arrays."""
+    """Write the same file with another header (a value, or a function of the old header) or other arrays."""
     with np.load(path) as file:
         arrays = dict(file)
     header = json.loads(arrays["header"].tobytes())
