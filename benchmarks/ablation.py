@@ -108,7 +108,7 @@ def measure(name: str, net: torch.nn.Module, clips: int, shift: int) -> dict[Key
 
 
 def report(table: dict[Key, tuple[Floats, Floats]]) -> None:
-    """Print the table as Markdown: mean drop of the margin, and the difference to that of "exact"."""
+    """Print the table as Markdown: mean drop of the margin, and its difference from that of "exact"."""
     print("\n| network | replaced by | k | " + " | ".join(METHODS) + " | other classes, exact |\n|" + "---|" * 10)
     for net, replacement, fraction in dict.fromkeys(key[:3] for key in table):
         cells = []

@@ -58,7 +58,7 @@ class StudyNet(nn.Module):
 
 
 class StudyMTNet(StudyNet):
-    """The same network with multi-temporal convolutions as stages; the classifier reads both streams."""
+    """Small network with multi-temporal convolutions as stages; the classifier reads both streams."""
 
     def __init__(self, classes: int) -> None:
         super().__init__(classes)
@@ -176,7 +176,7 @@ def main() -> None:
         data = weizmann.read() if world == "people" else (draw(TRAINING, COUNT[0]), draw(TESTING, COUNT[1]))
         evaluate = on_people if world == "people" else on_samples
         print(f"\n{world}, {SEEDS} seeds starting at {options.first}, {EPOCHS[world]} epochs\n")
-        print("| block | accuracy | difference to none | weights | training, all seeds | published |\n|" + "---|" * 6)
+        print("| block | accuracy | difference from none | weights | training, all seeds | published |\n|" + "---|" * 6)
         baseline: list[float] = []
         for name in tqdm(
             [first, *(name for name in options.block or BLOCKS if name != first)], desc=world, disable=None

@@ -87,7 +87,7 @@ def variants() -> dict[str, nn.Module]:
     net = zoo.full_size_r3d18(CLASSES).eval()
     stages = ("layer1", "layer2", "layer3", "layer4")
 
-    def behind_the_stem(pool: nn.Module) -> nn.Module:
+    def after_the_stem(pool: nn.Module) -> nn.Module:
         return layers.swap(net, {"stem": lambda stem: nn.Sequential(stem, pool)}).model
 
     def parallel(conv: nn.Conv3d) -> nn.Module | None:
@@ -97,15 +97,15 @@ def variants() -> dict[str, nn.Module]:
 
     return {
         "r3d_18": net,
-        "max pooling behind the stem": behind_the_stem(nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))),
-        "soft pooling behind the stem": behind_the_stem(layers.SoftPool3d((1, 2, 2))),
-        "SRTG behind every block": layers.swap(net, {BasicBlock: layers.followed_by(layers.SRTG)}).model,
-        "SRTG behind every block, gate none": layers.swap(
+        "max pooling after the stem": after_the_stem(nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))),
+        "soft pooling after the stem": after_the_stem(layers.SoftPool3d((1, 2, 2))),
+        "SRTG after every block": layers.swap(net, {BasicBlock: layers.followed_by(layers.SRTG)}).model,
+        "SRTG after every block, gate none": layers.swap(
             net, {BasicBlock: layers.followed_by(layers.SRTG, gate="none")}
         ).model,
         "FAST instead of 3x3x3": layers.swap(net, {nn.Conv3d: layers.FAST3d}).model,
         "FAST with parallel planes": layers.swap(net, {nn.Conv3d: parallel}).model,
-        "class regularization behind every stage": layers.class_regularized(net, "fc", stages).model,
+        "class regularization after every stage": layers.class_regularized(net, "fc", stages).model,
         "MTConv instead of 3x3x3": layers.swap(net, {nn.Conv3d: layers.MTConv3d}).model,
         "MTNet XS": layers.mtnet("XS", CLASSES).eval(),
         "MTNet XS, 8 sub-streams": layers.mtnet("XS", CLASSES, groups=8).eval(),
@@ -119,13 +119,13 @@ def recording(repeats: int = 3) -> None:
     stated = {"size": CLIP[3], "frames": CLIP[2], "mean": 0.45, "std": 0.225, "layout": "BCTHW"}
     nets = variants()
     print("explanations of that network with the signals of its blocks")
-    for name in ("SRTG behind every block", "FAST instead of 3x3x3", "MTConv instead of 3x3x3"):
+    for name in ("SRTG after every block", "FAST instead of 3x3x3", "MTConv instead of 3x3x3"):
         model, passes = ne.adapt(nets[name], **stated), _inference(nets[name], x)  # type: ignore[arg-type]
         forwards = ne.BlockSignals()(model, clip, 0).provenance.forwards
         times = _ratio_text(partial(ne.BlockSignals(), model, clip, 0), passes, repeats)
         line(f"{name}: block signals / forward", f"{times}, {forwards} forward")
-    model = ne.adapt(nets["SRTG behind every block"], **stated)  # type: ignore[arg-type]
-    unmarked = ne.adapt(_without_reports(nets["SRTG behind every block"]), **stated)  # type: ignore[arg-type]
+    model = ne.adapt(nets["SRTG after every block"], **stated)  # type: ignore[arg-type]
+    unmarked = ne.adapt(_without_reports(nets["SRTG after every block"]), **stated)  # type: ignore[arg-type]
     tubes = ne.SaliencyTubes()
     times = _ratio_text(partial(tubes, model, clip, 0), partial(tubes, unmarked, clip, 0), repeats)
     line("SRTG: tubes with signals / tubes without", times)

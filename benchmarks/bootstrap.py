@@ -43,7 +43,7 @@ def paired_bootstrap(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval:
-    """Return the mean of `values`, or of their difference to `others`, with a percentile interval.
+    """Return the mean of `values`, or of their difference from `others`, with a percentile interval.
 
     Parameters
     ----------

@@ -4,12 +4,12 @@ Needs ``pip install captum grad-cam torchcam``; a package that is missing is rep
 of an r3d_18 (random weights, 33.4 M parameters, 16x112x112); the small networks are those of ``tests.zoo``. Each row is
 measured, none is taken from documentation:
 
-* exact: largest difference to the true division of the score at the input of the global pooling, relative to the score;
+* exact: largest difference from the exact division of the score at the input of the global pooling, relative to the score;
 * signed: whether the map has negative values;
 * layers: time for a map of each of nine layers, as a multiple of one forward pass;
 * left behind: what differs in the user's module after the call (hooks, ``.grad``, train mode, ``requires_grad``);
 * frozen: whether a network whose parameters are frozen can be explained;
-* zoo: how many of the zoo's networks give a map of a convolutional or token layer, called as the documentation says.
+* zoo: how many of the zoo's networks give a map of a convolutional or token layer, called as the documentation shows.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def left_behind(net: nn.Module, run: Callable[[], Any]) -> str:
 
 
 def attempt(run: Callable[[], Any]) -> str:
-    """Return "yes", or the kind of error."""
+    """Return "yes", or the type of error."""
     try:
         run()
     except Exception as error:
@@ -162,15 +162,14 @@ def main() -> None:
         except ImportError:
             rows.append((name, "not installed", *[""] * 6))
             continue
+        seconds = min(_timed(lambda e=explain: e(net, video, list(LAYERS), TARGET)) for _ in range(3))
         rows.append(
             (
                 name,
                 _version(package, module),
                 _exactness(explain(net, video, ["layer4"], TARGET)[0], truth, score),
                 "yes" if (explain(net, video, ["layer4"], TARGET)[0] < 0).any() else "no",
-                f"{
-                    min(_timed(lambda e=explain: e(net, video, list(LAYERS), TARGET)) for _ in range(3))
-                    / forward:.1f} x",
+                f"{seconds / forward:.1f} x",
                 left_behind(net, lambda e=explain: e(net, video, ["layer4"], TARGET)),
                 _frozen(net, lambda e=explain: e(net, video, ["layer4"], TARGET)),
                 str(zoo_count(explain)),
@@ -193,9 +192,9 @@ def _exactness(values: np.ndarray, truth: np.ndarray, score: float) -> str:
 
 def _frozen(net: nn.Module, run: Callable[[], Any]) -> str:
     net.requires_grad_(False)
-    said = attempt(run)
+    outcome = attempt(run)
     net.requires_grad_(True)
-    return said
+    return outcome
 
 
 def _timed(run: Callable[[], Any]) -> float:

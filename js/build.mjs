@@ -69,7 +69,7 @@ function entry(folder) {
 }
 
 /**
- * Wrap a bundle so that it runs once per page: a page imports the module anew for every instance and never frees it. The
+ * Wrap a bundle so that it runs once per page: a page imports the module again for every instance and never frees it. The
  * key is a hash of the code, so that two versions on one page stay apart.
  * @param {Uint8Array} contents
  */

@@ -21,7 +21,7 @@ def replacing(path: Path) -> Iterator[Path]:
     if path.is_dir():
         raise IsADirectoryError(f"{str(path)!r} is a folder; give the path of a file in it")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} to; make it first")
+        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} to; create it first")
     descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=f"{path.suffix}.part")
     os.close(descriptor)
     temporary = Path(name)

@@ -37,11 +37,11 @@ class _AdviceError(Exception):
 
 
 class ExplainError(_AdviceError, RuntimeError):
-    """An explanation cannot be made although every argument is valid; the text says why and what to do."""
+    """An explanation cannot be made although every argument is valid; the message gives the reason and a remedy."""
 
 
 class UsageError(_AdviceError, ValueError):
-    """An argument, file or network cannot be used; the text says what is wrong, what was expected and what to do.
+    """An argument, file or network cannot be used; the message states what is wrong, what was expected and what to do.
 
     The command line prints these errors as one line. Any other ValueError is a bug and keeps its traceback.
     """

@@ -40,12 +40,12 @@ def explain(
     Returns
     -------
     Tubes
-        As the last line of a cell, it shows its viewer.
+        Shows its viewer as the last line of a cell.
 
     Raises
     ------
     TypeError
-        The model is adapted already, and preprocessing or labels are given.
+        ``module`` is already a VideoModel, but preprocessing or labels are given.
     """
     from notebook_explain.methods import SaliencyTubes
     from notebook_explain.models import VideoModel, adapt

@@ -213,7 +213,7 @@ def _question(explanation: Explanation, first_values: Mapping[str, Any]) -> str:
 def mimebundle(explanation: Explanation) -> Any:
     """Return the output of a cell: the page, which is saved with the notebook and works without a kernel.
 
-    A page above `LARGEST_CELL` is replaced by the widget, with a picture for places that run no widgets (GitHub,
+    A page above `LARGEST_CELL` is replaced by the widget, with a picture for places that do not run widgets (GitHub,
     nbviewer). Without a front end that could run a widget (``jupyter nbconvert --execute``, papermill) it is kept.
     """
     with share_volumes():

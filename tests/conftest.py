@@ -1,4 +1,4 @@
-"""Fixtures that all tests share; those of one kind of test are in its folder."""
+"""Fixtures that all tests share; those of one group of tests are in its folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of the command line. Importing this imports nothing heavy, so ``--help`` answers at once."""
+"""Options of the command line. This module imports no heavy package, so ``--help`` answers at once."""
 
 from __future__ import annotations
 

@@ -17,13 +17,13 @@ NAME = "notebook-explain"
 
 
 def single_line(text: Any) -> str:
-    """Return a text as one line without control characters."""
+    """Return text as one line without control characters."""
     printable = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in str(text))
     return " ".join(printable.split())
 
 
 def print_error(text: str) -> None:
-    """Print one line to stderr: an error, a warning, or anything else that is no result."""
+    """Print one line to stderr: an error, a warning, or anything else that is not a result."""
     if sys.stderr is not None:
         print(f"{NAME}: {single_line(text)}", file=sys.stderr)
 

@@ -8,7 +8,7 @@ from notebook_explain._errors import ExplainError, UsageError, join_names
 
 
 def is_user_error(error: BaseException) -> bool:
-    """Return whether the user can mend an error; any other is a bug and keeps its traceback."""
+    """Return whether the user can fix an error; any other is a bug and keeps its traceback."""
     return isinstance(error, (UsageError, ExplainError, OSError, MemoryError))
 
 

@@ -73,7 +73,7 @@ def _parse_json(text: str, name: str) -> Any:
         if all(labels and _is_label_list(labels) for labels in value.values()):
             return value
     raise UsageError(
-        f"{name} must contain a list of labels, {{index: label}}, {{label: index}} or {{head: labels}}; labels are text"
+        f"{name} must contain a list of labels, {{index: label}}, {{label: index}} or {{head: labels}}; labels must be strings"
     )
 
 

@@ -41,7 +41,7 @@ def check_paths(paths: Iterable[Path], inputs: Iterable[Path]) -> None:
         if path.is_dir():
             raise IsADirectoryError(f"{str(path)!r} is a folder; give the path of a file in it")
         if not path.parent.is_dir():
-            raise FileNotFoundError(f"there is no folder {str(path.parent)!r} to write {path.name!r} to; make it first")
+            raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} to; create it first")
         if not os.access(path.parent, os.W_OK):
             raise PermissionError(f"the folder {str(path.parent)!r} is not writable")
         for source in existing_inputs:

@@ -1,6 +1,6 @@
 """Clips: the value, and how to make one from a video, a folder of images or an array.
 
-Importing this imports only numpy; OpenCV and Pillow are imported when something is read or resized.
+Importing this package imports only numpy; OpenCV and Pillow are imported when something is read or resized.
 """
 
 from notebook_explain.clip.clip import Clip

@@ -62,7 +62,9 @@ def to_thwc(array: NDArray[Any], layout: str) -> NDArray[Any]:
         raise UsageError(f"layout {layout!r} has {len(letters)} axes, but the array has shape {array.shape}")
     sizes = dict(zip(letters, array.shape, strict=True))
     if sizes.get("B", 1) != 1:
-        raise UsageError(f"layout {layout!r} gives a batch of {sizes['B']}, but a clip is one; pass frames[i] instead")
+        raise UsageError(
+            f"layout {layout!r} gives a batch of {sizes['B']}, but one clip is expected; pass frames[i] instead"
+        )
     if sizes.get("C", 1) not in (1, 3):
         raise UsageError(
             f"layout {layout!r} gives {sizes['C']} colours in shape {array.shape}; a clip has 3 (red, green, blue) or "

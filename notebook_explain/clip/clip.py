@@ -236,7 +236,7 @@ def _check_length(name: str, value: Any, dtype: type, count: int) -> NDArray[Any
 
 
 def _shape_hint(shape: tuple[int, ...]) -> str:
-    """Say how to mend an array of nearly the right shape."""
+    """Return a hint on how to fix an array of nearly the right shape."""
     if len(shape) == 5 and shape[0] == 1:
         return "; for a batch of one, name the axes as in Clip.of(frames, layout='BTCHW'), or pass frames[0]"
     if len(shape) == 4 and shape[3] == 4:

@@ -138,7 +138,7 @@ class DecodePass:
             height, width = self.resize.source_size
             raise UsageError(
                 f"the frames of {self.source.name!r} differ in size: {frame.name or f'frame {frame.number}'} is "
-                f"{size[0]} x {size[1]}, the first one {height} x {width}"
+                f"{size[0]} x {size[1]}, but the first is {height} x {width}"
             )
         position = self.positions[frame.number] = len(self.positions)
         self.frames[position] = self.resize.apply(image)

@@ -81,7 +81,7 @@ class Resize:
 
 
 def check_crop(crop: Any) -> str:
-    """Return the name of a way to fit frames (ValueError for an unknown one)."""
+    """Return the name of a crop mode (ValueError for an unknown one)."""
     return check_choice("crop", crop, CROPS)
 
 

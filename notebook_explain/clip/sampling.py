@@ -69,7 +69,7 @@ class Sampling:
         if self.window is not None and self.in_seconds:
             if times is None:
                 raise UsageError(
-                    "the window is in seconds, but the frame rate is unknown (frame numbers need none)",
+                    "the window is in seconds, but the frame rate is unknown (a window in frame numbers does not need it)",
                     arguments=("fps",),
                 )
             start, stop = np.searchsorted(times, [start - TIME_TOLERANCE, self.window[1] - TIME_TOLERANCE])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from notebook_explain.explanations.tubes import LayerMap, Tubes
 
 UNLIKELY = 0.1  # lower probabilities of the explained class are a caveat
-COMPLETE = 0.05  # fraction of the score: a smaller gap is no caveat
+COMPLETE = 0.05  # fraction of the score: a smaller gap is not a caveat
 
 
 class CaveatCode(str, Enum):
@@ -48,7 +48,7 @@ class CaveatCode(str, Enum):
 class Caveat(str):
     """A sentence that readers must see, with its kind.
 
-    It is a plain string wherever strings are written: in files, JSON and traits. Equality is that of the sentence.
+    It is a plain string wherever strings are written: in files, JSON and traits. Two caveats are equal if their sentences are.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def incompleteness_caveat(layer: LayerMap, target: int, result: TargetResult) ->
         return ""
     text = (
         f"This layer's map accounts for {score - gap:.3g} of the score of {score:.3g} for {quoted_target(result)}; "
-        "the rest cannot be placed here."
+        "the rest cannot be assigned to positions."
     )
     return Caveat(text, CaveatCode.INCOMPLETE_MAP)
 

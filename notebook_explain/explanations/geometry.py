@@ -86,7 +86,9 @@ def stretch(values: NDArray[np.float32], geometry: Geometry, size: tuple[int, in
     """
     time, height, width = values.shape[-3:]
     if time != len(geometry.rows):
-        raise UsageError(f"the map has {time} rows, the geometry {len(geometry.rows)}; they belong to different layers")
+        raise UsageError(
+            f"the map has {time} rows, but the geometry has {len(geometry.rows)}; they belong to different layers"
+        )
     row = np.interp(np.arange(size[0]), geometry.rows, np.arange(time))
     i = (np.arange(size[1], dtype=np.float64) - geometry.origin[0]) / geometry.step[0]
     j = (np.arange(size[2], dtype=np.float64) - geometry.origin[1]) / geometry.step[1]

@@ -1,4 +1,4 @@
-"""Provenance: how an explanation was made, in enough detail to judge it and to make it again."""
+"""Provenance: how an explanation was made, in enough detail to judge and to repeat it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How an explanation was made.
+    """Record of how an explanation was made.
 
     Attributes
     ----------
     method : str
         Name of the explainer.
     knobs : dict
-        Its fields.
+        Fields of the explainer.
     model : str
         Class of the network and its number of parameters.
     preprocessing : dict
@@ -86,7 +86,8 @@ class Provenance:
             raise UsageError(f'not a provenance: "format" is not {FORMAT!r}; pass the text that to_json() returned')
         if entry.get("version") != VERSION:
             raise UsageError(
-                f"this provenance has version {entry.get('version')!r}, this notebook_explain reads {VERSION}; update it"
+                f"this provenance has version {entry.get('version')!r}, but this notebook_explain reads version {VERSION}; "
+                "update notebook_explain"
             )
         return cls.of({key: value for key, value in entry.items() if key not in ("format", "version")})
 

@@ -1,6 +1,6 @@
 """Numbers and sentences for readers: rounding, counts, the verdict on a class, and the evidence that a threshold keeps.
 
-The viewer has the same functions in JavaScript; both are held to the same examples. Python rounds halves to the even
+The viewer has the same functions in JavaScript; both are tested with the same examples. Python rounds halves to the even
 digit and JavaScript away from zero, so numbers are rounded here as JavaScript rounds them: 1.125 s is "1.13 s" in both.
 """
 
@@ -67,7 +67,7 @@ def counted(count: int, singular: str, plural: str = "") -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """Cut the middle out of a text that has more than ``limit`` letters."""
+    """Cut the middle out of text that has more than ``limit`` letters."""
     if len(text) <= limit:
         return text
     return f"{text[: (limit - 2) // 2].rstrip()} … {text[len(text) - (limit - 3) // 2 :].lstrip()}"

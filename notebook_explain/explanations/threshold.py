@@ -24,7 +24,7 @@ _SPREAD, _LOW, _MIDDLE, _HIGH = -1, 0, 1, 2  # where the evidence lies along one
 
 @dataclass(frozen=True)
 class Kept:
-    """What lies at or above a threshold.
+    """Part of a map at or above a threshold.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Captions drawn by Pillow: the explanation in words and every caveat, as part of the image.
+"""Captions drawn by Pillow: the explanation as text and every caveat, as part of the image.
 
 The font is the one that matplotlib ships (DejaVu Sans), or a system font for characters that it lacks.
 """
@@ -51,7 +51,7 @@ class Paragraph:
 
 
 def font(size: int, bold: bool = False, text: str = "") -> Any:
-    """Return a font of ``size`` pixels that has the characters of a text; Pillow's own without matplotlib's fonts."""
+    """Return a font of ``size`` pixels with the characters of ``text``; Pillow's own if matplotlib's fonts are missing."""
     fallback = font_for(printable(text))
     return _load_font(dejavu_path(bold) if fallback is None else fallback.fname, size)
 
@@ -62,7 +62,7 @@ def _load_font(path: Path | None, size: int) -> Any:
 
 
 def printable(text: str) -> str:
-    """Return a text as one line: line breaks become spaces, unprintable characters are dropped."""
+    """Return text as one line: line breaks become spaces, unprintable characters are dropped."""
     return "".join(character for character in re.sub(r"\s+", " ", text).strip() if character.isprintable())
 
 
@@ -84,7 +84,7 @@ def wrap_text(text: str, font: Any, width: float, max_lines: int) -> list[str]:
 
 
 def _fitting_length(text: str, font: Any, width: float, ending: str = "") -> int:
-    """Return how many characters of a text, at least one, fit into ``width`` pixels together with an ending."""
+    """Return how many characters of ``text``, at least one, fit into ``width`` pixels together with an ending."""
     low, high = 1, len(text)
     while low < high:
         middle = (low + high + 1) // 2

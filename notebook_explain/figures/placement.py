@@ -76,7 +76,7 @@ class Placement:
         Returns
         -------
         float32 (height, width)
-            The outer cells extend beyond the clip; `clip_slices` tells where it ends.
+            The outer cells extend beyond the clip; `clip_slices` gives its limits.
         """
         rows, values, peak = layer.geometry.rows, layer.values[target], layer.peak(target)
         row = float(np.interp(frame, rows, np.arange(len(rows))))

@@ -33,7 +33,7 @@ from notebook_explain.figures.placement import Placement, resize_image
 TILE, GAP, ROW_GAP, MARGIN, OTHERS = 0.74, 0.1, 0.78, 1.55, 0.95  # inches
 WIDEST_LINK = 5.0  # points
 MIN_LINK = 0.02  # of the strongest link: weaker ones are not drawn
-MAX_LINKS = 60  # between two rows: more cannot be told apart
+MAX_LINKS = 60  # between two rows: more cannot be distinguished
 PIXELS = 160  # of a tile's longer side, if the frame has fewer
 DPI = 80
 Rows = int | Sequence[str | int]

@@ -207,7 +207,7 @@ class ClassRegularization(nn.Module):
 
 
 def class_regularized(model: nn.Module, head: str, after: Iterable[str], beta: float = 0.1, **options: Any) -> Swapped:
-    """Copy a network and put a class regularization behind some of its modules; the network itself is not modified.
+    """Copy a network and put a class regularization after some of its modules; the network itself is not modified.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def class_regularized(model: nn.Module, head: str, after: Iterable[str], beta: f
     head : str
         Dotted name of the classifier; the blocks share its weights.
     after : iterable of str
-        Names of modules, or patterns of names; a block is put behind each of them.
+        Names of modules, or patterns of names; a block is put after each of them.
     beta, options
         See `ClassRegularization`.
 
@@ -233,6 +233,6 @@ def class_regularized(model: nn.Module, head: str, after: Iterable[str], beta: f
             f"head {head!r} is not a module with weights in this model; its linear layers are {', '.join(linear)}"
         )
     if isinstance(after, str):
-        raise UsageTypeError(f"after must be a list of names, got the str {after!r}; write [{after!r}]")
+        raise UsageTypeError(f"after must be a list of names, got the string {after!r}; write [{after!r}]")
     block = followed_by(ClassRegularization, weight=weight, beta=beta, **options)
     return exchange(copied, dict.fromkeys(after, block))

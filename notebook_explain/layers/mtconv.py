@@ -32,8 +32,8 @@ from notebook_explain.layers.soft_pool.windows import per_axis
 
 KEEPS = ("most", "least")
 CAVEAT = (
-    "The network selects half of the frames by their content, which differ from clip to clip. Maps are drawn as if the "
-    "selected frames were evenly spaced in time."
+    "The network selects half of the frames by their content, so the selection differs from clip to clip. Maps are drawn "
+    "as if the selected frames were evenly spaced in time."
 )
 CAVEAT_CODE = "frame_selection"
 Streams = tuple[Tensor, Tensor]  # short, long: (batch, channel, time, height, width) each
@@ -164,7 +164,7 @@ class MTConv(nn.Module):
         self.share, self.groups, self.keep, self.ends = share, groups, keep, ends
 
     def forward(self, streams: Streams) -> Streams:
-        """Convolve (short, long); returns both normalised, without activation."""
+        """Convolve the (short, long) streams; return both normalised, without activation."""
         y = self.short(streams[0])
         long = self.norm_long(self.long(streams[1]))
         if self.lateral is not None:
@@ -220,7 +220,7 @@ class MTConv3d(nn.Module):
         return torch.cat([short, long], 1)
 
     def parts(self) -> dict[str, tuple[str, slice]]:
-        """Return the output channels of each stream."""
+        """Return where each stream is in the output: a path and a slice of channels."""
         short = self.conv.short.out_channels
         return {"short stream": ("", slice(0, short)), "long stream": ("", slice(short, None))}
 

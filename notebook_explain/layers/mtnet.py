@@ -10,7 +10,7 @@ each an MTConv with ReLU between, a squeeze and recursion (2-layer GRU) on each 
 sub-streams, the first and third convolution have 1/G of the width and the last two are grouped, which saves most of the
 weights.
 
-Reference: see ``mtconv``. The paper's table has SoftPool behind the stem, the released code has max pooling: ``pool``
+Reference: see ``mtconv``. The paper's table has SoftPool after the stem, the released code has max pooling: ``pool``
 chooses. The released code builds XS as S; here XS has the sizes of the paper.
 """
 
@@ -98,7 +98,7 @@ class MTBlock(nn.Module):
         return _relu((short, long))
 
     def parts(self) -> dict[str, tuple[str, slice]]:
-        """Return the path of each stream in the output."""
+        """Return where each stream is in the output: a path and a slice of channels."""
         return {"short stream": ("[0]", slice(None)), "long stream": ("[1]", slice(None))}
 
 

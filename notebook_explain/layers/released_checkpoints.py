@@ -11,7 +11,7 @@ In eval mode both compute what the released code computes, with these difference
 * Of frames that are equally similar to their neighbours, the earlier is kept here, and whichever ``torch.topk`` returns
   in the released code. A cosine between frames whose means are below 1e-4 is smaller in the released code.
 * For clips of fewer than 69 rows, a released MTNet stretches the long stream to 3 x 3 before a shortcut; here it does not.
-* The place of the recursion in an SRTG block is not stored. It is assumed to be the end, as in all released networks.
+* The position of the recursion in an SRTG block is not stored. It is assumed to be the end, as in all released networks.
   Networks trained with temporal gates (which never open in the released code) are loaded with ``gate="closed"``.
 
 Reference: see ``mtconv`` and ``srtg``.
@@ -180,7 +180,7 @@ def _released_name(module: str, blocks: list[str]) -> str:
 
 
 class SRTGNet(nn.Module):
-    """Residual network with a squeeze and recursion behind each block, as `released_network` builds it.
+    """Residual network with a squeeze and recursion after each block, as `released_network` builds it.
 
     Attributes
     ----------

@@ -13,7 +13,7 @@ A module of this package or of your own takes part by any of these:
   the only tensor, "[1]" for the second of several) and a slice of channels.
 * ``caveat`` is a sentence that every explanation of a network with this module carries. ``caveat_code`` is its kind, a
   value of ``notebook_explain.explanations.caveats.CaveatCode``: "frame_selection" for modules that select frames, whose
-  caveat explanations replace once they know the frames. By default, it is "module".
+  caveat is replaced in explanations once the frames are known. By default, it is "module".
 """
 
 from __future__ import annotations
@@ -118,19 +118,19 @@ def deprecated_told(explained: Any) -> list[Signal]:
 
 
 def validate_signals(name: str, explained: Any) -> list[Signal]:
-    """Return the signals of what a module's ``explain`` returned.
+    """Check what a module's ``explain`` returned, and return its signals.
 
     Parameters
     ----------
     name : str
         Dotted name of the module, for errors; "" is the network itself.
     explained : object
-        Has ``report()``. An object that has only ``told()``, the name of version 0.1, gives a DeprecationWarning.
+        Has ``report()``. An object that has only ``told()``, the name of version 0.2, gives a DeprecationWarning.
 
     Raises
     ------
     TypeError
-        No ``report()``, or it returns something else than a list of signals.
+        No ``report()``, or it returns something other than a list of signals.
     ValueError
         Signals whose values have other axes than documented, or an unknown side.
     """
@@ -174,7 +174,7 @@ def _described(signal: Any) -> str:
 def report_selected_frames(indices: Tensor) -> None:
     """Report the frames that a module selects by their content; call it from ``forward``, once for each selection.
 
-    Explanations then place the maps behind the module at these frames. Cheap when nothing records.
+    Explanations then place the maps after the module at these frames. Cheap when nothing records.
 
     Parameters
     ----------

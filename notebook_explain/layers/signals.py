@@ -54,9 +54,7 @@ def signals(model: nn.Module, *inputs: Any) -> dict[str, Any]:
     """
     copied = copied_model(model).eval()
     if not reporting_modules(copied):
-        raise UsageError(
-            f"{type(model).__name__} has no module that reports signals; put some in with ne.layers.swap()"
-        )
+        raise UsageError(f"{type(model).__name__} has no module that reports signals; add some with ne.layers.swap()")
     with torch.no_grad(), recording_signals(copied) as explained:
         copied(*inputs)
     return dict(explained)

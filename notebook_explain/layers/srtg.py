@@ -60,7 +60,7 @@ class Cycles(NamedTuple):
 
 
 class Signals(NamedTuple):
-    """What a recursion did to a batch of clips.
+    """Effect of a recursion on a batch of clips.
 
     Attributes
     ----------
@@ -225,7 +225,7 @@ class SRTG(nn.Module):
 
 
 class SRTGBlock(nn.Module):
-    """Residual block of two 3 x 3 x 3 convolutions, with a squeeze and recursion at one of six places.
+    """Residual block of two 3 x 3 x 3 convolutions, with a squeeze and recursion at one of six positions.
 
     Attributes
     ----------

@@ -93,7 +93,8 @@ def swap(model: nn.Module, exchanges: Mapping[Key, Value]) -> Swapped:
         * a module class: an instance is made by its ``like(module)`` if it has one, else with the arguments that the
           old module has as attributes of the same names;
         * a module: a copy of it;
-        * a function from the old module to a new one, which may contain the old one, or to ``None`` to leave it;
+        * a function that takes the old module and returns a new one, which may contain the old one, or ``None`` to leave
+      the old module unchanged;
         * ``None``: ``nn.Identity``.
 
     Returns
@@ -122,7 +123,7 @@ def swap(model: nn.Module, exchanges: Mapping[Key, Value]) -> Swapped:
 def followed_by(
     kind: Callable[..., nn.Module], channels: int | None = None, **options: Any
 ) -> Callable[[nn.Module], nn.Module]:
-    """Make a value for `swap` that puts a new module behind each selected one.
+    """Make a value for `swap` that puts a new module after each selected one.
 
     Parameters
     ----------
@@ -269,7 +270,7 @@ def _with_same_settings(kind: type[nn.Module], old: nn.Module) -> nn.Module:
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"cannot make a {kind.__name__} with the settings of a {type(old).__name__}: {error}; use a function from the "
-            f"old module to the new one, or ne.layers.followed_by({kind.__name__}) to put one behind it"
+            f"old module to the new one, or ne.layers.followed_by({kind.__name__}) to add one after it"
         ) from error
 
 

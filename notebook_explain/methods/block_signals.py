@@ -92,7 +92,7 @@ class BlockSignals:
         ablations = _ablations(model.module, self.each)
         if not (parts or ablations or reporting_modules(model.module)):
             raise UsageError(
-                f"{type(model.module).__name__} has no module that reports signals; put some in with ne.layers.swap()"
+                f"{type(model.module).__name__} has no module that reports signals; add some with ne.layers.swap()"
             )
         recorder = SignalRecorder(model)
 

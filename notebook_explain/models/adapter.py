@@ -169,7 +169,7 @@ def _read_labels(labels: Any) -> dict[str, tuple[str, ...]]:
     if not isinstance(labels, (Mapping, Iterable)):
         raise UsageTypeError(f"labels must be a sequence of names, got {labels!r}")
     if isinstance(labels, str):
-        raise UsageTypeError("labels must be a sequence of names, got one text; split it into lines first")
+        raise UsageTypeError("labels must be a sequence of names, got one string; split it into lines first")
     if isinstance(labels, Mapping):
         if all(isinstance(value, int) for value in labels.values()):
             raise UsageTypeError("labels must be {index: name}, got {name: index}; swap keys and values")

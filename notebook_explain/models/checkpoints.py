@@ -169,7 +169,7 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> str:
 
 def _read_file(path: Path) -> Any:
     if not path.is_file():
-        raise FileNotFoundError(f"there is no weights file {str(path)!r}; give the path of a checkpoint")
+        raise FileNotFoundError(f"no weights file at {str(path)!r}; give the path of a checkpoint")
     path.open("rb").close()  # errors of permission are raised as they are
     try:
         if path.suffix.lower() == ".safetensors":

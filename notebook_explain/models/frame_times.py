@@ -1,7 +1,7 @@
 """Clip frames that the time steps of modules and layers stand for, given the frames that the network selected.
 
-Some networks keep some of the frames, depending on their content. A trace of positions alone cannot know which, and
-assumes that they are evenly spaced. With the frames selected for a clip, a second trace finds the true times.
+Some networks keep some of the frames, depending on their content. A trace of positions alone cannot find out which, and
+assumes that they are evenly spaced. With the frames selected for a clip, a second trace finds the actual times.
 """
 
 from __future__ import annotations

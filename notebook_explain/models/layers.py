@@ -2,7 +2,7 @@
 
 `default_layers` chooses from a `LayerTrace` the stem, the outputs of blocks and the input of global pooling;
 `named_layer` finds any module's output by name. Everything follows from measured positions and from how modules nest,
-so it needs to know no architecture.
+so it does not depend on the architecture.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def named_layer(trace: LayerTrace, name: str) -> Layer:
         if layer is None:
             raise UsageError(
                 f"layer {name!r} returns {tuple(matches[0].tensor.shape)}, whose axes are not time, height, width and one "
-                "of channels; choose a layer around it"
+                "of channels; choose a layer that contains it"
             )
         return layer
     module = name.split("#")[0].split("[")[0]

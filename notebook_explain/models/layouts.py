@@ -65,7 +65,7 @@ class Layout:
         if output.shape[1:] != torch.Size(self.shape[1:]) or output.shape[0] % self.shape[0]:
             raise UsageError(
                 f"this layer returned {tuple(output.shape)}, but {self.shape} per clip when the model was adapted; "
-                "the input has another size now",
+                "the size of the input has changed",
                 arguments=("size", "frames"),
                 call="adapt()",
             )

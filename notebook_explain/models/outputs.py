@@ -18,7 +18,7 @@ from notebook_explain._errors import ExplainError
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 
 LOG_P = Caveat(
-    "The network returns probabilities that are not one softmax of one tensor, so log p is explained; the evidence does not "
+    "The network returns probabilities that are not the softmax of a single tensor, so log p is explained; the evidence does not "
     "add up to a logit.",
     CaveatCode.SCORE,
 )

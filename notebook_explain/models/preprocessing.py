@@ -111,7 +111,7 @@ def _slow_frames(frames: int, stride: int) -> torch.Tensor:
 
 
 def rgb(name: str, value: Any) -> tuple[float, float, float]:
-    """Return three numbers, given three or one for all colours (TypeError otherwise)."""
+    """Return three numbers, given three or one for all colours; raise TypeError for anything else."""
     parts = value if isinstance(value, (list, tuple, np.ndarray, torch.Tensor)) and np.ndim(value) else [value] * 3
     try:
         red, green, blue = (float(part) for part in parts)

@@ -182,7 +182,7 @@ def _replace(output: Any, path: tuple[Any, ...], tensor: torch.Tensor) -> Any:
         changed = copy.copy(output)
         object.__setattr__(
             changed, str(key), _replace(getattr(output, key), rest, tensor)
-        )  # also in frozen dataclasses
+        )  # works in frozen dataclasses too
         return changed
     if isinstance(output, tuple):
         parts = [_replace(part, rest, tensor) if index == key else part for index, part in enumerate(output)]

@@ -97,7 +97,7 @@ def shadow_of(module: nn.Module, *, copy_parameters: bool = False) -> nn.Module:
 
 
 def _tensors_with_graph(value: Any, depth: int = 4) -> Iterator[torch.Tensor]:
-    """Yield activations that a module keeps in its attributes, also in dicts and lists."""
+    """Yield activations that a module keeps in its attributes, including those in dicts and lists."""
     if isinstance(value, torch.Tensor):
         if not value.is_leaf:
             yield value
@@ -112,7 +112,7 @@ def _computes_weights(hook: Any) -> bool:
 
 @contextmanager
 def guarded(module: nn.Module) -> Iterator[nn.Module]:
-    """Give the module itself in evaluation mode, without the user's hooks; everything is restored at the end."""
+    """Yield the module itself in evaluation mode, without the user's hooks; everything is restored at the end."""
     lock = _locks.setdefault(module, threading.RLock())
     with lock:
         modules = list(module.modules())

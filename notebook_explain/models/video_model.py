@@ -1,4 +1,4 @@
-"""Video model as explainers see it: the user's module, untouched, and everything in which models differ."""
+"""Video model as explainers see it: the user's module, untouched, and everything that differs between models."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class VideoModel:
         if layers is None:
             return self.layers
         if isinstance(layers, str):
-            raise UsageTypeError(f"layers must be a list of names, got the text {layers!r}; write [{layers!r}]")
+            raise UsageTypeError(f"layers must be a list of names, got the string {layers!r}; write [{layers!r}]")
         chosen = list(dict.fromkeys(self.layer(name) for name in layers))
         if not chosen:
             raise UsageError("layers is an empty list; leave it out for the default layers, or give at least one name")
@@ -158,7 +158,7 @@ class VideoModel:
         return result, (*pass_caveats, *shadow_caveats)
 
     def _check_labels(self, heads: Mapping[str, Head]) -> None:
-        """Raise ValueError unless there are as many labels as classes: a list that is off by one names all classes wrongly."""
+        """Raise ValueError unless there are as many labels as classes: an off-by-one list would rename every class."""
         for name, names in self.labels.items():
             if name not in heads and not name:
                 raise UsageError(
@@ -218,7 +218,11 @@ class VideoModel:
     def _head(self, heads: Mapping[str, Head], target: Target) -> str:
         if target.head is not None:
             if target.head not in heads:
-                known = f"it has {_quote(heads)}" if any(heads) else "it has one head without a name, so give no head"
+                known = (
+                    f"it has {_quote(heads)}"
+                    if any(heads)
+                    else "it has a single head without a name, so leave out the head"
+                )
                 raise UsageError(f"head {target.head!r} is not in this model; {known}")
             return target.head
         with_label = [head for head in heads if target.label in self.labels.get(head, ())]

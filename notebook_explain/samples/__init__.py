@@ -6,7 +6,7 @@
 ((16, 64, 64, 3), (16, 64, 64))
 
 As the last line of a cell a clip plays, next to a copy with the acting parts in colour; ``clip.film("kick.gif")`` writes
-that animation. Everything is computer-drawn; no real person was filmed. Importing this imports only numpy.
+that animation. Everything is computer-drawn; no real person was filmed. Importing this package imports only numpy.
 """
 
 from notebook_explain.samples.actions import ACTIONS, ARM_ACTIONS, IDLE, LEG_ACTIONS

@@ -34,7 +34,7 @@ _UPPER_BODY = ("head", "hair", "neck", "torso", *_ARMS[0], *_ARMS[1])
 
 @dataclass(frozen=True)
 class Style:
-    """Parameters of one person's way to perform an action.
+    """Parameters of how one person performs an action.
 
     Attributes
     ----------

@@ -195,7 +195,7 @@ def random_ball(rng: np.random.Generator, frames: int) -> Ball:
 def draw_room(room: Room, size: int) -> Pictures:
     """Draw the room, including what lies beyond the image: float32 (side, side, 3), 0 to 255.
 
-    It has `DETAIL` pixels per pixel of the image, whose corner is `BORDER` sides from that of the room.
+    The room has `DETAIL` pixels per image pixel and extends `BORDER` image sides beyond the image on every side.
     """
     scale = size * DETAIL
     side = round((1 + 2 * BORDER) * scale)

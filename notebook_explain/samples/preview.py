@@ -1,7 +1,7 @@
 """Previews of a sample: an animation next to a copy with the masks in colour, and a strip of frames.
 
 Each label of the sample has a colour, and so has the mark of the world `shortcut`; everything else is pale grey. The
-colours differ in lightness, so they can be told apart with colour-blindness and in print. Every preview says in its
+colours differ in lightness, so they can be distinguished with colour-blindness and in print. Every preview states in its
 pixels that it is synthetic, so the information stays with the image.
 """
 
@@ -42,7 +42,7 @@ FORMATS = {".gif": "GIF", ".webp": "WEBP"}
 
 
 def resize_frames(images: Images, side: int) -> Images:
-    """Enlarge images (time, height, width, 3) by a whole factor to a height of at most `side` pixels, or shrink them.
+    """Enlarge images (time, height, width, 3) by an integer factor to a height of at most `side` pixels, or shrink them.
 
     Enlarged pixels stay squares: the preview shows what a network gets.
     """
@@ -123,7 +123,7 @@ def render_lines(lines: list[tuple[Colour | None, str]], width: int) -> Images:
 
 
 def _wrap_words(text: str, width: int, font: FreeTypeFont | ImageFont) -> list[tuple[bool, str]]:
-    """Break a text between words into rows of at most `width` pixels; return (is it the first, row)."""
+    """Break text between words into rows of at most `width` pixels; return (is it the first, row)."""
     rows = [""]
     for word in text.split():
         longer = f"{rows[-1]} {word}".strip()

@@ -80,7 +80,7 @@ def check_indices(name: str, values: Any, count: int) -> list[int]:
 
 
 def check_number(name: str, value: Any, low: float, high: float) -> float:
-    """Return a number in low..high as a float."""
+    """Return a number as a float; raise TraitValueError if it lies outside low..high."""
     if not isinstance(value, (int, float, np.number)) or not low <= value <= high:
         raise TraitValueError(f"{name} must lie in {low:g}..{high:g}, got {value!r}")
     return float(value)

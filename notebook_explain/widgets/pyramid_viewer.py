@@ -29,7 +29,7 @@ class PyramidViewer(base.View):
     pyramid : Pyramid
     title : str
     **state
-        First values of these traits; ``row`` and ``collapsed`` also by name.
+        First values of these traits; ``row`` and ``collapsed`` can be given by name too.
 
     Raises
     ------

@@ -52,8 +52,8 @@ def test_variants_have_the_expected_number_of_weights() -> None:
     base = sum(p.numel() for p in plain.parameters())
     recursions = sum(2 * (16 * c**2 + 16 * c) for c in (64, 128, 256, 512))
     counts = {name: sum(p.numel() for p in net.parameters()) for name, net in nets.items()}
-    assert counts["r3d_18"] == counts["soft pooling behind the stem"] == base
-    assert counts["SRTG behind every block"] == base + recursions
-    assert counts["class regularization behind every stage"] == base + 512 * (64 + 128 + 256 + 512)
+    assert counts["r3d_18"] == counts["soft pooling after the stem"] == base
+    assert counts["SRTG after every block"] == base + recursions
+    assert counts["class regularization after every stage"] == base + 512 * (64 + 128 + 256 + 512)
     assert abs(counts["FAST instead of 3x3x3"] / base - 1) < 0.001
     assert abs(counts["FAST with parallel planes"] / base - 1) < 0.001

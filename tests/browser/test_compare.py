@@ -35,7 +35,7 @@ def sides_of(first: Viewer) -> tuple[Viewer, Viewer]:
 
 
 def labels(viewer: Viewer) -> str:
-    """Where the labels of the tube's axes lie: they tell how it is turned."""
+    """Return the labels of the tube's axes with their positions, which show its rotation."""
     return viewer.root.locator(".ne-labels").inner_html()
 
 

@@ -1,4 +1,4 @@
-"""What leaves the notebook, in a real browser without a network: films that play, pages in cells, notebooks of before."""
+"""Exports in a real browser without a network: films that play, pages in cells, notebooks of earlier versions."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def test_a_converted_notebook_is_alive_without_a_network(browser: Browser, folde
         assert (before != viewer.canvas("frame")).any()
     finally:
         page.context.close()
-    # What nbconvert's own template asks the network for is not ours; our page asks for nothing.
+    # nbconvert's own template makes network requests; the page makes none.
     assert not [text for text in wrong if text.startswith("exception")]
 
 
@@ -253,7 +253,7 @@ def test_a_notebook_of_before_opens_in_jupyterlab_without_its_kernel(address: st
     notebook.cell(1).locator("iframe").wait_for(timeout=20_000)
     back = inner(page_in_lab).evaluate("getComputedStyle(document.body).backgroundColor")
     assert sum(map(int, re.findall(r"\d+", back)[:3])) < 200
-    # The widget of the other cell lives as well: whoever ran the notebook kept its state.
+    # The widget of the other cell works too: its state was saved with the notebook.
     notebook.cell(2).locator(READY).wait_for(timeout=20_000)
 
 

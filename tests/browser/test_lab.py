@@ -1,4 +1,4 @@
-"""The viewer in a real JupyterLab with a real kernel: what the hand does reaches Python once, and Python reaches the view."""
+"""The viewer in a real JupyterLab with a real kernel: a gesture sends Python one message, and Python changes the view."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_viewer_in_jupyterlab(address: str, page: Page) -> None:
     inside(notebook.cell(TUBES)).locator(READY).wait_for(timeout=15_000)
     Viewer(page, within=notebook.cell(LARGE)).root.wait_for(timeout=15_000)
 
-    # A drag moves the picture and says nothing; its end says one short thing.
+    # A drag moves the picture and sends no message; its end sends one short message.
     for name, start, end in (("frame", 0.1, 0.95), ("threshold", 0.4, 0.7), ("layer", 0.9, 0.1)):
         before = viewer.canvas("frame")
         messages.forget()
@@ -91,7 +91,7 @@ def test_the_viewer_in_jupyterlab(address: str, page: Page) -> None:
         assert set(messages.received) <= {"echo_update"}
         assert len(messages.received) <= 1
 
-    # Playing tells the kernel at most twice a second, and when it begins and ends.
+    # Playback sends at most two messages a second, and one when it begins and ends.
     messages.forget()
     start = time.monotonic()
     viewer.part("play").click()

@@ -59,7 +59,7 @@ def test_the_viewers_in_notebook_7(address: str, page: Page) -> None:
     notebook.cell(TUBES).scroll_into_view_if_needed()
     inside(notebook.cell(TUBES)).locator(READY).wait_for(timeout=30_000)
 
-    # Two side by side: a drag says nothing until it ends, and moves its own side, or both where they share.
+    # Two side by side: a drag sends no message until it ends, and moves its own side, or both sides if they share the value.
     notebook.cell(TWO).scroll_into_view_if_needed()
     sides = [Viewer(page, k, within=notebook.cell(TWO)) for k in (0, 1)]
     for side in sides:

@@ -128,11 +128,11 @@ def test_dragging_turns_the_tube_and_reset_turns_it_back(open_page: OpenPage, pa
     assert changed(before, viewer.screenshot("tube"), 40).mean() < 0.01
 
 
-# Numbers: what is drawn is what numpy says
+# Numbers: what is drawn agrees with numpy
 
 
 def footprints(viewer: Viewer, thresholds: tuple[float, ...]) -> list[NDArray[np.bool_]]:
-    """Where the tube is seen from in front at each threshold; the slab stands at the far end."""
+    """Return the area of the tube seen from the front at each threshold; the slab stands at the far end."""
     viewer.slide("frame", 15)
     viewer.look("front")
     viewer.slide("threshold", 1)
@@ -394,7 +394,7 @@ def test_names_from_strangers_stay_text(open_page: OpenPage, tmp_path: Path) -> 
     assert f"clip: {evil.split('/')[-1]}" in whole  # of the clip's source, the part behind the last slash
 
 
-# What is broken is said
+# Errors are shown
 
 
 def _shorten(state: dict[str, Any]) -> None:

@@ -40,7 +40,7 @@ def path(world: Tubes, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def wrongs(viewer: Viewer, axe: str) -> list[str]:
-    """What axe-core finds wrong with the page, each with the part it speaks of."""
+    """Return the violations that axe-core finds in the page, each with the element concerned."""
     viewer.page.add_script_tag(content=axe)
     found = viewer.page.evaluate("axe.run(document)")
     assert found["passes"]
@@ -187,7 +187,7 @@ def test_a_view_is_as_dark_as_the_place_where_it_stands(open_page: OpenPage, pat
 def test_in_a_host_that_wraps_frames_the_page_lies_over_its_picture_and_is_as_dark(
     open_page: OpenPage, path: Path, tmp_path: Path
 ) -> None:
-    """As marimo does: a frame gets an element of its own around it, and the document says that it is dark."""
+    """A host like marimo wraps each frame in an element and marks the document as dark."""
     shown = iframe(path.read_text(encoding="utf-8"), "iVBORw0KGgo=", "a page")
     host = tmp_path / "host.html"
     wrapped = shown.replace("<iframe", "<div><iframe").replace("</iframe>", "</iframe></div>")

@@ -1,4 +1,4 @@
-"""Timeline, layers, signs, scales, colours, differences, montage: what is drawn and counted is what numpy says."""
+"""Timeline, layers, signs, scales, colours, differences, montage: what is drawn and counted agrees with numpy."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_on_a_scale_of_its_own_every_frame_shows_its_strongest(open_page: OpenPa
 
 
 def overlay_mask(viewer: Viewer, threshold: float) -> NDArray[np.bool_]:
-    """Where the frame's picture is coloured at a threshold."""
+    """Return the pixels of the frame that are coloured at a threshold."""
     viewer.put("threshold", 1)
     plain = viewer.canvas("frame")[3::7, 3::7, :3]
     viewer.put("threshold", threshold)
@@ -228,7 +228,7 @@ def test_what_is_drawn_follows_the_width(open_page: OpenPage, path: Path) -> Non
 
 
 def middle(viewer: Viewer, name: str, stop: int, stops: int) -> tuple[float, float]:
-    """Where on the page the middle of a strip's stop lies."""
+    """Return the position on the page of the middle of a strip's stop."""
     box = viewer.part(name).bounding_box()
     assert box is not None
     return box["x"] + (stop + 0.5) / stops * box["width"], box["y"] + box["height"] / 2

@@ -50,7 +50,7 @@ def words(viewer: Viewer) -> str:
 
 
 def height_at(line: NDArray[np.bool_], frame: int, frames: int = 16) -> float:
-    """How high the line lies in the middle of a frame, 0 where it is lowest and 1 where it is highest."""
+    """Return the height of the line in the middle of a frame, from 0 (lowest) to 1 (highest)."""
     (rows,) = np.nonzero(line[:, int((frame + 0.5) / frames * line.shape[1])])
     return float((BOTTOM - rows.mean()) / (BOTTOM - TOP))
 

@@ -61,7 +61,7 @@ def run_with_error(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
         (["--threshold", "nan"], "argument --threshold: must lie in 0..1"),
         (["--out", "a.mp3"], r"argument --out: 'a.mp3' has the ending '.mp3'; it must be one of .html, .png"),
         (["--out", "a"], "argument --out: 'a' has no ending"),
-        (["--out", "no folder/a.png"], "there is no folder 'no folder' to write 'a.png' to; make it first"),
+        (["--out", "no folder/a.png"], "no folder 'no folder' to write 'a.png' to; create it first"),
         (["--out", "a folder.gif"], "'a folder.gif' is a folder; give the path of a file in it"),
         (["--out", "clip.gif"], "--out 'clip.gif' would overwrite an input; use another name"),
         (["--target", "wave"], "target 'wave' is a name, but this model has no labels.*--labels"),
@@ -240,7 +240,7 @@ def test_a_window_in_seconds_of_an_image_folder_asks_for_its_frame_rate(
     for number in range(9):
         Image.fromarray(zoo.random_clip(1, 40)[0]).save(folder / "frames" / f"{number}.png")
     command = explain_arguments("--window", "0.1:0.5", clip="frames")
-    message = "the window is in seconds, but the frame rate is unknown (frame numbers need none); use --fps\n"
+    message = "the window is in seconds, but the frame rate is unknown (a window in frame numbers does not need it); use --fps\n"
     assert run_with_error(capsys, *command).endswith(message)
     assert main([*command, "--fps", "10"]) == 0
 

@@ -93,7 +93,7 @@ def test_zeros_are_black() -> None:
         ((4, 3, 5, 6), "TTHW", "must name each axis once"),
         ((4, 3, 5, 6), "NCHW", "must name each axis once"),
         ((4, 3, 5, 6), "BTCHW", r"layout 'BTCHW' has 5 axes, but the array has shape \(4, 3, 5, 6\)"),
-        ((2, 4, 3, 5, 6), "BTCHW", r"gives a batch of 2, but a clip is one; pass frames\[i\] instead"),
+        ((2, 4, 3, 5, 6), "BTCHW", r"gives a batch of 2, but one clip is expected; pass frames\[i\] instead"),
         (
             (4, 3, 5, 6),
             "THWC",

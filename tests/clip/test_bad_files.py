@@ -1,4 +1,4 @@
-"""Damaged files and files that are not videos: a correct result, or one sentence that says what to do."""
+"""Damaged files and files that are not videos: a correct result, or one sentence with advice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether two explanations are the same: every field of every value in them, numbers to the last bit."""
+"""Equality of two explanations: every field of every value in them, numbers to the last bit."""
 
 from __future__ import annotations
 

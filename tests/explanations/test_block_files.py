@@ -78,7 +78,7 @@ def test_values_that_could_not_be_loaded_are_not_saved(tmp_path: Path, monkeypat
     with pytest.raises(ValueError, match="cannot be saved: it holds courses with rows outside any clip"):
         dataclasses.replace(small_report(), courses=(far,)).save(tmp_path / "r")
     monkeypatch.setattr(save_load, "MAX_TEXT", 1000)
-    with pytest.raises(ValueError, match=r"cannot be saved: its names take [\d,]+ bytes, the limit is 1,000"):
+    with pytest.raises(ValueError, match=r"cannot be saved: its names take [\d,]+ bytes, above the limit of 1,000"):
         small_report().save(tmp_path / "r")
     assert list(tmp_path.iterdir()) == []
 

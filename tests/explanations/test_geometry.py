@@ -94,5 +94,5 @@ def test_rows_that_do_not_increase_are_refused(rows: list[float]) -> None:
 def test_a_step_of_0_and_a_geometry_of_another_layer_are_refused() -> None:
     with pytest.raises(ValueError, match="step above 0"):
         Geometry(np.arange(2.0), (0, 0), (0, 1))
-    with pytest.raises(ValueError, match="map has 3 rows, the geometry 2"):
+    with pytest.raises(ValueError, match="map has 3 rows, but the geometry has 2"):
         stretch(np.zeros((3, 2, 2), np.float32), Geometry.even((2, 2, 2), (4, 4, 4)), (4, 4, 4))

@@ -60,7 +60,7 @@ def packed(parts: dict[str, bytes], how: int = zipfile.ZIP_DEFLATED) -> bytes:
 
 
 def npy(shape: str, kind: str = "<f4", data: bytes = b"") -> bytes:
-    """An array in NumPy's format whose header says what it likes."""
+    """Return an array in NumPy's format with any header, true or not."""
     text = f"{{'descr': {kind!r}, 'fortran_order': False, 'shape': {shape}, }}".encode()
     text += b" " * (-(len(text) + 11) % 64) + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + data
@@ -69,13 +69,13 @@ def npy(shape: str, kind: str = "<f4", data: bytes = b"") -> bytes:
 def with_header(data: bytes, edit: Callable[[Any], Any]) -> bytes:
     parts = entries(data)
     text = json.loads(np.load(io.BytesIO(parts["header.npy"])).tobytes())
-    said = json.dumps(edit(text)).encode()
-    parts["header.npy"] = npy(f"({len(said)},)", "|u1", said)
+    header = json.dumps(edit(text)).encode()
+    parts["header.npy"] = npy(f"({len(header)},)", "|u1", header)
     return packed(parts)
 
 
 def opened(folder: Path, data: bytes) -> Tubes | Pyramid | BlockReport | str:
-    """What loading gives: an explanation that can be shown and saved, or the text of the one error."""
+    """Load a file; return an explanation that can be shown and saved, or the text of the one error."""
     path = folder / "hostile.npz"
     path.write_bytes(data)
     try:

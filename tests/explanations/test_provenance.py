@@ -83,7 +83,7 @@ def test_paths_are_stripped_to_file_names(text: str, left: str) -> None:
     ("change", "words"),
     [
         ({"format": "other"}, "\"format\" is not 'notebook_explain.provenance'"),
-        ({"version": 2}, "has version 2, this notebook_explain reads 1; update it"),
+        ({"version": 2}, "has version 2, but this notebook_explain reads version 1; update notebook_explain"),
         ({"surprise": 1}, "got .*surprise"),
         ({"method": None}, "method of the provenance has the wrong type: NoneType"),
         ({"forwards": True}, "forwards of the provenance has the wrong type: bool"),

@@ -75,7 +75,10 @@ def column(name: str, at: tuple[int, ...], value: float) -> Callable[[bytes], tu
         (lambda _: ("edge_ends", npy("(11, 3)", "<f8", bytes(264))), "not a table of 3 columns"),
         (lambda _: ("edge_ends", npy("(10, 3)", "<i8", bytes(240))), "its units or edges are incomplete"),
         (lambda _: ("maps_1", npy("(2, 2, 3, 3)", "<f4", bytes(144))), r"row 1 is not a float32 array \(unit"),
-        (lambda _: ("times_1", npy("(3,)", "<f8", np.arange(3.0).tobytes())), "row 1 has 2 rows, its geometry 3"),
+        (
+            lambda _: ("times_1", npy("(3,)", "<f8", np.arange(3.0).tobytes())),
+            "row 1 has 2 rows, but its geometry has 3",
+        ),
     ],
 )
 def test_invalid_tables_are_refused(

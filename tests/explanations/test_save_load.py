@@ -18,7 +18,7 @@ from tests.example_values import small_tubes
 
 
 def _rewritten(path: Path, **changes: Any) -> Path:
-    """The same file with another header (a value, or a function of the old header) or other arrays."""
+    """Write the same file with another header (a value, or a function of the old header) or other arrays."""
     with np.load(path) as file:
         arrays = dict(file)
     header = json.loads(arrays["header"].tobytes())
@@ -120,7 +120,7 @@ def test_a_file_is_found_without_its_extension(saved: Path) -> None:
 
 
 def test_a_path_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere' to write 'p.html' to; make it first"):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere' to write 'p.html' to; create it first"):
         small_tubes().to_html(tmp_path / "nowhere" / "p.html")
     with pytest.raises(IsADirectoryError, match="is a folder; give the path of a file in it"):
         small_tubes().to_html(tmp_path)
@@ -138,11 +138,13 @@ def test_a_failed_save_leaves_the_old_file(saved: Path, monkeypatch: pytest.Monk
 
 
 def test_a_later_version_and_another_kind_are_refused(saved: Path) -> None:
-    with pytest.raises(ValueError, match="it has version 2, this notebook_explain reads 1; update it"):
+    with pytest.raises(
+        ValueError, match="it has version 2, but this notebook_explain reads version 1; update notebook_explain"
+    ):
         ne.load(_rewritten(saved, header=lambda h: h | {"version": 2}))
     for kind in ("concepts", ["tubes"], None):
         with pytest.raises(
-            ValueError, match="this version knows 'tubes', 'pyramid' and 'blocks'; update notebook_explain"
+            ValueError, match="but this version reads 'tubes', 'pyramid' and 'blocks'; update notebook_explain"
         ):
             ne.load(_rewritten(saved, header=lambda h, kind=kind: h | {"kind": kind}))
     with pytest.raises(ValueError, match="damaged or not a file that save"):
@@ -163,7 +165,7 @@ def test_unknown_and_missing_fields_are_refused(saved: Path) -> None:
 def test_arrays_of_another_shape_are_refused(saved: Path) -> None:
     with pytest.raises(ValueError, match="not a float32 array"):
         ne.load(_rewritten(saved, values_0=np.zeros((2, 2))))
-    with pytest.raises(ValueError, match="layer 1 has 5 rows, its geometry 2"):
+    with pytest.raises(ValueError, match="layer 1 has 5 rows, but its geometry has 2"):
         ne.load(_rewritten(saved, values_1=np.zeros((2, 5, 3, 3), np.float32)))
 
 

@@ -1,4 +1,4 @@
-"""Numbers for people are rounded as the viewer's ``toFixed`` rounds them, and what is one is not said to be several."""
+"""Numbers for people are rounded as the viewer's ``toFixed`` rounds them, and a count of one takes the singular."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR
 from tests.example_values import small_report
 from tests.figures.example_tubes import CAVEATS, LONG, made
 
-UNKNOWN_LETTERS = "ignore:Glyph:UserWarning"  # matplotlib's own font lacks those of some scripts; it says so
+UNKNOWN_LETTERS = "ignore:Glyph:UserWarning"  # matplotlib's own font lacks those of some scripts and warns
 CLASSES = ("wave", "clap", "jump", "run", "walk", "sit", "bow", "kick", "point", "nod")
 MULTIPLIED = "each frame is multiplied by"
 HARD = "你好 $x_1^2$ _a_ \\frac{1}{2} <b>&amp;</b>\n\t🎉\x00 " + LONG

@@ -25,7 +25,7 @@ from notebook_explain.figures import strip_png
 from notebook_explain.figures.captions import font, printable, wrap_text
 from tests.figures.example_tubes import CAVEATS, COARSE, SHAPES, every_shape, made
 
-UNKNOWN_LETTERS = "ignore:Glyph:UserWarning"  # matplotlib's own font lacks those of some scripts; it says so
+UNKNOWN_LETTERS = "ignore:Glyph:UserWarning"  # matplotlib's own font lacks those of some scripts and warns
 
 
 def picture_of(data: bytes) -> np.ndarray:
@@ -166,7 +166,7 @@ def test_a_figure_states_how_much_of_the_score_its_layer_lacks() -> None:
     tubes = made()
     layer = replace(tubes.layers[0], kind="block", gap=np.array([1.5], np.float32))
     assert "accounts for" not in words_of(replace(tubes, layers=(layer, *tubes.layers)))
-    words = "This layer's map accounts for 0.5 of the score of 2 for 'wave'; the rest cannot be placed here."
+    words = "This layer's map accounts for 0.5 of the score of 2 for 'wave'; the rest cannot be assigned to positions."
     assert words in words_of(replace(tubes, layers=(*tubes.layers, layer)))
 
 

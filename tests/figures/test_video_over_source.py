@@ -146,7 +146,7 @@ def test_times_replace_missing_frame_numbers(video: Path) -> None:
     sequence = source_sequence(replace(clip, frame_numbers=None))
     np.testing.assert_array_equal(np.flatnonzero(sequence.is_input), np.flatnonzero(source_sequence(clip).is_input))
     with pytest.raises(
-        ValueError, match=r"does not know which frames of 'wave.avi' it holds: it has neither frame_numbers nor times"
+        ValueError, match=r"does not record which frames of 'wave.avi' it holds: it has neither frame_numbers nor times"
     ):
         source_sequence(replace(clip, frame_numbers=None, times=None))
 
@@ -170,7 +170,7 @@ def test_a_different_video_is_an_error_and_nothing_is_written(video: Path, folde
     for k in range(COUNT):
         Image.fromarray(np.zeros((8, 10, 3), np.uint8)).save(small / f"{k:03d}.png")
     with pytest.raises(
-        ValueError, match=r"the frames of 'small' are 8 x 10, those that the clip was read from 48 x 64"
+        ValueError, match=r"the frames of 'small' are 8 x 10, but those that the clip was read from are 48 x 64"
     ):
         tubes.to_video(out / "v", source=small)
     short = tmp_path / "short"

@@ -141,5 +141,5 @@ def test_invalid_settings_raise() -> None:
         ValueError, match="head 'head' is not a module with weights in this model; its linear layers are fc"
     ):
         layers.class_regularized(zoo.ZOO["residual"].make(), "head", ["layer1"])
-    with pytest.raises(TypeError, match=r"after must be a list of names, got the str 'layer1'; write \['layer1'\]"):
+    with pytest.raises(TypeError, match=r"after must be a list of names, got the string 'layer1'; write \['layer1'\]"):
         layers.class_regularized(zoo.ZOO["residual"].make(), "fc", "layer1")

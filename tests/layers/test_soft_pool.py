@@ -288,7 +288,7 @@ def test_invalid_inputs_raise() -> None:
         layers.soft_pool3d(noise(1, 2, 4, 4, 4), 9)
     with pytest.raises(ValueError, match="expected 4 axes"):
         layers.SoftPool3d()(noise(4, 4))
-    with pytest.raises(TypeError, match=r"expected floats, got torch.int64; convert with x.float\(\)"):
+    with pytest.raises(TypeError, match=r"expected a floating-point tensor, got torch.int64; convert with x.float\(\)"):
         layers.SoftPool3d()(torch.ones(1, 1, 2, 2, 2, dtype=torch.long))
 
 

@@ -215,5 +215,5 @@ def test_invalid_inputs_and_sizes_raise() -> None:
         layers.soft_pool_weights(noise(1, 2, 4, 4, 4), 9)
     with pytest.raises(ValueError, match="expected 4 axes"):
         layers.adaptive_soft_pool_weights(noise(4, 4))
-    with pytest.raises(TypeError, match="expected floats"):
+    with pytest.raises(TypeError, match="expected a floating-point tensor"):
         layers.AdaptiveSoftPool3d().explain(torch.ones(1, 1, 2, 2, 2, dtype=torch.long))

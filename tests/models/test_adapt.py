@@ -240,7 +240,7 @@ def test_labels_must_match_the_number_of_classes_and_existing_heads() -> None:
         ne.SaliencyTubes()(adapted("logits_dict", labels=list("abcde")), clip_for("logits_dict"))
     with pytest.raises(ValueError, match="target 'a' stands for several classes of this model; use an index"):
         ne.SaliencyTubes()(adapted("residual", labels=list("abcda")), clip, "a")
-    with pytest.raises(ValueError, match="head 'verb' is not in this model; it has one head without a name"):
+    with pytest.raises(ValueError, match="head 'verb' is not in this model; it has a single head without a name"):
         ne.SaliencyTubes()(adapted("residual"), clip, ne.Target(0, head="verb"))
     with pytest.raises(ValueError, match="labels name the head 'x', but the model's heads are 'verb', 'noun'"):
         ne.SaliencyTubes()(adapted("logits_dict", labels={"x": ["a"]}), clip_for("logits_dict"))

@@ -299,9 +299,7 @@ def test_files_that_are_not_checkpoints_are_refused(raw: bytes, tmp_path: Path) 
 
 
 def test_a_missing_file_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(
-        FileNotFoundError, match=re.escape(f"there is no weights file {str(tmp_path)!r}; give the path")
-    ):
+    with pytest.raises(FileNotFoundError, match=re.escape(f"no weights file at {str(tmp_path)!r}; give the path")):
         load_weights(small_net(), tmp_path)
 
 

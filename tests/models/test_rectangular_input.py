@@ -36,7 +36,7 @@ class Counting(nn.Module):
 
 
 class Opaque(Counting):
-    """The same without positions, so that the clip is divided evenly."""
+    """Network without positions, so that the clip is divided evenly."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if type(x) is not torch.Tensor:

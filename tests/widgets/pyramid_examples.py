@@ -1,6 +1,6 @@
 """Write examples for the tests in JavaScript: what a threshold keeps of pyramids, their rows' tubes, and all sentences.
 
-``python -m tests.widgets.pyramid_examples`` writes js/test/pyramid/examples.json anew.
+``python -m tests.widgets.pyramid_examples`` writes js/test/pyramid/examples.json again.
 """
 
 from __future__ import annotations

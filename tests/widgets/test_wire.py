@@ -402,5 +402,7 @@ def test_an_incomplete_map_has_a_caveat_unless_only_the_bias_is_missing() -> Non
     found = [
         layer["unaccounted"] for layer in tubes_wire.pack_maps(dataclasses.replace(tubes, layers=tuple(layers)))[0]
     ]
-    caveat = "This layer's map accounts for 0.9 of the score of 1.5 for 'class 0'; the rest cannot be placed here."
+    caveat = (
+        "This layer's map accounts for 0.9 of the score of 1.5 for 'class 0'; the rest cannot be assigned to positions."
+    )
     assert found == [[caveat, ""], ["", ""], ["", ""]]

@@ -1,6 +1,6 @@
 """Write examples for the tests in JavaScript: what Python counts in maps made by a formula, and the sentences on them.
 
-``python -m tests.widgets.tube_examples`` writes js/test/tubes/examples.json anew.
+``python -m tests.widgets.tube_examples`` writes js/test/tubes/examples.json again.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _random_ball(rng: np.random.Generator) -> dict[str, float]:
 
 
 def _example(index: int, balls: list[dict[str, float]]) -> dict[str, Any]:
-    """Return a map, and at some thresholds what is kept of it, in numbers and in words."""
+    """Return a map, and at some thresholds what is kept of it, as numbers and as a sentence."""
     volume, verdict = volume_of(balls), VERDICTS[index % len(VERDICTS)]
     side: Any = "against" if index % 7 == 3 else "for"
     said = []

@@ -1,4 +1,4 @@
-"""One small trunk with every kind of head, and every form in which networks return logits."""
+"""One small trunk with every type of head, and every form in which networks return logits."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ const ORDINALS = ["first", "second"];
 /** Traits that the headings depend on. */
 const HEADING_TRAITS = [...CONTENT, "layer", "target", "against", "course"];
 
-/** Prediction and layer that a side shows, as texts; empty if its traits are malformed (its viewer says why). @param {Sides[0]} side */
+/** Prediction and layer that a side shows, as strings; empty if its traits are malformed (its viewer says why). @param {Sides[0]} side */
 function describeSide(side) {
   try {
     const content = readContent(side);

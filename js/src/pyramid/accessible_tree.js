@@ -13,7 +13,7 @@ const ZOOM_KEYS = /** @type {Record<string, number>} */ ({ "+": 1.25, "=": 1.25,
 const PRUNE_KEYS = /** @type {Record<string, number>} */ ({ "[": -0.01, "]": 0.01 });
 const POSITION_DELAY = 100; // ms without a redraw before the elements are moved
 
-/** Whether a key belongs to the notebook or the browser: chords, Tab, Escape, Shift+Enter. @param {KeyboardEvent} event */
+/** Return whether a key belongs to the notebook or the browser: chords, Tab, Escape, Shift+Enter. @param {KeyboardEvent} event */
 export const isForeignKey = ({ key, shiftKey, ctrlKey, metaKey, altKey }) =>
   ctrlKey || metaKey || altKey || key === "Tab" || key === "Escape" || (key === "Enter" && shiftKey);
 

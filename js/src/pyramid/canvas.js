@@ -24,7 +24,7 @@ const FONT = "11px system-ui, sans-serif";
 const LABEL_HEIGHT = 12; // pixels of the screen; a tile with a label is at least 2.2 times as high
 
 /**
- * What the view shows beside the layout: the state of the traits and of the pointer and keyboard.
+ * State that the view shows beside the layout: that of the traits and of the pointer and keyboard.
  * @typedef {Object} Highlights
  * @property {number} frame
  * @property {number} row

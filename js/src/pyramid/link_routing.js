@@ -11,7 +11,7 @@ import { boxOf } from "./layout.js";
 const MARGIN = 3; // pixels between a link and the first or last tile of the row that it passes
 const TOLERANCE = 4; // pixels; a tile closer than this to the edge of its row touches that edge
 
-/** Where links can pass a large row, from left to right; right of the last gap they can pass anywhere. @param {Band} band @param {Float32Array} boxes */
+/** Gaps where links can pass a large row, from left to right; right of the last gap they can pass anywhere. @param {Band} band @param {Float32Array} boxes */
 export function gapsOf({ units, others }, boxes) {
   const gaps = [];
   let end = -1;

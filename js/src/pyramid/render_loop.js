@@ -6,7 +6,7 @@ const MOVEMENT_GAP = 80; // ms; draws closer together belong to one movement
 const SLOW_GAP = 30; // ms between two draws
 
 /**
- * Where drawing is slow, movements are drawn with fewer pixels and without numbers, and once more in full at rest.
+ * If drawing is slow, movements are drawn with fewer pixels and without numbers, and once more in full at rest.
  * @param {() => void} invalidate
  * @param {AbortSignal} signal
  * @returns {() => {ratio: number, coarse: boolean}} canvas pixels per CSS pixel, for the draw that starts now
@@ -27,7 +27,7 @@ export function createAdaptiveResolution(invalidate, signal) {
   };
 }
 
-/** Whether an element has the keyboard focus. @param {HTMLElement} element */
+/** Return whether an element has the keyboard focus. @param {HTMLElement} element */
 export const isFocused = (element) => element.matches(":focus-visible");
 
 /**

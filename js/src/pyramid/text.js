@@ -1,5 +1,5 @@
 // Sentences of the pyramid viewer, for hover, focus and screen readers. Those on the pyramid, a row and a unit are those of
-// notebook_explain/explanations/pyramid/text.py; both are held to the same examples.
+// notebook_explain/explanations/pyramid/text.py; both are tested with the same examples.
 import { capitalised, counted, grouped, percent, wholePercent } from "../shared/text.js";
 import { quotedTarget, verdict } from "../tubes/text.js";
 
@@ -66,7 +66,7 @@ function receptiveFieldSentence({ rows }, row) {
 }
 
 /**
- * How much evidence a unit carries, which units it feeds, its direction, its inputs and its receptive field.
+ * Sentences on a unit: the evidence it carries, the units it feeds, its direction, its inputs and its receptive field.
  * @param {Content} content @param {Graph} graph @param {Uint8Array} kept @param {number} unit
  */
 export function unitWords(content, graph, kept, unit) {

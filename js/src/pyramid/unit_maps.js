@@ -17,7 +17,7 @@ export function thumbnail({ rows, units, thumbnails }, unit) {
 }
 
 /**
- * Map of one unit: the full map if it was sent, otherwise its thumbnail; positive where activity speaks for the class.
+ * Map of one unit: the full map if it was sent, otherwise its thumbnail; positive where activity is evidence for the class.
  * @param {Content} content @param {number} unit @returns {Tube | null} null if the unit has no map
  */
 export function unitTube(content, unit) {

@@ -2,7 +2,7 @@
 import { h, on } from "./dom.js";
 
 /**
- * What the controls do to the view.
+ * Actions of the controls on the view.
  * @template {string} Name traits that controls change
  * @typedef {Object} Handlers
  * @property {(name: Name, value: any) => void} move - a control has moved; the gesture goes on

@@ -1,12 +1,12 @@
-// When the kernel is told of a change. During a gesture only the model in the browser changes, so that other views
+// Messages to the kernel about changes. During a gesture only the model in the browser changes, so that other views
 // follow; when the gesture ends, one message is sent, and none if nothing has changed since it began.
 import { onAbort } from "./dom.js";
 
 /**
  * @template {string} Name traits that the view changes
  * @typedef {Object} Commits
- * @property {(name: Name, value: any) => void} set - change the model without telling the kernel
- * @property {() => void} commit - the gesture has ended: tell the kernel if anything has changed
+ * @property {(name: Name, value: any) => void} set - change the model without a message to the kernel
+ * @property {() => void} commit - the gesture has ended: send a message to the kernel if anything has changed
  * @property {() => void} commitThrottled - as `commit`, but not sooner than `pause` after the last one
  * @property {(name: Name) => void} noteExternalChange - the model was changed from elsewhere (Python, a linked view)
  * @property {() => boolean} isSetting - whether the current change event comes from `set`

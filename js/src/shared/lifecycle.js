@@ -1,4 +1,4 @@
-// The lifecycle of a view: mount it, mount it anew when Python replaces its content, and clean up at the end.
+// The lifecycle of a view: mount it, mount it again when Python replaces its content, and clean up at the end.
 import { followScheme, h, listen, onAbort } from "./dom.js";
 import { StateError } from "./validate.js";
 
@@ -10,7 +10,7 @@ import { StateError } from "./validate.js";
  * @param {Object} view
  * @param {string} view.kind CSS class of the view's element
  * @param {string} view.name accessible name; the title is appended
- * @param {readonly string[]} view.content traits whose change mounts the view anew
+ * @param {readonly string[]} view.content traits whose change mounts the view again
  * @param {(root: HTMLElement, signal: AbortSignal) => void} view.mount draw the view until the signal aborts
  * @returns {() => void} cleanup
  */

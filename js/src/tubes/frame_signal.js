@@ -76,7 +76,7 @@ export function lineOf(course, frames) {
 }
 
 /**
- * Formatter of its numbers, with enough digits to tell its values apart.
+ * Formatter of its numbers, with enough digits to distinguish its values.
  * @param {CourseState} course
  * @returns {(value: number) => string}
  */

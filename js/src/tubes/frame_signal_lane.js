@@ -64,8 +64,8 @@ export function createCourseBar({ courses }, handlers, signal) {
 }
 
 /**
- * What lies over the lane: the ends of the scale as numbers, and a dot where the line meets the frame. They are elements,
- * so that the timeline is not drawn anew for every frame.
+ * Elements over the lane: the ends of the scale as numbers, and a dot where the line meets the frame. They are not
+ * part of the picture, so that the timeline is not drawn again for every frame.
  * @param {import("./traits.js").Content} content
  */
 export function createLane({ courses, size }) {

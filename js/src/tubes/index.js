@@ -1,5 +1,5 @@
 // TubeViewer: the evidence of a network in space and time. shared/lifecycle.js mounts it, viewer.js wires its parts
-// together, traits.js says what it shows, shared/kernel_sync.js when the kernel is told.
+// together, traits.js says what it shows, shared/kernel_sync.js when the kernel gets a message.
 
 import { mountView } from "../shared/lifecycle.js";
 import { CONTENT, readContent } from "./traits.js";
@@ -10,7 +10,7 @@ import { Orbit } from "./volume/camera.js";
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {{model: any, el: HTMLElement, signal?: AbortSignal, orbit?: Orbit}} Host an orbit is passed by views that share one */
 
-/** @param {Host} host @param {readonly string[]} traits whose change mounts the view anew @param {() => Content} content */
+/** @param {Host} host @param {readonly string[]} traits whose change mounts the view again @param {() => Content} content */
 const render = ({ model, el, signal, orbit = new Orbit() }, traits, content) =>
   mountView(
     { model, el, signal },

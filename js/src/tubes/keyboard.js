@@ -5,7 +5,7 @@ import { CHOICES, SPEEDS } from "./view_state.js";
 /** @typedef {import("./view_state.js").ViewState} ViewState */
 /** @typedef {import("./view_state.js").Movable} Movable */
 
-/** Whether a focused control handles a key itself. @param {Element} target @param {string} key */
+/** Return whether a focused control handles a key itself. @param {Element} target @param {string} key */
 function isNative(target, key) {
   if (target.matches("select")) return true;
   if (target.matches("button, summary")) return key === " " || key === "Enter";

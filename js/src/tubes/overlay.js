@@ -6,7 +6,7 @@ import { plan, slice } from "../shared/interpolate.js";
 /** @typedef {import("./view_state.js").ViewState} ViewState */
 /** @typedef {import("./layer_values.js").Field} Field */
 
-/** How to colour a view; the colour table is made anew only when colours, sign or opacity have changed. */
+/** Colouring of a view; the colour table is recomputed only when colours, sign or opacity have changed. */
 function createPaint() {
   let key = "";
   let table = new Uint8ClampedArray();

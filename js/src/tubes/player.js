@@ -5,7 +5,7 @@ import { onAbort } from "../shared/dom.js";
 const DURATION = { min: 100, unknown: 125, max: 500 }; // ms per frame; short clips are slowed down
 
 /**
- * How long a frame is shown at normal speed, in ms.
+ * Duration of a frame at normal speed, in ms.
  * @param {number[]} times seconds of each frame
  * @param {number} frame
  */

@@ -1,5 +1,5 @@
 // Sentences of the tube viewer: one place, so that what is shown and what is read aloud agree. Those on a class and its
-// evidence are those of notebook_explain/explanations/text.py; both are held to the same examples.
+// evidence are those of notebook_explain/explanations/text.py; both are tested with the same examples.
 import { capitalised, percent, quoted, seconds, wholePercent } from "../shared/text.js";
 import { courseAt, courseName } from "./frame_signal.js";
 

@@ -1,4 +1,4 @@
-// How much of the evidence a threshold keeps, when and where, counted on the positive part of the upsampled map. One pass
+// Share of the evidence that a threshold keeps, when and where, counted on the positive part of the upsampled map. One pass
 // over a map answers every threshold. The reference implementation is notebook_explain/explanations/threshold.py.
 import { slice } from "../shared/interpolate.js";
 
@@ -116,7 +116,7 @@ function above(sums, threshold, bins, from = 0, width = 1) {
 }
 
 /**
- * What a threshold keeps.
+ * Count what a threshold keeps.
  * @param {Summary} summary
  * @param {number} threshold fraction of the scale, 0..1
  * @returns {Kept}
@@ -203,7 +203,7 @@ function thirds(frameMoments, axis) {
 const DOWN = ["top", "middle", "bottom"];
 const ACROSS = ["left", "middle", "right"];
 
-/** Position of the evidence in the picture, in words. @param {number[][]} frameMoments */
+/** Position of the evidence in the picture, as text. @param {number[][]} frameMoments */
 function regionWords(frameMoments) {
   const [down, across] = [thirds(frameMoments, 1), thirds(frameMoments, 3)];
   const [start, end] = [0, 1].map((k) => [down[k], across[k]]);

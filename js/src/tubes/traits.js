@@ -88,9 +88,9 @@ export function readContent(model) {
   const size = model.get("size");
   need(isShape(size), `\`size\` must be three whole numbers above 0 (time, height, width)`, size);
   const title = model.get("title") ?? "";
-  need(typeof title === "string", `\`title\` must be text`, title);
+  need(typeof title === "string", `\`title\` must be a string`, title);
   const caveats = model.get("caveats") ?? [];
-  need(isTexts(caveats), `\`caveats\` must be a list of texts`, caveats);
+  need(isTexts(caveats), `\`caveats\` must be a list of strings`, caveats);
   const targets = model.get("targets");
   checkTargets(targets);
   const maps = readMaps(model.get("maps"), targets);
@@ -165,10 +165,10 @@ function checkLayer(layer, index, maps) {
     `${which}: gap must hold one number or null for each of ${maps.length} targets`,
     gap,
   );
-  need(isTexts(caveats), `${which}: caveats must be a list of texts`, caveats);
+  need(isTexts(caveats), `${which}: caveats must be a list of strings`, caveats);
   need(
     isTexts(unaccounted) && unaccounted.length === maps.length,
-    `${which}: unaccounted must hold one text for each of ${maps.length} targets`,
+    `${which}: unaccounted must hold one string for each of ${maps.length} targets`,
     unaccounted,
   );
   need(QUANTITIES.includes(quantity), `${which}: quantity must be "evidence" or "activity"`, quantity);

@@ -68,7 +68,7 @@ function createParts(root, content, handlers, cameraButtons, signal) {
 }
 
 /**
- * What the threshold keeps of the map shown, as text and as curves; null while it is counted.
+ * Part of the shown map that the threshold keeps, as text and as curves; null while it is counted.
  * @param {Content} content
  * @param {(view: ViewState) => import("./threshold.js").Summary | undefined} counter
  * @param {ViewState} view

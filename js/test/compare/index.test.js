@@ -86,7 +86,7 @@ describe("shared by both sides", () => {
     expect(model.saved).toBe(0);
   });
 
-  test("both play together at normal speed and tell the kernel twice a second at most", async () => {
+  test("both play together at normal speed and send at most two messages a second", async () => {
     await render({ times: [] }); // 125 ms each
     vi.useFakeTimers();
     find(1, "play").click();
@@ -201,7 +201,7 @@ test("each side has its courses and its choice among them, linked or not", async
   expect(roots()[1].querySelector(".ne-course b").textContent).toBe("frame 3: 1 (yes)");
 });
 
-test("a note says what cannot be compared: colours, and signals if both sides plot one", async () => {
+test("a note names what cannot be compared: colours, and signals if both sides plot one", async () => {
   await render({ a_courses: COURSES, a_course: 0, b_courses: COURSES, b_course: null });
   const note = () => el.querySelector(".ne-compare-head > span").textContent;
   expect(note()).toBe("Each side has its own scale: do not compare colours.");

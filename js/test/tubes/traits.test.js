@@ -33,8 +33,8 @@ const WRONG = [
   ],
   ["size of two", { size: [4, 4] }, "`size` must be three whole numbers"],
   ["size with a fraction", { size: [4, 4.5, 6] }, "got [4,4.5,6]"],
-  ["title no text", { title: 7 }, "`title` must be text, got 7"],
-  ["caveats no list", { caveats: "careful" }, "`caveats` must be a list of texts"],
+  ["title no text", { title: 7 }, "`title` must be a string, got 7"],
+  ["caveats no list", { caveats: "careful" }, "`caveats` must be a list of strings"],
   ["no targets", { targets: [] }, "`targets` must list at least one class"],
   ["target without logit", { targets: [{ name: "a", probability: 1 }, {}] }, "`targets[0]` must have a name, a logit"],
   ["target null", { targets: [null, null] }, "`targets[0]` must have a name"],
@@ -55,7 +55,7 @@ const WRONG = [
   ["pathway in words", withLayer({ pathway: "slow" }), "pathway must be a whole number or null"],
   ["shape of zero", withLayer({ shape: [2, 0, 3] }), "layer 'stem': shape must be three whole numbers above 0"],
   ["a value of three bytes", withLayer({ bytes: 3 }), "layer 'stem': bytes must be 1 or 2, got 3"],
-  ["unaccounted missing", withLayer({ unaccounted: [""] }), "unaccounted must hold one text for each of 2 targets"],
+  ["unaccounted missing", withLayer({ unaccounted: [""] }), "unaccounted must hold one string for each of 2 targets"],
   [
     "no rival",
     { targets: [{ name: "a", logit: 1, probability: 1, best: [] }, {}] },
@@ -74,7 +74,7 @@ const WRONG = [
   ],
   ["negative scale", withLayer({ scale: [1, -1] }), "scale must hold"],
   ["gap missing", withLayer({ gap: undefined }), "gap must hold one number or null for each of 2 targets, got nothing"],
-  ["layer's caveats missing", withLayer({ caveats: null }), "layer 'stem': caveats must be a list of texts"],
+  ["layer's caveats missing", withLayer({ caveats: null }), "layer 'stem': caveats must be a list of strings"],
   ["geometry missing", withLayer({ geometry: undefined }), "geometry.rows must be 2 increasing numbers, got nothing"],
   [
     "rows falling",

@@ -154,7 +154,7 @@ describe("drawing", () => {
 });
 
 describe("the commit rule", () => {
-  test("dragging a slider changes the model at once and tells the kernel once, on release", async () => {
+  test("dragging a slider changes the model at once and sends one message, on release", async () => {
     await render();
     slide("threshold", 0.5, 0.6, 0.7);
     expect([model.get("threshold"), model.saved]).toEqual([0.7, 0]);
@@ -220,7 +220,7 @@ describe("the commit rule", () => {
     end();
   });
 
-  test("playback tells the kernel twice a second at most; pause is one commit", async () => {
+  test("playback sends at most two messages a second; pause is one commit", async () => {
     await render();
     vi.useFakeTimers();
     find("play").click();

@@ -103,4 +103,4 @@ class Source(Protocol):
         """Return the times of the decoded frames, given what each frame reported."""
 
     def no_frames_reason(self) -> str:
-        """Return an error message for a source of which no frame could be decoded."""
+        """Return an error message for a source without a single decodable frame."""

@@ -57,7 +57,7 @@ class ImageFolder:
         return SourceInfo(count, self.frame_times([None] * count), size)
 
     def frames(self, info: SourceInfo) -> Generator[SourceFrame, None, None]:
-        """Yield every image; each is decoded only on request."""
+        """Yield the images; each is decoded only when requested."""
         for number, path in enumerate(self.files):
             seconds = None if self.fps is None else number / self.fps
             yield SourceFrame(number, seconds, partial(self._decode, path), path.name)
@@ -195,7 +195,7 @@ def _refuse_flow_folder(folder: Path) -> None:
 
 
 def _contents_hint(folder: Path, found: list[str]) -> str:
-    """Say what a folder without images contains, for its error."""
+    """Describe what a folder without images contains, for an error message."""
     folders = [name for name in found if (folder / name).is_dir()]
     if any(pair <= set(folders) for pair in _FLOW_FOLDERS):
         return "; its folders contain optical flow; give the folder of the frames"

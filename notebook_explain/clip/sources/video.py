@@ -97,7 +97,7 @@ class VideoFile:
         return np.arange(len(times)) / self._header.fps if self._header.fps else None
 
     def no_frames_reason(self) -> str:
-        """Return an error message for a file of which no frame could be decoded."""
+        """Return an error message for a file without a single decodable frame."""
         codec = self._header.codec
         reason = f"OpenCV has no decoder for its codec {codec!r}" if codec else "it is not a video"
         return (

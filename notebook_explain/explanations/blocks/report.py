@@ -69,7 +69,7 @@ class Numbers:
 
 
 def _digits(difference: float) -> int:
-    """Number of decimals that tells apart two scores with such a difference."""
+    """Number of decimals that distinguishes two scores with this difference."""
     return 2 if difference >= 0.01 or difference < 1e-6 else 1 - math.floor(math.log10(difference))
 
 
@@ -216,7 +216,7 @@ def _ablation_sentence(score: float, effects: list[tuple[float, str]], digits: i
     listed = "; ".join(f"{left} without {label}" for left, label in remaining)
     if len(effects) == 1:
         return f" It is {listed}."
-    # The effects of two parts do not add up, so the sentence says that each is removed alone.
+    # The effects of two parts do not add up, so the sentence states that each is removed alone.
     rest = len(effects) - len(remaining)
     others = f"; {counted(rest, 'other part has a smaller effect', 'other parts have smaller effects')}" if rest else ""
     return f" With one part removed at a time, it is {listed}{others}."

@@ -36,7 +36,7 @@ _OLD_SHARES = "what each stream adds to the score"
 
 
 def pack(report: BlockReport) -> tuple[dict[str, Any], Arrays]:
-    """Return JSON fields and arrays (ValueError: values that `unpack` would refuse)."""
+    """Return JSON fields and arrays; raise ValueError for values that `unpack` would refuse."""
     arrays: Arrays = {}
     # Blocks mostly share the network's classes: each list of labels is written once.
     lists = [*(numbers.labels for numbers in report.numbers), *(table.classes for table in report.tables)]

@@ -71,7 +71,7 @@ def pack_target(target: TargetResult) -> dict[str, Any]:
 def read_target(entry: Any) -> TargetResult:
     """Read what `pack_target` wrote."""
     if set(entry) | {"against_name"} != set(TargetResult.__dataclass_fields__):
-        raise RefusedError(f"a target has the fields {sorted(entry)[:12]}")
+        raise RefusedError(f"a target has the wrong fields: {sorted(entry)[:12]}")
     name, against = read_str(entry["name"]), None if entry["against"] is None else read_int(entry["against"])
     against_name = entry.get("against_name")
     if against_name is None and against is not None:  # older files have only the name of the difference
@@ -95,7 +95,7 @@ def read_geometry(
     """Read the geometry of a map, if it is plausible and the map can be stretched over a clip of that size."""
     geometry = Geometry(rows, read_pair(entry["origin"]), read_pair(entry["step"]))
     if len(geometry.rows) != grid[0]:
-        raise RefusedError(f"{what} has {grid[0]} rows, its geometry {len(geometry.rows)}")
+        raise RefusedError(f"{what} has {grid[0]} rows, but its geometry has {len(geometry.rows)}")
     if min(geometry.step) < 1 / FAR or np.abs(geometry.rows).max() > FAR:
         raise RefusedError(f"the cells of {what} lie outside any clip")
     if max(pixels * cells for pixels, cells in zip(size, grid, strict=True)) > MAX_WEIGHTS:

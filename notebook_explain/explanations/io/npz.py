@@ -95,7 +95,7 @@ def _header(file: Any, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(file)
     if version not in readers:
-        raise RefusedError(f"{name!r} has version {version} of the NumPy format")
+        raise RefusedError(f"{name!r} has version {version} of the NumPy format, which is not supported")
     shape, fortran, kind = readers[version](file)
     if not all(isinstance(length, int) and 0 <= length < 2**40 for length in shape) or len(shape) > 8:
         raise RefusedError(f"{name!r} states an impossible shape")

@@ -33,7 +33,7 @@ _Table = NDArray[Any]
 
 
 def pack(pyramid: Pyramid) -> tuple[dict[str, Any], Arrays]:
-    """Return JSON fields and arrays (ValueError: a map or a number that `unpack` would refuse)."""
+    """Return JSON fields and arrays; raise ValueError for a map or a number that `unpack` would refuse."""
     units, edges = pyramid.units, pyramid.edges
     arrays: Arrays = {
         "unit_channels": np.array([(unit.channel, unit.direction) for unit in units], np.int64).reshape(-1, 2),

@@ -63,7 +63,7 @@ def save(explanation: Saved, path: str | os.PathLike[str]) -> Path:
     header = np.frombuffer(header_text.encode(), np.uint8)
     if header.size > MAX_TEXT:
         raise UsageError(
-            f"this explanation cannot be saved: its names take {header.size:,} bytes, the limit is {MAX_TEXT:,}"
+            f"this explanation cannot be saved: its names take {header.size:,} bytes, above the limit of {MAX_TEXT:,}"
         )
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, header=header, **arrays)
@@ -121,11 +121,13 @@ def _text_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     if not isinstance(text, dict) or text.get("format") != FORMAT:
         raise RefusedError("its header is not one of notebook_explain")
     if text.get("version") != VERSION:
-        raise RefusedError(f"it has version {text.get('version')!r}, this notebook_explain reads {VERSION}; update it")
+        raise RefusedError(
+            f"it has version {text.get('version')!r}, but this notebook_explain reads version {VERSION}; update notebook_explain"
+        )
     if not isinstance(text.get("kind"), str) or text["kind"] not in KINDS:
         *first, last = map(repr, KINDS)
         known = f"{', '.join(first)} and {last}"
-        raise RefusedError(f"it holds {text.get('kind')!r}, this version knows {known}; update notebook_explain")
+        raise RefusedError(f"it holds {text.get('kind')!r}, but this version reads {known}; update notebook_explain")
     return text
 
 

@@ -29,7 +29,7 @@ from notebook_explain.explanations.tubes import LayerMap, Tubes
 
 
 def pack(tubes: Tubes) -> tuple[dict[str, Any], Arrays]:
-    """Return JSON fields and arrays (ValueError: a map that `unpack` would refuse)."""
+    """Return JSON fields and arrays; raise ValueError for a map that `unpack` would refuse."""
     arrays: Arrays = {}
     layers = []
     for index, layer in enumerate(tubes.layers):

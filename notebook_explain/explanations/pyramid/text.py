@@ -1,4 +1,4 @@
-"""Sentences on a pyramid, a row and a unit; the viewer has the same functions, held to the same examples."""
+"""Sentences on a pyramid, a row and a unit; the viewer has the same functions, tested with the same examples."""
 
 from __future__ import annotations
 

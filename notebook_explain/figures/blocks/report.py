@@ -1,7 +1,7 @@
 """A figure of a block report: the frames of the clip, the frame signals of its blocks beneath them, numbers and tables.
 
 Time runs from left to right and is shared by all frame signals: what stands beneath a frame belongs to it. Blocks that
-report the same quantity stand together in the order of the network; the figure says how many it leaves out.
+report the same quantity stand together in the order of the network; the figure states how many it leaves out.
 """
 
 from __future__ import annotations

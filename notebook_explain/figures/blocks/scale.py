@@ -59,8 +59,8 @@ class Scale:
     def format(self, value: float) -> str:
         """Write a number in three significant digits.
 
-        Digits that are negligible on this scale are dropped; more are written where three would not tell the numbers of
-        the scale apart. The text depends on the number alone, so equal numbers read alike everywhere.
+        Digits that are negligible on this scale are dropped; more are written where three would not distinguish the
+        numbers of the scale. The text depends on the number alone, so equal numbers look the same everywhere.
         """
         span, largest = self.high - self.low, max(abs(self.low), abs(self.high))
         digits = max(0, 2 - int(np.floor(np.log10(span)))) if span > 0 else 0
@@ -97,7 +97,7 @@ def label_ends(axes: Axes, labels: dict[float, str]) -> None:
 
 
 def format_numbers(values: NDArray[np.float64]) -> NDArray[np.str_]:
-    """Write numbers with as many digits after the point, the same for all, as tell them apart."""
+    """Write numbers with the same number of decimals, enough to distinguish them."""
     span, largest = float(np.ptp(values)), float(np.abs(values).max())
     if largest >= MOST_WHOLE or 0 < largest < LEAST_SHORT:
         texts = [short(value, 2) for value in values.flat]

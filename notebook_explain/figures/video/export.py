@@ -25,7 +25,7 @@ from notebook_explain.figures.video.frames import (
 )
 from notebook_explain.figures.video.render import render_frames
 
-SMALL, LARGE = 320, 480  # default pixels of the longer side: readable on a slide, light in a mail
+SMALL, LARGE = 320, 480  # default pixels of the longer side: readable on a slide, small enough for an email
 
 
 def tubes_gif(

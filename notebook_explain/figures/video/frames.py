@@ -83,7 +83,7 @@ def source_sequence(
     FileNotFoundError
         It does not exist.
     ValueError
-        It is not the source of the clip, or the clip does not know which frames it holds.
+        It is not the source of the clip, or the clip does not record which frames it holds.
     """
     source = _open(clip, path)
     survey = source.probe(Sampling())
@@ -126,7 +126,7 @@ def _frame_numbers(clip: Clip, times: NDArray[np.float64] | None, name: str) -> 
         return clip.frame_numbers
     if clip.times is None or times is None:
         raise UsageError(
-            f"the clip does not know which frames of {name!r} it holds: it has neither frame_numbers nor times; "
+            f"the clip does not record which frames of {name!r} it holds: it has neither frame_numbers nor times; "
             "Clip.read() stores both"
         )
     return np.asarray(np.abs(times[None, :] - clip.times[:, None]).argmin(axis=1), np.int64)
@@ -143,8 +143,8 @@ def _decode(source: Any, survey: Any, span: tuple[int, int], size: tuple[int, in
                 image = frame.decode()
                 if image.shape[:2] != size:
                     raise UsageError(
-                        f"the frames of {source.name!r} are {image.shape[0]} x {image.shape[1]}, those that the clip "
-                        f"was read from {size[0]} x {size[1]}; give the path of the same video"
+                        f"the frames of {source.name!r} are {image.shape[0]} x {image.shape[1]}, but those that "
+                        f"the clip was read from are {size[0]} x {size[1]}; give the path of the same video"
                     )
                 yield image
             if number == last:

@@ -33,7 +33,7 @@ def check_input(x: Tensor, dims: int, temperature: float, released: str = "") ->
             f"expected {dims + 1} axes (channel first) or {dims + 2} with a batch axis, got shape {tuple(x.shape)}"
         )
     if not x.is_floating_point():
-        raise UsageTypeError(f"expected floats, got {x.dtype}; convert with x.float()")
+        raise UsageTypeError(f"expected a floating-point tensor, got {x.dtype}; convert with x.float()")
     if not 0 < temperature < float("inf"):
         raise UsageError(f"temperature must be positive and finite, got {temperature!r}")
     check_choice("released", released, RELEASED)

@@ -37,7 +37,7 @@ class Routing(NamedTuple):
     Attributes
     ----------
     weights : tensor (..., windows per axis, cells)
-        Sum to 1 over the cells, which are in row-major order. 0 in the padding, also in the padding of the shorter
+        Sum to 1 over the cells, which are in row-major order. 0 in the padding, including the padding of the shorter
         adaptive windows; a window without cells has only zeros. They distribute a quantity of the result over its cells.
     shares : tensor of the same shape
         Weight times value. They sum to the result, as relevance does in layer-wise relevance propagation.
@@ -83,7 +83,7 @@ def soft_pool_weights(
     Parameters
     ----------
     x, kernel_size, stride, padding, dilation, ceil_mode, temperature, released
-        As of ``soft_pool3d``. With ``released="cpu"`` negative results become 0; the shares sum to the result before that.
+        As for ``soft_pool3d``. With ``released="cpu"`` negative results become 0; the shares sum to the result before that.
     dims : int
         Number of pooled axes, the last ones.
 
@@ -114,7 +114,7 @@ def adaptive_soft_pool_weights(x: Tensor, output_size: Any = 1, temperature: flo
     Parameters
     ----------
     x, output_size, temperature
-        As of ``adaptive_soft_pool3d``.
+        As for ``adaptive_soft_pool3d``.
     dims : int
         Number of pooled axes, the last ones.
 

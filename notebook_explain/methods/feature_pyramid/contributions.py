@@ -110,7 +110,7 @@ def exact_contributions(call: Call, means: Tensor, kernels: Sequence[int]) -> Te
 
 
 def fast_contributions(call: Call, means: Tensor, kernels: Sequence[int]) -> Tensor:
-    """Return the same from ``channel_means``, as if each tap saw the whole map.
+    """Return `exact_contributions` computed from ``channel_means``, as if each tap saw the whole map.
 
     Exact for circular padding and a stride of 1.
     """

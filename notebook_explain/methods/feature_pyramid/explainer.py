@@ -3,11 +3,11 @@
 A pyramid starts at the class and descends. The score of a unit is distributed among the units it reads, by what each
 contributes. A unit that several parents read is expanded once, with the sum of what they give it. Which channel comes
 from which kernel is found once per model, for any architecture (``models.channel_graph``). Where a norm's weight is
-negative, less of a kernel's output helps; the direction of its unit says so, and its children are those that lower it.
+negative, less of a kernel's output helps; the direction of its unit is then -1, and its children are those that lower it.
 
 Contributions by gradient are to the class score, for and against added up. Exact contributions are to the mean of the
 unit right above, and the part that supports the class is passed on from row to row. Ablating kernels with high scores by
-gradient lowers the class score more (``python -m benchmarks.ablation``), so gradient is the default; exact contributions
+gradient lowers the margin of the class more (``python -m benchmarks.ablation``), so gradient is the default; exact contributions
 add up exactly in every layer.
 
 The steps of the work are the files of this folder: ``layer_records``, ``operands``, ``contributions``, ``descent``,

@@ -155,7 +155,9 @@ def select_layers(graph: ChannelGraph, top: LayerKey, depth: int) -> tuple[list[
         The classes are not kernels of a layer.
     """
     if top[0] != "kernel":
-        raise ExplainError("the classes are channels of a sum, but the published rule needs a classifier with weights")
+        raise ExplainError(
+            "the classes are channels of a sum, but the published rule needs a classifier with weights; use mode='corrected'"
+        )
     index = top[1]
     layers, caveats = [top], []
     for _ in range(depth):
@@ -218,7 +220,7 @@ def descend(
 def _children(
     weights: Floats, means: Floats, parent: int, theta: float, is_first: bool
 ) -> tuple[list[int], Floats, Floats]:
-    """Return the channels that one kernel selects, and for every channel what the rule says it adds and its scaled score."""
+    """Return the channels that one kernel selects, and for every channel its contribution by the rule and its scaled score."""
     if is_first:  # the classifier alone, all classes together
         matrix = weights.reshape(*weights.shape[:2], -1).mean(axis=2)
         return published_first(matrix, parent, theta), matrix[parent], _scale(matrix)[parent]

@@ -1,6 +1,6 @@
 """The channel graph of a network (which kernel feeds which), and hooks that find its operations again in another pass.
 
-``connections``, ``Connections``, ``route`` and ``SHAPING`` are the names of version 0.1 for ``channel_graph``,
+``connections``, ``Connections``, ``route`` and ``SHAPING`` are the names of version 0.2 for ``channel_graph``,
 ``ChannelGraph``, ``trace_channels`` and ``ELEMENTWISE``. They remain for one release and give a DeprecationWarning.
 """
 

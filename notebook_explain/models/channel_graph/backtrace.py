@@ -4,7 +4,7 @@
 2. Carry the labels from the result of each operation back to its inputs (``label_rules``).
 3. Stop at terminals: results of convolutions, linear layers and additions, and the clip. The channel of a terminal where
    a label arrives is a source of the label's channel (``link_builder``).
-4. Decide what an addition is when a walk first reaches it. If channels can be told apart in both terms, it is a sum and
+4. Decide what an addition is when a walk first reaches it. If channels can be distinguished in both terms, it is a sum and
    becomes a terminal. If both terms have the same sources, follow the first. Otherwise it is opaque.
 5. In a product of two tensors, follow the factor that carries the channels. The other factor is a gate (as in
    squeeze-and-excitation): trace it separately and link its sources as gates.
@@ -259,7 +259,7 @@ class AutogradWalker:
     def _main_factor(self, edge: Edge, factors: list[Edge], axes: Sequence[int]) -> int | None:
         """Return the index of the factor that carries the channels: the larger one, or the one that is not bounded.
 
-        Either where both have the same sources; None where nothing tells the factors apart.
+        Return either if both have the same sources, and None if nothing distinguishes the factors.
         """
         if operation(edge.node) == "Div":
             return 0

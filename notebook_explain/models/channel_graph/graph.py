@@ -252,7 +252,7 @@ class ChannelGraph:
 
     @property
     def unknown(self) -> dict[str, int]:
-        """Operations that cannot be traced, each with the number of channels read right behind it."""
+        """Operations that cannot be traced, each with the number of channels read right after it."""
         counts: dict[str, int] = {}
         for links in self.all_links:
             for operation, channels in links.unknown:
@@ -317,7 +317,7 @@ def unknown_notes(unknown: Mapping[str, int]) -> Iterator[str]:
     Parameters
     ----------
     unknown : dict of str to int
-        Number of channels read behind each operation; operations are named as in "lstm in layer1.0".
+        Number of channels read after each operation; operations are named as in "lstm in layer1.0".
     """
     for names in _by_kind(unknown):
         count = sum(unknown[name] for name in names)

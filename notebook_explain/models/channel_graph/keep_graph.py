@@ -63,9 +63,9 @@ class KeepGraph(TorchFunctionMode):
 
 
 class UntrackedInputs:
-    """Tensors without a graph that join tensors with one: constants, or hidden paths from the clip.
+    """Tensors without a graph that are combined with tensors with one: constants, or hidden paths from the clip.
 
-    A constant has the same sum for every clip, so two passes with different clips tell which they are.
+    A constant has the same sum for every clip, so two passes with different clips separate the two cases.
 
     Attributes
     ----------

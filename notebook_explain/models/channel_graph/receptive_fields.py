@@ -2,15 +2,15 @@
 
 One pass of positions (``models.positions``) runs through the network. It gives the position of each value, and shows
 along which axes a window or a mean moves through the clip. Every tensor also carries its reach: how far before and
-behind its own position a value depends on the clip. ::
+after its own position a value depends on the clip. ::
 
     a window of k cells at a distance of s             adds (k - 1) / 2 * s on either side
     a mean, a linear layer, a convolution's channels   add the distance between the positions that they combine
     a sum, a concatenation                             has the largest reach of its terms
 
-A tensor that only multiplies (a gate), and the mean and deviation of norms, do not count. Behind an operation that mixes
-positions (attention) nothing is known. Where tensors at different positions are concatenated, as of two pathways whose
-windows do not start together, the result may be too large by their distance.
+A tensor that only multiplies (a gate), and the mean and deviation of norms, do not count. After an operation that mixes
+positions (attention) the reach is unknown. Where tensors at different positions are concatenated, such as those of two
+pathways whose windows do not start together, the result may be too large by their distance.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from notebook_explain.models.positions.tensor import BINARY, MOVES, RULES, Posit
 from notebook_explain.models.rng import LocalRandomness
 
 Field = tuple[int, int, int]
-_Reach = tuple[tuple[float, float], ...]  # (before, behind) in frames, rows of pixels, columns of pixels
+_Reach = tuple[tuple[float, float], ...]  # (before, after) in frames, rows of pixels, columns of pixels
 _Positions = tuple[Tensor, Tensor, Tensor]
 
 _WINDOWS = frozenset(f"{kind}_pool{n}d" for kind in ("max", "avg", "lp") for n in (1, 2, 3))
@@ -68,7 +68,7 @@ def receptive_fields(shadow: nn.Module, clip: Any) -> dict[Site, Field]:
         def on_result(result: Tensor) -> None:
             reach = _reach(result)
             if reach is not None:
-                time, height, width = (round(before + behind) + 1 for before, behind in reach)
+                time, height, width = (round(before + after) + 1 for before, after in reach)
                 fields[call.site] = (time, height, width)
 
         return on_result
@@ -208,7 +208,7 @@ def _window_reach(x: PositionTensor, spans: Sequence[int]) -> _Reach:
 
 
 def _spread(x: PositionTensor, axes: Sequence[int]) -> _Reach:
-    """Return how far before and behind their mean position the values along some axes lie at most."""
+    """Return how far before and after their mean position the values along some axes lie at most."""
     sides = []
     for coordinate in x.positions():
         combined = [axis for axis in axes if coordinate.shape[axis] > 1]
@@ -220,7 +220,7 @@ def _spread(x: PositionTensor, axes: Sequence[int]) -> _Reach:
 
 
 def _largest_offsets(offsets: Tensor, axes: Sequence[int]) -> tuple[float, float]:
-    """Return the largest offset before and behind along some axes; the median along the others, since borders differ."""
+    """Return the largest offset before and after along some axes; the median along the others, since borders differ."""
     moved = offsets.movedim(list(axes), list(range(len(axes))))
     median = moved.reshape(*moved.shape[: len(axes)], -1).nanmedian(-1).values
     known = median[~median.isnan()]

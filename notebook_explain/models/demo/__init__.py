@@ -22,7 +22,7 @@ def demo_net() -> DemoNet:
 
 
 def demo_model() -> VideoModel:
-    """Return the bundled network, adapted; it takes any clip, but knows only ten actions of cartoon people.
+    """Return the bundled network, adapted; it takes any clip, but distinguishes only ten actions of cartoon people.
 
     Its input is 16 frames of 64 x 64 pixels. docs/explanation/model-card.md describes its training, abilities and limits.
     """

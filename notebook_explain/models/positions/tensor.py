@@ -235,7 +235,7 @@ def keep_positions(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
 
 
 def massless(shape: Sequence[int], like: PositionTensor) -> PositionTensor:
-    """Return a tensor of a shape that stands for no position."""
+    """Return a tensor of the given shape whose values have no position (no mass)."""
     zero = torch.zeros((), device=like.fields[0].device, dtype=torch.float32)
     return PositionTensor.from_fields([zero.expand(tuple(shape))] * 4)
 

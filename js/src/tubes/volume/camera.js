@@ -128,7 +128,7 @@ export function boxEdges() {
 }
 
 /**
- * Whether an edge is hidden by the box: both adjacent faces point away from the viewer.
+ * Return whether an edge is hidden by the box: both adjacent faces point away from the viewer.
  * @param {Basis} basis
  * @param {[Vector, Vector]} edge
  */

@@ -1,4 +1,4 @@
-// Controls of the 3D view: buttons, drag, wheel and keys. The camera is local: it is no trait and is never sent.
+// Controls of the 3D view: buttons, drag, wheel and keys. The camera is local: it is not a trait and is never sent.
 import { h, on } from "../../shared/dom.js";
 
 /** Buttons that choose the view beside the frame. @param {import("../view_state.js").Handlers} handlers @param {AbortSignal} signal */

@@ -240,10 +240,10 @@ export function createVolume(gl, size, bitmaps) {
       gl.flush();
     },
 
-    /** Whether the GPU is still working on the last draw. */
+    /** Return whether the GPU is still working on the last draw. */
     drawing: () => isPending(fences[fences.length - 1]),
 
-    /** Whether the GPU is still working on the draw before it, so that another one would only queue up. */
+    /** Return whether the GPU is still working on the draw before it, so that another one would only queue up. */
     busy: () => fences.length > 1 && isPending(fences[0]),
   };
 }
