@@ -8,12 +8,12 @@ from typing import Any, NamedTuple, TypeVar
 from matplotlib.axes import Axes
 from matplotlib.gridspec import SubplotSpec
 
-from notebook_explain.explanations import ClassTable, Course, Numbers, Quantity
+from notebook_explain.explanations import ClassChannelTable, FrameSignal, LabelledValues, Quantity
 from notebook_explain.explanations.text import counted
 from notebook_explain.figures.base import ellipsize, text_width
 from notebook_explain.figures.blocks.scale import Scale
 
-Reported = TypeVar("Reported", Course, Numbers, ClassTable)
+Reported = TypeVar("Reported", FrameSignal, LabelledValues, ClassChannelTable)
 MARGIN, NAMES, RIGHT = 0.12, 2.0, 1.05  # inches: around the page; left and right of axes, for names and for ranges
 LABEL, TITLE = 6.5, 8.0  # points
 LINE, HEADING, BAR_WIDTH = 0.14, 0.36, 1.3  # inches: a line of labels, a heading, the colours beside it
@@ -47,12 +47,12 @@ def group_blocks(reported: Iterable[Reported]) -> list[tuple[list[Reported], lis
     return [(group, note if group is shown[-1] else []) for group in shown]
 
 
-def is_evidence(item: Course | Numbers) -> bool:
+def is_evidence(item: FrameSignal | LabelledValues) -> bool:
     """Return whether positive values count for the class and negative values against it, as in the maps of tubes."""
     return item.quantity is not Quantity.OTHER and item.neutral == 0
 
 
-def block_name(item: Course | Numbers | ClassTable) -> str:
+def block_name(item: FrameSignal | LabelledValues | ClassChannelTable) -> str:
     """Return the dotted name of a block, or the class of the network itself."""
     return item.name or item.kind or "the network"
 
