@@ -89,7 +89,7 @@ def small_report(*, time: int = 6, size: int = 12, seed: int = 0) -> BlockReport
     rng = np.random.default_rng(seed)
     tubes = small_tubes(time=time, size=size, seed=seed)
     classes, planes = ("class 0", "class 1", "class 2"), ("plane yx (space)", "plane tx (time and the horizontal)")
-    numbers = (
+    labelled_values = (
         LabelledValues("layer2", "ClassRegularization", "early guess", classes, rng.normal(size=3), 0.0),
         LabelledValues("layer1.0", "FAST3d", ADDED, planes, np.array([0.75, -0.25]), 0.0, quantity=Quantity.ABLATION),
     )
@@ -97,4 +97,4 @@ def small_report(*, time: int = 6, size: int = 12, seed: int = 0) -> BlockReport
         "layer2", "ClassRegularization", "what each kernel says", classes, rng.normal(size=(3, 5))
     )
     frame_signals = small_frame_signals(time=time, seed=seed)
-    return BlockReport(tubes.clip, tubes.targets[0], frame_signals, numbers, (table,), tubes.provenance)
+    return BlockReport(tubes.clip, tubes.targets[0], frame_signals, labelled_values, (table,), tubes.provenance)

@@ -114,9 +114,11 @@ def test_constructors_take_old_names_of_fields() -> None:
     assert new.frame_signals is SIGNALS
     assert [warning.filename for warning in caught] == [__file__]
     values: dict[str, Any] = {"courses": SIGNALS, "numbers": report.labelled_values, "tables": ()}
-    with deprecated("the argument 'courses' of BlockReport", "'frame_signals'"):
+    both = r"BlockReport\(\) is deprecated; use '(frame_signals|labelled_values)'"
+    with pytest.warns(DeprecationWarning, match=both) as caught:
         other = BlockReport(report.clip, report.target, **values, provenance=report.provenance)
     assert (other.frame_signals, other.labelled_values) == (SIGNALS, report.labelled_values)
+    assert len(caught) == 2
 
 
 def test_replace_takes_old_names_of_fields() -> None:

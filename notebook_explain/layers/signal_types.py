@@ -1,4 +1,4 @@
-"""Protocol by which any module reports signals: numbers per frame, numbers with labels, tables, and selected frames.
+"""Protocol by which any module reports signals: frame signals, labelled values, tables, and selected frames.
 
 A module of this package or of your own takes part by any of these:
 

@@ -31,8 +31,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     "left_out", ["", "frame_signals", "labelled_values", "tables", "frame_signals labelled_values tables"]
 )
 def test_a_report_loads_as_it_was_saved(left_out: str, tmp_path: Path) -> None:
-    numbers = small_report().labelled_values[::-1]  # so that the table's classes are not those that come first
-    before = dataclasses.replace(small_report(), **{"labelled_values": numbers, **dict.fromkeys(left_out.split(), ())})
+    labelled_values = small_report().labelled_values[::-1]  # so that the table's classes are not those that come first
+    before = dataclasses.replace(
+        small_report(), **{"labelled_values": labelled_values, **dict.fromkeys(left_out.split(), ())}
+    )
     after = ne.load(before.save(tmp_path / "report"))
     assert_same(after, before)
     assert after.in_words() == before.in_words()
@@ -40,12 +42,12 @@ def test_a_report_loads_as_it_was_saved(left_out: str, tmp_path: Path) -> None:
 
 def test_a_list_of_classes_is_written_once(tmp_path: Path) -> None:
     classes = tuple(f"a long name of class {k}" for k in range(400))
-    numbers = tuple(LabelledValues(f"layer{k}", "Guess", "guess", classes, np.zeros(400)) for k in range(30))
-    path = dataclasses.replace(small_report(), labelled_values=numbers).save(tmp_path / "many")
+    labelled_values = tuple(LabelledValues(f"layer{k}", "Guess", "guess", classes, np.zeros(400)) for k in range(30))
+    path = dataclasses.replace(small_report(), labelled_values=labelled_values).save(tmp_path / "many")
     with np.load(path) as file:
         assert file["header"].tobytes().count(b"a long name of class 77") == 1
         assert len(file.files) < 10
-    assert_same(ne.load(path).labelled_values, numbers)
+    assert_same(ne.load(path).labelled_values, labelled_values)
 
 
 def test_tubes_load_with_their_frame_signals(tmp_path: Path) -> None:
@@ -107,8 +109,8 @@ def numbers_of(*values: float, kind: str = "<f4") -> bytes:
             "rows of a frame signal lie outside any clip",
         ),
         ("course_rows", numbers_of(*range(9)), "values of its frame signals' rows are incomplete or not finite"),
-        ("numbers", numbers_of(1, 2, 3, 4), "values of its labelled values are incomplete or not finite"),
-        ("numbers", numbers_of(1, 2, 3, 4, np.inf), "values of its labelled values are incomplete or not finite"),
+        ("numbers", numbers_of(1, 2, 3, 4), "values of its labels are incomplete or not finite"),
+        ("numbers", numbers_of(1, 2, 3, 4, np.inf), "values of its labels are incomplete or not finite"),
         ("table_0", npy("(2, 5)", data=bytes(40)), r"table 0 is not a finite float32 array \(3 classes, channel\)"),
         ("table_0", npy("(3, 0)"), "table 0 is not a finite float32 array"),
         ("table_0", numbers_of(1, 2, 3), "table 0 is not a finite float32 array"),
@@ -148,8 +150,8 @@ def test_invalid_arrays_are_refused(whole: bytes, tmp_path: Path, name: str, arr
         (lambda text: text.update(labels=[["a"], ["b", 3]]), "expected a string, got"),
         (lambda text: text["numbers"][0].update(labels=2), "refers to list 2 of labels, but has 2"),
         (lambda text: text["tables"][0].update(labels=-1), "refers to list -1 of labels"),
-        (lambda text: text["labels"][0].pop(), "values of its labelled values are incomplete or not finite"),
-        (lambda text: text["labels"].__setitem__(1, []), "values of its labelled values are incomplete or not finite"),
+        (lambda text: text["labels"][0].pop(), "values of its labels are incomplete or not finite"),
+        (lambda text: text["labels"].__setitem__(1, []), "values of its labels are incomplete or not finite"),
         (lambda text: text["target"].update(name=3), "expected a string, got"),
     ],
 )
@@ -272,7 +274,10 @@ def test_quantities_are_saved(tmp_path: Path) -> None:
     report = dataclasses.replace(report, frame_signals=(evidence, *report.frame_signals[1:]))
     loaded = ne.load(report.save(tmp_path / "r"))
     assert [signal.quantity for signal in loaded.frame_signals] == [Quantity.EVIDENCE, Quantity.OTHER]
-    assert [numbers.quantity for numbers in loaded.labelled_values] == [Quantity.OTHER, Quantity.ABLATION]
+    assert [labelled_values.quantity for labelled_values in loaded.labelled_values] == [
+        Quantity.OTHER,
+        Quantity.ABLATION,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ HARD = "你好 $x_1^2$ _a_ \\frac{1}{2} <b>&amp;</b>\n\t🎉\x00 " + LONG
 
 
 def report(frames: int = 16, *, name: str = "wave", **given: Any) -> BlockReport:
-    """Return a report with some signals, numbers or tables, on the clip of the example tubes."""
+    """Return a report with some frame signals, labelled values or tables, on the clip of the example tubes."""
     tubes = made(frames, name=name)
     parts = {"frame_signals": (), "labelled_values": (), "tables": (), **given}
     return BlockReport(tubes.clip, tubes.targets[0], **parts, provenance=tubes.provenance)
@@ -142,7 +142,7 @@ def drawn_boxes(axes: Any) -> list[tuple[float, float, Any]]:
 
 
 def drawn_bars(axes: Any) -> list[Any]:
-    """Return the bars of numbers."""
+    """Return the bars of labelled values."""
     return [bar for bar in axes.patches if bar.get_height() == pytest.approx(0.7)]
 
 

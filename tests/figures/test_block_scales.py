@@ -158,9 +158,9 @@ def test_frames_have_no_tick_marks() -> None:
     assert not [axes for axes in figure.axes if axes.get_xlim() == (0, 16)]
 
 
-def bars_of(numbers: LabelledValues, **named: Any) -> tuple[Any, list[Any], float]:
+def bars_of(labelled: LabelledValues, **named: Any) -> tuple[Any, list[Any], float]:
     """Return axes, bars and position of the neutral line of a report with these numbers only."""
-    figure = report(labelled_values=(numbers,), **named).figure()
+    figure = report(labelled_values=(labelled,), **named).figure()
     (axes,) = [axes for axes in figure.axes if axes.lines and not axes.images]
     return axes, drawn_bars(axes), axes.lines[0].get_xdata()[0]
 

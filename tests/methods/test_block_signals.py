@@ -34,8 +34,8 @@ def report(name: str) -> Any:
 
 
 def effects(found: Any) -> dict[str, float]:
-    (numbers,) = (numbers for numbers in found.labelled_values if numbers.what == ADDED)
-    return dict(zip(numbers.labels, numbers.values.tolist(), strict=True))
+    (labelled,) = (labelled for labelled in found.labelled_values if labelled.what == ADDED)
+    return dict(zip(labelled.labels, labelled.values.tolist(), strict=True))
 
 
 def test_factors_of_a_recursion_have_the_times_of_its_steps() -> None:
@@ -68,9 +68,9 @@ def test_the_effect_of_a_recursion_is_the_score_minus_the_score_with_closed_gate
 
 
 def test_a_gate_reports_its_bounds() -> None:
-    gates = [numbers for numbers in report("srtg").labelled_values if "gate" in numbers.what]
-    assert [numbers.bounds for numbers in gates] == [(0.0, 1.0)] * 2
-    assert [numbers.bounds for numbers in report("srtg").labelled_values if numbers.what == ADDED] == [None]
+    gates = [labelled for labelled in report("srtg").labelled_values if "gate" in labelled.what]
+    assert [labelled.bounds for labelled in gates] == [(0.0, 1.0)] * 2
+    assert [labelled.bounds for labelled in report("srtg").labelled_values if labelled.what == ADDED] == [None]
 
 
 def test_effects_of_planes_equal_plane_evidence() -> None:
@@ -90,7 +90,7 @@ def test_a_difference_of_two_classes_is_a_valid_target() -> None:
 def test_contributions_of_the_last_streams_equal_the_shares_of_mtnet() -> None:
     found = report("mtnet")
     net: Any = model("mtnet").module
-    last = [numbers for numbers in found.labelled_values if numbers.what == SHARES][-1]
+    last = [labelled for labelled in found.labelled_values if labelled.what == SHARES][-1]
     assert last.labels == ("short stream", "long stream")
     np.testing.assert_allclose(last.values, net.shares(VIDEO)[0, 1].detach(), atol=1e-5)
     assert last.values.sum() + float(net.fc.bias[1].detach()) == pytest.approx(found.target.logit, abs=1e-4)
@@ -125,7 +125,7 @@ def test_the_reported_frames_of_mtnet_are_those_that_it_selects() -> None:
 
 def test_an_early_guess_has_a_logit_per_class_and_a_table_of_channels() -> None:
     found = report("class regularization")
-    guesses = [numbers for numbers in found.labelled_values if numbers.what.startswith("early guess")]
+    guesses = [labelled for labelled in found.labelled_values if labelled.what.startswith("early guess")]
     assert [guess.name for guess in guesses] == [table.name for table in found.tables] == ["layer1.1", "layer3.1"]
     assert guesses[0].labels == found.tables[0].classes == tuple(f"class {index}" for index in range(5))
     direct = ne.layers.signals(model("class regularization").module, VIDEO)["layer3.1"]

@@ -26,7 +26,7 @@ MAX_NAMED = 4  # parts in one sentence
 
 @dataclass(frozen=True, eq=False)
 class LabelledValues:
-    """Labelled numbers: a logit for each class, the effect of each part on the score.
+    """Labelled values: a logit for each class, the effect of each part on the score.
 
     Attributes
     ----------

@@ -129,7 +129,7 @@ def _labelled_values(
     if not entries:
         return ()
     labels = [_labels(entry, lists) for entry in entries]
-    parts = split_array(arrays["numbers"], [len(part) for part in labels], "labelled values")
+    parts = split_array(arrays["numbers"], [len(part) for part in labels], "labels")
     return tuple(
         LabelledValues(
             *_read_names(entry), part, values, read_optional_float(entry["neutral"]), _bounds(entry), _quantity(entry)

@@ -1,4 +1,4 @@
-"""Labelled numbers of a block report as horizontal bars from their neutral value, with the values written beside them."""
+"""Labelled values of a block report as horizontal bars from their neutral value, with the values written beside them."""
 
 from __future__ import annotations
 

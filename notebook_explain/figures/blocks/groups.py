@@ -18,7 +18,7 @@ MARGIN, NAMES, RIGHT = 0.12, 2.0, 1.05  # inches: around the page; left and righ
 LABEL, TITLE = 6.5, 8.0  # points
 LINE, HEADING, BAR_WIDTH = 0.14, 0.36, 1.3  # inches: a line of labels, a heading, the colours beside it
 MIN_ABOUT = 1.0  # inches: a shorter name says nothing
-MAX_GROUPS = 12  # of frame signals, of numbers and of tables
+MAX_GROUPS = 12  # of frame signals, of labelled values and of tables
 
 
 class Row(NamedTuple):

@@ -1,4 +1,4 @@
-"""A figure of a block report: the frames of the clip, the frame signals of its blocks beneath them, numbers and tables.
+"""A figure of a block report: the frames of the clip, the frame signals of its blocks beneath them, labelled values and tables.
 
 Time runs from left to right and is shared by all frame signals: what stands beneath a frame belongs to it. Blocks that
 report the same quantity stand together in the order of the network; the figure says how many it leaves out.
