@@ -62,7 +62,7 @@ def compare(a: Tubes, b: Tubes, *, titles: Sequence[str] | None = None, **state:
     TypeError
         ``a`` or ``b`` is not `Tubes`, or there is no such first value.
     ValueError
-        The explanations are of two clips, or a side has no such layer, target or course.
+        The explanations are of two clips, or a side has no such layer, target or frame signal.
     traitlets.TraitError
         A first value is out of range.
 
@@ -185,7 +185,7 @@ def _check_explanations(explanations: Sequence[Any]) -> None:
     if BlockReport.__name__ in wrong:
         raise UsageTypeError(
             "a page shows explanations that have a viewer, such as tubes; got BlockReport; draw it with .figure(), or put "
-            "its courses on the timeline of tubes with report.on(tubes)"
+            "its frame signals on the timeline of tubes with report.on(tubes)"
         )
     if wrong:
         raise UsageTypeError(f"a page shows explanations, such as tubes; got {', '.join(wrong)}")

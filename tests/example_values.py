@@ -7,11 +7,11 @@ import numpy as np
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import (
     BlockReport,
-    ClassTable,
-    Course,
+    ClassChannelTable,
+    FrameSignal,
     Geometry,
+    LabelledValues,
     LayerMap,
-    Numbers,
     Provenance,
     Quantity,
     TargetResult,
@@ -73,26 +73,28 @@ def small_pyramid(*, time: int = 6, size: int = 12, seed: int = 0) -> Pyramid:
     return Pyramid(tubes.clip, tubes.targets[0], rows, units, edges, tubes.provenance)
 
 
-def small_courses(*, time: int = 6, seed: int = 0) -> tuple[Course, ...]:
-    """Return a course with a value for every frame and a neutral, and one for every other frame without."""
+def small_frame_signals(*, time: int = 6, seed: int = 0) -> tuple[FrameSignal, ...]:
+    """Return a frame signal with a value for every frame and a neutral, and one for every other frame without."""
     rng = np.random.default_rng(seed)
     every, other = np.arange(time, dtype=np.float64), np.arange(0.5, time, 2)
     multiplied, sure = "each frame is multiplied by", "how surely each frame finds back"
     return (
-        Course("layer1.0", "SRTG", multiplied, 1 + rng.normal(size=len(every)).astype(np.float32) / 9, every, 1.0),
-        Course("", "Net", sure, rng.random(len(other), np.float32), other),
+        FrameSignal("layer1.0", "SRTG", multiplied, 1 + rng.normal(size=len(every)).astype(np.float32) / 9, every, 1.0),
+        FrameSignal("", "Net", sure, rng.random(len(other), np.float32), other),
     )
 
 
 def small_report(*, time: int = 6, size: int = 12, seed: int = 0) -> BlockReport:
-    """Return two courses, a guess of three classes by one block, the effects of two planes, and a table."""
+    """Return two frame signals, a guess of three classes by one block, the effects of two planes, and a table."""
     rng = np.random.default_rng(seed)
     tubes = small_tubes(time=time, size=size, seed=seed)
     classes, planes = ("class 0", "class 1", "class 2"), ("plane yx (space)", "plane tx (time and the horizontal)")
-    numbers = (
-        Numbers("layer2", "ClassRegularization", "early guess", classes, rng.normal(size=3), 0.0),
-        Numbers("layer1.0", "FAST3d", ADDED, planes, np.array([0.75, -0.25]), 0.0, quantity=Quantity.ABLATION),
+    labelled_values = (
+        LabelledValues("layer2", "ClassRegularization", "early guess", classes, rng.normal(size=3), 0.0),
+        LabelledValues("layer1.0", "FAST3d", ADDED, planes, np.array([0.75, -0.25]), 0.0, quantity=Quantity.ABLATION),
     )
-    table = ClassTable("layer2", "ClassRegularization", "what each kernel says", classes, rng.normal(size=(3, 5)))
-    courses = small_courses(time=time, seed=seed)
-    return BlockReport(tubes.clip, tubes.targets[0], courses, numbers, (table,), tubes.provenance)
+    table = ClassChannelTable(
+        "layer2", "ClassRegularization", "what each kernel says", classes, rng.normal(size=(3, 5))
+    )
+    frame_signals = small_frame_signals(time=time, seed=seed)
+    return BlockReport(tubes.clip, tubes.targets[0], frame_signals, labelled_values, (table,), tubes.provenance)

@@ -29,9 +29,9 @@ def test_an_old_path_is_the_new_module_and_names_its_path(old: str) -> None:
 def test_names_import_from_an_old_path_and_the_warning_points_at_the_import() -> None:
     sys.modules.pop("notebook_explain.explanations.courses", None)
     with pytest.warns(DeprecationWarning, match="explanations.blocks.frame_signal") as caught:
-        from notebook_explain.explanations.courses import Course
+        from notebook_explain.explanations.courses import Quantity
 
-    assert Course is explanations.Course
+    assert Quantity is explanations.Quantity
     assert caught[0].filename == __file__
 
 

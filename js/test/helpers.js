@@ -63,8 +63,8 @@ export function viewOf(bytes) {
   return new DataView(whole.buffer, 5, bytes.length);
 }
 
-/** Two courses of four frames: the factors of a gate, and the frames that a stream keeps. */
-export const COURSES = [
+/** Two frame signals of four frames: the factors of a gate, and the frames that a stream keeps. */
+export const FRAME_SIGNALS = [
   {
     name: "layer2",
     kind: "SRTG",
@@ -110,8 +110,8 @@ export function smallState(changes = {}) {
     scale: "clip",
     colours: "diverging",
     opacity: 0.6,
-    courses: [],
-    course: null,
+    frame_signals: [],
+    frame_signal: null,
     ...changes,
   };
 }

@@ -1,8 +1,11 @@
 """Explanations: frozen values of numpy arrays, with their clip and their provenance. This package never imports torch."""
 
+from typing import TYPE_CHECKING
+
+from notebook_explain._deprecated import renamed_names
 from notebook_explain._errors import ExplainError
-from notebook_explain.explanations.blocks.frame_signal import Course, Quantity
-from notebook_explain.explanations.blocks.report import BlockReport, ClassTable, Numbers
+from notebook_explain.explanations.blocks.frame_signal import FrameSignal, Quantity
+from notebook_explain.explanations.blocks.report import BlockReport, ClassChannelTable, LabelledValues
 from notebook_explain.explanations.geometry import Geometry, stretch
 from notebook_explain.explanations.io.save_load import load, save
 from notebook_explain.explanations.progress import Progress
@@ -18,14 +21,14 @@ Explanation = Tubes | Pyramid  # the kinds that have a viewer
 __all__ = [
     "DEFAULT_THRESHOLD",
     "BlockReport",
-    "ClassTable",
-    "Course",
+    "ClassChannelTable",
     "ExplainError",
     "Explanation",
+    "FrameSignal",
     "Geometry",
     "Kept",
+    "LabelledValues",
     "LayerMap",
-    "Numbers",
     "Progress",
     "Provenance",
     "Pyramid",
@@ -40,3 +43,8 @@ __all__ = [
     "save",
     "stretch",
 ]
+
+if not TYPE_CHECKING:  # type checkers would take any name for one of this package
+    __getattr__ = renamed_names(
+        __name__, {"ClassTable": "ClassChannelTable", "Course": "FrameSignal", "Numbers": "LabelledValues"}
+    )

@@ -62,7 +62,7 @@ def percent(share: float, digits: int = 0) -> str:
 
 
 def counted(count: int, singular: str, plural: str = "") -> str:
-    """Format a count with its noun: "1 course", "2 courses", "1,024 kernels"; the plural is ``singular + "s"`` by default."""
+    """Format a count with its noun: "1 frame", "2 frames", "1,024 kernels"; the plural is ``singular + "s"`` by default."""
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 

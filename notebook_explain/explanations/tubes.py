@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._deprecated import renamed_fields, warn_renamed
 from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip
-from notebook_explain.explanations.blocks.frame_signal import Course
+from notebook_explain.explanations.blocks.frame_signal import FrameSignal
 from notebook_explain.explanations.geometry import Geometry
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.shared_volumes import stretched
@@ -61,6 +62,7 @@ class LayerMap:
         return float(np.abs(self.values[target]).max())
 
 
+@renamed_fields(courses="frame_signals")
 @dataclass(frozen=True, eq=False)
 class Tubes:
     """Evidence of a network in space and time, at every layer.
@@ -73,7 +75,7 @@ class Tubes:
     layers : tuple of LayerMap
         From input to output; the last is the default.
     provenance : Provenance
-    courses : tuple of Course
+    frame_signals : tuple of FrameSignal
         Per-frame signals reported by network modules; the viewer's timeline can plot one.
     """
 
@@ -81,7 +83,7 @@ class Tubes:
     targets: tuple[TargetResult, ...]
     layers: tuple[LayerMap, ...]
     provenance: Provenance
-    courses: tuple[Course, ...] = ()
+    frame_signals: tuple[FrameSignal, ...] = ()
 
     def __repr__(self) -> str:
         return (
@@ -125,14 +127,14 @@ class Tubes:
         listed = ", ".join(f"{index}: {name!r}" for index, name in enumerate(names))
         raise UsageError(f"target {target!r} is not among those computed, {listed}")
 
-    def with_courses(self, courses: Iterable[Course], clip: Clip | None = None) -> Tubes:
-        """Return the same tubes with other courses.
+    def with_frame_signals(self, frame_signals: Iterable[FrameSignal], clip: Clip | None = None) -> Tubes:
+        """Return the same tubes with other frame signals.
 
         Parameters
         ----------
-        courses : iterable of Course
+        frame_signals : iterable of FrameSignal
         clip : Clip, optional
-            The clip of the courses.
+            The clip of the frame signals.
 
         Raises
         ------
@@ -142,9 +144,14 @@ class Tubes:
         if clip is not None and not np.array_equal(clip.frames, self.clip.frames):
             which = "other frames of the clip" if clip.name == self.clip.name else f"clip {clip.name!r}, not"
             raise UsageError(
-                f"these courses are of {which} {self.clip.name!r}; make both explanations of the same clip"
+                f"these frame signals are of {which} {self.clip.name!r}; make both explanations of the same clip"
             )
-        return replace(self, courses=tuple(courses))
+        return replace(self, frame_signals=tuple(frame_signals))
+
+    def with_courses(self, courses: Iterable[FrameSignal], clip: Clip | None = None) -> Tubes:
+        """Deprecated name of `with_frame_signals`."""
+        warn_renamed("Tubes.with_courses()", "Tubes.with_frame_signals()")
+        return self.with_frame_signals(courses, clip)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything to one .npz file (arrays and JSON, no pickle); ``notebook_explain.load`` reads it."""

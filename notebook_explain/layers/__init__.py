@@ -15,6 +15,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from notebook_explain._deprecated import renamed_names
+
 if TYPE_CHECKING:
     from notebook_explain.layers.class_regularization import (
         ClassRegularization,
@@ -26,7 +28,13 @@ if TYPE_CHECKING:
     from notebook_explain.layers.mtconv import MTConv, MTConv3d, frame_likeness, select_frames, split_streams
     from notebook_explain.layers.mtnet import MTNET_DEPTHS, MTBlock, MTNet, StreamShares, mtnet
     from notebook_explain.layers.released_checkpoints import SRTGNet, released_network
-    from notebook_explain.layers.signal_types import ByClass, Named, PerFrame, explains, report_selected_frames
+    from notebook_explain.layers.signal_types import (
+        ClassChannelTable,
+        FrameSignal,
+        LabelledValues,
+        explains,
+        report_selected_frames,
+    )
     from notebook_explain.layers.signals import signals
     from notebook_explain.layers.soft_pool import (
         AdaptiveSoftPool1d,
@@ -52,7 +60,7 @@ _MODULES = {
     "mtconv": ("MTConv", "MTConv3d", "frame_likeness", "select_frames", "split_streams"),
     "mtnet": ("MTNET_DEPTHS", "MTBlock", "MTNet", "StreamShares", "mtnet"),
     "released_checkpoints": ("SRTGNet", "released_network"),
-    "signal_types": ("ByClass", "Named", "PerFrame", "explains", "report_selected_frames"),
+    "signal_types": ("ClassChannelTable", "FrameSignal", "LabelledValues", "explains", "report_selected_frames"),
     "signals": ("signals",),
     "soft_pool": (
         "AdaptiveSoftPool1d",
@@ -80,18 +88,18 @@ __all__ = [
     "AdaptiveSoftPool1d",
     "AdaptiveSoftPool2d",
     "AdaptiveSoftPool3d",
-    "ByClass",
     "Change",
+    "ClassChannelTable",
     "ClassRegularization",
     "Cycles",
     "FAST3d",
+    "FrameSignal",
     "Guess",
+    "LabelledValues",
     "MTBlock",
     "MTConv",
     "MTConv3d",
     "MTNet",
-    "Named",
-    "PerFrame",
     "Routing",
     "SRTGBlock",
     "SRTGNet",
@@ -140,11 +148,16 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 
 
+_deprecated_name = renamed_names(
+    __name__, {"ByClass": "ClassChannelTable", "Named": "LabelledValues", "PerFrame": "FrameSignal"}
+)
+
+
 def __getattr__(name: str) -> Any:
     if name in _MODULES and name not in _HOMES:
         return importlib.import_module(f"{__name__}.{name}")
     if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return _deprecated_name(name)
     value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

@@ -29,8 +29,8 @@ from torch import Tensor, nn
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._validation import check_choice
 from notebook_explain.layers.signal_types import (
-    ByClass,
-    Named,
+    ClassChannelTable,
+    LabelledValues,
     Signal,
     deprecated_told,
     explains,
@@ -62,8 +62,8 @@ class Guess(NamedTuple):
     def report(self) -> list[Signal]:
         """Return the guess and the table as signals for explanations."""
         return [
-            Named("early guess of the class (logits)", "classes", self.scores, 0.0),
-            ByClass("weight of each channel for each class", self.table),
+            LabelledValues("early guess of the class (logits)", "classes", self.scores, 0.0),
+            ClassChannelTable("weight of each channel for each class", self.table),
         ]
 
     def told(self) -> list[Signal]:

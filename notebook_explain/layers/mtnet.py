@@ -34,7 +34,7 @@ from notebook_explain.layers.mtconv import (
     split_streams,
     split_width,
 )
-from notebook_explain.layers.signal_types import PerFrame, Signal, deprecated_told, explains
+from notebook_explain.layers.signal_types import FrameSignal, Signal, deprecated_told, explains
 from notebook_explain.layers.soft_pool.modules import SoftPool3d
 from notebook_explain.layers.srtg import SRTG
 
@@ -124,8 +124,8 @@ class StreamShares(NamedTuple):
     def report(self) -> list[Signal]:
         """Return the kept frames as signals for explanations."""
         return [
-            PerFrame("kept by the short stream (1: kept, 0: left out)", self.short, None, "input"),
-            PerFrame("kept by the long stream (1: kept, 0: left out)", self.long, None, "input"),
+            FrameSignal("kept by the short stream (1: kept, 0: left out)", self.short, None, "input"),
+            FrameSignal("kept by the long stream (1: kept, 0: left out)", self.long, None, "input"),
         ]
 
     def told(self) -> list[Signal]:

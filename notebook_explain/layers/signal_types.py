@@ -1,9 +1,9 @@
-"""Protocol by which any module reports signals: numbers per frame, numbers with labels, tables, and selected frames.
+"""Protocol by which any module reports signals: frame signals, labelled values, tables, and selected frames.
 
 A module of this package or of your own takes part by any of these:
 
 * ``explain(*inputs)``, decorated with `explains`, takes what ``forward`` takes and returns an object whose ``report()``
-  is a list of `PerFrame`, `Named` and `ByClass`.
+  is a list of `FrameSignal`, `LabelledValues` and `ClassChannelTable`.
 * A ``forward`` that selects frames by their content passes their indices to `report_selected_frames`. So that positions
   are traced through them, the selection is a function with the attributes described in
   ``notebook_explain/models/positions/custom_functions.py``.
@@ -21,11 +21,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from notebook_explain._deprecated import renamed_names
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._warn import warn
 
@@ -34,7 +35,7 @@ SIDES = ("input", "output")
 _selections: ContextVar[list[Tensor] | None] = ContextVar("_selections", default=None)
 
 
-class PerFrame(NamedTuple):
+class FrameSignal(NamedTuple):
     """A number for each time step.
 
     Attributes
@@ -54,7 +55,7 @@ class PerFrame(NamedTuple):
     side: str = "output"
 
 
-class Named(NamedTuple):
+class LabelledValues(NamedTuple):
     """A number for each of several labels.
 
     Attributes
@@ -77,7 +78,7 @@ class Named(NamedTuple):
     bounds: tuple[float, float] | None = None
 
 
-class ByClass(NamedTuple):
+class ClassChannelTable(NamedTuple):
     """A number for each class and each channel of the module.
 
     Attributes
@@ -91,8 +92,8 @@ class ByClass(NamedTuple):
     values: Tensor
 
 
-Signal = PerFrame | Named | ByClass
-_AXES = {PerFrame: "(batch, time)", Named: "(batch, name)", ByClass: "(class, channel)"}
+Signal = FrameSignal | LabelledValues | ClassChannelTable
+_AXES = {FrameSignal: "(batch, time)", LabelledValues: "(batch, name)", ClassChannelTable: "(class, channel)"}
 
 
 def explains(method: Function) -> Function:
@@ -140,19 +141,20 @@ def validate_signals(name: str, explained: Any) -> list[Signal]:
         has_report = callable(getattr(explained, "report", None)) or callable(getattr(explained, "told", None))
         got = type(signals).__name__ if has_report else f"{type(explained).__name__}, which has no report()"
         raise UsageTypeError(
-            f"{owner}: explain() must return an object whose report() returns a list of PerFrame, Named and ByClass, "
-            f"got {got}"
+            f"{owner}: explain() must return an object whose report() returns a list of FrameSignal, LabelledValues and "
+            f"ClassChannelTable, got {got}"
         )
     for signal in signals:
         if not isinstance(signal, Signal) or not isinstance(signal.values, Tensor):
             raise UsageTypeError(
-                f"{owner}: expected PerFrame, Named or ByClass with a tensor of values, got {_described(signal)}"
+                f"{owner}: expected FrameSignal, LabelledValues or ClassChannelTable with a tensor of values, "
+                f"got {_described(signal)}"
             )
         if signal.values.ndim != 2:
             raise UsageError(
                 f"{owner}: values of {signal.what!r} must be {_AXES[type(signal)]}, got shape {tuple(signal.values.shape)}"
             )
-        if isinstance(signal, PerFrame) and signal.side not in SIDES:
+        if isinstance(signal, FrameSignal) and signal.side not in SIDES:
             raise UsageError(f"{owner}: side of {signal.what!r} must be 'input' or 'output', got {signal.side!r}")
     return list(signals)
 
@@ -214,3 +216,9 @@ def temporary_attributes(owner: Any, **attributes: Any) -> Iterator[None]:
     finally:
         for name, value in before.items():
             setattr(owner, name, value)
+
+
+if not TYPE_CHECKING:  # type checkers would take any name for one of this module
+    __getattr__ = renamed_names(
+        __name__, {"ByClass": "ClassChannelTable", "Named": "LabelledValues", "PerFrame": "FrameSignal"}
+    )

@@ -30,8 +30,8 @@ from torch import Tensor, nn
 from notebook_explain._errors import UsageError
 from notebook_explain._validation import check_choice
 from notebook_explain.layers.signal_types import (
-    Named,
-    PerFrame,
+    FrameSignal,
+    LabelledValues,
     Signal,
     deprecated_told,
     explains,
@@ -83,9 +83,9 @@ class Signals(NamedTuple):
     def report(self) -> list[Signal]:
         """Return factor, cyclic consistency and gate as signals for explanations."""
         return [
-            PerFrame("factor on each frame (mean of its channels)", self.factor.mean(1), 1.0),
-            PerFrame("cyclic consistency of each frame (1: its cycles return)", self.likelihood),
-            Named("opening of the gate (0: closed, 1: open)", ("gate",), self.gate[:, None], 0.0, (0.0, 1.0)),
+            FrameSignal("factor on each frame (mean of its channels)", self.factor.mean(1), 1.0),
+            FrameSignal("cyclic consistency of each frame (1: its cycles return)", self.likelihood),
+            LabelledValues("opening of the gate (0: closed, 1: open)", ("gate",), self.gate[:, None], 0.0, (0.0, 1.0)),
         ]
 
     def told(self) -> list[Signal]:

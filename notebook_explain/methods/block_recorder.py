@@ -11,12 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from notebook_explain.explanations import ClassTable, Course, Geometry, Numbers
+from notebook_explain.explanations import ClassChannelTable, FrameSignal, Geometry, LabelledValues
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.layers import signal_types
 from notebook_explain.layers.signal_types import (
-    ByClass,
-    Named,
-    PerFrame,
     Signal,
     recording_selected_frames,
     reporting_modules,
@@ -85,16 +83,16 @@ class SignalRecorder:
         )
         return moved
 
-    def courses(self) -> tuple[Course, ...]:
+    def frame_signals(self) -> tuple[FrameSignal, ...]:
         """Return the signals per frame, and add a caveat for each module whose steps have unknown times."""
-        signals = [(name, signal) for name, signal in self.signals if isinstance(signal, PerFrame)]
+        signals = [(name, signal) for name, signal in self.signals if isinstance(signal, signal_types.FrameSignal)]
         times = module_frame_times(self.model, {_module_name(name) for name, _ in signals}, self.selected_frames)
-        courses = []
+        found = []
         for name, signal in signals:
             values = _of_only_clip(signal.values)
             rows = self._rows(name, len(values), times, signal.side)
-            courses.append(Course(name, self._kind(name), signal.what, values, rows, signal.neutral))
-        return tuple(courses)
+            found.append(FrameSignal(name, self._kind(name), signal.what, values, rows, signal.neutral))
+        return tuple(found)
 
     def _rows(self, name: str, steps: int, times: Any, side: str) -> NDArray[np.float64]:
         rows: NDArray[np.float64] | None = times.get((name, side))
@@ -103,27 +101,27 @@ class SignalRecorder:
         self.caveats.append(Caveat(_EVEN.format(_quoted(name)), CaveatCode.ASSUMED_POSITIONS))
         return Geometry.even((steps, 1, 1), self.model.preprocessing.shape).rows
 
-    def numbers(self, classes: tuple[str, ...]) -> tuple[Numbers, ...]:
+    def labelled_values(self, classes: tuple[str, ...]) -> tuple[LabelledValues, ...]:
         """Return the signals with labels; ``classes`` are the names of the network's classes."""
-        numbers = []
+        found = []
         for name, signal in self.signals:
-            if isinstance(signal, Named):
+            if isinstance(signal, signal_types.LabelledValues):
                 values = _of_only_clip(signal.values)
                 labels = classes if signal.names == "classes" else tuple(signal.names)
                 kind = self._kind(name)
                 try:
-                    numbers.append(Numbers(name, kind, signal.what, labels, values, signal.neutral, signal.bounds))
+                    found.append(LabelledValues(name, kind, signal.what, labels, values, signal.neutral, signal.bounds))
                 except ValueError as error:  # modules of users may report values outside of their bounds
                     self._omit(_INVALID, name, signal.what, error)
-        return tuple(numbers)
+        return tuple(found)
 
-    def tables(self, classes: tuple[str, ...]) -> tuple[ClassTable, ...]:
+    def tables(self, classes: tuple[str, ...]) -> tuple[ClassChannelTable, ...]:
         """Return the tables of classes and channels; modules that run several times have one table."""
         tables = {}
         for name, signal in self.signals:
-            if isinstance(signal, ByClass):
+            if isinstance(signal, signal_types.ClassChannelTable):
                 module, values = _module_name(name), signal.values.float().cpu().numpy()
-                tables[module] = ClassTable(module, self._kind(name), signal.what, classes, values)
+                tables[module] = ClassChannelTable(module, self._kind(name), signal.what, classes, values)
         return tuple(tables.values())
 
     def _omit(self, sentence: str, name: str, *details: object) -> None:

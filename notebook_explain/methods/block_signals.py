@@ -26,7 +26,7 @@ from torch import nn
 
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
-from notebook_explain.explanations import BlockReport, Course, Numbers, Quantity, Target
+from notebook_explain.explanations import BlockReport, FrameSignal, LabelledValues, Quantity, Target
 from notebook_explain.explanations.blocks.report import ADDED
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.layers.signal_types import reporting_modules
@@ -105,15 +105,15 @@ class BlockSignals:
         layers = list({part.layer.name: part.layer for part in parts}.values())
         (result, resolved, class_count, streams), pass_caveats = model.run(seen, layers, compute, recorder.hooks)
         rows = {layer.name: layer.geometry.rows for layer in recorder.layers_at_selected_frames(layers)}
-        streams = [replace(course, rows=rows[part.layer.name]) for course, part in zip(streams, parts, strict=True)]
+        streams = [replace(signal, rows=rows[part.layer.name]) for signal, part in zip(streams, parts, strict=True)]
         effects = _effects(model, seen, resolved, result.logit, ablations)
         classes = tuple(model.label(str(resolved.head), index) for index in range(class_count))
-        courses = (*recorder.courses(), *streams)
-        numbers = (*effects, *_shares(parts, streams), *recorder.numbers(classes))
+        frame_signals = (*recorder.frame_signals(), *streams)
+        labelled_values = (*effects, *_shares(parts, streams), *recorder.labelled_values(classes))
         caveats = [*recorder.model_caveats, *model.clip_caveats(clip), *pass_caveats, *recorder.caveats, *caveats]
         source = provenance("Block signals", self, model, start, int(bool(parts)), caveats)
         source = replace(source, forwards=1 + len(ablations))
-        return BlockReport(seen, result, courses, numbers, recorder.tables(classes), source)
+        return BlockReport(seen, result, frame_signals, labelled_values, recorder.tables(classes), source)
 
 
 def _parts(model: VideoModel) -> tuple[list[Part], list[str]]:
@@ -132,25 +132,27 @@ def _parts(model: VideoModel) -> tuple[list[Part], list[str]]:
     return parts, caveats
 
 
-def _evidence(recording: Recording, score: torch.Tensor, parts: list[Part], target: str) -> list[Course]:
+def _evidence(recording: Recording, score: torch.Tensor, parts: list[Part], target: str) -> list[FrameSignal]:
     """Return the evidence of each part over time: gradient times activation, summed over its channels and positions."""
     gradients = recording.gradients(score)
-    courses = []
+    evidence = []
     for block, kind, name, layer, channels in parts:
         gradient, activations = gradients[layer.name][:, channels], recording.volume(layer)[:, channels]
         values = torch.einsum("bcthw,bcthw->bt", gradient.float(), activations.float())[0].cpu().numpy()
         what, rows = EVIDENCE.format(target, name), layer.geometry.rows
-        courses.append(Course(block, kind, what, values, rows, 0.0, Quantity.EVIDENCE))
-    return courses
+        evidence.append(FrameSignal(block, kind, what, values, rows, 0.0, Quantity.EVIDENCE))
+    return evidence
 
 
-def _shares(parts: list[Part], streams: list[Course]) -> list[Numbers]:
+def _shares(parts: list[Part], streams: list[FrameSignal]) -> list[LabelledValues]:
     """Return the contribution of each part of a block to the score, summed over time."""
     sums: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
-    for part, course in zip(parts, streams, strict=True):
-        sums[part.block, part.kind][part.name] = float(course.values.sum())
+    for part, signal in zip(parts, streams, strict=True):
+        sums[part.block, part.kind][part.name] = float(signal.values.sum())
     return [
-        Numbers(block, kind, SHARES, tuple(shares), np.array(list(shares.values())), 0.0, quantity=Quantity.EVIDENCE)
+        LabelledValues(
+            block, kind, SHARES, tuple(shares), np.array(list(shares.values())), 0.0, quantity=Quantity.EVIDENCE
+        )
         for (block, kind), shares in sums.items()
     ]
 
@@ -165,7 +167,7 @@ def _ablations(network: nn.Module, each: bool) -> Ablations:
     return dict(ablations)
 
 
-def _effects(model: VideoModel, seen: Clip, target: Target, score: float, ablations: Ablations) -> list[Numbers]:
+def _effects(model: VideoModel, seen: Clip, target: Target, score: float, ablations: Ablations) -> list[LabelledValues]:
     """Return the score minus the score with each ablation."""
     if not ablations:
         return []
@@ -176,7 +178,7 @@ def _effects(model: VideoModel, seen: Clip, target: Target, score: float, ablati
         )
         values.append(score - ablated)
     labels = tuple(name if len(parts) == 1 else f"{name}, {len(parts)} blocks" for name, parts in ablations.items())
-    return [Numbers("", "", ADDED, labels, np.array(values), 0.0, quantity=Quantity.ABLATION)]
+    return [LabelledValues("", "", ADDED, labels, np.array(values), 0.0, quantity=Quantity.ABLATION)]
 
 
 def _ablation_context(parts: list[tuple[str, str]]) -> Callable[[nn.Module], AbstractContextManager[None]]:

@@ -12,7 +12,7 @@ is the same at this layer, where the paper defines tubes, and extends them to ev
 contribution of the layer's positions to the logit, comparable across layers; its difference from the logit is reported as
 ``gap``. ``pooled=True`` averages the gradient over positions first, as Grad-CAM does.
 
-Signals per frame that modules report (``layers``) are recorded in the same pass: `Tubes.courses`.
+Signals per frame that modules report (``layers``) are recorded in the same pass: `Tubes.frame_signals`.
 
 Reference: Stergiou, Kapidis, Kalliatakis, Chrysoulas, Veltkamp, Poppe: Saliency Tubes: Visual Explanations for
 Spatio-Temporal Convolutions, ICIP 2019, arXiv:1902.01078.
@@ -106,12 +106,12 @@ class SaliencyTubes:
             return model.results(recording, targets), [np.stack(maps) for maps in zip(*maps_by_target, strict=True)]
 
         (targets, values), pass_caveats = model.run(seen, layers, compute, recorder.hooks)
-        layers, courses = recorder.layers_at_selected_frames(layers), recorder.courses()
+        layers, frame_signals = recorder.layers_at_selected_frames(layers), recorder.frame_signals()
         maps = _layer_maps(layers, values, targets)
         caveats = [*recorder.model_caveats, *model.clip_caveats(clip), *pass_caveats, *recorder.caveats]
         caveats += _completeness_caveats(maps, targets)
         method = "Saliency tubes" + (", gradients pooled (Grad-CAM)" if self.pooled else "")
-        return Tubes(seen, targets, maps, provenance(method, self, model, start, len(targets), caveats), courses)
+        return Tubes(seen, targets, maps, provenance(method, self, model, start, len(targets), caveats), frame_signals)
 
     def _maps(self, recording: Recording, score: torch.Tensor, last: bool) -> list[NDArray[np.float32]]:
         """Return one map per layer for one score; channels are summed on the device."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ import anywidget
 import numpy as np
 import traitlets
 
+from notebook_explain._deprecated import warn_renamed
 from notebook_explain._errors import UsageError, UsageTypeError
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -26,6 +27,27 @@ class View(anywidget.AnyWidget):
     """Widget with a bundle in `STATIC`; closing it also closes its layout, so that nothing stays in the kernel."""
 
     bundle: ClassVar[str]
+    renamed_traits: ClassVar[Mapping[str, str]] = {}  # new name of each old one, which `observe` still accepts
+
+    def observe(self, handler: Any, names: Any = traitlets.All, type: Any = "change") -> None:
+        """Call a handler on changes of some traits, as traitlets does."""
+        super().observe(handler, self._current_names(names), type)
+
+    def unobserve(self, handler: Any, names: Any = traitlets.All, type: Any = "change") -> None:
+        """Undo `observe`."""
+        super().unobserve(handler, self._current_names(names), type)
+
+    def _current_names(self, names: Any) -> Any:
+        """Return names of traits, each old one replaced by the new one."""
+        if names is traitlets.All or not self.renamed_traits:
+            return names
+        current = []
+        for name in [names] if isinstance(names, str) else names:
+            if name in self.renamed_traits:
+                owner = self.__class__.__name__
+                warn_renamed(f"{owner}.{name}", f"{owner}.{self.renamed_traits[name]}")
+            current.append(self.renamed_traits.get(name, name))
+        return current
 
     def close(self) -> None:
         """Close the widget and its layout."""

@@ -11,6 +11,7 @@ import numpy as np
 import traitlets
 
 from notebook_explain._atomic import replacing
+from notebook_explain._deprecated import renamed_arguments, renamed_attributes
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.explanations import Tubes
 from notebook_explain.explanations.provenance import provenance_lines
@@ -21,6 +22,7 @@ from notebook_explain.widgets.tube_viewer import (
     CHOICES,
     DEFAULTS,
     ITEMS,
+    RENAMED_TRAITS,
     brightest_frame,
     check_movable,
     indices_by_name,
@@ -29,20 +31,25 @@ from notebook_explain.widgets.wire import tubes as tubes_wire
 
 BUNDLE = "compare_viewer"
 SIDES = ("a", "b")
-SIDE_TRAITS = ("layer", "threshold", "target", "against", "course")  # each side has its own, as in a_layer, b_layer
+# Each side has its own, as in a_layer and b_layer.
+SIDE_TRAITS = ("layer", "threshold", "target", "against", "frame_signal")
 SHARED_TRAITS = ("frame", "playing", "speed", "mode", "sign", "scale", "colours", "opacity")
 MOVABLE = (*SHARED_TRAITS, *(f"{side}_{name}" for side in SIDES for name in SIDE_TRAITS))
+_RENAMED_TRAITS = {  # old names of traits
+    f"{side}_{old}": f"{side}_{new}" for side in SIDES for old, new in RENAMED_TRAITS.items()
+}
 _SHARED_CONTENT = ("size", "times", "frames")
-_SIDE_CONTENT = ("layers", "maps", "targets", "caveats", "courses")
+_SIDE_CONTENT = ("layers", "maps", "targets", "caveats", "frame_signals")
 
 
+@renamed_attributes(**_RENAMED_TRAITS)
 class CompareViewer(base.View):
     """Show two explanations side by side; all controls run in the browser and keep working when the kernel is busy or gone.
 
     The movable traits follow the controls (one message at the end of a gesture, none during it). You can also set,
     observe and link them from Python. Both sides share ``frame``, ``playing``, ``speed``, ``mode``, ``sign``,
     ``scale``, ``colours`` and ``opacity``, as described in `TubeViewer`, and the camera, which is not a trait. Each
-    side has its own ``a_layer``, ``a_threshold``, ``a_target``, ``a_against`` and ``a_course``, and ``b_layer`` and so
+    side has its own ``a_layer``, ``a_threshold``, ``a_target``, ``a_against`` and ``a_frame_signal``, and ``b_layer`` and so
     on. While ``linked`` is true, moving the layer or threshold of one side in the browser also moves that of the other
     side (a layer only if both sides have one of that name); from Python, set each side on its own.
 
@@ -53,8 +60,8 @@ class CompareViewer(base.View):
     titles : two str, optional
         Titles of the sides; by default the network, method, settings and classes in which they differ.
     **state
-        First values of these traits; layers, targets and courses also by name. Without a prefix, ``layer``,
-        ``threshold``, ``target``, ``against`` and ``course`` apply to both sides.
+        First values of these traits; layers, targets and frame signals also by name. Without a prefix, ``layer``,
+        ``threshold``, ``target``, ``against`` and ``frame_signal`` apply to both sides.
 
     Raises
     ------
@@ -63,10 +70,11 @@ class CompareViewer(base.View):
     TypeError
         ``a`` or ``b`` is not `Tubes`, or there is no such trait.
     ValueError
-        The explanations are of two clips, there are not two titles, or a side has no such layer, target or course.
+        The explanations are of two clips, there are not two titles, or a side has no such layer, target or frame signal.
     """
 
     bundle = BUNDLE
+    renamed_traits = _RENAMED_TRAITS
     _esm, _css = base.read_bundle(BUNDLE)
 
     titles = traitlets.List(traitlets.Unicode(), help="titles of the two sides, plain text").tag(sync=True)
@@ -77,26 +85,34 @@ class CompareViewer(base.View):
     a_maps = traitlets.List(traitlets.Bytes(), help="one buffer per target").tag(sync=True)
     a_targets = traitlets.List(traitlets.Dict(), help="name, logit, probability ... of each target").tag(sync=True)
     a_caveats = traitlets.List(traitlets.Unicode(), help="limits of the explanation, one sentence each").tag(sync=True)
-    a_courses = traitlets.List(traitlets.Dict(), help="name, kind, what, values ... of each course").tag(sync=True)
+    a_frame_signals = traitlets.List(traitlets.Dict(), help="name, kind, what, values ... of each frame signal").tag(
+        sync=True
+    )
     b_layers = traitlets.List(traitlets.Dict(), help="name, kind, shape ... of each map").tag(sync=True)
     b_maps = traitlets.List(traitlets.Bytes(), help="one buffer per target").tag(sync=True)
     b_targets = traitlets.List(traitlets.Dict(), help="name, logit, probability ... of each target").tag(sync=True)
     b_caveats = traitlets.List(traitlets.Unicode(), help="limits of the explanation, one sentence each").tag(sync=True)
-    b_courses = traitlets.List(traitlets.Dict(), help="name, kind, what, values ... of each course").tag(sync=True)
+    b_frame_signals = traitlets.List(traitlets.Dict(), help="name, kind, what, values ... of each frame signal").tag(
+        sync=True
+    )
     a_layer = traitlets.Int(0, help="index of the layer shown").tag(sync=True)
     a_threshold = traitlets.Float(DEFAULTS["threshold"], help="fraction of the map's largest absolute value").tag(
         sync=True
     )
     a_target = traitlets.Int(0, help="index of the target shown").tag(sync=True)
     a_against = traitlets.Int(None, allow_none=True, help="index of the target whose map is subtracted").tag(sync=True)
-    a_course = traitlets.Int(None, allow_none=True, help="index of the course on the timeline").tag(sync=True)
+    a_frame_signal = traitlets.Int(None, allow_none=True, help="index of the frame signal on the timeline").tag(
+        sync=True
+    )
     b_layer = traitlets.Int(0, help="index of the layer shown").tag(sync=True)
     b_threshold = traitlets.Float(DEFAULTS["threshold"], help="fraction of the map's largest absolute value").tag(
         sync=True
     )
     b_target = traitlets.Int(0, help="index of the target shown").tag(sync=True)
     b_against = traitlets.Int(None, allow_none=True, help="index of the target whose map is subtracted").tag(sync=True)
-    b_course = traitlets.Int(None, allow_none=True, help="index of the course on the timeline").tag(sync=True)
+    b_frame_signal = traitlets.Int(None, allow_none=True, help="index of the frame signal on the timeline").tag(
+        sync=True
+    )
     linked = traitlets.Bool(False, help="whether layer and threshold move together").tag(sync=True)
     frame = traitlets.Int(0, help="index of the frame shown").tag(sync=True)
     playing = traitlets.Bool(False, help="whether the clip plays").tag(sync=True)
@@ -137,6 +153,7 @@ def initial_state(a: Tubes, b: Tubes, *, titles: Sequence[str] | None = None, **
     """Return the complete state of a viewer that opens with the given first values, as `CompareViewer` takes them."""
     _check_same_clip(a, b)
     both = _default_titles(a, b) if titles is None else _check_titles(titles)
+    values = renamed_arguments("compare", values, {**_RENAMED_TRAITS, **RENAMED_TRAITS})
     _check_names(values)
     content = _content(a, b)
     state = {name: value for name, value in {**DEFAULTS, **values}.items() if name in SHARED_TRAITS}
@@ -230,7 +247,7 @@ def _sides(a: Tubes, b: Tubes) -> list[tuple[str, Tubes]]:
 
 
 def _content(a: Tubes, b: Tubes) -> State:
-    """Return the clip once, and the maps, targets, caveats and courses of each side under its prefix."""
+    """Return the clip once, and the maps, targets, caveats and frame signals of each side under its prefix."""
     states = [tubes_wire.state(a)]
     states.append(states[0] if b is a else tubes_wire.state(b))
     content = {name: states[0][name] for name in _SHARED_CONTENT}

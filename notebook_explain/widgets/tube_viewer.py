@@ -7,9 +7,10 @@ from typing import Any
 
 import traitlets
 
+from notebook_explain._deprecated import renamed_arguments, renamed_attributes
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
-from notebook_explain.explanations.blocks.frame_signal import Course
+from notebook_explain.explanations.blocks.frame_signal import FrameSignal
 from notebook_explain.widgets import base
 from notebook_explain.widgets.base import State, TraitValueError
 from notebook_explain.widgets.wire import tubes as tubes_wire
@@ -28,7 +29,7 @@ MOVABLE = (
     "scale",
     "colours",
     "opacity",
-    "course",
+    "frame_signal",
 )
 RANGES = {"threshold": (0.0, 1.0), "opacity": (0.0, 1.0), "speed": (0.25, 4.0)}
 CHOICES = {
@@ -38,7 +39,14 @@ CHOICES = {
     "colours": ("diverging", "sequential"),
 }
 # Trait that lists the items of each index.
-ITEMS = {"frame": "frames", "layer": "layers", "target": "targets", "against": "targets", "course": "courses"}
+ITEMS = {
+    "frame": "frames",
+    "layer": "layers",
+    "target": "targets",
+    "against": "targets",
+    "frame_signal": "frame_signals",
+}
+RENAMED_TRAITS = {"course": "frame_signal", "courses": "frame_signals"}  # old names of traits
 DEFAULTS: State = {
     "threshold": DEFAULT_THRESHOLD,
     "target": 0,
@@ -53,6 +61,7 @@ DEFAULTS: State = {
 }
 
 
+@renamed_attributes(**RENAMED_TRAITS)
 class TubeViewer(base.View):
     """Show tubes in a cell; all controls run in the browser and keep working when the kernel is busy or gone.
 
@@ -60,7 +69,7 @@ class TubeViewer(base.View):
     observe and link them from Python: ``frame``, ``layer``, ``threshold``, ``target``, ``against`` (class whose map is
     subtracted, or None), ``playing``, ``speed`` (0.25..4), ``mode`` ("tube" or "montage"), ``sign`` ("both", "positive"
     or "negative"), ``scale`` ("clip" or "frame": thresholds are fractions of the largest value of the clip or of each
-    frame), ``colours`` ("diverging" or "sequential"), ``opacity`` (0..1) and ``course`` (index of the course that the
+    frame), ``colours`` ("diverging" or "sequential"), ``opacity`` (0..1) and ``frame_signal`` (index of the frame signal that the
     timeline draws over the evidence, or None; by default the first).
 
     Parameters
@@ -68,8 +77,8 @@ class TubeViewer(base.View):
     tubes : Tubes
     title : str
     **state
-        First values of the movable traits; ``layer``, ``target``, ``against`` and ``course`` also by name (a course by
-        its module's name or class, or by its description; the first match counts).
+        First values of the movable traits; ``layer``, ``target``, ``against`` and ``frame_signal`` also by name (a frame
+        signal by its module's name or class, or by its description; the first match counts).
 
     Raises
     ------
@@ -78,10 +87,11 @@ class TubeViewer(base.View):
     TypeError
         There is no such trait.
     ValueError
-        The tubes have no layer, target or course of that name.
+        The tubes have no layer, target or frame signal of that name.
     """
 
     bundle = BUNDLE
+    renamed_traits = RENAMED_TRAITS
     _esm, _css = base.read_bundle(BUNDLE)
 
     title = traitlets.Unicode("", help="heading, plain text").tag(sync=True)
@@ -92,9 +102,9 @@ class TubeViewer(base.View):
     maps = traitlets.List(traitlets.Bytes(), help="one buffer per target").tag(sync=True)
     targets = traitlets.List(traitlets.Dict(), help="name, logit, probability ... of each target").tag(sync=True)
     caveats = traitlets.List(traitlets.Unicode(), help="limits of the explanation, one sentence each").tag(sync=True)
-    courses = traitlets.List(traitlets.Dict(), help="name, kind, what, values, rows, neutral of each course").tag(
-        sync=True
-    )
+    frame_signals = traitlets.List(
+        traitlets.Dict(), help="name, kind, what, values, rows, neutral of each frame signal"
+    ).tag(sync=True)
     frame = traitlets.Int(0, help="index of the frame shown").tag(sync=True)
     layer = traitlets.Int(0, help="index of the layer shown").tag(sync=True)
     threshold = traitlets.Float(DEFAULTS["threshold"], help="fraction of the map's largest absolute value").tag(
@@ -109,7 +119,7 @@ class TubeViewer(base.View):
     scale = traitlets.Enum(CHOICES["scale"], DEFAULTS["scale"], help="one scale per clip or per frame").tag(sync=True)
     colours = traitlets.Enum(CHOICES["colours"], DEFAULTS["colours"], help="kind of colour map").tag(sync=True)
     opacity = traitlets.Float(DEFAULTS["opacity"], help="opacity of the evidence, 0..1").tag(sync=True)
-    course = traitlets.Int(None, allow_none=True, help="index of the course on the timeline").tag(sync=True)
+    frame_signal = traitlets.Int(None, allow_none=True, help="index of the frame signal on the timeline").tag(sync=True)
 
     def __init__(self, tubes: Tubes, *, title: str = "", **state: Any) -> None:
         super().__init__(**initial_state(tubes, title=title, **state))
@@ -123,6 +133,7 @@ class TubeViewer(base.View):
 
 def initial_state(tubes: Tubes, *, title: str = "", **values: Any) -> State:
     """Return the complete state of a viewer that opens with the given first values, as `TubeViewer` takes them."""
+    values = renamed_arguments("view", values, {"course": "frame_signal"})
     base.check_names("view", values, (*MOVABLE, "title"))
     content = tubes_wire.state(tubes, title)
     values = {**DEFAULTS, **indices_by_name(tubes, values)}
@@ -133,14 +144,16 @@ def initial_state(tubes: Tubes, *, title: str = "", **values: Any) -> State:
 
 
 def indices_by_name(tubes: Tubes, values: Mapping[str, Any]) -> State:
-    """Return first values with indices for names; by default the last layer and the first course, if any."""
+    """Return first values with indices for names; by default the last layer and the first frame signal, if any."""
     indices = dict(values)
     for name in ("target", "against"):
         if isinstance(values.get(name), str):
             indices[name] = tubes.target_index(values[name])
     layer = values.get("layer", len(tubes.layers) - 1)
     indices["layer"] = tubes.layers.index(tubes.layer(layer)) if isinstance(layer, str) else layer
-    indices["course"] = _course_index(tubes.courses, values.get("course", 0 if tubes.courses else None))
+    indices["frame_signal"] = _frame_signal_index(
+        tubes.frame_signals, values.get("frame_signal", 0 if tubes.frame_signals else None)
+    )
     return indices
 
 
@@ -153,7 +166,7 @@ def check_movable(name: str, value: Any, content: Mapping[str, Any], prefix: str
         One of `MOVABLE`.
     value : object
     content : mapping
-        Lists that indices refer to: "frames", "layers", "targets" and "courses", as on the wire.
+        Lists that indices refer to: "frames", "layers", "targets" and "frame_signals", as on the wire.
     prefix : str
         Prefix of the name in an error: "a_" or "b_" for one side of a comparison.
     """
@@ -164,11 +177,11 @@ def check_movable(name: str, value: Any, content: Mapping[str, Any], prefix: str
         return base.check_choice(label, value, CHOICES[name])
     if name == "playing":
         return base.check_flag(label, value)
-    if value is None and name in ("against", "course"):
+    if value is None and name in ("against", "frame_signal"):
         return None
     items = content[ITEMS[name]]
-    if name == "course" and not items:
-        raise TraitValueError(f"{label} must be None because these tubes have no courses; got {value!r}")
+    if name == "frame_signal" and not items:
+        raise TraitValueError(f"{label} must be None because these tubes have no frame signals; got {value!r}")
     index = base.check_index(label, value, len(items))
     if name == "against" and items and items[index]["probability"] is None:
         raise TraitValueError(
@@ -177,16 +190,19 @@ def check_movable(name: str, value: Any, content: Mapping[str, Any], prefix: str
     return index
 
 
-def _course_index(courses: Sequence[Course], course: int | str | None) -> int | None:
-    """Return the index of a course given by its module's name, its class or its description; ValueError lists them."""
-    if not isinstance(course, str):
-        return course
-    full = [f"{each.where}: {each.what}" for each in courses]
-    for names in (full, *([getattr(each, field) for each in courses] for field in ("name", "where", "what", "kind"))):
-        if course in names:
-            return names.index(course)
-    available = f"they have {', '.join(full)}" if full else "they have none; tubes.with_courses() adds some"
-    raise UsageError(f"course {course!r} is not in these tubes; {available}")
+def _frame_signal_index(frame_signals: Sequence[FrameSignal], frame_signal: int | str | None) -> int | None:
+    """Return the index of a frame signal given by its module's name, its class or its description; ValueError lists them."""
+    if not isinstance(frame_signal, str):
+        return frame_signal
+    full = [f"{each.where}: {each.what}" for each in frame_signals]
+    for names in (
+        full,
+        *([getattr(each, field) for each in frame_signals] for field in ("name", "where", "what", "kind")),
+    ):
+        if frame_signal in names:
+            return names.index(frame_signal)
+    available = f"they have {', '.join(full)}" if full else "they have none; tubes.with_frame_signals() adds some"
+    raise UsageError(f"frame signal {frame_signal!r} is not in these tubes; {available}")
 
 
 def brightest_frame(tubes: Tubes, layer: int, target: int) -> int:

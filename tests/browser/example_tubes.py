@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain.clip import Clip
-from notebook_explain.explanations import Course, Geometry, LayerMap, Provenance, TargetResult, Tubes
+from notebook_explain.explanations import FrameSignal, Geometry, LayerMap, Provenance, TargetResult, Tubes
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,16 @@ def tubes(
     return Tubes(clip, results, maps, provenance)
 
 
-def courses(frames: int = 16) -> tuple[Course, ...]:
+def frame_signals(frames: int = 16) -> tuple[FrameSignal, ...]:
     """Return signals that blocks might report: a gate, the frames kept by a stream, and a constant gate."""
     every, half = np.arange(frames, dtype=np.float64), np.arange(0.5, frames, 2)
     high = 1 - 2 * np.abs(ball((every + 0.5) / frames)[0] - 0.5)
     multiplied = "factor on each frame (mean of its channels)"
     short = "kept by the short stream (1: kept, 0: left out)"
     return (
-        Course("layer2.1", "SRTG", multiplied, 0.6 + 0.6 * high, every, 1.0),
-        Course("layer3.0.conv", "MTConv", short, np.sin(half / 2) > 0.2, half),
-        Course("layer4.1", "SRTG", multiplied, np.ones(2), np.array([3.5, 11.5]) * frames / 16, 1.0),
+        FrameSignal("layer2.1", "SRTG", multiplied, 0.6 + 0.6 * high, every, 1.0),
+        FrameSignal("layer3.0.conv", "MTConv", short, np.sin(half / 2) > 0.2, half),
+        FrameSignal("layer4.1", "SRTG", multiplied, np.ones(2), np.array([3.5, 11.5]) * frames / 16, 1.0),
     )
 
 

@@ -15,7 +15,7 @@ from notebook_explain.display import compare
 from notebook_explain.explanations import Tubes
 from tests.browser import jupyter_driver
 from tests.browser.browser_driver import NO_WEBGL2, Viewer, chromium, edited, offline_page
-from tests.browser.example_tubes import COARSE, LAYERS, TWO_PATHWAYS, Layer, courses, tubes
+from tests.browser.example_tubes import COARSE, LAYERS, TWO_PATHWAYS, Layer, frame_signals, tubes
 from tests.browser.pyramid_screenshots import pyramid_pages
 
 HEIGHT = 760
@@ -187,20 +187,26 @@ def pages(browser: Browser, out: Path) -> Iterator[Path]:
             yield take(browser, path, out / f"{name}-montage.png", MONTAGE)
 
 
-def with_courses(browser: Browser, out: Path) -> Iterator[Path]:
-    """Take courses on the timeline: a gate, a binary one, a constant one, none; printed and with other colours."""
+def with_frame_signals(browser: Browser, out: Path) -> Iterator[Path]:
+    """Take frame signals on the timeline: a gate, a binary one, a constant one, none; printed and with other colours."""
     with tempfile.TemporaryDirectory() as folder:
-        path = tubes().with_courses(courses()).to_html(Path(folder) / "page.html")
+        path = tubes().with_frame_signals(frame_signals()).to_html(Path(folder) / "page.html")
         for scheme in ("light", "dark"):
             for width in WIDTHS:
-                yield take(browser, path, out / f"courses-{scheme}-{width}.png", width=width, scheme=scheme)
+                yield take(browser, path, out / f"signals-{scheme}-{width}.png", width=width, scheme=scheme)
         bright = after(choose(colours="sequential"), slide(threshold=0))
-        focused = focus("[data-name=course]")
-        states = {"kept": choose(course="1"), "flat": choose(course="2"), "none": choose(course="null")}
+        focused = focus("[data-name=frame_signal]")
+        states = {
+            "kept": choose(frame_signal="1"),
+            "flat": choose(frame_signal="2"),
+            "none": choose(frame_signal="null"),
+        }
         for name, act in {**states, "sequential": bright, "focus": focused, "print": paper}.items():
-            yield take(browser, path, out / f"courses-{name}.png", act)
-        path = tubes(frames=64).with_courses(courses(64)).to_html(Path(folder) / "long.html", course=1)
-        yield take(browser, path, out / "courses-long-clip-360.png", width=360)
+            yield take(browser, path, out / f"signals-{name}.png", act)
+        path = (
+            tubes(frames=64).with_frame_signals(frame_signals(64)).to_html(Path(folder) / "long.html", frame_signal=1)
+        )
+        yield take(browser, path, out / "signals-long-clip-360.png", width=360)
 
 
 def wait_for_second(viewer: Viewer) -> None:
@@ -238,13 +244,13 @@ def pairs(browser: Browser, out: Path) -> Iterator[Path]:
         classes = page("classes", world, world, b_target=1)
         yield take(browser, classes, out / "compare-classes.png", wait_for_second, width=1400)
         turned = after(lambda viewer: viewer.look("side"), slide(threshold=0.2), wait_for_second)
-        gated = world.with_courses(courses())
+        gated = world.with_frame_signals(frame_signals())
         yield take(
-            browser, page("gated", gated, world), out / "compare-courses-one-side.png", wait_for_second, width=1400
+            browser, page("gated", gated, world), out / "compare-signals-one-side.png", wait_for_second, width=1400
         )
         for width, scheme in ((360, "dark"), (1400, "light")):
-            two = page("courses", gated, gated, a_course=0, b_course=1)
-            yield take(browser, two, out / f"compare-courses-{width}.png", wait_for_second, width=width, scheme=scheme)
+            two = page("frame_signals", gated, gated, a_frame_signal=0, b_frame_signal=1)
+            yield take(browser, two, out / f"compare-signals-{width}.png", wait_for_second, width=width, scheme=scheme)
         networks = page("networks", world, tuned)
         yield take(browser, networks, out / "compare-networks-linked.png", turned, width=1400, scheme="dark")
 
@@ -297,7 +303,7 @@ def main() -> None:
     with chromium() as browser:
         for take_all in (
             pages,
-            with_courses,
+            with_frame_signals,
             pairs,
             pyramid_pages,
             *([demo] if arguments.demo else []),

@@ -11,8 +11,8 @@ import pytest
 import notebook_explain as ne
 from tests.browser.browser_driver import Viewer, changed, edited
 from tests.browser.conftest import OpenPage
-from tests.browser.example_tubes import courses, tubes
-from tests.browser.test_viewer_frame_signals import course_pixels
+from tests.browser.example_tubes import frame_signals, tubes
+from tests.browser.test_viewer_frame_signals import signal_pixels
 
 
 @pytest.fixture(scope="module")
@@ -74,29 +74,29 @@ def test_frame_and_camera_are_one_and_a_threshold_is_its_own(open_page: OpenPage
     np.testing.assert_array_equal(a.canvas("frame"), b.canvas("frame"))
 
 
-def test_each_side_draws_the_course_that_it_chose(open_page: OpenPage, tmp_path: Path) -> None:
-    world = tubes().with_courses(courses())
-    viewer = ne.compare(world, world, a_course=0, b_course=None, frame=9, linked=True)
-    path = viewer.to_html(tmp_path / "courses.html")
+def test_each_side_draws_the_frame_signal_that_it_chose(open_page: OpenPage, tmp_path: Path) -> None:
+    world = tubes().with_frame_signals(frame_signals())
+    viewer = ne.compare(world, world, a_frame_signal=0, b_frame_signal=None, frame=9, linked=True)
+    path = viewer.to_html(tmp_path / "frame_signals.html")
     viewer.close()
     a, b = sides_of(open_page(path, 1000, 1000))
-    assert (a.data("course"), b.data("course")) == ("0", "null")
-    assert (course_pixels(a), course_pixels(b)) == (pytest.approx(1, abs=0.5), 0)
-    b.part("course").select_option(label=courses()[1].what + " · layer3.0.conv (MTConv)")
-    b.wait("root.dataset.course === '1'")
-    assert a.data("course") == "0"
-    assert course_pixels(b) > 0.3
+    assert (a.data("frame_signal"), b.data("frame_signal")) == ("0", "null")
+    assert (signal_pixels(a), signal_pixels(b)) == (pytest.approx(1, abs=0.5), 0)
+    b.part("frame_signal").select_option(label=frame_signals()[1].what + " · layer3.0.conv (MTConv)")
+    b.wait("root.dataset.frame_signal === '1'")
+    assert a.data("frame_signal") == "0"
+    assert signal_pixels(b) > 0.3
     a.put("frame", 2)
     b.wait("root.dataset.frame === '2'")
-    values = [side.root.locator(".ne-course b").inner_text() for side in (a, b)]
-    assert values == [f"frame 3: {world.courses[0].values[2]:.3f}", "frame 3: 1 (yes)"]
+    values = [side.root.locator(".ne-signal b").inner_text() for side in (a, b)]
+    assert values == [f"frame 3: {world.frame_signals[0].values[2]:.3f}", "frame 3: 1 (yes)"]
 
 
 @pytest.mark.parametrize(("width", "level"), [(1200, True), (700, False)])
-def test_where_one_side_draws_a_course_the_other_leaves_its_room(
+def test_where_one_side_draws_a_frame_signal_the_other_leaves_its_room(
     open_page: OpenPage, tmp_path: Path, width: int, level: bool
 ) -> None:
-    viewer = ne.compare(tubes().with_courses(courses()), tubes(), a_course=0)
+    viewer = ne.compare(tubes().with_frame_signals(frame_signals()), tubes(), a_frame_signal=0)
     path = viewer.to_html(tmp_path / "one.html")
     viewer.close()
     sides = sides_of(open_page(path, width, 1000))

@@ -14,7 +14,7 @@ from notebook_explain.explanations import Tubes
 from notebook_explain.widgets.html import iframe
 from tests.browser.browser_driver import NO_WEBGL2, Viewer, edited
 from tests.browser.conftest import OpenPage
-from tests.browser.example_tubes import courses, tubes
+from tests.browser.example_tubes import frame_signals, tubes
 
 AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
 SETTLED = ".ne-tubes:is([data-ready=true], [data-error=true])"
@@ -144,11 +144,11 @@ def test_every_control_is_reached_by_tab_and_shows_that_it_has_the_focus(open_pa
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_wrong_with_courses(open_page: OpenPage, tmp_path: Path, axe: str, scheme: str) -> None:
-    path = tubes().with_courses(courses()).to_html(tmp_path / "courses.html")
+def test_axe_finds_nothing_wrong_with_frame_signals(open_page: OpenPage, tmp_path: Path, axe: str, scheme: str) -> None:
+    path = tubes().with_frame_signals(frame_signals()).to_html(tmp_path / "frame_signals.html")
     viewer = open_page(path, color_scheme=scheme)
     viewer.sharp()
-    assert viewer.root.locator(".ne-course-legend").is_visible()
+    assert viewer.root.locator(".ne-signal-legend").is_visible()
     assert wrongs(viewer, axe) == []
 
 

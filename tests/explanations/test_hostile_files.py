@@ -27,11 +27,15 @@ import notebook_explain as ne
 from notebook_explain.explanations import BlockReport, Pyramid, Tubes
 from notebook_explain.explanations.io.save_load import KINDS
 from notebook_explain.figures import strip_png
-from tests.example_values import small_courses, small_pyramid, small_report, small_tubes
+from tests.example_values import small_frame_signals, small_pyramid, small_report, small_tubes
 from tests.explanations.equality import assert_same
 
 QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
-MADE = {"tubes": lambda: small_tubes().with_courses(small_courses()), "pyramid": small_pyramid, "blocks": small_report}
+MADE = {
+    "tubes": lambda: small_tubes().with_frame_signals(small_frame_signals()),
+    "pyramid": small_pyramid,
+    "blocks": small_report,
+}
 every_kind = pytest.mark.parametrize("whole", MADE, indirect=True)
 
 
@@ -97,7 +101,7 @@ def used(explanation: Any) -> None:
 @used.register
 def _(tubes: Tubes) -> None:
     assert strip_png(tubes).startswith(b"\x89PNG")
-    assert all(np.isfinite(one.values).all() and (np.diff(one.rows) > 0).all() for one in tubes.courses)
+    assert all(np.isfinite(one.values).all() and (np.diff(one.rows) > 0).all() for one in tubes.frame_signals)
 
 
 @used.register

@@ -59,7 +59,7 @@ def test_short_numbers_have_three_significant_digits_at_most(value: float, words
 
 def test_seconds_and_counts() -> None:
     assert seconds(1.125) == "1.13 s"
-    assert [counted(n, "course") for n in (0, 1, 2)] == ["0 courses", "1 course", "2 courses"]
+    assert [counted(n, "frame") for n in (0, 1, 2)] == ["0 frames", "1 frame", "2 frames"]
     assert [counted(n, "set of numbers", "sets of numbers") for n in (1, 2)] == [
         "1 set of numbers",
         "2 sets of numbers",

@@ -24,7 +24,7 @@ from PIL import Image
 
 import notebook_explain as ne
 from notebook_explain.clip import Clip
-from notebook_explain.explanations import BlockReport, ClassTable, Course, Numbers
+from notebook_explain.explanations import BlockReport, ClassChannelTable, FrameSignal, LabelledValues
 from notebook_explain.explanations.blocks.report import ADDED
 from notebook_explain.explanations.text import fixed
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR
@@ -38,66 +38,75 @@ HARD = "你好 $x_1^2$ _a_ \\frac{1}{2} <b>&amp;</b>\n\t🎉\x00 " + LONG
 
 
 def report(frames: int = 16, *, name: str = "wave", **given: Any) -> BlockReport:
-    """Return a report with some signals, numbers or tables, on the clip of the example tubes."""
+    """Return a report with some frame signals, labelled values or tables, on the clip of the example tubes."""
     tubes = made(frames, name=name)
-    parts = {"courses": (), "numbers": (), "tables": (), **given}
+    parts = {"frame_signals": (), "labelled_values": (), "tables": (), **given}
     return BlockReport(tubes.clip, tubes.targets[0], **parts, provenance=tubes.provenance)
 
 
-def courses(blocks: int, steps: int = 4, frames: int = 16, neutral: float | None = 1.0) -> tuple[Course, ...]:
+def frame_signals(
+    blocks: int, steps: int = 4, frames: int = 16, neutral: float | None = 1.0
+) -> tuple[FrameSignal, ...]:
     """Return signals of which each deviates twice as much as the one before, up to one half."""
     rows = (np.arange(steps) + 0.5) * frames / steps - 0.5
     wave = np.where(np.arange(steps) % 2, -0.5, 0.5)
     return tuple(
-        Course(f"layer.{k}", "SRTG", MULTIPLIED, 1 + wave * 2.0 ** (k + 1 - blocks), rows, neutral)
+        FrameSignal(f"layer.{k}", "SRTG", MULTIPLIED, 1 + wave * 2.0 ** (k + 1 - blocks), rows, neutral)
         for k in range(blocks)
     )
 
 
-def guesses(classes: tuple[str, ...], blocks: int) -> tuple[Numbers, ...]:
+def guesses(classes: tuple[str, ...], blocks: int) -> tuple[LabelledValues, ...]:
     values = np.random.default_rng(0).permutation(len(classes)) / 10 - 0.25
-    return tuple(Numbers(f"layer{k}", "Guess", "early guess", classes, values * (k + 1), 0.0) for k in range(blocks))
+    return tuple(
+        LabelledValues(f"layer{k}", "Guess", "early guess", classes, values * (k + 1), 0.0) for k in range(blocks)
+    )
 
 
-def tables(classes: tuple[str, ...], blocks: int, channels: int = 12) -> tuple[ClassTable, ...]:
+def tables(classes: tuple[str, ...], blocks: int, channels: int = 12) -> tuple[ClassChannelTable, ...]:
     rng = np.random.default_rng(1)
     return tuple(
-        ClassTable(f"layer{k}", "Guess", "what each kernel says", classes, rng.normal(size=(len(classes), channels)))
+        ClassChannelTable(
+            f"layer{k}", "Guess", "what each kernel says", classes, rng.normal(size=(len(classes), channels))
+        )
         for k in range(blocks)
     )
 
 
 KINETICS = (*(f"class number {k}" for k in range(399)), "wave")
 PLANES = ("plane yx (space)", "plane tx (time and the horizontal)", "plane ty (time and the vertical)")
-EVIDENCE = Course("stage1", "MTConv", "evidence of the short stream", [0.5, -1.0], [3.5, 11.5], 0.0, "evidence")
+EVIDENCE = FrameSignal("stage1", "MTConv", "evidence of the short stream", [0.5, -1.0], [3.5, 11.5], 0.0, "evidence")
 REPORTS = {
     "small": small_report(),
-    "one course": report(courses=courses(1)),
-    "three courses": report(courses=(*courses(3, 16), *courses(3, 16, neutral=None))),
-    "sixty courses": report(courses=(*courses(60), *courses(60, 8, neutral=None))),
-    "a long clip": report(300, courses=courses(2, 300, 300)),
-    "one frame": report(1, courses=courses(1, 1, 1)),
-    "classes": report(numbers=guesses(CLASSES, 4), tables=tables(CLASSES, 4)),
-    "many classes": report(numbers=guesses(KINETICS, 2), tables=tables(KINETICS, 10, 700)),
+    "one frame signal": report(frame_signals=frame_signals(1)),
+    "three frame signals": report(frame_signals=(*frame_signals(3, 16), *frame_signals(3, 16, neutral=None))),
+    "sixty frame signals": report(frame_signals=(*frame_signals(60), *frame_signals(60, 8, neutral=None))),
+    "a long clip": report(300, frame_signals=frame_signals(2, 300, 300)),
+    "one frame": report(1, frame_signals=frame_signals(1, 1, 1)),
+    "classes": report(labelled_values=guesses(CLASSES, 4), tables=tables(CLASSES, 4)),
+    "many classes": report(labelled_values=guesses(KINETICS, 2), tables=tables(KINETICS, 10, 700)),
     "planes": report(
-        numbers=tuple(
-            Numbers(f"b.{k}", "FAST", "evidence", PLANES, [1, k, -k], 0.0, quantity="evidence") for k in range(40)
+        labelled_values=tuple(
+            LabelledValues(f"b.{k}", "FAST", "evidence", PLANES, [1, k, -k], 0.0, quantity="evidence")
+            for k in range(40)
         )
     ),
     "nothing": report(),
     "hard words": report(
         name=HARD,
-        courses=tuple(replace(one, name=f"{HARD}.{at}", kind=HARD, what=HARD) for at, one in enumerate(courses(5))),
-        numbers=tuple(replace(one, name=HARD, what=HARD) for one in guesses((HARD, HARD + "2"), 2)),
+        frame_signals=tuple(
+            replace(one, name=f"{HARD}.{at}", kind=HARD, what=HARD) for at, one in enumerate(frame_signals(5))
+        ),
+        labelled_values=tuple(replace(one, name=HARD, what=HARD) for one in guesses((HARD, HARD + "2"), 2)),
         tables=tuple(replace(one, name=HARD, kind=HARD) for one in tables((HARD, HARD + "2"), 2)),
     ),
     "huge and tiny": report(
-        courses=(
-            Course("a", "N", "huge", np.array([-3e38, 3e38], np.float32), [0.0, 9.0], 3e38),
-            Course("b", "N", "tiny", [1e-40, 2e-40], [-50.0, 90.0]),
+        frame_signals=(
+            FrameSignal("a", "N", "huge", np.array([-3e38, 3e38], np.float32), [0.0, 9.0], 3e38),
+            FrameSignal("b", "N", "tiny", [1e-40, 2e-40], [-50.0, 90.0]),
         ),
-        numbers=(Numbers("a", "N", "huge", ("x", "y"), np.array([3.4e38, -3.4e38], np.float32), -3e38),),
-        tables=(ClassTable("a", "N", "huge", ("x",), np.full((1, 2), -3.4e38, np.float32)),),
+        labelled_values=(LabelledValues("a", "N", "huge", ("x", "y"), np.array([3.4e38, -3.4e38], np.float32), -3e38),),
+        tables=(ClassChannelTable("a", "N", "huge", ("x",), np.full((1, 2), -3.4e38, np.float32)),),
     ),
 }
 every_report = pytest.mark.parametrize("shown", REPORTS.values(), ids=REPORTS)
@@ -133,7 +142,7 @@ def drawn_boxes(axes: Any) -> list[tuple[float, float, Any]]:
 
 
 def drawn_bars(axes: Any) -> list[Any]:
-    """Return the bars of numbers."""
+    """Return the bars of labelled values."""
     return [bar for bar in axes.patches if bar.get_height() == pytest.approx(0.7)]
 
 
@@ -177,7 +186,7 @@ def test_saved_figure_states_its_origin_and_every_caveat(shown: BlockReport, tmp
 
 
 def test_frames_are_aligned_with_their_part_of_the_clip() -> None:
-    figure = report(16, courses=courses(1)).figure(frames=4)
+    figure = report(16, frame_signals=frame_signals(1)).figure(frames=4)
     figure.draw_without_rendering()
     (axis,) = time_axes(figure)
     pictures = [axes for axes in figure.axes if axes.images]
@@ -198,14 +207,14 @@ def test_frames_are_aligned_with_their_part_of_the_clip() -> None:
 @pytest.mark.parametrize("blocks", [1, 5])
 def test_values_extend_half_way_to_their_neighbours(blocks: int) -> None:
     rows = np.array([0.0, 1.0, 5.0, 11.0])
-    shown = tuple(replace(one, rows=rows) for one in courses(blocks))
-    (axes,) = time_axes(report(courses=shown).figure())
+    shown = tuple(replace(one, rows=rows) for one in frame_signals(blocks))
+    (axes,) = time_axes(report(frame_signals=shown).figure())
     ends = np.array([(left, right) for left, right, _ in drawn_boxes(axes)])[:4]
     np.testing.assert_allclose(ends, [(0.5, 1.5), (1.5, 4), (4, 9), (9, 14)])
 
 
 def test_few_blocks_are_lines_with_values_and_many_are_strips_with_a_scale() -> None:
-    few, many = report(courses=courses(2)), report(courses=courses(4))
+    few, many = report(frame_signals=frame_signals(2)), report(frame_signals=frame_signals(4))
     for number in ("1.5", "0.5", "1.25", "0.75"):
         assert [text.get_text() for text in texts(few.figure())].count(number) == 2, number
     first, second = time_axes(few.figure())
@@ -224,15 +233,15 @@ def test_few_blocks_are_lines_with_values_and_many_are_strips_with_a_scale() -> 
 
 
 def test_colours_diverge_at_the_neutral_value_and_evidence_has_its_own() -> None:
-    (axes,) = time_axes(report(courses=courses(4)).figure())
+    (axes,) = time_axes(report(frame_signals=frame_signals(4)).figure())
     first, second = (colour for _, _, colour in drawn_boxes(axes)[12:14])
     assert first[1] > max(first[0], first[2]), "green above"
     assert min(second[0], second[2]) > second[1], "violet below"
-    same = (Course("a", "SRTG", MULTIPLIED, [1.0, 2.0], [0.0, 1.0], 1.0), *courses(4))
-    (axes,) = time_axes(report(courses=same).figure())
+    same = (FrameSignal("a", "SRTG", MULTIPLIED, [1.0, 2.0], [0.0, 1.0], 1.0), *frame_signals(4))
+    (axes,) = time_axes(report(frame_signals=same).figure())
     neutral = drawn_boxes(axes)[0][2][:3]
     assert min(neutral) > 0.95
-    (axes,) = time_axes(report(courses=(EVIDENCE,)).figure())
+    (axes,) = time_axes(report(frame_signals=(EVIDENCE,)).figure())
     half, against = (np.array(colour[:3]) for _, _, colour in drawn_boxes(axes)[:2])
     np.testing.assert_allclose(against, to_rgb(INK_AGAINST), atol=0.01)
     assert np.abs(half - to_rgb(INK_FOR)).max() > 0.1
@@ -240,12 +249,12 @@ def test_colours_diverge_at_the_neutral_value_and_evidence_has_its_own() -> None
 
 
 def test_left_out_blocks_are_counted_and_deviate_less() -> None:
-    shown = report(courses=courses(60))
+    shown = report(frame_signals=frame_signals(60))
     content = figure_text(shown)
     assert "SRTG, 60 blocks" in content
     drawn = [f"layer.{k}" for k in range(60) if re.search(rf"layer\.{k}\b", content)]
     assert drawn == [f"layer.{k}" for k in range(36, 60)]
-    rest = np.concatenate([one.values for one in shown.courses[:36]])
+    rest = np.concatenate([one.values for one in shown.frame_signals[:36]])
     assert np.ptp(rest) < 0.01, "of a scale from 0.5 to 1.5"
     assert "… and 36 more blocks that deviate less: 1 throughout" in content
     content = figure_text(REPORTS["planes"])
@@ -253,11 +262,11 @@ def test_left_out_blocks_are_counted_and_deviate_less() -> None:
     assert "b.16" in content
     assert "b.15" not in content
     assert "… and 2 earlier blocks" in figure_text(report(tables=tables(CLASSES, 10)))
-    assert "… and 1 earlier block" in figure_text(report(numbers=guesses(CLASSES, 9)))
+    assert "… and 1 earlier block" in figure_text(report(labelled_values=guesses(CLASSES, 9)))
 
 
 def test_numbers_are_written_and_match_the_lengths_of_bars() -> None:
-    figure = report(numbers=guesses(CLASSES, 4)).figure()
+    figure = report(labelled_values=guesses(CLASSES, 4)).figure()
     content = [text.get_text() for text in texts(figure)]
     for name in CLASSES:
         assert content.count(name) == 1, "once for all four blocks"
@@ -273,17 +282,17 @@ def test_numbers_are_written_and_match_the_lengths_of_bars() -> None:
 
 def test_many_classes_are_reduced_to_the_largest_and_the_explained_one() -> None:
     (numbers,) = guesses(KINETICS, 1)
-    content = figure_text(report(numbers=(numbers,)))
+    content = figure_text(report(labelled_values=(numbers,)))
     largest = [KINETICS[at] for at in np.argsort(-numbers.values)[:10]]
     assert "the 10 largest of 400, and the explained class" in content
     for name in largest:
         assert re.search(rf"\b{name}\b", content), name
-    assert "wave" in [text.get_text() for text in texts(report(numbers=(numbers,)).figure())]
+    assert "wave" in [text.get_text() for text in texts(report(labelled_values=(numbers,)).figure())]
     assert len(re.findall(r"class number \d+", content)) == 10
-    strongest = Numbers(
+    strongest = LabelledValues(
         "", "", ADDED, tuple(f"part {k}" for k in range(30)), np.r_[-90.0, np.arange(29.0)], 0.0, quantity="ablation"
     )
-    content = figure_text(report(numbers=(strongest,)))
+    content = figure_text(report(labelled_values=(strongest,)))
     assert "the 10 strongest of 30" in content
     assert "part 0 " in content.split("strongest of 30")[0].split("(with minus without)")[1], "against it, and strongly"
 
@@ -306,16 +315,16 @@ def test_channels_are_sorted_by_the_explained_class() -> None:
 
 def test_an_empty_report_says_so() -> None:
     assert "No block of this network reports anything for this clip." in figure_text(report())
-    assert "No block" not in figure_text(report(courses=courses(1)))
-    assert "time steps of their own" not in figure_text(report(numbers=guesses(CLASSES, 1)))
+    assert "No block" not in figure_text(report(frame_signals=frame_signals(1)))
+    assert "time steps of their own" not in figure_text(report(labelled_values=guesses(CLASSES, 1)))
 
 
 def test_the_size_of_the_figure_is_limited_for_any_file() -> None:
-    kinds = tuple(replace(courses(1)[0], name=f"b{k}", what=f"value {k}") for k in range(5000))
-    long = Course("", "N", "long", np.arange(200_000), np.linspace(0, 15, 200_000), 0.0)
+    kinds = tuple(replace(frame_signals(1)[0], name=f"b{k}", what=f"value {k}") for k in range(5000))
+    long = FrameSignal("", "N", "long", np.arange(200_000), np.linspace(0, 15, 200_000), 0.0)
     numbers = tuple(replace(guesses(CLASSES, 1)[0], what=f"guess {k}") for k in range(40))
     every = tuple(replace(tables(CLASSES, 1)[0], what=f"table {k}") for k in range(40))
-    shown = report(courses=(long, *kinds), numbers=numbers, tables=every)
+    shown = report(frame_signals=(long, *kinds), labelled_values=numbers, tables=every)
     start = time.perf_counter()
     figure = shown.figure()
     assert time.perf_counter() - start < 10
@@ -388,9 +397,9 @@ def test_a_saved_report_is_drawn_without_torch_and_the_command_line_suggests_it(
 
 
 def test_signals_can_only_be_put_on_tubes_of_the_same_clip() -> None:
-    shown = report(courses=courses(2))
+    shown = report(frame_signals=frame_signals(2))
     tubes = shown.on(made(16))
-    assert tubes.courses == shown.courses
+    assert tubes.frame_signals == shown.frame_signals
     other = Clip(made(16).clip.frames[::-1].copy(), source="other")
-    with pytest.raises(ValueError, match=r"these courses are of clip 'other', not .*; make both"):
+    with pytest.raises(ValueError, match=r"these frame signals are of clip 'other', not .*; make both"):
         replace(shown, clip=other).on(tubes)

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.collections import QuadMesh
 from PIL import Image
 
-from notebook_explain.explanations import Course, Numbers
+from notebook_explain.explanations import FrameSignal, LabelledValues
 from notebook_explain.explanations.blocks.report import ADDED
 from notebook_explain.figures.blocks.scale import BELOW_ABOVE, MAPS, Scale
 from notebook_explain.figures.png import MAX_BYTES, encode_png
@@ -20,10 +20,10 @@ from tests.figures.test_block_report import (
     CLASSES,
     EVIDENCE,
     MULTIPLIED,
-    courses,
     drawn_bars,
     drawn_boxes,
     figure_text,
+    frame_signals,
     guesses,
     report,
     texts,
@@ -31,24 +31,24 @@ from tests.figures.test_block_report import (
 )
 
 
-def rows_of(*values: Any, neutral: float | None = 1.0) -> tuple[Course, ...]:
+def rows_of(*values: Any, neutral: float | None = 1.0) -> tuple[FrameSignal, ...]:
     return tuple(
-        Course(f"layer.{k}", "SRTG", MULTIPLIED, each, np.arange(len(each), dtype=float), neutral)
+        FrameSignal(f"layer.{k}", "SRTG", MULTIPLIED, each, np.arange(len(each), dtype=float), neutral)
         for k, each in enumerate(values)
     )
 
 
 def test_indistinguishable_values_are_one_number_and_equal_numbers_read_alike() -> None:
     flat = rows_of([0.937083, 0.937459], [0.87567, 0.87718], [0.875342, 0.875895], [0.874699, 0.874939])
-    content = figure_text(report(courses=flat))
+    content = figure_text(report(frame_signals=flat))
     assert "0.937 throughout" in content
     assert content.count("0.876 throughout") == 1
     assert content.count("0.875 throughout") == 2, "the last is the end of the scale and reads as that does"
     assert " 0.875 1 1.13 " in content, "the ends of the colours and their middle"
     assert "0.8747" not in content
     ends = rows_of([0.8744, 0.8756], [1.0, 1.0], [1.05, 1.05], [0.9, 1.1])
-    assert "0.874 throughout" in figure_text(report(courses=ends)), "not 0.875, which its mean is"
-    line = figure_text(report(courses=flat[:1]))
+    assert "0.874 throughout" in figure_text(report(frame_signals=ends)), "not 0.875, which its mean is"
+    line = figure_text(report(frame_signals=flat[:1]))
     assert "0.937 throughout" in line
     assert line.count("0.937") == 1
 
@@ -76,22 +76,22 @@ def test_the_small_print_contains_only_what_applies() -> None:
     steps, colours = "Blocks have time steps of their own", "Orange: for"
     sides = "Purple: below neutral, green: above."
     for shown, wanted in (
-        (report(courses=courses(2)), (True, True, False)),
-        (report(courses=courses(5)), (True, True, False)),
-        (report(courses=courses(5, neutral=None)), (True, False, False)),
-        (report(courses=tuple(replace(EVIDENCE, name=f"s{k}") for k in range(5))), (True, False, True)),
-        (report(numbers=guesses(CLASSES, 1)), (False, True, False)),
-        (report(numbers=(replace(guesses(CLASSES, 1)[0], neutral=None),)), (False, False, False)),
+        (report(frame_signals=frame_signals(2)), (True, True, False)),
+        (report(frame_signals=frame_signals(5)), (True, True, False)),
+        (report(frame_signals=frame_signals(5, neutral=None)), (True, False, False)),
+        (report(frame_signals=tuple(replace(EVIDENCE, name=f"s{k}") for k in range(5))), (True, False, True)),
+        (report(labelled_values=guesses(CLASSES, 1)), (False, True, False)),
+        (report(labelled_values=(replace(guesses(CLASSES, 1)[0], neutral=None),)), (False, False, False)),
     ):
         content = figure_text(shown)
         assert tuple(part in content for part in (steps, sides, colours)) == wanted
-    assert "0 = no evidence" in figure_text(report(courses=(EVIDENCE,)))
+    assert "0 = no evidence" in figure_text(report(frame_signals=(EVIDENCE,)))
 
 
 @pytest.mark.parametrize("blocks", [1, 5])
 def test_frames_that_the_network_skipped_stay_blank(blocks: int) -> None:
     rows = np.array([4.0, 5, 6, 7, 8, 9, 12, 13])
-    shown = report(courses=tuple(replace(one, rows=rows) for one in courses(blocks, 8)))
+    shown = report(frame_signals=tuple(replace(one, rows=rows) for one in frame_signals(blocks, 8)))
     (axes,) = time_axes(shown.figure())
     ends = [(left, right) for left, right, _ in drawn_boxes(axes)[:8]]
     assert ends == [(row + 0.5, row + 1.5) for row in rows]
@@ -106,12 +106,12 @@ def test_frames_that_the_network_skipped_stay_blank(blocks: int) -> None:
         assert len(hatched) == 5
         assert all(one.get_zorder() < mesh.get_zorder() for one in hatched), "behind the values"
     assert "frames that no step represents" in figure_text(shown)
-    assert "frames that no step represents" not in figure_text(report(courses=courses(blocks, 8)))
+    assert "frames that no step represents" not in figure_text(report(frame_signals=frame_signals(blocks, 8)))
 
 
 @pytest.mark.parametrize(("steps", "frames"), [(1, 16), (2, 16), (7, 16), (8, 300), (300, 300)])
 def test_even_steps_cover_the_whole_clip(steps: int, frames: int) -> None:
-    (axes,) = time_axes(report(frames, courses=courses(1, steps, frames)).figure())
+    (axes,) = time_axes(report(frames, frame_signals=frame_signals(1, steps, frames)).figure())
     edges = np.linspace(0.5, frames + 0.5, steps + 1)
     np.testing.assert_allclose([box[:2] for box in drawn_boxes(axes)], np.stack([edges[:-1], edges[1:]], axis=1))
     assert not np.isnan(axes.lines[1].get_xdata()).any()
@@ -120,27 +120,29 @@ def test_even_steps_cover_the_whole_clip(steps: int, frames: int) -> None:
 @pytest.mark.parametrize("blocks", [1, 4])
 def test_tiny_deviations_look_tiny(blocks: int) -> None:
     small = rows_of(*[[0.995, 1.006]] * (blocks - 1), [0.995, 1.003])
-    figure = report(courses=small).figure()
+    figure = report(frame_signals=small).figure()
     (axes,) = time_axes(figure)
     for _, _, colour in drawn_boxes(axes):
         assert min(colour[:3]) > 0.9, "nearly white"
-    content = figure_text(report(courses=small))
+    content = figure_text(report(frame_signals=small))
     assert "0.995" in content
     assert ("1 = neutral" in content) if blocks == 1 else (" 0.9 1 1.1 " in content)
     if blocks == 1:
         ground, line = (one.get_ydata() for one in axes.lines)
         assert 0 < np.abs(line - ground[0]).max() < 0.1 * np.ptp(axes.get_ylim())
-    (axes,) = time_axes(report(courses=tuple(replace(one, neutral=0.0) for one in small)).figure())
+    (axes,) = time_axes(report(frame_signals=tuple(replace(one, neutral=0.0) for one in small)).figure())
     assert min(min(colour[:3]) for _, _, colour in drawn_boxes(axes)) < 0.5, "0 has no tenth"
 
 
 def test_identical_strips_are_merged_into_one() -> None:
-    content = figure_text(report(courses=rows_of(*[[0.0, 0.0]] * 16, neutral=0.0)))
+    content = figure_text(report(frame_signals=rows_of(*[[0.0, 0.0]] * 16, neutral=0.0)))
     assert "16 blocks 0 throughout" in content
     assert content.count("throughout") == 1
     assert "layer." not in content
-    assert figure_text(report(courses=rows_of(*[[0.0, 0.0]] * 3, neutral=0.0))).count("throughout") == 3
-    assert figure_text(report(courses=rows_of(*[[0.0, 0.0]] * 4, [0.0, 1.0], neutral=0.0))).count("throughout") == 4
+    assert figure_text(report(frame_signals=rows_of(*[[0.0, 0.0]] * 3, neutral=0.0))).count("throughout") == 3
+    assert (
+        figure_text(report(frame_signals=rows_of(*[[0.0, 0.0]] * 4, [0.0, 1.0], neutral=0.0))).count("throughout") == 4
+    )
 
 
 def test_times_are_rounded_as_in_the_viewer() -> None:
@@ -152,20 +154,20 @@ def test_times_are_rounded_as_in_the_viewer() -> None:
 
 
 def test_frames_have_no_tick_marks() -> None:
-    figure = report(16, courses=courses(1)).figure()
+    figure = report(16, frame_signals=frame_signals(1)).figure()
     assert not [axes for axes in figure.axes if axes.get_xlim() == (0, 16)]
 
 
-def bars_of(numbers: Numbers, **named: Any) -> tuple[Any, list[Any], float]:
+def bars_of(labelled: LabelledValues, **named: Any) -> tuple[Any, list[Any], float]:
     """Return axes, bars and position of the neutral line of a report with these numbers only."""
-    figure = report(numbers=(numbers,), **named).figure()
+    figure = report(labelled_values=(labelled,), **named).figure()
     (axes,) = [axes for axes in figure.axes if axes.lines and not axes.images]
     return axes, drawn_bars(axes), axes.lines[0].get_xdata()[0]
 
 
 @pytest.mark.parametrize("value", [-0.804, 0.804])
 def test_bars_extend_to_the_side_of_their_sign_and_sides_are_named(value: float) -> None:
-    one = Numbers("", "", ADDED, ("SRTG, 4 blocks",), [value], 0.0, quantity="ablation")
+    one = LabelledValues("", "", ADDED, ("SRTG, 4 blocks",), [value], 0.0, quantity="ablation")
     axes, (bar,), line = bars_of(one, name="kick")
     low, high = axes.get_xlim()
     assert line == 0
@@ -173,33 +175,35 @@ def test_bars_extend_to_the_side_of_their_sign_and_sides_are_named(value: float)
     assert high > 0.5, "there is room on both sides"
     assert np.sign(bar.get_width()) == np.sign(value)
     assert bar.get_x() == 0
-    content = figure_text(report(numbers=(one,), name="kick"))
+    content = figure_text(report(labelled_values=(one,), name="kick"))
     assert "← against 'kick' for 'kick' →" in content
     assert ("−0.804" if value < 0 else " 0.804") in content
-    long = figure_text(report(numbers=(replace(one, labels=("a", "b"), values=[1, value]),), name=LONG))
+    long = figure_text(report(labelled_values=(replace(one, labels=("a", "b"), values=[1, value]),), name=LONG))
     assert "← against for →" in long, "where the name does not fit"
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_the_neutral_line_is_never_at_the_border(sign: int) -> None:
-    axes, bars, line = bars_of(Numbers("a", "N", "value", ("x", "y"), [sign * 1.0, sign * 2.0], 0.0))
+    axes, bars, line = bars_of(LabelledValues("a", "N", "value", ("x", "y"), [sign * 1.0, sign * 2.0], 0.0))
     low, high = axes.get_xlim()
     assert low < line < high
     assert all(np.sign(bar.get_width()) == sign for bar in bars)
-    assert "against" not in figure_text(report(numbers=(Numbers("a", "N", "value", ("x",), [1.0], 0.0),)))
+    assert "against" not in figure_text(
+        report(labelled_values=(LabelledValues("a", "N", "value", ("x",), [1.0], 0.0),))
+    )
 
 
 def test_the_axis_of_bounded_values_spans_the_bounds() -> None:
-    gate = Numbers("b", "SRTG", "how far the gate is open", ("gate",), [0.125], 0.0, (0.0, 1.0))
+    gate = LabelledValues("b", "SRTG", "how far the gate is open", ("gate",), [0.125], 0.0, (0.0, 1.0))
     axes, (bar,), line = bars_of(gate)
     assert axes.get_xlim() == (0, 1)
     assert (line, bar.get_width()) == (0, 0.125)
     gates = tuple(replace(gate, name=f"b.{k}") for k in range(4))
-    content = [text.get_text() for text in texts(report(numbers=gates).figure())]
+    content = [text.get_text() for text in texts(report(labelled_values=gates).figure())]
     assert content.count("0") == content.count("1") == 1, "the ends are written, once for all blocks"
     assert content.count("how far the gate is open") == 1
     other = replace(gate, bounds=(-1.0, 1.0))
-    content = [text.get_text() for text in texts(report(numbers=(gate, other)).figure())]
+    content = [text.get_text() for text in texts(report(labelled_values=(gate, other)).figure())]
     assert content.count("how far the gate is open") == 2, "what has other bounds has another axis"
     far = replace(gate, values=[2.5], neutral=0.0, bounds=(2.0, 3.0))
     axes, (bar,), line = bars_of(far)

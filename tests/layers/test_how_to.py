@@ -52,9 +52,9 @@ def test_the_code_of_the_page_runs_in_order(tmp_path: Path, monkeypatch: pytest.
     assert repr(given["swapped"]) == "Net, 1 module exchanged:\n  pool: MaxPool3d -> SoftPool3d"
     assert given["before"].targets[0].logit != given["after"].targets[0].logit
     assert list(given["found"]) == ["layer1.1", "layer2.1", "layer3.1"]
-    assert [course.name for course in given["tubes"].courses][::2] == ["layer1.1", "layer2.1", "layer3.1"]
+    assert [signal.name for signal in given["tubes"].frame_signals][::2] == ["layer1.1", "layer2.1", "layer3.1"]
     assert (tmp_path / "blocks.pdf").stat().st_size > 10_000
-    assert len(ne.load(tmp_path / "blocks.npz").courses) == len(given["report"].courses)
+    assert len(ne.load(tmp_path / "blocks.npz").frame_signals) == len(given["report"].frame_signals)
     assert all(torch.equal(value, before[name]) for name, value in given["net"].state_dict().items())
 
 

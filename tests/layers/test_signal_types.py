@@ -10,7 +10,7 @@ from torch import nn
 
 from notebook_explain import layers
 from notebook_explain.layers.signal_types import (
-    PerFrame,
+    FrameSignal,
     explains,
     recording_selected_frames,
     reporting_modules,
@@ -84,12 +84,12 @@ def test_blocks_of_the_zoo_report_finite_signals(name: str) -> None:
 
 
 class Report:
-    def report(self) -> list[PerFrame]:
-        return [PerFrame("mean", X.mean((1, 3, 4)))]
+    def report(self) -> list[FrameSignal]:
+        return [FrameSignal("mean", X.mean((1, 3, 4)))]
 
 
 class Told:
-    def told(self) -> list[PerFrame]:
+    def told(self) -> list[FrameSignal]:
         return Report().report()
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from benchmarks.blocks import peak_bytes
 from notebook_explain import layers
-from notebook_explain.layers.signal_types import PerFrame
+from notebook_explain.layers.signal_types import FrameSignal
 from tests.layers import reference
 from tests.layers.test_soft_pool import noise
 
@@ -133,7 +133,7 @@ def test_a_head_that_pools_everything_reports_the_weight_of_each_frame() -> None
     x[0, :, 2] = 50.0  # all channels of the first clip peak in one frame, one channel of the second in another
     x[1, 0, 1] = 50.0
     (signal,) = layers.AdaptiveSoftPool3d().explain(x).report()
-    assert isinstance(signal, PerFrame)
+    assert isinstance(signal, FrameSignal)
     assert signal.what == "weight of each frame (1: as in average pooling)"
     assert (signal.neutral, signal.side) == (1.0, "input")
     torch.testing.assert_close(signal.values, torch.tensor([[0.0, 0, 4, 0], [2 / 3, 2, 2 / 3, 2 / 3]]))

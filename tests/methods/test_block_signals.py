@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import notebook_explain as ne
 from notebook_explain.explanations.blocks.report import ADDED
-from notebook_explain.layers.signal_types import ByClass, Named, PerFrame, explains
+from notebook_explain.layers.signal_types import ClassChannelTable, FrameSignal, LabelledValues, explains
 from notebook_explain.methods.block_signals import SHARES
 from tests import zoo
 from tests.test_contract import _assert_same, _snapshot
@@ -34,19 +34,19 @@ def report(name: str) -> Any:
 
 
 def effects(found: Any) -> dict[str, float]:
-    (numbers,) = (numbers for numbers in found.numbers if numbers.what == ADDED)
-    return dict(zip(numbers.labels, numbers.values.tolist(), strict=True))
+    (labelled,) = (labelled for labelled in found.labelled_values if labelled.what == ADDED)
+    return dict(zip(labelled.labels, labelled.values.tolist(), strict=True))
 
 
 def test_factors_of_a_recursion_have_the_times_of_its_steps() -> None:
     found = report("srtg")
     direct = ne.layers.signals(model("srtg").module, VIDEO)
-    factors = {course.name: course for course in found.courses if course.neutral == 1}
+    factors = {signal.name: signal for signal in found.frame_signals if signal.neutral == 1}
     assert list(factors) == ["layer1.recursion", "layer2.recursion"]
-    for name, course in factors.items():
-        assert course.kind == "SRTG"
-        np.testing.assert_allclose(course.values, direct[name].factor.mean(1)[0], rtol=1e-5)
-        np.testing.assert_array_equal(course.rows, model("srtg").layer(name).geometry.rows)
+    for name, signal in factors.items():
+        assert signal.kind == "SRTG"
+        np.testing.assert_allclose(signal.values, direct[name].factor.mean(1)[0], rtol=1e-5)
+        np.testing.assert_array_equal(signal.rows, model("srtg").layer(name).geometry.rows)
     assert len(factors["layer2.recursion"].rows) == 4, "it has half of the frames"
 
 
@@ -68,9 +68,9 @@ def test_the_effect_of_a_recursion_is_the_score_minus_the_score_with_closed_gate
 
 
 def test_a_gate_reports_its_bounds() -> None:
-    gates = [numbers for numbers in report("srtg").numbers if "gate" in numbers.what]
-    assert [numbers.bounds for numbers in gates] == [(0.0, 1.0)] * 2
-    assert [numbers.bounds for numbers in report("srtg").numbers if numbers.what == ADDED] == [None]
+    gates = [labelled for labelled in report("srtg").labelled_values if "gate" in labelled.what]
+    assert [labelled.bounds for labelled in gates] == [(0.0, 1.0)] * 2
+    assert [labelled.bounds for labelled in report("srtg").labelled_values if labelled.what == ADDED] == [None]
 
 
 def test_effects_of_planes_equal_plane_evidence() -> None:
@@ -90,32 +90,32 @@ def test_a_difference_of_two_classes_is_a_valid_target() -> None:
 def test_contributions_of_the_last_streams_equal_the_shares_of_mtnet() -> None:
     found = report("mtnet")
     net: Any = model("mtnet").module
-    last = [numbers for numbers in found.numbers if numbers.what == SHARES][-1]
+    last = [labelled for labelled in found.labelled_values if labelled.what == SHARES][-1]
     assert last.labels == ("short stream", "long stream")
     np.testing.assert_allclose(last.values, net.shares(VIDEO)[0, 1].detach(), atol=1e-5)
     assert last.values.sum() + float(net.fc.bias[1].detach()) == pytest.approx(found.target.logit, abs=1e-4)
-    steps = [len(course.values) for course in found.courses if course.name == last.name]
+    steps = [len(signal.values) for signal in found.frame_signals if signal.name == last.name]
     assert steps == [2, 1], "the long stream has half of the frames"
 
 
 def test_evidence_of_both_streams_sums_to_the_evidence_of_the_layer() -> None:
     found, name = report("mtconv"), "layer4.1.conv2.0"
     tubes = ne.SaliencyTubes(layers=(name,))(model("mtconv"), CLIP, 1)
-    streams = [course for course in found.courses if course.name == name]
-    assert [course.what for course in streams] == [
+    streams = [signal for signal in found.frame_signals if signal.name == name]
+    assert [signal.what for signal in streams] == [
         f"evidence for 'class 1' in the {stream} stream" for stream in ("short", "long")
     ]
     values = tubes.layers[0].values[0]
     np.testing.assert_allclose(
-        sum(course.values for course in streams), values.mean((1, 2)) / len(values), rtol=1e-3, atol=1e-6
+        sum(signal.values for signal in streams), values.mean((1, 2)) / len(values), rtol=1e-3, atol=1e-6
     )
 
 
 def test_the_reported_frames_of_mtnet_are_those_that_it_selects() -> None:
     net: Any = model("mtnet").module
-    short, long = (course for course in report("mtnet").courses if course.kind == "MTNet")
+    short, long = (signal for signal in report("mtnet").frame_signals if signal.kind == "MTNet")
     pooled = net.pool(net.stem(VIDEO))
-    kept_short, kept_long = (np.flatnonzero(course.values).tolist() for course in (short, long))
+    kept_short, kept_long = (np.flatnonzero(signal.values).tolist() for signal in (short, long))
     torch.testing.assert_close(ne.layers.select_frames(pooled), pooled[:, :, kept_short])
     assert len(kept_short) == 4
     assert len(kept_long) == 2
@@ -125,7 +125,7 @@ def test_the_reported_frames_of_mtnet_are_those_that_it_selects() -> None:
 
 def test_an_early_guess_has_a_logit_per_class_and_a_table_of_channels() -> None:
     found = report("class regularization")
-    guesses = [numbers for numbers in found.numbers if numbers.what.startswith("early guess")]
+    guesses = [labelled for labelled in found.labelled_values if labelled.what.startswith("early guess")]
     assert [guess.name for guess in guesses] == [table.name for table in found.tables] == ["layer1.1", "layer3.1"]
     assert guesses[0].labels == found.tables[0].classes == tuple(f"class {index}" for index in range(5))
     direct = ne.layers.signals(model("class regularization").module, VIDEO)["layer3.1"]
@@ -161,14 +161,14 @@ def test_tubes_record_the_signals_in_their_own_pass() -> None:
     passes.clear()
     tubes = ne.SaliencyTubes()(adapted, CLIP, 1)
     assert len(passes) == 1
-    expected = report("srtg").courses
-    assert [(course.name, course.what) for course in tubes.courses] == [
-        (course.name, course.what) for course in expected
+    expected = report("srtg").frame_signals
+    assert [(signal.name, signal.what) for signal in tubes.frame_signals] == [
+        (signal.name, signal.what) for signal in expected
     ]
-    for course, reported in zip(tubes.courses, expected, strict=True):
-        np.testing.assert_array_equal(course.values, reported.values)
+    for signal, reported in zip(tubes.frame_signals, expected, strict=True):
+        np.testing.assert_array_equal(signal.values, reported.values)
     without = ne.SaliencyTubes()(ne.adapt(zoo.ZOO["residual"].make(), **STATED), CLIP, 1)
-    assert without.courses == ()
+    assert without.frame_signals == ()
 
 
 class Scale(nn.Module):
@@ -188,7 +188,11 @@ class Scale(nn.Module):
 
     def report(self) -> list[Any]:
         table = torch.arange(10.0).reshape(5, 2)
-        return [PerFrame("mean", self.means), Named("two", ("a", "b"), self.means[:, :2]), ByClass("table", table)]
+        return [
+            FrameSignal("mean", self.means),
+            LabelledValues("two", ("a", "b"), self.means[:, :2]),
+            ClassChannelTable("table", table),
+        ]
 
 
 def with_scale(**options: Any) -> ne.VideoModel:
@@ -200,29 +204,29 @@ def with_scale(**options: Any) -> ne.VideoModel:
 def test_a_users_block_reports_signals_of_its_input() -> None:
     adapted = with_scale()
     found = ne.BlockSignals()(adapted, CLIP, 0)
-    (course,) = found.courses
-    assert (course.name, course.kind, course.what) == ("stem.1", "Scale", "mean")
+    (signal,) = found.frame_signals
+    assert (signal.name, signal.kind, signal.what) == ("stem.1", "Scale", "mean")
     expected = adapted.module.stem[0](VIDEO).mean((1, 3, 4))[0].detach()
-    np.testing.assert_allclose(course.values, expected, rtol=1e-4)
-    assert found.numbers[0].labels == ("a", "b")
+    np.testing.assert_allclose(signal.values, expected, rtol=1e-4)
+    assert found.labelled_values[0].labels == ("a", "b")
     assert found.tables[0].values.shape == (5, 2)
 
 
 def test_signals_that_are_not_finite_are_left_out_with_a_caveat() -> None:
     found = ne.SaliencyTubes()(with_scale(broken=True), CLIP, 0)
-    assert found.courses == ()
+    assert found.frame_signals == ()
     assert "A signal of 'stem.1' (mean) is left out because it is not finite." in found.provenance.caveats
 
 
 def test_signals_outside_of_their_bounds_are_left_out_with_a_caveat() -> None:
     class OutOfBounds(Scale):
         def report(self) -> list[Any]:
-            return [Named("a share", ("a",), torch.full((1, 1), 7.0), 0.0, (0.0, 1.0))]
+            return [LabelledValues("a share", ("a",), torch.full((1, 1), 7.0), 0.0, (0.0, 1.0))]
 
     net = zoo.seeded(zoo.BLOCKS["max pool"])
     net.stem = nn.Sequential(net.stem, OutOfBounds())
     found = ne.BlockSignals()(ne.adapt(net, **STATED), CLIP, 0)
-    assert found.numbers == ()
+    assert found.labelled_values == ()
     message = "A signal of 'stem.1' (a share) is left out because it is invalid:"
     assert any(caveat.startswith(message) for caveat in found.provenance.caveats)
 
@@ -230,13 +234,25 @@ def test_signals_outside_of_their_bounds_are_left_out_with_a_caveat() -> None:
 @pytest.mark.parametrize(
     ("signals", "error", "message"),
     [
-        (lambda x: PerFrame("mean", x), TypeError, r"signals of 'stem.1': .* must return .*, got PerFrame"),
+        (lambda x: FrameSignal("mean", x), TypeError, r"signals of 'stem.1': .* must return .*, got FrameSignal"),
         (lambda x: None, TypeError, "got NoneType"),
-        (lambda x: [{"mean": x}], TypeError, "expected PerFrame, Named or ByClass with a tensor of values, got dict"),
-        (lambda x: [PerFrame("mean", x.numpy())], TypeError, "with a tensor of values, got PerFrame with ndarray"),
-        (lambda x: [PerFrame("mean", x[0])], ValueError, r"values of 'mean' must be \(batch, time\), got shape \(8,\)"),
         (
-            lambda x: [PerFrame("mean", x, side="out")],
+            lambda x: [{"mean": x}],
+            TypeError,
+            "expected FrameSignal, LabelledValues or ClassChannelTable with a tensor of values, got dict",
+        ),
+        (
+            lambda x: [FrameSignal("mean", x.numpy())],
+            TypeError,
+            "with a tensor of values, got FrameSignal with ndarray",
+        ),
+        (
+            lambda x: [FrameSignal("mean", x[0])],
+            ValueError,
+            r"values of 'mean' must be \(batch, time\), got shape \(8,\)",
+        ),
+        (
+            lambda x: [FrameSignal("mean", x, side="out")],
             ValueError,
             "side of 'mean' must be 'input' or 'output', got 'out'",
         ),
@@ -256,7 +272,7 @@ def test_errors_of_invalid_signals_name_the_block(signals: Any, error: type[Exce
 def test_an_unmarked_method_named_explain_is_not_called() -> None:
     net = zoo.seeded(zoo.BLOCKS["max pool"])
     net.explain = lambda *_: pytest.fail("called")
-    assert ne.SaliencyTubes()(ne.adapt(net, **STATED), CLIP, 0).courses == ()
+    assert ne.SaliencyTubes()(ne.adapt(net, **STATED), CLIP, 0).frame_signals == ()
 
 
 def test_errors_for_networks_without_blocks_and_for_several_targets() -> None:
@@ -269,10 +285,10 @@ def test_errors_for_networks_without_blocks_and_for_several_targets() -> None:
 def test_a_report_is_added_to_tubes_of_the_same_clip_and_model_only() -> None:
     found = report("mtconv")
     tubes = ne.SaliencyTubes()(model("mtconv"), CLIP, 1)
-    assert found.on(tubes).courses == found.courses
+    assert found.on(tubes).frame_signals == found.frame_signals
     other = ne.SaliencyTubes()(model("mtconv"), zoo.random_clip(8, 32, 5), 1)
     with pytest.raises(ValueError, match="of other frames of the clip 'array'"):
         found.on(other)
     plain = ne.SaliencyTubes()(ne.adapt(zoo.ZOO["residual"].make(), **STATED), CLIP, 1)
-    with pytest.raises(ValueError, match=r"the courses are of .*, the tubes of ResNet3D"):
+    with pytest.raises(ValueError, match=r"the frame signals are of .*, the tubes of ResNet3D"):
         found.on(plain)

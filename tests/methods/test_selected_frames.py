@@ -61,9 +61,9 @@ def test_the_default_layers_are_drawn_there_and_the_model_is_not_modified() -> N
 
 def test_frame_signals_of_both_streams_are_drawn_there() -> None:
     found = ne.BlockSignals()(model(), CLIPS[0], 1)
-    short = next(course for course in found.courses if course.name == "blocks.0" and "short" in course.what)
+    short = next(signal for signal in found.frame_signals if signal.name == "blocks.0" and "short" in signal.what)
     np.testing.assert_allclose(short.rows, kept(CLIPS[0]))
-    factor = next(course for course in found.courses if course.name == "blocks.0.recursion_short")
+    factor = next(signal for signal in found.frame_signals if signal.name == "blocks.0.recursion_short")
     np.testing.assert_allclose(factor.rows, kept(CLIPS[0]))
 
 

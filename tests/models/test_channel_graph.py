@@ -264,7 +264,7 @@ def test_as_model_has_the_graph_of_an_adapted_model() -> None:
     ],
 )
 def test_old_names_are_aliases_that_warn(old: str, new: str) -> None:
-    with pytest.warns(DeprecationWarning, match=f"{old} is now called {new}"):
+    with pytest.warns(DeprecationWarning, match=rf"\.{old} is deprecated; use .*\.{new}"):
         alias = getattr(package, old)
     assert alias is getattr(package, new)
     with pytest.raises(AttributeError, match="has no attribute 'links'"):

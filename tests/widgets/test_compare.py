@@ -16,7 +16,7 @@ import notebook_explain as ne
 from notebook_explain import CompareViewer, display
 from notebook_explain.explanations import Tubes
 from tests.browser.example_tubes import tubes as world
-from tests.example_values import small_courses, small_tubes
+from tests.example_values import small_frame_signals, small_tubes
 
 SOURCES = Path(__file__).parents[2] / "js" / "src"
 
@@ -49,12 +49,23 @@ def test_every_trait_of_the_tube_viewer_is_shared_or_on_both_sides() -> None:
 
 
 def test_frames_are_sent_once_and_each_side_has_the_state_of_its_own_viewer() -> None:
-    a, b = small_tubes().with_courses(small_courses()), small_tubes(targets=1)
+    a, b = small_tubes().with_frame_signals(small_frame_signals()), small_tubes(targets=1)
     viewer, alone = ne.compare(a, b), (a.view(), b.view())
     for name in ("size", "times", "frames"):
         assert getattr(viewer, name) == getattr(alone[0], name)
     for side, single in zip("ab", alone, strict=True):
-        names = ("layers", "maps", "targets", "caveats", "courses", "layer", "threshold", "target", "against", "course")
+        names = (
+            "layers",
+            "maps",
+            "targets",
+            "caveats",
+            "frame_signals",
+            "layer",
+            "threshold",
+            "target",
+            "against",
+            "frame_signal",
+        )
         for name in names:
             assert getattr(viewer, f"{side}_{name}") == getattr(single, name), (side, name)
     assert viewer.frame == alone[0].frame
@@ -107,22 +118,22 @@ def test_first_values_apply_to_one_side_or_to_both() -> None:
     viewer.close()
 
 
-def test_each_side_has_its_own_courses() -> None:
-    gate, score = small_courses()
-    a, b = small_tubes().with_courses([gate, score]), small_tubes().with_courses([score])
-    viewer = ne.compare(a, b, course="Net")
-    assert (viewer.a_course, viewer.b_course) == (1, 0)
-    viewer.a_course = None
-    assert (viewer.a_course, viewer.b_course) == (None, 0)
-    with pytest.raises(traitlets.TraitError, match=r"^b_course must lie in 0\.\.0, got 1$"):
-        viewer.b_course = 1
+def test_each_side_has_its_own_frame_signals() -> None:
+    gate, score = small_frame_signals()
+    a, b = small_tubes().with_frame_signals([gate, score]), small_tubes().with_frame_signals([score])
+    viewer = ne.compare(a, b, frame_signal="Net")
+    assert (viewer.a_frame_signal, viewer.b_frame_signal) == (1, 0)
+    viewer.a_frame_signal = None
+    assert (viewer.a_frame_signal, viewer.b_frame_signal) == (None, 0)
+    with pytest.raises(traitlets.TraitError, match=r"^b_frame_signal must lie in 0\.\.0, got 1$"):
+        viewer.b_frame_signal = 1
     viewer.close()
-    with pytest.raises(ValueError, match=r"^course 'SRTG' is not in these tubes; they have Net: how surely"):
-        ne.compare(a, b, course="SRTG")
+    with pytest.raises(ValueError, match=r"^frame signal 'SRTG' is not in these tubes; they have Net: how surely"):
+        ne.compare(a, b, frame_signal="SRTG")
     with pytest.raises(
-        traitlets.TraitError, match=r"^b_course must be None because these tubes have no courses; got 0$"
+        traitlets.TraitError, match=r"^b_frame_signal must be None because these tubes have no frame signals; got 0$"
     ):
-        ne.compare(a, small_tubes(), course=0)
+        ne.compare(a, small_tubes(), frame_signal=0)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import { createSides } from "./side_model.js";
 
 const ORDINALS = ["first", "second"];
 /** Traits that the headings depend on. */
-const HEADING_TRAITS = [...CONTENT, "layer", "target", "against", "course"];
+const HEADING_TRAITS = [...CONTENT, "layer", "target", "against", "frame_signal"];
 
 /** Prediction and layer that a side shows, as strings; empty if its traits are malformed (its viewer says why). @param {Sides[0]} side */
 function describeSide(side) {
@@ -88,7 +88,7 @@ function createLinkBox(model, sides, signal) {
 function createNote(sides, signal) {
   const note = h("span");
   const show = () => {
-    const haveLanes = sides.every((side) => side.get("course") !== null && side.get("courses")?.length);
+    const haveLanes = sides.every((side) => side.get("frame_signal") !== null && side.get("frame_signals")?.length);
     note.textContent = `Each side has its own scale: do not compare colours${haveLanes ? " or plotted signals" : ""}.`;
   };
   followSides(sides, show, signal);

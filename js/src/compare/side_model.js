@@ -1,7 +1,7 @@
 // Each viewer of a comparison reads the model through a side, under the trait names of a tube viewer. Shared traits (the
 // clip, its frame, how evidence is drawn) keep their names; traits of one side get a prefix.
 
-/** @typedef {import("../tubes/traits.js").CourseState} CourseState */
+/** @typedef {import("../tubes/traits.js").FrameSignalState} FrameSignalState */
 /** @typedef {import("../tubes/traits.js").LayerState} LayerState */
 /** @typedef {import("../tubes/traits.js").TargetState} TargetState */
 /** @typedef {import("../tubes/traits.js").TubeModel} TubeModel */
@@ -17,22 +17,22 @@
  * @property {DataView[]} a_maps
  * @property {TargetState[]} a_targets
  * @property {string[]} a_caveats
- * @property {CourseState[]} a_courses
+ * @property {FrameSignalState[]} a_frame_signals
  * @property {LayerState[]} b_layers - of the second side
  * @property {DataView[]} b_maps
  * @property {TargetState[]} b_targets
  * @property {string[]} b_caveats
- * @property {CourseState[]} b_courses
+ * @property {FrameSignalState[]} b_frame_signals
  * @property {number} a_layer - index of the first side's layer
  * @property {number} a_threshold - fraction 0..1 of the largest absolute value of its layer and target
  * @property {number} a_target - index of its target
  * @property {number | null} a_against - index of its target whose map is subtracted
- * @property {number | null} a_course - index of its course on its timeline
+ * @property {number | null} a_frame_signal - index of its frame signal on its timeline
  * @property {number} b_layer
  * @property {number} b_threshold
  * @property {number} b_target
  * @property {number | null} b_against
- * @property {number | null} b_course
+ * @property {number | null} b_frame_signal
  * @property {boolean} linked - whether changing the layer or threshold of one side changes the other's too
  * @property {number} frame - index of the frame shown on both sides; all following traits are shared too
  * @property {boolean} playing
@@ -51,12 +51,12 @@ const SIDE_TRAITS = [
   "maps",
   "targets",
   "caveats",
-  "courses",
+  "frame_signals",
   "layer",
   "threshold",
   "target",
   "against",
-  "course",
+  "frame_signal",
 ];
 
 /** One side of the model, as a model of a tube viewer. @implements {TubeModel} */

@@ -74,7 +74,7 @@ export function tubeContent({ size, times, frames, explained }, tubes) {
     values.map((value) => Math.round((32767 * value) / (peaks[k] || 1)) / 32767),
   );
   return {
-    ...{ title: "", size, times, frames, targets: [explained], caveats: [], courses: [] },
+    ...{ title: "", size, times, frames, targets: [explained], caveats: [], frame_signals: [] },
     layers: tubes.map(({ shape, geometry, name, caveats }, k) => ({
       ...{ name, kind: "named", quantity: "activity", pathway: null, shape, geometry, caveats },
       ...{ scale: [peaks[k]], unaccounted: [""] },

@@ -1,14 +1,14 @@
-// A course on the timeline: the lane with its line, and below it the menu that chooses a course, with its legend.
+// A frame signal on the timeline: the lane with its line, and below it the menu that chooses a signal, with its legend.
 
 import { h } from "../shared/dom.js";
 import { createMenu } from "../shared/inputs.js";
 import {
-  courseAt,
-  courseDashes,
-  courseName,
-  courseRange,
-  courseSource,
   formatterOf,
+  frameSignalAt,
+  frameSignalDashes,
+  frameSignalName,
+  frameSignalRange,
+  frameSignalSource,
   heightOf,
   isBinary,
   lineOf,
@@ -16,8 +16,8 @@ import {
   valueAt,
 } from "./frame_signal.js";
 
-/** @typedef {import("./traits.js").CourseState} CourseState */
-/** @typedef {Pick<import("./view_state.js").ViewState, "course" | "frame">} View */
+/** @typedef {import("./traits.js").FrameSignalState} FrameSignalState */
+/** @typedef {Pick<import("./view_state.js").ViewState, "frame_signal" | "frame">} View */
 
 const LANE = 40; // height in CSS pixels, as in the style sheet
 const INSET = 6; // keeps the line and the dot inside the lane at both ends of the scale
@@ -29,36 +29,38 @@ const PALE = "#aeb7c4";
 const fromBottom = (height) => INSET + height * (LANE - 2 * INSET);
 
 /**
- * The menu of courses and the legend of the chosen one; hidden if there are no courses.
+ * The menu of frame signals and the legend of the chosen one; hidden if there are none.
  * @param {import("./traits.js").Content} content
  * @param {import("./view_state.js").Handlers} handlers
  * @param {AbortSignal} signal
  */
-export function createCourseBar({ courses }, handlers, signal) {
-  const names = courses.map((course, k) => /** @type {[string, string]} */ ([String(k), courseName(course)]));
+export function createFrameSignalBar({ frame_signals: frameSignals }, handlers, signal) {
+  const names = frameSignals.map(
+    (frameSignal, k) => /** @type {[string, string]} */ ([String(k), frameSignalName(frameSignal)]),
+  );
   const parse = (/** @type {string} */ value) => (value === "null" ? null : Number(value));
   const label = "per-frame signal of the network on the timeline";
-  const menu = createMenu("course", label, [["null", "none"], ...names], handlers, parse, signal);
+  const menu = createMenu("frame_signal", label, [["null", "none"], ...names], handlers, parse, signal);
   const [value, range, neutral, source, swatch] = [h("b"), h("span"), h("span"), h("span"), h("i")];
-  const dashes = h("span", {}, h("i", { class: "ne-course-dashes" }), neutral);
-  const legend = h("p", { class: "ne-course-legend" }, h("span", {}, swatch, range), value, dashes, source);
+  const dashes = h("span", {}, h("i", { class: "ne-signal-dashes" }), neutral);
+  const legend = h("p", { class: "ne-signal-legend" }, h("span", {}, swatch, range), value, dashes, source);
   const choice = h("label", {}, h("span", {}, "also plot"), menu.select);
-  const element = h("div", { class: "ne-course", hidden: !courses.length }, choice, legend);
+  const element = h("div", { class: "ne-signal", hidden: !frameSignals.length }, choice, legend);
   return {
     element,
     /** @param {View} view */
-    show({ course: index, frame }) {
+    show({ frame_signal: index, frame }) {
       menu.show(index);
       legend.hidden = index === null;
       if (index === null) return;
-      const course = courses[index];
-      menu.select.title = courseName(course);
-      value.textContent = courseAt(course, frame);
-      range.textContent = courseRange(course);
-      neutral.textContent = courseDashes(course);
+      const frameSignal = frameSignals[index];
+      menu.select.title = frameSignalName(frameSignal);
+      value.textContent = frameSignalAt(frameSignal, frame);
+      range.textContent = frameSignalRange(frameSignal);
+      neutral.textContent = frameSignalDashes(frameSignal);
       dashes.hidden = !neutral.textContent;
-      source.textContent = courseSource(course);
-      swatch.className = isBinary(course) ? "ne-course-block" : "";
+      source.textContent = frameSignalSource(frameSignal);
+      swatch.className = isBinary(frameSignal) ? "ne-signal-block" : "";
     },
   };
 }
@@ -68,16 +70,16 @@ export function createCourseBar({ courses }, handlers, signal) {
  * part of the picture, so that the timeline is not drawn again for every frame.
  * @param {import("./traits.js").Content} content
  */
-export function createLane({ courses, size }) {
+export function createLane({ frame_signals: frameSignals, size }) {
   const [high, low, dot] = [h("span"), h("span", { class: "ne-lane-low" }), h("i")];
   const element = h("div", { class: "ne-lane", "aria-hidden": "true" }, high, low, dot);
   const frames = size[0];
-  /** Show both numbers on the left; on the right if the line crosses one on the left and none there. @param {CourseState} course */
-  const showScale = (course) => {
-    const [min, max] = scaleOf(course).map(formatterOf(course));
+  /** Show both numbers on the left; on the right if the line crosses one on the left and none there. @param {FrameSignalState} frameSignal */
+  const showScale = (frameSignal) => {
+    const [min, max] = scaleOf(frameSignal).map(formatterOf(frameSignal));
     high.textContent = max;
     low.textContent = min === max ? "" : min;
-    const heights = Array.from({ length: frames }, (_, frame) => heightOf(course)(valueAt(course, frame)));
+    const heights = Array.from({ length: frames }, (_, frame) => heightOf(frameSignal)(valueAt(frameSignal, frame)));
     const reach = Math.ceil(NUMBER * frames);
     const crossesNumber = (/** @type {number[]} */ part) => part.some((height) => Math.abs(height - 0.5) > 0.1);
     const onRight = crossesNumber(heights.slice(0, reach)) && !crossesNumber(heights.slice(-reach));
@@ -87,27 +89,27 @@ export function createLane({ courses, size }) {
   return {
     element,
     /** @param {View} view */
-    show({ course: index, frame }) {
-      const course = index === null ? null : courses[index];
-      element.hidden = !course || isBinary(course);
-      if (!course || element.hidden) return;
-      if (shown !== index) showScale(course);
+    show({ frame_signal: index, frame }) {
+      const frameSignal = index === null ? null : frameSignals[index];
+      element.hidden = !frameSignal || isBinary(frameSignal);
+      if (!frameSignal || element.hidden) return;
+      if (shown !== index) showScale(frameSignal);
       shown = index;
       dot.style.left = `${(100 * (frame + 0.5)) / frames}%`;
-      dot.style.bottom = `${fromBottom(heightOf(course)(valueAt(course, frame)))}px`;
+      dot.style.bottom = `${fromBottom(heightOf(frameSignal)(valueAt(frameSignal, frame)))}px`;
     },
   };
 }
 
 /**
- * Draw the lane: a hairline at its top, dashes at the neutral value, and the line (filled blocks if the course is binary).
+ * Draw the lane: a hairline at its top, dashes at the neutral value, and the line (filled blocks if the signal is binary).
  * @param {CanvasRenderingContext2D} context
- * @param {CourseState} course
+ * @param {FrameSignalState} frameSignal
  * @param {number} frames
  * @param {number} width CSS pixels
  * @param {number} top CSS pixels
  */
-export function drawCourse(context, course, frames, width, top) {
+export function drawFrameSignal(context, frameSignal, frames, width, top) {
   const y = (/** @type {number} */ height) => top + LANE - fromBottom(height);
   const trace = (/** @type {number[][]} */ points) => {
     context.beginPath();
@@ -115,8 +117,8 @@ export function drawCourse(context, course, frames, width, top) {
   };
   context.fillStyle = PALE;
   context.fillRect(0, top, width, 0.5);
-  if (courseDashes(course)) {
-    const level = heightOf(course)(/** @type {number} */ (course.neutral));
+  if (frameSignalDashes(frameSignal)) {
+    const level = heightOf(frameSignal)(/** @type {number} */ (frameSignal.neutral));
     trace([[0, level], [1, level]]); // biome-ignore format: two points
     context.strokeStyle = PALE;
     context.setLineDash([4, 4]);
@@ -126,8 +128,8 @@ export function drawCourse(context, course, frames, width, top) {
   context.fillStyle = context.strokeStyle = LINE;
   context.lineWidth = 2;
   context.lineJoin = "round";
-  const line = lineOf(course, frames);
-  if (isBinary(course)) trace([[line[0][0], 0], ...line, [line[line.length - 1][0], 0]]);
+  const line = lineOf(frameSignal, frames);
+  if (isBinary(frameSignal)) trace([[line[0][0], 0], ...line, [line[line.length - 1][0], 0]]);
   else trace(line);
-  isBinary(course) ? context.fill() : context.stroke();
+  isBinary(frameSignal) ? context.fill() : context.stroke();
 }

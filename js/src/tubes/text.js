@@ -1,7 +1,7 @@
 // Sentences of the tube viewer: one place, so that what is shown and what is read aloud agree. Those on a class and its
 // evidence are those of notebook_explain/explanations/text.py; both are tested with the same examples.
 import { capitalised, percent, quoted, seconds, wholePercent } from "../shared/text.js";
-import { courseAt, courseName } from "./frame_signal.js";
+import { frameSignalAt, frameSignalName } from "./frame_signal.js";
 
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {import("./traits.js").TargetState} TargetState */
@@ -98,8 +98,8 @@ export function keptWords(found, frames, side, explained, quantity = "evidence")
 
 /** The whole state, for the live region. @param {Content} content @param {Position} position @param {string} sentence */
 export function positionWords(content, position, sentence) {
-  const course = position.course === null ? null : content.courses[position.course];
-  const signal = course ? `, ${courseName(course)}, ${courseAt(course, position.frame)}` : "";
+  const frameSignal = position.frame_signal === null ? null : content.frame_signals[position.frame_signal];
+  const signal = frameSignal ? `, ${frameSignalName(frameSignal)}, ${frameSignalAt(frameSignal, position.frame)}` : "";
   const layer = layerWords(content, position.layer);
   return `${frameWords(content, position.frame)}, layer ${layer}, threshold ${whole(position.threshold)}${signal}. ${sentence}`;
 }

@@ -1,14 +1,14 @@
 // The timeline: thumbnails of the frames, below them the evidence per frame (for above the line, against below it), and
-// below that the chosen course. A native range input lies over them, so that mouse, touch and keys scrub.
+// below that the chosen frame signal. A native range input lies over them, so that mouse, touch and keys scrub.
 import { colourAt, cssColour, rampsOf } from "../shared/colormaps.js";
 import { contextOf, h, pixelRatio } from "../shared/dom.js";
 import { createStrip } from "../shared/inputs.js";
-import { createCourseBar, createLane, drawCourse } from "./frame_signal_lane.js";
+import { createFrameSignalBar, createLane, drawFrameSignal } from "./frame_signal_lane.js";
 import { frameWords, quantityOf } from "./text.js";
 
 const THUMBS = 34; // height of the thumbnails in CSS pixels; the style sheet sets the canvas height
 const GAP = 4; // between thumbnails and curve
-const CURVES = 76; // lower end of the curve, where a course's lane begins
+const CURVES = 76; // lower end of the curve, where a frame signal's lane begins
 
 /** @typedef {{all: number[], kept: number[]}} Curve evidence per frame: the total, and the part that the threshold keeps */
 
@@ -23,7 +23,7 @@ export function createTimeline(content, handlers, signal) {
   const strip = createStrip("frame", "frame", content.size[0], handlers, signal, canvas, lane.element);
   // The curve's name stands below the strip: on it, the frame marker would cross the text.
   const name = h("p", { class: "ne-timeline-name" });
-  const bar = createCourseBar(content, handlers, signal);
+  const bar = createFrameSignalBar(content, handlers, signal);
   const element = h("div", { class: "ne-timeline" }, strip.element, name);
   return {
     element,
@@ -31,7 +31,7 @@ export function createTimeline(content, handlers, signal) {
     /** @param {import("./view_state.js").ViewState} view */
     show(view) {
       strip.show(view.frame, frameWords(content, view.frame));
-      const hasLane = element.classList.toggle("ne-timeline-high", view.course !== null);
+      const hasLane = element.classList.toggle("ne-timeline-high", view.frame_signal !== null);
       name.textContent = `${hasLane ? "upper: " : ""}${quantityOf(content)} per frame · bright: above threshold`;
       lane.show(view);
       bar.show(view);
@@ -39,9 +39,9 @@ export function createTimeline(content, handlers, signal) {
     /**
      * @param {ImageBitmap[]} bitmaps
      * @param {{positive: Curve, negative: Curve} | undefined} evidence undefined while it is counted
-     * @param {{colours: string, sign: string, course: number | null}} view
+     * @param {{colours: string, sign: string, frame_signal: number | null}} view
      */
-    draw(bitmaps, evidence, { colours, sign, course }) {
+    draw(bitmaps, evidence, { colours, sign, frame_signal: index }) {
       const ratio = pixelRatio();
       const [width, height] = [canvas.clientWidth || 300, canvas.clientHeight || CURVES];
       Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
@@ -50,7 +50,7 @@ export function createTimeline(content, handlers, signal) {
       drawThumbs(context, bitmaps, content.size, width);
       const area = { top: THUMBS + GAP, bottom: CURVES - 2, width };
       if (evidence) drawCurves(context, evidence, rampsOf(colours, sign), area);
-      if (course !== null) drawCourse(context, content.courses[course], content.size[0], width, CURVES);
+      if (index !== null) drawFrameSignal(context, content.frame_signals[index], content.size[0], width, CURVES);
     },
   };
 }

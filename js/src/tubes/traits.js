@@ -25,7 +25,7 @@ import { decodeMap } from "./decode_maps.js";
  * @property {DataView[]} maps - one buffer per target with the maps of all layers (decode_maps.js decodes them)
  * @property {TargetState[]} targets - the classes explained
  * @property {string[]} caveats - what the reader must know to read the view
- * @property {CourseState[]} courses - per-frame signals reported by the network's modules
+ * @property {FrameSignalState[]} frame_signals - per-frame signals reported by the network's modules
  * @property {number} frame - index of the frame shown
  * @property {number} layer - index of the layer shown
  * @property {number} threshold - fraction 0..1 of the largest absolute value of layer and target
@@ -38,7 +38,7 @@ import { decodeMap } from "./decode_maps.js";
  * @property {string} scale - the maximum that threshold and colours refer to: of the "clip" or of each "frame"
  * @property {string} colours - "diverging" or "sequential"
  * @property {number} opacity - of the evidence, 0..1
- * @property {number | null} course - index of the course on the timeline; null for none
+ * @property {number | null} frame_signal - index of the frame signal on the timeline; null for none
  */
 
 /**
@@ -55,7 +55,7 @@ import { decodeMap } from "./decode_maps.js";
  */
 /** @typedef {Layer & {offset: number, bytes: number, gap: (number | null)[]}} LayerState `offset`: first byte in each buffer of `maps`; `bytes`: per value */
 /** @typedef {{name: string, logit: number, probability: number | null, rival: Guess | null, best: Guess[], against?: string | null}} TargetState `against`: second class of a difference */
-/** @typedef {{name: string, kind: string, what: string, values: number[], rows: number[], neutral: number | null}} CourseState name and class of the module, description of the values; the (fractional) frame of each value; the value that has no effect */
+/** @typedef {{name: string, kind: string, what: string, values: number[], rows: number[], neutral: number | null}} FrameSignalState name and class of the module, description of the values; the (fractional) frame of each value; the value that has no effect */
 /** @typedef {{name: string, probability: number}} Guess a class and its predicted probability */
 /** @typedef {import("../shared/model.js").WidgetModel<TubeViewerState>} TubeModel */
 
@@ -70,12 +70,12 @@ import { decodeMap } from "./decode_maps.js";
  * @property {(layer: number, target: number) => Float32Array} mapOf - values of a map, fractions -1..1 of its scale; not to be written to
  * @property {TargetState[]} targets
  * @property {string[]} caveats
- * @property {CourseState[]} courses
+ * @property {FrameSignalState[]} frame_signals
  */
 
 /** @type {(keyof TubeViewerState)[]} */
-export const CONTENT = ["title", "size", "times", "frames", "layers", "maps", "targets", "caveats", "courses"];
-const MAX_COURSES = 512;
+export const CONTENT = ["title", "size", "times", "frames", "layers", "maps", "targets", "caveats", "frame_signals"];
+const MAX_FRAME_SIGNALS = 512;
 const QUANTITIES = [undefined, "evidence", "activity"];
 const KINDS = ["stem", "block", "pooling input", "named"];
 
@@ -106,7 +106,7 @@ export function readContent(model) {
     mapOf: (layer, target) => decodeMap(layers[layer], maps[target]),
     times: readTimes(model, size[0]),
     frames: readFrames(model, size[0]),
-    courses: readCourses(model.get("courses") ?? []), // older files have no courses
+    frame_signals: readFrameSignals(model.get("frame_signals") ?? []), // older files have none
   };
 }
 
@@ -182,21 +182,21 @@ function checkLayer(layer, index, maps) {
   );
 }
 
-/** @param {unknown} courses @returns {CourseState[]} */
-function readCourses(courses) {
+/** @param {unknown} frameSignals @returns {FrameSignalState[]} */
+function readFrameSignals(frameSignals) {
   need(
-    Array.isArray(courses) && courses.length <= MAX_COURSES,
-    `\`courses\` must be a list of at most ${MAX_COURSES}`,
-    courses,
+    Array.isArray(frameSignals) && frameSignals.length <= MAX_FRAME_SIGNALS,
+    `\`frame_signals\` must be a list of at most ${MAX_FRAME_SIGNALS}`,
+    frameSignals,
   );
-  for (const [index, course] of courses.entries()) {
-    const which = `\`courses[${index}]\``;
-    const { name, kind, what, values, rows, neutral } = course ?? {};
-    need(isTexts([name, kind, what]), `${which}: name, kind and what must be texts`, course);
+  for (const [index, frameSignal] of frameSignals.entries()) {
+    const which = `\`frame_signals[${index}]\``;
+    const { name, kind, what, values, rows, neutral } = frameSignal ?? {};
+    need(isTexts([name, kind, what]), `${which}: name, kind and what must be texts`, frameSignal);
     const count = Array.isArray(values) ? values.length : 0;
     need(count && isNumbers(values, count), `${which}: values must be one number or more`, values);
     need(isIncreasing(rows, count), `${which}: rows must be ${count} increasing numbers`, rows);
     need(neutral === null || Number.isFinite(neutral), `${which}: neutral must be a number or null`, neutral);
   }
-  return courses;
+  return frameSignals;
 }

@@ -19,7 +19,7 @@
  * @property {string} scale
  * @property {string} colours
  * @property {number} opacity
- * @property {number | null} course
+ * @property {number | null} frame_signal
  */
 /** @typedef {ViewState} Position */
 
@@ -36,7 +36,7 @@ export const MOVABLE = /** @type {const} */ ([
   "scale",
   "colours",
   "opacity",
-  "course",
+  "frame_signal",
 ]);
 
 /** Values of the traits that are chosen from a list; the first is the default. */
@@ -80,13 +80,13 @@ export function readViewState(model, content) {
     scale: choice("scale"),
     colours: choice("colours"),
     opacity: clamp(model.get("opacity"), 0, 1, OPACITY),
-    course: courseOf(model.get("course"), content.courses.length),
+    frame_signal: frameSignalOf(model.get("frame_signal"), content.frame_signals.length),
   };
 }
 
-/** @param {unknown} course @param {number} count of the content's courses @returns {number | null} */
-const courseOf = (course, count) =>
-  course === null || count === 0 ? null : Math.round(clamp(course, 0, count - 1, 0));
+/** @param {unknown} frameSignal @param {number} count of the content's frame signals @returns {number | null} */
+const frameSignalOf = (frameSignal, count) =>
+  frameSignal === null || count === 0 ? null : Math.round(clamp(frameSignal, 0, count - 1, 0));
 
 /** Targets that are single classes. The others are differences already, without a probability. @param {Content} content */
 export const plainTargets = ({ targets }) =>

@@ -2,7 +2,7 @@
 // Two tube viewers on one model: what moves both, what moves one, and what is sent to the kernel.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import widget from "../../src/compare/index.js";
-import { COURSES, context2d, FakeModel, smallState } from "../helpers.js";
+import { context2d, FakeModel, FRAME_SIGNALS, smallState } from "../helpers.js";
 
 let model;
 let el;
@@ -23,8 +23,8 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-const CONTENT = ["layers", "maps", "targets", "caveats", "courses"];
-const SIDE_TRAITS = [...CONTENT, "layer", "threshold", "target", "against", "course"];
+const CONTENT = ["layers", "maps", "targets", "caveats", "frame_signals"];
+const SIDE_TRAITS = [...CONTENT, "layer", "threshold", "target", "against", "frame_signal"];
 
 /** The small state on both sides; the second side has its layers in reverse order, and one more. */
 function pairState(changes = {}) {
@@ -86,7 +86,7 @@ describe("shared by both sides", () => {
     expect(model.saved).toBe(0);
   });
 
-  test("both play together at normal speed and send at most two messages a second", async () => {
+  test("both play together at normal speed and tell the kernel twice a second at most", async () => {
     await render({ times: [] }); // 125 ms each
     vi.useFakeTimers();
     find(1, "play").click();
@@ -187,27 +187,38 @@ describe("headings", () => {
   });
 });
 
-test("each side has its courses and its choice among them, linked or not", async () => {
-  await render({ a_courses: COURSES, a_course: 0, b_courses: COURSES.slice(1), b_course: null, linked: true });
-  expect([0, 1].map((side) => find(side, "course").options.length)).toEqual([3, 2]);
-  find(1, "course").value = "0";
-  fire(find(1, "course"), "change");
-  expect([...traits("a_course", "b_course"), model.saved]).toEqual([0, 0, 1]);
-  find(0, "course").value = "null";
-  fire(find(0, "course"), "change");
-  expect([...traits("a_course", "b_course"), model.saved]).toEqual([null, 0, 2]);
-  await vi.waitFor(() => expect(roots().map((root) => root.dataset.course)).toEqual(["null", "0"]));
+test("each side has its frame signals and its choice among them, linked or not", async () => {
+  await render({
+    a_frame_signals: FRAME_SIGNALS,
+    a_frame_signal: 0,
+    b_frame_signals: FRAME_SIGNALS.slice(1),
+    b_frame_signal: null,
+    linked: true,
+  });
+  expect([0, 1].map((side) => find(side, "frame_signal").options.length)).toEqual([3, 2]);
+  find(1, "frame_signal").value = "0";
+  fire(find(1, "frame_signal"), "change");
+  expect([...traits("a_frame_signal", "b_frame_signal"), model.saved]).toEqual([0, 0, 1]);
+  find(0, "frame_signal").value = "null";
+  fire(find(0, "frame_signal"), "change");
+  expect([...traits("a_frame_signal", "b_frame_signal"), model.saved]).toEqual([null, 0, 2]);
+  await vi.waitFor(() => expect(roots().map((root) => root.dataset.frame_signal)).toEqual(["null", "0"]));
   slide(0, "frame", 2);
-  expect(roots()[1].querySelector(".ne-course b").textContent).toBe("frame 3: 1 (yes)");
+  expect(roots()[1].querySelector(".ne-signal b").textContent).toBe("frame 3: 1 (yes)");
 });
 
-test("a note names what cannot be compared: colours, and signals if both sides plot one", async () => {
-  await render({ a_courses: COURSES, a_course: 0, b_courses: COURSES, b_course: null });
+test("a note says what cannot be compared: colours, and signals if both sides plot one", async () => {
+  await render({
+    a_frame_signals: FRAME_SIGNALS,
+    a_frame_signal: 0,
+    b_frame_signals: FRAME_SIGNALS,
+    b_frame_signal: null,
+  });
   const note = () => el.querySelector(".ne-compare-head > span").textContent;
   expect(note()).toBe("Each side has its own scale: do not compare colours.");
-  model.set("b_course", 1);
+  model.set("b_frame_signal", 1);
   expect(note()).toBe("Each side has its own scale: do not compare colours or plotted signals.");
-  model.set("a_courses", []);
+  model.set("a_frame_signals", []);
   expect(note()).toBe("Each side has its own scale: do not compare colours.");
 });
 

@@ -1,20 +1,20 @@
 import { describe, expect, test } from "vitest";
 import {
-  courseAt,
-  courseDashes,
-  courseName,
-  courseRange,
-  courseSource,
   formatterOf,
+  frameSignalAt,
+  frameSignalDashes,
+  frameSignalName,
+  frameSignalRange,
+  frameSignalSource,
   heightOf,
   isBinary,
   lineOf,
   valueAt,
 } from "../../src/tubes/frame_signal.js";
-import { COURSES } from "../helpers.js";
+import { FRAME_SIGNALS } from "../helpers.js";
 
-const [gate, kept] = COURSES;
-const course = (values, changes = {}) => ({
+const [gate, kept] = FRAME_SIGNALS;
+const signalOf = (values, changes = {}) => ({
   ...gate,
   values,
   rows: values.map((_, k) => k),
@@ -29,15 +29,15 @@ describe("value at a frame", () => {
     expect([valueAt(gate, 0.5), valueAt(gate, 2.5)]).toEqual(gate.values);
   });
 
-  test("of a binary course is 0 or 1, never in between", () => {
+  test("of a binary signal is 0 or 1, never in between", () => {
     const coarse = { ...kept, values: [0, 1], rows: [0.5, 2.5] };
     expect([0, 1, 2, 3].map((frame) => valueAt(coarse, frame))).toEqual([0, 0, 1, 1]);
-    expect([isBinary(coarse), isBinary(gate), isBinary(course([1, 1]))]).toEqual([true, false, false]);
-    expect(isBinary(course([0, 1], { neutral: 1 }))).toBe(false); // a factor, which may be 0 or 1
+    expect([isBinary(coarse), isBinary(gate), isBinary(signalOf([1, 1]))]).toEqual([true, false, false]);
+    expect(isBinary(signalOf([0, 1], { neutral: 1 }))).toBe(false); // a factor, which may be 0 or 1
   });
 
-  test("of a course with one value is that value", () => {
-    const one = course([0.3], { rows: [7.5] });
+  test("of a signal with one value is that value", () => {
+    const one = signalOf([0.3], { rows: [7.5] });
     expect([0, 7.5, 15].map((frame) => valueAt(one, frame))).toEqual([0.3, 0.3, 0.3]);
   });
 });
@@ -51,10 +51,10 @@ describe("line", () => {
       [1, 1],
     ]);
     expect(heightOf(gate)(1)).toBeCloseTo(0.5 / 0.75);
-    expect(lineOf(course([2, 3], { neutral: 1 }), 2).map(([, high]) => high)).toEqual([0.5, 0.5, 1, 1]);
+    expect(lineOf(signalOf([2, 3], { neutral: 1 }), 2).map(([, high]) => high)).toEqual([0.5, 0.5, 1, 1]);
   });
 
-  test("of a binary course changes halfway between two rows", () => {
+  test("of a binary signal changes halfway between two rows", () => {
     expect(lineOf(kept, 4)).toEqual([
       [0, 0],
       [0.25, 0],
@@ -65,17 +65,17 @@ describe("line", () => {
     ]);
   });
 
-  test("of a constant course lies in the middle", () => {
+  test("of a constant signal lies in the middle", () => {
     for (const neutral of [null, 0.7]) {
-      const flat = lineOf(course([0.7, 0.7 + 1e-9], { neutral }), 2); // equal up to rounding
+      const flat = lineOf(signalOf([0.7, 0.7 + 1e-9], { neutral }), 2); // equal up to rounding
       expect(flat.map(([, high]) => high)).toEqual([0.5, 0.5, 0.5, 0.5]);
     }
-    expect(lineOf(course([1, 1], { neutral: 0 }), 2).map(([, high]) => high)).toEqual([1, 1, 1, 1]);
+    expect(lineOf(signalOf([1, 1], { neutral: 0 }), 2).map(([, high]) => high)).toEqual([1, 1, 1, 1]);
   });
 
   test("never runs backwards, even if rows lie outside the clip", () => {
     for (const binary of [false, true]) {
-      const points = lineOf(course(binary ? [0, 1, 0] : [3, 5, 4], { rows: [-2, -1, 9] }), 4);
+      const points = lineOf(signalOf(binary ? [0, 1, 0] : [3, 5, 4], { rows: [-2, -1, 9] }), 4);
       const across = points.map(([x]) => x);
       expect(across).toEqual([...across].sort((a, b) => a - b));
       expect([across[0] <= 0, across[across.length - 1] >= 1]).toEqual([true, true]);
@@ -96,35 +96,38 @@ describe("numbers", () => {
     [[0, 1], 0, "0 (no)"],
     [[0.123456, 0.123456], 0.123456, "0.123"],
   ])("of %j: %d is written %s", (values, value, text) => {
-    expect(formatterOf(course(values))(value)).toBe(text);
+    expect(formatterOf(signalOf(values))(value)).toBe(text);
   });
 
   test("come with the frame, the module and the quantity", () => {
-    expect(courseAt(gate, 1)).toBe("frame 2: 0.69");
-    expect(courseAt(kept, 1)).toBe("frame 2: 1 (yes)");
-    expect(COURSES.map(courseName)).toEqual([
+    expect(frameSignalAt(gate, 1)).toBe("frame 2: 0.69");
+    expect(frameSignalAt(kept, 1)).toBe("frame 2: 1 (yes)");
+    expect(FRAME_SIGNALS.map(frameSignalName)).toEqual([
       "each frame is multiplied by · layer2 (SRTG)",
       "frames kept · <b>Net</b>",
     ]);
-    expect(COURSES.map(courseSource)).toEqual([
+    expect(FRAME_SIGNALS.map(frameSignalSource)).toEqual([
       "reported by layer2 (SRTG), independent of the layer shown",
       "reported by the network (<b>Net</b>), independent of the layer shown",
     ]);
-    expect(courseRange(gate)).toBe("each frame is multiplied by: 0.50 to 1.25");
-    expect(courseRange(course([1, 1]))).toBe("each frame is multiplied by: 1 throughout");
-    expect(courseRange(kept)).toBe("frames kept; filled: 1 (yes)");
+    expect(frameSignalRange(gate)).toBe("each frame is multiplied by: 0.50 to 1.25");
+    expect(frameSignalRange(signalOf([1, 1]))).toBe("each frame is multiplied by: 1 throughout");
+    expect(frameSignalRange(kept)).toBe("frames kept; filled: 1 (yes)");
   });
 
   test("come with a legend for the dashes, unless the whole line is neutral", () => {
-    expect(courseDashes(gate)).toBe("dashed: neutral value 1");
-    expect(courseDashes(kept)).toBe("");
-    const on = course([1, 1], { neutral: 1 });
-    expect([courseDashes(on), courseRange(on)]).toEqual(["", "each frame is multiplied by: 1 throughout (neutral)"]);
-    const off = course([1, 1], { neutral: 0 });
-    expect([courseDashes(off), courseRange(off)]).toEqual([
+    expect(frameSignalDashes(gate)).toBe("dashed: neutral value 1");
+    expect(frameSignalDashes(kept)).toBe("");
+    const on = signalOf([1, 1], { neutral: 1 });
+    expect([frameSignalDashes(on), frameSignalRange(on)]).toEqual([
+      "",
+      "each frame is multiplied by: 1 throughout (neutral)",
+    ]);
+    const off = signalOf([1, 1], { neutral: 0 });
+    expect([frameSignalDashes(off), frameSignalRange(off)]).toEqual([
       "dashed: neutral value 0",
       "each frame is multiplied by: 1 throughout",
     ]);
-    expect(courseRange(course([1.0004, 1.0004], { neutral: 1 }))).not.toContain("neutral");
+    expect(frameSignalRange(signalOf([1.0004, 1.0004], { neutral: 1 }))).not.toContain("neutral");
   });
 });

@@ -65,8 +65,8 @@ describe("colours", () => {
     ["against", AGAINST],
     ["sequential", SEQUENTIAL],
   ])("the ramp %s gets lighter throughout", (_, ramp) => {
-    const course = Array.from({ length: 101 }, (_, k) => luminance(colourAt(ramp, k / 100)));
-    expect(course.every((value, k) => k === 0 || value > course[k - 1])).toBe(true);
+    const ramped = Array.from({ length: 101 }, (_, k) => luminance(colourAt(ramp, k / 100)));
+    expect(ramped.every((value, k) => k === 0 || value > ramped[k - 1])).toBe(true);
   });
 
   test.each(Object.keys(BLIND))("%s eyes can tell for and against apart at every strength", (kind) => {
@@ -77,10 +77,10 @@ describe("colours", () => {
   });
 
   test.each(Object.keys(BLIND))("the sequential ramp gets lighter for %s eyes too", (kind) => {
-    const course = Array.from({ length: 21 }, (_, k) =>
+    const ramped = Array.from({ length: 21 }, (_, k) =>
       luminance(seen(BLIND[kind], colourAt(SEQUENTIAL, k / 20)).map((part) => part * 255)),
     );
-    expect(course.every((value, k) => k === 0 || value > course[k - 1])).toBe(true);
+    expect(ramped.every((value, k) => k === 0 || value > ramped[k - 1])).toBe(true);
   });
 
   test("the sequential ramp spans the values shown", () => {

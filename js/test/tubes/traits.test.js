@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { StateError } from "../../src/shared/validate.js";
 import { readContent } from "../../src/tubes/traits.js";
 import { readViewState } from "../../src/tubes/view_state.js";
-import { COURSES, FakeModel, smallState, viewOf } from "../helpers.js";
+import { FakeModel, FRAME_SIGNALS, smallState, viewOf } from "../helpers.js";
 
 const read = (changes) => readContent(new FakeModel(smallState(changes)));
 const withLayer = (changes) => {
@@ -22,7 +22,7 @@ test("a complete state is read, at any offset of the buffers", () => {
   expect(content.mapOf(0, 1)[3]).toBe(1);
 });
 
-const withCourse = (changes) => ({ courses: [COURSES[0], { ...COURSES[1], ...changes }] });
+const withFrameSignal = (changes) => ({ frame_signals: [FRAME_SIGNALS[0], { ...FRAME_SIGNALS[1], ...changes }] });
 
 const geometry = smallState().layers[0].geometry;
 const WRONG = [
@@ -102,17 +102,49 @@ const WRONG = [
     { frames: [viewOf(Uint8Array.of(1))] },
     "`frames` must hold 4 images, one per frame of `size`, got 1",
   ],
-  ["courses no list", { courses: "up" }, '`courses` must be a list of at most 512, got "up"'],
-  ["too many courses", { courses: Array(513).fill(COURSES[0]) }, "`courses` must be a list of at most 512, got [{"],
-  ["course null", { courses: [null] }, "`courses[0]`: name, kind and what must be texts, got null"],
-  ["course without words", withCourse({ what: undefined }), "`courses[1]`: name, kind and what must be texts"],
-  ["course without values", withCourse({ values: [] }), "`courses[1]`: values must be one number or more, got []"],
-  ["course NaN", withCourse({ values: [0, Number.NaN, 1, 0] }), "values must be one number or more, got [0,null,1,0]"],
-  ["course of bytes", withCourse({ values: new Float32Array(4) }), "values must be one number or more, got 16 bytes"],
-  ["course too short", withCourse({ rows: [0, 1] }), "`courses[1]`: rows must be 4 increasing numbers, got [0,1]"],
-  ["course falling", withCourse({ rows: [0, 2, 1, 3] }), "`courses[1]`: rows must be 4 increasing numbers"],
-  ["neutral in words", withCourse({ neutral: "none" }), '`courses[1]`: neutral must be a number or null, got "none"'],
-  ["neutral missing", withCourse({ neutral: undefined }), "neutral must be a number or null, got nothing"],
+  ["frame signals no list", { frame_signals: "up" }, '`frame_signals` must be a list of at most 512, got "up"'],
+  [
+    "too many frame signals",
+    { frame_signals: Array(513).fill(FRAME_SIGNALS[0]) },
+    "`frame_signals` must be a list of at most 512, got [{",
+  ],
+  ["frame signal null", { frame_signals: [null] }, "`frame_signals[0]`: name, kind and what must be texts, got null"],
+  [
+    "frame signal without words",
+    withFrameSignal({ what: undefined }),
+    "`frame_signals[1]`: name, kind and what must be texts",
+  ],
+  [
+    "frame signal without values",
+    withFrameSignal({ values: [] }),
+    "`frame_signals[1]`: values must be one number or more, got []",
+  ],
+  [
+    "frame signal NaN",
+    withFrameSignal({ values: [0, Number.NaN, 1, 0] }),
+    "values must be one number or more, got [0,null,1,0]",
+  ],
+  [
+    "frame signal of bytes",
+    withFrameSignal({ values: new Float32Array(4) }),
+    "values must be one number or more, got 16 bytes",
+  ],
+  [
+    "frame signal too short",
+    withFrameSignal({ rows: [0, 1] }),
+    "`frame_signals[1]`: rows must be 4 increasing numbers, got [0,1]",
+  ],
+  [
+    "frame signal falling",
+    withFrameSignal({ rows: [0, 2, 1, 3] }),
+    "`frame_signals[1]`: rows must be 4 increasing numbers",
+  ],
+  [
+    "neutral in words",
+    withFrameSignal({ neutral: "none" }),
+    '`frame_signals[1]`: neutral must be a number or null, got "none"',
+  ],
+  ["neutral missing", withFrameSignal({ neutral: undefined }), "neutral must be a number or null, got nothing"],
   ["a frame no bytes", { frames: [1, 2, 3, 4] }, "`frames[0]` must be bytes, got 1"],
 ];
 describe("a malformed state is refused with a message", () => {
@@ -122,13 +154,13 @@ describe("a malformed state is refused with a message", () => {
   });
 });
 
-test("older files have no courses, and none can be chosen", () => {
-  expect(read({ courses: undefined }).courses).toEqual([]);
-  expect(viewState({ course: 3 }, { courses: undefined }).course).toBeNull();
+test("older files have no frame signals, and none can be chosen", () => {
+  expect(read({ frame_signals: undefined }).frame_signals).toEqual([]);
+  expect(viewState({ frame_signal: 3 }, { frame_signals: undefined }).frame_signal).toBeNull();
 });
 
-test("a course out of range is clamped, a malformed one is the first, null is none", () => {
-  const chosen = (course) => viewState({ course }, { courses: COURSES }).course;
+test("a frame signal out of range is clamped, a malformed one is the first, null is none", () => {
+  const chosen = (choice) => viewState({ frame_signal: choice }, { frame_signals: FRAME_SIGNALS }).frame_signal;
   expect([9, -1, 1, "x", undefined, null].map(chosen)).toEqual([1, 0, 1, 0, 0, null]);
 });
 
@@ -150,7 +182,7 @@ const VIEW_STATE = {
   scale: "clip",
   colours: "diverging",
   opacity: 1,
-  course: null,
+  frame_signal: null,
 };
 
 test("values out of range are clamped, malformed ones replaced by the default", () => {

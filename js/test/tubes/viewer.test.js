@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Model } from "../../src/shared/model.js";
 import widget, { renderValues } from "../../src/tubes/index.js";
 import { readContent } from "../../src/tubes/traits.js";
-import { COURSES, context2d, FakeModel, smallState } from "../helpers.js";
+import { context2d, FakeModel, FRAME_SIGNALS, smallState } from "../helpers.js";
 
 let model;
 let el;
@@ -85,10 +85,10 @@ describe("drawing", () => {
   });
 
   test("the curve's name stands below it, where the frame marker does not cross the text", async () => {
-    await render({ courses: COURSES, course: null });
+    await render({ frame_signals: FRAME_SIGNALS, frame_signal: null });
     const name = () => el.querySelector(".ne-strip-frame").nextElementSibling.textContent;
     expect(name()).toBe("evidence per frame · bright: above threshold");
-    model.set("course", 0);
+    model.set("frame_signal", 0);
     expect(name()).toBe("upper: evidence per frame · bright: above threshold");
   });
 
@@ -440,21 +440,21 @@ describe("choices", () => {
   });
 });
 
-describe("a course on the timeline", () => {
-  const valueText = () => el.querySelector(".ne-course-legend b").textContent;
+describe("a frame signal on the timeline", () => {
+  const valueText = () => el.querySelector(".ne-signal-legend b").textContent;
   const choose = (value) => {
-    find("course").value = value;
-    fire(find("course"), "change");
+    find("frame_signal").value = value;
+    fire(find("frame_signal"), "change");
   };
 
   test("is chosen in a menu, with one commit; the legend shows its value at the frame and its range", async () => {
-    await render({ courses: COURSES, course: 0 });
-    expect([...find("course").options].map((option) => option.textContent)).toEqual([
+    await render({ frame_signals: FRAME_SIGNALS, frame_signal: 0 });
+    expect([...find("frame_signal").options].map((option) => option.textContent)).toEqual([
       "none",
       "each frame is multiplied by · layer2 (SRTG)",
       "frames kept · <b>Net</b>",
     ]);
-    const legend = el.querySelector(".ne-course-legend");
+    const legend = el.querySelector(".ne-signal-legend");
     const shown = () => [...legend.children].filter((part) => !part.hidden).map((part) => part.textContent);
     expect(shown()).toEqual([
       "each frame is multiplied by: 0.50 to 1.25",
@@ -469,13 +469,13 @@ describe("a course on the timeline", () => {
       ", each frame is multiplied by · layer2 (SRTG), frame 4: 1.25. 'wave'",
     );
     choose("1");
-    expect([model.get("course"), model.saved, valueText()]).toEqual([1, 2, "frame 4: 0 (no)"]);
+    expect([model.get("frame_signal"), model.saved, valueText()]).toEqual([1, 2, "frame 4: 0 (no)"]);
     expect(shown()[0]).toBe("frames kept; filled: 1 (yes)");
     expect(shown()).toHaveLength(3); // no neutral value, no dashes
-    await painted("course", 1);
+    await painted("frame_signal", 1);
     choose("null");
-    expect([model.get("course"), model.saved, legend.hidden]).toEqual([null, 3, true]);
-    await painted("course", null);
+    expect([model.get("frame_signal"), model.saved, legend.hidden]).toEqual([null, 3, true]);
+    await painted("frame_signal", null);
   });
 
   test("is drawn as a line with dashes or as blocks; a choice of Python is drawn, not sent", async () => {
@@ -483,20 +483,23 @@ describe("a course on the timeline", () => {
     vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((kind) =>
       kind === "2d" ? { ...context2d(drawn), stroke: () => strokes++, fill: () => fills++ } : null,
     );
-    await render({ courses: COURSES });
+    await render({ frame_signals: FRAME_SIGNALS });
     await vi.waitFor(() => expect(fills).toBe(4)); // the evidence's areas
-    expect([strokes, find("course").value]).toEqual([0, "null"]);
-    model.set("course", 0);
-    await painted("course", 0);
+    expect([strokes, find("frame_signal").value]).toEqual([0, "null"]);
+    model.set("frame_signal", 0);
+    await painted("frame_signal", 0);
     expect([strokes, fills]).toEqual([2, 8]);
-    model.set("course", 1);
-    await painted("course", 1);
-    expect([strokes, fills, find("course").value, model.saved]).toEqual([2, 13, "1", 0]);
+    model.set("frame_signal", 1);
+    await painted("frame_signal", 1);
+    expect([strokes, fills, find("frame_signal").value, model.saved]).toEqual([2, 13, "1", 0]);
   });
 
   test("has a lane with the ends of its scale and a dot at the frame; moving the dot does not redraw the timeline", async () => {
-    const roomy = { ...COURSES[0], values: [0, 1, 0.5], rows: [0, 1, 3], neutral: null };
-    await render({ courses: [COURSES[0], COURSES[1], { ...COURSES[0], values: [1, 1] }, roomy], course: 0 });
+    const roomy = { ...FRAME_SIGNALS[0], values: [0, 1, 0.5], rows: [0, 1, 3], neutral: null };
+    await render({
+      frame_signals: [FRAME_SIGNALS[0], FRAME_SIGNALS[1], { ...FRAME_SIGNALS[0], values: [1, 1] }, roomy],
+      frame_signal: 0,
+    });
     const lane = el.querySelector(".ne-lane");
     const numbers = () => [...lane.querySelectorAll("span")].map((number) => number.textContent);
     const dot = () => [lane.querySelector("i").style.left, Number.parseFloat(lane.querySelector("i").style.bottom)];
@@ -507,9 +510,9 @@ describe("a course on the timeline", () => {
     ]);
     const right = () => [...lane.querySelectorAll("span")].map((number) => number.hasAttribute("data-right"));
     expect(right()).toEqual([false, false]); // crossed on either side
-    model.set("course", 3);
+    model.set("frame_signal", 3);
     expect(right()).toEqual([true, true]); // both where there is room, as an axis
-    model.set("course", 0);
+    model.set("frame_signal", 0);
     await vi.waitFor(() => expect(root().dataset.kept).toContain("evidence"));
     const before = strips();
     slide("frame", 3);
@@ -528,17 +531,17 @@ describe("a course on the timeline", () => {
     expect([lane.hidden, el.querySelector(".ne-timeline-high")]).toEqual([true, null]);
   });
 
-  test("is hidden if the network reports none or the page is older than courses", async () => {
-    await render({ courses: undefined, course: undefined });
-    expect(el.querySelector(".ne-course").hidden).toBe(true);
+  test("is hidden if the network reports none or the page is older than frame signals", async () => {
+    await render({ frame_signals: undefined, frame_signal: undefined });
+    expect(el.querySelector(".ne-signal").hidden).toBe(true);
     expect(el.querySelector(".ne-timeline-high")).toBeNull();
-    expect(root().dataset.course).toBe("null");
+    expect(root().dataset.frame_signal).toBe("null");
   });
 
-  test("new courses from Python can be chosen", async () => {
+  test("new frame signals from Python can be chosen", async () => {
     await render();
-    model.set("courses", COURSES);
-    await vi.waitFor(() => expect(find("course").options).toHaveLength(3));
+    model.set("frame_signals", FRAME_SIGNALS);
+    await vi.waitFor(() => expect(find("frame_signal").options).toHaveLength(3));
   });
 });
 

@@ -1,13 +1,15 @@
-"""Frame signals (courses): one number per step of a clip, reported by a module of the network."""
+"""Frame signals: one number per step of a clip, reported by a module of the network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._deprecated import renamed_names
 from notebook_explain._errors import UsageError
 from notebook_explain._validation import check_choice
 
@@ -23,7 +25,7 @@ class Quantity(str, Enum):
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class FrameSignal:
     """A signal in time that a module of the network reports, such as the factor by which it multiplies each frame.
 
     Attributes
@@ -86,3 +88,7 @@ def check_quantity(quantity: Quantity | str) -> Quantity:
     """Return a quantity given as a member or as its value (ValueError lists them)."""
     check_choice("quantity", quantity, [member.value for member in Quantity])
     return Quantity(quantity)
+
+
+if not TYPE_CHECKING:  # type checkers would take any name for one of this module
+    __getattr__ = renamed_names(__name__, {"Course": "FrameSignal"})

@@ -6,14 +6,15 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain._deprecated import renamed_fields, renamed_names
 from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip
-from notebook_explain.explanations.blocks.frame_signal import FAR, Course, Quantity, check_neutral, check_quantity
+from notebook_explain.explanations.blocks.frame_signal import FAR, FrameSignal, Quantity, check_neutral, check_quantity
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.targets import TargetResult
 from notebook_explain.explanations.text import LONGEST_NAME, counted, fixed, rival_of, shortened, verdict
@@ -24,22 +25,22 @@ MAX_NAMED = 4  # parts in one sentence
 
 
 @dataclass(frozen=True, eq=False)
-class Numbers:
-    """Labelled numbers: a logit for each class, the effect of each part on the score.
+class LabelledValues:
+    """Labelled values: a logit for each class, the effect of each part on the score.
 
     Attributes
     ----------
     name, kind, what : str
-        As of a `Course`.
+        As of a `FrameSignal`.
     labels : tuple of str
         One label per value.
     values : float32 array (label,)
     neutral : float or None
-        As of a `Course`.
+        As of a `FrameSignal`.
     bounds : (low, high) or None
         Range of the values for any clip; ``None`` if they are unbounded on either side.
     quantity : Quantity or str
-        As of a `Course`.
+        As of a `FrameSignal`.
 
     Raises
     ------
@@ -85,13 +86,13 @@ def _bounds(bounds: tuple[float, float], values: NDArray[np.float32]) -> tuple[f
 
 
 @dataclass(frozen=True, eq=False)
-class ClassTable:
+class ClassChannelTable:
     """A number for each class and each channel of a block, such as the weight of each kernel for each class.
 
     Attributes
     ----------
     name, kind, what : str
-        As of a `Course`.
+        As of a `FrameSignal`.
     classes : tuple of str
     values : float32 array (class, channel)
     """
@@ -110,6 +111,7 @@ class ClassTable:
         object.__setattr__(self, "values", values)
 
 
+@renamed_fields(courses="frame_signals", numbers="labelled_values")
 @dataclass(frozen=True, eq=False)
 class BlockReport:
     """Signals of a network's building blocks, for one clip and one target.
@@ -119,26 +121,31 @@ class BlockReport:
     clip : Clip
         The frames that the network saw.
     target : TargetResult
-    courses : tuple of Course
+    frame_signals : tuple of FrameSignal
         Signals in time, in the order of the network.
-    numbers : tuple of Numbers
-    tables : tuple of ClassTable
+    labelled_values : tuple of LabelledValues
+    tables : tuple of ClassChannelTable
     provenance : Provenance
     """
 
     clip: Clip
     target: TargetResult
-    courses: tuple[Course, ...]
-    numbers: tuple[Numbers, ...]
-    tables: tuple[ClassTable, ...]
+    frame_signals: tuple[FrameSignal, ...]
+    labelled_values: tuple[LabelledValues, ...]
+    tables: tuple[ClassChannelTable, ...]
     provenance: Provenance
 
     def __repr__(self) -> str:
-        signals: tuple[Course | Numbers | ClassTable, ...] = (*self.courses, *self.numbers, *self.tables)
+        signals: tuple[FrameSignal | LabelledValues | ClassChannelTable, ...] = (
+            *self.frame_signals,
+            *self.labelled_values,
+            *self.tables,
+        )
         kinds = ", ".join(dict.fromkeys(signal.kind for signal in signals if signal.kind))
         return (
-            f"BlockReport({self.target.name!r}; {kinds}{'; ' if kinds else ''}{counted(len(self.courses), 'course')}, "
-            f"{counted(len(self.numbers), 'set of numbers', 'sets of numbers')}, "
+            f"BlockReport({self.target.name!r}; {kinds}{'; ' if kinds else ''}"
+            f"{counted(len(self.frame_signals), 'frame signal')}, "
+            f"{counted(len(self.labelled_values), 'set of labelled values', 'sets of labelled values')}, "
             f"{counted(len(self.tables), 'table')}; {self.clip!r})"
         )
 
@@ -148,12 +155,12 @@ class BlockReport:
         return (self.target,)
 
     def on(self, tubes: Tubes) -> Tubes:
-        """Return the same tubes with these courses on the viewer's timeline (ValueError: another clip or model)."""
+        """Return the same tubes with these frame signals on the viewer's timeline (ValueError: another clip or model)."""
         if tubes.provenance.model != self.provenance.model:
             raise UsageError(
-                f"the courses are of {self.provenance.model}, the tubes of {tubes.provenance.model}; explain the same model"
+                f"the frame signals are of {self.provenance.model}, the tubes of {tubes.provenance.model}; explain the same model"
             )
-        return tubes.with_courses(self.courses, self.clip)
+        return tubes.with_frame_signals(self.frame_signals, self.clip)
 
     def in_words(self) -> str:
         """Return sentences on the target, its score, and the score without each part that can be removed."""
@@ -166,7 +173,7 @@ class BlockReport:
         return save(self, path)
 
     def figure(self, frames: int = 8) -> Any:
-        """Return a matplotlib figure: the clip, the signals of each frame below it, then numbers and tables.
+        """Return a matplotlib figure: the clip, the signals of each frame below it, then labelled values and tables.
 
         Parameters
         ----------
@@ -199,9 +206,9 @@ def report_sentences(report: BlockReport, limit: int | None = None) -> str:
     score = "Score (logit)" if target.against is None else "Difference of logits"
     effects = [
         (float(value), shortened(label, LONGEST_NAME))
-        for numbers in report.numbers
-        if numbers.quantity is Quantity.ABLATION
-        for label, value in zip(numbers.labels, numbers.values, strict=True)
+        for labelled in report.labelled_values
+        if labelled.quantity is Quantity.ABLATION
+        for label, value in zip(labelled.labels, labelled.values, strict=True)
     ]
     digits = _digits(max((abs(value) for value, _ in effects), default=0.0))
     return f"{head}. {score}: {fixed(target.logit, digits)}.{_ablation_sentence(target.logit, effects, digits)}"
@@ -220,3 +227,9 @@ def _ablation_sentence(score: float, effects: list[tuple[float, str]], digits: i
     rest = len(effects) - len(remaining)
     others = f"; {counted(rest, 'other part has a smaller effect', 'other parts have smaller effects')}" if rest else ""
     return f" With one part removed at a time, it is {listed}{others}."
+
+
+if not TYPE_CHECKING:  # type checkers would take any name for one of this module
+    __getattr__ = renamed_names(
+        __name__, {"ClassTable": "ClassChannelTable", "Course": "FrameSignal", "Numbers": "LabelledValues"}
+    )

@@ -1,4 +1,4 @@
-"""Read and write block reports, and the frame signals (courses) that tubes carry too."""
+"""Read and write block reports, and the frame signals that tubes carry too."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
-from notebook_explain.explanations.blocks.frame_signal import Course, Quantity
-from notebook_explain.explanations.blocks.report import BlockReport, ClassTable, Numbers
+from notebook_explain.explanations.blocks.frame_signal import FrameSignal, Quantity
+from notebook_explain.explanations.blocks.report import BlockReport, ClassChannelTable, LabelledValues
 from notebook_explain.explanations.io.fields import (
     FAR,
     Arrays,
@@ -39,10 +39,10 @@ def pack(report: BlockReport) -> tuple[dict[str, Any], Arrays]:
     """Return JSON fields and arrays; raise ValueError for values that `unpack` would refuse."""
     arrays: Arrays = {}
     # Blocks mostly share the network's classes: each list of labels is written once.
-    lists = [*(numbers.labels for numbers in report.numbers), *(table.classes for table in report.tables)]
+    lists = [*(labelled.labels for labelled in report.labelled_values), *(table.classes for table in report.tables)]
     index_of = {labels: index for index, labels in enumerate(dict.fromkeys(lists))}
-    if report.numbers:
-        arrays["numbers"] = concat_finite([numbers.values for numbers in report.numbers], "numbers")
+    if report.labelled_values:
+        arrays["numbers"] = concat_finite([labelled.values for labelled in report.labelled_values], "labelled values")
     for index, table in enumerate(report.tables):
         if not np.isfinite(table.values).all():
             raise UsageError(f"the table of {table.name!r} holds values that are not finite")
@@ -50,17 +50,17 @@ def pack(report: BlockReport) -> tuple[dict[str, Any], Arrays]:
     text = {
         "clip": pack_clip(report.clip, arrays),
         "target": pack_target(report.target),
-        "courses": pack_courses(report.courses, arrays),
+        "courses": pack_frame_signals(report.frame_signals, arrays),
         "labels": [list(labels) for labels in index_of],
         "numbers": [
             {
-                **_pack_names(numbers),
-                "neutral": numbers.neutral,
-                "bounds": numbers.bounds,
-                "labels": index_of[numbers.labels],
-                "quantity": numbers.quantity.value,
+                **_pack_names(labelled),
+                "neutral": labelled.neutral,
+                "bounds": labelled.bounds,
+                "labels": index_of[labelled.labels],
+                "quantity": labelled.quantity.value,
             }
-            for numbers in report.numbers
+            for labelled in report.labelled_values
         ],
         "tables": [{**_pack_names(table), "labels": index_of[table.classes]} for table in report.tables],
         "provenance": asdict(report.provenance),
@@ -75,68 +75,70 @@ def unpack(text: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Block
     return BlockReport(
         read_clip(text["clip"], arrays),
         read_target(text["target"]),
-        read_courses(text["courses"], arrays),
-        _numbers(read_list(text["numbers"], "numbers"), lists, arrays),
+        read_frame_signals(text["courses"], arrays),
+        _labelled_values(read_list(text["numbers"], "labelled values"), lists, arrays),
         tuple(_table(entry, index, lists, arrays) for index, entry in enumerate(tables)),
         Provenance.of(text["provenance"]),
     )
 
 
-def pack_courses(courses: Iterable[Course], arrays: Arrays) -> list[dict[str, Any]]:
-    """Return the JSON fields of courses; their values and rows are concatenated into two arrays.
+def pack_frame_signals(frame_signals: Iterable[FrameSignal], arrays: Arrays) -> list[dict[str, Any]]:
+    """Return the JSON fields of frame signals; their values and rows are concatenated into two arrays.
 
     Raises
     ------
     ValueError
         Values that are not finite, or rows outside any clip.
     """
-    courses = tuple(courses)
-    if courses:  # a file without courses has no arrays for them
-        arrays["course_values"] = concat_finite([course.values for course in courses], "courses")
-        arrays["course_rows"] = np.concatenate([course.rows for course in courses])
+    frame_signals = tuple(frame_signals)
+    if frame_signals:  # a file without frame signals has no arrays for them
+        arrays["course_values"] = concat_finite([signal.values for signal in frame_signals], "frame signals")
+        arrays["course_rows"] = np.concatenate([signal.rows for signal in frame_signals])
         if not np.abs(arrays["course_rows"]).max() <= FAR:
-            raise UsageError("it holds courses with rows outside any clip")
+            raise UsageError("it holds frame signals with rows outside any clip")
     return [
         {
-            **_pack_names(course),
-            "neutral": course.neutral,
-            "steps": len(course.values),
-            "quantity": course.quantity.value,
+            **_pack_names(signal),
+            "neutral": signal.neutral,
+            "steps": len(signal.values),
+            "quantity": signal.quantity.value,
         }
-        for course in courses
+        for signal in frame_signals
     ]
 
 
-def read_courses(entries: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[Course, ...]:
-    """Read what `pack_courses` wrote."""
-    if not read_list(entries, "courses"):
+def read_frame_signals(entries: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[FrameSignal, ...]:
+    """Read what `pack_frame_signals` wrote."""
+    if not read_list(entries, "frame signals"):
         return ()
     lengths = [read_int(entry["steps"]) for entry in entries]
-    parts = split_array(arrays["course_values"], lengths, "courses")
-    rows = split_array(arrays["course_rows"], lengths, "courses' rows", np.float64)
+    parts = split_array(arrays["course_values"], lengths, "frame signals")
+    rows = split_array(arrays["course_rows"], lengths, "frame signals' rows", np.float64)
     for positions in rows:
         if np.abs(positions).max() > FAR or np.any(np.diff(positions) <= 0):
-            raise RefusedError("the rows of a course lie outside any clip or do not increase")
+            raise RefusedError("the rows of a frame signal lie outside any clip or do not increase")
     return tuple(
-        Course(*_read_names(entry), values, positions, read_optional_float(entry["neutral"]), _quantity(entry))
+        FrameSignal(*_read_names(entry), values, positions, read_optional_float(entry["neutral"]), _quantity(entry))
         for entry, values, positions in zip(entries, parts, rows, strict=True)
     )
 
 
-def _numbers(entries: list[Any], lists: list[Labels], arrays: Mapping[str, NDArray[Any]]) -> tuple[Numbers, ...]:
+def _labelled_values(
+    entries: list[Any], lists: list[Labels], arrays: Mapping[str, NDArray[Any]]
+) -> tuple[LabelledValues, ...]:
     if not entries:
         return ()
     labels = [_labels(entry, lists) for entry in entries]
-    parts = split_array(arrays["numbers"], [len(part) for part in labels], "numbers")
+    parts = split_array(arrays["numbers"], [len(part) for part in labels], "labels")
     return tuple(
-        Numbers(
+        LabelledValues(
             *_read_names(entry), part, values, read_optional_float(entry["neutral"]), _bounds(entry), _quantity(entry)
         )
         for entry, part, values in zip(entries, labels, parts, strict=True)
     )
 
 
-def _pack_names(signal: Course | Numbers | ClassTable) -> dict[str, str]:
+def _pack_names(signal: FrameSignal | LabelledValues | ClassChannelTable) -> dict[str, str]:
     return {"name": signal.name, "kind": signal.kind, "what": signal.what}
 
 
@@ -159,7 +161,7 @@ def _quantity(entry: Any) -> Quantity:
 
 
 def _bounds(entry: Any) -> tuple[float, float] | None:
-    """Read the bounds, which older files lack; `Numbers` checks that the values lie within them."""
+    """Read the bounds, which older files lack; `LabelledValues` checks that the values lie within them."""
     bounds = entry.get("bounds")
     if bounds is None:
         return None
@@ -168,12 +170,12 @@ def _bounds(entry: Any) -> tuple[float, float] | None:
     return read_float(bounds[0]), read_float(bounds[1])
 
 
-def _table(entry: Any, index: int, lists: list[Labels], arrays: Mapping[str, NDArray[Any]]) -> ClassTable:
+def _table(entry: Any, index: int, lists: list[Labels], arrays: Mapping[str, NDArray[Any]]) -> ClassChannelTable:
     classes, values = _labels(entry, lists), arrays[f"table_{index}"]
     fits = values.dtype == np.float32 and values.ndim == 2 and len(values) == len(classes) and values.size
     if not fits or not np.isfinite(values).all():
         raise RefusedError(f"table {index} is not a finite float32 array ({len(classes)} classes, channel)")
-    return ClassTable(*_read_names(entry), classes, values)
+    return ClassChannelTable(*_read_names(entry), classes, values)
 
 
 def _labels(entry: Any, lists: list[Labels]) -> Labels:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
-from notebook_explain.explanations.io.blocks import pack_courses, read_courses
+from notebook_explain.explanations.io.blocks import pack_frame_signals, read_frame_signals
 from notebook_explain.explanations.io.fields import (
     Arrays,
     pack_clip,
@@ -52,8 +52,8 @@ def pack(tubes: Tubes) -> tuple[dict[str, Any], Arrays]:
         "layers": layers,
         "provenance": asdict(tubes.provenance),
     }
-    if tubes.courses:
-        text["courses"] = pack_courses(tubes.courses, arrays)
+    if tubes.frame_signals:
+        text["courses"] = pack_frame_signals(tubes.frame_signals, arrays)
     return text, arrays
 
 
@@ -64,8 +64,8 @@ def unpack(text: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tubes
     layers = tuple(_layer(entry, index, arrays, len(targets), clip.size) for index, entry in enumerate(text["layers"]))
     if not targets or not layers:
         raise RefusedError("it holds no target or no layer")
-    courses = read_courses(text.get("courses", []), arrays)  # older files have none
-    return Tubes(clip, targets, layers, Provenance.of(text["provenance"]), courses)
+    frame_signals = read_frame_signals(text.get("courses", []), arrays)  # older files have none
+    return Tubes(clip, targets, layers, Provenance.of(text["provenance"]), frame_signals)
 
 
 def _layer(

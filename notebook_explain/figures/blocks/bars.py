@@ -1,4 +1,4 @@
-"""Labelled numbers of a block report as horizontal bars from their neutral value, with the values written beside them."""
+"""Labelled values of a block report as horizontal bars from their neutral value, with the values written beside them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.gridspec import SubplotSpec
 from numpy.typing import NDArray
 
-from notebook_explain.explanations import BlockReport, Numbers
+from notebook_explain.explanations import BlockReport, LabelledValues
 from notebook_explain.explanations.text import counted, short
 from notebook_explain.figures.base import ellipsize, text_width
 from notebook_explain.figures.blocks.groups import (
@@ -41,11 +41,13 @@ Table = tuple[list[str], list[str], NDArray[np.float64], list[str]]  # names of 
 def number_rows(report: BlockReport, width: float) -> list[Row]:
     """Return a row for each line of panels of bars; ``width`` is that of the rows in inches."""
     return [
-        row for group, note in group_blocks(report.numbers) for row in _rows(group, report.target.name, width, note)
+        row
+        for group, note in group_blocks(report.labelled_values)
+        for row in _rows(group, report.target.name, width, note)
     ]
 
 
-def _rows(group: Sequence[Numbers], target: str, width: float, note: list[str]) -> list[Row]:
+def _rows(group: Sequence[LabelledValues], target: str, width: float, note: list[str]) -> list[Row]:
     by_block = len(group[0].labels) <= COLUMNS and len(group) > 1
     names, columns, values, notes = _by_block(group) if by_block else _by_label(group, target)
     notes, texts, across = [*notes, *note], format_numbers(values), min(len(columns), COLUMNS)
@@ -78,38 +80,38 @@ def _rows(group: Sequence[Numbers], target: str, width: float, note: list[str]) 
     return [row(first) for first in range(0, len(columns), COLUMNS)]
 
 
-def _draw_bars(axes: Axes, numbers: Numbers, values: NDArray[np.float64], column: int, target: str) -> None:
+def _draw_bars(axes: Axes, labelled: LabelledValues, values: NDArray[np.float64], column: int, target: str) -> None:
     """Draw the bars of one column from the neutral value; name the ends of the axis if they have a meaning."""
-    scale, evidence = Scale.build(values, numbers.neutral, is_evidence(numbers)), is_evidence(numbers)
-    low, high = _span(numbers, values, scale)
-    zero = min(max(numbers.neutral or 0.0, low), high)
+    scale, evidence = Scale.build(values, labelled.neutral, is_evidence(labelled)), is_evidence(labelled)
+    low, high = _span(labelled, values, scale)
+    zero = min(max(labelled.neutral or 0.0, low), high)
     drawn = values[:, column]
-    colours = "0.55" if numbers.neutral is None else scale.colours((drawn >= zero).astype(float))
+    colours = "0.55" if labelled.neutral is None else scale.colours((drawn >= zero).astype(float))
     axes.barh(np.arange(len(drawn)) + 0.5, drawn - zero, 0.7, zero, color=colours, linewidth=0)
     axes.axvline(zero, color="0.2", linewidth=0.8, zorder=3, clip_on=False)
     axes.set_facecolor("0.94")
     name, room = f" '{printable(target)}'", size_in_inches(axes)[0] / 2 - 0.05
     name = name if text_width(f"← against{name}", LABEL) < room else ""
     ends = (f"← against{name}", f"for{name} →") if evidence else (short(low), short(high))
-    label_ends(axes, dict(zip((low, high), ends, strict=True)) if evidence or numbers.bounds else {})
+    label_ends(axes, dict(zip((low, high), ends, strict=True)) if evidence or labelled.bounds else {})
     axes.set(xlim=(low, high), ylim=(len(drawn), 0))
 
 
-def _span(numbers: Numbers, values: NDArray[np.float64], scale: Scale) -> tuple[float, float]:
+def _span(labelled: LabelledValues, values: NDArray[np.float64], scale: Scale) -> tuple[float, float]:
     """Return the ends of the axis: the bounds, if any; symmetric for evidence; else what the values and zero span."""
-    if numbers.bounds is not None:
-        return numbers.bounds
-    if is_evidence(numbers):
+    if labelled.bounds is not None:
+        return labelled.bounds
+    if is_evidence(labelled):
         return scale.low, scale.high
-    zero = numbers.neutral or 0.0
+    zero = labelled.neutral or 0.0
     low, high = min(float(values.min()), zero), max(float(values.max()), zero)
     pad = PAD * ((high - low) or 1.0)  # so that the line from which bars start is never the border
     return low - pad * (low == zero), high + pad * (high == zero)
 
 
-def _by_block(group: Sequence[Numbers]) -> Table:
+def _by_block(group: Sequence[LabelledValues]) -> Table:
     """Return a row for each block and a column for each of its few labels; of many blocks those that deviate most."""
-    values = np.stack([numbers.values for numbers in group]).astype(np.float64)
+    values = np.stack([labelled.values for labelled in group]).astype(np.float64)
     neutral, labels = group[0].neutral, list(group[0].labels)
     deviation = np.abs(values - (neutral or 0.0)).max(axis=1)
     shown = np.sort(np.argsort(-deviation, kind="stable")[:MAX_BLOCKS])
@@ -118,10 +120,10 @@ def _by_block(group: Sequence[Numbers]) -> Table:
     return [block_name(group[i]) for i in shown], labels if len(labels) > 1 else [""], values[shown], notes
 
 
-def _by_label(group: Sequence[Numbers], target: str) -> Table:
+def _by_label(group: Sequence[LabelledValues], target: str) -> Table:
     """Return a row for each label and a column for each block; of many labels the largest and that of the target."""
     labels, first = list(group[0].labels), max(0, len(group) - MAX_PANELS)  # the last blocks are nearest to the score
-    values = np.stack([numbers.values for numbers in group[first:]], axis=1).astype(np.float64)
+    values = np.stack([labelled.values for labelled in group[first:]], axis=1).astype(np.float64)
     notes = [f"… and {counted(first, 'earlier block')}"] if first else []
     shown = list(range(len(labels)))
     if len(labels) > MANY_LABELS:
@@ -132,5 +134,5 @@ def _by_label(group: Sequence[Numbers], target: str) -> Table:
             shown.append(labels.index(target))
             note += ", and the explained class"
         notes.append(note)
-    columns = [block_name(numbers) for numbers in group[first:]] if len(group) > 1 else [""]
+    columns = [block_name(labelled) for labelled in group[first:]] if len(group) > 1 else [""]
     return [labels[i] for i in shown], columns, values[shown], notes

@@ -8,17 +8,17 @@ from typing import Any, NamedTuple, TypeVar
 from matplotlib.axes import Axes
 from matplotlib.gridspec import SubplotSpec
 
-from notebook_explain.explanations import ClassTable, Course, Numbers, Quantity
+from notebook_explain.explanations import ClassChannelTable, FrameSignal, LabelledValues, Quantity
 from notebook_explain.explanations.text import counted
 from notebook_explain.figures.base import ellipsize, text_width
 from notebook_explain.figures.blocks.scale import Scale
 
-Reported = TypeVar("Reported", Course, Numbers, ClassTable)
+Reported = TypeVar("Reported", FrameSignal, LabelledValues, ClassChannelTable)
 MARGIN, NAMES, RIGHT = 0.12, 2.0, 1.05  # inches: around the page; left and right of axes, for names and for ranges
 LABEL, TITLE = 6.5, 8.0  # points
 LINE, HEADING, BAR_WIDTH = 0.14, 0.36, 1.3  # inches: a line of labels, a heading, the colours beside it
-MIN_ABOUT = 1.0  # inches: a shorter name is not informative
-MAX_GROUPS = 12  # of frame signals, of numbers and of tables
+MIN_ABOUT = 1.0  # inches: a shorter name says nothing
+MAX_GROUPS = 12  # of frame signals, of labelled values and of tables
 
 
 class Row(NamedTuple):
@@ -47,12 +47,12 @@ def group_blocks(reported: Iterable[Reported]) -> list[tuple[list[Reported], lis
     return [(group, note if group is shown[-1] else []) for group in shown]
 
 
-def is_evidence(item: Course | Numbers) -> bool:
+def is_evidence(item: FrameSignal | LabelledValues) -> bool:
     """Return whether positive values count for the class and negative values against it, as in the maps of tubes."""
     return item.quantity is not Quantity.OTHER and item.neutral == 0
 
 
-def block_name(item: Course | Numbers | ClassTable) -> str:
+def block_name(item: FrameSignal | LabelledValues | ClassChannelTable) -> str:
     """Return the dotted name of a block, or the class of the network itself."""
     return item.name or item.kind or "the network"
 
@@ -63,7 +63,7 @@ def left_out_note(count: int, values: str) -> str:
 
 
 def draw_heading(axes: Axes, above: float, group: Sequence[Any], scale: Scale | None = None) -> None:
-    """Write the quantity of a group ``above`` inches above the axes, with kind and number of its blocks and the colours."""
+    """Write the quantity of a group so many inches above the axes, kind and number of its blocks, and the colours."""
     room = page_size(axes)[0] - 2 * MARGIN
     if scale is not None:
         width, height = size_in_inches(axes)
@@ -83,7 +83,7 @@ def draw_heading(axes: Axes, above: float, group: Sequence[Any], scale: Scale | 
 
 
 def draw_notes(axes: Axes, below: float, notes: Sequence[str]) -> None:
-    """Write notes ``below`` inches below the axes."""
+    """Write notes so many inches below the axes."""
     width = page_size(axes)[0] * (1 - axes.get_position().x0) - MARGIN
     text = "\n".join(ellipsize(note, width, LABEL) for note in notes)
     place: dict[str, Any] = {"va": "top", "fontsize": LABEL, "color": "0.3", "annotation_clip": False}
@@ -120,7 +120,7 @@ def label_rows(axes: Axes, names: Sequence[str], first: float = 0.5, bold: str |
 
 
 def label_values(axes: Axes, positions: Sequence[float], texts: Sequence[str], right: float | None = None) -> None:
-    """Write texts right of the axes: they end ``right`` inches from it, or start next to it without ``right``."""
+    """Write texts right of the axes; they end so many inches from it, or start next to it."""
     width, _ = size_in_inches(axes)
     size, style = (6.0, {"ha": "left", "color": "0.3"}) if right is None else (LABEL, {"ha": "right"})
     place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": size, **style}

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.gridspec import SubplotSpec
 
-from notebook_explain.explanations import BlockReport, ClassTable
+from notebook_explain.explanations import BlockReport, ClassChannelTable
 from notebook_explain.explanations.text import counted
 from notebook_explain.figures.base import ellipsize
 from notebook_explain.figures.blocks.groups import (
@@ -36,7 +36,7 @@ def table_rows(report: BlockReport, width: float) -> list[Row]:
     return [row for group, note in group_blocks(report.tables) for row in _rows(group, report.target.name, width, note)]
 
 
-def _rows(group: Sequence[ClassTable], target: str, width: float, note: list[str]) -> list[Row]:
+def _rows(group: Sequence[ClassChannelTable], target: str, width: float, note: list[str]) -> list[Row]:
     shown, before = group[-MAX_TABLES:], max(0, len(group) - MAX_TABLES)  # the last are nearest to the score
     values = np.concatenate([table.values.ravel() for table in shown])
     scale = Scale.build(values, 0.0 if values.min() < 0 else None)
@@ -70,7 +70,7 @@ def _rows(group: Sequence[ClassTable], target: str, width: float, note: list[str
     return [row(first) for first in range(0, len(shown), COLUMNS)]
 
 
-def _select_classes(table: ClassTable, target: str) -> tuple[list[int], list[str]]:
+def _select_classes(table: ClassChannelTable, target: str) -> tuple[list[int], list[str]]:
     """Return the classes to show from top to bottom, the explained one first, and a note if they are not all."""
     explained = [table.classes.index(target)] if target in table.classes else []
     if len(table.classes) <= MANY_CLASSES:
@@ -82,7 +82,7 @@ def _select_classes(table: ClassTable, target: str) -> tuple[list[int], list[str
     return [*explained, *others], [note]
 
 
-def _draw_table(axes: Axes, table: ClassTable, classes: list[int], scale: Scale) -> None:
+def _draw_table(axes: Axes, table: ClassChannelTable, classes: list[int], scale: Scale) -> None:
     order = np.argsort(-table.values[classes[0]], kind="stable")
     colours = (255 * scale(table.values[classes][:, order])).astype(np.uint8)
     # Enlarged first: channels narrower than a pixel are then averaged, and classes are not blurred into each other.

@@ -1,4 +1,4 @@
-"""A figure of a block report: the frames of the clip, the frame signals of its blocks beneath them, numbers and tables.
+"""A figure of a block report: the frames of the clip, the frame signals of its blocks beneath them, labelled values and tables.
 
 Time runs from left to right and is shared by all frame signals: what stands beneath a frame belongs to it. Blocks that
 report the same quantity stand together in the order of the network; the figure states how many it leaves out.
@@ -14,7 +14,7 @@ from matplotlib.gridspec import GridSpec, SubplotSpec
 from PIL import Image
 
 from notebook_explain._validation import check_int
-from notebook_explain.explanations import BlockReport, Course, Numbers
+from notebook_explain.explanations import BlockReport, FrameSignal, LabelledValues
 from notebook_explain.explanations.blocks.report import report_sentences
 from notebook_explain.explanations.caveats import caveats
 from notebook_explain.explanations.provenance import provenance_lines
@@ -58,7 +58,7 @@ def report_figure(report: BlockReport, frames: int = 8) -> TextFigure:
     rows += [*number_rows(report, width), *table_rows(report, width)]
     names = [text_width(ellipsize(name, NAMES, LABEL), LABEL, bold=True) for row in rows for name in row.names]
     left = MARGIN + 0.1 + max(names, default=0.0)
-    page = left + width + (RIGHT if report.courses else 2 * MARGIN)
+    page = left + width + (RIGHT if report.frame_signals else 2 * MARGIN)
     sentence = break_lines(report_sentences(report, LONGEST_NAME), page - 2 * MARGIN, 10)
     small = [line for text in _small_print(report) for line in break_lines(text, page - 2 * MARGIN, SMALL_PRINT)]
     top, bottom = MARGIN + 0.19 * len(sentence), MARGIN + 0.13 * len(small) + 0.1
@@ -85,12 +85,12 @@ def report_png(report: BlockReport) -> bytes:
 
 def _small_print(report: BlockReport) -> list[str]:
     """Return how to read the figure, as far as it applies, where the report comes from, and every caveat."""
-    valued: tuple[Course | Numbers, ...] = (*report.courses, *report.numbers)
-    shown = [course for group, _ in group_blocks(report.courses) for course in select_blocks(group)[0]]
+    valued: tuple[FrameSignal | LabelledValues, ...] = (*report.frame_signals, *report.labelled_values)
+    shown = [signal for group, _ in group_blocks(report.frame_signals) for signal in select_blocks(group)[0]]
     has_sides = any(item.neutral is not None and not is_evidence(item) for item in valued)
     legend = {
-        STEPS: bool(report.courses),
-        GAPS: any(len(uncovered_spans(course, len(report.clip))) for course in shown),
+        STEPS: bool(report.frame_signals),
+        GAPS: any(len(uncovered_spans(signal, len(report.clip))) for signal in shown),
         SIDES: has_sides or any(table.values.min() < 0 for table in report.tables),
         EVIDENCE: any(map(is_evidence, valued)),
         NOTHING: not (valued or report.tables),

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from notebook_explain.layers.signal_types import PerFrame, Signal, deprecated_told
+from notebook_explain.layers.signal_types import FrameSignal, Signal, deprecated_told
 from notebook_explain.layers.soft_pool.autograd import cell_scores, cell_shares, cell_weights, check_input
 from notebook_explain.layers.soft_pool.kernels import upcast_half
 from notebook_explain.layers.soft_pool.windows import (
@@ -59,7 +59,7 @@ class Routing(NamedTuple):
         """Return the weight of each frame as a signal for explanations; empty if no window chooses between frames."""
         if self.listening is None or self.reach < 2:
             return []
-        return [PerFrame("weight of each frame (1: as in average pooling)", self.listening, 1.0, "input")]
+        return [FrameSignal("weight of each frame (1: as in average pooling)", self.listening, 1.0, "input")]
 
     def told(self) -> list[Signal]:
         """Call `report`; deprecated name."""

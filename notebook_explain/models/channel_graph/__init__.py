@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-import warnings
+from typing import TYPE_CHECKING
 
+from notebook_explain._deprecated import renamed_names
 from notebook_explain.models.channel_graph.graph import Addend, ChannelGraph, KernelLayer, Link, Links, Site, Sum
 from notebook_explain.models.channel_graph.op_hooks import ELEMENTWISE, Call, watch
 from notebook_explain.models.channel_graph.trace import channel_graph, trace_channels
@@ -27,17 +28,13 @@ __all__ = [
     "watch",
 ]
 
-_RENAMED = {
-    "Connections": "ChannelGraph",
-    "SHAPING": "ELEMENTWISE",
-    "connections": "channel_graph",
-    "route": "trace_channels",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _RENAMED:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    new = _RENAMED[name]
-    warnings.warn(f"{name} is now called {new}; import it from {__name__}", DeprecationWarning, stacklevel=2)
-    return globals()[new]
+if not TYPE_CHECKING:  # type checkers would take any name for one of this package
+    __getattr__ = renamed_names(
+        __name__,
+        {
+            "Connections": "ChannelGraph",
+            "SHAPING": "ELEMENTWISE",
+            "connections": "channel_graph",
+            "route": "trace_channels",
+        },
+    )

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes
-from notebook_explain.explanations.blocks.frame_signal import Course
+from notebook_explain.explanations.blocks.frame_signal import FrameSignal
 from notebook_explain.explanations.caveats import caveats, incompleteness_caveat, resolution_caveat
 from notebook_explain.widgets.wire.common import clip_state, geometry_state, target_state
 
 SMALL_MAP = 8192  # cells; larger maps are sent with one byte per value
 POWER = 2.5  # of the one-byte code
-MAX_COURSES = 512  # the viewer rejects more
+MAX_FRAME_SIGNALS = 512  # the viewer rejects more
 
 
 def state(tubes: Tubes, title: str = "") -> dict[str, Any]:
@@ -28,7 +28,7 @@ def state(tubes: Tubes, title: str = "") -> dict[str, Any]:
         "maps": buffers,
         "targets": [target_state(result) for result in tubes.targets],
         "caveats": [*caveats(tubes), *_omission_caveats(tubes)],
-        "courses": course_states(tubes.courses),
+        "frame_signals": frame_signal_states(tubes.frame_signals),
     }
 
 
@@ -87,22 +87,26 @@ def _layer_state(layer: LayerMap, offset: int, results: tuple[TargetResult, ...]
     }
 
 
-def course_states(courses: Sequence[Course]) -> list[dict[str, Any]]:
-    """Return the first `MAX_COURSES` courses as plain values, with six significant digits."""
+def frame_signal_states(frame_signals: Sequence[FrameSignal]) -> list[dict[str, Any]]:
+    """Return the first `MAX_FRAME_SIGNALS` frame signals as plain values, with six significant digits."""
     return [
         {
-            "name": course.name,
-            "kind": course.kind,
-            "what": course.what,
-            "values": [float(f"{value:.6g}") for value in course.values],
-            "rows": [float(row) for row in course.rows],
-            "neutral": None if course.neutral is None else float(course.neutral),
+            "name": signal.name,
+            "kind": signal.kind,
+            "what": signal.what,
+            "values": [float(f"{value:.6g}") for value in signal.values],
+            "rows": [float(row) for row in signal.rows],
+            "neutral": None if signal.neutral is None else float(signal.neutral),
         }
-        for course in courses[:MAX_COURSES]
+        for signal in frame_signals[:MAX_FRAME_SIGNALS]
     ]
 
 
 def _omission_caveats(tubes: Tubes) -> list[str]:
-    """Return a caveat when some courses are left out."""
-    total = len(tubes.courses)
-    return [f"The timeline offers the first {MAX_COURSES} of {total} courses."] if total > MAX_COURSES else []
+    """Return a caveat when some frame signals are left out."""
+    total = len(tubes.frame_signals)
+    return (
+        [f"The timeline offers the first {MAX_FRAME_SIGNALS} of {total} frame signals."]
+        if total > MAX_FRAME_SIGNALS
+        else []
+    )
