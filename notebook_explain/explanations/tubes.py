@@ -152,7 +152,7 @@ class Tubes:
 
         return save(self, path)
 
-    # The only imports from an explanation of the packages that show it.
+    # An explanation imports the packages that show it here and nowhere else.
 
     def view(self, **state: Any) -> Any:
         """Return the viewer, a widget.

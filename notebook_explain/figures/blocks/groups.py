@@ -16,9 +16,13 @@ from notebook_explain.figures.blocks.scale import Scale
 Reported = TypeVar("Reported", Course, Numbers, ClassTable)
 MARGIN, NAMES, RIGHT = 0.12, 2.0, 1.05  # inches: around the page; left and right of axes, for names and for ranges
 LABEL, TITLE = 6.5, 8.0  # points
-LINE, HEADING, BAR_WIDTH = 0.14, 0.36, 1.3  # inches: a line of labels, a heading, the colours beside it
+LINE, HEADING, BAR_WIDTH = (
+    0.14,
+    0.36,
+    1.3,
+)  # inches: height of a line of labels and of a heading; width of its colour bar
 MIN_ABOUT = 1.0  # inches: a shorter name is not informative
-MAX_GROUPS = 12  # of frame signals, of numbers and of tables
+MAX_GROUPS = 12  # limit for each: frame signals, numbers, tables
 
 
 class Row(NamedTuple):
