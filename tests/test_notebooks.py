@@ -26,6 +26,6 @@ def test_a_lesson_runs(path: Path, tmp_path: Path) -> None:
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     ).execute()
     shown = [output for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
-    # Nobody watches, so that a cell shows the page itself (and the widget where a lesson asks for one).
+    # No front end is attached, so a cell shows the page itself (and the widget where a lesson asks for one).
     assert any("<iframe" in output["data"].get("text/html", "") for output in shown)
     assert any("image/png" in output["data"] for output in shown)

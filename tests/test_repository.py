@@ -61,6 +61,11 @@ def test_links_to_files_resolve(page: Path) -> None:
             assert (page.parent / link).exists(), link
 
 
+def test_no_placeholder_is_left() -> None:
+    for page in [*PAGES, ROOT / "CHANGELOG.md"]:
+        assert not re.findall(r"@@\w+@@|TODO|FIXME", page.read_text(encoding="utf-8")), page.name
+
+
 def test_every_make_command_in_the_documentation_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", _read("Makefile"), re.MULTILINE))
     for page in [*PAGES, *(ROOT / ".github" / "workflows").glob("*.yml"), ROOT / ".pre-commit-config.yaml"]:

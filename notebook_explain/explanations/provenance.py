@@ -31,7 +31,7 @@ class Provenance:
         Size (height, width; one number in older files), crop, frames, mean, std and layout; ``"assumed"`` lists those
         that were not given.
     versions : dict
-        Of this package, torch, numpy and Python.
+        Versions of this package, torch, numpy and Python.
     seconds : float
         Wall time.
     forwards, backwards : int

@@ -92,7 +92,7 @@ def quoted_target(result: TargetResult) -> str:
 
 
 def rival_of(result: TargetResult) -> tuple[str, float] | None:
-    """Return the best other class and its probability; None where it is unknown, and for a difference of classes."""
+    """Return the best other class and its probability; None if it is unknown, and for a difference of classes."""
     if result.probability is None:
         return None
     own = result.name.removeprefix(f"{result.head}: ")
@@ -135,7 +135,7 @@ def in_words(
     probability : float or None
         None for a difference of two classes.
     found : Kept
-        Of the map; of the negated map if ``side`` is "against".
+        Evidence kept of the map, or of the negated map if ``side`` is "against".
     frames : int
         Length of the clip.
     rival : (name, probability), optional

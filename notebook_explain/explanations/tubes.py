@@ -86,10 +86,9 @@ class Tubes:
     frame_signals: tuple[FrameSignal, ...] = ()
 
     def __repr__(self) -> str:
-        return (
-            f"Tubes({', '.join(repr(target.name) for target in self.targets)}; {len(self.layers)} layers, "
-            f"{self.layers[0].name} to {self.layers[-1].name}; {self.clip!r})"
-        )
+        names = [layer.name for layer in self.layers]
+        layers = f"layer {names[0]!r}" if len(names) == 1 else f"{len(names)} layers, {names[0]!r} to {names[-1]!r}"
+        return f"Tubes({', '.join(repr(target.name) for target in self.targets)}; {layers}; {self.clip!r})"
 
     def layer(self, which: str | int | None = None) -> LayerMap:
         """Return one layer's map by name or index; the last by default (ValueError lists the names)."""
@@ -159,7 +158,7 @@ class Tubes:
 
         return save(self, path)
 
-    # The only imports from an explanation of the packages that show it.
+    # An explanation imports the packages that show it here and nowhere else.
 
     def view(self, **state: Any) -> Any:
         """Return the viewer, a widget.

@@ -1,6 +1,6 @@
 """A system font for characters that DejaVu Sans lacks (Chinese, Japanese, Korean), or a warning if there is none.
 
-The fonts are those that matplotlib finds; it is imported only when a text has such characters.
+The fonts are those that matplotlib finds; matplotlib is imported only for text with such characters.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def dejavu_path(bold: bool = False) -> Path | None:
 
 
 def font_for(text: str) -> Any:
-    """Return the font (``name``, ``fname``) for a text with characters that DejaVu Sans lacks; None if it has them all."""
+    """Return the font (``name``, ``fname``) for characters that DejaVu Sans lacks; None if it has them all."""
     path = dejavu_path()
     missing = frozenset[str]() if path is None or text.isascii() else _missing_characters(text, str(path))
     if not missing:
@@ -67,7 +67,7 @@ def _find_font(characters: str, font_count: int) -> Any:
 
 @functools.lru_cache(maxsize=4096)
 def _missing_characters(text: str, path: str) -> frozenset[str]:
-    """Return the characters of a text that a font file has no glyph for; all of them if it cannot be read."""
+    """Return the characters for which a font file has no glyph; all of them if it cannot be read."""
     try:
         letters = ImageFont.truetype(path, 16)
         box = bytes(letters.getmask(_UNASSIGNED))

@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib.colors import Colormap
 from PIL import Image
 
-MAX_BYTES = 120_000  # of an image in full colour
-RAMP_COLOURS = 24  # of each colour map: enough for a smooth bar
+MAX_BYTES = 120_000  # limit for an image in full colour
+RAMP_COLOURS = 24  # colours kept of each colour map: enough for a smooth bar
 
 
 def encode_png(image: Image.Image, colormaps: Sequence[Colormap]) -> bytes:

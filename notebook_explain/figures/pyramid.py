@@ -32,9 +32,9 @@ from notebook_explain.figures.placement import Placement, resize_image
 
 TILE, GAP, ROW_GAP, MARGIN, OTHERS = 0.74, 0.1, 0.78, 1.55, 0.95  # inches
 WIDEST_LINK = 5.0  # points
-MIN_LINK = 0.02  # of the strongest link: weaker ones are not drawn
+MIN_LINK = 0.02  # fraction of the strongest link: weaker ones are not drawn
 MAX_LINKS = 60  # between two rows: more cannot be distinguished
-PIXELS = 160  # of a tile's longer side, if the frame has fewer
+PIXELS = 160  # largest size of a tile's longer side
 DPI = 80
 Rows = int | Sequence[str | int]
 

@@ -17,7 +17,7 @@ from notebook_explain.figures.placement import Placement, evenly_spaced, evidenc
 
 FRAME_WIDTH, FRAME_HEIGHT = 1.5, 2.2  # inches at most
 MIN_WIDTH = 6.0  # inches: leaves room for text below a single frame
-MIN_PIXELS = 320  # of a frame's longer side
+MIN_PIXELS = 320  # least size of a frame's longer side
 
 
 def tubes_figure(

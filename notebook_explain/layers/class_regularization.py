@@ -11,8 +11,8 @@ At a layer with activations x (batch, C_l channels, ...), with the classifier's 
 beta = 0 is the identity. M is a table of classes and channels that can be inspected at every layer.
 
 Reference: Stergiou, Poppe, Veltkamp: Learning Class Regularized Features for Action Recognition, arXiv:2002.02651;
-Applied Sciences 10(18):6241, 2020. No code was released with it, and of both texts only an abstract and a caption could
-be read: this is a reconstruction. These are unknown and therefore options: beta, the positions of the blocks (such as
+Applied Sciences 10(18):6241, 2020. No code was released with it, and only an abstract and a caption of these texts could
+be read: this is a reconstruction. These details are unknown and therefore options: beta, the positions of the blocks (such as
 after each stage), whether the label replaces the guess in training, whether gradient reaches U, and whether w comes from
 one class or from all classes weighted by their probability.
 """

@@ -8,8 +8,8 @@ In eval mode both compute what the released code computes, with these difference
 
 * In an MTConv of the released code, the long stream and the lateral connection share one norm. Here each has its own;
   both start with the stored values and diverge in training.
-* Of frames that are equally similar to their neighbours, the earlier is kept here, and whichever ``torch.topk`` returns
-  in the released code. A cosine between frames whose means are below 1e-4 is smaller in the released code.
+* Of frames that are equally similar to their neighbours, this code keeps the earlier one, the released code whichever
+  ``torch.topk`` returns. A cosine between frames whose means are below 1e-4 is smaller in the released code.
 * For clips of fewer than 69 rows, a released MTNet stretches the long stream to 3 x 3 before a shortcut; here it does not.
 * The position of the recursion in an SRTG block is not stored. It is assumed to be the end, as in all released networks.
   Networks trained with temporal gates (which never open in the released code) are loaded with ``gate="closed"``.

@@ -99,7 +99,7 @@ def cyclic_consistency(s: Tensor, r: Tensor, temperature: float = 1.0, monotone:
     Parameters
     ----------
     s, r : float tensor (batch, channel, time)
-        Of the same shape.
+        Two sequences of the same shape.
     temperature : float, above 0
         Divides squared distances. Frames that differ by less have neighbours near the mean of all frames.
     monotone : bool

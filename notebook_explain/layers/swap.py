@@ -76,6 +76,7 @@ class Swapped:
         ]
         if self.left:
             rows.append(f"left unchanged: {', '.join(self.left)}")
+        rows.append("the new network is .model")
         return "\n  ".join(rows)
 
 

@@ -1,7 +1,10 @@
 """Wrap any nn.Module as a VideoModel: layers, heads, labels and preprocessing, recorded without modifying the module."""
 
+from typing import TYPE_CHECKING
+
+from notebook_explain._deprecated import renamed_names
 from notebook_explain.models.adapter import adapt
-from notebook_explain.models.frame_times import layers_at_selected_frames, module_frame_times, moments_of, placed
+from notebook_explain.models.frame_times import layers_at_selected_frames, module_frame_times
 from notebook_explain.models.layers import POOLING_INPUT, Layer
 from notebook_explain.models.recording import Recording, record
 from notebook_explain.models.shadow import on_shadow, shadow_of
@@ -15,10 +18,11 @@ __all__ = [
     "adapt",
     "layers_at_selected_frames",
     "module_frame_times",
-    "moments_of",
     "on_shadow",
-    "placed",
     "record",
     "score_of",
     "shadow_of",
 ]
+
+if not TYPE_CHECKING:  # type checkers would take any name for one of this package
+    __getattr__ = renamed_names(__name__, {"moments_of": "module_frame_times", "placed": "layers_at_selected_frames"})

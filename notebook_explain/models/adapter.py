@@ -84,7 +84,8 @@ def adapt(
         The module is scripted; or it runs with none of the usual sizes and layouts (the most likely error is quoted).
     """
     if not isinstance(module, nn.Module):
-        raise UsageTypeError(f"adapt takes a torch.nn.Module, got {type(module).__name__}")
+        hint = "; pass its .model" if isinstance(getattr(module, "model", None), nn.Module) else ""
+        raise UsageTypeError(f"adapt takes a torch.nn.Module, got {type(module).__name__}{hint}")
     refuse_scripted(module)
     network = unwrapped(module)
     refuse_scripted(network)

@@ -38,9 +38,9 @@ def layers_at_selected_frames(
     ----------
     model : VideoModel
     layers : sequence of Layer
-        Of this model.
+        Layers of this model.
     frames : sequence of int64 tensors (kept,)
-        For each selection of the network, in order.
+        Frames kept by each selection of the network, in order.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def module_frame_times(model: VideoModel, names: Iterable[str], frames: Sequence
     names : iterable of str
         Dotted names of modules; "" is the network itself.
     frames : sequence of int64 tensors (kept,), optional
-        For each selection of the network, in order.
+        Frames kept by each selection of the network, in order.
 
     Returns
     -------
@@ -98,9 +98,6 @@ def module_frame_times(model: VideoModel, names: Iterable[str], frames: Sequence
         return times
 
     return _run_on_positions(model, frames, run)
-
-
-moments_of, placed = module_frame_times, layers_at_selected_frames  # old names
 
 
 def _run_on_positions(

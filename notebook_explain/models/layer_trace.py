@@ -64,7 +64,7 @@ class LayerTrace:
     Attributes
     ----------
     size : (time, height, width)
-        Of the clip.
+        Size of the clip.
     outputs : tuple of TracedOutput
         In order of execution.
     pools : tuple of (int, PositionTensor)
@@ -123,7 +123,7 @@ def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> 
     inputs : PositionTensor or list of them
         In the layout of the network's forward (``video_model.position_input``).
     size : (time, height, width)
-        Of the clip.
+        Size of the clip.
 
     Raises
     ------

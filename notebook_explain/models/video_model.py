@@ -186,7 +186,7 @@ class VideoModel:
         Parameters
         ----------
         heads : dict of name to Head
-            Of a recording.
+            Heads of a recording.
         target : None, str, int, Target, or a list of these
             ``None`` is the top class of the first head.
 

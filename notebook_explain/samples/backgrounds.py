@@ -48,7 +48,7 @@ class Room:
     drift : float (2,)
         Movement of the room during the clip.
     seed : int
-        Of the texture.
+        Seed of the texture.
     """
 
     wall: Floats

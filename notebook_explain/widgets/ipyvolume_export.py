@@ -20,7 +20,7 @@ from notebook_explain.explanations.caveats import all_caveats
 from notebook_explain.explanations.provenance import provenance_lines
 
 LEVELS = 512  # entries of the transfer function, from -1 to 1
-OPACITY = 0.25  # of the strongest evidence, per step of a ray
+OPACITY = 0.25  # opacity of the strongest evidence, per step of a ray
 BRIGHTNESS = 1.6  # compensates for ipyvolume, which darkens translucent voxels
 
 
@@ -91,7 +91,7 @@ def _import_ipyvolume() -> Any:
     except ImportError as error:
         raise ImportError(
             f"to_ipyvolume() needs ipyvolume, which cannot be imported ({error}); "
-            "pip install 'notebook_explain[ipyvolume]', or use tubes.view(), which shows the same volume without it"
+            "pip install ipyvolume ipython_genutils six, or use tubes.view(), which shows the same volume without it"
         ) from error
     return ipyvolume
 

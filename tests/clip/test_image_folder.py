@@ -126,7 +126,7 @@ def test_missing_numbers_give_a_warning(tmp_path: Path) -> None:
 def test_images_of_different_sizes_are_refused(tmp_path: Path) -> None:
     folder = _fill(tmp_path, ["img_1.png", "img_2.png"])
     Image.fromarray(coded(2, 50, 64)).save(folder / "img_3.png")
-    with pytest.raises(ValueError, match=r"differ in size: img_3.png is 50 x 64, the first one 48 x 64"):
+    with pytest.raises(ValueError, match=r"differ in size: img_3.png is 50 x 64, but the first is 48 x 64"):
         Clip.read(folder)
 
 

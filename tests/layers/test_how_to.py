@@ -49,7 +49,10 @@ def test_the_code_of_the_page_runs_in_order(tmp_path: Path, monkeypatch: pytest.
     before = {name: value.clone() for name, value in given["net"].state_dict().items()}
     for block in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL):
         exec(compile(block, PAGE.name, "exec"), given)
-    assert repr(given["swapped"]) == "Net, 1 module exchanged:\n  pool: MaxPool3d -> SoftPool3d"
+    assert (
+        repr(given["swapped"])
+        == "Net, 1 module exchanged:\n  pool: MaxPool3d -> SoftPool3d\n  the new network is .model"
+    )
     assert given["before"].targets[0].logit != given["after"].targets[0].logit
     assert list(given["found"]) == ["layer1.1", "layer2.1", "layer3.1"]
     assert [signal.name for signal in given["tubes"].frame_signals][::2] == ["layer1.1", "layer2.1", "layer3.1"]

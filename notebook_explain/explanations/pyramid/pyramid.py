@@ -181,7 +181,7 @@ class Pyramid:
 
         return save(self, path)
 
-    # The only imports from an explanation of the packages that show it.
+    # An explanation imports the packages that show it here and nowhere else.
 
     def view(self, **state: Any) -> Any:
         """Return the viewer, a widget.

@@ -32,9 +32,9 @@ from notebook_explain.figures.blocks.scale import Scale, format_numbers, label_e
 from notebook_explain.figures.captions import printable
 
 BAR, MAX_WIDTH, GAP = 0.15, 3.0, 0.25  # inches: a bar's height, a panel's width, and between two panels
-COLUMNS, MAX_PANELS = 4, 8  # beside each other, and in all
-MANY_LABELS, LARGEST, MAX_BLOCKS = 12, 10, 24  # labels from which on only the largest are shown; these; blocks
-PAD = 0.04  # of the span, beside the line from which bars start
+COLUMNS, MAX_PANELS = 4, 8  # panels in a row, and in total
+MANY_LABELS, LARGEST, MAX_BLOCKS = 12, 10, 24  # more labels: only the LARGEST are shown; most blocks
+PAD = 0.04  # fraction of the span beside the line from which bars start
 Table = tuple[list[str], list[str], NDArray[np.float64], list[str]]  # names of rows and columns, values, notes
 
 

@@ -32,12 +32,12 @@ from notebook_explain.figures.blocks.groups import (
 )
 from notebook_explain.figures.blocks.scale import Scale
 
-MAX_LINES, MAX_STRIPS = 3, 24  # blocks of a group: drawn as lines, drawn at all
+MAX_LINES, MAX_STRIPS = 3, 24  # limits for the blocks of a group: drawn as lines, drawn in total
 LINE_HEIGHT, STRIP = 0.26, 0.15  # inches
-MAX_VALUES = 64  # written at a line; more never fit
+MAX_VALUES = 64  # values written at a line; more never fit
 VALUE = 6.0  # points
-MIN_REACH = 0.1  # of the neutral value: scales reach at least so far from it, so that tiny changes look tiny
-GAP = 1.5  # multiple of the usual distance between steps from which on frames in between were left out
+MIN_REACH = 0.1  # fraction of the neutral value: least reach of a scale, so that tiny changes look tiny
+GAP = 1.5  # multiple of the usual distance between steps: beyond it, frames in between were left out
 
 
 def signal_rows(report: BlockReport) -> list[Row]:

@@ -26,9 +26,9 @@ from notebook_explain.figures.blocks.groups import (
 from notebook_explain.figures.blocks.scale import Scale
 
 ROW, GAP = 0.14, 0.25  # inches: a class, and between two tables
-COLUMNS, MAX_TABLES = 2, 8  # beside each other, and in all
-MANY_CLASSES, LARGEST = 10, 6  # classes from which on only some are shown; how many beside the explained one
-PIXELS, MIN_PIXELS = 16, 2048  # of a class, and of all channels together, in the image that is drawn
+COLUMNS, MAX_TABLES = 2, 8  # tables in a row, and in total
+MANY_CLASSES, LARGEST = 10, 6  # more classes: only the LARGEST are shown, beside the explained one
+PIXELS, MIN_PIXELS = 16, 2048  # in the drawn image: height of a class; least width of all channels together
 
 
 def table_rows(report: BlockReport, width: float) -> list[Row]:

@@ -18,9 +18,9 @@ from notebook_explain.clip.sampling import Sampling
 from notebook_explain.explanations.text import seconds
 from notebook_explain.figures.placement import Placement, resize_image
 
-SLOWEST, USUAL, FASTEST = 2.0, 8.0, 10.0  # frames a second, as in the viewer: slow enough to follow
+SLOWEST, USUAL, FASTEST = 2.0, 8.0, 10.0  # frames per second, as in the viewer: slow enough to follow
 MIN_SIZE, MAX_SIZE = 16, 4096  # pixels of the longer side
-SLACK, MAX_UNKNOWN = 100, 10**6  # frames that a source may have beyond those it declares, or if it declares none
+SLACK, MAX_UNKNOWN = 100, 10**6  # limit of frames: beyond the declared number; without a declared number
 DIMMED = 0.35  # brightness of what the network did not see
 
 

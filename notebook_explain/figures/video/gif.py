@@ -13,7 +13,7 @@ from notebook_explain._atomic import replacing
 
 COLOURS = 256
 CLOSE = 3  # levels of 0..255: a palette colour this close needs no dither
-SAMPLED, SEARCHED = 2**15, 2**18  # pixels that the palette is computed from; that are searched for rare colours
+SAMPLED, SEARCHED = 2**15, 2**18  # pixels: for computing the palette; for finding rare colours
 MAX_FPS = 50.0  # browsers slow down faster files
 
 

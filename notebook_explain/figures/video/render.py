@@ -50,7 +50,7 @@ class Caption:
         One for each image.
     label_position : (x, y) in pixels
     font_size : int
-        Of the labels, in pixels.
+        Size of the labels in pixels.
     track : (left, top, right, bottom) in pixels
         The timeline.
     """

@@ -102,7 +102,7 @@ class PyramidBuilder:
 
 
 def _volume(activation: Tensor, axis: int, frames: int) -> Tensor | None:
-    """Return a layer's output as (channel, time, height, width); None where it has no height and width."""
+    """Return a layer's output as (channel, time, height, width); None if it has no height and width."""
     if activation.ndim == 5 and len(activation) == 1 and axis % 5 == 1:
         return activation[0]
     if activation.ndim == 4 and axis % 4 == 1 and frames % len(activation) == 0:  # the batch axis holds the frames

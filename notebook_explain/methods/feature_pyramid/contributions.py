@@ -96,7 +96,7 @@ def exact_contributions(call: Call, means: Tensor, kernels: Sequence[int]) -> Te
     Parameters
     ----------
     call : Call
-        Of a convolution or linear layer.
+        Call of a convolution or linear layer.
     means : tensor
         ``tap_means`` of a convolution, ``channel_means`` of a linear layer.
     kernels : sequence of int

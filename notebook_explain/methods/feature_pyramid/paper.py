@@ -64,7 +64,7 @@ def published_backstep(
     Parameters
     ----------
     weights : float (output, input / groups, time, height, width), or a sequence of these
-        Of the layer; several for parallel branches, whose inputs are assumed to be concatenated too.
+        Weights of the layer; several for parallel branches, whose inputs are assumed to be concatenated too.
     activation : float (channel, time, height, width), or with an axis of 1 before
         Input of the layer.
     selected : sequence of int

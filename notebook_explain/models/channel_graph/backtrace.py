@@ -71,7 +71,7 @@ class _Product:
     """A product of two tensors that depend on the clip: index of the factor to follow, and sources of the other one."""
 
     main: int
-    axis: int | None = None  # of the channels; None where the gate is not shown
+    axis: int | None = None  # of the channels; None if the gate is not shown
     gate: Links | None = None
 
 
@@ -239,7 +239,7 @@ class AutogradWalker:
             yield main, part, kind
 
     def _analyse_product(self, edge: Edge) -> _Product | None:
-        """Find the main factor of a product and the sources of its gate; None where no factor carries the channels."""
+        """Find the main factor of a product and the sources of its gate; None if no factor carries the channels."""
         factors = [Edge(*pair) for pair in edge.node.next_functions]
         axes = channel_axes(len(edge.shape))
         main = self._main_factor(edge, factors, axes)
@@ -276,7 +276,7 @@ class AutogradWalker:
         return None if bounds[0] == bounds[1] else 0 if bounds[0] < bounds[1] else 1
 
     def _trace_separate(self, edge: Edge, axes: Sequence[int]) -> tuple[int, Links] | None:
-        """Return the first of some axes along which channels are separate, and their links; None where there is none."""
+        """Return the first of some axes along which channels are separate, and their links; None if there is none."""
         for axis in axes:
             links = self.trace(edge, axis)
             if channels_are_separate(links):
@@ -306,7 +306,7 @@ class AutogradWalker:
             self.terminals[node] = Terminal(SUM, len(self.sums) - 1, traced.axis)
 
     def _trace_sum(self, addition: Addition) -> TracedSum | None:
-        """Trace both terms along the axis where their channels are separate; None where there is no such axis."""
+        """Trace both terms along the axis where their channels are separate; None if there is no such axis."""
         shape = addition.result.shape
         for axis in channel_axes(len(shape)):
             first, second = (self._trace_broadcast(term, shape, axis, IDENTITY) for term in addition.terms)

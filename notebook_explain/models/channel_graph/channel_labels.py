@@ -48,7 +48,7 @@ class Labels:
 
     @property
     def uniform_slope(self) -> torch.Tensor | None:
-        """Slope of all elements; None where they differ."""
+        """Slope of all elements; None if they differ."""
         slopes = narrow(self.slopes)
         return slopes.reshape(()) if slopes.numel() == 1 else None
 

@@ -148,7 +148,7 @@ class KernelLayer:
     links : Links
         Sources of its input channels.
     receptive_field : (time, height, width) in frames and pixels, or None
-        Part of an unlimited clip that one output cell depends on; None where it is unknown.
+        Part of an unlimited clip that one output cell depends on; None if it is unknown.
     """
 
     name: str
@@ -265,7 +265,7 @@ class ChannelGraph:
         Parameters
         ----------
         links : Links
-            Of a layer, an addend or a head.
+            Links of a layer, an addend or a head.
         channel : int
         gates : bool
             Include the nodes that only multiply the channel.

@@ -78,7 +78,7 @@ class UntrackedInputs:
         self._parameters = {value.untyped_storage().data_ptr() for value in (*shadow.parameters(), *shadow.buffers())}
 
     def register(self, *arguments: Any) -> int | None:
-        """Register the untracked tensors among some arguments; return their index, or None where there is none."""
+        """Register the untracked tensors among some arguments; return their index, or None if there is none."""
         total, found = 0.0, False
         for value in _tensors(arguments):
             known = value.grad_fn is not None or value.untyped_storage().data_ptr() in self._parameters

@@ -64,7 +64,7 @@ def labels_on_inputs(node: Node, output: int, labels: Labels, inputs: list[int])
     Parameters
     ----------
     node : Node
-        Of the autograd graph.
+        Node of the autograd graph.
     output : int
         Index of the result that carries the labels.
     labels : Labels

@@ -47,13 +47,13 @@ class Call:
     operands : tuple of tensor
         The input of a layer; both terms of an addition, of which an in-place addition overwrites the first.
     weight, bias : tensor or None
-        Of a layer; weight is (out, in / groups, ...), for transposed convolutions (in, out / groups, ...).
+        Parameters of a layer; weight is (out, in / groups, ...), for transposed convolutions (in, out / groups, ...).
     stride, dilation : tuple of int
     padding : tuple of (before, after)
     groups : int
     transposed : bool
     signs : (int, int)
-        Of the terms of an addition.
+        Signs of the terms of an addition.
     """
 
     site: Site

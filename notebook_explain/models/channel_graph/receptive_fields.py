@@ -123,7 +123,7 @@ def _position_tensors(value: Any) -> Iterator[PositionTensor]:
 def _reach_of(
     name: str, args: Any, kwargs: Any, inputs: list[PositionTensor], positions: list[_Positions], result: PositionTensor
 ) -> _Reach | None:
-    """Return the reach of a function's result, None where it is unknown; ``positions`` are those of a sum's terms."""
+    """Return the reach of a function's result, None if it is unknown; ``positions`` are those of a sum's terms."""
     if positions:
         return _reach_of_sum(inputs, positions, result)
     first = inputs[0]
@@ -181,14 +181,14 @@ def _reduced_axes(x: Tensor, args: Any, kwargs: Any) -> list[int]:
 
 
 def _add(reach: _Reach | None, more: _Reach | None) -> _Reach | None:
-    """Add two reaches; the first alone where the second is unknown, None where the first is unknown."""
+    """Add two reaches; the first alone where the second is unknown, None if the first is unknown."""
     if reach is None or more is None:
         return reach
     return tuple((a + c, b + d) for (a, b), (c, d) in zip(reach, more, strict=True))
 
 
 def _union(reaches: Sequence[_Reach | None]) -> _Reach | None:
-    """Return the largest reach on each side; None where one is unknown."""
+    """Return the largest reach on each side; None if one is unknown."""
     known = [reach for reach in reaches if reach is not None]
     if len(known) < len(reaches):
         return None

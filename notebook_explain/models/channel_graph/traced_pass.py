@@ -93,7 +93,7 @@ def run_on_noise(shadow: nn.Module, model: VideoModel, keep_graph: bool, seed: i
     keep_graph : bool
         Continue the graph where the network cuts it (``KeepGraph``).
     seed : int
-        Of the noise.
+        Seed of the noise.
     """
     traced = TracedPass(AutogradWalker(), UntrackedInputs(shadow))
     tensors, is_list = _noise_clip(model, reference_parameter(shadow), traced.walker, seed)

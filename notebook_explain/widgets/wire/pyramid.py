@@ -21,7 +21,7 @@ from notebook_explain.explanations.pyramid.units import EDGE_KINDS
 from notebook_explain.widgets.wire.common import clip_state, geometry_state, target_state
 
 MAX_BYTES = 2_000_000
-TEXT_BYTES = 120_000  # of them, reserved for text
+TEXT_BYTES = 120_000  # part of MAX_BYTES reserved for text
 MAX_EDGES = 60_000
 MAX_SHORT_INDICES = 1 << 16  # units whose indices fit in two bytes
 THUMBNAIL_SIZES = (  # largest first: (time, height, width)
