@@ -269,7 +269,7 @@ def test_errors_say_why_a_layer_cannot_be_explained() -> None:
     with pytest.raises(ValueError, match="layer 'relu' stands for several tensors; choose one of relu#1, relu#2"):
         reused.layer("relu")
     with pytest.raises(
-        TypeError, match=r"layers must be a list of layer names, got 'stem'; the model comes afterwards"
+        TypeError, match=r"layers must be a list of layer names, got 'stem'; the model is passed in the call"
     ):
         ne.SaliencyTubes(layers="stem")  # type: ignore[arg-type]
 
