@@ -18,6 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "_validation": set(),
     "_atomic": set(),
     "_warn": set(),
+    "_deprecated": set(),
     "_moved_modules": set(),
     "clip": set(),
     "samples": set(),
@@ -32,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": {"clip", "explanations", "models", "methods", "widgets", "api"},
     "__main__": {"cli"},
 }
-SHARED = {"_errors", "_validation", "_atomic", "_warn"}  # any package may import these
+SHARED = {"_errors", "_validation", "_atomic", "_warn", "_deprecated"}  # any package may import these
 # Allowed inside functions only: an explanation calls display to show itself.
 ALLOWED_IN_FUNCTIONS = {("explanations", "display")}
 ROOT_NAMES = {"__version__"}

@@ -312,7 +312,7 @@ def test_a_missing_ipyvolume_is_reported_with_advice(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(builtins, "__import__", import_without_ipyvolume)
     with pytest.raises(
-        ImportError, match=r"needs ipyvolume, .*No module named.*pip install 'notebook_explain\[ipyvolume\]'"
+        ImportError, match=r"needs ipyvolume, .*No module named.*pip install ipyvolume ipython_genutils six"
     ):
         made().to_ipyvolume()
 

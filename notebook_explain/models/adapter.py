@@ -84,8 +84,7 @@ def adapt(
         The module is scripted; or it runs with none of the usual sizes and layouts (the most likely error is quoted).
     """
     if not isinstance(module, nn.Module):
-        hint = "; pass its .model" if isinstance(getattr(module, "model", None), nn.Module) else ""
-        raise UsageTypeError(f"adapt takes a torch.nn.Module, got {type(module).__name__}{hint}")
+        raise UsageTypeError(f"adapt takes a torch.nn.Module, got {_describe_type(module)}")
     refuse_scripted(module)
     network = unwrapped(module)
     refuse_scripted(network)
@@ -291,3 +290,9 @@ def _is_clip_volume(tensor: torch.Tensor) -> bool:
     return (
         tensor.ndim == 5 and tensor.shape[0] == 1 and min(tensor.shape[2:4]) >= 1 and tensor[0, 0].numel() > 1
     )  # (1, channel, time, height, width)
+
+
+def _describe_type(value: Any) -> str:
+    """Return the type of a value, with advice if its attribute ``model`` is a module, as that of a swapped network."""
+    advice = "; pass its .model" if isinstance(getattr(value, "model", None), nn.Module) else ""
+    return f"{type(value).__name__}{advice}"

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+import notebook_explain as ne
 from notebook_explain import layers
 from tests import zoo
 
@@ -94,10 +95,10 @@ def test_weights_of_the_same_name_and_shape_are_kept_with_mode_precision_and_req
 def test_weights_of_another_shape_are_new_and_listed() -> None:
     swapped = layers.swap(nn.Sequential(nn.Linear(4, 2)), {"0": lambda old: nn.Linear(old.in_features, 3)})
     assert swapped.changes[0].new == ("weight", "bias")
-    assert (
-        repr(swapped)
-        == "Sequential, 1 module exchanged:\n  0: Linear -> Linear, 0 weights kept, 2 new\n  the new network is .model"
-    )
+    changes = "0: Linear -> Linear, 0 weights kept, 2 new\n  the new network is .model"
+    assert repr(swapped) == f"Sequential, 1 module exchanged:\n  {changes}"
+    with pytest.raises(TypeError, match=r"got Swapped; pass its \.model"):
+        ne.adapt(swapped)
 
 
 def test_a_class_matches_subclasses_unless_they_override_forward() -> None:
