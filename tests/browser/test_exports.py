@@ -22,7 +22,7 @@ from tests.browser import jupyter_driver
 from tests.browser.browser_driver import READY, Viewer, offline_page, pixels_of
 from tests.browser.conftest import OpenPage
 from tests.browser.example_tubes import COARSE, tubes
-from tests.figures.test_video_export import film_of
+from tests.figures.test_video_export import rendered_frames
 
 REPOSITORY = Path(__file__).parents[2]
 # The frames of a video as a browser shows them, each sought for by its time.
@@ -82,7 +82,7 @@ def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
 def test_a_browser_plays_the_video_every_frame_of_it(page: Page, tmp_path: Path) -> None:
     world = tubes()
     path = world.to_video(tmp_path / "v.webm", fps=8, size=160)
-    film = film_of(world, 160)
+    film = rendered_frames(world, 160)
     shown = page.evaluate(VIDEO, [data_url(path, "video/webm"), len(film), 8])
     assert shown["duration"] == pytest.approx(2, abs=0.13)
     assert 0.3 < shown["took"] < 5

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
-from notebook_explain.explanations.pyramid.text import name_of
+from notebook_explain.explanations.pyramid.text import unit_name
 from tests.browser.browser_driver import edited
 from tests.browser.conftest import OpenPage
 from tests.browser.pyramid_driver import BACKGROUND, SETTLED, PyramidDriver, write_page
@@ -75,8 +75,8 @@ def test_a_click_shows_the_tube_of_a_kernel_and_a_shift_click_adds_one(
     first, second = driver.tile(FIRST), driver.tile(FIRST + 1)
     driver.tree.click(position={"x": first[0] + 9, "y": first[1] + 30})
     driver.wait("root.dataset.selected === given", str(FIRST))
-    driver.wait("root.querySelector('.ne-heading').textContent === given", f"Activity of {name_of(world, FIRST)}")
-    assert driver.caption.startswith(f"{name_of(world, FIRST)}: gets ")
+    driver.wait("root.querySelector('.ne-heading').textContent === given", f"Activity of {unit_name(world, FIRST)}")
+    assert driver.caption.startswith(f"{unit_name(world, FIRST)} carries ")
     driver.tube.wait("root.dataset.gl === 'webgl2'")
     driver.tube.sharp()
     frame = driver.tube.canvas("frame")
@@ -111,7 +111,7 @@ def test_keys_move_the_focus_ring_through_the_tree(open_page: OpenPage, path: Pa
     assert (np.abs(ring - (100, 177, 246)).max(axis=-1) < 30).mean() > 0.2
     driver.page.keyboard.press("Enter")
     driver.wait("root.dataset.selected === given", str(unit))
-    assert driver.caption.startswith(name_of(world, unit))
+    assert driver.caption.startswith(unit_name(world, unit))
 
 
 def test_the_wheel_zooms_only_with_the_focus_and_a_drag_pans(open_page: OpenPage, path: Path) -> None:
