@@ -51,6 +51,9 @@ class LayerMap:
     pathway: int | None = None
     gap: NDArray[np.float32] | None = None
 
+    def __repr__(self) -> str:
+        return f"LayerMap({self.name!r}, {self.kind}, {'x'.join(map(str, self.grid))} cells)"
+
     @property
     def grid(self) -> tuple[int, int, int]:
         """(time, height, width) in cells."""

@@ -128,10 +128,16 @@ class CompareViewer(base.View):
         super().__init__(**first_values)
         self._notes = _notes(a, b, first_values["titles"])
 
-    def to_html(self, path: str | os.PathLike[str], title: str = "Two explanations of one clip") -> Path:
+    def to_html(self, path: str | os.PathLike[str], title: str | None = None) -> Path:
         """Write both sides in their current state as one interactive HTML page that needs no kernel and no network.
 
         An existing file is replaced as a whole.
+
+        Parameters
+        ----------
+        path : path to a file
+        title : str, optional
+            Heading of the page; by default the titles of the two sides.
 
         Raises
         ------
@@ -139,6 +145,8 @@ class CompareViewer(base.View):
             The folder does not exist.
         """
         path = Path(path)
+        if title is None:
+            title = " and ".join(name for name in self.titles if name) or "Comparison"
         with replacing(path) as temporary:
             temporary.write_text(page([self], title, self._notes, width=1600), encoding="utf-8")
         return path

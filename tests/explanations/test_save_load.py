@@ -235,3 +235,7 @@ def test_a_page_replaces_a_file(saved: Path) -> None:
     again = ne.load(saved).to_html(page)
     assert again.read_text().startswith("<!doctype html>")
     assert io.StringIO(page.read_text()).readline()
+
+
+def test_a_map_prints_in_one_line() -> None:
+    assert repr(small_tubes().layers[1]) == "LayerMap('last', pooling input, 2x3x3 cells)"

@@ -227,3 +227,13 @@ def test_opening_does_not_change_the_explanations() -> None:
     ne.compare(a, b).close()
     for layer, values in zip(a.layers, before, strict=True):
         np.testing.assert_array_equal(layer.values, values)
+
+
+@pytest.mark.parametrize(
+    ("titles", "heading"),
+    [(("before", "after"), "before and after"), (("", "after"), "after"), (("", ""), "Comparison")],
+)
+def test_a_page_is_headed_by_the_titles_of_its_sides(tmp_path: Path, titles: tuple[str, str], heading: str) -> None:
+    tubes = small_tubes()
+    page = display.compare(tubes, tubes, titles=titles).to_html(tmp_path / "page.html")
+    assert f"<h1>{heading}</h1>" in page.read_text(encoding="utf-8")
