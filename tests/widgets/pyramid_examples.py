@@ -26,7 +26,7 @@ SIZE = (8, 24, 30)
 def example(pyramid: Pyramid) -> dict[str, Any]:
     """Return a pyramid's state as the browser gets it, and Python's numbers and sentences."""
     return {
-        "state": _encode({**pyramid_wire.state(pyramid), "frames": [b"\xff"] * len(pyramid.clip)}),
+        "state": encoded_state(pyramid),
         "kept": [list(pyramid.prune(threshold)) for threshold in THRESHOLDS],
         "names": [unit_name(pyramid, unit) for unit in range(len(pyramid.units))],
         "words": [_words(pyramid, threshold) for threshold in (0.0, 0.3, 1.0)],
@@ -36,6 +36,11 @@ def example(pyramid: Pyramid) -> dict[str, Any]:
             if row.maps is not None
         },
     }
+
+
+def encoded_state(pyramid: Pyramid) -> Any:
+    """Return a pyramid's state as the browser gets it; its frames are stand-ins of one byte."""
+    return _encode({**pyramid_wire.state(pyramid), "frames": [b"\xff"] * len(pyramid.clip)})
 
 
 def _words(pyramid: Pyramid, threshold: float) -> dict[str, Any]:

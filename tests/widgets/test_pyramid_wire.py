@@ -22,7 +22,7 @@ from notebook_explain.explanations.geometry import stretch
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.widgets import PyramidViewer
 from notebook_explain.widgets.wire import pyramid as pyramid_wire
-from tests.widgets.pyramid_examples import EXAMPLES, example, make
+from tests.widgets.pyramid_examples import EXAMPLES, encoded_state, make
 from tests.widgets.random_pyramids import deep_pyramid, random_pyramid
 from tests.widgets.test_examples import assert_same
 
@@ -191,7 +191,7 @@ def pruned_in_javascript(pyramid: Pyramid, thresholds: list[float]) -> list[list
     node = shutil.which("node")
     if node is None or not (JS / "src").is_dir():
         pytest.skip("no node, or no js/src: the committed examples are compared all the same")
-    request = json.dumps({"state": example(pyramid)["state"], "thresholds": thresholds})
+    request = json.dumps({"state": encoded_state(pyramid), "thresholds": thresholds})
     script = PRUNE % {"src": (JS / "src").as_uri()}
     run = subprocess.run(
         [node, "--input-type=module", "-e", script], input=request, capture_output=True, text=True, check=True
