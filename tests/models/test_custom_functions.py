@@ -129,8 +129,10 @@ def test_layers_and_modules_lie_at_the_selected_frames() -> None:
 
 
 def test_old_names_of_frame_times_are_kept() -> None:
-    assert models.moments_of is module_frame_times
-    assert models.placed is layers_at_selected_frames
+    with pytest.warns(DeprecationWarning, match="use notebook_explain.models.module_frame_times"):
+        assert models.moments_of is module_frame_times
+    with pytest.warns(DeprecationWarning, match="use notebook_explain.models.layers_at_selected_frames"):
+        assert models.placed is layers_at_selected_frames
 
 
 def test_the_building_blocks_have_proxies() -> None:
