@@ -6,7 +6,7 @@ measured, none is taken from documentation:
 
 * exact: largest difference from the exact division of the score at the input of the global pooling, relative to the score;
 * signed: whether the map has negative values;
-* layers: time for a map of each of nine layers, as a multiple of one forward pass;
+* layers: time for a map of each of nine layers over one forward pass, in turns: median and range of the ratios;
 * left behind: what differs in the user's module after the call (hooks, ``.grad``, train mode, ``requires_grad``);
 * frozen: whether a network whose parameters are frozen can be explained;
 * zoo: how many of the zoo's networks give a map of a convolutional or token layer, called as the documentation shows.
@@ -14,7 +14,6 @@ measured, none is taken from documentation:
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -24,9 +23,10 @@ import torch
 from torch import nn
 
 import notebook_explain as ne
+from benchmarks.timing import ratio
 from tests import zoo
 
-SIZE, FRAMES, TARGET = 112, 16, 3
+SIZE, FRAMES, TARGET, REPEATS = 112, 16, 3, 5
 LAYERS = ("stem", *(f"layer{stage}.{block}" for stage in range(1, 5) for block in range(2)))
 Explain = Callable[[nn.Module, torch.Tensor, list[str], int], list[np.ndarray]]
 
@@ -143,7 +143,11 @@ def main() -> None:
     truth = true_map(net, video, TARGET)
     with torch.no_grad():
         score = float(net(video)[0, TARGET])
-        forward = min(_timed(lambda: net(video)) for _ in range(3))
+
+    def forward() -> None:
+        with torch.no_grad():
+            net(video)
+
     rows = [
         (
             "tool",
@@ -162,14 +166,14 @@ def main() -> None:
         except ImportError:
             rows.append((name, "not installed", *[""] * 6))
             continue
-        seconds = min(_timed(lambda e=explain: e(net, video, list(LAYERS), TARGET)) for _ in range(3))
+        median, low, high, _ = ratio(lambda e=explain: e(net, video, list(LAYERS), TARGET), forward, REPEATS)
         rows.append(
             (
                 name,
                 _version(package, module),
                 _exactness(explain(net, video, ["layer4"], TARGET)[0], truth, score),
                 "yes" if (explain(net, video, ["layer4"], TARGET)[0] < 0).any() else "no",
-                f"{seconds / forward:.1f} x",
+                f"{median:.1f} x ({low:.1f} to {high:.1f})",
                 left_behind(net, lambda e=explain: e(net, video, ["layer4"], TARGET)),
                 _frozen(net, lambda e=explain: e(net, video, ["layer4"], TARGET)),
                 str(zoo_count(explain)),
@@ -195,12 +199,6 @@ def _frozen(net: nn.Module, run: Callable[[], Any]) -> str:
     outcome = attempt(run)
     net.requires_grad_(True)
     return outcome
-
-
-def _timed(run: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
 
 
 def _version(package: str, module: Any) -> str:

@@ -1,4 +1,4 @@
-"""MkDocs hooks: links into the repository, and names of the API in code spans linked to the reference."""
+"""MkDocs hook: links to files of the repository outside docs/."""
 
 from __future__ import annotations
 
