@@ -173,8 +173,14 @@ def reliability(
         `rounding_bound` of each map.
     results : sequence of TargetResult
     """
-    explained = np.array([result.logit - (result.bias or 0.0) for result in results], np.float64)
+    explained = np.array([_explained(mean, result) for mean, result in zip(means, results, strict=True)], np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         share, rounding = np.array(means) / explained, np.array(bounds) / np.abs(explained)
     share[np.abs(explained) < 1e-9] = np.nan
     return Reliability(share.astype(np.float32), tuple(causes), rounding.astype(np.float32))
+
+
+def _explained(mean: float, result: TargetResult) -> float:
+    """Return the score without the head's constant; with it, if the map includes the constant."""
+    includes_constant = abs(result.logit - mean) <= COMPLETE * max(abs(result.logit), abs(mean))
+    return result.logit if includes_constant else result.logit - (result.bias or 0.0)
