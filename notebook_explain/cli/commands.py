@@ -161,8 +161,10 @@ def _load_model(options: argparse.Namespace, step: Step) -> tuple[VideoModel, st
 
 def _layer_names(model: VideoModel, name: str | None) -> tuple[str, ...] | None:
     """Return the default layers and the one to show; None if that is one of them."""
+    from notebook_explain.methods.pathways import NAME
+
     default = tuple(layer.name for layer in model.layers)
-    return None if name is None or name in default else (*default, model.layer(name).name)
+    return None if name is None or name in (*default, NAME) else (*default, model.layer(name).name)
 
 
 def _targets(model: VideoModel, texts: Sequence[str] | None, against: str | None) -> list[Target] | None:

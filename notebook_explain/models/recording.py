@@ -32,7 +32,7 @@ class Evidence:
 
     Attributes
     ----------
-    values : float32 tensor (time, height, width)
+    values : float tensor (time, height, width)
         Signed, not scaled: their sum is the part of the score that the layer's cells contribute.
     magnitude : float
         Sum over cells of the root sum of squares over channels: the scale of rounding errors of the values' sum.
@@ -127,19 +127,20 @@ class Recording:
             if part.ref in gradients
         ]
         volumes = [
-            (part.layout.to_volume(gradient).float(), part.layout.to_volume(activation).float())
+            (_widened(part.layout.to_volume(gradient)), _widened(part.layout.to_volume(activation)))
             for part, gradient, activation in parts
         ]
         mean = None
         if pooled and volumes:
             mean = torch.cat([gradient.flatten(2) for gradient, _ in volumes], 2).mean(2)[..., None, None, None]
-        values = torch.zeros(layer.grid, device=next(iter(self.outputs.values())).device)
+        like = next(iter(self.outputs.values()))
+        values = torch.zeros(layer.grid, device=like.device, dtype=_widened(like[:0]).dtype)
         magnitude = elsewhere = 0.0
         for (part, raw_gradient, raw_activation), (gradient, activation) in zip(parts, volumes, strict=True):
             products = ((gradient if mean is None else mean) * activation)[0, channels]
             magnitude += float(products.square().sum(0).sqrt().sum())
             if part.layout.leaves_out_tokens:
-                everything = float((raw_gradient.float() * raw_activation.float()).abs().sum())
+                everything = float((_widened(raw_gradient) * _widened(raw_activation)).abs().sum())
                 elsewhere += max(0.0, everything - float((gradient * activation).abs().sum()))
             part.add(values, products.sum(0))
         return Evidence(values, magnitude, elsewhere)
@@ -218,6 +219,11 @@ def record(
     biases = {name: classifiers.bias(head.logits) for name, head in heads.items()}
     found = () if norms is None else tuple(norms.found)
     return Recording(tuple(layers), outputs, heads, biases, caveats, rerun, found)
+
+
+def _widened(values: torch.Tensor) -> torch.Tensor:
+    """Return half precision as float32, and other precisions as they are."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 def _dense(inputs: Any) -> Any:
