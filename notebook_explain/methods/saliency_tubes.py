@@ -134,7 +134,7 @@ class SaliencyTubes:
         columns = []
         for resolved in targets:
             score, logits = score_of(recording, resolved), recording.heads[str(resolved.head)].logits
-            gradients = recording.gradients(score, last=resolved is targets[-1])
+            gradients = recording.backward(score, last=resolved is targets[-1])
             columns.append([_cells(recording, layer, gradients, logits, self.pooled) for layer in recording.layers])
         rows = list(zip(*columns, strict=True))
         final = completeness.final_layers(recording.layers, [[cells.cause is None for cells in row] for row in rows])

@@ -80,8 +80,42 @@ class Recording:
         """Precision of the pass."""
         return next((output.dtype for output in self.outputs.values()), torch.float32)
 
-    def gradients(self, score: torch.Tensor, *, last: bool = True) -> Gradients:
-        """Return the gradients of a score with respect to the tensors of all layers.
+    def volume(self, layer: Layer) -> torch.Tensor:
+        """Return activations (1, channel, time, height, width), detached, in the network's own precision.
+
+        Cells that no call of the layer's module saw are 0; of several calls that share a cell, the last counts.
+        """
+        return self._volume(layer, {ref: output.detach() for ref, output in self.outputs.items()})
+
+    def gradients(self, score: torch.Tensor, *, last: bool = True) -> dict[str, torch.Tensor]:
+        """Return the gradients of a score with respect to the activations of each layer.
+
+        Parameters
+        ----------
+        score : scalar tensor
+        last : bool
+            Free the graph; pass ``False`` if another score follows.
+
+        Returns
+        -------
+        dict of layer name to tensor (1, channel, time, height, width)
+            Zero where the score does not depend on a layer.
+        """
+        found = self.backward(score, last=last)
+        everywhere = {ref: found.get(ref, torch.zeros_like(output)) for ref, output in self.outputs.items()}
+        return {layer.name: self._volume(layer, everywhere) for layer in self.layers}
+
+    def _volume(self, layer: Layer, values: Mapping[TensorRef, torch.Tensor]) -> torch.Tensor:
+        volumes = [part.layout.to_volume(values[part.ref]) for part in layer.parts]
+        if layer.parts[0].cells is None:
+            return volumes[-1]
+        whole = volumes[0].new_zeros((*volumes[0].shape[:2], *layer.grid))
+        for part, volume in zip(layer.parts, volumes, strict=True):
+            part.write(whole, volume)
+        return whole
+
+    def backward(self, score: torch.Tensor, *, last: bool = True) -> Gradients:
+        """Return the gradients of a score with respect to the tensors of all layers, as the modules returned them.
 
         Parameters
         ----------
@@ -115,7 +149,7 @@ class Recording:
         ----------
         layer : Layer
         gradients : dict
-            As `gradients` returned them.
+            As `backward` returned them.
         pooled : bool
             Average the gradient of each channel over all cells of the layer first.
         channels : slice
