@@ -253,18 +253,18 @@ def _summary(
         ("seen at", f"layer {layer.name} ({layer.kind}), from {threshold:.0%} of its maximum"),
     ]
     if every_layer:
-        rows += [("layer", entry.name, entry.kind, _grid(entry.grid), _share(entry)) for entry in tubes.layers]
+        rows += [("layer", entry.name, entry.kind, _grid(entry.grid), *_share(entry)) for entry in tubes.layers]
         versions = ", ".join(f"{name} {version}" for name, version in p.versions.items())
         rows.append(("made by", p.method, f"{p.seconds:.2f} s", versions))
     return rows + [("caveat", caveat_text(caveat, vars(options))) for caveat in caveats(tubes)]
 
 
-def _share(layer: LayerMap) -> str:
-    """Return the part of the first target's score that a layer carries; "" if it is unknown."""
+def _share(layer: LayerMap) -> list[str]:
+    """Return the part of the first target's score that a layer carries; nothing if it is unknown."""
     from notebook_explain.explanations.text import signed_percent
 
     share = math.nan if layer.reliability is None else float(layer.reliability.share[0])
-    return f"{signed_percent(share)} of the score" if math.isfinite(share) else ""
+    return [f"{signed_percent(share)} of the score"] if math.isfinite(share) else []
 
 
 def _grid(grid: Sequence[int]) -> str:
