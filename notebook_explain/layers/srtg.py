@@ -13,9 +13,10 @@ depends on all of them).
 With N frames a cycle that ends anywhere returns with probability 1 / N. The soft gate is therefore corrected for chance, as
 Cohen's kappa is, from the mean likelihood L that cycles return::
 
-    g = max(0, (L - 1 / N) / (1 - 1 / N))        0 for chance, whatever the number of frames; 1 if all cycles return
+    g = (L - 1 / N) / (1 - 1 / N)        0 if frames cannot be told apart, whatever their number; 1 if all cycles return
 
-A single frame returns to itself whatever the network does, so it leaves every gate shut.
+L is never below 1 / N, as far as minimising it shows. A single frame returns to itself whatever the network does, so it
+leaves every gate shut.
 
 Cycles ignore order: if r is s in reverse, all cycles return, since every frame finds itself. ``monotone`` also requires
 that the nearest neighbours never run backward in time.
@@ -152,10 +153,9 @@ class SRTG(nn.Module):
     ----------
     channels : int
     gate : str
-        "soft": the mean likelihood that cycles return, corrected for chance. In training, the gradient passes a gate that
-        is shut below chance as if it were negative, so that it can learn to open; in evaluation it is that of the output.
-        "hard": 1 if all return, else 0 (then the recursion learns from consistent clips only). "straight-through": hard
-        forward, soft backward. "none": always 1. "closed": always 0.
+        "soft": the mean likelihood that cycles return, corrected for chance. "hard": 1 if all return, else 0 (then the
+        recursion learns from consistent clips only). "straight-through": hard forward, soft backward. "none": always 1.
+        "closed": always 0.
     layers : int
         Layers of the recurrent network. Its parameters are those of torch: 8 layers C (C + 1) for an LSTM.
     cell : "lstm" or "gru"
@@ -222,14 +222,11 @@ class SRTG(nn.Module):
         soft, hard = cycles.likelihood.mean(1), cycles.returns.all(1).to(s.dtype)
         if self.chance_corrected:
             soft = (soft * frames - 1) / (frames - 1)
+            # Below 0 only by rounding, or for frames out of order: clamped without loss of the gradient.
+            soft = soft + (soft.clamp_min(0) - soft).detach()
         if self.gate == "soft":
-            return self._without_negative(soft) if self.chance_corrected else soft
+            return soft
         return hard if self.gate == "hard" else hard + (soft - soft.detach())
-
-    def _without_negative(self, gate: Tensor) -> Tensor:
-        """Clamp a gate at 0; in training with the gradient of the gate before."""
-        clamped = gate.clamp_min(0)
-        return gate + (clamped - gate).detach() if self.training else clamped
 
     @explains
     def explain(self, x: Tensor) -> Signals:
