@@ -23,6 +23,7 @@ def explain(
     std: Any = None,
     layout: Any = None,
     crop: str | None = None,
+    keep_hooks: bool | None = None,
 ) -> Tubes:
     """Adapt a module, read a clip, and compute saliency tubes: where in space and time the model finds its evidence.
 
@@ -36,6 +37,8 @@ def explain(
         Class names in order.
     size, frames, mean, std, layout, crop
         Preprocessing that the network was trained with, as for `adapt`.
+    keep_hooks : bool, optional
+        Run with the module's forward hooks, as for `adapt`.
 
     Returns
     -------
@@ -57,6 +60,7 @@ def explain(
         "std": std,
         "layout": layout,
         "crop": crop,
+        "keep_hooks": keep_hooks,
         "labels": labels,
     }
     options = {name: value for name, value in options.items() if value is not None}

@@ -106,7 +106,7 @@ def trace_channels(model: VideoModel) -> ChannelGraph:
         with torch.no_grad():
             return with_receptive_fields(_build_graph(traced), fields)
 
-    return on_shadow(model.module, trace)[0]
+    return on_shadow(model.module, trace, keep_hooks=model.keep_hooks)[0]
 
 
 def _build_graph(traced: TracedPass) -> ChannelGraph:
