@@ -1,4 +1,4 @@
-"""Find the channel graph of any network with convolutions, once per model.
+"""Find the channel graph of a network with convolutions, once per model.
 
 1. The network runs once on noise; hooks record every convolution, linear layer and addition (``traced_pass``).
 2. The autograd graph stays connected through ``detach`` and ``no_grad`` (``keep_graph``).
