@@ -210,11 +210,13 @@ def numbered_cells(x: Tensor, windows: AnyWindows) -> tuple[Tensor, int]:
     """
     dims = 1 if windows is None else len(windows) if isinstance(windows, list) else len(windows[0])
     lengths = list(x.shape[-dims:])
-    every = torch.arange(math.prod(lengths), device=x.device, dtype=torch.float64).view(lengths)
+    every = torch.arange(math.prod(lengths), dtype=torch.float64).view(
+        lengths
+    )  # on the CPU: some devices have no float64
     if windows is None:
         cells = every[None]
     elif isinstance(windows, list):
         cells = unfold_tiles(pad_to_tiles(every, windows), windows)
     else:
         cells = unfold_windows(every, *windows)
-    return cells.clamp_min(-1.0).long(), dims
+    return cells.clamp_min(-1.0).long().to(x.device), dims
