@@ -155,7 +155,7 @@ def _load_model(options: argparse.Namespace, step: Step) -> tuple[VideoModel, st
     if options.weights is not None:
         weights = load_weights(network, options.weights)
     step("measuring the layers")
-    stated = {name: getattr(options, name) for name in ("size", "frames", "mean", "std", "layout")}
+    stated = {name: getattr(options, name) for name in ("size", "frames", "mean", "std", "layout", "keep_hooks")}
     stated |= _given(crop=getattr(options, "crop", None))  # 'layers' has no --crop: it moves no layer
     return adapt(network, labels=labels, **stated), weights
 

@@ -54,6 +54,7 @@ class CaveatCode(str, Enum):
     LOCAL_SHARES = "local_shares"  # shares of a sum ignore what the next layer does with it
     OMITTED_SIGNAL = "omitted_signal"
     CHANGED_PARAMETERS = "changed_parameters"
+    FORWARD_HOOKS = "forward_hooks"  # hooks of the user that change the computation, or may, are left out
     CHANNEL_GRAPH = "channel_graph"  # parts of the network that a pyramid cannot follow
     PUBLISHED_RULE = "published_rule"
     MODULE = "module"  # reported by a module of the network
