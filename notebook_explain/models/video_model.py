@@ -165,7 +165,7 @@ class VideoModel:
 
         def run_shadow(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
             if dtype is not None:
-                shadow = shadow_of(shadow, copy_parameters=True).to(dtype)
+                shadow = shadow_of(shadow, copy_parameters=True, keep_hooks=self.keep_hooks).to(dtype)
             reference = reference_parameter(shadow)
             # The caller may be in no_grad or inference mode; explanations need gradients.
             with torch.inference_mode(False), torch.enable_grad():
