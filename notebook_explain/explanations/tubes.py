@@ -22,6 +22,8 @@ from notebook_explain.explanations.targets import TargetResult
 from notebook_explain.explanations.text import kept_in_words
 from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, kept
 
+ATTENTION, RELEVANCE = "attention", "relevance"  # kinds of maps that are no evidence: of any class, and for a class
+
 
 @dataclass(frozen=True, eq=False)
 class LayerMap:
@@ -32,7 +34,8 @@ class LayerMap:
     name : str
         Dotted module name, with "#2" for the second call of a module and "[1]" for the second of several outputs.
     kind : str
-        "stem", "block", "pooling input" or "named".
+        "stem", "block", "pooling input" or "named"; "attention" or "relevance" for maps of attention, which hold no
+        evidence (`quantity`).
     values : float32 array (target, time, height, width)
         Signed. The mean over time, height and width is the contribution of this layer's positions to the score.
     geometry : Geometry
@@ -59,6 +62,11 @@ class LayerMap:
         """(time, height, width) in cells."""
         time, height, width = self.values.shape[1:]
         return time, height, width
+
+    @property
+    def quantity(self) -> str:
+        """Name of the values: "evidence", "attention" (the same for every class) or "relevance" (for a class)."""
+        return self.kind if self.kind in (ATTENTION, RELEVANCE) else "evidence"
 
     def peak(self, target: int = 0) -> float:
         """Largest absolute value, of which thresholds are fractions."""
