@@ -10,6 +10,8 @@ Relevance through a sum of tokens x and an update u:
 
 * rollout: (R_x + R_u) / 2, so that rows stay normalised;
 * gradient: R_x + R_u where u comes from attention; the mean elsewhere, where R_u = R_x.
+
+A token that is the same for every clip has no relevance until attention has written into it.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ class Relevance:
 
     Attributes
     ----------
-    cells : float32 tensor (time, height, width)
+    cells : float tensor (time, height, width)
     has_windows : bool
         Convolutions or poolings merged tokens on the way; their relevance is the mean over each window.
     """
@@ -93,8 +95,10 @@ def relevance_of(
         Relevance cannot be followed from the layer to the class scores.
     """
     device = reference_parameter(shadow).device
-    units = torch.ones((1, 1, *layer.grid), device=device, requires_grad=True)
-    clip = tokens(torch.zeros((1, 3, *preprocessing.shape), device=device))
+    # What attention adds can be small beside what a token keeps.
+    dtype = torch.float32 if device.type == "mps" else torch.float64
+    units = torch.ones((1, 1, *layer.grid), device=device, dtype=dtype, requires_grad=True)
+    clip = tokens(torch.zeros((1, 3, *preprocessing.shape), device=device, dtype=dtype))
     run = _RelevancePass(weights, adds)
     handle = shadow.get_submodule(str(layer.ref.module)).register_forward_hook(_start(layer, units, run))
     try:
@@ -136,7 +140,7 @@ def _start(layer: Layer, units: torch.Tensor, run: _RelevancePass) -> Callable[.
         old = next((tensor for path, tensor in tensors(output) if path == layer.ref.path), None)
         if call != layer.ref.call or not isinstance(old, RelevanceTensor):
             return
-        like = torch.zeros(old.shape, device=units.device)
+        like = torch.zeros(old.shape, device=units.device, dtype=units.dtype)
         channels = layer.layout.to_volume(like).shape[1]
         with torch.enable_grad():
             new = layer.layout.from_volume(units.expand(-1, channels, -1, -1, -1), like)
@@ -160,13 +164,13 @@ class _RelevancePass(AttentionCalls):
         if index >= len(self.weights):
             raise ExplainError(f"attention in {self.running[-1]!r} was not recorded; {ADVICE}")
         with torch._C.DisableTorchFunctionSubclass(), torch.enable_grad():
-            relevance = plain(values if isinstance(values, RelevanceTensor) else torch.zeros_like(values)).float()
+            relevance = plain(values) if isinstance(values, RelevanceTensor) else torch.zeros_like(values)
             features = relevance.shape[-1]
             if by_column and relevance.stride(-1) == 0:  # all columns are the same
                 relevance = relevance.narrow(-1, 0, 1)
-            result = product(self.weights[index].float(), relevance)
+            result = product(self.weights[index].to(relevance.dtype), relevance)
             result = result.expand(*result.shape[:-1], features) if relevance.shape[-1] != features else result
-        return tokens(result, self.adds, getattr(values, "unknown", ""))
+        return tokens(result, True, getattr(values, "unknown", ""))
 
     def compute(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
         """Run a function on relevance."""
@@ -197,7 +201,7 @@ class _RelevancePass(AttentionCalls):
     def _of_one(self, func: Any, name: str, args: Any, kwargs: Any, found: list[RelevanceTensor]) -> Any:
         """Run a function whose first argument holds the tokens."""
         if name in rules.NEW:
-            return tokens(plain(func(*args, **kwargs)).detach().zero_().float())
+            return tokens(torch.zeros_like(plain(func(*args, **kwargs)), dtype=found[0].dtype))
         if name in rules.JOINS:
             joined = func(*without_constants(args), **without_constants(kwargs))
             return wrap(joined, found, all(part.is_update for part in found))
@@ -221,9 +225,9 @@ class _RelevancePass(AttentionCalls):
     def _sum(self, func: Any, args: Any) -> Any:
         a, b = args[:2]
         if not (isinstance(a, RelevanceTensor) and isinstance(b, RelevanceTensor)):
-            return a if is_in_place(func, a) else larger(a, b)
+            return self._sum_with_constant(func, a, b)
         total = narrow(plain(a)) + narrow(plain(b))
-        total = total if a.is_update or b.is_update else total / 2
+        total = total if self.adds and (a.is_update or b.is_update) else total / 2
         total = total.expand(torch.broadcast_shapes(a.shape, b.shape))
         result = tokens(total, a.is_update and b.is_update, a.unknown or b.unknown)
         if not is_in_place(func, a) or not is_dense(a):  # the statement a += b binds a to the result
@@ -231,6 +235,14 @@ class _RelevancePass(AttentionCalls):
         plain(a).copy_(total)
         a.is_update, a.unknown = result.is_update, result.unknown
         return a
+
+    def _sum_with_constant(self, func: Any, a: Any, b: Any) -> Any:
+        update, constant = (a, b) if isinstance(a, RelevanceTensor) else (b, a)
+        is_token = isinstance(constant, torch.Tensor) and constant.ndim > 1 and constant.shape[-2:] == update.shape[-2:]
+        if not (update.is_update and is_token):  # a bias, an embedding
+            return a if is_in_place(func, a) else larger(a, b)
+        result = larger(a, b)  # a token that is the same for every clip, as a class token before its first attention
+        return tokens(plain(result) if self.adds else plain(result) / 2, False, result.unknown)
 
     def _gate(self, func: Any, args: Any) -> Any:
         a, b = args[:2]

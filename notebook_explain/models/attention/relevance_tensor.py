@@ -98,9 +98,9 @@ def without_constants(value: Any) -> Any:
 
 
 def copied(value: Any) -> Any:
-    """Return arguments with copies of the tokens, which a function may overwrite."""
+    """Return arguments with copies of the tokens in float32, which a function may overwrite."""
     if isinstance(value, RelevanceTensor):
-        return plain(value).detach().clone()
+        return plain(value).detach().float().clone()
     if isinstance(value, (list, tuple)):
         return type(value)(copied(entry) for entry in value)
     if isinstance(value, dict):

@@ -125,10 +125,10 @@ def product_with_weights(name: str, operands: tuple[torch.Tensor, ...], moved: i
     """
     x = operands[moved]
     if name == "einsum":
-        ones = [torch.ones_like(operand, dtype=torch.float32) for operand in operands]
+        ones = [torch.ones_like(operand, dtype=x.dtype) for operand in operands]
         with_x = [x if k == moved else one for k, one in enumerate(ones)]
         return torch.einsum(equation, *with_x) / torch.einsum(equation, *ones)
     axis = -1 if moved == 0 or x.ndim == 1 else -2
-    mean = torch.ones_like(operands[1 - moved], dtype=torch.float32)
+    mean = torch.ones_like(operands[1 - moved], dtype=x.dtype)
     pair = (x, mean) if moved == 0 else (mean, x)
     return torch.matmul(*pair) / x.shape[axis]
