@@ -125,7 +125,8 @@ class Tubes:
     ) -> str:
         """Return sentences on the class, its probability, the best other class, and where and when the evidence lies."""
         result = self.targets[self.target_index(target)]
-        return kept_in_words(result, self.kept(threshold, layer, target), len(self.clip))
+        quantity = self.layer(layer).quantity
+        return kept_in_words(result, self.kept(threshold, layer, target), len(self.clip), quantity=quantity)
 
     def target_index(self, target: int | str) -> int:
         """Return the index of a target, by index or name (ValueError lists them)."""

@@ -83,6 +83,7 @@ def _layer_state(layer: LayerMap, offset: int, results: tuple[TargetResult, ...]
         "geometry": geometry_state(layer.geometry),
         "gap": [None for _ in targets] if layer.gap is None else [float(gap) for gap in layer.gap],
         "caveats": resolution_caveat(layer),
+        **({} if layer.quantity == "evidence" else {"quantity": layer.quantity}),  # the default
         "unaccounted": [incompleteness_caveat(layer, target, result) for target, result in enumerate(results)],
     }
 
