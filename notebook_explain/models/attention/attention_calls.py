@@ -28,7 +28,7 @@ _FUSED = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale
 # Functions whose result holds the same probabilities: it still counts as a softmax.
 _KEEP_SOFTMAX = frozenset(
     """dropout to type type_as float half bfloat16 double view reshape flatten unflatten contiguous clone squeeze
-    unsqueeze expand transpose permute swapaxes mT mul masked_fill nan_to_num view_as expand_as getitem""".split()
+    unsqueeze expand transpose permute swapaxes get mul masked_fill nan_to_num view_as expand_as getitem""".split()
 )
 
 

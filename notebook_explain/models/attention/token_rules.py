@@ -35,7 +35,7 @@ KEEPS = frozenset(
     alpha_dropout feature_dropout to float half bfloat16 double type type_as cpu cuda detach masked_fill nan_to_num clamp
     clip clamp_min clamp_max exp log sqrt rsqrt pow square abs neg""".split()
 )
-MOVING = (MOVES - QUERIES - JOINS - NEW - {"detach", "setitem"}) | {"mT", "pad"}
+MOVING = (MOVES - QUERIES - JOINS - NEW - {"detach", "setitem"}) | {"pad"}
 
 
 def _linear(x: torch.Tensor, weight: torch.Tensor, bias: Any = None) -> torch.Tensor:
