@@ -50,9 +50,9 @@ _GRADIENT = (
     "Gradient-weighted attention shows tokens whose attention raises the score, to first order. It has no negative part, so "
     "evidence against the class is missing, and it does not add up to the score."
 )
-_WINDOWS = (
-    "Convolutions or poolings merge tokens between attention layers; the relevance of a merged token is "
-    "the mean over its window."
+_MERGED = (
+    "Convolutions, poolings or linear layers merge tokens on the way to the score; those that are merged count alike, "
+    "whatever their weights."
 )
 _ELSEWHERE = (
     "{} of the relevance stays on tokens without a position, such as a class token or padding, and is not shown."
@@ -108,11 +108,8 @@ class AttentionMaps:
         def compute(recording: Recording) -> tuple[tuple[TargetResult, ...], Layer, list[Relevance]]:
             targets = model.resolve(recording.heads, target)
             layer = _first_tokens(model, recorder)
-            return (
-                model.results(recording, targets),
-                layer,
-                self._relevances(model, recorder, layer, recording, targets),
-            )
+            relevances = self._relevances(model, recorder, layer, recording, targets)
+            return model.results(recording, targets), layer, relevances
 
         (targets, layer, relevances), pass_caveats = model.run(seen, (), compute, recorder.watch)
         values = np.stack([(part.cells * part.cells.numel()).cpu().numpy() for part in relevances]).astype(np.float32)
@@ -140,7 +137,7 @@ class AttentionMaps:
             return relevance_of(recorder.shadow, model.preprocessing, layer, multipliers, head, self.rule == "gradient")
 
         # Without the class: the rollout, or what tokens pass on without attention.
-        shared = weights if self.rule == "rollout" else [torch.zeros_like(weight) for weight in weights]
+        shared = weights if self.rule == "rollout" else [weight.new_zeros(()).expand_as(weight) for weight in weights]
         by_head = {head: run(head, shared) for head in dict.fromkeys(heads)}
         if self.rule == "rollout":
             return [by_head[head] for head in heads]
@@ -156,8 +153,8 @@ class AttentionMaps:
         elsewhere = 1 - min(float(part.cells.sum()) for part in relevances)
         if self.rule == "rollout" and elsewhere > 0.0005:
             texts.append(_ELSEWHERE.format(percent(elsewhere)))
-        if any(part.has_windows for part in relevances):
-            texts.append(_WINDOWS)
+        if any(part.merges_tokens for part in relevances):
+            texts.append(_MERGED)
         return [Caveat(text, CaveatCode.ATTENTION) for text in texts]
 
 

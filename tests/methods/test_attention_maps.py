@@ -345,6 +345,51 @@ def test_what_relevance_cannot_be_followed_through_is_an_error(step: Any, what: 
         ne.AttentionMaps(rule)(model, CLIP)
 
 
+class _Flat(JointTransformer):
+    """A head with a weight for each token."""
+
+    def __init__(self) -> None:
+        super().__init__("fused", "mean")
+        self.flat = nn.Linear(64 * WIDTH, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2) + self.embedding
+        return self.flat(self.blocks[0](x).flatten(1))
+
+
+MERGING: dict[str, tuple[Make, bool]] = {
+    "class token": (JointTransformer, False),
+    "mean": (lambda: JointTransformer("multihead", "mean"), False),
+    "divided": (DividedTransformer, False),
+    "pooled keys": (lambda: JointTransformer("explicit", "mean", pooled_keys=True), True),
+    "patch merging": (tokens.ChannelsLast, True),
+    "head over all tokens": (_Flat, True),
+}
+
+
+@pytest.mark.parametrize(("make", "merges"), MERGING.values(), ids=MERGING)
+@pytest.mark.parametrize("rule", RULES)
+def test_a_caveat_says_where_tokens_are_merged(make: Make, merges: bool, rule: Any) -> None:
+    tubes = ne.AttentionMaps(rule)(ne.adapt(zoo.seeded(make), **STATED), CLIP)
+    assert any("merge tokens" in caveat for caveat in tubes.provenance.caveats) == merges
+
+
+def test_a_second_pass_replaces_what_the_first_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass is repeated if the parameters change meanwhile."""
+    net = made(JointTransformer)
+    expected = explained(net, "gradient")
+    model, runs = ne.adapt(net, **STATED), []
+    run = type(model).run
+
+    def run_twice(self: Any, clip: Any, layers: Any, compute: Any, around: Any) -> Any:
+        runs.append(run(self, clip, layers, compute, around))
+        return run(self, clip, layers, compute, around)
+
+    monkeypatch.setattr(type(model), "run", run_twice)
+    np.testing.assert_array_equal(ne.AttentionMaps()(model, CLIP, 1).layers[0].values, expected)
+    assert len(runs) == 1
+
+
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("form", ["fused", "multihead"])
 def test_the_model_is_unchanged(rule: Any, form: Any) -> None:

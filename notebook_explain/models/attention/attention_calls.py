@@ -128,12 +128,8 @@ class AttentionCalls(TorchFunctionMode):
 
         weights = operands[softmax]
         # A view, so that a softmax that multiplies twice has a gradient for each call.
-        return self._call(
-            lambda: weights.view_as(weights),
-            operands[1 - softmax],
-            product,
-            softmax == 0 and not isinstance(args[0], str),
-        )
+        by_column = softmax == 0 and not isinstance(args[0], str)
+        return self._call(lambda: weights.view_as(weights), operands[1 - softmax], product, by_column)
 
     def _call(self, weights: Any, values: Any, product: Any, by_column: bool) -> torch.Tensor:
         index, self.count = self.count, self.count + 1
@@ -161,8 +157,11 @@ class AttentionRecorder(AttentionCalls):
 
     @contextmanager
     def watch(self, shadow: nn.Module) -> Iterator[None]:
-        """Record while this context is open."""
-        self.shadow = shadow
+        """Record a pass while this context is open, in place of an earlier one."""
+        self.shadow, self.count = shadow, 0
+        self.calls.clear()
+        self.finished.clear()
+        self.running[:] = [""]
         ended: dict[str, int] = {}
 
         def leave(name: str) -> None:

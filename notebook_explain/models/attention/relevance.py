@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -56,12 +57,12 @@ class Relevance:
     Attributes
     ----------
     cells : float tensor (time, height, width)
-    has_windows : bool
-        Convolutions or poolings merged tokens on the way; their relevance is the mean over each window.
+    merges_tokens : bool
+        Convolutions, poolings or linear layers merged tokens on the way; each counts alike.
     """
 
     cells: torch.Tensor
-    has_windows: bool
+    merges_tokens: bool
 
 
 def relevance_of(
@@ -97,7 +98,9 @@ def relevance_of(
     device = reference_parameter(shadow).device
     # What attention adds can be small beside what a token keeps.
     dtype = torch.float32 if device.type == "mps" else torch.float64
-    units = torch.ones((1, 1, *layer.grid), device=device, dtype=dtype, requires_grad=True)
+    # Different for each token, so that a linear layer that merges tokens is noticed; the gradient does not depend on it.
+    units = torch.linspace(1, 2, int(np.prod(layer.grid)), device=device, dtype=dtype).view(1, 1, *layer.grid)
+    units.requires_grad_()
     clip = tokens(torch.zeros((1, 3, *preprocessing.shape), device=device, dtype=dtype))
     run = _RelevancePass(weights, adds)
     handle = shadow.get_submodule(str(layer.ref.module)).register_forward_hook(_start(layer, units, run))
@@ -119,7 +122,7 @@ def relevance_of(
         raise ExplainError(f"the class scores do not follow from the attention that was recorded; {ADVICE}")
     row = plain(scores)
     (cells,) = torch.autograd.grad(row.mean(), units) if row.requires_grad else (torch.zeros_like(units),)
-    return Relevance(cells[0, 0].detach(), run.has_windows)
+    return Relevance(cells[0, 0].detach(), run.merges_tokens)
 
 
 def _scores(output: Any, head: str, classes: int) -> RelevanceTensor | None:
@@ -155,7 +158,7 @@ class _RelevancePass(AttentionCalls):
 
     def __init__(self, weights: Sequence[torch.Tensor], adds: bool) -> None:
         super().__init__()
-        self.weights, self.adds, self.has_windows = weights, adds, False
+        self.weights, self.adds, self.merges_tokens = weights, adds, False
         self.is_started = False  # before, tensors are dense, so that the layer's output can be overwritten
         self.failed = ""  # name of the module in which a function raised
 
@@ -210,8 +213,8 @@ class _RelevancePass(AttentionCalls):
         if name in rules.KEEPS:
             return keep(args[0])
         if name in rules.RULES:
-            if name in rules.WINDOWS and args[0].requires_grad:
-                self.has_windows = True
+            if name in rules.WINDOWS or name == "linear":
+                self._notice_merging(args[0], -1 if name == "linear" else None)
             result = rules.RULES[name](*map(plain, args), **{key: plain(value) for key, value in kwargs.items()})
             return wrap(result, found)
         if name in rules.MOVING:
@@ -261,10 +264,22 @@ class _RelevancePass(AttentionCalls):
         equation = args[0] if isinstance(args[0], str) else ""
         if len(moved) == 1:
             values = tuple(map(plain, operands))
+            if not equation:
+                self._notice_merging(operands[moved[0]], -1 if moved[0] == 0 else -2)
             return wrap(rules.product_with_weights(name, values, moved[0], equation), [operands[moved[0]]])
         shapes = [torch.empty(operand.shape, device="meta") for operand in operands]
         result = torch.einsum(equation, *shapes) if equation else torch.matmul(*shapes)
         return self._unknown(torch.zeros(result.shape, device=operands[moved[0]].device), "a product of activations")
+
+    def _notice_merging(self, x: RelevanceTensor, axis: int | None) -> None:
+        """Note whether a function merges tokens along an axis that should hold features; or within windows (None)."""
+        if not x.requires_grad or self.merges_tokens:
+            return
+        if axis is None:
+            self.merges_tokens = True
+        elif not x.is_update and x.ndim >= -axis and x.stride(axis) != 0:  # heads differ in an update
+            values = plain(x).detach()
+            self.merges_tokens = bool((values.amax(axis) - values.amin(axis)).max() > 1e-5 * values.abs().max())
 
     def _unknown(self, result: Any, what: str) -> Any:
         """Return a result through which relevance cannot be followed; it is an error if the class scores need it."""
