@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import notebook_explain as ne
 from notebook_explain.explanations.caveats import CaveatCode
+from notebook_explain.widgets.wire.tubes import state
 from tests import zoo
 from tests.test_contract import _assert_same, _snapshot
 from tests.zoo import tokens
@@ -411,6 +412,8 @@ def test_maps_are_saved_loaded_and_shown(rule: Any, tmp_path: Any) -> None:
     assert loaded.layers[0].kind == tubes.layers[0].kind
     assert tubes.to_html(tmp_path / "maps.html").stat().st_size > 10_000
     assert tubes.figure() is not None
+    on_the_wire = state(tubes)["layers"][0]
+    assert on_the_wire["kind"] == on_the_wire["quantity"] == tubes.layers[0].kind
     words = tubes.in_words()
     assert "evidence" not in words
     assert ("of the attention, whatever the class" if rule == "rollout" else "of the relevance for 'class 0'") in words

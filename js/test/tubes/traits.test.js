@@ -154,6 +154,11 @@ describe("a malformed state is refused with a message", () => {
   });
 });
 
+test("maps of attention are read", () => {
+  for (const kind of ["attention", "relevance"])
+    expect(read(withLayer({ kind, quantity: kind })).layers[0]).toMatchObject({ kind, quantity: kind });
+});
+
 test("older files have no frame signals, and none can be chosen", () => {
   expect(read({ frame_signals: undefined }).frame_signals).toEqual([]);
   expect(viewState({ frame_signal: 3 }, { frame_signals: undefined }).frame_signal).toBeNull();
