@@ -249,7 +249,7 @@ def _summary(
             for head, top5 in top5_of_head.items()
             for name, probability in top5
         ),
-        *(("evidence", tubes.in_words(threshold, layer.name, target)) for target in targets),
+        *((layer.quantity, tubes.in_words(threshold, layer.name, target)) for target in targets),
         ("seen at", f"layer {layer.name} ({layer.kind}), from {threshold:.0%} of its maximum"),
     ]
     if every_layer:

@@ -131,6 +131,7 @@ def in_words(
     side: Literal["for", "against"] = "for",
     against: str | None = None,
     times: Sequence[float] | None = None,
+    quantity: str = "evidence",
 ) -> str:
     """Describe a class and the evidence that a threshold keeps.
 
@@ -154,12 +155,18 @@ def in_words(
         The second class of a difference.
     times : sequence of float (time,), optional
         Time of each frame in seconds, as ``Clip.times``; without them, only frame numbers are given.
+    quantity : str
+        What the map holds: "evidence", "relevance", or "attention", which is the same for every class.
     """
     target = quoted(name) if against is None else "this difference"
-    return f"{verdict(name, probability, rival, against)}. {_kept_sentence(found, frames, side, target, times)}"
+    return (
+        f"{verdict(name, probability, rival, against)}. {_kept_sentence(found, frames, side, target, times, quantity)}"
+    )
 
 
-def kept_in_words(result: TargetResult, found: Kept, clip: Clip, *, limit: int | None = None) -> str:
+def kept_in_words(
+    result: TargetResult, found: Kept, clip: Clip, *, limit: int | None = None, quantity: str = "evidence"
+) -> str:
     """Return `in_words` of a result, with labels of at most ``limit`` letters: a caption must have room for the numbers."""
 
     def cut(label: str) -> str:
@@ -174,26 +181,35 @@ def kept_in_words(result: TargetResult, found: Kept, clip: Clip, *, limit: int |
         None if rival is None else (cut(rival[0]), rival[1]),
         against=None if result.against_name is None else cut(result.against_name),
         times=None if clip.times is None else clip.times.tolist(),
+        quantity=quantity,
     )
 
 
 def caption_sentence(tubes: Tubes, threshold: float, layer: str | int | None = None, target: int = 0) -> str:
     """Return the sentence of `Tubes.in_words` with labels shortened to `LONGEST_NAME` letters."""
     found = tubes.kept(threshold, layer, target)
-    return kept_in_words(tubes.targets[target], found, tubes.clip, limit=LONGEST_NAME)
+    quantity = tubes.layer(layer).quantity
+    return kept_in_words(tubes.targets[target], found, tubes.clip, limit=LONGEST_NAME, quantity=quantity)
 
 
 def _kept_sentence(
-    found: Kept, frames: int, side: Literal["for", "against"], target: str, times: Sequence[float] | None
+    found: Kept,
+    frames: int,
+    side: Literal["for", "against"],
+    target: str,
+    times: Sequence[float] | None,
+    quantity: str,
 ) -> str:
     opposite = {"for": "against", "against": "for"}[side]
-    most = f" Most of the evidence is {opposite} {target}." if found.against > 0.5 else ""
+    most = f" Most of the {quantity} is {opposite} {target}." if found.against > 0.5 else ""
+    is_shared = quantity == "attention"  # by every class
+    whose = "" if is_shared else f" {side} {target}"
     if found.frames is None:
-        return f"No evidence {side} {target} at this threshold.{most}"
+        return f"No {quantity}{whose} at this threshold.{most}"
     volume = percent(found.volume)
     return (
         f"{volume[0].upper()}{volume[1:]} of the clip, {found.place}, {_when(found, frames, times)}, "
-        f"holds {percent(found.evidence)} of the evidence {side} {target}.{most}"
+        f"holds {percent(found.evidence)} of the {quantity}{', whatever the class' if is_shared else whose}.{most}"
     )
 
 

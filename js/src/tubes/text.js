@@ -109,10 +109,12 @@ export function keptWords(found, clip, side, explained, quantity = "evidence") {
   const target = explained.against ? "this difference" : quoted(explained.name);
   const opposite = side === "for" ? "against" : "for";
   const most = found.against > 0.5 ? ` Most of the ${quantity} is ${opposite} ${target}.` : "";
-  if (!found.frames) return `No ${quantity} ${side} ${target} at this threshold.${most}`;
+  const shared = quantity === "attention"; // the same for every class
+  const whose = shared ? "" : ` ${side} ${target}`;
+  if (!found.frames) return `No ${quantity}${whose} at this threshold.${most}`;
   return (
     `${capitalised(percent(found.volume))} of the clip, ${found.place}, ${when(found, clip)}, ` +
-    `holds ${percent(found.evidence)} of the ${quantity} ${side} ${target}.${most}`
+    `holds ${percent(found.evidence)} of the ${quantity}${shared ? ", whatever the class" : whose}.${most}`
   );
 }
 

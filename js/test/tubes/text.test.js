@@ -81,6 +81,12 @@ test("a map of another quantity is called by its name", () => {
   expect(keptWords({ ...found, frames: null }, { size: [8, 1, 1], times: [] }, "against", target, "activity")).toMatch(
     /^No activity against 'wave'/,
   );
+  expect(plain(keptWords({ ...found, against: 0 }, { size: [8, 1, 1], times: [] }, "for", target, "attention"))).toBe(
+    "20 % of the clip, on the left, in frames 1 to 4, holds 40 % of the attention, whatever the class.",
+  );
+  expect(
+    keptWords({ ...found, frames: null, against: 0 }, { size: [8, 1, 1], times: [] }, "for", target, "attention"),
+  ).toBe("No attention at this threshold.");
   const layers = [{}, { quantity: "activity" }];
   expect([0, 1].map((layer) => quantityOf(/** @type {any} */ ({ layers }), layer))).toEqual(["evidence", "activity"]);
 });
