@@ -2,24 +2,27 @@
 
 ``trace_layers`` runs a ``PositionTensor`` through an unmodified module and returns a `LayerTrace`: in order of execution,
 each output in which values from different positions are still separate, and each tensor that enters a global pooling,
-including plain function calls such as ``x.mean((2, 3, 4))``. ``layers`` chooses from it what is shown by default.
+including plain function calls such as ``x.mean((2, 3, 4))``; further the modules in which layers over time or over tokens
+mix all positions. ``layers`` chooses from it what is shown by default.
 A `TensorRef` names one of these tensors, so that ``recording`` finds it again in a real pass.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from notebook_explain.models.layouts import is_volume, spread
+from notebook_explain.models.layouts import is_volume, still_axes
 from notebook_explain.models.positions.custom_functions import has_position_proxy
-from notebook_explain.models.positions.tensor import PositionTensor
+from notebook_explain.models.positions.lineage import Mixture
+from notebook_explain.models.positions.merging import mixtures_reported
+from notebook_explain.models.positions.tensor import PositionTensor, spread
 
 MAX_NESTING = 4  # containers within containers, in what a module returns
 
@@ -73,6 +76,12 @@ class LayerTrace:
         Values are ``None`` once the trace is slim.
     calls : dict of dotted name to int
         Number of calls of each module.
+    mixtures : dict of dotted name to frozenset of int
+        Modules in which a mixture of all positions along axes of the clip (0 is time, 1 height, 2 width) is added to a
+        tensor with positions of its own, whose positions are kept.
+    unplaced : tuple of str
+        Modules that return nothing but such a mixture, on which the network's output depends: where their cells and those
+        of later modules lie is unknown.
     """
 
     size: tuple[int, int, int]
@@ -80,6 +89,8 @@ class LayerTrace:
     pools: tuple[tuple[int, PositionTensor], ...]
     modules: dict[str, Any]
     calls: dict[str, int]
+    mixtures: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    unplaced: tuple[str, ...] = ()
 
     def slim(self) -> LayerTrace:
         """Return a copy without references to modules, so that the shadow can be freed."""
@@ -134,13 +145,16 @@ def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> 
     calls: dict[str, int] = defaultdict(int)
     pools: dict[int, PositionTensor] = {}
     modules = dict(shadow.named_modules())
+    mixtures = _Mixtures()
 
     def make_hook(name: str) -> Callable[..., None]:
         def hook(module: nn.Module, _: Any, output: Any) -> None:
             call, calls[name] = calls[name], calls[name] + 1
             for path, tensor in tensors(output):
-                if isinstance(tensor, PositionTensor) and is_volume(tensor):
-                    outputs.append(TracedOutput(TensorRef(name, call, path), module, tensor))
+                if isinstance(tensor, PositionTensor):
+                    mixtures.on_output(name, tensor)
+                    if is_volume(tensor):
+                        outputs.append(TracedOutput(TensorRef(name, call, path), module, tensor))
 
         return hook
 
@@ -155,14 +169,67 @@ def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> 
             result.pool_calls |= {index}
 
     handles = [module.register_forward_hook(make_hook(name)) for name, module in modules.items() if name]
+    handles += mixtures.watch(modules)
     try:
-        with torch.no_grad(), PoolCalls(on_pool):
+        with torch.no_grad(), PoolCalls(on_pool), mixtures_reported(mixtures.on_sum):
             output = shadow(inputs)
     finally:
         for handle in handles:
             handle.remove()
-    reached = frozenset().union(*(t.pool_calls for _, t in tensors(output) if isinstance(t, PositionTensor)))
-    return LayerTrace(size, tuple(outputs), tuple((i, pools[i]) for i in sorted(reached)), modules, dict(calls))
+    ends = [tensor for _, tensor in tensors(output) if isinstance(tensor, PositionTensor)]
+    reached = frozenset().union(*(end.pool_calls for end in ends))
+    pool_inputs = tuple((index, pools[index]) for index in sorted(reached))
+    return LayerTrace(
+        size, tuple(outputs), pool_inputs, modules, dict(calls), mixtures.by_module(), mixtures.unplaced(ends)
+    )
+
+
+class _Mixtures:
+    """Finds the modules in which positions are mixed, and those that return nothing but a mixture."""
+
+    def __init__(self) -> None:
+        self.running: list[str] = [""]
+        self.summed: dict[str, set[int]] = defaultdict(set)
+        self.returned: dict[Mixture, str] = {}
+
+    def watch(self, modules: Mapping[str, nn.Module]) -> list[Any]:
+        """Add hooks that follow which module runs; returns their handles."""
+        named = [(name, module) for name, module in modules.items() if name]
+        before = [module.register_forward_pre_hook(_enter(self.running, name)) for name, module in named]
+        return before + [module.register_forward_hook(_leave(self.running)) for _, module in named]
+
+    def on_sum(self, axis: int) -> None:
+        """Note that the running module adds a mixture to a tensor with positions."""
+        self.summed[self.running[-1]].add(axis)
+
+    def on_output(self, name: str, tensor: PositionTensor) -> None:
+        """Note a module's output if it is a mixture of which an axis is left that is not one of channels."""
+        if tensor.lineage.mixtures and len(still_axes(tensor)) > 1:
+            for mixture in tensor.lineage.mixtures:
+                self.returned.setdefault(mixture, name)
+
+    def by_module(self) -> dict[str, frozenset[int]]:
+        """Return the axes of the clip that are mixed in each module."""
+        return {name: frozenset(axes) for name, axes in self.summed.items()}
+
+    def unplaced(self, ends: Sequence[PositionTensor]) -> tuple[str, ...]:
+        """Return the modules whose mixtures the network's outputs depend on."""
+        used = frozenset[Mixture]().union(*(end.lineage.mixtures for end in ends))
+        return tuple(dict.fromkeys(name for mixture, name in self.returned.items() if mixture in used))
+
+
+def _enter(running: list[str], name: str) -> Callable[..., None]:
+    def hook(*_: Any) -> None:
+        running.append(name)
+
+    return hook
+
+
+def _leave(running: list[str]) -> Callable[..., None]:
+    def hook(*_: Any) -> None:
+        running.pop()
+
+    return hook
 
 
 def tensors(

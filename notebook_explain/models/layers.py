@@ -11,10 +11,12 @@ import difflib
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
+import numpy as np
 from torch import nn
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.models.layer_trace import LayerTrace, TensorRef, TracedOutput
 from notebook_explain.models.layouts import Layout, measure
 from notebook_explain.models.positions.tensor import PositionTensor
@@ -40,6 +42,8 @@ class Layer:
         Clip frames and pixels that the cells stand for.
     pathway : int or None
         Index of the pathway, in networks with several.
+    caveats : tuple of str
+        What readers of this layer's map must know about its positions, as sentences.
     """
 
     name: str
@@ -48,6 +52,7 @@ class Layer:
     layout: Layout
     geometry: Geometry
     pathway: int | None = None
+    caveats: tuple[str, ...] = ()
 
     @property
     def grid(self) -> tuple[int, int, int]:
@@ -144,7 +149,22 @@ def _measured_layer(
     trace: LayerTrace, name: str, kind: str, ref: TensorRef, tensor: PositionTensor, pathway: int | None = None
 ) -> Layer | None:
     measured = measure(tensor, trace.size)
-    return None if measured is None else Layer(name, kind, ref, *measured, pathway)
+    if measured is None:
+        return None
+    layer = Layer(name, kind, ref, *measured, pathway)
+    seen = tensor.lineage.seen
+    is_final = seen is not None and len(layer.geometry.rows) == 1 and trace.calls.get(str(ref.module), 1) == 1
+    return _as_final_state(layer, *seen) if seen is not None and is_final else layer
+
+
+def _as_final_state(layer: Layer, first: float, last: float) -> Layer:
+    """Return a layer that a recurrent state enters alone: it has seen many frames, and lies at none of them."""
+    geometry = replace(layer.geometry, rows=np.array([(first + last) / 2]))
+    text = (
+        f"Layer {layer.name} holds one state that was computed from frames {first + 1:.0f} to {last + 1:.0f}: its map shows "
+        "where the evidence lies but cannot tell when, and is drawn over the whole clip."
+    )
+    return replace(layer, geometry=geometry, caveats=(Caveat(text, CaveatCode.ASSUMED_POSITIONS),))
 
 
 def _with_pathways(layers: list[Layer]) -> tuple[Layer, ...]:

@@ -152,7 +152,8 @@ class VideoModel:
                     recording = record(shadow, video, self.preprocessing.arrange, layers, self.labels)
                 self._check_labels(recording.heads)
                 result = compute(recording)
-                return result, (*recording.caveats, *_unreached_caveat(layers, recording))
+                about_layers = [caveat for layer in layers for caveat in layer.caveats]
+                return result, (*recording.caveats, *about_layers, *_unreached_caveat(layers, recording))
 
         (result, pass_caveats), shadow_caveats = on_shadow(self.module, run_shadow)
         return result, (*pass_caveats, *shadow_caveats)
