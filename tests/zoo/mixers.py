@@ -14,6 +14,7 @@ from .convnets import CLASSES
 
 WIDTH = 8
 STEPS, ROWS = 8, 8  # of the features: 8 frames of 8 x 8 cells
+FAINT = 0.005  # scale of mixtures: what a cell depends on most is its own position
 
 
 def stem() -> nn.Sequential:
@@ -46,7 +47,7 @@ class TimeMixer(Pooled):
         super().__init__()
         self.how = how
         size = 2 if how == "windows" else STEPS
-        self.weight = nn.Parameter(0.02 * torch.randn(size, size))
+        self.weight = nn.Parameter(torch.randn(size, size))
 
     def mixture(self, x: Tensor) -> Tensor:
         if self.how == "matmul on the left":
@@ -69,7 +70,8 @@ class TimeMixer(Pooled):
 
     def middle(self, x: Tensor) -> Tensor:
         for _ in range(3):
-            x = x + (self.mixture(x) * x if self.how == "gate" else self.mixture(x))
+            mixture = FAINT * self.mixture(x)
+            x = x + (mixture * x if self.how == "gate" else mixture)
         return x
 
 
@@ -83,7 +85,7 @@ class MixerBlock(nn.Module):
         self.channels = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + 0.02 * self.tokens(self.norm1(x).transpose(1, 2)).transpose(1, 2)
+        x = x + FAINT * self.tokens(self.norm1(x).transpose(1, 2)).transpose(1, 2)
         return x + self.channels(self.norm2(x))
 
 
@@ -96,7 +98,7 @@ class ResidualMLPBlock(nn.Module):
         self.tokens, self.channels = nn.Conv1d(tokens, tokens, 1), nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + 0.02 * self.scale * self.tokens(x * self.scale + self.shift)
+        x = x + FAINT * self.scale * self.tokens(x * self.scale + self.shift)
         return x + self.channels(x * self.scale).relu()
 
 
@@ -137,9 +139,9 @@ class Context(Pooled):
 
     def middle(self, x: Tensor) -> Tensor:
         context = self.context(F.adaptive_avg_pool3d(x, 1))
-        x = x + 0.02 * context.expand_as(x)
+        x = x + FAINT * context.expand_as(x)
         x = torch.sigmoid(self.gate(x.mean((2, 3, 4), keepdim=True))) * x
-        return torch.cat([x, 0.02 * F.interpolate(context, x.shape[2:])], 1)
+        return torch.cat([x, FAINT * F.interpolate(context, x.shape[2:])], 1)
 
 
 class ConvLSTM(nn.Module):
@@ -286,9 +288,7 @@ UPSAMPLED: dict[str, Callable[[], nn.Module]] = {
     "transposed, kernel 2": lambda: Upsampled(_TRANSPOSED(2, 2)),
     "transposed, kernel 3": lambda: Upsampled(_TRANSPOSED(3, 2, 1, output_padding=1)),
     "transposed, kernel 4": lambda: Upsampled(_TRANSPOSED((3, 4, 4), (1, 2, 2), 1)),
-    "transposed, dilated": lambda: Upsampled(
-        _TRANSPOSED((1, 3, 3), (1, 2, 2), (0, 2, 2), dilation=(1, 2, 2), groups=2)
-    ),
+    "transposed, dilated": lambda: Upsampled(_TRANSPOSED((1, 3, 3), 1, (0, 2, 2), dilation=(1, 2, 2), groups=2)),
     "transposed frames, kernel 3": lambda: Upsampled(_TRANSPOSED_2D(3, 2, 1, output_padding=1), by_frame=True),
     "transposed frames, stride 3": lambda: Upsampled(_TRANSPOSED_2D(5, 3, 1), by_frame=True),
     "transposed time steps": UpsampledTime,
