@@ -12,15 +12,13 @@ import torch
 from torch import nn
 
 from notebook_explain._errors import ExplainError
+from notebook_explain.models.gradient_flow import GradientFlow
 from notebook_explain.models.layer_trace import Attribute, PoolCalls, tensors
 from notebook_explain.models.layers import Layer
 from notebook_explain.models.outputs import Head, LastActivations, to_heads
 from notebook_explain.models.rng import LocalRandomness
 
-UNREACHED = (
-    "an operation between there and the output detaches, is quantised, runs under torch.no_grad, "
-    "or uses reentrant checkpointing (use_reentrant=False helps)"
-)
+CUTS = "detach, .data, quantisation, torch.no_grad and inference_mode cut gradients"
 _CLASSIFIERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -39,6 +37,10 @@ class Recording:
     caveats : tuple of str
     unreached : set of str
         Names of layers that no gradient has reached, for the scores so far.
+    flow : GradientFlow
+        Where modules' outputs are in the graph.
+    cuts : list of str
+        Where the gradient is cut, for each score that does not reach a layer.
     """
 
     layers: tuple[Layer, ...]
@@ -47,6 +49,8 @@ class Recording:
     biases: dict[str, torch.Tensor | None]
     caveats: tuple[str, ...]
     unreached: set[str] = field(default_factory=set)
+    flow: GradientFlow = field(default_factory=GradientFlow)
+    cuts: list[str] = field(default_factory=list)
 
     def volume(self, layer: Layer) -> torch.Tensor:
         """Return activations (1, channel, time, height, width), detached, in the network's own precision."""
@@ -67,10 +71,17 @@ class Recording:
             Zero where the score does not depend on a layer.
         """
         outputs = [self.outputs[layer.name] for layer in self.layers]
-        gradients = torch.autograd.grad(score, outputs, retain_graph=not last, allow_unused=True)
-        self.unreached.update(layer.name for layer, grad in zip(self.layers, gradients, strict=True) if grad is None)
+        with_graph = [output for output in outputs if output.requires_grad]
+        found = iter(
+            torch.autograd.grad(score, with_graph, retain_graph=not last, allow_unused=True) if with_graph else ()
+        )
+        gradients = [next(found) if output.requires_grad else None for output in outputs]
+        unreached = [layer for layer, gradient in zip(self.layers, gradients, strict=True) if gradient is None]
+        if unreached:
+            self.unreached.update(layer.name for layer in unreached)
+            self.cuts.append(self.flow.cut(score, [layer.ref.module for layer in unreached]))
         if all(gradient is None for gradient in gradients):
-            raise ExplainError(f"no gradient of the score reaches any of the layers: {UNREACHED}")
+            raise ExplainError(f"no gradient of the score reaches any of the layers: {self.cuts[-1]} ({CUTS})")
         return {
             layer.name: layer.layout.to_volume(torch.zeros_like(output) if gradient is None else gradient)
             for layer, output, gradient in zip(self.layers, outputs, gradients, strict=True)
@@ -104,8 +115,8 @@ def record(
         The output holds no logits, no gradient reaches them, or a layer did not run.
     """
     outputs: dict[str, torch.Tensor] = {}
-    activations, classifiers = LastActivations(), _ClassifierOutputs()
-    handles = [*_hook_layers(shadow, layers, outputs), *classifiers.watch(shadow)]
+    activations, classifiers, flow = LastActivations(), _ClassifierOutputs(), GradientFlow()
+    handles = [*flow.watch(shadow), *_hook_layers(shadow, layers, outputs), *classifiers.watch(shadow)]
     pools = {layer.ref.call: layer.name for layer in layers if layer.ref.module is None}
 
     def on_pool(index: int, value: torch.Tensor, _: Any) -> None:
@@ -119,7 +130,14 @@ def record(
             inputs = _dense(arrange(video.detach().clone().requires_grad_().clone()))
             with PoolCalls(on_pool), activations:
                 output = shadow(inputs)
-            heads, caveats = to_heads(output, activations, labels, classifiers.classes())
+            heads, caveats = to_heads(output, activations, labels, classifiers.classes(), flow.cut_before_output)
+    except RuntimeError as error:
+        if flow.inference_modules():
+            raise ExplainError(
+                f"no gradient passes {flow.inference_modules()}, which runs under torch.inference_mode, and autograd cannot "
+                "use what it returns; use torch.no_grad there, or clone its output outside of inference_mode"
+            ) from error
+        raise
     finally:
         for handle in handles:
             handle.remove()
@@ -129,7 +147,7 @@ def record(
             f"layer {missing[0]!r} did not run; the forward pass of this clip takes another path than in adapt()"
         )
     biases = {name: classifiers.bias(head.logits) for name, head in heads.items()}
-    return Recording(tuple(layers), outputs, heads, biases, caveats)
+    return Recording(tuple(layers), outputs, heads, biases, caveats, flow=flow)
 
 
 def _dense(inputs: Any) -> Any:
@@ -163,10 +181,10 @@ def _keep(layers: Sequence[Layer], outputs: dict[str, torch.Tensor]) -> Callable
                 kept = next((tensor for path, tensor in tensors(output) if path == layer.ref.path), None)
                 if kept is not None:
                     if not kept.requires_grad or any(kept is tensor for _, tensor in tensors(inputs)):
-                        with torch.enable_grad():
+                        with torch.inference_mode(False), torch.enable_grad():
                             kept = kept.clone() if kept.requires_grad else kept.detach().clone().requires_grad_()
                     outputs[layer.name] = kept
-                    with torch.enable_grad():
+                    with torch.inference_mode(False), torch.enable_grad():
                         output = _replace(output, layer.ref.path, kept.clone())
         return output
 

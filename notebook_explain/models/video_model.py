@@ -22,7 +22,7 @@ from notebook_explain.models.layers import Layer, named_layer
 from notebook_explain.models.outputs import Head
 from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.preprocessing import Preprocessing
-from notebook_explain.models.recording import UNREACHED, Recording, record
+from notebook_explain.models.recording import CUTS, Recording, record
 from notebook_explain.models.shadow import on_shadow, reference_parameter
 
 Result = TypeVar("Result")
@@ -318,7 +318,8 @@ def _find_label(label: str, names: tuple[str, ...]) -> int:
 
 def _unreached_caveat(layers: Sequence[Layer], recording: Recording) -> tuple[str, ...]:
     names = ", ".join(layer.name for layer in layers if layer.name in recording.unreached)
-    text = f"No gradient reaches {names}, so nothing is shown there: {UNREACHED}."
+    where = "; ".join(dict.fromkeys(recording.cuts))
+    text = f"No gradient reaches {names}, so nothing is shown there: {where} ({CUTS})."
     return (Caveat(text, CaveatCode.NO_GRADIENT),) if names else ()
 
 

@@ -12,7 +12,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 import notebook_explain as ne
 from notebook_explain.models.positions.tensor import PositionTensor
@@ -155,17 +154,6 @@ def test_layers_without_gradients_are_empty_and_have_a_caveat() -> None:
     model = ne.adapt(Detached(), **SPECIFIED)
     with pytest.raises(ne.ExplainError, match="no gradient of the score reaches any of the layers"):
         ne.SaliencyTubes(layers=("stem", "l1"))(model, CLIP, 0)
-
-
-@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # of torch, while positions are traced
-def test_reentrant_checkpointing_is_refused_with_advice() -> None:
-    class Checkpointed(Base):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            features = checkpoint(self.features, x, use_reentrant=True)
-            return self.fc(features.mean((2, 3, 4)))
-
-    with pytest.raises(ne.ExplainError, match=r"no gradient .* reentrant checkpointing \(use_reentrant=False helps\)"):
-        explained(Checkpointed())
 
 
 def test_a_module_that_returns_its_input_is_explained_by_its_output_only() -> None:
