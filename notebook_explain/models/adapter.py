@@ -19,9 +19,9 @@ from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.models.layer_trace import LayerTrace, TensorRef, tensors, trace_layers
 from notebook_explain.models.layers import MAX_LAYERS, Layer, default_layers
 from notebook_explain.models.layouts import Layout
-from notebook_explain.models.position_caveats import position_caveats
 from notebook_explain.models.preprocessing import Preprocessing, check_layout, rgb
 from notebook_explain.models.shadow import on_shadow, reference_parameter, refuse_scripted, unwrapped
+from notebook_explain.models.unsure_positions import position_caveats
 from notebook_explain.models.video_model import VideoModel, position_input
 
 # Mean and standard deviation of Kinetics in units of 0..1, with which most published video weights were trained.
@@ -125,7 +125,7 @@ def _caveats(network: nn.Module, preprocessing: Preprocessing, trace: LayerTrace
     if trace is None:
         caveats.append(_EVEN)
     else:
-        caveats += position_caveats(trace)
+        caveats += position_caveats(trace.mixtures, trace.unplaced)
     caveats += [_module_caveat(part) for part in network.modules() if isinstance(getattr(part, "caveat", None), str)]
     return tuple(dict.fromkeys(caveats))
 

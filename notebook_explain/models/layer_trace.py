@@ -10,7 +10,7 @@ A `TensorRef` names one of these tensors, so that ``recording`` finds it again i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,11 +18,11 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from notebook_explain.models.layouts import is_volume, still_axes
+from notebook_explain.models.layouts import is_volume
 from notebook_explain.models.positions.custom_functions import has_position_proxy
-from notebook_explain.models.positions.lineage import Mixture
 from notebook_explain.models.positions.merging import mixtures_reported
 from notebook_explain.models.positions.tensor import PositionTensor, spread
+from notebook_explain.models.unsure_positions import UnsurePositions
 
 MAX_NESTING = 4  # containers within containers, in what a module returns
 
@@ -30,6 +30,8 @@ _POOLING = frozenset(
     {"mean", "sum", "amax", "max", "logsumexp"}
     | {f"{kind}_pool{n}d" for kind in ("avg", "max", "adaptive_avg", "adaptive_max") for n in (1, 2, 3)}
 )
+
+_FACTORIES = frozenset({"zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like", "full_like"})
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ class LayerTrace:
         Modules in which a mixture of all positions along axes of the clip (0 is time, 1 height, 2 width) is added to a
         tensor with positions of its own, whose positions are kept.
     unplaced : tuple of str
-        Modules that return nothing but such a mixture, on which the network's output depends: where their cells and those
-        of later modules lie is unknown.
+        Modules after which positions are unknown: they return nothing but such a mixture, on which the network's output
+        depends, or positions could not be followed through them. "" is the network itself.
     """
 
     size: tuple[int, int, int]
@@ -124,6 +126,19 @@ class PoolCalls(TorchFunctionMode):
         return result
 
 
+class _NewBuffers(TorchFunctionMode):
+    """Mark the plain tensors that a traced network makes, so that positions can be written into them.
+
+    A buffer of the network itself cannot take positions, since it stays after the pass.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if getattr(func, "__name__", "") in _FACTORIES and type(result) is torch.Tensor and result.is_floating_point():
+            result.is_new_buffer = True  # type: ignore[attr-defined]
+        return result
+
+
 def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> LayerTrace:
     """Run positions through a shadow module.
 
@@ -145,16 +160,16 @@ def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> 
     calls: dict[str, int] = defaultdict(int)
     pools: dict[int, PositionTensor] = {}
     modules = dict(shadow.named_modules())
-    mixtures = _Mixtures()
+    unsure = UnsurePositions()
 
     def make_hook(name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, _: Any, output: Any) -> None:
+        def hook(module: nn.Module, given: Any, output: Any) -> None:
             call, calls[name] = calls[name], calls[name] + 1
-            for path, tensor in tensors(output):
-                if isinstance(tensor, PositionTensor):
-                    mixtures.on_output(name, tensor)
-                    if is_volume(tensor):
-                        outputs.append(TracedOutput(TensorRef(name, call, path), module, tensor))
+            found = list(tensors(output))
+            unsure.on_output(name, [tensor for _, tensor in tensors(given)], [tensor for _, tensor in found])
+            for path, tensor in found:
+                if isinstance(tensor, PositionTensor) and is_volume(tensor):
+                    outputs.append(TracedOutput(TensorRef(name, call, path), module, tensor))
 
         return hook
 
@@ -169,9 +184,9 @@ def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> 
             result.pool_calls |= {index}
 
     handles = [module.register_forward_hook(make_hook(name)) for name, module in modules.items() if name]
-    handles += mixtures.watch(modules)
+    handles += unsure.watch(modules)
     try:
-        with torch.no_grad(), PoolCalls(on_pool), mixtures_reported(mixtures.on_sum):
+        with torch.no_grad(), PoolCalls(on_pool), _NewBuffers(), mixtures_reported(unsure):
             output = shadow(inputs)
     finally:
         for handle in handles:
@@ -179,57 +194,7 @@ def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> 
     ends = [tensor for _, tensor in tensors(output) if isinstance(tensor, PositionTensor)]
     reached = frozenset().union(*(end.pool_calls for end in ends))
     pool_inputs = tuple((index, pools[index]) for index in sorted(reached))
-    return LayerTrace(
-        size, tuple(outputs), pool_inputs, modules, dict(calls), mixtures.by_module(), mixtures.unplaced(ends)
-    )
-
-
-class _Mixtures:
-    """Finds the modules in which positions are mixed, and those that return nothing but a mixture."""
-
-    def __init__(self) -> None:
-        self.running: list[str] = [""]
-        self.summed: dict[str, set[int]] = defaultdict(set)
-        self.returned: dict[Mixture, str] = {}
-
-    def watch(self, modules: Mapping[str, nn.Module]) -> list[Any]:
-        """Add hooks that follow which module runs; returns their handles."""
-        named = [(name, module) for name, module in modules.items() if name]
-        before = [module.register_forward_pre_hook(_enter(self.running, name)) for name, module in named]
-        return before + [module.register_forward_hook(_leave(self.running)) for _, module in named]
-
-    def on_sum(self, axis: int) -> None:
-        """Note that the running module adds a mixture to a tensor with positions."""
-        self.summed[self.running[-1]].add(axis)
-
-    def on_output(self, name: str, tensor: PositionTensor) -> None:
-        """Note a module's output if it is a mixture of which an axis is left that is not one of channels."""
-        if tensor.lineage.mixtures and len(still_axes(tensor)) > 1:
-            for mixture in tensor.lineage.mixtures:
-                self.returned.setdefault(mixture, name)
-
-    def by_module(self) -> dict[str, frozenset[int]]:
-        """Return the axes of the clip that are mixed in each module."""
-        return {name: frozenset(axes) for name, axes in self.summed.items()}
-
-    def unplaced(self, ends: Sequence[PositionTensor]) -> tuple[str, ...]:
-        """Return the modules whose mixtures the network's outputs depend on."""
-        used = frozenset[Mixture]().union(*(end.lineage.mixtures for end in ends))
-        return tuple(dict.fromkeys(name for mixture, name in self.returned.items() if mixture in used))
-
-
-def _enter(running: list[str], name: str) -> Callable[..., None]:
-    def hook(*_: Any) -> None:
-        running.append(name)
-
-    return hook
-
-
-def _leave(running: list[str]) -> Callable[..., None]:
-    def hook(*_: Any) -> None:
-        running.pop()
-
-    return hook
+    return LayerTrace(size, tuple(outputs), pool_inputs, modules, dict(calls), unsure.mixtures(), unsure.unplaced(ends))
 
 
 def tensors(

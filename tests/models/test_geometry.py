@@ -16,7 +16,18 @@ from notebook_explain.models.positions.tensor import PositionTensor
 from tests import zoo
 from tests.models.geometry_oracle import errors_in_cells, influence_on_cell, median_index, with_positive_weights
 from tests.models.test_adapt import EXPLAINABLE
-from tests.zoo.mixers import CONTEXTS, FINAL_STATES, MIXERS, RECURRENT, UPSAMPLED, OnlyMixed, Pooled, UpsampledTime
+from tests.zoo.mixers import (
+    ATTENTION,
+    CONTEXTS,
+    FINAL_STATES,
+    MIXERS,
+    RECURRENT,
+    UPSAMPLED,
+    FourierFilter,
+    OnlyMixed,
+    Pooled,
+    UpsampledTime,
+)
 
 SPECIFIED: dict[str, Any] = {"size": 32, "frames": 8, "mean": 0.5, "std": 0.25, "layout": "BCTHW"}
 CLIP = zoo.random_clip(8, 32)
@@ -83,14 +94,29 @@ def test_global_context_is_no_mixture_and_no_end_of_the_network(name: str) -> No
     assert [(layer.name, layer.kind) for layer in model.layers] == [("stem", "stem"), ("last", "pooling input")]
 
 
-def test_a_mixture_alone_has_no_positions() -> None:
-    model = ne.adapt(zoo.seeded(OnlyMixed), **SPECIFIED)
+@pytest.mark.parametrize("name", ATTENTION)
+def test_attention_lies_where_the_queries_are(name: str) -> None:
+    model = ne.adapt(zoo.seeded(ATTENTION[name]), **SPECIFIED)
+    stem, last = model.layers[0], model.layers[-1]
+    assert (last.name, last.kind, model.caveats) == ("last", "pooling input", ())
+    np.testing.assert_allclose(last.geometry.rows, stem.geometry.rows, atol=1e-3)
+    assert last.geometry.step == pytest.approx(stem.geometry.step, abs=1e-3)
+    assert last.geometry.origin == pytest.approx(stem.geometry.origin, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("make", "where"),
+    [(OnlyMixed, "in 'mix', without"), (lambda: FourierFilter(residual=False), "in the network's forward, without")],
+)
+def test_a_mixture_alone_has_no_positions(make: Any, where: str) -> None:
+    model = ne.adapt(zoo.seeded(make), **SPECIFIED)
     assert [layer.name for layer in model.layers] == ["stem"]
     (caveat,) = model.caveats
     assert caveat.code == CaveatCode.ASSUMED_POSITIONS  # type: ignore[attr-defined]
-    assert "'mix'" in caveat
-    assert "'last'" not in caveat
-    with pytest.raises(ValueError, match=r"layer 'last' returns .*, whose axes are not time, height, width"):
+    assert where in caveat
+    with pytest.raises(
+        ValueError, match=r"layer 'last' (returns .*, whose axes are not time|cannot be explained: its output)"
+    ):
         model.layer("last")
 
 
@@ -172,6 +198,32 @@ def test_cells_of_a_transposed_convolution_lie_between_the_inputs_that_reach_the
 def test_a_transposed_convolution_over_time_keeps_the_order_of_frames() -> None:
     model = ne.adapt(zoo.seeded(UpsampledTime), **SPECIFIED)
     np.testing.assert_allclose(np.diff(model.layers[-1].geometry.rows), 0.5, atol=1e-5)
+
+
+def test_a_network_that_leaves_torch_says_that_positions_are_lost() -> None:
+    class Leaving(Pooled):
+        def middle(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(x.shape) + x.sum().item()
+
+    model = ne.adapt(zoo.seeded(Leaving), **SPECIFIED)
+    assert [layer.name for layer in model.layers] == ["stem"]
+    assert "in the network's forward" in model.caveats[0]
+
+
+def test_a_buffer_of_the_network_is_not_traced_into() -> None:
+    class Memory(Pooled):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("memory", torch.zeros(1, 8, 8, 8, 8))
+
+        def middle(self, x: torch.Tensor) -> torch.Tensor:
+            self.memory[:, :, :4] = x[:, :, :4]
+            return self.memory
+
+    net = zoo.seeded(Memory)
+    assert "cannot be followed" in ne.adapt(net, **SPECIFIED).caveats[0]
+    assert type(net.memory) is torch.Tensor
+    assert not net.memory.any()
 
 
 def test_repeated_frames_lie_next_to_each_other() -> None:

@@ -144,6 +144,59 @@ class Context(Pooled):
         return torch.cat([x, FAINT * F.interpolate(context, x.shape[2:])], 1)
 
 
+class FourierFilter(Pooled):
+    """GFNet: a filter over frequencies, with a residual connection or without."""
+
+    def __init__(self, residual: bool = True) -> None:
+        super().__init__()
+        self.filter, self.residual = nn.Parameter(torch.randn(WIDTH, STEPS, ROWS, ROWS // 2 + 1, 2)), residual
+
+    def middle(self, x: Tensor) -> Tensor:
+        frequencies = torch.fft.rfftn(x, dim=(2, 3, 4)) * torch.view_as_complex(self.filter)
+        filtered = torch.fft.irfftn(frequencies, s=x.shape[2:], dim=(2, 3, 4))
+        return x + FAINT * filtered if self.residual else filtered
+
+
+class CoordinateAttention(Pooled):
+    """Gates for rows and columns, each pooled over the other axis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.joint, self.rows, self.columns = (nn.Conv2d(WIDTH, WIDTH, 1) for _ in range(3))
+
+    def middle(self, x: Tensor) -> Tensor:
+        frames = x.transpose(1, 2).flatten(0, 1)
+        pooled = torch.cat([frames.mean(3, keepdim=True), frames.mean(2, keepdim=True).transpose(2, 3)], 2)
+        rows, columns = self.joint(pooled).relu().split(frames.shape[2:], 2)
+        gate = self.rows(rows).sigmoid() * self.columns(columns.transpose(2, 3)).sigmoid()
+        return (gate * frames).unflatten(0, (x.shape[0], -1)).transpose(1, 2)
+
+
+Attending = Literal["non-local, pooled keys", "cross-covariance", "linear", "additive context"]
+
+
+class Attention(Pooled):
+    """Attention written out, without a residual connection: what comes out lies where the queries are."""
+
+    def __init__(self, how: Attending) -> None:
+        super().__init__()
+        self.how = how
+        self.query, self.key, self.value = (nn.Conv3d(WIDTH, WIDTH, 1) for _ in range(3))
+
+    def middle(self, x: Tensor) -> Tensor:
+        query, key, value = self.query(x).flatten(2), self.key(x), self.value(x)
+        if self.how == "non-local, pooled keys":
+            key, value = (F.max_pool3d(part, (1, 2, 2)).flatten(2) for part in (key, value))
+            return ((query.transpose(1, 2) @ key).softmax(-1) @ value.transpose(1, 2)).transpose(1, 2).reshape(x.shape)
+        key, value = key.flatten(2), value.flatten(2)
+        if self.how == "cross-covariance":
+            return ((query @ key.transpose(1, 2)).softmax(-1) @ value).reshape(x.shape)
+        if self.how == "linear":
+            return torch.einsum("bcn,bcd->bdn", query, torch.einsum("bcn,bdn->bcd", key, value)).reshape(x.shape)
+        context = torch.matmul(value, key.mean(1).softmax(-1).unsqueeze(-1))
+        return x + context.view(x.shape[0], WIDTH, 1, 1, 1)
+
+
 class ConvLSTM(nn.Module):
     """A ConvLSTM in a loop over frames; the pooled tensor is the stack of its states, or the last of them."""
 
@@ -172,6 +225,25 @@ class ConvLSTM(nn.Module):
         states = self.states(self.stem(x))
         volume = torch.stack(states if self.all_states else states[-1:], 2)
         return self.fc(self.last(volume).mean((2, 3, 4)))
+
+
+class ConvGRU(Pooled):
+    """A ConvGRU whose states are written into a new tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gates = nn.Conv2d(2 * WIDTH, 2 * WIDTH, 3, padding=1)
+        self.candidate = nn.Conv2d(2 * WIDTH, WIDTH, 3, padding=1)
+
+    def middle(self, x: Tensor) -> Tensor:
+        states = torch.zeros(x.shape)
+        state = torch.zeros(x.shape[0], WIDTH, *x.shape[3:])
+        for t, frame in enumerate(x.unbind(2)):
+            reset, update = self.gates(torch.cat([frame, state], 1)).sigmoid().chunk(2, 1)
+            candidate = self.candidate(torch.cat([frame, reset * state], 1)).tanh()
+            state = (1 - update) * state + update * candidate
+            states[:, :, t] = state
+        return states
 
 
 class RunningMean(ConvLSTM):
@@ -265,11 +337,20 @@ MIXERS: dict[str, Callable[[], nn.Module]] = {
     "mlp-mixer": partial(TokenMixer, MixerBlock, False),
     "mlp-mixer by frame": partial(TokenMixer, MixerBlock, True),
     "resmlp by frame": partial(TokenMixer, ResidualMLPBlock, True),
+    "fourier filter": FourierFilter,
 }
 CONTEXTS: dict[str, Callable[[], nn.Module]] = {"global context": Context}
+ATTENTION: dict[str, Callable[[], nn.Module]] = {
+    "coordinate attention": CoordinateAttention,
+    **{
+        how: partial(Attention, how)
+        for how in ("non-local, pooled keys", "cross-covariance", "linear", "additive context")
+    },
+}
 RECURRENT: dict[str, Callable[[], nn.Module]] = {
     "convlstm": partial(ConvLSTM, all_states=True),
     "convlstm, two convolutions": partial(ConvLSTM, all_states=True, joint=False),
+    "convgru, states in a buffer": ConvGRU,
     "running mean": RunningMean,
     "lstm": partial(FrameRNN, "lstm"),
     "lstm, time first": partial(FrameRNN, "lstm", batch_first=False),

@@ -6,10 +6,11 @@ keeps the mean position, with a mass so small that anything with positions of it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from typing import Protocol
 
 import torch
 
@@ -27,15 +28,25 @@ from notebook_explain.models.positions.tensor import (
 )
 
 MINIMUM = 1e-2  # frames or pixels; positions that are closer count as one
-OnMixture = Callable[[int], None]
 
-_listener: ContextVar[OnMixture | None] = ContextVar("_listener", default=None)
+
+class MixtureListener(Protocol):
+    """Is told where positions are mixed."""
+
+    def on_mixture(self, mixture: Mixture) -> None:
+        """A product with weights has merged positions."""
+
+    def on_sum(self, axis: int) -> None:
+        """A mixture along an axis of the clip is added to a tensor with positions of its own."""
+
+
+_listener: ContextVar[MixtureListener | None] = ContextVar("_listener", default=None)
 
 
 @contextmanager
-def mixtures_reported(on_mixture: OnMixture) -> Iterator[None]:
-    """Call ``on_mixture(axis)`` whenever a mixture along an axis of the clip is added to something with positions."""
-    token = _listener.set(on_mixture)
+def mixtures_reported(listener: MixtureListener) -> Iterator[None]:
+    """Tell a listener where positions are mixed, in this context."""
+    token = _listener.set(listener)
     try:
         yield
     finally:
@@ -81,6 +92,9 @@ def _heavy_spread(x: PositionTensor, axis: int) -> float:
 def _add_mixture(x: PositionTensor, axis: int, *, is_total: bool) -> None:
     mixture = Mixture(axis, x.lineage.next_number(), is_total)
     x.lineage = replace(x.lineage, mixtures=x.lineage.mixtures | {mixture})
+    listener = _listener.get()
+    if listener is not None:
+        listener.on_mixture(mixture)
 
 
 def contract(x: PositionTensor, axis: int = 1, *, with_weights: bool = False) -> PositionTensor:
@@ -125,4 +139,4 @@ def drop_mixture(x: PositionTensor, axis: int) -> None:
     x.lineage = replace(x.lineage, mixtures=frozenset(m for m in x.lineage.mixtures if m.axis != axis))
     listener = _listener.get()
     if listener is not None:
-        listener(axis)
+        listener.on_sum(axis)

@@ -1,4 +1,4 @@
-"""Rules for products: linear layers, matrix products, einsum and attention.
+"""Rules for products: linear layers, matrix products, einsum, Fourier transforms and attention.
 
 A product with weights lies at the mean of what it combines; one over time or over tokens is a mixture (``merging``). In a
 product of two tensors from the clip, each contributes the mean over what is summed. The first decides, as queries do in
@@ -8,7 +8,8 @@ attention, unless it has no positions of its own left.
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -121,6 +122,36 @@ def _summed_over(
     lengths = [x.shape[letters.index(letter)] if letter in letters else 1 for letter in output]
     fields = map_fields(x, lambda field: field.permute(order).reshape(lengths).expand(tuple(shape)))
     return PositionTensor.from_fields(fields, x)
+
+
+def _fourier(transform: Callable[..., torch.Tensor], x: PositionTensor, *args: Any, **options: Any) -> PositionTensor:
+    """Mix all positions along the axes of a Fourier transform; a complex tensor is traced as a real one."""
+    name = transform.__name__
+    dtype = torch.float32 if "_rfft" in name else torch.complex64
+    shape = transform(torch.empty(x.shape, dtype=dtype, device="meta"), *args, **options).shape
+    lengths, dims = (*args, None, None)[:2]
+    lengths, dims = options.get("s", lengths), options.get("dim", dims)
+    if dims is None:
+        count = len(lengths) if isinstance(lengths, (list, tuple)) else x.ndim
+        dims = -1 if name[-1] == "t" else range(-2, 0) if name[-1] == "2" else range(-count, 0)
+    for axis in [dims] if isinstance(dims, int) else dims:
+        x = contract(x, axis % x.ndim, with_weights=True)
+    return expanded(x, shape)
+
+
+for _name in [f"{kind}{dims}" for kind in ("fft", "ifft", "rfft", "irfft") for dims in ("", "2", "n")]:
+    _transform = getattr(torch.fft, _name)
+    rule(_transform.__name__)(partial(_fourier, _transform))
+
+
+@rule("view_as_real")
+def _view_as_real(x: PositionTensor) -> PositionTensor:
+    return PositionTensor.from_fields(map_fields(x, lambda field: field.unsqueeze(-1).expand(*x.shape, 2)), x)
+
+
+@rule("view_as_complex")
+def _view_as_complex(x: PositionTensor) -> PositionTensor:
+    return PositionTensor.from_fields(map_fields(x, lambda field: field[..., 0]), x)
 
 
 @rule("scaled_dot_product_attention", any_argument=True)

@@ -279,7 +279,11 @@ def _run_or_view_contiguous(func: Any, args: Any, kwargs: Any) -> Any:
 
 def _set_item(func: Any, args: Any) -> None:
     target, index, value = args
-    if not isinstance(target, PositionTensor):  # a plain buffer, which cannot hold positions
+    if getattr(target, "is_new_buffer", False) and not isinstance(target, PositionTensor):
+        made = massless(target.shape, value)
+        target.__class__ = PositionTensor
+        overwrite(target, made)
+    if not isinstance(target, PositionTensor):  # a buffer of the network, which cannot hold positions
         func(target, index, value.fields[0].to(target.dtype))
         return
     fields = [field.clone(memory_format=torch.contiguous_format) for field in target.fields]
