@@ -37,7 +37,7 @@ class Pooled(nn.Module):
         return self.fc(self.last(self.middle(self.stem(x))).mean((2, 3, 4)))
 
 
-TimeMixing = Literal["linear", "matmul on the left", "einsum", "convolution", "windows", "gate"]
+TimeMixing = Literal["linear", "matmul on the left", "einsum", "tensordot", "convolution", "windows", "gate"]
 
 
 class TimeMixer(Pooled):
@@ -58,6 +58,8 @@ class TimeMixer(Pooled):
             )
         if self.how == "einsum":
             return torch.einsum("bcthw,ts->bcshw", x, self.weight)
+        if self.how == "tensordot":
+            return torch.tensordot(x, self.weight, dims=([2], [0])).movedim(-1, 2)
         if self.how == "convolution":
             frames = x.transpose(1, 2).flatten(2)
             return (
@@ -333,7 +335,7 @@ _TRANSPOSED_2D = partial(nn.ConvTranspose2d, WIDTH, WIDTH)
 
 MIXERS: dict[str, Callable[[], nn.Module]] = {
     **{f"time mixer: {how}": partial(TimeMixer, how) for how in ("linear", "matmul on the left", "einsum")},
-    **{f"time mixer: {how}": partial(TimeMixer, how) for how in ("convolution", "windows", "gate")},
+    **{f"time mixer: {how}": partial(TimeMixer, how) for how in ("tensordot", "convolution", "windows", "gate")},
     "mlp-mixer": partial(TokenMixer, MixerBlock, False),
     "mlp-mixer by frame": partial(TokenMixer, MixerBlock, True),
     "resmlp by frame": partial(TokenMixer, ResidualMLPBlock, True),

@@ -97,8 +97,8 @@ def combine(a: PositionTensor, b: PositionTensor, *, is_sum: bool) -> PositionTe
     result.pool_calls = _pool_calls([a, b]) if is_sum and same_shape else a.pool_calls
     if newer is not None or _single_times(a, b) is not None:
         result.lineage = replace(result.lineage, seen=union(_seen(a), _seen(b)))
-    for axis in superseded:
-        if is_mixed(result, axis):
+    for axis in AXES:
+        if is_mixed(result, axis, totally=axis not in superseded) and not is_merged(result, axis):
             drop_mixture(result, axis)
     return result
 

@@ -107,7 +107,7 @@ def contract(x: PositionTensor, axis: int = 1, *, with_weights: bool = False) ->
         if not is_merged(result, clip_axis):
             if with_weights and _varies_along(x, axis, clip_axis):
                 _add_mixture(result, clip_axis, is_total=False)
-            if any(mixture.axis == clip_axis and mixture.is_total for mixture in x.lineage.mixtures):
+            if is_mixed(x, clip_axis, totally=True):
                 drop_mixture(result, clip_axis)  # it was concatenated to something with positions of its own
     return result
 
@@ -129,9 +129,9 @@ def with_weight(x: PositionTensor, weight: object) -> PositionTensor:
     return x
 
 
-def is_mixed(x: PositionTensor, axis: int) -> bool:
-    """Return whether a tensor is a mixture along an axis of the clip."""
-    return any(mixture.axis == axis for mixture in x.lineage.mixtures)
+def is_mixed(x: PositionTensor, axis: int, *, totally: bool) -> bool:
+    """Return whether a tensor depends on a mixture along an axis of the clip; ``totally`` leaves out patches and windows."""
+    return any(mixture.axis == axis and (mixture.is_total or not totally) for mixture in x.lineage.mixtures)
 
 
 def drop_mixture(x: PositionTensor, axis: int) -> None:

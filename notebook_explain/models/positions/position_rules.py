@@ -20,7 +20,7 @@ _ELEMENTWISE = """
 relu relu6 leaky_relu elu selu celu gelu silu mish softplus hardswish hardsigmoid hardtanh sigmoid tanh
 logsigmoid prelu rrelu glu_same exp log log1p sqrt rsqrt pow square abs neg clamp clip clamp_min clamp_max sin
 cos erf batch_norm layer_norm group_norm instance_norm rms_norm local_response_norm normalize dropout
-dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout softmax log_softmax
+detach dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout softmax log_softmax
 gumbel_softmax nan_to_num to float half double bfloat16 type type_as cpu cuda masked_fill
 """.split()
 rule(*_ELEMENTWISE)(keep_positions)

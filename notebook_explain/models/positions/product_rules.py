@@ -81,7 +81,7 @@ def _einsum(equation: str, *operands: Any) -> PositionTensor:
 
 
 @rule("tensordot", any_argument=True)
-def _tensordot(a: Any, b: Any, dims: Any = 2, *_: Any) -> PositionTensor:
+def _tensordot(a: Any, b: Any, dims: Any = 2, **_: Any) -> PositionTensor:
     if isinstance(dims, int):
         dims = range(a.ndim - dims, a.ndim), range(dims)
     letters = string.ascii_lowercase[: a.ndim]

@@ -165,7 +165,7 @@ def is_merged(x: PositionTensor, axis: int) -> bool:
 # Operations that only move values: they run unchanged on each field.
 MOVES = frozenset(
     """view reshape permute transpose movedim moveaxis swapaxes swapdims flatten unflatten squeeze unsqueeze
-    expand expand_as repeat repeat_interleave tile contiguous clone detach cat concat concatenate stack hstack
+    expand expand_as repeat repeat_interleave tile contiguous clone cat concat concatenate stack hstack
     vstack split split_with_sizes chunk unbind tensor_split narrow select getitem setitem index_select gather
     take_along_dim roll flip rot90 unfold view_as reshape_as t adjoint pixel_shuffle pixel_unshuffle
     channel_shuffle native_channel_shuffle as_strided new_zeros new_empty diagonal size
