@@ -22,6 +22,7 @@ from notebook_explain.models.layouts import is_volume
 from notebook_explain.models.positions.custom_functions import has_position_proxy
 from notebook_explain.models.positions.merging import mixtures_reported
 from notebook_explain.models.positions.tensor import PositionTensor, spread
+from notebook_explain.models.rng import LocalRandomness
 from notebook_explain.models.unsure_positions import UnsurePositions
 
 MAX_NESTING = 4  # containers within containers, in what a module returns
@@ -186,7 +187,7 @@ def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> 
     handles = [module.register_forward_hook(make_hook(name)) for name, module in modules.items() if name]
     handles += unsure.watch(modules)
     try:
-        with torch.no_grad(), PoolCalls(on_pool), _NewBuffers(), mixtures_reported(unsure):
+        with torch.no_grad(), LocalRandomness(), PoolCalls(on_pool), _NewBuffers(), mixtures_reported(unsure):
             output = shadow(inputs)
     finally:
         for handle in handles:

@@ -171,8 +171,32 @@ def test_checkpointed_networks_are_explained_as_without_checkpointing(how: str) 
     np.testing.assert_allclose(ours.layers[-1].values[1], expected(plain, 3), rtol=1e-4, atol=1e-5)
 
 
-def test_the_users_network_is_checkpointed_as_before() -> None:
-    net = network("by name", Checkpointed)
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpointed_parts_run_once_and_draw_the_same_random_numbers(reentrant: bool) -> None:
+    runs: list[str] = []
+
+    class Drawing(Net):
+        def part(self, x: torch.Tensor) -> torch.Tensor:
+            runs.append(self.how)
+            x = self.l1(self.stem(x))
+            return self.l2(x * torch.rand_like(x))
+
+        def features(self, x: torch.Tensor) -> torch.Tensor:
+            return self.part(x) if self.how == "plain" else checkpoint(self.part, x, use_reentrant=reentrant)
+
+    state = torch.get_rng_state()
+    ours, theirs = (
+        ne.SaliencyTubes()(ne.adapt(network(how, Drawing), **SPECIFIED), CLIP, 2) for how in ("checkpointed", "plain")
+    )
+    assert runs.count("checkpointed") == runs.count("plain") > 0
+    for one, other in zip(ours.layers, theirs.layers, strict=True):
+        np.testing.assert_array_equal(one.values, other.values)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_the_users_network_is_checkpointed_as_before(reentrant: bool) -> None:
+    net = network("by name" if reentrant else "not reentrant", Checkpointed)
     runs: list[int] = []
     ne.SaliencyTubes()(ne.adapt(net, **SPECIFIED), CLIP, 0)
     assert "apply" not in vars(checkpointing.CheckpointFunction)
@@ -181,25 +205,28 @@ def test_the_users_network_is_checkpointed_as_before() -> None:
     assert len(runs) == 2  # computed again in the backward pass
 
 
-def test_another_thread_is_checkpointed_while_an_explanation_runs() -> None:
-    calls: list[bool] = []
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_another_thread_is_checkpointed_while_an_explanation_runs(reentrant: bool) -> None:
+    runs: list[int] = []
 
     def part(x: torch.Tensor) -> torch.Tensor:
-        calls.append(torch.is_grad_enabled())
-        return x * 2
+        runs.append(threading.get_ident())
+        return (x * 2).sin()
 
     def train() -> None:
-        checkpoint(part, torch.ones(1, requires_grad=True), use_reentrant=True).sum().backward()
+        checkpoint(part, torch.ones(1, requires_grad=True), use_reentrant=reentrant).sum().backward()
 
     with no_checkpointing(), no_checkpointing():
         train()
-        assert calls == [True]
+        assert len(runs) == 1
         thread = threading.Thread(target=train)
         thread.start()
         thread.join()
-        assert calls == [True, False, True]
+        assert len(runs) == 3  # computed again in the backward pass
     train()
-    assert calls == [True, False, True, False, True]
+    assert len(runs) == 5
     with pytest.raises(ZeroDivisionError), no_checkpointing():
         1 / 0  # noqa: B018
     assert "apply" not in vars(checkpointing.CheckpointFunction)
+    train()
+    assert len(runs) == 7
