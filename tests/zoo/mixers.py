@@ -174,7 +174,9 @@ class CoordinateAttention(Pooled):
         return (gate * frames).unflatten(0, (x.shape[0], -1)).transpose(1, 2)
 
 
-Attending = Literal["non-local, pooled keys", "cross-covariance", "linear", "additive context"]
+Attending = Literal[
+    "non-local, pooled keys", "keys mixed over tokens", "cross-covariance", "linear", "additive context"
+]
 
 
 class Attention(Pooled):
@@ -184,6 +186,7 @@ class Attention(Pooled):
         super().__init__()
         self.how = how
         self.query, self.key, self.value = (nn.Conv3d(WIDTH, WIDTH, 1) for _ in range(3))
+        self.tokens = nn.Linear(STEPS * ROWS * ROWS, 16)
 
     def middle(self, x: Tensor) -> Tensor:
         query, key, value = self.query(x).flatten(2), self.key(x), self.value(x)
@@ -191,6 +194,11 @@ class Attention(Pooled):
             key, value = (F.max_pool3d(part, (1, 2, 2)).flatten(2) for part in (key, value))
             return ((query.transpose(1, 2) @ key).softmax(-1) @ value.transpose(1, 2)).transpose(1, 2).reshape(x.shape)
         key, value = key.flatten(2), value.flatten(2)
+        if self.how == "keys mixed over tokens":
+            keys, values = self.tokens(key), self.tokens(value)
+            return (
+                ((query.transpose(1, 2) @ keys).softmax(-1) @ values.transpose(1, 2)).transpose(1, 2).reshape(x.shape)
+            )
         if self.how == "cross-covariance":
             return ((query @ key.transpose(1, 2)).softmax(-1) @ value).reshape(x.shape)
         if self.how == "linear":
@@ -227,6 +235,34 @@ class ConvLSTM(nn.Module):
         states = self.states(self.stem(x))
         volume = torch.stack(states if self.all_states else states[-1:], 2)
         return self.fc(self.last(volume).mean((2, 3, 4)))
+
+
+class StackedConvLSTM(ConvLSTM):
+    """Two ConvLSTMs that run in one loop, or one after the other; the second one reads the states of the first."""
+
+    def __init__(self, *, in_one_loop: bool) -> None:
+        super().__init__(all_states=True)
+        self.second, self.in_one_loop = nn.Conv2d(2 * WIDTH, 4 * WIDTH, 3, padding=1), in_one_loop
+
+    @staticmethod
+    def step(gates: nn.Module, x: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        i, f, o, g = gates(torch.cat([x, state], 1)).chunk(4, 1)
+        cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(cell), cell
+
+    def states(self, x: Tensor) -> list[Tensor]:
+        zero = x.new_zeros(x.shape[0], WIDTH, *x.shape[3:])
+        lower, upper, states = (zero, zero), (zero, zero), []
+        if not self.in_one_loop:
+            x = torch.stack(super().states(x), 2)
+        for t in range(x.shape[2]):
+            below = x[:, :, t]
+            if self.in_one_loop:
+                lower = self.step(self.gates, below, *lower)
+                below = lower[0]
+            upper = self.step(self.second, below, *upper)
+            states.append(upper[0])
+        return states
 
 
 class ConvGRU(Pooled):
@@ -346,12 +382,20 @@ ATTENTION: dict[str, Callable[[], nn.Module]] = {
     "coordinate attention": CoordinateAttention,
     **{
         how: partial(Attention, how)
-        for how in ("non-local, pooled keys", "cross-covariance", "linear", "additive context")
+        for how in (
+            "non-local, pooled keys",
+            "keys mixed over tokens",
+            "cross-covariance",
+            "linear",
+            "additive context",
+        )
     },
 }
 RECURRENT: dict[str, Callable[[], nn.Module]] = {
     "convlstm": partial(ConvLSTM, all_states=True),
     "convlstm, two convolutions": partial(ConvLSTM, all_states=True, joint=False),
+    "two convlstms in one loop": partial(StackedConvLSTM, in_one_loop=True),
+    "two convlstms": partial(StackedConvLSTM, in_one_loop=False),
     "convgru, states in a buffer": ConvGRU,
     "running mean": RunningMean,
     "lstm": partial(FrameRNN, "lstm"),

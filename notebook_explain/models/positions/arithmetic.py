@@ -109,7 +109,11 @@ def first_with_positions(a: PositionTensor, b: PositionTensor) -> PositionTensor
     for axis in AXES:
         source = b if is_merged(a, axis) and not is_merged(b, axis) else a
         fields += source.fields[2 * axis : 2 * axis + 2]
-    return PositionTensor.from_fields(fields, a, b)
+    result = PositionTensor.from_fields(fields, a, b)
+    # Attention to mixtures, such as keys with weights over tokens, is attention.
+    kept = frozenset(mixture for mixture in result.lineage.mixtures if is_merged(result, mixture.axis))
+    result.lineage = replace(result.lineage, mixtures=kept)
+    return result
 
 
 def _pool_calls(parts: Sequence[PositionTensor]) -> frozenset[int]:
@@ -160,21 +164,32 @@ def _stands_still(position: torch.Tensor, other: torch.Tensor) -> bool:
 def newer_step(a: PositionTensor, b: PositionTensor) -> int | None:
     """Return which of two tensors that stand for one frame each is the newer step of a recurrent network.
 
-    It is the one that was computed from the other; else the one that has seen one frame, if the other one has seen several;
-    else the one that passed through a part of the other's layers, since then the other has passed through a step before.
-    ``None`` if none of this holds: two frames are combined, and none of them is a state.
+    The first of these that holds for one of them decides:
+
+    * it was computed from the other;
+    * it has seen the frame of the other;
+    * it has seen one frame, and the other several: it is a new input;
+    * it passed through a part of the other's layers, so that the other has passed through a step already.
+
+    ``None`` if none holds: two frames are combined, and none of them is a state.
     """
-    if _single_times(a, b) is None:
+    times = _single_times(a, b)
+    if times is None:
         return None
     one, two = a.lineage, b.lineage
     for is_newer in (
         [one.descends_from(two), two.descends_from(one)],
+        [_contains(one.seen, times[1]), _contains(two.seen, times[0])],
         [two.seen is not None and one.seen is None, one.seen is not None and two.seen is None],
         [one.weights < two.weights, two.weights < one.weights],
     ):
         if is_newer[0] != is_newer[1]:
             return is_newer.index(True)
     return None
+
+
+def _contains(seen: Range | None, time: float) -> bool:
+    return seen is not None and seen[0] - EPS <= time <= seen[1] + EPS
 
 
 def _single_times(a: PositionTensor, b: PositionTensor) -> tuple[float, float] | None:
