@@ -132,7 +132,7 @@ def record(
                 output = shadow(inputs)
             heads, caveats = to_heads(output, activations, labels, classifiers.classes(), flow.cut_before_output)
     except RuntimeError as error:
-        if flow.inference_modules():
+        if flow.inference_modules() and not isinstance(error, ExplainError):
             raise ExplainError(
                 f"no gradient passes {flow.inference_modules()}, which runs under torch.inference_mode, and autograd cannot "
                 "use what it returns; use torch.no_grad there, or clone its output outside of inference_mode"

@@ -94,6 +94,38 @@ def test_global_context_is_no_mixture_and_no_end_of_the_network(name: str) -> No
     assert [(layer.name, layer.kind) for layer in model.layers] == [("stem", "stem"), ("last", "pooling input")]
 
 
+def test_every_pooling_of_the_end_is_found_next_to_a_convolution_over_everything() -> None:
+    class TwoEnds(Pooled):
+        def __init__(self) -> None:
+            super().__init__()
+            self.whole, self.fc = nn.Conv3d(8, 8, 8), nn.Linear(16, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.last(self.stem(x))
+            return self.fc(torch.cat([x.mean((2, 3, 4)), self.whole(x).flatten(1)], 1))
+
+    model = ne.adapt(zoo.seeded(TwoEnds), **SPECIFIED)
+    assert [(layer.name, layer.kind) for layer in model.layers] == [("stem", "stem"), ("last", "pooling input")]
+
+
+@pytest.mark.parametrize("without_positions", [torch.zeros_like, lambda x: x.new_zeros(x.shape)])
+def test_sums_after_patches_are_no_mixtures(without_positions: Any) -> None:
+    class Patches(Pooled):
+        def __init__(self) -> None:
+            super().__init__()
+            self.merge = nn.Linear(32, 8)
+
+        def middle(self, x: torch.Tensor) -> torch.Tensor:
+            corners = [x[..., i::2, j::2] for i in (0, 1) for j in (0, 1)]
+            x = self.merge(torch.cat(corners, 1).movedim(1, -1)).movedim(-1, 1)
+            x = x + x.mean((3, 4), keepdim=True).expand_as(x)
+            return x + without_positions(x)
+
+    model = ne.adapt(zoo.seeded(Patches), **SPECIFIED)
+    assert model.caveats == ()
+    assert model.layers[-1].geometry.step == (8.0, 8.0)
+
+
 @pytest.mark.parametrize("name", ATTENTION)
 def test_attention_lies_where_the_queries_are(name: str) -> None:
     model = ne.adapt(zoo.seeded(ATTENTION[name]), **SPECIFIED)

@@ -84,7 +84,7 @@ def combine(a: PositionTensor, b: PositionTensor, *, is_sum: bool) -> PositionTe
         first, second = (tuple(map(narrow, x.fields[2 * axis : 2 * axis + 2])) for x in (a, b))
         yields = _yielding(a, b, axis) if same_shape else None
         older = None if newer is None or axis != TIME else 1 - newer
-        if yields is not None:
+        if yields is not None and _is_mixture((a, b)[yields], axis):
             superseded.append(axis)
         if is_sum and same_shape:
             weights = [OLDER if index in (yields, older) else 1.0 for index in (0, 1)]
@@ -118,8 +118,14 @@ def first_with_positions(a: PositionTensor, b: PositionTensor) -> PositionTensor
 
 def _pool_calls(parts: Sequence[PositionTensor]) -> frozenset[int]:
     """Return the pooling calls that the terms of a sum were computed from, without those of a global context."""
-    separate = [part for part in parts if not (is_merged(part, 1) and is_merged(part, 2))]
-    return frozenset[int]().union(*(part.pool_calls for part in separate or parts))
+    if any(max(spread(part)[1:]) > EPS for part in parts):
+        parts = [part for part in parts if not (is_merged(part, 1) and is_merged(part, 2))]
+    return frozenset[int]().union(*(part.pool_calls for part in parts))
+
+
+def _is_mixture(x: PositionTensor, axis: int) -> bool:
+    """Return whether a term without positions of its own is a mixture, and neither pooled nor without any position."""
+    return is_mixed(x, axis, totally=is_merged(x, axis))
 
 
 Pair = Sequence[torch.Tensor]  # mass, mass * position
