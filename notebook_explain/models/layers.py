@@ -161,7 +161,7 @@ def _as_final_state(layer: Layer, first: float, last: float) -> Layer:
     """Return a layer that a recurrent state enters alone: it has seen many frames, and lies at none of them."""
     geometry = replace(layer.geometry, rows=np.array([(first + last) / 2]))
     text = (
-        f"Layer {layer.name} holds one state that was computed from frames {first + 1:.0f} to {last + 1:.0f}: its map shows "
+        f"Layer {layer.name!r} holds one state that was computed from frames {first + 1:.0f} to {last + 1:.0f}: its map shows "
         "where the evidence lies but cannot tell when, and is drawn over the whole clip."
     )
     return replace(layer, geometry=geometry, caveats=(Caveat(text, CaveatCode.ASSUMED_POSITIONS),))

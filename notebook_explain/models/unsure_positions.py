@@ -26,6 +26,7 @@ class UnsurePositions:
         self._made: dict[Mixture, str] = {}
         self._returned: set[Mixture] = set()
         self._losing: list[str] = []
+        self._run_without_positions = False
 
     def watch(self, modules: Mapping[str, nn.Module]) -> list[Any]:
         """Add hooks; returns their handles."""
@@ -56,8 +57,10 @@ class UnsurePositions:
             # A mixture has an axis without positions besides that of the channels.
             if isinstance(tensor, PositionTensor) and tensor.lineage.mixtures and len(still_axes(tensor)) > 1:
                 self._returned |= tensor.lineage.mixtures
-        if returned and _have_positions(given) and not _have_positions(returned):
-            self._losing.append(name)
+        if not _have_positions(returned) and any(map(_may_be_volume, returned)):
+            self._run_without_positions = True
+            if _have_positions(given):
+                self._losing.append(name)
 
     def mixtures(self) -> dict[str, frozenset[int]]:
         """Return the axes of the clip along which positions are mixed, for each module."""
@@ -72,10 +75,15 @@ class UnsurePositions:
             What the network returned, as far as it has positions.
         """
         if not ends:
-            return (self._losing[0] if self._losing else "",)
+            return (*self._losing, "")[:1] if self._run_without_positions else ()
         used = frozenset[Mixture]().union(*(end.lineage.mixtures for end in ends))
         lost = self._returned & used
         return tuple(dict.fromkeys(name for mixture, name in self._made.items() if mixture in lost))
+
+
+def _may_be_volume(tensor: torch.Tensor) -> bool:
+    """Return whether a tensor has an axis besides those of the batch and of the channels."""
+    return tensor.is_floating_point() and sum(length > 1 for length in tensor.shape[1:]) > 1
 
 
 def _have_positions(found: Sequence[torch.Tensor]) -> bool:

@@ -126,6 +126,26 @@ def test_sums_after_patches_are_no_mixtures(without_positions: Any) -> None:
     assert model.layers[-1].geometry.step == (8.0, 8.0)
 
 
+@pytest.mark.parametrize("leaves_torch", [False, True])
+def test_a_head_without_positions_is_no_loss(leaves_torch: bool) -> None:
+    class LearnedQuery(Pooled):
+        def __init__(self) -> None:
+            super().__init__()
+            self.query, self.attention = (
+                nn.Parameter(torch.randn(1, 1, 8)),
+                nn.MultiheadAttention(8, 2, batch_first=True),
+            )
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            tokens = self.last(self.stem(x)).flatten(2).transpose(1, 2)
+            pooled = self.attention(self.query, tokens, tokens)[0][:, 0]
+            return self.fc(torch.zeros(1, 8) + pooled.sum().item() if leaves_torch else pooled)
+
+    model = ne.adapt(zoo.seeded(LearnedQuery), **SPECIFIED)
+    assert model.caveats == ()
+    assert model.layers[-1].name == "last"
+
+
 @pytest.mark.parametrize("name", ATTENTION)
 def test_attention_lies_where_the_queries_are(name: str) -> None:
     model = ne.adapt(zoo.seeded(ATTENTION[name]), **SPECIFIED)

@@ -16,7 +16,14 @@ import torch
 
 from notebook_explain.models.positions.arithmetic import first_with_positions
 from notebook_explain.models.positions.merging import contract, expanded, with_weight
-from notebook_explain.models.positions.tensor import PositionTensor, keep_positions, map_fields, massless, rule
+from notebook_explain.models.positions.tensor import (
+    PositionTensor,
+    keep_positions,
+    map_fields,
+    massless,
+    position_tensors,
+    rule,
+)
 
 
 @rule("linear")
@@ -164,7 +171,8 @@ def _attention(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> Position
     return expanded(mean, (*mean.shape[:-1], features))
 
 
-@rule("multi_head_attention_forward")
-def _multi_head(query: Any, key: Any, *_: Any, need_weights: bool = True, **__: Any) -> Any:
-    weights = massless((*query.shape[1:-1], query.shape[0], key.shape[0]), query) if need_weights else None
-    return keep_positions(query), weights
+@rule("multi_head_attention_forward", any_argument=True)
+def _multi_head(query: Any, key: Any, value: Any, *_: Any, need_weights: bool = True, **__: Any) -> Any:
+    like = position_tensors((query, key, value))[0]
+    weights = massless((*query.shape[1:-1], query.shape[0], key.shape[0]), like) if need_weights else None
+    return keep_positions(query) if isinstance(query, PositionTensor) else massless(query.shape, like), weights
