@@ -20,8 +20,9 @@ from torch.overrides import TorchFunctionMode
 
 from notebook_explain.models.layouts import is_volume
 from notebook_explain.models.positions.custom_functions import has_position_proxy
+from notebook_explain.models.positions.extents import spread
 from notebook_explain.models.positions.merging import mixtures_reported
-from notebook_explain.models.positions.tensor import PositionTensor, spread
+from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.rng import LocalRandomness
 from notebook_explain.models.unsure_positions import UnsurePositions
 

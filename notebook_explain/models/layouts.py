@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry
-from notebook_explain.models.positions.tensor import EPS, PositionTensor, spread
+from notebook_explain.models.positions.extents import EPS, spread
+from notebook_explain.models.positions.tensor import PositionTensor
 
 
 @dataclass(frozen=True, eq=False)

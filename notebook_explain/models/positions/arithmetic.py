@@ -18,27 +18,29 @@ from typing import Any
 
 import torch
 
+from notebook_explain.models.positions.extents import (
+    AXES,
+    EPS,
+    OLDER,
+    TIME,
+    extent,
+    is_merged,
+    narrow,
+    position_along,
+    spread,
+)
 from notebook_explain.models.positions.lineage import Range, union
 from notebook_explain.models.positions.merging import drop_mixture, is_mixed
 from notebook_explain.models.positions.tensor import (
     ARITHMETIC,
-    AXES,
     BINARY,
-    EPS,
-    OLDER,
     SUMS,
-    TIME,
     PositionTensor,
-    extent,
     is_in_place,
-    is_merged,
     join_fields,
-    narrow,
     overwrite,
-    position_along,
     position_tensors,
     rule,
-    spread,
 )
 
 _RUNS = 0.4  # fraction of a tensor's steps in which the other tensor stands still

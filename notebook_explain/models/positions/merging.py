@@ -14,18 +14,19 @@ from typing import Protocol
 
 import torch
 
-from notebook_explain.models.positions.lineage import Mixture
-from notebook_explain.models.positions.tensor import (
+from notebook_explain.models.positions.extents import (
     AXES,
     MERGED,
-    PositionTensor,
+    cache_extent,
+    cached_extent,
     is_merged,
-    map_fields,
     mean_over,
     narrow,
     position_along,
     spread,
 )
+from notebook_explain.models.positions.lineage import Mixture
+from notebook_explain.models.positions.tensor import PositionTensor, map_fields
 
 MINIMUM = 1e-2  # frames or pixels; positions that are closer count as one
 
@@ -99,9 +100,10 @@ def _add_mixture(x: PositionTensor, axis: int, *, is_total: bool) -> None:
 
 def contract(x: PositionTensor, axis: int = 1, *, with_weights: bool = False) -> PositionTensor:
     """Return the mean position over a tensor's axis, with length 1 there."""
-    result = PositionTensor.from_fields(map_fields(x, lambda field: mean_over(field, axis)), x)
-    if x.shape[axis] == 1:
-        return result
+    fields = map_fields(x, lambda field: mean_over(field, axis))
+    if all(field.stride(axis) == 0 or field.shape[axis] == 1 for field in x.fields):
+        return with_same_positions(x, fields)
+    result = PositionTensor.from_fields(fields, x)
     merged(x, result, with_weights=with_weights)
     for clip_axis in AXES:
         if not is_merged(result, clip_axis):
@@ -118,9 +120,19 @@ def _varies_along(x: PositionTensor, axis: int, clip_axis: int) -> bool:
     return position.shape[axis] > 1 and bool((position.diff(dim=axis).abs() > MINIMUM).any())
 
 
+def with_same_positions(x: PositionTensor, fields: Sequence[torch.Tensor]) -> PositionTensor:
+    """Make a tensor of fields that are those of ``x``, expanded or narrowed along expanded axes."""
+    result = PositionTensor.from_fields(fields, x)
+    for axis in AXES:
+        known, found = cached_extent(x, axis)
+        if known:
+            cache_extent(result, axis, found)
+    return result
+
+
 def expanded(x: PositionTensor, shape: Sequence[int]) -> PositionTensor:
     """Return positions that are expanded to a shape (-1 keeps the length)."""
-    return PositionTensor.from_fields(map_fields(x, lambda field: field.expand(tuple(shape))), x)
+    return with_same_positions(x, map_fields(x, lambda field: field.expand(tuple(shape))))
 
 
 def with_weight(x: PositionTensor, weight: object) -> PositionTensor:

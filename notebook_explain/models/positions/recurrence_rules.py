@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
+from notebook_explain.models.positions.extents import TIME, extent
 from notebook_explain.models.positions.lineage import union
 from notebook_explain.models.positions.merging import contract, expanded
-from notebook_explain.models.positions.tensor import TIME, PositionTensor, extent, map_fields, position_tensors, rule
+from notebook_explain.models.positions.tensor import PositionTensor, map_fields, position_tensors, rule
 
 
 @rule("lstm", "gru", "rnn_tanh", "rnn_relu")

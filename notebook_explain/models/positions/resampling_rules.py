@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 
+from notebook_explain.models.positions.extents import narrow
 from notebook_explain.models.positions.merging import contract, expanded, with_weight
 from notebook_explain.models.positions.position_rules import per_axis
-from notebook_explain.models.positions.tensor import PositionTensor, keep_positions, narrow, rule
+from notebook_explain.models.positions.tensor import PositionTensor, keep_positions, rule
 
 _NEAREST = ("nearest", "nearest-exact")
 

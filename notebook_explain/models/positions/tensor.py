@@ -27,9 +27,10 @@ from typing import Any, TypeVar
 import torch
 
 from notebook_explain.models.positions.custom_functions import has_position_proxy, next_selection, selects_frames
-from notebook_explain.models.positions.lineage import Lineage, Range
+from notebook_explain.models.positions.extents import AXES, EPS, extent, mean_over, position_along
+from notebook_explain.models.positions.extents import narrow as narrow
+from notebook_explain.models.positions.lineage import Lineage
 
-TIME, AXES = 0, range(3)  # axes of the clip: time, height, width
 Fields = tuple[torch.Tensor, ...]  # mass, mass * position; for time, height and width
 Rule = Callable[..., Any]
 RuleT = TypeVar("RuleT", bound=Rule)
@@ -39,11 +40,6 @@ RuleT = TypeVar("RuleT", bound=Rule)
 RULES: dict[str, Rule] = {}
 PRODUCTS: set[str] = set()  # rules that also apply when the first argument is a plain tensor
 ARITHMETIC: dict[str, Rule] = {}  # rules that are called with the function and its two operands
-
-MERGED = 1e-12  # mass of values that stand for all positions along an axis
-OLDER = 1e-6  # mass in time of the older states of a recurrent network, next to the new input
-_UNKNOWN = 1e-9  # a smaller fraction of the largest mass is no position
-EPS = 1e-3  # frames or pixels; positions are whole or half numbers, computed in float32
 
 
 def rule(*names: str, any_argument: bool = False) -> Callable[[RuleT], RuleT]:
@@ -127,41 +123,6 @@ class PositionTensor(torch.Tensor):
             return _run_unknown(func, name, args, kwargs)
 
 
-def position_along(x: PositionTensor, axis: int) -> torch.Tensor:
-    """Return the position of every value along one axis of the clip; NaN where there is no mass."""
-    with torch._C.DisableTorchFunction():  # modes that count the network's calls must not count these
-        mass, ramp = narrow(x.fields[2 * axis]), narrow(x.fields[2 * axis + 1])
-        known = mass > _UNKNOWN * mass.max().clamp_min(1e-25)
-        return torch.where(known, ramp / mass, torch.full((), float("nan"), device=mass.device))
-
-
-def extent(x: PositionTensor, axis: int) -> Range | None:
-    """Return the outermost positions along an axis of the clip; ``None`` where nothing has mass."""
-    mass, ramp = x.fields[2 * axis : 2 * axis + 2]
-    cached = getattr(ramp, "extent", None)  # norms and activations keep the same fields
-    if cached is None or cached[0] is not mass:
-        position = position_along(x, axis)
-        with torch._C.DisableTorchFunction():
-            known = position[~position.isnan()]
-            cached = mass, (float(known.min()), float(known.max())) if len(known) else None
-        ramp.extent = cached  # type: ignore[attr-defined]
-    found: Range | None = cached[1]
-    return found
-
-
-def spread(x: PositionTensor) -> tuple[float, float, float]:
-    """Return the distance between the outermost positions (t, y, x) in frames and pixels; 0 where nothing has mass."""
-    ranges = [extent(x, axis) for axis in AXES]
-    t, y, x_ = (0.0 if found is None else found[1] - found[0] for found in ranges)
-    return t, y, x_
-
-
-def is_merged(x: PositionTensor, axis: int) -> bool:
-    """Return whether every value stands for all positions along an axis of the clip (or for none)."""
-    with torch._C.DisableTorchFunction():
-        return float(narrow(x.fields[2 * axis]).max()) <= 2 * MERGED
-
-
 # Operations that only move values: they run unchanged on each field.
 MOVES = frozenset(
     """view reshape permute transpose movedim moveaxis swapaxes swapdims flatten unflatten squeeze unsqueeze
@@ -190,19 +151,6 @@ def map_fields(x: PositionTensor, function: Callable[[torch.Tensor], torch.Tenso
         if id(part) not in results:
             results[id(part)] = function(part)
     return [results[id(part)] for part in x.fields]
-
-
-def narrow(field: torch.Tensor) -> torch.Tensor:
-    """Return the same values with length 1 along every expanded axis (stride 0)."""
-    for axis, (length, stride) in enumerate(zip(field.shape, field.stride(), strict=True)):
-        if stride == 0 and length > 1:
-            field = field.narrow(axis, 0, 1)
-    return field
-
-
-def mean_over(field: torch.Tensor, axis: int = 1) -> torch.Tensor:
-    """Return the mean over an axis, by default the channels, with length 1 there."""
-    return field.narrow(axis, 0, 1) if field.stride(axis) == 0 else field.mean(axis, keepdim=True)
 
 
 def _run_custom(func: Any, args: Any, kwargs: Any) -> Any:
