@@ -24,6 +24,7 @@ from notebook_explain.models.layouts import Layout
 from notebook_explain.models.merged_calls import LayerPart
 from notebook_explain.models.preprocessing import Preprocessing, check_layout, rgb
 from notebook_explain.models.shadow import on_shadow, reference_parameter, refuse_scripted, unwrapped
+from notebook_explain.models.unsure_positions import position_caveats
 from notebook_explain.models.video_model import VideoModel, position_input
 
 # Mean and standard deviation of Kinetics in units of 0..1, with which most published video weights were trained.
@@ -134,6 +135,8 @@ def _caveats(network: nn.Module, preprocessing: Preprocessing, trace: LayerTrace
     caveats = [_assumption(preprocessing)] if preprocessing.assumed else []
     if trace is None:
         caveats.append(_EVEN)
+    else:
+        caveats += position_caveats(trace.mixtures, trace.unplaced)
     caveats += [_module_caveat(part) for part in network.modules() if isinstance(getattr(part, "caveat", None), str)]
     return tuple(dict.fromkeys(caveats))
 

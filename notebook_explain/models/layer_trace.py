@@ -2,24 +2,29 @@
 
 ``trace_layers`` runs a ``PositionTensor`` through an unmodified module and returns a `LayerTrace`: in order of execution,
 each output in which values from different positions are still separate, and each tensor that enters a global pooling,
-including plain function calls such as ``x.mean((2, 3, 4))``. ``layers`` chooses from it what is shown by default.
+including plain function calls such as ``x.mean((2, 3, 4))``; further the modules in which layers over time or over tokens
+mix all positions. ``layers`` chooses from it what is shown by default.
 A `TensorRef` names one of these tensors, so that ``recording`` finds it again in a real pass.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from notebook_explain.models.layouts import is_volume, spread
+from notebook_explain.models.layouts import is_volume
 from notebook_explain.models.positions.custom_functions import has_position_proxy
+from notebook_explain.models.positions.extents import spread
+from notebook_explain.models.positions.merging import mixtures_reported
 from notebook_explain.models.positions.tensor import PositionTensor
+from notebook_explain.models.rng import LocalRandomness
+from notebook_explain.models.unsure_positions import UnsurePositions
 
 MAX_NESTING = 4  # containers within containers, in what a module returns
 
@@ -27,6 +32,8 @@ _POOLING = frozenset(
     {"mean", "sum", "amax", "max", "logsumexp"}
     | {f"{kind}_pool{n}d" for kind in ("avg", "max", "adaptive_avg", "adaptive_max") for n in (1, 2, 3)}
 )
+
+_FACTORIES = frozenset({"zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like", "full_like"})
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,12 @@ class LayerTrace:
         Number of calls of each module.
     chained : frozenset of str
         Modules that read, directly or not, what an earlier call of theirs returned.
+    mixtures : dict of dotted name to frozenset of int
+        Modules in which a mixture of all positions along axes of the clip (0 is time, 1 height, 2 width) is added to a
+        tensor with positions of its own, whose positions are kept.
+    unplaced : tuple of str
+        Modules after which positions are unknown: they return nothing but such a mixture, on which the network's output
+        depends, or positions could not be followed through them. "" is the network itself.
     """
 
     size: tuple[int, int, int]
@@ -83,6 +96,8 @@ class LayerTrace:
     modules: dict[str, Any]
     calls: dict[str, int]
     chained: frozenset[str] = frozenset()
+    mixtures: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    unplaced: tuple[str, ...] = ()
 
     def slim(self) -> LayerTrace:
         """Return a copy without references to modules, so that the shadow can be freed."""
@@ -127,6 +142,19 @@ class PoolCalls(TorchFunctionMode):
         return result
 
 
+class _NewBuffers(TorchFunctionMode):
+    """Mark the plain tensors that a traced network makes, so that positions can be written into them.
+
+    A buffer of the network itself cannot take positions, since it stays after the pass.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if getattr(func, "__name__", "") in _FACTORIES and type(result) is torch.Tensor and result.is_floating_point():
+            result.is_new_buffer = True  # type: ignore[attr-defined]
+        return result
+
+
 def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> LayerTrace:
     """Run positions through a shadow module.
 
@@ -148,10 +176,13 @@ def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> 
     calls: dict[str, int] = defaultdict(int)
     pools: dict[int, PositionTensor] = {}
     modules = dict(shadow.named_modules())
+    unsure = UnsurePositions()
 
-    def on_output(name: str, _: Any, output: Any) -> None:
+    def on_output(name: str, arguments: Any, output: Any) -> None:
         call, calls[name] = calls[name], calls[name] + 1
-        for path, tensor in tensors(output):
+        found = list(tensors(output))
+        unsure.on_output(name, [tensor for _, tensor in tensors(arguments)], [tensor for _, tensor in found])
+        for path, tensor in found:
             if isinstance(tensor, PositionTensor) and is_volume(tensor):
                 outputs.append(TracedOutput(TensorRef(name, call, path), modules[name], tensor))
 
@@ -165,12 +196,20 @@ def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> 
             pools[index] = value
             result.pool_calls |= {index}
 
-    with PoolCalls(on_pool):
-        output = _run_with_hooks(shadow, inputs, [name for name in modules if name], on_output)
-    reached = frozenset().union(*(t.pool_calls for _, t in tensors(output) if isinstance(t, PositionTensor)))
-    trace = LayerTrace(size, tuple(outputs), tuple((i, pools[i]) for i in sorted(reached)), modules, dict(calls))
+    watched = unsure.watch(modules)
+    try:
+        with PoolCalls(on_pool), mixtures_reported(unsure):
+            output = _run_with_hooks(shadow, inputs, [name for name in modules if name], on_output)
+    finally:
+        for handle in watched:
+            handle.remove()
+    ends = [tensor for _, tensor in tensors(output) if isinstance(tensor, PositionTensor)]
+    reached = frozenset().union(*(end.pool_calls for end in ends))
+    pool_inputs = tuple((index, pools[index]) for index in sorted(reached))
     several = _modules_at_several_positions(outputs)
-    return replace(trace, chained=_chained_modules(shadow, inputs, several)) if several else trace
+    chained = _chained_modules(shadow, inputs, several) if several else frozenset()
+    unplaced = unsure.unplaced(ends)
+    return LayerTrace(size, tuple(outputs), pool_inputs, modules, dict(calls), chained, unsure.mixtures(), unplaced)
 
 
 def _modules_at_several_positions(outputs: list[TracedOutput]) -> list[str]:
@@ -219,7 +258,7 @@ def _run_with_hooks(
 
     handles = [module.register_forward_hook(hook_of(name)) for name, module in shadow.named_modules() if name in wanted]
     try:
-        with torch.no_grad():
+        with torch.no_grad(), LocalRandomness(), _NewBuffers():
             return shadow(list(inputs) if isinstance(inputs, list) else inputs)
     finally:
         for handle in handles:

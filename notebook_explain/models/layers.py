@@ -10,12 +10,14 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from torch import nn
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.models.layer_trace import LayerTrace, TensorRef, TracedOutput
 from notebook_explain.models.layouts import Layout, measure
 from notebook_explain.models.merged_calls import Cells, Grid, LayerPart, are_neighbours, limit_to_call, merge
@@ -43,6 +45,8 @@ class Layer:
         Clip frames and pixels that the cells stand for.
     pathway : int or None
         Index of the pathway, in networks with several.
+    caveats : tuple of str
+        What readers of this layer's map must know about its positions, as sentences.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Layer:
     grid: Grid
     geometry: Geometry
     pathway: int | None = None
+    caveats: tuple[str, ...] = ()
 
     @property
     def ref(self) -> TensorRef:
@@ -205,7 +210,11 @@ def _measured_layer(
     refs, layouts, geometries = zip(*measured, strict=True)
     if len(refs) == 1:
         grid, geometry, cells = _limited(trace, refs[0], layouts[0], geometries[0])
-        return Layer(name, kind, (LayerPart(refs[0], layouts[0], cells, is_exclusive),), grid, geometry, pathway)
+        part = LayerPart(refs[0], layouts[0], cells, is_exclusive)
+        layer = Layer(name, kind, (part,), grid, geometry, pathway)
+        seen = sources[0][0].lineage.seen
+        is_final = len(geometry.rows) == 1 and trace.calls.get(str(refs[0].module), 1) == 1
+        return _as_final_state(layer, *seen) if seen is not None and is_final else layer
     merged = merge([layout.grid for layout in layouts], geometries, trace.size)
     if merged is None:
         return None
@@ -213,6 +222,16 @@ def _measured_layer(
         LayerPart(ref, layout, cells, is_exclusive) for ref, layout, cells in zip(refs, layouts, merged[2], strict=True)
     )
     return Layer(name, kind, parts, merged[0], merged[1], pathway)
+
+
+def _as_final_state(layer: Layer, first: float, last: float) -> Layer:
+    """Return a layer that a recurrent state enters alone: it has seen many frames, and lies at none of them."""
+    geometry = replace(layer.geometry, rows=np.array([(first + last) / 2]))
+    text = (
+        f"Layer {layer.name!r} holds one state that was computed from frames {first + 1:.0f} to {last + 1:.0f}: its map shows "
+        "where the evidence lies but cannot tell when, and is drawn over the whole clip."
+    )
+    return replace(layer, geometry=geometry, caveats=(Caveat(text, CaveatCode.ASSUMED_POSITIONS),))
 
 
 def _limited(

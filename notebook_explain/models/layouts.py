@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry
+from notebook_explain.models.positions.extents import EPS, spread
 from notebook_explain.models.positions.tensor import PositionTensor
-
-_EPS = 1e-3  # frames or pixels; positions are whole or half numbers, computed in float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,26 +83,19 @@ class Layout:
 
 def is_volume(x: PositionTensor) -> bool:
     """Return whether a tensor has more than one cell, with different positions in the clip."""
-    return len(x.shape) >= 3 and max(spread(x)) > _EPS
+    return len(x.shape) >= 3 and max(spread(x)) > EPS
 
 
-def spread(x: PositionTensor) -> tuple[float, float, float]:
-    """Return the distance between the outermost positions (t, y, x) in frames and pixels; 0 where nothing has mass."""
-    cached: tuple[float, float, float] | None = getattr(x.fields[0], "spread", None)
-    if cached is None:
-        cached = _spread(x)
-        x.fields[0].spread = cached  # type: ignore[attr-defined]  # norms and activations keep the same fields
-    return cached
-
-
-def _spread(x: PositionTensor) -> tuple[float, float, float]:
-    distances = []
+def still_axes(x: PositionTensor) -> list[int]:
+    """Return the axes of a tensor, longer than 1, along which no position changes."""
+    positions = x.positions()
+    still = []
     with torch._C.DisableTorchFunction():
-        for ramp in x.positions():
-            lowest = float(ramp.nan_to_num(nan=float("inf")).min())
-            highest = float(ramp.nan_to_num(nan=float("-inf")).max())
-            distances.append(max(highest - lowest, 0.0))
-    return distances[0], distances[1], distances[2]
+        for axis in range(x.ndim):
+            steps = [position.diff(dim=axis) for position in positions if position.shape[axis] > 1]
+            if x.shape[axis] > 1 and not any(bool((step.abs() > EPS).any()) for step in steps):  # NaN is no step
+                still.append(axis)
+    return still
 
 
 def measure(x: PositionTensor, size: tuple[int, int, int]) -> tuple[Layout, Geometry] | None:
@@ -141,7 +133,7 @@ def _varies_along(volume: NDArray[np.float32], axis: int) -> tuple[bool, bool, b
     if volume.shape[axis] == 1:
         return False, False, False
     step = np.abs(np.diff(volume, axis=axis))
-    changes = [bool(np.any(part[~np.isnan(part)] > _EPS)) for part in step]
+    changes = [bool(np.any(part[~np.isnan(part)] > EPS)) for part in step]
     return changes[0], changes[1], changes[2]
 
 
@@ -152,7 +144,7 @@ def _channel_axis(shape: tuple[int, ...], positions: NDArray[np.float32]) -> int
     """
     axes = [axis for axis in range(1, len(shape) + 1) if shape[axis - 1] > 1]
     travel = {axis: _travel(positions, axis) for axis in axes}
-    constant = [axis for axis in axes if travel[axis] <= _EPS]
+    constant = [axis for axis in axes if travel[axis] <= EPS]
     if len(constant) == 1:
         return constant[0]
     if constant:
@@ -175,7 +167,7 @@ def _travel(positions: NDArray[np.float32], axis: int) -> float:
         ranges = np.nanmax(positions, axis + 1) - np.nanmin(positions, axis + 1)
         along = np.nanmax(ranges, axis=everything[:-1])
         overall = np.nanmax(positions, axis=everything) - np.nanmin(positions, axis=everything)
-    return float(np.nanmax(along / np.maximum(overall, _EPS)))
+    return float(np.nanmax(along / np.maximum(overall, EPS)))
 
 
 def _nanmean(values: NDArray[np.float32], axis: int | tuple[int, ...]) -> NDArray[np.float64]:
@@ -232,13 +224,13 @@ def _order_tokens(cells: NDArray[np.float64]) -> tuple[NDArray[np.int64], list[N
     ``None`` unless every combination of a time, a height and a width occurs once.
     """
     with_position = np.flatnonzero(~np.isnan(cells).any(axis=0))
-    rounded = np.round(cells[:, with_position] / _EPS) * _EPS
+    rounded = np.round(cells[:, with_position] / EPS) * EPS
     axes = [np.unique(rounded[k]) for k in range(3)]
     if len(with_position) == 0 or np.prod([len(axis) for axis in axes]) != len(with_position):
         return None
     order = np.lexsort((rounded[2], rounded[1], rounded[0]))
     expected = np.stack(np.meshgrid(*axes, indexing="ij")).reshape(3, -1)
-    return (with_position[order], axes) if np.allclose(rounded[:, order], expected, atol=2 * _EPS) else None
+    return (with_position[order], axes) if np.allclose(rounded[:, order], expected, atol=2 * EPS) else None
 
 
 def _geometry(centres: list[NDArray[np.float64]], grid: tuple[int, int, int], size: tuple[int, int, int]) -> Geometry:
@@ -247,14 +239,30 @@ def _geometry(centres: list[NDArray[np.float64]], grid: tuple[int, int, int], si
     Medians keep out the cells at the border, which padding shifts.
     """
     even = Geometry.even(grid, size)
-    rows = centres[0] if np.all(np.diff(centres[0]) > _EPS) else even.rows
+    centres = [_separate(centre) for centre in centres]
+    rows = centres[0] if np.all(np.diff(centres[0]) > EPS) else even.rows
     lines = [_fit_line(centres[k], size[k]) for k in (1, 2)]
     return Geometry(rows, (lines[0][0], lines[1][0]), (lines[0][1], lines[1][1]))
+
+
+def _separate(centre: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distribute cells with the same centre evenly over the distance to their neighbours: repeated frames, pixel shuffle."""
+    starts = np.flatnonzero(np.diff(centre, prepend=-np.inf) > EPS)
+    if len(starts) in (1, len(centre)) or np.any(np.diff(centre) < -EPS):
+        return centre
+    counts = np.diff(starts, append=len(centre))
+    values = centre[starts]
+    step = np.diff(values)
+    room = np.minimum(np.append(step, step[-1]), np.append(step[0], step))  # to the nearer neighbour
+    within = np.arange(len(centre)) - np.repeat(starts, counts)
+    offsets = (within - (np.repeat(counts, counts) - 1) / 2) / np.repeat(counts, counts) * np.repeat(room, counts)
+    separated: NDArray[np.float64] = np.repeat(values, counts) + offsets
+    return separated
 
 
 def _fit_line(centre: NDArray[np.float64], extent: int) -> tuple[float, float]:
     if len(centre) == 1:
         return float(centre[0]), float(extent)
     step = float(np.median(np.diff(centre)))
-    step = step if step > _EPS else extent / len(centre)
+    step = step if step > EPS else extent / len(centre)
     return float(np.median(centre - step * np.arange(len(centre)))), step

@@ -7,7 +7,7 @@ add up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,11 @@ class LastActivations(TorchFunctionMode):
 
 
 def to_heads(
-    output: Any, activations: LastActivations, labels: Mapping[str, tuple[str, ...]], classes: int | None
+    output: Any,
+    activations: LastActivations,
+    labels: Mapping[str, tuple[str, ...]],
+    classes: int | None,
+    find_cut: Callable[[], str] | None = None,
 ) -> tuple[dict[str, Head], tuple[str, ...]]:
     """Find the logits in what a network returned.
 
@@ -80,6 +84,8 @@ def to_heads(
         Their number distinguishes logits from other tensors.
     classes : int or None
         Number of outputs of the last layer with weights; a hint for the axis of the classes.
+    find_cut : function, optional
+        Returns where the gradient is cut, for the error.
 
     Returns
     -------
@@ -103,9 +109,10 @@ def to_heads(
         )
     chosen = _drop_dependent(_select_matching(found, labels))
     if not any(scores.requires_grad for scores, _ in chosen.values()):
+        where = "" if find_cut is None else f"; {find_cut()}"
         raise ExplainError(
             "no gradient reaches the model's output: its forward runs under torch.no_grad or inference_mode, or detaches; "
-            "remove that (saliency tubes need one backward pass)"
+            f"remove that (saliency tubes need one backward pass){where}"
         )
     names = _head_names(list(chosen), labels)
     heads, caveats = {}, []

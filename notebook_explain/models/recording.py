@@ -12,16 +12,14 @@ from torch import nn
 
 from notebook_explain._errors import ExplainError
 from notebook_explain.models.constant_norms import ConstantNorms
+from notebook_explain.models.gradient_flow import GradientFlow
 from notebook_explain.models.layer_trace import TensorRef
 from notebook_explain.models.layers import Layer
 from notebook_explain.models.outputs import Head, LastActivations, to_heads
 from notebook_explain.models.rng import LocalRandomness
 from notebook_explain.models.tensor_hooks import OnTensor, tensor_hooks
 
-UNREACHED = (
-    "an operation between there and the output detaches, is quantised, runs under torch.no_grad, "
-    "or uses reentrant checkpointing (use_reentrant=False helps)"
-)
+CUTS = "detach, .data, quantisation, torch.no_grad and inference_mode cut gradients"
 _CLASSIFIERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 Gradients = dict[TensorRef, torch.Tensor]
 
@@ -64,6 +62,10 @@ class Recording:
         Functions whose statistics were held constant, in order of their calls.
     unreached : set of str
         Names of layers that no gradient has reached, for the scores so far.
+    flow : GradientFlow
+        Where modules' outputs are in the graph.
+    cuts : list of str
+        Where the gradient is cut, for each score that does not reach a layer.
     """
 
     layers: tuple[Layer, ...]
@@ -74,6 +76,8 @@ class Recording:
     rerun: Callable[[Sequence[TensorRef]], dict[str, Head]]
     constant_norms: tuple[str, ...] = ()
     unreached: set[str] = field(default_factory=set)
+    flow: GradientFlow = field(default_factory=GradientFlow)
+    cuts: list[str] = field(default_factory=list)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -128,16 +132,16 @@ class Recording:
         dict of TensorRef to tensor
             In the layout of the module; tensors that the score does not depend on are left out.
         """
-        refs = list(self.outputs)
-        found = torch.autograd.grad(
-            score, [self.outputs[ref] for ref in refs], retain_graph=not last, allow_unused=True
-        )
+        refs = [ref for ref, output in self.outputs.items() if output.requires_grad]
+        outputs = [self.outputs[ref] for ref in refs]
+        found = torch.autograd.grad(score, outputs, retain_graph=not last, allow_unused=True) if outputs else ()
         gradients = {ref: gradient for ref, gradient in zip(refs, found, strict=True) if gradient is not None}
+        unreached = [layer for layer in self.layers if not any(part.ref in gradients for part in layer.parts)]
+        if unreached:
+            self.unreached.update(layer.name for layer in unreached)
+            self.cuts.append(self.flow.cut(score, [layer.ref.module for layer in unreached]))
         if not gradients:
-            raise ExplainError(f"no gradient of the score reaches any of the layers: {UNREACHED}")
-        self.unreached.update(
-            layer.name for layer in self.layers if not any(part.ref in gradients for part in layer.parts)
-        )
+            raise ExplainError(f"no gradient of the score reaches any of the layers: {self.cuts[-1]} ({CUTS})")
         return gradients
 
     def evidence(
@@ -215,7 +219,7 @@ def record(
 
     def keep(ref: TensorRef, tensor: torch.Tensor, is_shared: bool) -> torch.Tensor:
         """Keep a tensor and pass on a copy, since an in-place ReLU may follow."""
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
             if not tensor.requires_grad:
                 tensor = tensor.detach().clone().requires_grad_()
             elif is_shared or ref in exclusive:  # the gradient of a copy is that of its own use only
@@ -226,25 +230,32 @@ def record(
     def zeros(_: TensorRef, tensor: torch.Tensor, __: bool) -> torch.Tensor:
         return torch.zeros_like(tensor)
 
-    def run(refs: Sequence[TensorRef], on_tensor: OnTensor, context: Any) -> tuple[dict[str, Head], Any, Any]:
-        activations, classifiers = LastActivations(), _ClassifierOutputs()
-        handles = classifiers.watch(shadow)
+    def run(refs: Sequence[TensorRef], on_tensor: OnTensor, context: Any) -> tuple[dict[str, Head], Any, Any, Any]:
+        activations, classifiers, flow = LastActivations(), _ClassifierOutputs(), GradientFlow()
+        handles = [*flow.watch(shadow), *classifiers.watch(shadow)]
         try:
             # With frozen parameters, only an input that requires gradients makes a graph.
             # The network gets a copy, since it may write into its input.
             inputs = _dense(arrange(video.detach().clone().requires_grad_().clone()))
             with LocalRandomness(), context, tensor_hooks(shadow, refs, on_tensor), activations:
                 output = shadow(inputs)
-            heads, caveats = to_heads(output, activations, labels, classifiers.classes())
+            heads, caveats = to_heads(output, activations, labels, classifiers.classes(), flow.cut_before_output)
+        except RuntimeError as error:
+            if flow.inference_modules():
+                raise ExplainError(
+                    f"no gradient passes {flow.inference_modules()}, which runs under torch.inference_mode, and autograd "
+                    "cannot use what it returns; use torch.no_grad there, or clone its output outside of inference_mode"
+                ) from error
+            raise
         finally:
             for handle in handles:
                 handle.remove()
-        return heads, caveats, classifiers
+        return heads, caveats, classifiers, flow
 
     def rerun(refs: Sequence[TensorRef]) -> dict[str, Head]:
         return run(refs, zeros, nullcontext() if norms is None else norms.replay())[0]
 
-    heads, caveats, classifiers = run(refs, keep, nullcontext() if norms is None else norms)
+    heads, caveats, classifiers, flow = run(refs, keep, nullcontext() if norms is None else norms)
     for layer in layers:
         if not any(part.ref in outputs for part in layer.parts):
             raise ExplainError(
@@ -252,7 +263,7 @@ def record(
             )
     biases = {name: classifiers.bias(head.logits) for name, head in heads.items()}
     found = () if norms is None else tuple(norms.found)
-    return Recording(tuple(layers), outputs, heads, biases, caveats, rerun, found)
+    return Recording(tuple(layers), outputs, heads, biases, caveats, rerun, found, flow=flow)
 
 
 def _widened(values: torch.Tensor) -> torch.Tensor:

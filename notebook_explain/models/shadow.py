@@ -7,6 +7,8 @@ instead: everything that an explanation may change is restored, under a lock per
 
 If another thread trains the model, the parameters may change during the computation. Their version counters show it; the
 explanation is then repeated on a copy of the parameters, and carries a caveat.
+
+Parts of a network that are checkpointed run as if they were not (``checkpointing``).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from torch import nn
 
 from notebook_explain._errors import ExplainError
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.models.checkpointing import no_checkpointing
 from notebook_explain.models.forward_hooks import computes_weights, copy_hooks, tensors_with_graph
 
 Result = TypeVar("Result")
@@ -168,6 +171,13 @@ def on_shadow(
     result, caveats
         Result of ``compute``; caveats if the parameters changed during it, or if it was computed in float32.
     """
+    with no_checkpointing():
+        return _on_shadow(module, compute, keep_hooks)
+
+
+def _on_shadow(
+    module: nn.Module, compute: Callable[[nn.Module], Result], keep_hooks: bool
+) -> tuple[Result, tuple[str, ...]]:
     try:
         shadow = shadow_of(module, keep_hooks=keep_hooks)
     except Exception:  # a module that cannot be copied: it has locks, files or generators as attributes

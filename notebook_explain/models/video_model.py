@@ -24,7 +24,7 @@ from notebook_explain.models.layers import Layer, named_layer
 from notebook_explain.models.outputs import Head
 from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.preprocessing import Preprocessing
-from notebook_explain.models.recording import UNREACHED, Recording, record
+from notebook_explain.models.recording import CUTS, Recording, record
 from notebook_explain.models.shadow import on_shadow, reference_parameter, shadow_of
 
 Result = TypeVar("Result")
@@ -176,7 +176,8 @@ class VideoModel:
                     recording = record(shadow, video, arrange, layers, self.labels, constant_norms)
                 self._check_labels(recording.heads)
                 result = compute(recording)
-                return result, (*recording.caveats, *_unreached_caveat(layers, recording))
+                about_layers = [caveat for layer in layers for caveat in layer.caveats]
+                return result, (*recording.caveats, *about_layers, *_unreached_caveat(layers, recording))
 
         (result, pass_caveats), shadow_caveats = on_shadow(self.module, run_shadow, keep_hooks=self.keep_hooks)
         hook_caveats = () if self.keep_hooks or user_hooks(self.module) <= self.known_hooks else (_ADDED_HOOKS,)
@@ -342,7 +343,8 @@ def _find_label(label: str, names: tuple[str, ...]) -> int:
 
 def _unreached_caveat(layers: Sequence[Layer], recording: Recording) -> tuple[str, ...]:
     names = ", ".join(layer.name for layer in layers if layer.name in recording.unreached)
-    text = f"No gradient reaches {names}, so nothing is shown there: {UNREACHED}."
+    where = "; ".join(dict.fromkeys(recording.cuts))
+    text = f"No gradient reaches {names}, so nothing is shown there: {where} ({CUTS})."
     return (Caveat(text, CaveatCode.NO_GRADIENT),) if names else ()
 
 

@@ -266,7 +266,7 @@ def test_a_recurrent_gate_is_named_and_the_gated_channels_are_traced(recurrent: 
 
 
 @pytest.mark.parametrize("reentrant", [True, False])
-def test_checkpointing_is_traced_or_named(reentrant: bool) -> None:
+def test_checkpointed_parts_are_traced(reentrant: bool) -> None:
     class Checkpointed(TwoConvNet):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             def whole(video: torch.Tensor) -> torch.Tensor:
@@ -275,9 +275,8 @@ def test_checkpointing_is_traced_or_named(reentrant: bool) -> None:
             return self.fc(checkpoint(whole, x, use_reentrant=reentrant).mean((2, 3, 4)))
 
     graph = graph_of(Checkpointed())
-    known = kernels("second", range(4))
-    assert layer_origins(graph, "fc") == ([set()] * 4 if reentrant else known)
-    assert list(graph.unknown) == (["reentrant checkpointing (use_reentrant=False helps)"] if reentrant else [])
+    assert layer_origins(graph, "fc") == kernels("second", range(4))
+    assert list(graph.unknown) == []
 
 
 def test_channels_computed_in_inference_mode_are_unknown_not_constant() -> None:

@@ -40,8 +40,9 @@ _REDUCTIONS = frozenset("mean sum amax amin nanmean logsumexp median max min var
 _PRODUCTS = frozenset("mul rmul imul multiply div rdiv idiv divide truediv true_divide itruediv".split())
 _SUMS = frozenset("add radd iadd sub rsub isub subtract maximum minimum".split())
 _MIXING = frozenset(
-    """matmul bmm mm addmm einsum scaled_dot_product_attention multi_head_attention_forward interpolate upsample
-    as_strided""".split()
+    """matmul rmatmul bmm baddbmm mm mv addmm einsum tensordot scaled_dot_product_attention multi_head_attention_forward
+    interpolate upsample as_strided conv_transpose1d conv_transpose2d conv_transpose3d lstm gru rnn_tanh rnn_relu lstm_cell
+    gru_cell rnn_tanh_cell rnn_relu_cell""".split()
 )
 # Functions that keep values in position, or that `_reach_of` has a rule for; any other may mix positions.
 _SUPPORTED = (MOVES | BINARY | RULES.keys() | {"get", "maximum", "minimum", "position_proxy"}) - _MIXING
