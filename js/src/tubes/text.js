@@ -81,11 +81,9 @@ export function verdict(explained) {
  * @param {number[]} times empty if they are unknown
  */
 function frameRange(first, last, times) {
-  const [number, start] =
-    first === last
-      ? [`frame ${first + 1}`, ""]
-      : [`frames ${first + 1} to ${last + 1}`, `${times[first]?.toFixed(2)} to `];
-  return times.length ? `${number} (${start}${seconds(times[last])})` : number;
+  const one = first === last;
+  const time = times.length ? ` (${one ? "" : `${times[first].toFixed(2)} to `}${seconds(times[last])})` : "";
+  return `frame${one ? "" : `s ${first + 1} to`} ${last + 1}${time}`;
 }
 
 /** "mostly frames 7 to 9", "in all 16 frames", "in frame 2" @param {Kept} found @param {Pick<Content, "size" | "times">} clip */
