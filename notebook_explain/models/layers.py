@@ -177,7 +177,11 @@ def _group_calls(trace: LayerTrace, outputs: Sequence[TracedOutput]) -> list[lis
         is_single = len(members) == 1 or str(members[0].ref.module) in trace.chained
         measured = [] if is_single else [measure(output.tensor, trace.size) for output in members]
         grids, geometries = [m[0].grid for m in measured if m], [m[1] for m in measured if m]
-        if len(grids) == len(members) and are_neighbours(grids, geometries) and merge(grids, geometries, trace.size):
+        if (
+            len(grids) == len(members)
+            and are_neighbours(grids, geometries, trace.size)
+            and merge(grids, geometries, trace.size)
+        ):
             groups.append(members)
         else:
             groups += [[output] for output in members]
@@ -274,7 +278,7 @@ def _ends(trace: LayerTrace) -> list[_End]:
         measured = [measure(tensors[key], trace.size) for key in keys]
         grids, geometries = [m[0].grid for m in measured if m], [m[1] for m in measured if m]
         is_chained = source is not None and source.ref.module in trace.chained
-        are_one = len(grids) == len(keys) > 1 and not is_chained and are_neighbours(grids, geometries)
+        are_one = len(grids) == len(keys) > 1 and not is_chained and are_neighbours(grids, geometries, trace.size)
         is_one = are_one and merge(grids, geometries, trace.size) is not None
         parts = [keys] if is_one else [[key] for key in keys]
         ends += [

@@ -122,11 +122,21 @@ def _key(grid: Grid, geometry: Geometry) -> tuple[object, ...]:
     return (grid, *lines.tolist())
 
 
-def are_neighbours(grids: Sequence[Grid], geometries: Sequence[Geometry]) -> bool:
-    """Return whether calls see different parts of the clip: no two of them have all their cells in common."""
+def are_neighbours(grids: Sequence[Grid], geometries: Sequence[Geometry], size: Grid) -> bool:
+    """Return whether calls see different parts of the clip: no two have the same cells, and no two see all of it."""
     keys = {_key(grid, geometry) for grid, geometry in zip(grids, geometries, strict=True)}
     steps = {tuple(np.round(np.array(geometry.step) / _EPS)) for geometry in geometries}
-    return len(keys) == len(geometries) > 1 and len(steps) == 1
+    see_all = [_sees_all(grid, geometry, size) for grid, geometry in zip(grids, geometries, strict=True)]
+    return len(keys) == len(geometries) > 1 and len(steps) == 1 and sum(see_all) < 2
+
+
+def _sees_all(grid: Grid, geometry: Geometry, size: Grid) -> bool:
+    """Return whether the cells reach to less than one cell from every border of the clip."""
+    centres = (geometry.rows, _line(grid, geometry, 0), _line(grid, geometry, 1))
+    steps = (_step(geometry.rows, 1.0) or 1.0, *geometry.step)
+    return all(
+        line[0] < step and line[-1] > extent - 1 - step for line, step, extent in zip(centres, steps, size, strict=True)
+    )
 
 
 def _line(grid: Grid, geometry: Geometry, axis: int) -> NDArray[np.float64]:

@@ -62,6 +62,13 @@ def test_crops_lie_where_they_were_cut() -> None:
     np.testing.assert_allclose(layer.values[0] / layer.values[0].size, expected, atol=1e-6)
 
 
+def test_views_that_each_see_the_whole_clip_stay_apart() -> None:
+    entry = REVIEW_KINDS["mirrored_view"]
+    tubes = _explained(entry)
+    assert [layer.name for layer in tubes.layers if "trunk.0" in layer.name] == ["trunk.0#1", "trunk.0#2"]
+    assert tubes.layer().name == "all pathways"
+
+
 class Segments(nn.Module):
     """One module sees the first and the last quarter of the clip; the middle is not used."""
 
