@@ -100,6 +100,15 @@ def _torchvision() -> Any:
 
 def _video(name: str, **options: Any) -> nn.Module:
     net: nn.Module = getattr(_torchvision().models.video, name)(**options)
+    return _pools_any_size(net)
+
+
+def _pools_any_size(net: nn.Module, window: tuple[int, int, int] | None = None) -> nn.Module:
+    """Make windows of the final pooling take the whole last map, as they do at the size of training; or a given window."""
+    for module in list(net.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.AvgPool3d) and max(torch.tensor(child.kernel_size).flatten().tolist()) >= 5:
+                setattr(module, name, nn.AvgPool3d(window, 1) if window else nn.AdaptiveAvgPool3d(1))
     return net
 
 
@@ -112,17 +121,12 @@ def _mvit(name: str, frames: int, size: int) -> nn.Module:
         return _video(name)
 
 
-def _pytorchvideo(name: str, any_size: bool = True, **options: Any) -> nn.Module:
-    """Build a model of pytorchvideo's hub; its pooling takes the whole last map, as at the size of training."""
+def _pytorchvideo(name: str, window: tuple[int, int, int] | None = None, **options: Any) -> nn.Module:
     _torchvision()
     from pytorchvideo.models import hub
 
     net: nn.Module = getattr(hub, name)(pretrained=False, **options)
-    for module in list(net.modules()) if any_size else []:
-        for child_name, child in list(module.named_children()):
-            if isinstance(child, nn.AvgPool3d) and max(torch.tensor(child.kernel_size).flatten().tolist()) >= 5:
-                setattr(module, child_name, nn.AdaptiveAvgPool3d(1))
-    return net
+    return _pools_any_size(net, window)
 
 
 def _timm(name: str, **options: Any) -> nn.Module:
@@ -164,11 +168,12 @@ ARCHITECTURES: dict[str, Architecture] = {
         Architecture("torchvision r3d_18", partial(_video, "r3d_18"), 8, 64, is_quick=True),
         Architecture("torchvision mc3_18", partial(_video, "mc3_18"), 8, 64),
         Architecture("torchvision r2plus1d_18", partial(_video, "r2plus1d_18"), 8, 64),
-        Architecture("torchvision s3d", partial(_video, "s3d"), 16, 224),
+        Architecture("torchvision s3d", partial(_video, "s3d"), 16, 96),
         Architecture("torchvision mvit_v1_b", partial(_mvit, "mvit_v1_b", 8, 96), 8, 96),
         Architecture("torchvision mvit_v2_s", partial(_mvit, "mvit_v2_s", 8, 96), 8, 96),
         Architecture("torchvision swin3d_t", partial(_video, "swin3d_t"), 8, 96, is_quick=True),
-        Architecture("pytorchvideo slow_r50", partial(_pytorchvideo, "slow_r50", any_size=False), 8, 256),
+        # Windows of the pooling overlap, and their logits are averaged, as at 256 pixels.
+        Architecture("pytorchvideo slow_r50", partial(_pytorchvideo, "slow_r50", window=(8, 2, 2)), 8, 96),
         Architecture("pytorchvideo c2d_r50", partial(_pytorchvideo, "c2d_r50"), 8, 96),
         Architecture("pytorchvideo i3d_r50", partial(_pytorchvideo, "i3d_r50"), 8, 96),
         Architecture("pytorchvideo csn_r101", partial(_pytorchvideo, "csn_r101"), 8, 96),
