@@ -55,15 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     skipped: list[str] = []
     for entry in chosen:
         try:
-            row = review(entry, quick=options.quick, checks=options.checks)
+            rows.append(review(entry, quick=options.quick, checks=options.checks))
         except ImportError as error:
             skipped.append(entry.name)
             print(f"{entry.name.ljust(width)}  skipped: {error}", flush=True)
-            continue
-        rows.append(row)
-        print(report.line(row, width), flush=True)
-        for text in report.details(row):
-            print(f"    {text}", flush=True)
+        else:
+            print(
+                report.line(rows[-1], width),
+                *(f"    {text}" for text in report.details(rows[-1])),
+                sep="\n",
+                flush=True,
+            )
         if options.json is not None:  # after each row, so that an interrupted run leaves what it has
             values = [dataclasses.asdict(row) for row in rows]
             options.json.write_text(json.dumps({"rows": values, "skipped": skipped}, indent=1), encoding="utf-8")

@@ -48,6 +48,8 @@ class Findings:
     edges : EdgeCheck or None
     errors : dict of check to str
         Errors raised, by check.
+    refused : dict of check to str
+        Checks that do not apply, because the package says that it cannot do this, or that time ran out for.
     caveats : list of (code, text)
     words : str
     seconds : dict of check to float
@@ -63,6 +65,7 @@ class Findings:
     directions: dict[str, DirectionCheck] = field(default_factory=dict)
     edges: EdgeCheck | None = None
     errors: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
     caveats: list[tuple[str, str]] = field(default_factory=list)
     words: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -87,13 +90,14 @@ def review(architecture: Architecture, quick: bool = False, checks: Collection[s
         if check != "tubes" and check.split(",")[0] not in checks:
             return None
         if time.process_time() - start > BUDGET:
-            findings.errors[check] = "left out: out of time"
+            findings.refused[check] = "out of time"
             return None
         begin = time.process_time()
         try:
             return work()
         except Exception as error:  # whatever is raised is a finding
-            findings.errors[check] = f"{type(error).__name__}: {str(error)[:300]}"
+            is_refusal = isinstance(error, explained.REFUSALS) and check != "tubes"
+            (findings.refused if is_refusal else findings.errors)[check] = f"{type(error).__name__}: {str(error)[:300]}"
             return None
         finally:
             findings.seconds[check] = round(time.process_time() - begin, 2)

@@ -18,6 +18,7 @@ from notebook_explain.explanations.caveats import CaveatCode
 from notebook_explain.models.channel_graph import channel_graph
 
 POOLING_INPUT = "pooling input"
+REFUSALS = (ne.ExplainError,)  # what the package raises where it cannot do something
 
 
 @dataclass(frozen=True, eq=False)
