@@ -133,8 +133,9 @@ def _check_products(
     findings.untrusted = [layer.name for layer in shown.layers if not layer.is_trusted]
     state = next(check.state for check in findings.layers if check.name == shown.default)
     findings.default = (shown.default, state)
-    score = float(run.logits[TARGET])
-    if abs(score - shown.score) > 1e-3 * max(1.0, float(run.logits.abs().max())):
+    logits = run.logits.detach()
+    score = float(logits[TARGET])
+    if abs(score - shown.score) > 1e-3 * max(1.0, float(logits.abs().max())):
         findings.errors["score"] = f"{shown.score:.6g} is explained, float64 gives {score:.6g}"
     places = _places(shown, findings, true)
     means = {name: float(values[name].mean(dtype=np.float64)) for name in ends}
