@@ -39,7 +39,7 @@ const target = resolve(here, "../notebook_explain/static");
 /** Folder of each view and the size limit of its bundle, which is sent with every instance of the widget. */
 const VIEWS = [
   { name: "tube_viewer", folder: "tubes", bytes: 60_000 },
-  { name: "compare_viewer", folder: "compare", bytes: 60_000 },
+  { name: "compare_viewer", folder: "compare", bytes: 62_000 },
   { name: "pyramid_viewer", folder: "pyramid", bytes: 90_000 },
 ];
 /** @type {Record<string, number>} */

@@ -5,20 +5,34 @@ Pages, figures, videos and viewers all take them from here, so that none of them
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from notebook_explain.explanations.pyramid.units import SUM
+from notebook_explain.explanations.reliability import EmptyCause
 from notebook_explain.explanations.targets import TargetResult
-from notebook_explain.explanations.text import percent, quoted_target, rival_of
+from notebook_explain.explanations.text import percent, quoted_target, rival_of, signed_percent
 
 if TYPE_CHECKING:
     from notebook_explain.explanations.blocks.report import BlockReport
     from notebook_explain.explanations.pyramid.pyramid import Pyramid
     from notebook_explain.explanations.tubes import LayerMap, Tubes
 
+_ONE_ROW = "This map has one cell in time, so it cannot tell when."
+_EMPTY = {
+    EmptyCause.TOKENS: (
+        "This layer's map is empty: from here on, the score depends only on values without a position, such as a class token."
+    ),
+    EmptyCause.CANCELS: (
+        "This layer's map is empty: at each position the evidence of its channels cancels, and what is left is rounding. "
+        "Norms whose statistics are differentiated have this effect."
+    ),
+    EmptyCause.NO_EFFECT: "This layer's map is empty: beyond rounding, the score does not depend on this layer.",
+    EmptyCause.NO_GRADIENT: "This layer's map is empty: no gradient of the score reaches this layer.",
+}
 UNLIKELY = 0.1  # lower probabilities of the explained class are a caveat
 COMPLETE = 0.05  # fraction of the score: a smaller gap is not a caveat
 
@@ -35,6 +49,7 @@ class CaveatCode(str, Enum):
     SCORE = "score"  # what is explained is not simply one logit
     NO_GRADIENT = "no_gradient"
     INCOMPLETE_MAP = "incomplete_map"  # the map does not add up to the score
+    EMPTY_MAP = "empty_map"  # nothing of the score is above rounding at this layer
     COARSE_MAP = "coarse_map"
     LOCAL_SHARES = "local_shares"  # shares of a sum ignore what the next layer does with it
     OMITTED_SIGNAL = "omitted_signal"
@@ -100,24 +115,36 @@ def all_caveats(tubes: Tubes, layer: str | int | None = None, target: int = 0) -
 
 
 def resolution_caveat(layer: LayerMap) -> list[str]:
-    """Return a caveat if a map is coarse, else nothing: the interpolated picture looks finer than the map is."""
+    """Return caveats if a map is coarse or has one row, else nothing: the picture looks finer than the map is."""
+    found = [Caveat(_ONE_ROW, CaveatCode.COARSE_MAP)] if layer.grid[0] == 1 else []
     pixels = max(layer.geometry.step)
     rows = layer.geometry.rows
     frames = float(np.diff(rows).mean()) if len(rows) > 1 else 1.0
     if pixels < 4 and frames < 2:
-        return []
+        return [*found]
     grid = "x".join(map(str, layer.grid))
     times = f"{pixels:.0f} times" + (f" in space and {frames:.0f} times in time" if frames >= 1.5 else "")
     text = f"This map has {grid} cells, enlarged {times}: detail finer than a cell is not evidence."
-    return [Caveat(text, CaveatCode.COARSE_MAP)]
+    return [*found, Caveat(text, CaveatCode.COARSE_MAP)]
 
 
 def incompleteness_caveat(layer: LayerMap, target: int, result: TargetResult) -> str:
-    """Return a caveat if a layer's map does not add up to the score; "" if only the classifier's bias is missing."""
-    if layer.gap is None or layer.kind == "pooling input":  # the method has its own caveat for this layer
+    """Return a caveat if a layer's map is empty or does not add up to the score; "" if only the head's constant is missing."""
+    known = layer.reliability
+    cause = None if known is None else known.empty[target]
+    if cause is not None:
+        return Caveat(_EMPTY[cause], CaveatCode.EMPTY_MAP)
+    if layer.gap is None:
         return ""
+    if layer.kind in ("pooling input", "combined"):  # the method has its own caveat for the sum of these layers
+        share = float("nan") if known is None else float(known.share[target])
+        if layer.pathway is None or not math.isfinite(share):
+            return ""
+        text = f"This layer is one of several pathways and carries {signed_percent(share)} of the score."
+        return Caveat(text, CaveatCode.INCOMPLETE_MAP)
     gap, score = float(layer.gap[target]), result.logit
-    if min(abs(gap), abs(gap - (result.bias or 0.0))) <= COMPLETE * max(1.0, abs(score)):
+    summed = max(abs(score), float(np.abs(layer.values[target]).mean(dtype=np.float64)))
+    if min(abs(gap), abs(gap - (result.bias or 0.0))) <= COMPLETE * summed:
         return ""
     text = (
         f"This layer's map accounts for {score - gap:.3g} of the score of {score:.3g} for {quoted_target(result)}; "

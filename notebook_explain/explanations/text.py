@@ -61,6 +61,11 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{math.floor(100 * share * 10**digits + 0.5) / 10**digits:.{digits}f} %"
 
 
+def signed_percent(share: float) -> str:
+    """Format a fraction that may be negative: "−20 %"."""
+    return f"{MINUS if share < 0 else ''}{percent(abs(share))}"
+
+
 def counted(count: int, singular: str, plural: str = "") -> str:
     """Format a count with its noun: "1 frame", "2 frames", "1,024 kernels"; the plural is ``singular + "s"`` by default."""
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"

@@ -17,6 +17,7 @@ from notebook_explain.clip import Clip
 from notebook_explain.explanations.blocks.frame_signal import FrameSignal
 from notebook_explain.explanations.geometry import Geometry
 from notebook_explain.explanations.provenance import Provenance
+from notebook_explain.explanations.reliability import Reliability
 from notebook_explain.explanations.shared_volumes import stretched
 from notebook_explain.explanations.targets import TargetResult
 from notebook_explain.explanations.text import kept_in_words
@@ -32,7 +33,7 @@ class LayerMap:
     name : str
         Dotted module name, with "#2" for the second call of a module and "[1]" for the second of several outputs.
     kind : str
-        "stem", "block", "pooling input" or "named".
+        "stem", "block", "pooling input", "named", or "combined" for the sum of parallel pathways.
     values : float32 array (target, time, height, width)
         Signed. The mean over time, height and width is the contribution of this layer's positions to the score.
     geometry : Geometry
@@ -42,6 +43,8 @@ class LayerMap:
     gap : float32 array (target,)
         Score minus the mean of the map (of all pathways' maps together, if there are several): the bias of the
         classifier if the evidence of this layer is complete, another value if it is not.
+    reliability : Reliability, optional
+        Share of the score, and whether the map is more than rounding. None in older files.
     """
 
     name: str
@@ -50,6 +53,7 @@ class LayerMap:
     geometry: Geometry
     pathway: int | None = None
     gap: NDArray[np.float32] | None = None
+    reliability: Reliability | None = None
 
     def __repr__(self) -> str:
         return f"LayerMap({self.name!r}, {self.kind}, {'x'.join(map(str, self.grid))} cells)"
@@ -76,7 +80,7 @@ class Tubes:
         The frames that the network saw.
     targets : tuple of TargetResult
     layers : tuple of LayerMap
-        From input to output; the last is the default.
+        From input to output.
     provenance : Provenance
     frame_signals : tuple of FrameSignal
         Per-frame signals reported by network modules; the viewer's timeline can plot one.
@@ -93,10 +97,16 @@ class Tubes:
         layers = f"layer {names[0]!r}" if len(names) == 1 else f"{len(names)} layers, {names[0]!r} to {names[-1]!r}"
         return f"Tubes({', '.join(repr(target.name) for target in self.targets)}; {layers}; {self.clip!r})"
 
+    @property
+    def default_layer(self) -> int:
+        """Index of the layer that is shown first: the last one with evidence for the first target."""
+        with_evidence = [index for index, layer in enumerate(self.layers) if layer.peak(0) > 0]
+        return with_evidence[-1] if with_evidence else len(self.layers) - 1
+
     def layer(self, which: str | int | None = None) -> LayerMap:
-        """Return one layer's map by name or index; the last by default (ValueError lists the names)."""
+        """Return one layer's map by name or index; `default_layer` by default (ValueError lists the names)."""
         if which is None:
-            return self.layers[-1]
+            return self.layers[self.default_layer]
         names = [layer.name for layer in self.layers]
         if isinstance(which, int) and -len(names) <= which < len(names):
             return self.layers[which]
@@ -188,7 +198,7 @@ class Tubes:
         Parameters
         ----------
         layer : str or int, optional
-            Name or index; the last by default.
+            Name or index; by default the last one with evidence.
         target : int or str
             Index among the computed targets, or name.
         frames : int

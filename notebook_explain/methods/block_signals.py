@@ -137,8 +137,7 @@ def _evidence(recording: Recording, score: torch.Tensor, parts: list[Part], targ
     gradients = recording.gradients(score)
     evidence = []
     for block, kind, name, layer, channels in parts:
-        gradient, activations = gradients[layer.name][:, channels], recording.volume(layer)[:, channels]
-        values = torch.einsum("bcthw,bcthw->bt", gradient.float(), activations.float())[0].cpu().numpy()
+        values = recording.evidence(layer, gradients, channels=channels).values.sum((1, 2)).cpu().numpy()
         what, rows = EVIDENCE.format(target, name), layer.geometry.rows
         evidence.append(FrameSignal(block, kind, what, values, rows, 0.0, Quantity.EVIDENCE))
     return evidence

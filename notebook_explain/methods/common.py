@@ -35,9 +35,15 @@ def prepare_clip(model: VideoModel, clip: Any) -> tuple[Clip, Clip]:
 
 
 def provenance(
-    method: str, explainer: Any, model: VideoModel, start: float, backwards: int, caveats: Iterable[str]
+    method: str,
+    explainer: Any,
+    model: VideoModel,
+    start: float,
+    backwards: int,
+    caveats: Iterable[str],
+    forwards: int = 1,
 ) -> Provenance:
-    """Return the provenance of a result from one forward pass.
+    """Return the provenance of a result.
 
     Parameters
     ----------
@@ -51,6 +57,8 @@ def provenance(
         Number of backward passes.
     caveats : iterable of str
         Duplicates are removed.
+    forwards : int
+        Number of forward passes.
     """
     module = model.module
     return Provenance(
@@ -60,7 +68,7 @@ def provenance(
         preprocessing=asdict(model.preprocessing),
         versions=_versions(),
         seconds=time.perf_counter() - start,
-        forwards=1,
+        forwards=forwards,
         backwards=backwards,
         caveats=tuple(dict.fromkeys(caveats)),
     )

@@ -10,9 +10,14 @@ without ReLU, signed, exact. There, U = N * d logit / d A (N = number of voxels)
 
 is the same at this layer, where the paper defines tubes, and extends them to every other layer. Its mean is the
 contribution of the layer's positions to the logit, comparable across layers; its difference from the logit is reported as
-``gap``. ``pooled=True`` averages the gradient over positions first, as Grad-CAM does.
+``gap``, and whether it adds up is tested (``completeness``). ``pooled=True`` averages the gradient over positions first, as
+Grad-CAM does.
 
-Signals per frame that modules report (``layers``) are recorded in the same pass: `Tubes.frame_signals`.
+In front of a norm that divides by a statistic of its own input, the product is zero, because the norm does not change when
+its input is scaled. The statistics are therefore held constant by default (``models.constant_norms``).
+
+A network with several pathways has one more map, their sum (``pathways``). Signals per frame that modules report
+(``layers``) are recorded in the same pass: `Tubes.frame_signals`.
 
 Reference: Stergiou, Kapidis, Kalliatakis, Chrysoulas, Veltkamp, Poppe: Saliency Tubes: Visual Explanations for
 Spatio-Temporal Convolutions, ICIP 2019, arXiv:1902.01078.
@@ -22,7 +27,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,19 +35,15 @@ import torch
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageTypeError
+from notebook_explain._validation import check_choice
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes
-from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.explanations.caveats import Caveat
+from notebook_explain.explanations.reliability import EmptyCause
+from notebook_explain.methods import completeness, pathways
 from notebook_explain.methods.block_recorder import SignalRecorder
 from notebook_explain.methods.common import prepare_clip, provenance
 from notebook_explain.models import POOLING_INPUT, Layer, Recording, VideoModel, score_of
-
-COMPLETE = 1e-3  # largest relative error of a sum that is exact but for float32 rounding
-
-_NO_POOLING = "These layers include no input of a global pooling, so no map adds up to the score exactly."
-_NOT_LINEAR = (
-    "The evidence for {!r} before the global pooling adds up to {:.3g}, but the score is {:.3g}: the network is not linear "
-    "after this layer."
-)
+from notebook_explain.models.constant_norms import CONSTANT, NORMS
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,18 @@ class SaliencyTubes:
         Names of layers; by default ``model.layers`` (stem, blocks, input of global pooling).
     pooled : bool
         Weight channels by their gradient averaged over positions (Grad-CAM) instead of position by position.
+    norms : "constant" or "differentiated"
+        Whether the standard deviation, root mean square or vector norm that a norm divides by is held constant, so that
+        evidence passes through LayerNorm, RMSNorm, GroupNorm and L2 normalisation, or differentiated like the rest of the
+        network. Without such norms both are the same.
     """
 
     layers: tuple[str, ...] | None = None
     pooled: bool = False
+    norms: str = CONSTANT
 
     def __post_init__(self) -> None:
+        check_choice("norms", self.norms, NORMS)
         if self.layers is not None:
             given: Any = self.layers
             if isinstance(given, str) or not isinstance(given, (list, tuple)):
@@ -99,48 +106,108 @@ class SaliencyTubes:
         layers = model.select(self.layers)
         recorder = SignalRecorder(model)
 
-        def compute(recording: Recording) -> tuple[tuple[TargetResult, ...], list[NDArray[np.float32]]]:
-            targets = model.resolve(recording.heads, target)
-            scores = [score_of(recording, resolved) for resolved in targets]
-            maps_by_target = [self._maps(recording, score, score is scores[-1]) for score in scores]
-            return model.results(recording, targets), [np.stack(maps) for maps in zip(*maps_by_target, strict=True)]
+        def compute(recording: Recording) -> _Pass:
+            return self._compute(model, recording, target)
 
-        (targets, values), pass_caveats = model.run(seen, layers, compute, recorder.hooks)
+        result, pass_caveats = model.run(seen, layers, compute, recorder.hooks, norms=self.norms)
         layers, frame_signals = recorder.layers_at_selected_frames(layers), recorder.frame_signals()
-        maps = _layer_maps(layers, values, targets)
+        maps = [
+            replace(layer_map, geometry=layer.geometry) for layer_map, layer in zip(result.maps, layers, strict=True)
+        ]
         caveats = [*recorder.model_caveats, *model.clip_caveats(clip), *pass_caveats, *recorder.caveats]
-        caveats += _completeness_caveats(maps, targets)
-        method = "Saliency tubes" + (", gradients pooled (Grad-CAM)" if self.pooled else "")
-        return Tubes(seen, targets, maps, provenance(method, self, model, start, len(targets), caveats), frame_signals)
+        origin = provenance(
+            self._method(result), self, model, start, len(result.targets), [*caveats, *result.caveats], result.forwards
+        )
+        return Tubes(seen, result.targets, _with_combined(maps, result.targets), origin, frame_signals)
 
-    def _maps(self, recording: Recording, score: torch.Tensor, last: bool) -> list[NDArray[np.float32]]:
-        """Return one map per layer for one score; channels are summed on the device."""
-        gradients = recording.gradients(score, last=last)
-        maps = []
-        for layer in recording.layers:
-            gradient, activations = gradients[layer.name], recording.volume(layer)
-            if self.pooled:
-                gradient = gradient.mean((2, 3, 4), keepdim=True).expand_as(activations)
-            product = torch.einsum("bcthw,bcthw->bthw", gradient.float(), activations.float())[0]
-            maps.append((product * product.numel()).cpu().numpy().astype(np.float32))
-        return maps
+    def _compute(self, model: VideoModel, recording: Recording, target: Any) -> _Pass:
+        """Return maps, results and caveats from one recorded pass, and from another where completeness needs it."""
+        targets = model.resolve(recording.heads, target)
+        results = model.results(recording, targets)
+        columns = []
+        for resolved in targets:
+            score, logits = score_of(recording, resolved), recording.heads[str(resolved.head)].logits
+            gradients = recording.gradients(score, last=resolved is targets[-1])
+            columns.append([_cells(recording, layer, gradients, logits, self.pooled) for layer in recording.layers])
+        rows = list(zip(*columns, strict=True))
+        final = completeness.final_layers(recording.layers, [[cells.cause is None for cells in row] for row in rows])
+        totals = [
+            completeness.Totals(
+                sum(column[index].contribution for index in final), sum(column[index].scale for index in final)
+            )
+            for column in columns
+        ]
+        chosen = [recording.layers[index] for index in final]
+        tested = completeness.with_tested_constants(recording, chosen, totals, targets, results)
+        results = tuple(completeness.with_constant(*pair) for pair in zip(results, tested, strict=True))
+        caveats = completeness.completeness_caveats([layer.name for layer in chosen], tested, results)
+        has_rerun = any(total.constant is not None for total in tested)
+        return _Pass(
+            _layer_maps(recording.layers, rows, results), results, caveats, recording.constant_norms, 1 + has_rerun
+        )
+
+    def _method(self, result: _Pass) -> str:
+        details = [", gradients pooled (Grad-CAM)"] if self.pooled else []
+        details += [", statistics of norms held constant"] if result.constant_norms else []
+        return "Saliency tubes" + "".join(details)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    """Maps, results and caveats from the passes through the network."""
+
+    maps: tuple[LayerMap, ...]
+    targets: tuple[TargetResult, ...]
+    caveats: list[Caveat]
+    constant_norms: tuple[str, ...]
+    forwards: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """Evidence of one layer for one target: the map (0 if nothing is above rounding), and what its reliability needs."""
+
+    values: NDArray[np.float32]
+    contribution: float
+    scale: float
+    bound: float
+    cause: EmptyCause | None
+
+
+def _cells(recording: Recording, layer: Layer, gradients: Any, logits: torch.Tensor, pooled: bool) -> _Cells:
+    evidence = recording.evidence(layer, gradients, pooled=pooled)
+    bound = completeness.rounding_bound(evidence, logits, recording.dtype)
+    values = evidence.values.cpu().numpy().astype(np.float32)
+    scale = float(np.abs(values).sum(dtype=np.float64))
+    cause = None
+    if scale <= bound:
+        is_reached = any(part.ref in gradients for part in layer.parts)
+        cause = completeness.empty_cause(evidence, is_reached, bound)
+        values = np.zeros_like(values)
+    return _Cells(values * values.size, float(values.sum(dtype=np.float64)), scale, bound, cause)
 
 
 def _layer_maps(
-    layers: Sequence[Layer], values: Sequence[NDArray[np.float32]], targets: Sequence[TargetResult]
+    layers: Sequence[Layer], rows: Sequence[Sequence[_Cells]], targets: Sequence[TargetResult]
 ) -> tuple[LayerMap, ...]:
-    """Return maps with their gaps; the gap of parallel pathways is that of their sum."""
+    """Return maps with their gaps and reliability; the gap of parallel pathways is that of their sum."""
     logits = np.array([target.logit for target in targets], np.float64)
-    means = [value.mean(axis=(1, 2, 3), dtype=np.float64) for value in values]
+    means = [np.array([cells.contribution for cells in row], np.float64) for row in rows]
     stages: dict[Any, Any] = {}
     keys = [_stage(layer) for layer in layers]
     for key, mean in zip(keys, means, strict=True):
         stages[key] = stages.get(key, 0) + mean
     return tuple(
         LayerMap(
-            layer.name, layer.kind, value, layer.geometry, layer.pathway, (logits - stages[key]).astype(np.float32)
+            layer.name,
+            layer.kind,
+            np.stack([cells.values for cells in row]),
+            layer.geometry,
+            layer.pathway,
+            (logits - stages[key]).astype(np.float32),
+            completeness.reliability(mean.tolist(), [c.cause for c in row], [c.bound for c in row], targets),
         )
-        for layer, value, key in zip(layers, values, keys, strict=True)
+        for layer, row, mean, key in zip(layers, rows, means, keys, strict=True)
     )
 
 
@@ -150,17 +217,15 @@ def _stage(layer: Layer) -> Any:
     return POOLING_INPUT if layer.kind == POOLING_INPUT else (layer.ref.module, layer.ref.call)
 
 
-def _completeness_caveats(maps: Sequence[LayerMap], targets: Sequence[TargetResult]) -> list[Caveat]:
-    """Return caveats for targets whose evidence before the global pooling does not add up to the score."""
-    last = [layer for layer in maps if layer.kind == POOLING_INPUT]
-    if not last:
-        return [Caveat(_NO_POOLING, CaveatCode.INCOMPLETE_MAP)]
-    caveats = []
-    for index, target in enumerate(targets):
-        gap = float(last[-1].gap[index]) if last[-1].gap is not None else float("nan")
-        # If the classifier comes before the pooling, the map contains its bias and the gap is 0.
-        missing = min(abs(gap - bias) for bias in (0.0, target.bias or 0.0))
-        if missing > COMPLETE * max(1.0, abs(target.logit)):
-            text = _NOT_LINEAR.format(target.name, target.logit - gap, target.logit)
-            caveats.append(Caveat(text, CaveatCode.INCOMPLETE_MAP))
-    return caveats
+def _with_combined(maps: Sequence[LayerMap], targets: Sequence[TargetResult]) -> tuple[LayerMap, ...]:
+    """Add the sum of all pathways, if there are several."""
+    ends = [layer for layer in maps if layer.kind == POOLING_INPUT]
+    if len(ends) < 2:
+        return tuple(maps)
+    combined = pathways.combine(ends)
+    means = combined.values.mean(axis=(1, 2, 3), dtype=np.float64)
+    parts = [end.reliability for end in ends if end.reliability is not None]
+    causes = [None if any(part.empty[k] is None for part in parts) else parts[-1].empty[k] for k in range(len(targets))]
+    explained = [abs(target.logit - (target.bias or 0.0)) for target in targets]
+    bounds = [float(sum(part.rounding[k] for part in parts)) * explained[k] for k in range(len(targets))]
+    return (*maps, replace(combined, reliability=completeness.reliability(means.tolist(), causes, bounds, targets)))

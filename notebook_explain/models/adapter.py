@@ -19,6 +19,7 @@ from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.models.layer_trace import LayerTrace, TensorRef, tensors, trace_layers
 from notebook_explain.models.layers import MAX_LAYERS, Layer, default_layers
 from notebook_explain.models.layouts import Layout
+from notebook_explain.models.merged_calls import LayerPart
 from notebook_explain.models.preprocessing import Preprocessing, check_layout, rgb
 from notebook_explain.models.shadow import on_shadow, reference_parameter, refuse_scripted, unwrapped
 from notebook_explain.models.video_model import VideoModel, position_input
@@ -268,7 +269,8 @@ def _layers_by_shape(module: nn.Module, p: Preprocessing) -> tuple[Layer, ...]:
                         time, height, width = tensor.shape[2:]
                         layout = Layout(tuple(tensor.shape), 2, None, (time, height, width))
                         geometry = Geometry.even((time, height, width), p.shape)
-                        layers[name] = Layer(name, "block", TensorRef(name, 0, path), layout, geometry)
+                        part = LayerPart(TensorRef(name, 0, path), layout)
+                        layers[name] = Layer(name, "block", (part,), layout.grid, geometry)
 
             return hook
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,7 +17,7 @@ from torch import nn
 
 from notebook_explain._errors import UsageError
 from notebook_explain.models.layer_trace import tensors, trace_layers
-from notebook_explain.models.layers import Layer
+from notebook_explain.models.layers import Layer, relocated_layer
 from notebook_explain.models.layouts import is_volume, measure
 from notebook_explain.models.positions.custom_functions import selected_frames
 from notebook_explain.models.positions.tensor import PositionTensor
@@ -49,15 +48,12 @@ def layers_at_selected_frames(
     """
     size = model.preprocessing.shape
     trace = _run_on_positions(model, frames, lambda shadow, clip: trace_layers(shadow, clip, size))
-    outputs = {output.ref: output.tensor for output in trace.outputs}
-    pool_inputs = dict(trace.pools)
     relocated = []
     for layer in layers:
-        tensor = pool_inputs.get(layer.ref.call) if layer.ref.module is None else outputs.get(layer.ref)
-        measured = None if tensor is None else measure(tensor, size)
-        if measured is None or measured[0].grid != layer.grid:
+        moved = relocated_layer(trace, layer)
+        if moved is None or moved.grid != layer.grid:
             raise UsageError(f"layer {layer.name!r} has no positions for the frames that the network selected")
-        relocated.append(replace(layer, geometry=measured[1]))
+        relocated.append(moved)
     return tuple(relocated)
 
 

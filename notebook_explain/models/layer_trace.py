@@ -73,6 +73,8 @@ class LayerTrace:
         Values are ``None`` once the trace is slim.
     calls : dict of dotted name to int
         Number of calls of each module.
+    chained : frozenset of str
+        Modules that read, directly or not, what an earlier call of theirs returned.
     """
 
     size: tuple[int, int, int]
@@ -80,6 +82,7 @@ class LayerTrace:
     pools: tuple[tuple[int, PositionTensor], ...]
     modules: dict[str, Any]
     calls: dict[str, int]
+    chained: frozenset[str] = frozenset()
 
     def slim(self) -> LayerTrace:
         """Return a copy without references to modules, so that the shadow can be freed."""
@@ -96,19 +99,30 @@ class PoolCalls(TorchFunctionMode):
 
     Parameters
     ----------
-    on_call : function
+    on_call : function, optional
         ``on_call(index, input, result)`` runs after each call.
+    on_input : function, optional
+        ``on_input(index, input)`` returns the tensor to call the function with instead.
     """
 
-    def __init__(self, on_call: Callable[[int, Any, Any], None]) -> None:
+    def __init__(
+        self,
+        on_call: Callable[[int, Any, Any], None] | None = None,
+        on_input: Callable[[int, torch.Tensor], torch.Tensor] | None = None,
+    ) -> None:
         super().__init__()
-        self.count, self.on_call = 0, on_call
+        self.count, self.on_call, self.on_input = 0, on_call, on_input
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
         may_pool = getattr(func, "__name__", "").strip("_") in _POOLING or has_position_proxy(func)
-        if may_pool and args and isinstance(args[0], torch.Tensor):
-            index, self.count = self.count, self.count + 1
+        if not (may_pool and args and isinstance(args[0], torch.Tensor)):
+            return func(*args, **kwargs)
+        index, self.count = self.count, self.count + 1
+        if self.on_input is not None:
+            args = (self.on_input(index, args[0]), *args[1:])
+        result = func(*args, **kwargs)
+        if self.on_call is not None:
             self.on_call(index, args[0], result)
         return result
 
@@ -135,14 +149,11 @@ def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> 
     pools: dict[int, PositionTensor] = {}
     modules = dict(shadow.named_modules())
 
-    def make_hook(name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, _: Any, output: Any) -> None:
-            call, calls[name] = calls[name], calls[name] + 1
-            for path, tensor in tensors(output):
-                if isinstance(tensor, PositionTensor) and is_volume(tensor):
-                    outputs.append(TracedOutput(TensorRef(name, call, path), module, tensor))
-
-        return hook
+    def on_output(name: str, _: Any, output: Any) -> None:
+        call, calls[name] = calls[name], calls[name] + 1
+        for path, tensor in tensors(output):
+            if isinstance(tensor, PositionTensor) and is_volume(tensor):
+                outputs.append(TracedOutput(TensorRef(name, call, path), modules[name], tensor))
 
     def on_pool(index: int, value: Any, result: Any) -> None:
         if (
@@ -154,15 +165,47 @@ def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> 
             pools[index] = value
             result.pool_calls |= {index}
 
-    handles = [module.register_forward_hook(make_hook(name)) for name, module in modules.items() if name]
+    with PoolCalls(on_pool):
+        output = _run_with_hooks(shadow, inputs, [name for name in modules if name], on_output)
+    reached = frozenset().union(*(t.pool_calls for _, t in tensors(output) if isinstance(t, PositionTensor)))
+    trace = LayerTrace(size, tuple(outputs), tuple((i, pools[i]) for i in sorted(reached)), modules, dict(calls))
+    several = [name for name in dict.fromkeys(str(o.ref.module) for o in outputs) if calls[name] > 1]
+    return replace(trace, chained=_chained_modules(shadow, inputs, several)) if several else trace
+
+
+def _chained_modules(shadow: nn.Module, inputs: Any, names: list[str]) -> frozenset[str]:
+    """Return the modules whose later calls read what earlier calls returned, found by marking what they return."""
+    marks = {name: -1 - index for index, name in enumerate(names)}  # not the index of any pooling call
+    chained: set[str] = set()
+
+    def on_output(name: str, arguments: Any, output: Any) -> None:
+        mark = marks[name]
+        if any(isinstance(t, PositionTensor) and mark in t.pool_calls for _, t in tensors(arguments)):
+            chained.add(name)
+        for _, tensor in tensors(output):
+            if isinstance(tensor, PositionTensor):
+                tensor.pool_calls |= {mark}
+
+    _run_with_hooks(shadow, inputs, names, on_output)
+    return frozenset(chained)
+
+
+def _run_with_hooks(
+    shadow: nn.Module, inputs: Any, names: list[str], on_output: Callable[[str, Any, Any], None]
+) -> Any:
+    """Run a shadow, call ``on_output(name, inputs, output)`` after each call of the named modules; return the output."""
+    wanted = set(names)
+
+    def hook_of(name: str) -> Callable[..., None]:
+        return lambda _, arguments, output: on_output(name, arguments, output)
+
+    handles = [module.register_forward_hook(hook_of(name)) for name, module in shadow.named_modules() if name in wanted]
     try:
-        with torch.no_grad(), PoolCalls(on_pool):
-            output = shadow(inputs)
+        with torch.no_grad():
+            return shadow(list(inputs) if isinstance(inputs, list) else inputs)
     finally:
         for handle in handles:
             handle.remove()
-    reached = frozenset().union(*(t.pool_calls for _, t in tensors(output) if isinstance(t, PositionTensor)))
-    return LayerTrace(size, tuple(outputs), tuple((i, pools[i]) for i in sorted(reached)), modules, dict(calls))
 
 
 def tensors(

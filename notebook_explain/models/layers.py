@@ -1,6 +1,6 @@
-"""Layers that an explanation can show: which tensor, in what layout, and where its cells lie in the clip.
+"""Layers that an explanation can show: which tensors, in what layout, and where their cells lie in the clip.
 
-`default_layers` chooses from a `LayerTrace` the stem, the outputs of blocks and the input of global pooling;
+`default_layers` chooses from a `LayerTrace` the stem, the outputs of blocks and the inputs of global pooling;
 `named_layer` finds any module's output by name. Everything follows from measured positions and from how modules nest,
 so it does not depend on the architecture.
 """
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -17,6 +18,7 @@ from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry
 from notebook_explain.models.layer_trace import LayerTrace, TensorRef, TracedOutput
 from notebook_explain.models.layouts import Layout, measure
+from notebook_explain.models.merged_calls import Cells, Grid, LayerPart, are_neighbours, limit_to_call, merge
 from notebook_explain.models.positions.tensor import PositionTensor
 
 MAX_LAYERS = 16
@@ -25,17 +27,18 @@ POOLING_INPUT = "pooling input"
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A tensor of the network that can be explained.
+    """A layer of the network that can be explained: one tensor of a pass, or those of several calls of a module.
 
     Attributes
     ----------
     name : str
-        Dotted name of the module, with "#2" for its second call and "[1]" for the second of several tensors.
+        Dotted name of the module, with "#2" for its second call and "[1]" for the second of several tensors. Calls that
+        see different parts of the clip are one layer, without "#".
     kind : str
         "stem", "block", `POOLING_INPUT` or "named".
-    ref : TensorRef
-        How to find the tensor in a pass.
-    layout : Layout
+    parts : tuple of LayerPart
+        Tensors of the layer.
+    grid : (time, height, width) in cells
     geometry : Geometry
         Clip frames and pixels that the cells stand for.
     pathway : int or None
@@ -44,15 +47,20 @@ class Layer:
 
     name: str
     kind: str
-    ref: TensorRef
-    layout: Layout
+    parts: tuple[LayerPart, ...]
+    grid: Grid
     geometry: Geometry
     pathway: int | None = None
 
     @property
-    def grid(self) -> tuple[int, int, int]:
-        """(time, height, width) in cells."""
-        return self.layout.grid
+    def ref(self) -> TensorRef:
+        """Reference to the layer's first tensor."""
+        return self.parts[0].ref
+
+    @property
+    def layout(self) -> Layout:
+        """Layout of the layer's first tensor."""
+        return self.parts[0].layout
 
     @property
     def place(self) -> TensorRef:
@@ -63,37 +71,34 @@ class Layer:
         return f"Layer({self.name!r}, {self.kind}, {'x'.join(map(str, self.grid))})"
 
 
+_Source = tuple[PositionTensor, TensorRef]
+
+
 def default_layers(trace: LayerTrace) -> tuple[Layer, ...]:
-    """Return the stem, block outputs and the input of global pooling, from input to output: at most 16, plus poolings."""
-    chosen = _thin_out(_blocks(trace))
-    pool_inputs = {id(tensor) for _, tensor in trace.pools}
-    layers: list[Layer] = []
+    """Return the stem, block outputs and inputs of global pooling, from input to output: at most 16, plus poolings."""
+    groups = _thin_out(_group_calls(trace, _blocks(trace)))
+    ends = _ends(trace)
+    end_of = {id(tensor): index for index, end in enumerate(ends) for tensor in end.tensors}
+    layers: list[Layer | None] = []
     listed: set[int] = set()
-    for output in chosen:
-        is_first = (output.ref.module, output.ref.call) == (chosen[0].ref.module, chosen[0].ref.call)
-        kind = "stem" if is_first and output is not chosen[-1] else "block"
-        if id(output.tensor) in pool_inputs:
-            kind = POOLING_INPUT
-            listed.add(id(output.tensor))
-        layer = _output_layer(trace, output, kind)
-        if layer is not None:
-            layers.append(layer)
-    for number, (call, tensor) in enumerate(trace.pools, start=1):
-        if id(tensor) in listed:
+    first = None if not groups else (groups[0][0].ref.module, groups[0][0].ref.call)
+    for group in groups:
+        end = next((end_of[id(output.tensor)] for output in group if id(output.tensor) in end_of), None)
+        if end is not None:
+            if end not in listed:
+                layers.append(_end_layer(trace, ends, end, group))
+            listed.add(end)
             continue
-        source = next((output for output in reversed(trace.outputs) if output.tensor is tensor), None)
-        if source is not None:
-            layer = _output_layer(trace, source, POOLING_INPUT)
-        else:
-            name = POOLING_INPUT if len(trace.pools) == 1 else f"{POOLING_INPUT} {number}"
-            layer = _measured_layer(trace, name, POOLING_INPUT, TensorRef(None, call), tensor)
-        if layer is not None:
-            layers.append(layer)
-    return _with_pathways(layers)
+        is_first = (group[0].ref.module, group[0].ref.call) == first
+        layers.append(_output_layer(trace, group, "stem" if is_first and group is not groups[-1] else "block"))
+    layers += [_end_layer(trace, ends, end, ()) for end in range(len(ends)) if end not in listed]
+    return tuple(layer for layer in layers if layer is not None)
 
 
 def named_layer(trace: LayerTrace, name: str) -> Layer:
     """Return any module's output by its dotted name ("#2" for its second call, "[1]" for the second of several tensors).
+
+    The name without "#" stands for all calls, if these see different parts of the clip.
 
     Raises
     ------
@@ -101,13 +106,14 @@ def named_layer(trace: LayerTrace, name: str) -> Layer:
         There is no such module; it did not run; the name stands for several tensors; positions in its output are merged;
         or its axes are not time, height, width and channels.
     """
-    matches = [output for output in trace.outputs if layer_name(output, trace) == name]
-    if matches:
-        layer = _output_layer(trace, matches[0], "named")
+    groups = [group for group in _group_calls(trace, trace.outputs) if _group_name(trace, group) == name]
+    groups += [[output] for output in trace.outputs if layer_name(output, trace) == name]
+    if groups:
+        layer = _output_layer(trace, groups[0], "named")
         if layer is None:
             raise UsageError(
-                f"layer {name!r} returns {tuple(matches[0].tensor.shape)}, whose axes are not time, height, width and one "
-                "of channels; choose a layer that contains it"
+                f"layer {name!r} returns {tuple(groups[0][0].tensor.shape)}, whose axes are not time, height, width and "
+                "one of channels; choose a layer that contains it"
             )
         return layer
     module = name.split("#")[0].split("[")[0]
@@ -125,35 +131,164 @@ def named_layer(trace: LayerTrace, name: str) -> Layer:
     )
 
 
+def relocated_layer(trace: LayerTrace, layer: Layer) -> Layer | None:
+    """Return the same layer with the geometry that another trace of the network gives it; None if it has none there."""
+    outputs = {output.ref: output.tensor for output in trace.outputs}
+    pool_inputs = dict(trace.pools)
+    sources = []
+    for part in layer.parts:
+        tensor = pool_inputs.get(part.ref.call) if part.ref.module is None else outputs.get(part.ref)
+        if tensor is None:
+            return None
+        sources.append((tensor, part.ref))
+    return _measured_layer(
+        trace, layer.name, layer.kind, sources, layer.pathway, is_exclusive=layer.parts[0].is_exclusive
+    )
+
+
 def layer_name(output: TracedOutput, trace: LayerTrace) -> str:
     """Return the module's name, with "#2" if it is called again and "[1]" if it returns several tensors."""
     ref = output.ref
     call = f"#{ref.call + 1}" if trace.calls.get(str(ref.module), 1) > 1 else ""
-    path = "".join(f"[{key}]" for key in ref.path) if trace.has_several_outputs(ref) else ""
-    return f"{ref.module}{call}{path}"
+    return f"{ref.module}{call}{_path_name(trace, ref)}"
 
 
-def _output_layer(trace: LayerTrace, output: TracedOutput, kind: str) -> Layer | None:
-    path = output.ref.path
-    is_parallel = len(path) == 1 and isinstance(path[-1], int) and trace.has_several_outputs(output.ref)
-    pathway = path[-1] if is_parallel else None
-    return _measured_layer(trace, layer_name(output, trace), kind, output.ref, output.tensor, pathway)
+def _path_name(trace: LayerTrace, ref: TensorRef) -> str:
+    return "".join(f"[{key}]" for key in ref.path) if trace.has_several_outputs(ref) else ""
+
+
+def _group_name(trace: LayerTrace, group: Sequence[TracedOutput]) -> str:
+    first = group[0]
+    return layer_name(first, trace) if len(group) == 1 else f"{first.ref.module}{_path_name(trace, first.ref)}"
+
+
+def _group_calls(trace: LayerTrace, outputs: Sequence[TracedOutput]) -> list[list[TracedOutput]]:
+    """Group the calls of one module that see different parts of the clip; leave other outputs single."""
+    by_module: dict[tuple[str | None, tuple[object, ...]], list[TracedOutput]] = defaultdict(list)
+    for output in outputs:
+        by_module[output.ref.module, output.ref.path].append(output)
+    groups: list[list[TracedOutput]] = []
+    for members in by_module.values():
+        is_single = len(members) == 1 or str(members[0].ref.module) in trace.chained
+        measured = [] if is_single else [measure(output.tensor, trace.size) for output in members]
+        grids, geometries = [m[0].grid for m in measured if m], [m[1] for m in measured if m]
+        if len(grids) == len(members) and are_neighbours(grids, geometries) and merge(grids, geometries, trace.size):
+            groups.append(members)
+        else:
+            groups += [[output] for output in members]
+    order = {id(output): index for index, output in enumerate(outputs)}
+    return sorted(groups, key=lambda group: order[id(group[-1])])
+
+
+def _output_layer(trace: LayerTrace, group: Sequence[TracedOutput], kind: str) -> Layer | None:
+    ref = group[0].ref
+    is_parallel = len(ref.path) == 1 and isinstance(ref.path[-1], int) and trace.has_several_outputs(ref)
+    pathway = ref.path[-1] if is_parallel else None
+    sources = [(output.tensor, output.ref) for output in group]
+    return _measured_layer(trace, _group_name(trace, group), kind, sources, pathway)
 
 
 def _measured_layer(
-    trace: LayerTrace, name: str, kind: str, ref: TensorRef, tensor: PositionTensor, pathway: int | None = None
+    trace: LayerTrace,
+    name: str,
+    kind: str,
+    sources: Sequence[_Source],
+    pathway: int | None = None,
+    *,
+    is_exclusive: bool = False,
 ) -> Layer | None:
-    measured = measure(tensor, trace.size)
-    return None if measured is None else Layer(name, kind, ref, *measured, pathway)
+    """Return the layer made of some tensors; None if one has no understandable axes or they do not lie on one grid."""
+    found = [(ref, measure(tensor, trace.size)) for tensor, ref in sources]
+    measured = [(ref, *pair) for ref, pair in found if pair is not None]
+    if not measured or len(measured) < len(sources):
+        return None
+    refs, layouts, geometries = zip(*measured, strict=True)
+    if len(refs) == 1:
+        grid, geometry, cells = _limited(trace, refs[0], layouts[0], geometries[0])
+        return Layer(name, kind, (LayerPart(refs[0], layouts[0], cells, is_exclusive),), grid, geometry, pathway)
+    merged = merge([layout.grid for layout in layouts], geometries, trace.size)
+    if merged is None:
+        return None
+    parts = tuple(
+        LayerPart(ref, layout, cells, is_exclusive) for ref, layout, cells in zip(refs, layouts, merged[2], strict=True)
+    )
+    return Layer(name, kind, parts, merged[0], merged[1], pathway)
 
 
-def _with_pathways(layers: list[Layer]) -> tuple[Layer, ...]:
-    """Number the pathways if there are several pooling inputs, which are the ends of parallel pathways."""
-    ends = [layer for layer in layers if layer.kind == POOLING_INPUT]
-    if len(ends) < 2:
-        return tuple(layers)
-    pathways = {id(layer): index for index, layer in enumerate(ends)}
-    return tuple(replace(layer, pathway=pathways.get(id(layer), layer.pathway)) for layer in layers)
+def _limited(
+    trace: LayerTrace, ref: TensorRef, layout: Layout, geometry: Geometry
+) -> tuple[Grid, Geometry, Cells | None]:
+    """Return grid, geometry and cells of a tensor; one of several calls is drawn only where it saw the clip."""
+    if ref.module is None or trace.calls.get(ref.module, 1) < 2:
+        return layout.grid, geometry, None
+    others = (o.tensor for o in trace.outputs if o.ref.module == ref.module and o.ref.path == ref.path)
+    measured = [m for m in (measure(tensor, trace.size) for tensor in others) if m is not None]
+    alike = [other for other_layout, other in measured if other_layout.grid == layout.grid]
+    grid, limited, cells = limit_to_call(layout.grid, geometry, alike, trace.size)
+    return (layout.grid, geometry, None) if grid == layout.grid else (grid, limited, cells)
+
+
+@dataclass(frozen=True, eq=False)
+class _End:
+    """Tensors that enter a global pooling, and the pooling calls of each: one, or those of several calls of a module."""
+
+    tensors: tuple[PositionTensor, ...]
+    calls: tuple[tuple[int, ...], ...]
+    sources: tuple[TracedOutput | None, ...]
+
+
+def _ends(trace: LayerTrace) -> list[_End]:
+    """Return the ends of the network's parallel pathways: each tensor that enters a global pooling, once."""
+    calls: dict[int, list[int]] = defaultdict(list)
+    tensors: dict[int, PositionTensor] = {}
+    for call, tensor in trace.pools:
+        calls[id(tensor)].append(call)
+        tensors[id(tensor)] = tensor
+    last = {id(output.tensor): output for output in trace.outputs}
+    by_source: dict[object, list[int]] = defaultdict(list)
+    for key, tensor in tensors.items():
+        source = last.get(key)
+        by_source[tuple(tensor.shape) if source is None else (source.ref.module, source.ref.path)].append(key)
+    ends = []
+    for keys in by_source.values():
+        source = last.get(keys[0])
+        measured = [measure(tensors[key], trace.size) for key in keys]
+        grids, geometries = [m[0].grid for m in measured if m], [m[1] for m in measured if m]
+        is_chained = source is not None and source.ref.module in trace.chained
+        are_one = len(grids) == len(keys) > 1 and not is_chained and are_neighbours(grids, geometries)
+        is_one = are_one and merge(grids, geometries, trace.size) is not None
+        parts = [keys] if is_one else [[key] for key in keys]
+        ends += [
+            _End(
+                tuple(tensors[key] for key in part),
+                tuple(tuple(calls[key]) for key in part),
+                tuple(last.get(key) for key in part),
+            )
+            for part in parts
+        ]
+    return ends
+
+
+def _end_layer(trace: LayerTrace, ends: Sequence[_End], index: int, chosen: Sequence[TracedOutput]) -> Layer | None:
+    """Return the layer of an end; where there are several, each counts only what goes through its own pooling.
+
+    It is named after the outputs chosen for it, else after the last modules that return its tensors.
+    """
+    end = ends[index]
+    sources = list(chosen) or [source for source in end.sources if source is not None]
+    has_sources = len(sources) == len(end.tensors)
+    name = POOLING_INPUT if len(ends) == 1 else f"{POOLING_INPUT} {index + 1}"
+    if has_sources:
+        name = _group_name(trace, sources)
+    pathway = index if len(ends) > 1 else None
+    if len(ends) == 1 and has_sources:
+        tensors: list[_Source] = [(source.tensor, source.ref) for source in sources]
+        return _measured_layer(trace, name, POOLING_INPUT, tensors, pathway)
+    tensors = [
+        (tensor, TensorRef(None, call)) for tensor, calls in zip(end.tensors, end.calls, strict=True) for call in calls
+    ]
+    is_exclusive = len(tensors) > 1 or len(ends) > 1
+    return _measured_layer(trace, name, POOLING_INPUT, tensors, pathway, is_exclusive=is_exclusive)
 
 
 def _blocks(trace: LayerTrace) -> list[TracedOutput]:
@@ -214,11 +349,11 @@ def _continues(before: TracedOutput, after: TracedOutput) -> bool:
     )
 
 
-def _thin_out(chosen: list[TracedOutput]) -> list[TracedOutput]:
+def _thin_out(chosen: list[list[TracedOutput]]) -> list[list[TracedOutput]]:
     """Keep at most 16: the first and the last, the last of the later stages, and as many others as fit, evenly spaced."""
     if len(chosen) <= MAX_LAYERS:
         return chosen
-    last_of_stage = {str(output.ref.module).rpartition(".")[0]: index for index, output in enumerate(chosen)}
+    last_of_stage = {str(group[0].ref.module).rpartition(".")[0]: index for index, group in enumerate(chosen)}
     stage_ends = [index for index in sorted({*last_of_stage.values(), len(chosen) - 1}) if index > 0]
     required = [0, *stage_ends[-(MAX_LAYERS - 1) :]]
     others = [index for index in range(len(chosen)) if index not in required]

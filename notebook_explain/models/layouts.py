@@ -8,6 +8,7 @@ the cells by time, height and width.
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -41,6 +42,15 @@ class Layout:
     channel: int
     order: torch.Tensor | None
     grid: tuple[int, int, int]
+
+    @property
+    def leaves_out_tokens(self) -> bool:
+        """True if some values of the output have no position in the clip, such as those of a class token."""
+        return self.order is not None and len(self.order) < math.prod(self.shape) // self._channels
+
+    @property
+    def _channels(self) -> int:
+        return self.shape[self.channel - 1]
 
     def to_volume(self, output: torch.Tensor) -> torch.Tensor:
         """Return an output as (batch, channel, time, height, width), without tokens that have no position."""

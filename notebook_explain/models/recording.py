@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,16 +11,38 @@ import torch
 from torch import nn
 
 from notebook_explain._errors import ExplainError
-from notebook_explain.models.layer_trace import Attribute, PoolCalls, tensors
+from notebook_explain.models.constant_norms import ConstantNorms
+from notebook_explain.models.layer_trace import TensorRef
 from notebook_explain.models.layers import Layer
 from notebook_explain.models.outputs import Head, LastActivations, to_heads
 from notebook_explain.models.rng import LocalRandomness
+from notebook_explain.models.tensor_hooks import OnTensor, tensor_hooks
 
 UNREACHED = (
     "an operation between there and the output detaches, is quantised, runs under torch.no_grad, "
     "or uses reentrant checkpointing (use_reentrant=False helps)"
 )
 _CLASSIFIERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+Gradients = dict[TensorRef, torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Gradient times activation at one layer, summed over channels.
+
+    Attributes
+    ----------
+    values : float32 tensor (time, height, width)
+        Signed, not scaled: their sum is the part of the score that the layer's cells contribute.
+    magnitude : float
+        Sum over cells of the root sum of squares over channels: the scale of rounding errors of the values' sum.
+    elsewhere : float
+        Sum of absolute products of values without a position in the clip, such as a class token.
+    """
+
+    values: torch.Tensor
+    magnitude: float
+    elsewhere: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,29 +52,36 @@ class Recording:
     Attributes
     ----------
     layers : tuple of Layer
-    outputs : dict of layer name to tensor
+    outputs : dict of TensorRef to tensor
         As the modules returned them.
     heads : dict of head name to Head
     biases : dict of head name to float tensor (class,) or None
         The classifier's bias, if the logits are the output of one module.
     caveats : tuple of str
+    rerun : function
+        ``rerun(refs)`` repeats the pass with zeros instead of the chosen tensors and returns its heads.
+    constant_norms : tuple of str
+        Functions whose statistics were held constant, in order of their calls.
     unreached : set of str
         Names of layers that no gradient has reached, for the scores so far.
     """
 
     layers: tuple[Layer, ...]
-    outputs: dict[str, torch.Tensor]
+    outputs: dict[TensorRef, torch.Tensor]
     heads: dict[str, Head]
     biases: dict[str, torch.Tensor | None]
     caveats: tuple[str, ...]
+    rerun: Callable[[Sequence[TensorRef]], dict[str, Head]]
+    constant_norms: tuple[str, ...] = ()
     unreached: set[str] = field(default_factory=set)
 
-    def volume(self, layer: Layer) -> torch.Tensor:
-        """Return activations (1, channel, time, height, width), detached, in the network's own precision."""
-        return layer.layout.to_volume(self.outputs[layer.name].detach())
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the pass."""
+        return next((output.dtype for output in self.outputs.values()), torch.float32)
 
-    def gradients(self, score: torch.Tensor, *, last: bool = True) -> dict[str, torch.Tensor]:
-        """Return the gradients of a score with respect to the activations of each layer.
+    def gradients(self, score: torch.Tensor, *, last: bool = True) -> Gradients:
+        """Return the gradients of a score with respect to the tensors of all layers.
 
         Parameters
         ----------
@@ -63,18 +91,58 @@ class Recording:
 
         Returns
         -------
-        dict of layer name to tensor (1, channel, time, height, width)
-            Zero where the score does not depend on a layer.
+        dict of TensorRef to tensor
+            In the layout of the module; tensors that the score does not depend on are left out.
         """
-        outputs = [self.outputs[layer.name] for layer in self.layers]
-        gradients = torch.autograd.grad(score, outputs, retain_graph=not last, allow_unused=True)
-        self.unreached.update(layer.name for layer, grad in zip(self.layers, gradients, strict=True) if grad is None)
-        if all(gradient is None for gradient in gradients):
+        refs = list(self.outputs)
+        found = torch.autograd.grad(
+            score, [self.outputs[ref] for ref in refs], retain_graph=not last, allow_unused=True
+        )
+        gradients = {ref: gradient for ref, gradient in zip(refs, found, strict=True) if gradient is not None}
+        if not gradients:
             raise ExplainError(f"no gradient of the score reaches any of the layers: {UNREACHED}")
-        return {
-            layer.name: layer.layout.to_volume(torch.zeros_like(output) if gradient is None else gradient)
-            for layer, output, gradient in zip(self.layers, outputs, gradients, strict=True)
-        }
+        self.unreached.update(
+            layer.name for layer in self.layers if not any(part.ref in gradients for part in layer.parts)
+        )
+        return gradients
+
+    def evidence(
+        self, layer: Layer, gradients: Gradients, *, pooled: bool = False, channels: slice = slice(None)
+    ) -> Evidence:
+        """Return gradient times activation at the cells of a layer.
+
+        Parameters
+        ----------
+        layer : Layer
+        gradients : dict
+            As `gradients` returned them.
+        pooled : bool
+            Average the gradient of each channel over all cells of the layer first.
+        channels : slice
+            Channels to sum over.
+        """
+        parts = [
+            (part, gradients[part.ref], self.outputs[part.ref].detach())
+            for part in layer.parts
+            if part.ref in gradients
+        ]
+        volumes = [
+            (part.layout.to_volume(gradient).float(), part.layout.to_volume(activation).float())
+            for part, gradient, activation in parts
+        ]
+        mean = None
+        if pooled and volumes:
+            mean = torch.cat([gradient.flatten(2) for gradient, _ in volumes], 2).mean(2)[..., None, None, None]
+        values = torch.zeros(layer.grid, device=next(iter(self.outputs.values())).device)
+        magnitude = elsewhere = 0.0
+        for (part, raw_gradient, raw_activation), (gradient, activation) in zip(parts, volumes, strict=True):
+            products = ((gradient if mean is None else mean) * activation)[0, channels]
+            magnitude += float(products.square().sum(0).sqrt().sum())
+            if part.layout.leaves_out_tokens:
+                everything = float((raw_gradient.float() * raw_activation.float()).abs().sum())
+                elsewhere += max(0.0, everything - float((gradient * activation).abs().sum()))
+            part.add(values, products.sum(0))
+        return Evidence(values, magnitude, elsewhere)
 
 
 def record(
@@ -83,6 +151,7 @@ def record(
     arrange: Callable[[torch.Tensor], Any],
     layers: Sequence[Layer],
     labels: Mapping[str, tuple[str, ...]],
+    norms: ConstantNorms | None = None,
 ) -> Recording:
     """Run a shadow once and keep the outputs of layers.
 
@@ -97,100 +166,63 @@ def record(
     layers : sequence of Layer
         Tensors to keep. They are copied before a following operation can overwrite them in place.
     labels : dict of head to tuple of str
+    norms : ConstantNorms, optional
+        Holds the statistics of norms constant for the gradients; by default they are differentiated.
 
     Raises
     ------
     ExplainError
         The output holds no logits, no gradient reaches them, or a layer did not run.
     """
-    outputs: dict[str, torch.Tensor] = {}
-    activations, classifiers = LastActivations(), _ClassifierOutputs()
-    handles = [*_hook_layers(shadow, layers, outputs), *classifiers.watch(shadow)]
-    pools = {layer.ref.call: layer.name for layer in layers if layer.ref.module is None}
+    exclusive = {part.ref for layer in layers for part in layer.parts if part.is_exclusive}
+    refs = list(dict.fromkeys(part.ref for layer in layers for part in layer.parts))
+    outputs: dict[TensorRef, torch.Tensor] = {}
 
-    def on_pool(index: int, value: torch.Tensor, _: Any) -> None:
-        if index in pools:
-            outputs[pools[index]] = value
+    def keep(ref: TensorRef, tensor: torch.Tensor, is_shared: bool) -> torch.Tensor:
+        """Keep a tensor and pass on a copy, since an in-place ReLU may follow."""
+        with torch.enable_grad():
+            if not tensor.requires_grad:
+                tensor = tensor.detach().clone().requires_grad_()
+            elif is_shared or ref in exclusive:  # the gradient of a copy is that of its own use only
+                tensor = tensor.clone()
+            outputs[ref] = tensor
+            return tensor.clone()
 
-    try:
-        with LocalRandomness():
+    def zeros(_: TensorRef, tensor: torch.Tensor, __: bool) -> torch.Tensor:
+        return torch.zeros_like(tensor)
+
+    def run(refs: Sequence[TensorRef], on_tensor: OnTensor, context: Any) -> tuple[dict[str, Head], Any, Any]:
+        activations, classifiers = LastActivations(), _ClassifierOutputs()
+        handles = classifiers.watch(shadow)
+        try:
             # With frozen parameters, only an input that requires gradients makes a graph.
             # The network gets a copy, since it may write into its input.
             inputs = _dense(arrange(video.detach().clone().requires_grad_().clone()))
-            with PoolCalls(on_pool), activations:
+            with LocalRandomness(), context, tensor_hooks(shadow, refs, on_tensor), activations:
                 output = shadow(inputs)
             heads, caveats = to_heads(output, activations, labels, classifiers.classes())
-    finally:
-        for handle in handles:
-            handle.remove()
-    missing = [layer.name for layer in layers if layer.name not in outputs]
-    if missing:
-        raise ExplainError(
-            f"layer {missing[0]!r} did not run; the forward pass of this clip takes another path than in adapt()"
-        )
+        finally:
+            for handle in handles:
+                handle.remove()
+        return heads, caveats, classifiers
+
+    def rerun(refs: Sequence[TensorRef]) -> dict[str, Head]:
+        return run(refs, zeros, nullcontext() if norms is None else norms.replay())[0]
+
+    heads, caveats, classifiers = run(refs, keep, nullcontext() if norms is None else norms)
+    for layer in layers:
+        if not any(part.ref in outputs for part in layer.parts):
+            raise ExplainError(
+                f"layer {layer.name!r} did not run; the forward pass of this clip takes another path than in adapt()"
+            )
     biases = {name: classifiers.bias(head.logits) for name, head in heads.items()}
-    return Recording(tuple(layers), outputs, heads, biases, caveats)
+    found = () if norms is None else tuple(norms.found)
+    return Recording(tuple(layers), outputs, heads, biases, caveats, rerun, found)
 
 
 def _dense(inputs: Any) -> Any:
     """Return contiguous inputs, as a data loader makes them, instead of views of one another."""
     return [part.contiguous() for part in inputs] if isinstance(inputs, list) else inputs.contiguous()
-
-
-def _hook_layers(shadow: nn.Module, layers: Sequence[Layer], outputs: dict[str, torch.Tensor]) -> list[Any]:
-    wanted: dict[str, list[Layer]] = defaultdict(list)
-    for layer in layers:
-        if layer.ref.module is not None:
-            wanted[layer.ref.module].append(layer)
-    modules = dict(shadow.named_modules())
-    lost = [name for name in wanted if name not in modules]
-    if lost:
-        raise ExplainError(
-            f"module {lost[0]!r} is no longer in this model; it changed since adapt(), so adapt it again"
-        )
-    return [modules[name].register_forward_hook(_keep(group, outputs)) for name, group in wanted.items()]
-
-
-def _keep(layers: Sequence[Layer], outputs: dict[str, torch.Tensor]) -> Callable[..., Any]:
-    """Make a hook that keeps the tensor and passes on a copy, since an in-place ReLU may follow."""
-    calls = 0
-
-    def hook(_: nn.Module, inputs: Any, output: Any) -> Any:
-        nonlocal calls
-        call, calls = calls, calls + 1
-        for layer in layers:
-            if layer.ref.call == call:
-                kept = next((tensor for path, tensor in tensors(output) if path == layer.ref.path), None)
-                if kept is not None:
-                    if not kept.requires_grad or any(kept is tensor for _, tensor in tensors(inputs)):
-                        with torch.enable_grad():
-                            kept = kept.clone() if kept.requires_grad else kept.detach().clone().requires_grad_()
-                    outputs[layer.name] = kept
-                    with torch.enable_grad():
-                        output = _replace(output, layer.ref.path, kept.clone())
-        return output
-
-    return hook
-
-
-def _replace(output: Any, path: tuple[Any, ...], tensor: torch.Tensor) -> Any:
-    """Return the same structure with another tensor at one path."""
-    if not path:
-        return tensor
-    key, rest = path[0], path[1:]
-    if isinstance(key, Attribute):
-        changed = copy.copy(output)
-        object.__setattr__(
-            changed, str(key), _replace(getattr(output, key), rest, tensor)
-        )  # works in frozen dataclasses too
-        return changed
-    if isinstance(output, tuple):
-        parts = [_replace(part, rest, tensor) if index == key else part for index, part in enumerate(output)]
-        return type(output)(*parts) if hasattr(output, "_fields") else tuple(parts)
-    if isinstance(output, list):
-        return [_replace(part, rest, tensor) if index == key else part for index, part in enumerate(output)]
-    output[key] = _replace(output[key], rest, tensor)  # a dict that the network made in this pass
-    return output
 
 
 class _ClassifierOutputs:

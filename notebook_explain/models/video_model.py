@@ -17,6 +17,7 @@ from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.targets import DIFFERENCE
+from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, ConstantNorms
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.layers import Layer, named_layer
 from notebook_explain.models.outputs import Head
@@ -123,6 +124,8 @@ class VideoModel:
         layers: Sequence[Layer],
         compute: Callable[[Recording], Result],
         around: Callable[[nn.Module], AbstractContextManager[object]] = nullcontext,
+        *,
+        norms: str = DIFFERENTIATED,
     ) -> tuple[Result, tuple[str, ...]]:
         """Run the network on a clip that fits, and compute on the recording.
 
@@ -136,6 +139,8 @@ class VideoModel:
             Takes the Recording. The recording's graph must not outlive this function.
         around : function, optional
             Takes the shadow of the module; the context that it returns is open during the pass.
+        norms : "constant" or "differentiated"
+            Whether gradients hold the statistics of norms constant (``constant_norms``).
 
         Returns
         -------
@@ -148,8 +153,10 @@ class VideoModel:
             # The caller may be in no_grad or inference mode; explanations need gradients.
             with torch.inference_mode(False), torch.enable_grad():
                 video = self.preprocessing.tensor(clip, reference.device, reference.dtype)
+                constant_norms = ConstantNorms() if norms == CONSTANT else None
+                arrange = self.preprocessing.arrange
                 with around(shadow):
-                    recording = record(shadow, video, self.preprocessing.arrange, layers, self.labels)
+                    recording = record(shadow, video, arrange, layers, self.labels, constant_norms)
                 self._check_labels(recording.heads)
                 result = compute(recording)
                 return result, (*recording.caveats, *_unreached_caveat(layers, recording))

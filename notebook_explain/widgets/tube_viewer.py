@@ -144,12 +144,12 @@ def initial_state(tubes: Tubes, *, title: str = "", **values: Any) -> State:
 
 
 def indices_by_name(tubes: Tubes, values: Mapping[str, Any]) -> State:
-    """Return first values with indices for names; by default the last layer and the first frame signal, if any."""
+    """Return first values with indices for names; by default the last layer with evidence and the first frame signal, if any."""
     indices = dict(values)
     for name in ("target", "against"):
         if isinstance(values.get(name), str):
             indices[name] = tubes.target_index(values[name])
-    layer = values.get("layer", len(tubes.layers) - 1)
+    layer = values.get("layer", tubes.default_layer)
     indices["layer"] = tubes.layers.index(tubes.layer(layer)) if isinstance(layer, str) else layer
     indices["frame_signal"] = _frame_signal_index(
         tubes.frame_signals, values.get("frame_signal", 0 if tubes.frame_signals else None)

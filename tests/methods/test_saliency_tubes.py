@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import notebook_explain as ne
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from tests import zoo
 from tests.models.test_adapt import EXPLAINABLE, adapted, clip_for
 
@@ -48,15 +49,24 @@ def _first_head_bias(name: str) -> torch.Tensor:
     return next(m for m in zoo.ZOO[name].make().modules() if isinstance(m, nn.Linear)).bias.detach()
 
 
-def test_a_nonlinear_head_gives_a_caveat() -> None:
-    tubes = ne.SaliencyTubes()(adapted("mean_then_norm"), clip_for("mean_then_norm"))
-    assert any("the network is not linear after this layer" in caveat for caveat in tubes.provenance.caveats)
+@pytest.mark.parametrize("name", ["strided_pool", "cls_token"])
+def test_a_nonlinear_head_gives_a_caveat(name: str) -> None:
+    tubes = ne.SaliencyTubes()(adapted(name), clip_for(name))
+    assert any("what follows is not linear" in caveat for caveat in _incomplete(tubes))
+    assert tubes.provenance.forwards == 2  # the second tests it
 
 
-def test_a_network_without_global_pooling_gives_a_caveat() -> None:
-    for name in ("strided_pool", "cls_token"):
-        tubes = ne.SaliencyTubes()(adapted(name), clip_for(name))
-        assert any("no input of a global pooling" in caveat for caveat in tubes.provenance.caveats)
+def _incomplete(tubes: ne.explanations.Tubes) -> list[str]:
+    caveats = tubes.provenance.caveats
+    return [c for c in caveats if isinstance(c, Caveat) and c.code == CaveatCode.INCOMPLETE_MAP]
+
+
+def test_a_norm_after_the_pooling_is_linear_while_its_statistics_are_constant() -> None:
+    model, clip = adapted("mean_then_norm"), clip_for("mean_then_norm")
+    constant, differentiated = (ne.SaliencyTubes(norms=norms)(model, clip) for norms in ("constant", "differentiated"))
+    assert not _incomplete(constant)
+    assert "statistics of norms held constant" in constant.provenance.method
+    assert _incomplete(differentiated)
 
 
 @pytest.mark.parametrize("name", ["residual", "grouped", "depthwise"])
@@ -138,7 +148,7 @@ def test_several_targets_give_the_same_maps_as_each_alone() -> None:
 
 def test_gaps_are_the_score_minus_the_mean_summed_over_pathways() -> None:
     tubes = ne.SaliencyTubes()(adapted("slowfast"), clip_for("slowfast"), 1)
-    for index in range(0, len(tubes.layers), 2):
+    for index in range(0, len(tubes.layers) - 1, 2):
         slow, fast = tubes.layers[index : index + 2]
         total = slow.values[0].mean(dtype=np.float64) + fast.values[0].mean(dtype=np.float64)
         for layer in (slow, fast):
@@ -165,7 +175,7 @@ def test_provenance_records_method_knobs_and_versions() -> None:
     tubes = ne.SaliencyTubes(pooled=True)(adapted("residual"), clip_for("residual"))
     p = tubes.provenance
     assert "Grad-CAM" in p.method
-    assert p.knobs == {"layers": None, "pooled": True}
+    assert p.knobs == {"layers": None, "pooled": True, "norms": "constant"}
     assert p.preprocessing["size"] == [32, 32]
     assert p.preprocessing["assumed"] == []
     assert set(p.versions) == {"notebook_explain", "torch", "numpy", "python"}

@@ -50,7 +50,7 @@ def test_maps_are_drawn_at_the_kept_frames(clip: Any) -> None:
 def test_the_default_layers_are_drawn_there_and_the_model_is_not_modified() -> None:
     before = [layer.geometry.rows.tolist() for layer in model().layers]
     first, second = (ne.SaliencyTubes()(model(), clip, 1) for clip in CLIPS)
-    assert len(first.layers) == len(model().layers)
+    assert len(first.layers) == len(model().layers) + 1  # the sum of both streams
     assert any(
         a.geometry.rows.tolist() != b.geometry.rows.tolist() for a, b in zip(first.layers, second.layers, strict=True)
     )

@@ -74,7 +74,7 @@ def test_every_layer_converts_to_a_volume_and_back(name: str) -> None:
 
     def compute(recording):
         for layer in recording.layers:
-            output = recording.outputs[layer.name].detach()
+            output = recording.outputs[layer.ref].detach()
             volume = layer.layout.to_volume(output)
             assert volume.shape[2:] == torch.Size(layer.grid)
             torch.testing.assert_close(layer.layout.from_volume(volume, output), output)

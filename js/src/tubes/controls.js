@@ -181,8 +181,9 @@ export function createControls(content, handlers, signal) {
     ),
     /** @param {ViewState} view @param {string} summary what the threshold keeps; empty while it is counted */
     show(view, summary) {
-      layer.show(view.layer);
-      layerValue.textContent = `${view.layer + 1} of ${content.layers.length}: ${layerWords(content, view.layer)}`;
+      const scored = view.against === null ? view.target : -1; // a difference has no share
+      layer.show(view.layer, scored);
+      layerValue.textContent = `${view.layer + 1} of ${content.layers.length}: ${layerWords(content, view.layer, scored)}`;
       threshold.show(view.threshold, whole(view.threshold));
       thresholdValue.textContent = `${whole(view.threshold)} of ${view.scale === "frame" ? "each frame's" : "the"} maximum`;
       target.show(view);

@@ -42,6 +42,7 @@ export function createLayerPicker(content, handlers, signal) {
     Object.assign(bar.style, { height: `${90 * height}%`, bottom: `${100 * bottom}%` });
     return bar;
   });
+  let shown = 0; // target
   const picture = h("div", { class: "ne-network", "aria-hidden": "true" }, ...bars);
   const { element, input, show } = createStrip("layer", "layer", bars.length, handlers, signal, picture);
   on(
@@ -49,15 +50,16 @@ export function createLayerPicker(content, handlers, signal) {
     "pointermove",
     (event) => {
       const layer = Math.floor((event.offsetX / input.clientWidth) * bars.length);
-      input.title = `${layerWords(content, Math.min(Math.max(layer, 0), bars.length - 1))}\n${barsWords(content)}`;
+      input.title = `${layerWords(content, Math.min(Math.max(layer, 0), bars.length - 1), shown)}\n${barsWords(content)}`;
     },
     signal,
   );
   return {
     element,
-    /** @param {number} layer */
-    show: (layer) => {
-      show(layer, layerWords(content, layer));
+    /** @param {number} layer @param {number} target */
+    show: (layer, target) => {
+      shown = target;
+      show(layer, layerWords(content, layer, target));
       for (const [k, bar] of bars.entries()) bar.toggleAttribute("data-chosen", k === layer);
     },
   };

@@ -22,11 +22,18 @@ export const frameWords = ({ size, times }, frame) =>
 /** Name of a layer's values. @param {Pick<Content, "layers">} content @param {number} [layer] */
 export const quantityOf = ({ layers }, layer = 0) => layers[layer].quantity ?? "evidence";
 
-/** "layer3.1 · block · 2×7×7 cells" @param {Content} content @param {number} layer */
-export function layerWords({ layers }, layer) {
-  const { name, kind, pathway, shape } = layers[layer];
+/**
+ * "layer3.1 · block · 2×7×7 cells · 96 % of the score"
+ * @param {Content} content
+ * @param {number} layer
+ * @param {number} [target]
+ */
+export function layerWords({ layers }, layer, target = 0) {
+  const { name, kind, pathway, shape, share } = layers[layer];
   const parts = [name, ...(kind === "named" ? [] : [kind]), `${shape.join("×")} cells`];
   if (pathway !== null && layers.some((other) => other.pathway !== pathway)) parts.push(`pathway ${pathway}`);
+  const part = share?.[target];
+  if (part != null) parts.push(`${part < 0 ? "−" : ""}${percent(Math.abs(part))} of the score`);
   return parts.join(" · ");
 }
 

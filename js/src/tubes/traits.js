@@ -50,6 +50,7 @@ import { decodeMap } from "./decode_maps.js";
  * @property {import("../shared/interpolate.js").Geometry} geometry
  * @property {number[]} scale - largest absolute value of the map, per target
  * @property {string[]} caveats
+ * @property {(number | null)[]} [share] - part of the score that the map carries, per target; null if unknown
  * @property {string[]} unaccounted - caveat about the part of the score that the map leaves out, per target; "" for none
  * @property {string} [quantity] - "evidence" (default) or "activity"
  */
@@ -77,7 +78,7 @@ import { decodeMap } from "./decode_maps.js";
 export const CONTENT = ["title", "size", "times", "frames", "layers", "maps", "targets", "caveats", "frame_signals"];
 const MAX_FRAME_SIGNALS = 512;
 const QUANTITIES = [undefined, "evidence", "activity"];
-const KINDS = ["stem", "block", "pooling input", "named"];
+const KINDS = ["stem", "block", "pooling input", "named", "combined"];
 
 /**
  * Read and check the traits that the view shows.
@@ -148,7 +149,7 @@ function readMaps(maps, targets) {
 
 /** @param {LayerState} layer @param {number} index @param {Uint8Array[]} maps */
 function checkLayer(layer, index, maps) {
-  const { name, kind, pathway, shape, scale, gap, caveats, unaccounted, quantity, bytes, offset } =
+  const { name, kind, pathway, shape, scale, gap, share, caveats, unaccounted, quantity, bytes, offset } =
     /** @type {LayerState} */ (layer ?? {});
   need(typeof name === "string", `\`layers[${index}]\` must have a name`, layer);
   const which = `layer '${name}'`;
@@ -160,11 +161,15 @@ function checkLayer(layer, index, maps) {
     `${which}: scale must hold one number, 0 or above, for each of ${maps.length} targets`,
     scale,
   );
-  need(
-    Array.isArray(gap) && gap.length === maps.length && gap.every((part) => part === null || Number.isFinite(part)),
-    `${which}: gap must hold one number or null for each of ${maps.length} targets`,
-    gap,
-  );
+  for (const [key, parts] of Object.entries({ gap, share: share ?? gap })) {
+    need(
+      Array.isArray(parts) &&
+        parts.length === maps.length &&
+        parts.every((part) => part === null || Number.isFinite(part)),
+      `${which}: ${key} must hold one number or null for each of ${maps.length} targets`,
+      parts,
+    );
+  }
   need(isTexts(caveats), `${which}: caveats must be a list of strings`, caveats);
   need(
     isTexts(unaccounted) && unaccounted.length === maps.length,

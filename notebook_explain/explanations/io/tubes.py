@@ -25,6 +25,7 @@ from notebook_explain.explanations.io.fields import (
 )
 from notebook_explain.explanations.io.npz import RefusedError
 from notebook_explain.explanations.provenance import Provenance
+from notebook_explain.explanations.reliability import EmptyCause, Reliability
 from notebook_explain.explanations.tubes import LayerMap, Tubes
 
 
@@ -44,6 +45,7 @@ def pack(tubes: Tubes) -> tuple[dict[str, Any], Arrays]:
                 "origin": layer.geometry.origin,
                 "step": layer.geometry.step,
                 "gap": None if layer.gap is None else layer.gap.tolist(),
+                "reliability": None if layer.reliability is None else _pack_reliability(layer.reliability),
             }
         )
     text = {
@@ -79,4 +81,37 @@ def _layer(
     if gap is not None and gap.shape != (targets,):
         raise RefusedError(f"layer {index} has {gap.shape} gaps for {targets} targets")
     pathway = None if entry["pathway"] is None else read_int(entry["pathway"])
-    return LayerMap(read_str(entry["name"]), read_str(entry["kind"]), values, geometry, pathway, gap)
+    trust = entry.get("reliability")  # older files have none
+    reliability = None if trust is None else _read_reliability(trust, targets, what)
+    return LayerMap(read_str(entry["name"]), read_str(entry["kind"]), values, geometry, pathway, gap, reliability)
+
+
+def _pack_reliability(reliability: Reliability) -> dict[str, Any]:
+    agreement = reliability.agreement
+    return {
+        "share": _pack_numbers(reliability.share),
+        "empty": [None if cause is None else cause.value for cause in reliability.empty],
+        "rounding": _pack_numbers(reliability.rounding),
+        "agreement": None if agreement is None else _pack_numbers(agreement),
+    }
+
+
+def _read_reliability(entry: Any, targets: int, what: str) -> Reliability:
+    try:
+        empty = tuple(None if cause is None else EmptyCause(read_str(cause)) for cause in entry["empty"])
+    except ValueError as error:
+        raise RefusedError(f"{what} is empty for an unknown reason ({error})") from None
+    share, rounding = _read_numbers(entry["share"]), _read_numbers(entry["rounding"])
+    agreement = None if entry["agreement"] is None else _read_numbers(entry["agreement"])
+    if {len(empty), len(share), len(rounding), targets if agreement is None else len(agreement)} != {targets}:
+        raise RefusedError(f"{what} has a reliability for another number of targets than {targets}")
+    return Reliability(share, empty, rounding, agreement)
+
+
+def _pack_numbers(values: NDArray[np.float32]) -> list[float | None]:
+    """Return finite numbers, and None for others, which JSON does not have."""
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def _read_numbers(values: Any) -> NDArray[np.float32]:
+    return np.array([float("nan") if value is None else read_float(value) for value in values], np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -83,8 +84,15 @@ def _layer_state(layer: LayerMap, offset: int, results: tuple[TargetResult, ...]
         "geometry": geometry_state(layer.geometry),
         "gap": [None for _ in targets] if layer.gap is None else [float(gap) for gap in layer.gap],
         "caveats": resolution_caveat(layer),
+        "share": [_finite_share(layer, target) for target in targets],
         "unaccounted": [incompleteness_caveat(layer, target, result) for target, result in enumerate(results)],
     }
+
+
+def _finite_share(layer: LayerMap, target: int) -> float | None:
+    """Return a layer's share of a score; None if it is unknown."""
+    share = math.nan if layer.reliability is None else float(layer.reliability.share[target])
+    return share if math.isfinite(share) else None
 
 
 def frame_signal_states(frame_signals: Sequence[FrameSignal]) -> list[dict[str, Any]]:
