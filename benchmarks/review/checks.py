@@ -13,11 +13,11 @@ import torch
 
 from benchmarks.review import explained
 from benchmarks.review.architectures import Architecture
-from benchmarks.review.arrangement import Arrangement, arrangements
+from benchmarks.review.arrangement import Reading, readings
 from benchmarks.review.directions import DirectionCheck, check_directions
 from benchmarks.review.edges import EdgeCheck, check_edges
 from benchmarks.review.geometry import CellPositions, GeometryCheck, check_geometry
-from benchmarks.review.products import LayerCheck, TrueMap, check_layer, constant_of_head, true_maps
+from benchmarks.review.products import LayerCheck, TrueMap, check_combined, check_layer, constant_of_head, true_maps
 from benchmarks.review.reference import Reference, example_clip, module_of
 
 TARGET = 3
@@ -121,15 +121,22 @@ def review(architecture: Architecture, quick: bool = False, checks: Collection[s
 
 def _check_products(
     findings: Findings, reference: Reference, fast: Reference, shown: explained.Shown
-) -> dict[str, tuple[Arrangement, CellPositions]]:
+) -> dict[str, tuple[Reading, CellPositions]]:
     """Compare every map, and the sum of the ends; return how the cells of each map are arranged and where they lie."""
     values = {layer.name: layer.values for layer in shown.layers}
-    ends = [layer.name for layer in shown.layers if layer.is_end]
+    single_layers = {layer.name: layer.values for layer in shown.layers if not layer.is_combined}
+    ends = shown.ends
     modules = {module_of(name) for name in values}
     run = reference.run(constant_norms=shown.constant_norms, modules=modules)
-    true = true_maps(run, TARGET, values, ends)
-    single = true_maps(fast.run(constant_norms=shown.constant_norms, modules=modules), TARGET, values, ends)
-    findings.layers = [check_layer(name, values[name], true[name], single[name]) for name in values]
+    true = true_maps(run, TARGET, single_layers, ends)
+    single = true_maps(fast.run(constant_norms=shown.constant_norms, modules=modules), TARGET, single_layers, ends)
+    largest = float(run.logits.detach().abs().max())
+    for layer in shown.layers:
+        if layer.is_combined:
+            findings.layers.append(check_combined(layer.name, layer.values, [true[name] for name in ends]))
+        else:
+            scale = None if layer.is_trusted else largest
+            findings.layers.append(check_layer(layer.name, layer.values, true[layer.name], single[layer.name], scale))
     findings.untrusted = [layer.name for layer in shown.layers if not layer.is_trusted]
     state = next(check.state for check in findings.layers if check.name == shown.default)
     findings.default = (shown.default, state)
@@ -141,7 +148,7 @@ def _check_products(
     means = {name: float(values[name].mean(dtype=np.float64)) for name in ends}
     if len(ends) > 1 and shown.default in means:
         findings.first_share = abs(means[shown.default]) / max(sum(map(abs, means.values())), 1e-300)
-    if ends and shown.is_complete:
+    if shown.is_complete:
         constant = constant_of_head(reference, run, TARGET, ends, true)
         summed = sum(map(abs, means.values())) + abs(constant)
         findings.completeness = abs(sum(means.values()) + constant - score) / max(summed, 1e-12)
@@ -150,26 +157,25 @@ def _check_products(
 
 def _places(
     shown: explained.Shown, findings: Findings, true: Mapping[str, TrueMap | None]
-) -> dict[str, tuple[Arrangement, CellPositions]]:
+) -> dict[str, tuple[Reading, CellPositions]]:
     """Return how the cells of each map are arranged and where they are said to lie.
 
     Values that are noise or 0 do not tell the arrangement; then that of another tensor of the same shape is taken.
     """
-    known: dict[Any, Arrangement] = {}
+    known: dict[Any, Reading] = {}
     for check in findings.layers:
-        found = true[check.name]
+        found = true.get(check.name)
         if found is not None and check.state in ("right", "rounded"):
-            known.setdefault((found.source.shape, found.arrangement.grid), found.arrangement)
-    places: dict[str, tuple[Arrangement, CellPositions]] = {}
+            known.setdefault((tuple(x.shape for x in found.source), found.reading.grid), found.reading)
+    places: dict[str, tuple[Reading, CellPositions]] = {}
     for layer, check in zip(shown.layers, findings.layers, strict=True):
-        found = true[layer.name]
+        found = true.get(layer.name)
         if found is None:
             continue
-        arrangement = found.arrangement
+        reading, shapes = found.reading, [x.shape for x in found.source]
         if check.state not in ("right", "rounded"):
-            usual = next(arrangements(found.source.shape, layer.values.shape))
-            arrangement = known.get((found.source.shape, arrangement.grid), usual)
-        places[layer.name] = (arrangement, layer.positions)
+            reading = known.get((tuple(shapes), reading.grid), next(readings(shapes, layer.values.shape)))
+        places[layer.name] = (reading, layer.positions)
     return places
 
 

@@ -44,14 +44,14 @@ def check_directions(reference: Reference, target: int, units: list[tuple[str, i
     noise = NOISE * float(base.logits.abs().max())
     right = tested = right_negative = negative = 0
     for name, channel, direction in units:
-        output = base.find(name)
-        if output is None:
+        call = name if "#" in name else f"{name}#1"
+        if not base.find(call):
             continue
+        output = base.find(call)[0]
         axis = channel_axis(reference.net.get_submodule(name.split("#")[0]), output)
         size = SHIFT * float(output.select(axis, channel).std())
         if not size > 0:
             continue
-        call = name if "#" in name else f"{name}#1"
         up, down = (_score(reference, call, axis, channel, sign * size, target) for sign in (1, -1))
         effect = up - down
         if abs(effect) <= noise:

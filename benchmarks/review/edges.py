@@ -93,7 +93,7 @@ class BruteForce:
 
         handles = [module.register_forward_hook(make_hook(name)) for name, module in self.modules.items()]
         try:
-            self.reference.run(replay=self.statistics, with_graph=False, modules=())
+            self.reference.run(replay=self.statistics, with_means=True, with_graph=False, modules=())
         finally:
             for handle in handles:
                 handle.remove()

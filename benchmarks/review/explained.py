@@ -17,7 +17,7 @@ from benchmarks.review.reference import MEAN, STD
 from notebook_explain.explanations.caveats import CaveatCode
 from notebook_explain.models.channel_graph import channel_graph
 
-POOLING_INPUT = "pooling input"
+POOLING_INPUT, COMBINED = "pooling input", "combined"  # kinds of layers
 REFUSALS = (ne.ExplainError,)  # what the package raises where it cannot do something
 
 
@@ -30,8 +30,8 @@ class ShownLayer:
     name : str
     values : float32 array (time, height, width)
     positions : CellPositions
-    is_end : bool
-        Whether it is an input of global pooling.
+    is_combined : bool
+        Whether it is the sum of the maps of several pathways.
     is_trusted : bool
         False if the explanation says that nothing in this map is above rounding.
     """
@@ -39,7 +39,7 @@ class ShownLayer:
     name: str
     values: NDArray[np.float32]
     positions: CellPositions
-    is_end: bool
+    is_combined: bool
     is_trusted: bool
 
 
@@ -52,9 +52,11 @@ class Shown:
     layers : tuple of ShownLayer
     default : str
         Name of the layer that is shown first.
+    ends : tuple of str
+        The layers whose maps together are said to hold the score: inputs of the final pooling, else the one shown first.
     score : float
     is_complete : bool
-        Whether it is claimed that the means of the ends, with a constant, add up to the score.
+        Whether it is claimed that the means of the ends add up to the score, but for a constant.
     constant_norms : bool
         Whether norms' divisors were held constant.
     caveats : tuple of (code, text)
@@ -63,6 +65,7 @@ class Shown:
 
     layers: tuple[ShownLayer, ...]
     default: str
+    ends: tuple[str, ...]
     score: float
     is_complete: bool
     constant_norms: bool
@@ -87,24 +90,25 @@ def explain(net: Any, architecture: Architecture, clip: NDArray[np.uint8], targe
         tubes = ne.SaliencyTubes(**options)(model, clip, target)
         words = tubes.in_words()
     layers = tuple(
-        ShownLayer(layer.name, layer.values[0], layer.geometry, layer.kind == POOLING_INPUT, _is_trusted(layer))
+        ShownLayer(layer.name, layer.values[0], layer.geometry, layer.kind == COMBINED, _is_trusted(layer))
         for layer in tubes.layers
     )
     codes = tuple((str(getattr(caveat, "code", "").value), str(caveat)) for caveat in tubes.provenance.caveats)
+    default = tubes.layer().name
+    ends = tuple(layer.name for layer in tubes.layers if layer.kind == POOLING_INPUT) or (default,)
     return model, Shown(
-        layers, tubes.layer().name, tubes.targets[0].logit, _is_complete(tubes), constant_norms, codes, words
+        layers, default, ends, tubes.targets[0].logit, _is_complete(tubes), constant_norms, codes, words
     )
 
 
 def _is_trusted(layer: Any) -> bool:
-    reliability = getattr(layer, "reliability", None)
-    return reliability is None or bool(getattr(reliability, "above_rounding", True))
+    reliability = layer.reliability
+    return reliability is None or reliability.empty[0] is None
 
 
 def _is_complete(tubes: Any) -> bool:
-    """Return whether the tubes have ends and do not say that these leave something out."""
-    codes = {getattr(caveat, "code", None) for caveat in tubes.provenance.caveats}
-    return any(layer.kind == POOLING_INPUT for layer in tubes.layers) and CaveatCode.INCOMPLETE_MAP not in codes
+    """Return whether the tubes say nothing of evidence that is left out."""
+    return all(getattr(caveat, "code", None) != CaveatCode.INCOMPLETE_MAP for caveat in tubes.provenance.caveats)
 
 
 def pyramid_units(model: Any, clip: NDArray[np.uint8], target: int, contribution: str) -> list[tuple[str, int, int]]:

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.review.arrangement import Arrangement
+from benchmarks.review.arrangement import Reading
 from benchmarks.review.reference import Reference, module_of
 
 IMPULSES = 12
@@ -56,7 +56,7 @@ class GeometryCheck:
 
 
 def check_geometry(
-    reference: Reference, layers: Mapping[str, tuple[Arrangement, CellPositions]], impulses: int = IMPULSES
+    reference: Reference, layers: Mapping[str, tuple[Reading, CellPositions]], impulses: int = IMPULSES
 ) -> list[GeometryCheck]:
     """Plant impulses and compare the centres of what changes with the positions that maps claim.
 
@@ -64,7 +64,7 @@ def check_geometry(
     ----------
     reference : Reference
         Its kernels are made symmetric.
-    layers : dict of name to (arrangement of its cells, claimed positions)
+    layers : dict of name to (reading of its cells, claimed positions)
     impulses : int
     """
     reference.make_kernels_symmetric()
@@ -74,14 +74,12 @@ def check_geometry(
     measured: dict[str, list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {name: [] for name in layers}
     for centre, changed in _planted(clip, impulses):
         run = reference.run(with_graph=False, clip=changed, modules=modules)
-        for name, (arrangement, positions) in layers.items():
-            before, after = base.find(name), run.find(name)
-            if before is None or after is None or before.shape != after.shape:
-                continue
-            cells = arrangement((after - before).square())
+        for name, (reading, positions) in layers.items():
+            pairs = list(zip(base.find(name), run.find(name), strict=True))
+            cells = reading([(after - before).square() for before, after in pairs]) if pairs else np.zeros(1)
             if cells.max() > 0:
                 measured[name].append((_centre(cells), _claimed(np.array(centre), positions)))
-    return [_check(name, layers[name][0].grid, pairs) for name, pairs in measured.items()]
+    return [_check(name, layers[name][0], pairs) for name, pairs in measured.items()]
 
 
 def _planted(clip: NDArray[np.uint8], impulses: int) -> list[tuple[tuple[float, float, float], NDArray[np.uint8]]]:
@@ -130,20 +128,18 @@ def _claimed(centre: NDArray[np.float64], positions: CellPositions) -> NDArray[n
     return np.array([time, y, x])
 
 
-def _check(
-    name: str, grid: tuple[int, int, int], pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]]
-) -> GeometryCheck:
+def _check(name: str, reading: Reading, pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> GeometryCheck:
     """Average the distances over the impulses of each half of an axis, so that random weights cancel and shifts do not."""
     if not pairs:
         return GeometryCheck(name, float("nan"), "", float("nan"))
     found, claimed = (np.stack(values) for values in zip(*pairs, strict=True))
     worst, axis_name = 0.0, ""
-    last = np.array(grid) - 1
+    last = np.array(reading.grid) - 1
     inside = np.clip(claimed, -0.25, last + 0.25)  # an impulse beyond the outer cells shows in these
     off = np.abs(claimed - inside) > 1.0  # but not more than a cell beyond
     distance = np.where(off, found - claimed, found - inside)
     for axis, label in enumerate(("time", "height", "width")):
-        if grid[axis] == 1:
+        if reading.extent[axis] == 1:  # a single cell does not tell where
             continue
         first = found[:, axis] < last[axis] / 2
         for half in (first, ~first):

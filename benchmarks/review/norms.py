@@ -7,10 +7,11 @@ up to 0. With constant statistics, the divisor is treated as a number.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 _LAYER_NORM = {torch.nn.functional.layer_norm, torch.layer_norm}
@@ -25,8 +26,10 @@ class ConstantNorms(TorchFunctionMode):
     Parameters
     ----------
     replay : list of (mean, divisor), optional
-        Statistics of another pass, to be used in the same order instead of those of the input: norms are then affine and
-        couple no channels.
+        Statistics of another pass, whose divisors are used in the same order instead of those of the input: norms are then
+        affine.
+    with_means : bool
+        Use the means of that pass too: norms then couple no channels.
 
     Attributes
     ----------
@@ -34,8 +37,9 @@ class ConstantNorms(TorchFunctionMode):
         Of each norm, in order of execution; the mean is None where a norm subtracts none.
     """
 
-    def __init__(self, replay: list[tuple[Tensor | None, Tensor]] | None = None) -> None:
+    def __init__(self, replay: list[tuple[Tensor | None, Tensor]] | None = None, with_means: bool = False) -> None:
         super().__init__()
+        self.with_means = with_means
         self.replay = list(replay) if replay is not None else None
         self.statistics: list[tuple[Tensor | None, Tensor]] = []
 
@@ -51,10 +55,12 @@ class ConstantNorms(TorchFunctionMode):
             return self._normalise(*args, **kwargs)
         return func(*args, **kwargs)
 
-    def _divide(self, x: Tensor, mean: Tensor | None, divisor: Tensor) -> Tensor:
+    def divide(self, x: Tensor, mean: Tensor | None, divisor: Tensor) -> Tensor:
+        """Subtract a mean and divide by a constant: the given ones, or those that are replayed."""
         divisor = divisor.detach()
         if self.replay is not None:
-            mean, divisor = self.replay.pop(0)
+            recorded, divisor = self.replay.pop(0)
+            mean = recorded if self.with_means else mean
         self.statistics.append((None if mean is None else mean.detach(), divisor))
         return (x if mean is None else x - mean) / divisor
 
@@ -63,7 +69,7 @@ class ConstantNorms(TorchFunctionMode):
     ) -> Tensor:
         axes = tuple(range(-len(tuple(shape)), 0))
         divisor = torch.sqrt(x.var(axes, keepdim=True, unbiased=False) + eps)
-        y = self._divide(x, x.mean(axes, keepdim=True), divisor)
+        y = self.divide(x, x.mean(axes, keepdim=True), divisor)
         y = y if weight is None else y * weight
         return y if bias is None else y + bias
 
@@ -72,7 +78,7 @@ class ConstantNorms(TorchFunctionMode):
     ) -> Tensor:
         split = x.reshape(x.shape[0], groups, -1)
         divisor = torch.sqrt(split.var(2, keepdim=True, unbiased=False) + eps)
-        y = self._divide(split, split.mean(2, keepdim=True), divisor).reshape(x.shape)
+        y = self.divide(split, split.mean(2, keepdim=True), divisor).reshape(x.shape)
         shape = (1, -1, *[1] * (x.ndim - 2))
         y = y if weight is None else y * weight.view(shape)
         return y if bias is None else y + bias.view(shape)
@@ -80,8 +86,33 @@ class ConstantNorms(TorchFunctionMode):
     def _rms_norm(self, x: Tensor, shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
         axes = tuple(range(-len(tuple(shape)), 0))
         eps = torch.finfo(x.dtype).eps if eps is None else eps
-        y = self._divide(x, None, torch.sqrt(x.pow(2).mean(axes, keepdim=True) + eps))
+        y = self.divide(x, None, torch.sqrt(x.pow(2).mean(axes, keepdim=True) + eps))
         return y if weight is None else y * weight
 
     def _normalise(self, x: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Tensor:
-        return self._divide(x, None, torch.linalg.vector_norm(x, p, dim, keepdim=True).clamp_min(eps))
+        return self.divide(x, None, torch.linalg.vector_norm(x, p, dim, keepdim=True).clamp_min(eps))
+
+
+def hold_written_out_norms(net: nn.Module, mode: ConstantNorms) -> None:
+    """Replace the forward of the norms that the small networks write out by hand; they call no function for a norm."""
+    for module in net.modules():
+        if type(module).__name__ == "RootMeanSquareNorm":
+            module.forward = partial(_root_mean_square, module, mode)  # type: ignore[method-assign]
+        elif type(module).__name__ == "ChannelNorm":
+            module.forward = partial(_channel_norm, module, mode)  # type: ignore[method-assign]
+
+
+def release_written_out_norms(net: nn.Module) -> None:
+    """Undo `hold_written_out_norms`."""
+    for module in net.modules():
+        vars(module).pop("forward", None)
+
+
+def _root_mean_square(module: Any, mode: ConstantNorms, x: Tensor) -> Tensor:
+    return module.weight * mode.divide(x, None, torch.sqrt(x.pow(2).mean(-1, keepdim=True) + module.eps))
+
+
+def _channel_norm(module: Any, mode: ConstantNorms, x: Tensor) -> Tensor:
+    divisor = torch.sqrt(x.var(1, keepdim=True, unbiased=False) + 1e-6)
+    y = mode.divide(x, x.mean(1, keepdim=True), divisor)
+    return y * module.weight.view(-1, 1, 1, 1) + module.bias.view(-1, 1, 1, 1)

@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.review.arrangement import Arrangement, arrangements
+from benchmarks.review.arrangement import Reading, readings
 from benchmarks.review.reference import Pass, Reference, module_of
 
 EXACT = 1e-3  # largest difference of a map from float64, relative to its largest value
 ROUNDING = 1e-5  # largest difference of a cell, relative to the sum of its absolute products
+HIDDEN = 1e-4  # of the largest logit or of the absolute products: evidence that may be called below rounding
 NOISE = 0.5  # share of a map's length (L2) that float64 does not confirm, from which it counts as noise
 CANCELLED = 1e-3  # of the sum of absolute products: a smaller sum has lost its digits
 
@@ -30,16 +31,16 @@ class TrueMap:
         Multiplied by the number of cells, as in the package: the mean is the sum of all products.
     absolute : float
         Largest sum of absolute products of a cell, in the same unit.
-    source : tensor
-        The tensor itself.
-    arrangement : Arrangement
-        How its cells are put in the order of the map.
+    source : tuple of tensor
+        The tensor itself; one for each call of a module.
+    reading : Reading
+        How their cells are put in the order of the map.
     """
 
     values: NDArray[np.float64]
     absolute: float
-    source: Tensor
-    arrangement: Arrangement
+    source: tuple[Tensor, ...]
+    reading: Reading
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ class LayerCheck:
         Largest difference, relative to the largest true value; NaN where the map is noise or blank.
     state : str
         "right"; "rounded" (the difference is what float32 loses: a float32 pass of the review gives the same map, or it is
-        below `ROUNDING`); "wrong"; "noise" (float64 confirms next to nothing of it); "blank" (0 everywhere, and truly so); or
-        "unmatched" (no tensor with so many cells was found).
+        below `ROUNDING`); "empty" (it is said that nothing is above rounding, and that is so); "wrong"; "noise" (float64
+        confirms next to nothing of it); "blank" (0 everywhere, and truly so); or "unmatched" (no tensor with so many cells
+        was found).
     peak : float
         Largest absolute value that is shown.
     """
@@ -65,30 +67,48 @@ class LayerCheck:
     peak: float
 
 
-def product_map(tensor: Tensor, gradient: Tensor, shown: NDArray[np.float32]) -> TrueMap | None:
+def product_map(tensors: Sequence[Tensor], gradients: Sequence[Tensor], shown: NDArray[np.float32]) -> TrueMap | None:
     """Sum the products over the channel axis and arrange the cells as in a map that is shown.
 
     Which axis holds the channels and in which order the cells stand follows from the shape. Where it fits several ways, the
     one closest to the shown map is taken; the geometry check then uses the same one.
     """
-    product = (tensor * gradient).detach().double()
-    cells = shown.size
+    products = [(x * gradient).detach().double() for x, gradient in zip(tensors, gradients, strict=True)]
     best: TrueMap | None = None
-    for arrangement in arrangements(product.shape, shown.shape):
-        values = arrangement(product) * cells
+    for reading in readings([product.shape for product in products], shown.shape):
+        values = reading(products) * shown.size
         distance = float(np.abs(values - shown).max())
         if best is None or distance < (1 - 1e-9) * float(np.abs(best.values - shown).max()):
-            best = TrueMap(values, float(arrangement(product.abs()).max()) * cells, tensor, arrangement)
+            absolute = float(reading([product.abs() for product in products]).max()) * shown.size
+            best = TrueMap(values, absolute, tuple(tensors), reading)
     return best
 
 
 def check_layer(
-    name: str, shown: NDArray[np.float32], true: TrueMap | None, single: TrueMap | None = None
+    name: str,
+    shown: NDArray[np.float32],
+    true: TrueMap | None,
+    single: TrueMap | None = None,
+    scale: float | None = None,
 ) -> LayerCheck:
-    """Compare one shown map (time, height, width) with the float64 one, and with one of a float32 pass."""
+    """Compare one shown map (time, height, width) with the float64 one.
+
+    Parameters
+    ----------
+    name : str
+    shown : float32 array
+    true, single : TrueMap or None
+        Of the float64 pass, and of a float32 pass.
+    scale : float, optional
+        The largest logit, if the explanation says that nothing in this map is above rounding.
+    """
     peak = float(np.abs(shown).max())
     if true is None:
         return LayerCheck(name, float("nan"), "unmatched", peak)
+    if scale is not None:
+        hidden = float(np.abs(true.values).mean())
+        is_right = hidden <= max(HIDDEN * scale, HIDDEN * true.absolute)
+        return LayerCheck(name, float("nan") if is_right else hidden / scale, "empty" if is_right else "wrong", peak)
     largest, difference = float(np.abs(true.values).max()), np.abs(true.values - shown)
     if peak == 0 and largest <= 1e-12 * max(true.absolute, 1e-300):
         return LayerCheck(name, float("nan"), "blank", peak)
@@ -104,6 +124,15 @@ def check_layer(
     return LayerCheck(name, error, "rounded" if is_rounded else "wrong", peak)
 
 
+def check_combined(name: str, shown: NDArray[np.float32], parts: Sequence[TrueMap | None]) -> LayerCheck:
+    """Compare the mean of a map that is the sum of several with the sum of their float64 means."""
+    if not parts or any(part is None for part in parts):
+        return LayerCheck(name, float("nan"), "unmatched", float(np.abs(shown).max()))
+    means = [float(part.values.mean()) for part in parts if part is not None]
+    error = abs(float(shown.mean(dtype=np.float64)) - sum(means)) / max(sum(map(abs, means)), 1e-300)
+    return LayerCheck(name, error, "right" if error <= EXACT else "wrong", float(np.abs(shown).max()))
+
+
 def true_maps(
     run: Pass, target: int, layers: Mapping[str, NDArray[np.float32]], ends: Collection[str] = ()
 ) -> dict[str, TrueMap | None]:
@@ -112,7 +141,7 @@ def true_maps(
     An input of global pooling (`ends`) may be read by other layers too; then only its way through the pooling may count.
     """
     found = {name: run.find(name) for name in layers}
-    tensors = [tensor for tensor in found.values() if tensor is not None] + run.pool_inputs
+    tensors = [tensor for several in found.values() for tensor in several] + run.pool_inputs
     if not tensors:
         return dict.fromkeys(layers)
     gradients = torch.autograd.grad(run.logits[target], tensors, allow_unused=True)
@@ -122,11 +151,12 @@ def true_maps(
     }
     maps: dict[str, TrueMap | None] = {}
     for name, shown in layers.items():
-        tensor = found[name]
-        options = run.pool_inputs if tensor is None else [tensor]
-        if tensor is not None and name in ends:
-            options = [tensor, *(run.pool_inputs[index] for index in same_values(tensor, run.pool_inputs))]
-        products = [product_map(x, gradient_of[id(x)], shown) for x in options]
+        options = [found[name]] if found[name] else [(pooled,) for pooled in run.pool_inputs]
+        if name in ends and found[name]:
+            same = [same_values(tensor, run.pool_inputs) for tensor in found[name]]
+            if all(same):
+                options.append(tuple(run.pool_inputs[indices[0]] for indices in same))
+        products = [product_map(option, [gradient_of[id(x)] for x in option], shown) for option in options]
         known = [true for true in products if true is not None]
         maps[name] = min(known, key=lambda true: float(np.abs(true.values - shown).max()), default=None)
     return maps
@@ -160,12 +190,12 @@ def constant_of_head(
     zeroed: set[int] = set()
     replaced: set[str] = set()
     for name in ends:
-        tensor = run.find(name)
-        source = true[name].source if tensor is None and true[name] is not None else tensor
-        same = [] if source is None else same_values(source, run.pool_inputs)
-        zeroed.update(same)
-        if not same and tensor is not None:
-            replaced.update(full for full, output in run.outputs.items() if output is tensor)
+        tensors = run.find(name) or (true[name].source if true[name] is not None else ())
+        for tensor in tensors:
+            same = same_values(tensor, run.pool_inputs)
+            zeroed.update(same)
+            if not same:
+                replaced.update(full for full, output in run.outputs.items() if output is tensor)
     again = reference.run(
         with_graph=False,
         replay=run.statistics or None,

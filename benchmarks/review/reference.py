@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from benchmarks.review.architectures import Architecture
-from benchmarks.review.norms import ConstantNorms
+from benchmarks.review.norms import ConstantNorms, hold_written_out_norms, release_written_out_norms
 
 MEAN, STD = 0.45, 0.225
 _REDUCTIONS = ("mean", "sum", "amax", "max", "avg_pool", "max_pool")
@@ -76,15 +76,22 @@ class Pass:
     pool_inputs: list[Tensor]
     statistics: list[Any] = field(default_factory=list)
 
-    def find(self, name: str) -> Tensor | None:
-        """Return the tensor of a layer by its printed name; None if no module has it."""
+    def find(self, name: str) -> tuple[Tensor, ...]:
+        """Return the tensors of a layer by its printed name: one, or one for each call of a module without "#"."""
         match = re.fullmatch(r"(.*?)(?:#(\d+))?((?:\[[^\]]*\])*)", name)
         assert match is not None
-        module, call, path = match[1], match[2] or "1", match[3]
-        exact = self.outputs.get(f"{module}#{call}{path}")
-        if exact is not None or path:
-            return exact
-        return next((tensor for full, tensor in self.outputs.items() if full.startswith(f"{module}#{call}[")), None)
+        module, call, path = match[1], match[2], match[3]
+        calls = [call] if call else [str(number) for number in range(1, len(self.outputs) + 1)]
+        found = []
+        for number in calls:
+            tensor = self.outputs.get(f"{module}#{number}{path}")
+            if tensor is None and not path:  # the only tensor in a container
+                prefix = f"{module}#{number}["
+                tensor = next((value for full, value in self.outputs.items() if full.startswith(prefix)), None)
+            if tensor is None:
+                break
+            found.append(tensor)
+        return tuple(found)
 
 
 class Reference:
@@ -128,6 +135,7 @@ class Reference:
         *,
         constant_norms: bool = False,
         replay: list[Any] | None = None,
+        with_means: bool = False,
         replace: Replace | None = None,
         with_graph: bool = True,
         clip: NDArray[np.uint8] | None = None,
@@ -141,7 +149,7 @@ class Reference:
         constant_norms : bool
             Hold the norms' divisors constant.
         replay : list, optional
-            Statistics of the norms of another pass to use instead.
+            Statistics of the norms of another pass: their divisors are used instead, and their means `with_means`.
         replace : function, optional
             ``replace(name, tensor)`` returns what is passed on instead of a module's output ("module#call[path]").
         with_graph : bool
@@ -160,9 +168,11 @@ class Reference:
         with ExitStack() as stack:
             stack.enter_context(torch.set_grad_enabled(with_graph))
             stack.enter_context(_hooked(self.net, outputs, replace, modules))
-            norms = ConstantNorms(replay)
+            norms = ConstantNorms(replay, with_means)
             if constant_norms or replay is not None:
                 stack.enter_context(norms)
+                hold_written_out_norms(self.net, norms)
+                stack.callback(release_written_out_norms, self.net)
             stack.enter_context(pools)
             stack.enter_context(final)
             output = logits_of(self.net(parts if isinstance(inputs, list) else parts[0]))

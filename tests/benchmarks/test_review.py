@@ -115,7 +115,7 @@ def test_noise_and_blank_maps_are_told_from_wrong_ones() -> None:
 def test_the_constant_of_the_head_completes_the_sum(shown: tuple[Reference, explained.Shown]) -> None:
     reference, tubes = shown
     values = {layer.name: layer.values for layer in tubes.layers}
-    (end,) = [layer.name for layer in tubes.layers if layer.is_end]
+    (end,) = tubes.ends
     run = reference.run()
     constant = constant_of_head(reference, run, TARGET, [end], true_maps(run, TARGET, values))
     assert constant == pytest.approx(reference.net.get_parameter("fc.bias").tolist()[TARGET])
