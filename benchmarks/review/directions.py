@@ -9,7 +9,7 @@ import torch
 from benchmarks.review.edges import channel_axis
 from benchmarks.review.reference import Reference, module_of
 
-SHIFT = 0.05  # of the standard deviation of a kernel's output
+SHIFT = 0.05  # of the standard deviation of a kernel's output; of its value, if there is only one
 NOISE = 1e-5  # of the largest logit: smaller effects are rounding in float32
 
 
@@ -49,7 +49,8 @@ def check_directions(reference: Reference, target: int, units: list[tuple[str, i
             continue
         output = base.find(call)[0]
         axis = channel_axis(reference.net.get_submodule(name.split("#")[0]), output)
-        size = SHIFT * float(output.select(axis, channel).std())
+        values = output.select(axis, channel)
+        size = SHIFT * float(values.std() if values.numel() > 1 else values.abs().max())
         if not size > 0:
             continue
         up, down = (_score(reference, call, axis, channel, sign * size, target) for sign in (1, -1))
