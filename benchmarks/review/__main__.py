@@ -5,7 +5,7 @@ with it:
 
 * local products: gradient x activation of every layer that is shown, by float64 autograd with hooks of the review's own, on
   a deep copy; norms are held constant there too if the explanation says so. The error is relative to the map's largest value.
-* rounding: how far float32 is from float64 in maps whose terms cancel, and that are shown without a warning.
+* rounding: 1 minus the correlation with float64 of the worst map that is shown without a warning.
 * completeness, where it is claimed: the means of the maps before the final pooling and the score with all of these set to 0
   must add up to the score. Relative to what is summed.
 * geometry: impulses are planted in the clip; the cells that change must be those that are drawn there. In cells; the part

@@ -59,28 +59,34 @@ class LayerCheck:
         was found).
     peak : float
         Largest absolute value that is shown.
+    agreement : float
+        Correlation with the float64 map; NaN where one of them is constant.
     """
 
     name: str
     error: float
     state: str
     peak: float
+    agreement: float = float("nan")
 
 
-def product_map(tensors: Sequence[Tensor], gradients: Sequence[Tensor], shown: NDArray[np.float32]) -> TrueMap | None:
+def product_map(
+    tensors: Sequence[Tensor], gradients: Sequence[Tensor], shown: NDArray[np.float32], reading: Reading | None = None
+) -> TrueMap | None:
     """Sum the products over the channel axis and arrange the cells as in a map that is shown.
 
     Which axis holds the channels and in which order the cells stand follows from the shape. Where it fits several ways, the
-    one closest to the shown map is taken; the geometry check then uses the same one.
+    one closest to the shown map is taken, unless one is given; the geometry check then uses the same one.
     """
     products = [(x * gradient).detach().double() for x, gradient in zip(tensors, gradients, strict=True)]
     best: TrueMap | None = None
-    for reading in readings([product.shape for product in products], shown.shape):
-        values = reading(products) * shown.size
+    shapes = [product.shape for product in products]
+    for way in readings(shapes, shown.shape) if reading is None else (reading,):
+        values = way(products) * shown.size
         distance = float(np.abs(values - shown).max())
         if best is None or distance < (1 - 1e-9) * float(np.abs(best.values - shown).max()):
-            absolute = float(reading([product.abs() for product in products]).max()) * shown.size
-            best = TrueMap(values, absolute, tuple(tensors), reading)
+            absolute = float(way([product.abs() for product in products]).max()) * shown.size
+            best = TrueMap(values, absolute, tuple(tensors), way)
     return best
 
 
@@ -117,11 +123,14 @@ def check_layer(
     if cancelled and length > 0 and float(np.linalg.norm(difference)) > NOISE * length:
         return LayerCheck(name, float("nan"), "noise", peak)
     error = float(difference.max()) / max(largest, 1e-300)
+    agreement = float("nan")
+    if shown.size > 1 and shown.std() > 0 and true.values.std() > 0:
+        agreement = float(np.corrcoef(shown.ravel(), true.values.ravel())[0, 1])
     if error <= EXACT:
-        return LayerCheck(name, error, "right", peak)
+        return LayerCheck(name, error, "right", peak, agreement)
     is_rounded = float(difference.max()) <= ROUNDING * true.absolute
     is_rounded |= single is not None and float(np.abs(single.values - shown).max()) <= EXACT * largest
-    return LayerCheck(name, error, "rounded" if is_rounded else "wrong", peak)
+    return LayerCheck(name, error, "rounded" if is_rounded else "wrong", peak, agreement)
 
 
 def check_combined(name: str, shown: NDArray[np.float32], parts: Sequence[TrueMap | None]) -> LayerCheck:
@@ -134,9 +143,13 @@ def check_combined(name: str, shown: NDArray[np.float32], parts: Sequence[TrueMa
 
 
 def true_maps(
-    run: Pass, target: int, layers: Mapping[str, NDArray[np.float32]], ends: Collection[str] = ()
+    run: Pass,
+    target: int,
+    layers: Mapping[str, NDArray[np.float32]],
+    ends: Collection[str] = (),
+    like: Mapping[str, TrueMap | None] | None = None,
 ) -> dict[str, TrueMap | None]:
-    """Return the map of each layer by name, as the pass gives it.
+    """Return the map of each layer by name, as the pass gives it; arranged as in `like`, the maps of another pass.
 
     An input of global pooling (`ends`) may be read by other layers too; then only its way through the pooling may count.
     """
@@ -156,10 +169,20 @@ def true_maps(
             same = [same_values(tensor, run.pool_inputs) for tensor in found[name]]
             if all(same):
                 options.append(tuple(run.pool_inputs[indices[0]] for indices in same))
-        products = [product_map(option, [gradient_of[id(x)] for x in option], shown) for option in options]
+        other = None if like is None else like[name]
+        products = [
+            product_map(option, [gradient_of[id(x)] for x in option], shown, _reading_for(option, other))
+            for option in options
+        ]
         known = [true for true in products if true is not None]
         maps[name] = min(known, key=lambda true: float(np.abs(true.values - shown).max()), default=None)
     return maps
+
+
+def _reading_for(tensors: Sequence[Tensor], like: TrueMap | None) -> Reading | None:
+    if like is None or [x.shape for x in tensors] != [x.shape for x in like.source]:
+        return None
+    return like.reading
 
 
 def same_values(tensor: Tensor, others: Sequence[Tensor]) -> list[int]:

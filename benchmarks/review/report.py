@@ -58,9 +58,9 @@ def local_error(row: Findings) -> float:
 
 
 def rounding(row: Findings) -> float:
-    """Return the worst difference between float32 and float64 of a map that is shown without a warning."""
-    errors = [check.error for check in row.layers if check.state == "rounded" and check.name not in row.untrusted]
-    return max(errors, default=0.0) if row.layers else math.nan
+    """Return 1 minus the lowest correlation of a map, shown without a warning, with the float64 one."""
+    checks = [check for check in row.layers if check.state in ("right", "rounded") and check.name not in row.untrusted]
+    return max((1 - check.agreement for check in checks if not math.isnan(check.agreement)), default=math.nan)
 
 
 def dead_layers(row: Findings) -> float:
@@ -88,7 +88,7 @@ def directions_right(contribution: str) -> Callable[[Findings], float]:
 
 COLUMNS = (
     Column("local products", local_error, ".0e", 1e-3),
-    Column("rounding", rounding, ".0e", 0.1),
+    Column("rounding", rounding, ".0e", 0.2),
     Column("completeness", lambda row: math.nan if row.completeness is None else row.completeness, ".0e", 1e-3),
     Column("geometry, cells", geometry_error, ".2f", 0.5),
     Column(
