@@ -23,6 +23,7 @@ def explain(
     std: Any = None,
     layout: Any = None,
     crop: str | None = None,
+    norms: str = "constant",
 ) -> Tubes:
     """Adapt a module, read a clip, and compute saliency tubes: where in space and time the model finds its evidence.
 
@@ -36,6 +37,8 @@ def explain(
         Class names in order.
     size, frames, mean, std, layout, crop
         Preprocessing that the network was trained with, as for `adapt`.
+    norms : "constant" or "differentiated"
+        How evidence passes through norms, as for `SaliencyTubes`.
 
     Returns
     -------
@@ -64,8 +67,8 @@ def explain(
         if options:
             names = ", ".join(options)
             raise UsageTypeError(f"this model is adapted already; pass {names} to adapt() instead of explain()")
-        return SaliencyTubes()(module, clip, target)
-    return SaliencyTubes()(adapt(module, **options), clip, target)
+        return SaliencyTubes(norms=norms)(module, clip, target)
+    return SaliencyTubes(norms=norms)(adapt(module, **options), clip, target)
 
 
 def demo() -> Tubes:

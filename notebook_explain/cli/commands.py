@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -16,7 +17,7 @@ from notebook_explain.cli.errors import caveat_text, error_text, is_user_error
 from notebook_explain.cli.label_files import read_labels
 
 if TYPE_CHECKING:
-    from notebook_explain.explanations import Target, Tubes
+    from notebook_explain.explanations import LayerMap, Target, Tubes
     from notebook_explain.models import VideoModel
 
 Step = Callable[[str], None]
@@ -161,8 +162,10 @@ def _load_model(options: argparse.Namespace, step: Step) -> tuple[VideoModel, st
 
 def _layer_names(model: VideoModel, name: str | None) -> tuple[str, ...] | None:
     """Return the default layers and the one to show; None if that is one of them."""
+    from notebook_explain.methods.pathways import NAME
+
     default = tuple(layer.name for layer in model.layers)
-    return None if name is None or name in default else (*default, model.layer(name).name)
+    return None if name is None or name in (*default, NAME) else (*default, model.layer(name).name)
 
 
 def _targets(model: VideoModel, texts: Sequence[str] | None, against: str | None) -> list[Target] | None:
@@ -250,10 +253,18 @@ def _summary(
         ("seen at", f"layer {layer.name} ({layer.kind}), from {threshold:.0%} of its maximum"),
     ]
     if every_layer:
-        rows += [("layer", entry.name, entry.kind, _grid(entry.grid)) for entry in tubes.layers]
+        rows += [("layer", entry.name, entry.kind, _grid(entry.grid), _share(entry)) for entry in tubes.layers]
         versions = ", ".join(f"{name} {version}" for name, version in p.versions.items())
         rows.append(("made by", p.method, f"{p.seconds:.2f} s", versions))
     return rows + [("caveat", caveat_text(caveat, vars(options))) for caveat in caveats(tubes)]
+
+
+def _share(layer: LayerMap) -> str:
+    """Return the part of the first target's score that a layer carries; "" if it is unknown."""
+    from notebook_explain.explanations.text import signed_percent
+
+    share = math.nan if layer.reliability is None else float(layer.reliability.share[0])
+    return f"{signed_percent(share)} of the score" if math.isfinite(share) else ""
 
 
 def _grid(grid: Sequence[int]) -> str:

@@ -11,6 +11,7 @@ from notebook_explain.explanations.io.save_load import load, save
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
+from notebook_explain.explanations.reliability import EmptyCause, Reliability
 from notebook_explain.explanations.targets import Target, TargetResult
 from notebook_explain.explanations.text import in_words, percent
 from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, kept
@@ -22,6 +23,7 @@ __all__ = [
     "DEFAULT_THRESHOLD",
     "BlockReport",
     "ClassChannelTable",
+    "EmptyCause",
     "ExplainError",
     "Explanation",
     "FrameSignal",
@@ -33,6 +35,7 @@ __all__ = [
     "Provenance",
     "Pyramid",
     "Quantity",
+    "Reliability",
     "Target",
     "TargetResult",
     "Tubes",

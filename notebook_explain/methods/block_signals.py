@@ -134,7 +134,7 @@ def _parts(model: VideoModel) -> tuple[list[Part], list[str]]:
 
 def _evidence(recording: Recording, score: torch.Tensor, parts: list[Part], target: str) -> list[FrameSignal]:
     """Return the evidence of each part over time: gradient times activation, summed over its channels and positions."""
-    gradients = recording.gradients(score)
+    gradients = recording.backward(score)
     evidence = []
     for block, kind, name, layer, channels in parts:
         values = recording.evidence(layer, gradients, channels=channels).values.sum((1, 2)).cpu().numpy()

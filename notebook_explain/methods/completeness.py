@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from notebook_explain.explanations import ExplainError, Target, TargetResult
+from notebook_explain.explanations import ExplainError, LayerMap, Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.reliability import EmptyCause, Reliability
 from notebook_explain.models import POOLING_INPUT, Layer, Recording, score_of
@@ -184,3 +184,13 @@ def _explained(mean: float, result: TargetResult) -> float:
     """Return the score without the head's constant; with it, if the map includes the constant."""
     includes_constant = abs(result.logit - mean) <= COMPLETE * max(abs(result.logit), abs(mean))
     return result.logit if includes_constant else result.logit - (result.bias or 0.0)
+
+
+def with_agreement(layer: LayerMap, exact: LayerMap) -> LayerMap:
+    """Return a map whose reliability says how well it agrees with the same map in float64: their cosine similarity."""
+    if layer.reliability is None:
+        return layer
+    pairs = zip(layer.values.astype(np.float64), exact.values.astype(np.float64), strict=True)
+    scales = [(float((a * b).sum()), float(np.linalg.norm(a) * np.linalg.norm(b))) for a, b in pairs]
+    agreement = np.array([product / scale if scale > 0 else np.nan for product, scale in scales], np.float32)
+    return replace(layer, reliability=replace(layer.reliability, agreement=agreement))

@@ -26,7 +26,7 @@ Spatio-Temporal Convolutions, ICIP 2019, arXiv:1902.01078.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from notebook_explain._errors import UsageTypeError
 from notebook_explain._validation import check_choice
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes
-from notebook_explain.explanations.caveats import Caveat
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.reliability import EmptyCause
 from notebook_explain.methods import completeness, pathways
 from notebook_explain.methods.block_recorder import SignalRecorder
@@ -60,11 +60,14 @@ class SaliencyTubes:
         Whether the standard deviation, root mean square or vector norm that a norm divides by is held constant, so that
         evidence passes through LayerNorm, RMSNorm, GroupNorm and L2 normalisation, or differentiated like the rest of the
         network. Without such norms both are the same.
+    check_rounding : bool
+        Repeat the passes in float64 and report how well each map agrees with it (``LayerMap.reliability.agreement``).
     """
 
     layers: tuple[str, ...] | None = None
     pooled: bool = False
     norms: str = CONSTANT
+    check_rounding: bool = False
 
     def __post_init__(self) -> None:
         check_choice("norms", self.norms, NORMS)
@@ -110,6 +113,10 @@ class SaliencyTubes:
             return self._compute(model, recording, target)
 
         result, pass_caveats = model.run(seen, layers, compute, recorder.hooks, norms=self.norms)
+        if self.check_rounding:
+            result = self._with_agreement(
+                result, lambda: model.run(seen, layers, compute, norms=self.norms, dtype=torch.float64)[0]
+            )
         layers, frame_signals = recorder.layers_at_selected_frames(layers), recorder.frame_signals()
         maps = [
             replace(layer_map, geometry=layer.geometry) for layer_map, layer in zip(result.maps, layers, strict=True)
@@ -127,7 +134,7 @@ class SaliencyTubes:
         columns = []
         for resolved in targets:
             score, logits = score_of(recording, resolved), recording.heads[str(resolved.head)].logits
-            gradients = recording.gradients(score, last=resolved is targets[-1])
+            gradients = recording.backward(score, last=resolved is targets[-1])
             columns.append([_cells(recording, layer, gradients, logits, self.pooled) for layer in recording.layers])
         rows = list(zip(*columns, strict=True))
         final = completeness.final_layers(recording.layers, [[cells.cause is None for cells in row] for row in rows])
@@ -145,6 +152,16 @@ class SaliencyTubes:
         return _Pass(
             _layer_maps(recording.layers, rows, results), results, caveats, recording.constant_norms, 1 + has_rerun
         )
+
+    def _with_agreement(self, result: _Pass, repeat: Callable[[], _Pass]) -> _Pass:
+        """Return a result with the agreement of its maps with those in float64, or a caveat if these cannot be computed."""
+        try:
+            exact = repeat()
+        except (RuntimeError, TypeError, NotImplementedError) as error:
+            text = f"The maps could not be compared with float64, because the network does not run in it ({str(error)[:120]})."
+            return replace(result, caveats=[*result.caveats, Caveat(text, CaveatCode.OTHER)])
+        maps = tuple(completeness.with_agreement(*pair) for pair in zip(result.maps, exact.maps, strict=True))
+        return replace(result, maps=maps, forwards=result.forwards + exact.forwards)
 
     def _method(self, result: _Pass) -> str:
         details = [", gradients pooled (Grad-CAM)"] if self.pooled else []

@@ -169,8 +169,26 @@ def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> 
         output = _run_with_hooks(shadow, inputs, [name for name in modules if name], on_output)
     reached = frozenset().union(*(t.pool_calls for _, t in tensors(output) if isinstance(t, PositionTensor)))
     trace = LayerTrace(size, tuple(outputs), tuple((i, pools[i]) for i in sorted(reached)), modules, dict(calls))
-    several = [name for name in dict.fromkeys(str(o.ref.module) for o in outputs) if calls[name] > 1]
+    several = _modules_at_several_positions(outputs)
     return replace(trace, chained=_chained_modules(shadow, inputs, several)) if several else trace
+
+
+def _modules_at_several_positions(outputs: list[TracedOutput]) -> list[str]:
+    """Return the modules of which two calls return tensors of one shape with different positions."""
+    first: dict[tuple[Any, ...], PositionTensor] = {}
+    found: dict[str, None] = {}
+    for output in outputs:
+        key = (output.ref.module, output.ref.path, tuple(output.tensor.shape))
+        before = first.setdefault(key, output.tensor)
+        if before is not output.tensor and not _has_same_positions(before, output.tensor):
+            found[str(output.ref.module)] = None
+    return list(found)
+
+
+def _has_same_positions(a: PositionTensor, b: PositionTensor) -> bool:
+    with torch._C.DisableTorchFunction():
+        pairs = zip(a.positions(), b.positions(), strict=True)
+        return all(x.shape == y.shape and torch.allclose(x, y, atol=1e-3, equal_nan=True) for x, y in pairs)
 
 
 def _chained_modules(shadow: nn.Module, inputs: Any, names: list[str]) -> frozenset[str]:

@@ -293,13 +293,15 @@ def _end_layer(trace: LayerTrace, ends: Sequence[_End], index: int, chosen: Sequ
 
 def _blocks(trace: LayerTrace) -> list[TracedOutput]:
     """Return outputs of the topmost modules that compute something; containers and trunks are replaced by their children."""
-    computing = {name for name, module in trace.modules.items() if _has_weights(module)}
+    computing = {name for name, module in trace.modules.items() if trace.calls.get(name) and _has_weights(module)}
     inside = {name: sum(other.startswith(f"{name}.") for other in computing) for name in trace.modules if name}
     trunks = {name for name, count in inside.items() if count > 0.6 * len(computing)}
 
     def is_container(name: str) -> bool:
         module = trace.modules[name]
-        if name in trunks or isinstance(module, (nn.ModuleList, nn.ModuleDict)):
+        # A list of modules has no forward of its own, but a block may be derived from it (DenseNet).
+        lists = (nn.ModuleList, nn.ModuleDict)
+        if name in trunks or (isinstance(module, lists) and type(module).forward is nn.Module.forward):
             return True
         nested = any(any(True for _ in child.children()) for child in module.children())
         return isinstance(module, nn.Sequential) and nested

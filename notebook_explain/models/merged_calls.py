@@ -48,8 +48,19 @@ class LayerPart:
         if self.cells is None:
             total += values
         else:
-            t, y, x = (torch.from_numpy(axis).to(total.device) for axis in self.cells)
-            total[t[:, None, None], y[:, None], x] += values
+            total[self._index(total.device)] += values
+
+    def write(self, whole: torch.Tensor, volume: torch.Tensor) -> None:
+        """Write this part's cells into all cells of the layer, both (1, channel, time, height, width)."""
+        if self.cells is None:
+            whole.copy_(volume)
+        else:
+            whole[(slice(None), slice(None), *self._index(whole.device))] = volume
+
+    def _index(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        assert self.cells is not None
+        t, y, x = (torch.from_numpy(axis).to(device) for axis in self.cells)
+        return t[:, None, None], y[:, None], x
 
 
 def merge(

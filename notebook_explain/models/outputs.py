@@ -23,6 +23,10 @@ LOG_P = Caveat(
     CaveatCode.SCORE,
 )
 PER_TIME = Caveat("The network returns one score per time step (or view); their mean is explained.", CaveatCode.SCORE)
+PER_POSITION = Caveat(
+    "The network returns one score per position; the mean of each class is explained.", CaveatCode.SCORE
+)
+_Scores = tuple[torch.Tensor, Caveat | None]
 _LINKS = {"softmax": "softmax", "log_softmax": "softmax", "sigmoid": "sigmoid"}
 
 
@@ -108,7 +112,7 @@ def to_heads(
     for key, (scores, averaged) in chosen.items():
         head, caveat = _logits_of(scores, candidates[key], activations)
         heads[names[key]] = head
-        caveats += [text for text in (caveat, PER_TIME if averaged else None) if text]
+        caveats += [text for text in (caveat, averaged) if text]
     if any(bool(head.logits.isnan().any()) for head in heads.values()):
         raise ExplainError("the model returns NaN for this clip; check its weights and the preprocessing arguments")
     return heads, tuple(dict.fromkeys(caveats))
@@ -142,26 +146,24 @@ def _candidate_tensors(output: Any) -> dict[str, torch.Tensor]:
     return {str(key): value for key, value in pairs if isinstance(value, torch.Tensor) and value.is_floating_point()}
 
 
-def _as_class_scores(tensor: torch.Tensor, counts: set[int]) -> tuple[torch.Tensor, bool] | None:
-    """Return scores (1, class), and whether they are averaged over time steps or views; ``None`` if not scores."""
+def _as_class_scores(tensor: torch.Tensor, counts: set[int]) -> _Scores | None:
+    """Return scores (1, class), and a caveat if they are averaged over steps, views or positions; None if not scores."""
     if tensor.ndim < 2 or (tensor.is_leaf and tensor.requires_grad):
-        return (tensor[None], False) if tensor.ndim == 1 and tensor.shape[0] in counts else None
+        return (tensor[None], None) if tensor.ndim == 1 and tensor.shape[0] in counts else None
     trailing = tensor
     while trailing.ndim > 2 and trailing.shape[-1] == 1:
         trailing = trailing.squeeze(-1)
     if trailing.ndim > 3:
         if trailing.shape[1] not in counts:
             return None
-        trailing = trailing.flatten(2)
+        return trailing.flatten(2).mean(2).mean(0, keepdim=True), PER_POSITION
     if trailing.ndim == 3:
         last = trailing.shape[1] not in counts and trailing.shape[2] in counts
-        return trailing.mean(1 if last else 2).mean(0, keepdim=True), True
-    return trailing.mean(0, keepdim=True), trailing.shape[0] > 1
+        return trailing.mean(1 if last else 2).mean(0, keepdim=True), PER_TIME
+    return trailing.mean(0, keepdim=True), PER_TIME if trailing.shape[0] > 1 else None
 
 
-def _select_matching(
-    found: dict[str, tuple[torch.Tensor, bool]], labels: Mapping[str, tuple[str, ...]]
-) -> dict[str, tuple[torch.Tensor, bool]]:
+def _select_matching(found: dict[str, _Scores], labels: Mapping[str, tuple[str, ...]]) -> dict[str, _Scores]:
     """Keep the tensors that the labels name, or that have as many classes as labels; and those that a gradient reaches."""
     if labels and set(labels) <= set(found):
         return {key: found[key] for key in labels}
@@ -173,7 +175,7 @@ def _select_matching(
     return found
 
 
-def _drop_dependent(found: dict[str, tuple[torch.Tensor, bool]]) -> dict[str, tuple[torch.Tensor, bool]]:
+def _drop_dependent(found: dict[str, _Scores]) -> dict[str, _Scores]:
     """Drop features from which other scores are computed, and probabilities whose logits are also returned."""
     dropped: set[str] = set()
     for key, (scores, _) in found.items():

@@ -32,7 +32,7 @@ class Evidence:
 
     Attributes
     ----------
-    values : float32 tensor (time, height, width)
+    values : float tensor (time, height, width)
         Signed, not scaled: their sum is the part of the score that the layer's cells contribute.
     magnitude : float
         Sum over cells of the root sum of squares over channels: the scale of rounding errors of the values' sum.
@@ -80,8 +80,42 @@ class Recording:
         """Precision of the pass."""
         return next((output.dtype for output in self.outputs.values()), torch.float32)
 
-    def gradients(self, score: torch.Tensor, *, last: bool = True) -> Gradients:
-        """Return the gradients of a score with respect to the tensors of all layers.
+    def volume(self, layer: Layer) -> torch.Tensor:
+        """Return activations (1, channel, time, height, width), detached, in the network's own precision.
+
+        Cells that no call of the layer's module saw are 0; of several calls that share a cell, the last counts.
+        """
+        return self._volume(layer, {ref: output.detach() for ref, output in self.outputs.items()})
+
+    def gradients(self, score: torch.Tensor, *, last: bool = True) -> dict[str, torch.Tensor]:
+        """Return the gradients of a score with respect to the activations of each layer.
+
+        Parameters
+        ----------
+        score : scalar tensor
+        last : bool
+            Free the graph; pass ``False`` if another score follows.
+
+        Returns
+        -------
+        dict of layer name to tensor (1, channel, time, height, width)
+            Zero where the score does not depend on a layer.
+        """
+        found = self.backward(score, last=last)
+        everywhere = {ref: found.get(ref, torch.zeros_like(output)) for ref, output in self.outputs.items()}
+        return {layer.name: self._volume(layer, everywhere) for layer in self.layers}
+
+    def _volume(self, layer: Layer, values: Mapping[TensorRef, torch.Tensor]) -> torch.Tensor:
+        volumes = [part.layout.to_volume(values[part.ref]) for part in layer.parts]
+        if layer.parts[0].cells is None:
+            return volumes[-1]
+        whole = volumes[0].new_zeros((*volumes[0].shape[:2], *layer.grid))
+        for part, volume in zip(layer.parts, volumes, strict=True):
+            part.write(whole, volume)
+        return whole
+
+    def backward(self, score: torch.Tensor, *, last: bool = True) -> Gradients:
+        """Return the gradients of a score with respect to the tensors of all layers, as the modules returned them.
 
         Parameters
         ----------
@@ -115,7 +149,7 @@ class Recording:
         ----------
         layer : Layer
         gradients : dict
-            As `gradients` returned them.
+            As `backward` returned them.
         pooled : bool
             Average the gradient of each channel over all cells of the layer first.
         channels : slice
@@ -127,19 +161,20 @@ class Recording:
             if part.ref in gradients
         ]
         volumes = [
-            (part.layout.to_volume(gradient).float(), part.layout.to_volume(activation).float())
+            (_widened(part.layout.to_volume(gradient)), _widened(part.layout.to_volume(activation)))
             for part, gradient, activation in parts
         ]
         mean = None
         if pooled and volumes:
             mean = torch.cat([gradient.flatten(2) for gradient, _ in volumes], 2).mean(2)[..., None, None, None]
-        values = torch.zeros(layer.grid, device=next(iter(self.outputs.values())).device)
+        like = next(iter(self.outputs.values()))
+        values = torch.zeros(layer.grid, device=like.device, dtype=_widened(like[:0]).dtype)
         magnitude = elsewhere = 0.0
         for (part, raw_gradient, raw_activation), (gradient, activation) in zip(parts, volumes, strict=True):
             products = ((gradient if mean is None else mean) * activation)[0, channels]
             magnitude += float(products.square().sum(0).sqrt().sum())
             if part.layout.leaves_out_tokens:
-                everything = float((raw_gradient.float() * raw_activation.float()).abs().sum())
+                everything = float((_widened(raw_gradient) * _widened(raw_activation)).abs().sum())
                 elsewhere += max(0.0, everything - float((gradient * activation).abs().sum()))
             part.add(values, products.sum(0))
         return Evidence(values, magnitude, elsewhere)
@@ -218,6 +253,11 @@ def record(
     biases = {name: classifiers.bias(head.logits) for name, head in heads.items()}
     found = () if norms is None else tuple(norms.found)
     return Recording(tuple(layers), outputs, heads, biases, caveats, rerun, found)
+
+
+def _widened(values: torch.Tensor) -> torch.Tensor:
+    """Return half precision as float32, and other precisions as they are."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 def _dense(inputs: Any) -> Any:

@@ -24,7 +24,7 @@ from notebook_explain.models.outputs import Head
 from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.recording import UNREACHED, Recording, record
-from notebook_explain.models.shadow import on_shadow, reference_parameter
+from notebook_explain.models.shadow import on_shadow, reference_parameter, shadow_of
 
 Result = TypeVar("Result")
 
@@ -126,6 +126,7 @@ class VideoModel:
         around: Callable[[nn.Module], AbstractContextManager[object]] = nullcontext,
         *,
         norms: str = DIFFERENTIATED,
+        dtype: torch.dtype | None = None,
     ) -> tuple[Result, tuple[str, ...]]:
         """Run the network on a clip that fits, and compute on the recording.
 
@@ -141,6 +142,8 @@ class VideoModel:
             Takes the shadow of the module; the context that it returns is open during the pass.
         norms : "constant" or "differentiated"
             Whether gradients hold the statistics of norms constant (``constant_norms``).
+        dtype : torch.dtype, optional
+            Precision in which a copy of the network runs; by default the network's own.
 
         Returns
         -------
@@ -149,6 +152,8 @@ class VideoModel:
         """
 
         def run_shadow(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
+            if dtype is not None:
+                shadow = shadow_of(shadow, copy_parameters=True).to(dtype)
             reference = reference_parameter(shadow)
             # The caller may be in no_grad or inference mode; explanations need gradients.
             with torch.inference_mode(False), torch.enable_grad():

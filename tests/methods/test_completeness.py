@@ -169,6 +169,18 @@ def test_evidence_is_counted_once_per_pooling(name: str) -> None:
     assert total + (result.bias or 0.0) == pytest.approx(result.logit, abs=1e-4)
 
 
+def test_agreement_with_float64_is_measured_on_request() -> None:
+    tubes = ne.SaliencyTubes(check_rounding=True)(_model("rms_norm_end"), _clip("rms_norm_end"), [1, 2])
+    for layer in tubes.layers:
+        assert layer.reliability is not None
+        assert layer.reliability.agreement is not None
+        np.testing.assert_allclose(layer.reliability.agreement, 1, atol=1e-6)
+    plain = _tubes("rms_norm_end")
+    assert plain.layers[0].reliability is not None
+    assert plain.layers[0].reliability.agreement is None
+    assert next(_model("rms_norm_end").module.parameters()).dtype == torch.float32
+
+
 def test_reliability_is_saved(tmp_path: Any) -> None:
     tubes = _tubes("class_token")
     again = ne.load(tubes.save(tmp_path / "tubes.npz"))

@@ -175,7 +175,7 @@ def test_provenance_records_method_knobs_and_versions() -> None:
     tubes = ne.SaliencyTubes(pooled=True)(adapted("residual"), clip_for("residual"))
     p = tubes.provenance
     assert "Grad-CAM" in p.method
-    assert p.knobs == {"layers": None, "pooled": True, "norms": "constant"}
+    assert p.knobs == {"layers": None, "pooled": True, "norms": "constant", "check_rounding": False}
     assert p.preprocessing["size"] == [32, 32]
     assert p.preprocessing["assumed"] == []
     assert set(p.versions) == {"notebook_explain", "torch", "numpy", "python"}
