@@ -16,12 +16,10 @@ with it:
 
 The exit status is 0 if every goal is met, else 1. "!" marks a figure that misses its goal, "-" one that does not apply.
 
-The packages of these architectures are no dependencies. Install them beside the environment, so that torch stays as it is::
+The packages of these architectures are the group ``review`` of pyproject.toml, and no dependencies. Install them beside the
+environment and without dependencies, so that torch stays as it is (pip 25.1 or newer; else name them one by one)::
 
-    add="pip install --no-deps --target peers"
-    $add torchvision==0.28.0 timm==1.0.31 pytorchvideo==0.1.5 transformers==5.23.0
-    $add fvcore iopath parameterized yacs termcolor tabulate portalocker huggingface_hub safetensors tokenizers regex pyyaml
-    $add filelock packaging tqdm requests fsspec typing_extensions httpx2 httpcore2 truststore click
+    pip install --no-deps --target peers --group review
     PYTHONPATH=peers python -m benchmarks.review
 
 Architectures whose packages are missing are skipped, and counted.
