@@ -43,7 +43,8 @@ class GeometryCheck:
     name : str
     error : float
         Largest systematic distance in cells, over time, height and width: the part of the mean distance that is beyond two
-        standard errors. NaN where it cannot be measured.
+        standard errors. After upsampling, in cells of the coarsest layer before, since nothing is placed finer. NaN where
+        it cannot be measured.
     axis : str
         The axis of the largest distance.
     spread : float
@@ -81,7 +82,14 @@ def check_geometry(
             if cells.max() > 0:
                 planted_at = (np.array(centre) + 0.5) * cells.shape / clip.shape[:3] - 0.5
                 measured[name].append((_centre(cells), _claimed(np.array(centre), positions), planted_at))
-    return [_check(name, layers[name][0], pairs) for name, pairs in measured.items()]
+    checks, fewest = [], (np.inf, np.inf)
+    for name, impulses_found in measured.items():
+        reading = layers[name][0]
+        _, height, width = reading.grid
+        fewest = (min(fewest[0], height), min(fewest[1], width))
+        unit = np.array([1.0, fewest[0] / height, fewest[1] / width])
+        checks.append(_check(name, reading, impulses_found, unit))
+    return checks
 
 
 def _planted(clip: NDArray[np.uint8], impulses: int) -> list[tuple[tuple[float, float, float], NDArray[np.uint8]]]:
@@ -130,7 +138,9 @@ def _claimed(centre: NDArray[np.float64], positions: CellPositions) -> NDArray[n
     return np.array([time, y, x])
 
 
-def _check(name: str, reading: Reading, impulses: list[tuple[NDArray[np.float64], ...]]) -> GeometryCheck:
+def _check(
+    name: str, reading: Reading, impulses: list[tuple[NDArray[np.float64], ...]], unit: NDArray[np.float64]
+) -> GeometryCheck:
     """Average the distances over the impulses of each half of an axis, so that random weights cancel and shifts do not."""
     if not impulses:
         return GeometryCheck(name, float("nan"), "", float("nan"))
@@ -139,7 +149,7 @@ def _check(name: str, reading: Reading, impulses: list[tuple[NDArray[np.float64]
     last = np.array(reading.grid) - 1
     inside = np.clip(claimed, -0.25, last + 0.25)  # an impulse beyond the outer cells shows in these
     off = np.abs(claimed - inside) > 1.0  # but not more than a cell beyond
-    distance = np.where(off, found - claimed, found - inside)
+    distance = np.where(off, found - claimed, found - inside) * unit
     for axis, label in enumerate(("time", "height", "width")):
         # A single cell does not tell where, nor do cells that all see the whole clip.
         if reading.extent[axis] == 1 or _slope(planted[:, axis], found[:, axis]) < RESOLVED:

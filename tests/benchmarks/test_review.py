@@ -140,6 +140,18 @@ def test_cells_are_found_where_they_are_and_moved_ones_are_not() -> None:
     assert (distance > 10, axis) == (True, "height")
 
 
+def test_after_upsampling_distances_are_in_cells_of_the_coarsest_layer_before() -> None:
+    net, clip = NET.build(), example_clip(8, 32)
+    coarse, fine = (next(arrangements(shape, shape[2:])) for shape in ((1, 12, 4, 8, 8), (1, 8, 8, 16, 16)))
+    rows = np.arange(0.0, 8.0)
+    shifted = Positions(rows, (2.0, 0.0), (2.0, 2.0))  # conv1, one of its cells too low
+    before = Positions(rows[::2], (0.0, 0.0), (4.0, 4.0))
+    reference = Reference(net, NET, clip, torch.float32)
+    (alone,) = check_geometry(reference, {"conv1": (fine, shifted)})
+    (_, after) = check_geometry(reference, {"conv2": (coarse, before), "conv1": (fine, shifted)})
+    assert after.error == pytest.approx(alone.error / 2)
+
+
 def test_directions_of_a_linear_network_are_those_of_its_weights_and_flipped_ones_are_wrong() -> None:
     class Linear(nn.Module):
         def __init__(self) -> None:
