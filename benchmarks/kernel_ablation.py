@@ -141,7 +141,7 @@ class KernelAblation:
                 raise ExplainError("kernels can be switched off only in networks that return logits (batch, class)")
             return logits
 
-        logits, _ = on_shadow(self.model.module, compute)
+        logits, _ = on_shadow(self.model.module, compute, keep_hooks=self.model.keep_hooks)
         return logits.double().cpu().numpy()
 
     def _hooks(self, on_output: OnOutput, shadow: nn.Module) -> AbstractContextManager[None]:

@@ -12,7 +12,7 @@ from notebook_explain._errors import UsageError, UsageTypeError
 
 
 def check_int(name: str, value: Any, *, least: int = 1, unit: str = "") -> int:
-    """Return a whole number of at least ``least``.
+    """Return a whole number of at least ``least``; a float is one if it has no fraction, as 112.0 has none.
 
     Parameters
     ----------
@@ -30,10 +30,12 @@ def check_int(name: str, value: Any, *, least: int = 1, unit: str = "") -> int:
     ValueError
         Below ``least``.
     """
+    number: int | None
     try:
         number = operator.index(value)
     except TypeError:
-        number = None
+        is_whole = isinstance(value, numbers.Real) and float(value).is_integer()
+        number = int(value) if is_whole else None
     if number is None or isinstance(value, bool):
         raise UsageTypeError(f"{name} must be a whole number, got {value!r}")
     if number < least:

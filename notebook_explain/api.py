@@ -24,6 +24,7 @@ def explain(
     layout: Any = None,
     crop: str | None = None,
     norms: str = "constant",
+    keep_hooks: bool | None = None,
 ) -> Tubes:
     """Adapt a module, read a clip, and compute saliency tubes: where in space and time the model finds its evidence.
 
@@ -39,6 +40,8 @@ def explain(
         Preprocessing that the network was trained with, as for `adapt`.
     norms : "constant" or "differentiated"
         How evidence passes through norms, as for `SaliencyTubes`.
+    keep_hooks : bool, optional
+        Run with the module's forward hooks, as for `adapt`.
 
     Returns
     -------
@@ -60,6 +63,7 @@ def explain(
         "std": std,
         "layout": layout,
         "crop": crop,
+        "keep_hooks": keep_hooks,
         "labels": labels,
     }
     options = {name: value for name, value in options.items() if value is not None}

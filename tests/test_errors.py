@@ -45,9 +45,12 @@ def test_errors_are_the_builtin_ones_that_callers_expect() -> None:
 def test_whole_numbers_pass_whatever_their_type() -> None:
     assert check_int("frames", np.int64(3)) == 3
     assert check_int("seed", 0, least=0) == 0
+    for value in (112.0, np.float32(112), np.float64(112)):
+        assert type(check_int("size", value)) is int
+        assert check_size((value, 7)) == (112, 7)
     with pytest.raises(ValueError, match=r"^size must be at least 1 pixel, got 0$"):
         check_int("size", 0, unit=" pixel")
-    for value in (2.0, "2", True, None):
+    for value in (2.5, "2", True, None, float("inf"), float("nan")):
         with pytest.raises(TypeError, match=f"^frames must be a whole number, got {value!r}$"):
             check_int("frames", value)
 

@@ -132,6 +132,9 @@ def _add_network_options(command: argparse.ArgumentParser) -> None:
         metavar="AXES",
         help="BCTHW, BTCHW (Hugging Face), BTHWC, '(BT)CHW', or the temporal stride of each pathway: 4,1 for SlowFast",
     )
+    trained.add_argument(
+        "--keep-hooks", action="store_true", help="run with the network's forward hooks (default: leave them out)"
+    )
 
 
 def _add_clip_options(command: argparse.ArgumentParser) -> None:

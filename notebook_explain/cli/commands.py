@@ -155,7 +155,7 @@ def _load_model(options: argparse.Namespace, step: Step) -> tuple[VideoModel, st
     if options.weights is not None:
         weights = load_weights(network, options.weights)
     step("measuring the layers")
-    stated = {name: getattr(options, name) for name in ("size", "frames", "mean", "std", "layout")}
+    stated = {name: getattr(options, name) for name in ("size", "frames", "mean", "std", "layout", "keep_hooks")}
     stated |= _given(crop=getattr(options, "crop", None))  # 'layers' has no --crop: it moves no layer
     return adapt(network, labels=labels, **stated), weights
 
@@ -249,22 +249,22 @@ def _summary(
             for head, top5 in top5_of_head.items()
             for name, probability in top5
         ),
-        *(("evidence", tubes.in_words(threshold, layer.name, target)) for target in targets),
+        *((layer.quantity, tubes.in_words(threshold, layer.name, target)) for target in targets),
         ("seen at", f"layer {layer.name} ({layer.kind}), from {threshold:.0%} of its maximum"),
     ]
     if every_layer:
-        rows += [("layer", entry.name, entry.kind, _grid(entry.grid), _share(entry)) for entry in tubes.layers]
+        rows += [("layer", entry.name, entry.kind, _grid(entry.grid), *_share(entry)) for entry in tubes.layers]
         versions = ", ".join(f"{name} {version}" for name, version in p.versions.items())
         rows.append(("made by", p.method, f"{p.seconds:.2f} s", versions))
     return rows + [("caveat", caveat_text(caveat, vars(options))) for caveat in caveats(tubes)]
 
 
-def _share(layer: LayerMap) -> str:
-    """Return the part of the first target's score that a layer carries; "" if it is unknown."""
+def _share(layer: LayerMap) -> list[str]:
+    """Return the part of the first target's score that a layer carries; nothing if it is unknown."""
     from notebook_explain.explanations.text import signed_percent
 
     share = math.nan if layer.reliability is None else float(layer.reliability.share[0])
-    return f"{signed_percent(share)} of the score" if math.isfinite(share) else ""
+    return [f"{signed_percent(share)} of the score"] if math.isfinite(share) else []
 
 
 def _grid(grid: Sequence[int]) -> str:

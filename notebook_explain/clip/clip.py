@@ -58,6 +58,8 @@ class Clip:
     is_synthetic: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.frames, (str, os.PathLike)):
+            raise UsageTypeError(f"Clip holds frames; to read a video, call Clip.read({os.fspath(self.frames)!r})")
         frames = to_numpy(self.frames)
         if frames.dtype != np.uint8:
             raise UsageTypeError(f"frames must be uint8 (0 to 255), not normalised, got {frames.dtype}; {UINT8_HINT}")

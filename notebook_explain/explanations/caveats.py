@@ -51,9 +51,11 @@ class CaveatCode(str, Enum):
     INCOMPLETE_MAP = "incomplete_map"  # the map does not add up to the score
     EMPTY_MAP = "empty_map"  # nothing of the score is above rounding at this layer
     COARSE_MAP = "coarse_map"
+    ATTENTION = "attention"  # the map shows attention, which is no evidence that adds up
     LOCAL_SHARES = "local_shares"  # shares of a sum ignore what the next layer does with it
     OMITTED_SIGNAL = "omitted_signal"
     CHANGED_PARAMETERS = "changed_parameters"
+    FORWARD_HOOKS = "forward_hooks"  # hooks of the user that change the computation, or may, are left out
     CHANNEL_GRAPH = "channel_graph"  # parts of the network that a pyramid cannot follow
     PUBLISHED_RULE = "published_rule"
     MODULE = "module"  # reported by a module of the network

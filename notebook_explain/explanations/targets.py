@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from notebook_explain._errors import UsageError, UsageTypeError
 
@@ -12,7 +13,7 @@ DIFFERENCE = " − "  # between the names of the two classes of a difference
 
 @dataclass(frozen=True)
 class Target:
-    """A class whose score is explained, by name or index; ``Target("wave") - Target("clap")`` is a difference.
+    """A class whose score is explained, by name or index; ``Target("wave") - "clap"`` is a difference.
 
     Attributes
     ----------
@@ -35,16 +36,25 @@ class Target:
             raise UsageTypeError(f"a target is a label (str) or a class index (int), got {self.label!r}")
         object.__setattr__(self, "label", operator.index(self.label))
 
-    def __sub__(self, other: Target) -> Target:
+    def __sub__(self, other: Target | str | int) -> Target:
+        if _is_label(other):
+            other = Target(other, self.head)  # type: ignore[arg-type]  # a plain label is of the same head
         if not isinstance(other, Target):
             return NotImplemented
         if self.against is not None or other.against is not None:
             raise UsageError("a difference has two targets; Target('a') - Target('b') cannot be subtracted again")
         return replace(self, against=other)
 
+    def __rsub__(self, other: str | int) -> Target:
+        return Target(other, self.head) - self if _is_label(other) else NotImplemented
+
     def __str__(self) -> str:
         name = str(self.label) if self.head is None else f"{self.head}: {self.label}"
         return name if self.against is None else f"{name}{DIFFERENCE}{self.against}"
+
+
+def _is_label(value: Any) -> bool:
+    return isinstance(value, str) or (hasattr(value, "__index__") and not isinstance(value, bool))
 
 
 @dataclass(frozen=True)

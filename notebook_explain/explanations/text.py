@@ -7,6 +7,7 @@ digit and JavaScript away from zero, so numbers are rounded here as JavaScript r
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Literal
 
@@ -14,12 +15,13 @@ from notebook_explain.explanations.targets import TargetResult
 from notebook_explain.explanations.threshold import Kept
 
 if TYPE_CHECKING:
+    from notebook_explain.clip import Clip
     from notebook_explain.explanations.tubes import Tubes
 
 MINUS = "\u2212"
 _EXACT = Context(prec=400, rounding=ROUND_HALF_UP)  # no float has more digits before its point
 MOST_WHOLE, LEAST_SHORT = 1e5, 1e-4  # beyond them numbers are written with an exponent
-NARROW = 0.1  # a smaller difference of two probabilities is "narrow"
+NARROW, ALIKE = 0.1, 0.8  # a smaller difference of two probabilities is "narrow" if their ratio is at least this
 LONGEST_NAME = 80  # letters of a label in a caption
 
 # Numbers
@@ -114,7 +116,8 @@ def verdict(
     if rival is None:
         return head
     other, rival_probability = rival
-    close = "narrowly " if abs(probability - rival_probability) < NARROW else ""
+    smaller, larger = sorted((probability, rival_probability))
+    close = "narrowly " if larger - smaller < NARROW and smaller >= ALIKE * larger else ""
     order = "ahead of" if probability >= rival_probability else "behind"
     return f"{head}, {close}{order} {quoted(other)} {percent(rival_probability)}"
 
@@ -127,11 +130,13 @@ def in_words(
     rival: tuple[str, float] | None = None,
     side: Literal["for", "against"] = "for",
     against: str | None = None,
+    times: Sequence[float] | None = None,
+    quantity: str = "evidence",
 ) -> str:
     """Describe a class and the evidence that a threshold keeps.
 
-    "'kick' 72 %, ahead of 'jog' 12 %. 20 % of the clip, at lower left, mostly frames 6 to 13, holds 57 % of the evidence
-    for 'kick'."
+    "'kick' 72 %, ahead of 'jog' 12 %. 20 % of the clip, at lower left, mostly frames 6 to 13 (0.20 to 0.48 s), holds 57 %
+    of the evidence for 'kick'." Sentences count frames from 1, as the viewer does; ``clip.frames[5]`` is frame 6.
 
     Parameters
     ----------
@@ -148,12 +153,20 @@ def in_words(
     side : "for" or "against"
     against : str, optional
         The second class of a difference.
+    times : sequence of float (time,), optional
+        Time of each frame in seconds, as ``Clip.times``; without them, only frame numbers are given.
+    quantity : str
+        What the map holds: "evidence", "relevance", or "attention", which is the same for every class.
     """
     target = quoted(name) if against is None else "this difference"
-    return f"{verdict(name, probability, rival, against)}. {_kept_sentence(found, frames, side, target)}"
+    return (
+        f"{verdict(name, probability, rival, against)}. {_kept_sentence(found, frames, side, target, times, quantity)}"
+    )
 
 
-def kept_in_words(result: TargetResult, found: Kept, frames: int, *, limit: int | None = None) -> str:
+def kept_in_words(
+    result: TargetResult, found: Kept, clip: Clip, *, limit: int | None = None, quantity: str = "evidence"
+) -> str:
     """Return `in_words` of a result, with labels of at most ``limit`` letters: a caption must have room for the numbers."""
 
     def cut(label: str) -> str:
@@ -164,38 +177,53 @@ def kept_in_words(result: TargetResult, found: Kept, frames: int, *, limit: int 
         cut(result.class_name),
         result.probability,
         found,
-        frames,
+        len(clip),
         None if rival is None else (cut(rival[0]), rival[1]),
         against=None if result.against_name is None else cut(result.against_name),
+        times=None if clip.times is None else clip.times.tolist(),
+        quantity=quantity,
     )
 
 
 def caption_sentence(tubes: Tubes, threshold: float, layer: str | int | None = None, target: int = 0) -> str:
     """Return the sentence of `Tubes.in_words` with labels shortened to `LONGEST_NAME` letters."""
     found = tubes.kept(threshold, layer, target)
-    return kept_in_words(tubes.targets[target], found, len(tubes.clip), limit=LONGEST_NAME)
+    quantity = tubes.layer(layer).quantity
+    return kept_in_words(tubes.targets[target], found, tubes.clip, limit=LONGEST_NAME, quantity=quantity)
 
 
-def _kept_sentence(found: Kept, frames: int, side: Literal["for", "against"], target: str) -> str:
+def _kept_sentence(
+    found: Kept,
+    frames: int,
+    side: Literal["for", "against"],
+    target: str,
+    times: Sequence[float] | None,
+    quantity: str,
+) -> str:
     opposite = {"for": "against", "against": "for"}[side]
-    most = f" Most of the evidence is {opposite} {target}." if found.against > 0.5 else ""
+    most = f" Most of the {quantity} is {opposite} {target}." if found.against > 0.5 else ""
+    is_shared = quantity == "attention"  # by every class
+    whose = "" if is_shared else f" {side} {target}"
     if found.frames is None:
-        return f"No evidence {side} {target} at this threshold.{most}"
+        return f"No {quantity}{whose} at this threshold.{most}"
     volume = percent(found.volume)
     return (
-        f"{volume[0].upper()}{volume[1:]} of the clip, {found.place}, {_when(found, frames)}, "
-        f"holds {percent(found.evidence)} of the evidence {side} {target}.{most}"
+        f"{volume[0].upper()}{volume[1:]} of the clip, {found.place}, {_when(found, frames, times)}, "
+        f"holds {percent(found.evidence)} of the {quantity}{', whatever the class' if is_shared else whose}.{most}"
     )
 
 
-def _when(found: Kept, frames: int) -> str:
+def _when(found: Kept, frames: int, times: Sequence[float] | None) -> str:
     (first, last), core = found.frames or (0, 0), found.core
     length = last - first + 1
     if core is not None and length >= 4 and core[1] - core[0] + 1 <= 0.6 * length:
-        return f"mostly {_frame_range(*core)}"
-    return f"in all {frames} frames" if 1 < length == frames else f"in {_frame_range(first, last)}"
+        return f"mostly {_frame_range(*core, times)}"
+    return f"in all {frames} frames" if 1 < length == frames else f"in {_frame_range(first, last, times)}"
 
 
-def _frame_range(first: int, last: int) -> str:
-    """Return "frame 5" or "frames 5 to 11", counted from 1."""
-    return f"frame {first + 1}" if first == last else f"frames {first + 1} to {last + 1}"
+def _frame_range(first: int, last: int, times: Sequence[float] | None) -> str:
+    """Return "frame 5" or "frames 5 to 11", counted from 1, and their times: "frames 5 to 11 (0.16 to 0.40 s)"."""
+    number = f"frame {first + 1}" if first == last else f"frames {first + 1} to {last + 1}"
+    if times is None:
+        return number
+    return f"{number} ({'' if first == last else f'{fixed(times[first])} to '}{seconds(times[last])})"

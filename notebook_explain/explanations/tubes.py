@@ -23,6 +23,8 @@ from notebook_explain.explanations.targets import TargetResult
 from notebook_explain.explanations.text import kept_in_words
 from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, kept
 
+ATTENTION, RELEVANCE = "attention", "relevance"  # kinds of maps that are no evidence: of any class, and for a class
+
 
 @dataclass(frozen=True, eq=False)
 class LayerMap:
@@ -33,7 +35,8 @@ class LayerMap:
     name : str
         Dotted module name, with "#2" for the second call of a module and "[1]" for the second of several outputs.
     kind : str
-        "stem", "block", "pooling input", "named", or "combined" for the sum of parallel pathways.
+        "stem", "block", "pooling input", "named", or "combined" for the sum of parallel pathways; "attention" or
+        "relevance" for maps of attention, which hold no evidence (`quantity`).
     values : float32 array (target, time, height, width)
         Signed. The mean over time, height and width is the contribution of this layer's positions to the score.
     geometry : Geometry
@@ -63,6 +66,11 @@ class LayerMap:
         """(time, height, width) in cells."""
         time, height, width = self.values.shape[1:]
         return time, height, width
+
+    @property
+    def quantity(self) -> str:
+        """Name of the values: "evidence", "attention" (the same for every class) or "relevance" (for a class)."""
+        return self.kind if self.kind in (ATTENTION, RELEVANCE) else "evidence"
 
     def peak(self, target: int = 0) -> float:
         """Largest absolute value, of which thresholds are fractions."""
@@ -127,7 +135,8 @@ class Tubes:
     ) -> str:
         """Return sentences on the class, its probability, the best other class, and where and when the evidence lies."""
         result = self.targets[self.target_index(target)]
-        return kept_in_words(result, self.kept(threshold, layer, target), len(self.clip))
+        quantity = self.layer(layer).quantity
+        return kept_in_words(result, self.kept(threshold, layer, target), self.clip, quantity=quantity)
 
     def target_index(self, target: int | str) -> int:
         """Return the index of a target, by index or name (ValueError lists them)."""

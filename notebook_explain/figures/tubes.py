@@ -53,7 +53,7 @@ def tubes_figure(
     strip, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
     strip.suptitle("\n".join(title), fontsize=10)
     _draw_frames(strip.subplots(1, len(chosen), squeeze=False)[0], tubes, chosen, layer, target, threshold)
-    _draw_curve(below.subplots(), tubes.volume(layer, target), chosen)
+    _draw_curve(below.subplots(), tubes.volume(layer, target), chosen, tubes.layer(layer).quantity)
     below.supxlabel("\n".join(small), fontsize=SMALL_PRINT, x=0.01, ha="left", color="0.3")
     figure.set_literal_text()
     return figure
@@ -83,18 +83,21 @@ def _small_print(tubes: Tubes, layer: str | int | None, target: int, threshold: 
     ]
 
 
-def _draw_curve(axes: Any, volume: NDArray[np.float32], chosen: NDArray[np.int64]) -> None:
-    """Draw evidence for and against: the means of the map's positive and negative part, one step per frame."""
+def _draw_curve(axes: Any, volume: NDArray[np.float32], chosen: NDArray[np.int64], quantity: str) -> None:
+    """Draw evidence for and against: the means of the map's positive and negative part, one step per frame.
+
+    Other quantities have no negative part.
+    """
     edges = np.arange(len(volume) + 1) + 0.5
-    for values, colour, label in zip(
-        evidence_per_frame(volume), (INK_FOR, INK_AGAINST), ("for", "against"), strict=True
-    ):
+    is_signed = quantity == "evidence"
+    labels = ("for", "against") if is_signed else (quantity,)
+    for values, colour, label in zip(evidence_per_frame(volume), (INK_FOR, INK_AGAINST), labels, strict=is_signed):
         axes.stairs(values, edges, fill=True, color=colour, label=label)
     axes.axhline(0, color="0.4", linewidth=0.8)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_xticks(chosen + 1)
     axes.set_xlabel(f"frame (of {len(volume)})", fontsize=8)
-    axes.set_ylabel("evidence", fontsize=8)
+    axes.set_ylabel(quantity, fontsize=8)
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderaxespad=0.2)

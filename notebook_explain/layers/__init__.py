@@ -1,7 +1,7 @@
 """Building blocks of video networks: one paper, one file; functions and modules in the style of torch's own.
 
 >>> import notebook_explain as ne
->>> soft = ne.layers.swap(net, {torch.nn.MaxPool3d: ne.layers.SoftPool3d})    # a copy of any network
+>>> soft = ne.layers.swap(net, {torch.nn.MaxPool3d: ne.layers.SoftPool3d})    # in a copy of the network
 >>> soft                                                                      # what changed
 >>> ne.explain(soft.model, "bowling.mp4")
 

@@ -183,8 +183,9 @@ def plane_evidence(
     """Measure how much a score falls when FAST convolutions no longer read their neighbours in one plane.
 
     The kernel of the plane is reduced to its middle cell: channels are mixed as before, but no neighbour is read.
-    Comparing "tx" (time along the horizontal) with "ty" (time along the vertical) shows along which axis the network
-    uses motion. A copy of the network runs; the network itself is not modified.
+    This measures how much the score depends on the neighbours in "yx" (space), "tx" (time and the horizontal) and "ty"
+    (time and the vertical). It is not evidence of motion: a still clip gives such falls too. A copy of the network runs; the
+    network itself is not modified.
 
     Parameters
     ----------

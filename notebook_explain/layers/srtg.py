@@ -10,6 +10,14 @@ softmax_u(-|s_t - r_u|^2 / T). Its cycle returns if the frame of s that is neare
 opens when all cycles return, from s and from r. The LSTM is causal: r_t does not depend on later frames (but a gate
 depends on all of them).
 
+With N frames a cycle that ends anywhere returns with probability 1 / N. The soft gate is therefore corrected for chance, as
+Cohen's kappa is, from the mean likelihood L that cycles return::
+
+    g = (L - 1 / N) / (1 - 1 / N)        0 if frames cannot be told apart, whatever their number; 1 if all cycles return
+
+L is never below 1 / N, as far as minimising it shows. A single frame returns to itself whatever the network does, so it
+leaves every gate shut.
+
 Cycles ignore order: if r is s in reverse, all cycles return, since every frame finds itself. ``monotone`` also requires
 that the nearest neighbours never run backward in time.
 
@@ -145,19 +153,25 @@ class SRTG(nn.Module):
     ----------
     channels : int
     gate : str
-        "soft": the mean likelihood that cycles return. "hard": 1 if all return, else 0 (then the recursion learns from
-        consistent clips only). "straight-through": hard forward, soft backward. "none": always 1. "closed": always 0.
+        "soft": the mean likelihood that cycles return, corrected for chance. "hard": 1 if all return, else 0 (then the
+        recursion learns from consistent clips only). "straight-through": hard forward, soft backward. "none": always 1.
+        "closed": always 0.
     layers : int
         Layers of the recurrent network. Its parameters are those of torch: 8 layers C (C + 1) for an LSTM.
     cell : "lstm" or "gru"
     temperature : float
     monotone : bool
         See `cyclic_consistency`.
+    chance_corrected : bool
+        ``False`` for networks that were trained before the gate was corrected for chance: the soft gate is the mean
+        likelihood itself (1 / N by chance), and one frame opens every gate.
 
     Examples
     --------
     >>> ne.layers.swap(net, {"layer?": ne.layers.followed_by(SRTG)}).model    # after each stage
     """
+
+    chance_corrected = False  # of modules that were pickled before there was a choice; `__init__` sets it
 
     def __init__(
         self,
@@ -169,6 +183,8 @@ class SRTG(nn.Module):
         monotone: bool = False,
         device: Any = None,
         dtype: Any = None,
+        *,
+        chance_corrected: bool = True,
     ) -> None:
         super().__init__()
         check_choice("gate", gate, GATES)
@@ -176,6 +192,7 @@ class SRTG(nn.Module):
         if not 0 < temperature < float("inf"):
             raise UsageError(f"temperature must be positive and finite, got {temperature!r}")
         self.channels, self.gate, self.temperature, self.monotone = channels, gate, float(temperature), monotone
+        self.chance_corrected = bool(chance_corrected)
         self.recursion = CELLS[cell](channels, channels, layers, batch_first=True, device=device, dtype=dtype)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -198,8 +215,15 @@ class SRTG(nn.Module):
             return s.new_zeros(s.shape[0])
         if self.gate == "none":
             return s.new_ones(s.shape[0])
+        frames = s.shape[2]
+        if self.chance_corrected and frames == 1:
+            return s.new_zeros(s.shape[0])
         cycles = cyclic_consistency(s, r, self.temperature, self.monotone)
         soft, hard = cycles.likelihood.mean(1), cycles.returns.all(1).to(s.dtype)
+        if self.chance_corrected:
+            soft = (soft * frames - 1) / (frames - 1)
+            # Below 0 only by rounding, or for frames out of order: clamped without loss of the gradient.
+            soft = soft + (soft.clamp_min(0) - soft).detach()
         if self.gate == "soft":
             return soft
         return hard if self.gate == "hard" else hard + (soft - soft.detach())
@@ -221,7 +245,8 @@ class SRTG(nn.Module):
         """Settings, for repr."""
         text = f"{self.channels}, gate={self.gate!r}"
         text += "" if self.temperature == 1 else f", temperature={self.temperature}"
-        return text + (", monotone=True" if self.monotone else "")
+        text += ", monotone=True" if self.monotone else ""
+        return text + ("" if self.chance_corrected else ", chance_corrected=False")
 
 
 class SRTGBlock(nn.Module):

@@ -16,6 +16,8 @@ from notebook_explain._warn import warn
 from notebook_explain.clip.resize import check_crop
 from notebook_explain.explanations import Geometry
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.models.forward_hooks import user_hooks
+from notebook_explain.models.hook_check import hook_caveat
 from notebook_explain.models.layer_trace import LayerTrace, TensorRef, tensors, trace_layers
 from notebook_explain.models.layers import MAX_LAYERS, Layer, default_layers
 from notebook_explain.models.layouts import Layout
@@ -49,6 +51,7 @@ def adapt(
     layout: str | Sequence[int] | None = None,
     crop: str = "center",
     labels: Sequence[str] | Mapping[Any, Any] | None = None,
+    keep_hooks: bool = False,
 ) -> VideoModel:
     """Wrap a module as a model that can be explained; the module itself is not modified.
 
@@ -70,6 +73,11 @@ def adapt(
         between black bars, "stretch" keeps everything but not the proportions. A clip of this size is left as it is.
     labels : sequence of str, {index: name} or {head: names}, optional
         Class names in order; or by head, for models with several heads.
+    keep_hooks : bool
+        Run with copies of the module's forward hooks and forward pre-hooks. By default they are left out, and a warning
+        and a caveat say so if they change the output, as one pass on noise shows. Copies have their own copies of the
+        objects that the hooks refer to: a hook that appends to a list of yours does not append to it here, unless
+        something in the list cannot be copied. Backward hooks are never kept.
 
     Returns
     -------
@@ -103,9 +111,9 @@ def adapt(
     specified = {**config, **{name: value for name, value in given.items() if value is not None}}
     specified["crop"] = check_crop(crop)
     names = _read_labels(labels if labels is not None else config_labels)
-    preprocessing, trace, layers = _first_that_runs(network, specified)
+    preprocessing, trace, layers = _first_that_runs(network, specified, keep_hooks)
     known = set(specified)
-    if "layout" not in specified and trace is not None and _is_only_layout(network, preprocessing):
+    if "layout" not in specified and trace is not None and _is_only_layout(network, preprocessing, keep_hooks):
         known.add("layout")
     preprocessing = replace(preprocessing, assumed=tuple(name for name in _INFERRED if name not in known))
     caveats = _caveats(network, preprocessing, trace)
@@ -113,10 +121,12 @@ def adapt(
         assumption = caveats[0]
         text = f"{type(network).__name__}: {assumption}"
         warn(Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, preprocessing.assumed))
+    known_hooks = user_hooks(network)
+    if known_hooks and not keep_hooks:
+        caveats += hook_caveat(network, preprocessing)
     labels_source = "labels" if labels is not None else "the labels in module.config.id2label"
-    return VideoModel(
-        network, preprocessing, names, layers, caveats, labels_source, None if trace is None else trace.slim()
-    )
+    slim = None if trace is None else trace.slim()
+    return VideoModel(network, preprocessing, names, layers, caveats, labels_source, slim, keep_hooks, known_hooks)
 
 
 def _caveats(network: nn.Module, preprocessing: Preprocessing, trace: LayerTrace | None) -> tuple[str, ...]:
@@ -189,7 +199,7 @@ def _to_plain_text(text: Any) -> str:
 
 
 def _first_that_runs(
-    module: nn.Module, specified: Mapping[str, Any]
+    module: nn.Module, specified: Mapping[str, Any], keep_hooks: bool
 ) -> tuple[Preprocessing, LayerTrace | None, tuple[Layer, ...]]:
     """Return the first usual input that the network accepts, with its trace and layers.
 
@@ -202,8 +212,8 @@ def _first_that_runs(
     for with_positions in (True, False):
         for preprocessing in _candidate_inputs(specified):
             try:
-                trace = _trace(module, preprocessing) if with_positions else None
-                layers = _layers_by_shape(module, preprocessing) if trace is None else default_layers(trace)
+                trace = _trace(module, preprocessing, keep_hooks) if with_positions else None
+                layers = _layers_by_shape(module, preprocessing, keep_hooks) if trace is None else default_layers(trace)
             except ExplainError:
                 raise
             except Exception as error:  # anything that a network raises on an input that it does not accept
@@ -236,26 +246,26 @@ def _candidate_inputs(specified: Mapping[str, Any]) -> Iterator[Preprocessing]:
             yield Preprocessing(size, frames, mean, std, layout, crop=specified["crop"])
 
 
-def _is_only_layout(module: nn.Module, chosen: Preprocessing) -> bool:
+def _is_only_layout(module: nn.Module, chosen: Preprocessing, keep_hooks: bool) -> bool:
     """Return whether the network accepts a clip of this size in no other layout; then the layout is not a guess."""
     for layout in _LAYOUTS:
         if layout != chosen.layout:
             try:
-                _trace(module, replace(chosen, layout=layout))
+                _trace(module, replace(chosen, layout=layout), keep_hooks)
             except Exception:
                 continue
             return False
     return True
 
 
-def _trace(module: nn.Module, p: Preprocessing) -> LayerTrace:
+def _trace(module: nn.Module, p: Preprocessing, keep_hooks: bool) -> LayerTrace:
     def run(shadow: nn.Module) -> LayerTrace:
         return trace_layers(shadow, position_input(p, reference_parameter(shadow).device), p.shape)
 
-    return on_shadow(module, run)[0]
+    return on_shadow(module, run, keep_hooks=keep_hooks)[0]
 
 
-def _layers_by_shape(module: nn.Module, p: Preprocessing) -> tuple[Layer, ...]:
+def _layers_by_shape(module: nn.Module, p: Preprocessing, keep_hooks: bool) -> tuple[Layer, ...]:
     """Return outputs (1, C, T, H, W) of outer modules in a real pass, as if their cells divided the clip evenly."""
 
     def run(shadow: nn.Module) -> tuple[Layer, ...]:
@@ -285,7 +295,7 @@ def _layers_by_shape(module: nn.Module, p: Preprocessing) -> tuple[Layer, ...]:
         outer = [layer for name, layer in layers.items() if name.count(".") <= 1]
         return tuple(outer[-MAX_LAYERS:])
 
-    return on_shadow(module, run)[0]
+    return on_shadow(module, run, keep_hooks=keep_hooks)[0]
 
 
 def _is_clip_volume(tensor: torch.Tensor) -> bool:

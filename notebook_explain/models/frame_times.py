@@ -103,7 +103,7 @@ def _run_on_positions(
         with selected_frames(frames):
             return run(shadow, position_input(model.preprocessing, reference_parameter(shadow).device))
 
-    return on_shadow(model.module, compute)[0]
+    return on_shadow(model.module, compute, keep_hooks=model.keep_hooks)[0]
 
 
 def _hook(name: str, size: tuple[int, int, int], times: FrameTimes) -> Callable[..., None]:

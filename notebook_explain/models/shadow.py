@@ -1,7 +1,8 @@
 """Run explanations on a shadow of the user's module, so that the module itself is never modified.
 
 A shadow is a deep copy that shares the storage of the parameters, with its own hooks, train flags and buffers. It has none
-of the user's hooks, except those of ``torch.nn.utils``, which compute weights. A module that cannot be copied is guarded
+of the user's hooks, except those of ``torch.nn.utils``, which compute weights, and on request copies of the forward hooks
+(see ``forward_hooks``). A module that cannot be copied is guarded
 instead: everything that an explanation may change is restored, under a lock per module.
 
 If another thread trains the model, the parameters may change during the computation. Their version counters show it; the
@@ -23,6 +24,7 @@ from torch import nn
 
 from notebook_explain._errors import ExplainError
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.models.forward_hooks import computes_weights, copy_hooks, tensors_with_graph
 
 Result = TypeVar("Result")
 CHANGED = Caveat(
@@ -63,8 +65,15 @@ def reference_parameter(module: nn.Module) -> torch.Tensor:
     return next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
 
 
-def shadow_of(module: nn.Module, *, copy_parameters: bool = False) -> nn.Module:
-    """Copy a module in evaluation mode, sharing its parameters (or copying them too), without the user's hooks.
+def shadow_of(module: nn.Module, *, copy_parameters: bool = False, keep_hooks: bool = False) -> nn.Module:
+    """Copy a module in evaluation mode, sharing its parameters (or copying them too).
+
+    Parameters
+    ----------
+    module : nn.Module
+    copy_parameters : bool
+    keep_hooks : bool
+        Copy the user's forward hooks too; backward hooks are never kept.
 
     Raises
     ------
@@ -75,12 +84,12 @@ def shadow_of(module: nn.Module, *, copy_parameters: bool = False) -> nn.Module:
     for part in module.modules():
         for attribute, value in vars(part).items():
             if attribute.endswith("_hooks") and isinstance(value, dict):
-                kept = OrderedDict((key, hook) for key, hook in value.items() if _computes_weights(hook))
+                kept = OrderedDict((key, hook) for key, hook in value.items() if computes_weights(hook))
                 memo[id(value)] = copy.deepcopy(kept, memo) if kept else OrderedDict()
             elif attribute.startswith("_forward_hooks_") or attribute.startswith("_forward_pre_hooks_"):
                 memo[id(value)] = OrderedDict()
     for part in module.modules():
-        for value in _tensors_with_graph(vars(part)):  # deepcopy refuses them
+        for value in tensors_with_graph(vars(part)):  # deepcopy refuses them
             memo[id(value)] = value.detach().clone()
     for parameter in module.parameters():
         # A tensor made in inference mode cannot be part of a graph; a copy of it can.
@@ -93,32 +102,23 @@ def shadow_of(module: nn.Module, *, copy_parameters: bool = False) -> nn.Module:
         for buffer in module.buffers():
             memo[id(buffer)] = buffer.detach().clone()
         shadow = copy.deepcopy(module, memo)
+        if keep_hooks:
+            copy_hooks(module, shadow, memo)
     return shadow.eval()  # deepcopy drops what module.compile() made, in which hooks would not fire
 
 
-def _tensors_with_graph(value: Any, depth: int = 4) -> Iterator[torch.Tensor]:
-    """Yield activations that a module keeps in its attributes, including those in dicts and lists."""
-    if isinstance(value, torch.Tensor):
-        if not value.is_leaf:
-            yield value
-    elif depth and isinstance(value, (dict, list, tuple)):
-        for entry in value.values() if isinstance(value, dict) else value:
-            yield from _tensors_with_graph(entry, depth - 1)
-
-
-def _computes_weights(hook: Any) -> bool:
-    return type(hook).__module__.startswith("torch.nn.utils")
-
-
 @contextmanager
-def guarded(module: nn.Module) -> Iterator[nn.Module]:
-    """Yield the module itself in evaluation mode, without the user's hooks; everything is restored at the end."""
+def guarded(module: nn.Module, *, keep_hooks: bool = False) -> Iterator[nn.Module]:
+    """Yield the module itself in evaluation mode, without the user's hooks; everything is restored at the end.
+
+    With ``keep_hooks`` it keeps the user's forward hooks themselves.
+    """
     lock = _locks.setdefault(module, threading.RLock())
     with lock:
         modules = list(module.modules())
         buffers = [(buffer, buffer.detach().clone()) for buffer in module.buffers()]
         hooks = [
-            (value, dict(value))
+            (value, dict(value), keep_hooks and "_forward_" in attribute)
             for part in modules
             for attribute, value in vars(part).items()
             if isinstance(value, dict) and (attribute.endswith("_hooks") or "_hooks_" in attribute)
@@ -129,15 +129,15 @@ def guarded(module: nn.Module) -> Iterator[nn.Module]:
             for state in (vars(part), part._parameters, part._buffers, part._modules)
         ]
         try:
-            for value, entries in hooks:
+            for value, entries, keep in hooks:
                 value.clear()
-                value.update({key: hook for key, hook in entries.items() if _computes_weights(hook)})
+                value.update({key: hook for key, hook in entries.items() if keep or computes_weights(hook)})
             for part in modules:
                 part.training = False
                 part._compiled_call_impl = None
             yield module
         finally:
-            for value, entries in hooks:
+            for value, entries, _ in hooks:
                 value.clear()
                 value.update(entries)
             for state, before in states:  # never empty in between, since another thread may read it
@@ -150,8 +150,18 @@ def guarded(module: nn.Module) -> Iterator[nn.Module]:
                         buffer.copy_(values)
 
 
-def on_shadow(module: nn.Module, compute: Callable[[nn.Module], Result]) -> tuple[Result, tuple[str, ...]]:
+def on_shadow(
+    module: nn.Module, compute: Callable[[nn.Module], Result], *, keep_hooks: bool = False
+) -> tuple[Result, tuple[str, ...]]:
     """Run ``compute`` on a shadow of the module, even if another thread changes the module meanwhile.
+
+    Parameters
+    ----------
+    module : nn.Module
+    compute : function
+        Takes the shadow.
+    keep_hooks : bool
+        Run with the user's forward hooks.
 
     Returns
     -------
@@ -159,29 +169,31 @@ def on_shadow(module: nn.Module, compute: Callable[[nn.Module], Result]) -> tupl
         Result of ``compute``; caveats if the parameters changed during it, or if it was computed in float32.
     """
     try:
-        shadow = shadow_of(module)
+        shadow = shadow_of(module, keep_hooks=keep_hooks)
     except Exception:  # a module that cannot be copied: it has locks, files or generators as attributes
-        with guarded(module) as guarded_module:
+        with guarded(module, keep_hooks=keep_hooks) as guarded_module:
             return compute(guarded_module), ()
     versions = _versions(module)
     try:
-        result, caveats = _in_own_precision(shadow, compute)
+        result, caveats = _in_own_precision(shadow, compute, keep_hooks)
     except RuntimeError:
         if _versions(module) == versions:
             raise
     else:
         if _versions(module) == versions:
             return result, caveats
-    return _on_a_copy(module, compute)
+    return _on_a_copy(module, compute, keep_hooks)
 
 
-def _on_a_copy(module: nn.Module, compute: Callable[[nn.Module], Result]) -> tuple[Result, tuple[str, ...]]:
+def _on_a_copy(
+    module: nn.Module, compute: Callable[[nn.Module], Result], keep_hooks: bool
+) -> tuple[Result, tuple[str, ...]]:
     for _ in range(5):
         versions = _versions(module)
-        shadow = shadow_of(module, copy_parameters=True)
+        shadow = shadow_of(module, copy_parameters=True, keep_hooks=keep_hooks)
         if _versions(module) == versions:
             break
-    result, caveats = _in_own_precision(shadow, compute)
+    result, caveats = _in_own_precision(shadow, compute, keep_hooks)
     return result, (*caveats, CHANGED)
 
 
@@ -192,7 +204,9 @@ def _versions(module: nn.Module) -> list[tuple[int, int, int]]:
     ]
 
 
-def _in_own_precision(shadow: nn.Module, compute: Callable[[nn.Module], Result]) -> tuple[Result, tuple[str, ...]]:
+def _in_own_precision(
+    shadow: nn.Module, compute: Callable[[nn.Module], Result], keep_hooks: bool
+) -> tuple[Result, tuple[str, ...]]:
     reference = reference_parameter(shadow)
     dtype = reference.dtype
     try:
@@ -202,5 +216,5 @@ def _in_own_precision(shadow: nn.Module, compute: Callable[[nn.Module], Result])
     except (RuntimeError, NotImplementedError) as error:
         if dtype not in (torch.float16, torch.bfloat16) or "not implemented for" not in str(error):
             raise
-    in_float32 = shadow_of(shadow, copy_parameters=True).float()
+    in_float32 = shadow_of(shadow, copy_parameters=True, keep_hooks=keep_hooks).float()
     return compute(in_float32), (Caveat(IN_FLOAT32.format(dtype=str(dtype).removeprefix("torch."))),)

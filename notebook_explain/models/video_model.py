@@ -18,6 +18,7 @@ from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.targets import DIFFERENCE
 from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, ConstantNorms
+from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.layers import Layer, named_layer
 from notebook_explain.models.outputs import Head
@@ -27,6 +28,11 @@ from notebook_explain.models.recording import UNREACHED, Recording, record
 from notebook_explain.models.shadow import on_shadow, reference_parameter, shadow_of
 
 Result = TypeVar("Result")
+_ADDED_HOOKS = Caveat(
+    "Forward hooks were added to the network after adapt(). They are left out of this explanation; if they change what the "
+    "network computes, adapt it again with keep_hooks=True.",
+    CaveatCode.FORWARD_HOOKS,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +54,10 @@ class VideoModel:
         Where the labels come from, for errors.
     layer_trace : LayerTrace or None
         Measured positions; ``None`` if positions cannot be followed through the network.
+    keep_hooks : bool
+        Run with the forward hooks of ``module``.
+    known_hooks : frozenset of int
+        Keys of the forward hooks that the module had in ``adapt``.
     """
 
     module: nn.Module
@@ -57,6 +67,8 @@ class VideoModel:
     caveats: tuple[str, ...] = ()
     labels_source: str = "labels"
     layer_trace: LayerTrace | None = field(default=None, repr=False)
+    keep_hooks: bool = False
+    known_hooks: frozenset[int] = field(default=frozenset(), repr=False)
 
     def __repr__(self) -> str:
         p = self.preprocessing
@@ -153,7 +165,7 @@ class VideoModel:
 
         def run_shadow(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
             if dtype is not None:
-                shadow = shadow_of(shadow, copy_parameters=True).to(dtype)
+                shadow = shadow_of(shadow, copy_parameters=True, keep_hooks=self.keep_hooks).to(dtype)
             reference = reference_parameter(shadow)
             # The caller may be in no_grad or inference mode; explanations need gradients.
             with torch.inference_mode(False), torch.enable_grad():
@@ -166,8 +178,9 @@ class VideoModel:
                 result = compute(recording)
                 return result, (*recording.caveats, *_unreached_caveat(layers, recording))
 
-        (result, pass_caveats), shadow_caveats = on_shadow(self.module, run_shadow)
-        return result, (*pass_caveats, *shadow_caveats)
+        (result, pass_caveats), shadow_caveats = on_shadow(self.module, run_shadow, keep_hooks=self.keep_hooks)
+        hook_caveats = () if self.keep_hooks or user_hooks(self.module) <= self.known_hooks else (_ADDED_HOOKS,)
+        return result, (*pass_caveats, *shadow_caveats, *hook_caveats)
 
     def _check_labels(self, heads: Mapping[str, Head]) -> None:
         """Raise ValueError unless there are as many labels as classes: an off-by-one list would rename every class."""

@@ -89,7 +89,9 @@ def test_the_sentence_is_pythons(open_page: OpenPage, path: Path, world: Tubes) 
         counted(viewer)
         result = world.targets[target]
         found = world.kept(threshold, layer, target)
-        said = in_words(result.name, result.probability, found, len(world.clip), rival_of(result))
+        said = in_words(
+            result.name, result.probability, found, len(world.clip), rival_of(result), times=world.clip.times
+        )
         assert viewer.root.locator(".ne-kept").inner_text().replace("\u00a0", " ") == said
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -72,6 +73,12 @@ def test_wrong_types_and_lengths_are_refused() -> None:
         Clip.of(None)
     with pytest.raises(TypeError, match=r"layout applies to arrays only, got it with 'a.mp4'; leave it out"):
         Clip.of("a.mp4", layout="TCHW")
+
+
+@pytest.mark.parametrize("path", ["bowling.mp4", Path("bowling.mp4")])
+def test_a_path_is_answered_with_the_call_that_reads_it(path: str | Path) -> None:
+    with pytest.raises(TypeError, match=r"to read a video, call Clip\.read\('bowling\.mp4'\)"):
+        Clip(path)
 
 
 def test_a_sample_becomes_a_clip_with_times_and_a_description() -> None:

@@ -8,7 +8,8 @@ import subprocess
 import numpy as np
 import pytest
 
-from notebook_explain.explanations.text import counted, fixed, seconds, short
+from notebook_explain.explanations.text import counted, fixed, in_words, seconds, short
+from notebook_explain.explanations.threshold import Kept
 
 
 @pytest.mark.parametrize(
@@ -64,3 +65,14 @@ def test_seconds_and_counts() -> None:
         "1 set of numbers",
         "2 sets of numbers",
     ]
+
+
+def test_maps_of_attention_are_not_called_evidence() -> None:
+    found = Kept(evidence=0.4, volume=0.2, frames=(0, 3), place="on the left", against=0.0)
+    words = in_words("wave", 0.93, found, 8, quantity="attention")
+    assert words.endswith(
+        "20 % of the clip, on the left, in frames 1 to 4, holds 40 % of the attention, whatever the class."
+    )
+    assert in_words("wave", 0.93, found, 8, quantity="relevance").endswith("holds 40 % of the relevance for 'wave'.")
+    nothing = Kept(0.0, 0.0, None, "", 0.0)
+    assert in_words("wave", 0.93, nothing, 8, quantity="attention").endswith("No attention at this threshold.")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from notebook_explain.explanations import in_words, kept
+from notebook_explain.explanations.text import verdict
 from tests.example_values import small_tubes
 
 
@@ -115,3 +116,24 @@ def test_a_difference_is_one_class_rather_than_the_other() -> None:
 
 def test_tubes_name_the_runner_up() -> None:
     assert small_tubes().in_words().startswith("'class 0' 60 %, ahead of 'class 1' 30 %. ")
+
+
+def test_sentences_give_seconds_where_the_clip_has_times() -> None:
+    volume = np.zeros((16, 4, 4), np.float32)
+    volume[5:13, 2:, :2] = 1
+    found = kept(volume, 1.0, 0.5)
+    times = [frame / 25 for frame in range(16)]
+    assert "in frames 6 to 13 (0.20 to 0.48 s), holds" in in_words("kick", 0.7, found, 16, times=times)
+    assert "in frames 6 to 13, holds" in in_words("kick", 0.7, found, 16)
+    volume[6:] = 0
+    assert "in frame 6 (0.20 s), holds" in in_words("kick", 0.7, kept(volume, 1.0, 0.5), 16, times=times)
+    volume[:] = 1
+    assert "in all 16 frames, holds" in in_words("kick", 0.7, kept(volume, 1.0, 0.5), 16, times=times)
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "narrow"),
+    [(0.45, 0.40, True), (0.40, 0.45, True), (0.079, 0.12, False), (0.5, 0.39, False), (0.004, 0.003, False)],
+)
+def test_narrowly_means_a_small_difference_and_a_similar_ratio(own: float, other: float, narrow: bool) -> None:
+    assert ("narrowly" in verdict("wave", own, ("clap", other))) == narrow

@@ -135,3 +135,11 @@ class TestLike:
 def test_invalid_settings_raise(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         layers.FAST3d(**{"in_channels": 4, "out_channels": 4, **options})  # type: ignore[arg-type]
+
+
+def test_a_still_clip_has_plane_evidence_too_so_it_is_not_evidence_of_motion() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(layers.FAST3d(3, 8), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(8, 2)).eval()
+    still = torch.rand(2, 3, 1, 16, 16).expand(-1, -1, 8, -1, -1)
+    falls = layers.plane_evidence(net, still, 0)
+    assert all((fall.abs() > 1e-4).all() for fall in falls.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 from functools import partial
 from typing import Any
 
@@ -18,6 +20,7 @@ from notebook_explain import layers
 from notebook_explain.layers.soft_pool.kernels import CHUNK
 from tests.layers import reference
 
+INF = float("inf")
 POOLS = {1: layers.soft_pool1d, 2: layers.soft_pool2d, 3: layers.soft_pool3d}
 ADAPTIVE = {1: layers.adaptive_soft_pool1d, 2: layers.adaptive_soft_pool2d, 3: layers.adaptive_soft_pool3d}
 MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
@@ -335,3 +338,201 @@ def test_a_module_pools_like_its_function_and_its_repr_lists_the_settings() -> N
     assert not nn.Sequential(module).state_dict()
     assert layers.soft_pool3d.__name__ == "soft_pool3d"
     assert "temperature" in str(layers.soft_pool3d.__doc__)
+
+
+def plain_soft_pool(x: torch.Tensor, windows: Any, ceil_mode: bool, temperature: Any) -> torch.Tensor:
+    """Pool (batch, channel, ...) by loops over windows and plain operations, differentiable by autograd."""
+    counts = reference.pooled_shape(tuple(x.shape[2:]), windows, ceil_mode)
+    pooled = []
+    for index in itertools.product(*map(range, counts)):
+        cells = reference.window_cells(tuple(x.shape[2:]), index, windows)
+        if not cells:
+            pooled.append(torch.full(x.shape[:2], -float("inf"), dtype=x.dtype))
+            continue
+        values = torch.stack([x[(..., *cell)] for cell in cells], -1)
+        pooled.append((values * (values / temperature).softmax(-1)).sum(-1))
+    return torch.stack(pooled, -1).unflatten(-1, counts)
+
+
+DERIVED = [
+    (1, (7,), ((3,), (2,), (1,), (1,)), False),
+    (1, (7,), ((2,), (2,), (0,), (2,)), True),
+    (2, (4, 5), ((3, 2), (2, 2), (1, 0), (1, 1)), True),
+    (3, (3, 4, 4), ((2, 2, 2), (2, 2, 2), (0, 0, 0), (1, 1, 1)), False),
+    (3, (3, 3, 4), ((3, 2, 3), (2, 1, 2), (1, 1, 1), (1, 1, 1)), True),
+]
+
+
+class TestDerivatives:
+    """Higher derivatives, forward mode and the temperature's gradient, against autograd through plain operations."""
+
+    @pytest.mark.parametrize(("dims", "shape", "windows", "ceil_mode"), DERIVED)
+    def test_forward_mode_hessian_and_temperature(self, dims: int, shape: Any, windows: Any, ceil_mode: bool) -> None:
+        x, direction = noise(1, 2, *shape), noise(1, 2, *shape, seed=1)
+        temperature, change = torch.tensor(0.7, dtype=torch.float64), torch.tensor(0.3, dtype=torch.float64)
+
+        def pool(x: torch.Tensor, temperature: Any = 0.7) -> torch.Tensor:
+            return POOLS[dims](x, *windows, ceil_mode, temperature=temperature)
+
+        def plain(x: torch.Tensor, temperature: Any = 0.7) -> torch.Tensor:
+            return plain_soft_pool(x, windows, ceil_mode, temperature)
+
+        close = partial(torch.testing.assert_close, rtol=1e-9, atol=1e-11)
+        close(torch.func.jvp(pool, (x,), (direction,)), torch.func.jvp(plain, (x,), (direction,)))
+        both = (x, temperature), (direction, change)
+        close(torch.func.jvp(pool, *both), torch.func.jvp(plain, *both))
+        square = lambda f: lambda *inputs: f(*inputs).square().sum()  # noqa: E731
+        for argnums in (0, 1):
+            for transform in (torch.func.grad, torch.func.jacfwd, torch.func.hessian):
+                ours = transform(square(pool), argnums=argnums)(x, temperature)
+                close(ours, transform(square(plain), argnums=argnums)(x, temperature))
+        ours = torch.func.vmap(pool)(x.expand(3, *x.shape), torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64))
+        close(ours, torch.stack([plain(x, t) for t in (0.5, 1.0, 2.0)]))
+
+    @pytest.mark.parametrize("counts", [1, (2, 3, 1), (3, 4, 5)])
+    def test_adaptive_pooling_has_them_too(self, counts: Any) -> None:
+        x = noise(1, 2, 3, 4, 5).requires_grad_()
+        temperature = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradcheck(
+            lambda x, t: layers.adaptive_soft_pool3d(x, counts, t), (x, temperature), check_forward_ad=True
+        )
+        small = x.detach()[:, :1, :2, :3, :3].requires_grad_()
+        assert torch.autograd.gradgradcheck(
+            lambda x, t: layers.adaptive_soft_pool3d(x, min(counts, 2) if counts == 1 else (2, 2, 1), t),
+            (small, temperature),
+        )
+
+    def test_a_temperature_that_is_a_tensor_gets_its_gradient(self) -> None:
+        x = noise(1, 2, 5, 5, 4).requires_grad_()
+        temperature = torch.tensor(0.6, dtype=torch.float64, requires_grad=True)
+        for shaped in (temperature, temperature.view(1), temperature.view(1, 1)):
+            out = layers.soft_pool3d(x, 3, 2, 1, temperature=shaped)
+            assert torch.equal(out, layers.soft_pool3d(x, 3, 2, 1, temperature=0.6))
+        assert torch.autograd.gradcheck(
+            lambda x, t: layers.soft_pool3d(x, 3, 2, 1, temperature=t), (x, temperature), check_forward_ad=True
+        )
+
+    def test_a_module_trains_a_temperature_that_is_a_parameter(self) -> None:
+        x = noise(2, 3, 4, 4, 4, dtype=torch.float32)
+        for module in (
+            layers.SoftPool3d(2, temperature=nn.Parameter(torch.tensor(0.5))),
+            layers.AdaptiveSoftPool3d(2, temperature=nn.Parameter(torch.tensor([0.5]))),
+        ):
+            assert list(module.state_dict()) == ["temperature"]
+            assert repr(module).endswith("temperature=0.5)")
+            before = module(x).detach().sum()
+            slope = torch.autograd.grad(module(x).sum(), module.temperature)[0]
+            with torch.no_grad():
+                module.temperature += 1e-2
+            assert float(slope) == pytest.approx(float(module(x).detach().sum() - before) / 1e-2, rel=0.1)
+            torch.testing.assert_close(module.explain(x).shares.sum(-1), module(x))
+            copied = copy.deepcopy(module)
+            assert copied.temperature is not module.temperature
+            torch.testing.assert_close(torch.compile(module, backend="eager")(x), module(x))
+
+    @pytest.mark.parametrize(
+        ("temperature", "options", "message"),
+        [
+            (torch.ones(3), {}, "must hold one floating-point number, got torch.float32 of shape"),
+            (torch.tensor(1), {}, "must hold one floating-point number, got torch.int64"),
+            (torch.tensor(-1.0), {}, "temperature must be positive and finite, got -1.0"),
+            (torch.tensor(1.0), {"released": "cpu"}, "the released code has no temperature that is a tensor"),
+        ],
+    )
+    def test_other_tensors_are_refused(self, temperature: torch.Tensor, options: Any, message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            layers.soft_pool3d(noise(1, 2, 4, 4, 4), temperature=temperature, **options)
+        with pytest.raises(ValueError, match=r"a number, or an nn.Parameter that is trained with it"):
+            layers.SoftPool3d(temperature=torch.tensor(1.0))
+
+
+class TestInfinities:
+    """Windows with infinities are pooled as max pooling pools them, and their gradients are not NaN."""
+
+    X = torch.tensor([[[0.0, 1.0, 2.0, -INF, -INF, -INF, 3.0, INF, INF, 1.0, -INF, INF]]], dtype=torch.float64)
+
+    @pytest.mark.parametrize("temperature", [0.01, 1.0, 1e6])
+    @pytest.mark.parametrize("path", ["", "grad", "jvp", "script", "exported"])
+    @pytest.mark.parametrize(("kernel", "stride", "padding"), [(2, 2, 0), (3, 3, 0), (3, 1, 1), (4, 4, 2), (12, 12, 0)])
+    def test_values_are_those_of_max_pooling_where_they_are_infinite(
+        self, kernel: int, stride: int, padding: int, path: str, temperature: float
+    ) -> None:
+        expected = F.max_pool1d(self.X, kernel, stride, padding)
+        module = layers.SoftPool1d(kernel, stride, padding, temperature=temperature)
+        x = self.X.clone().requires_grad_()
+        if path == "jvp":
+            out, tangent = torch.func.jvp(module, (self.X,), (torch.ones_like(self.X),))
+            one = (expected != -INF).double()  # adding a constant adds it, except to -inf alone
+            torch.testing.assert_close(tangent, one)
+        elif path == "script":
+            out = torch.jit.script(module)(x)
+        elif path == "exported":
+            out = torch.export.export(module, (self.X,)).module()(self.X)
+        else:
+            out = module(x)
+        assert torch.equal(out.detach().isinf(), expected.isinf())
+        assert torch.equal(out.detach()[expected.isinf()], expected[expected.isinf()])
+        assert not out.isnan().any()
+        if out.requires_grad:
+            back = torch.autograd.grad(out, x, torch.ones_like(out), create_graph=path == "grad")[0]
+            numbers = torch.arange(12.0)[None, None] + 1
+            cells = F.pad(numbers, (padding, padding)).unfold(-1, kernel, stride)[0, 0].long() - 1
+            total = torch.zeros(12, dtype=torch.float64)
+            for window in cells:
+                inside = window[window >= 0]
+                values = self.X[0, 0, inside]
+                if (values == INF).any():
+                    total[inside[values == INF]] += 1 / (values == INF).sum()
+                elif (values > -INF).any():
+                    kept = inside[values > -INF]
+                    leaf = self.X[0, 0, kept].clone().requires_grad_()
+                    total[kept] += torch.autograd.grad(((leaf / temperature).softmax(0) * leaf).sum(), leaf)[0]
+            torch.testing.assert_close(back[0, 0].detach(), total)
+
+    @pytest.mark.parametrize("counts", [1, 5])
+    def test_adaptive_pooling_too(self, counts: int) -> None:
+        for x in (self.X, torch.full((1, 2, 12), -INF), torch.full((1, 2, 12), INF)):
+            x = x.clone().requires_grad_()
+            out, expected = layers.adaptive_soft_pool1d(x, counts), F.adaptive_max_pool1d(x, counts)
+            assert torch.equal(out[expected.isinf()], expected[expected.isinf()])
+            assert not out.isnan().any()
+            assert not torch.autograd.grad(out.sum(), x)[0].isnan().any()
+
+    def test_a_volume_of_minus_infinity(self) -> None:
+        for dtype in (torch.float16, torch.bfloat16, torch.float32):
+            x = torch.full((1, 1, 4, 4, 4), -INF, dtype=dtype, requires_grad=True)
+            for pool in (layers.SoftPool3d(2), layers.SoftPool3d(3, 2, 1), layers.SoftPool3d(4)):
+                out = pool(x)
+                assert (out == -INF).all()
+                assert (torch.autograd.grad(out.sum(), x)[0] == 0).all()
+
+    def test_second_derivatives_beside_infinities_are_not_nan(self) -> None:
+        temperature = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+        x = self.X.clone().requires_grad_()
+        out = layers.soft_pool1d(x, 3, 3, 1, temperature=temperature)
+        slopes = torch.autograd.grad(out[out.isfinite()].sum(), (x, temperature), create_graph=True)
+        total = sum(slope.square().sum() for slope in slopes)
+        assert all(back.isfinite().all() for back in torch.autograd.grad(total, (x, temperature)))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_a_network_with_soft_pooling_is_exported_to_onnx_by_dynamo() -> None:
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    evaluator = pytest.importorskip("onnx.reference", reason="onnx is not installed")
+    x = noise(2, 3, 5, 6, 7, dtype=torch.float32)
+    for pool in (layers.SoftPool3d(3, 2, 1, ceil_mode=True, temperature=0.5), layers.AdaptiveSoftPool3d((3, 4, 2))):
+        net = nn.Sequential(nn.Conv3d(3, 4, 3), pool).eval()
+        model = torch.onnx.export(net, (x,), dynamo=True, verbose=False).model_proto
+        out = evaluator.ReferenceEvaluator(model).run(None, {model.graph.input[0].name: x.numpy()})[0]
+        np.testing.assert_allclose(out, net(x).detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_exported_program_has_operations_of_torch_only(strict: bool) -> None:
+    x = noise(2, 3, 5, 6, 7, dtype=torch.float32)
+    for pool in (layers.SoftPool3d(3, 2, 1), layers.AdaptiveSoftPool3d((3, 4, 2)), layers.AdaptiveSoftPool3d(1)):
+        program = torch.export.export(pool, (x,), strict=strict).run_decompositions()
+        calls = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+        assert all(call.startswith("aten.") and not call.split(".")[1].endswith("_") for call in calls)
+        torch.testing.assert_close(program.module()(x), pool(x))

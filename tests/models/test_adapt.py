@@ -380,3 +380,14 @@ def test_targets_are_labels_indices_or_differences_and_unknown_ones_are_refused(
         ne.SaliencyTubes()(adapted("residual"), clip, "wave")
     with pytest.raises(ValueError, match="cannot be subtracted again"):
         ne.Target("a") - (ne.Target("b") - ne.Target("c"))
+
+
+def test_a_label_or_an_index_is_subtracted_as_a_target_of_the_same_head() -> None:
+    a, verb = ne.Target("a"), ne.Target("open", head="verb")
+    assert a - "b" == a - ne.Target("b")
+    assert a - 3 == a - np.int64(3) == a - ne.Target(3)
+    assert "b" - a == ne.Target("b") - a
+    assert verb - "close" == verb - ne.Target("close", head="verb")
+    for other in (1.5, None, True):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            a - other

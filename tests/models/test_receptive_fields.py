@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from notebook_explain import layers
 from notebook_explain.models.channel_graph import ChannelGraph
 from tests import zoo
 from tests.models.graph_helpers import TwoConvNet, graph_of, layers_by_call
@@ -139,6 +140,26 @@ def test_the_receptive_field_is_what_changes_a_cell(name):
             else:  # it extends beyond the clip
                 assert last - first + 1 <= field, (key, planes, layers[key].receptive_field)
     assert exact >= 2
+
+
+@pytest.mark.parametrize(
+    ("pool", "size"),
+    [
+        (layers.SoftPool3d(3, 2, 1), 9),
+        (layers.SoftPool3d(3, 2, 1, dilation=2), 11),
+        (nn.MaxPool3d(3, 2, 1), 9),
+        (nn.MaxPool3d(3, 2, 1, dilation=2), 11),
+        (layers.AdaptiveSoftPool3d((8, 16, 16)), 8),
+    ],
+    ids=repr,
+)
+def test_windows_of_pooling_count_in_the_receptive_field(pool: nn.Module, size: int) -> None:
+    """The convolutions before and after it see 3 cells: 3 + (window - 1) + (3 - 1) * stride 2."""
+    net = nn.Sequential(
+        nn.Conv3d(3, 4, 3, padding=1), pool, nn.Conv3d(4, 4, 3, padding=1), nn.AdaptiveAvgPool3d(1), nn.Flatten(),
+        nn.Linear(4, 3),
+    ).eval()  # fmt: skip
+    assert fields_of(graph_of(net, frames=16, size=32))[1] == (size,) * 3
 
 
 def test_a_gate_does_not_enlarge_the_receptive_field():

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain.explanations import in_words, kept, percent
+from notebook_explain.explanations.text import verdict
 
 EXAMPLES = Path(__file__).parents[2] / "js" / "test" / "tubes" / "examples.json"
 SIZE = (12, 16, 20)
+TIMES = [0.125 + 0.33 * frame for frame in range(SIZE[0])]  # seconds
 THRESHOLDS = (0.0, 0.15, 0.4, 0.75)
 VERDICTS: tuple[dict[str, Any], ...] = (
     {"probability": 0.93, "rival": ("clap", 0.04), "against": None},
@@ -68,14 +70,15 @@ def _random_ball(rng: np.random.Generator) -> dict[str, float]:
 
 def _example(index: int, balls: list[dict[str, float]]) -> dict[str, Any]:
     """Return a map, and at some thresholds what is kept of it, as numbers and as a sentence."""
-    volume, verdict = volume_of(balls), VERDICTS[index % len(VERDICTS)]
+    volume, result = volume_of(balls), VERDICTS[index % len(VERDICTS)]
+    timed = index % 2 == 0
     side: Any = "against" if index % 7 == 3 else "for"
     said = []
     for threshold in THRESHOLDS:
         found = kept(-volume if side == "against" else volume, 1.0, threshold)
-        words = in_words("wave", found=found, frames=SIZE[0], side=side, **verdict)
+        words = in_words("wave", found=found, frames=SIZE[0], side=side, times=TIMES if timed else None, **result)
         said.append({"threshold": threshold, **asdict(found), "words": words})
-    return {"balls": balls, **verdict, "side": side, "said": said}
+    return {"balls": balls, **result, "side": side, "timed": timed, "said": said}
 
 
 def make(count: int = 40, seed: int = 7) -> dict[str, Any]:
@@ -87,7 +90,11 @@ def make(count: int = 40, seed: int = 7) -> dict[str, Any]:
         {"share": share, "digits": digits, "text": percent(share, digits)} for share in shares for digits in (0, 1)
     ]
     maps = [_example(index, entry) for index, entry in enumerate([*balls, *BANDS])]
-    return {"size": SIZE, "maps": maps, "percents": percents}
+    verdicts = [
+        {"probability": own, "rival": ["clap", other], "text": verdict("wave", own, ("clap", other))}
+        for own, other in ((0.45, 0.4), (0.4, 0.45), (0.079, 0.12), (0.12, 0.079), (0.5, 0.39), (0.08, 0.1), (0.0, 0.0))
+    ]
+    return {"size": SIZE, "times": TIMES, "maps": maps, "percents": percents, "verdicts": verdicts}
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import { frameSignalAt, frameSignalName } from "./frame_signal.js";
 export { percent };
 export const whole = wholePercent;
 
-const NARROW = 0.1; // a smaller difference of two probabilities is "narrow"
+/** Whether two probabilities are nearly the same: both their difference and their ratio. @param {number} a @param {number} b */
+const isNarrow = (a, b) => Math.abs(a - b) < 0.1 && Math.min(a, b) >= 0.8 * Math.max(a, b);
 const DIFFERENCE = " − "; // between the names of the two classes of a difference
 
 /** "frame 5 of 16 · 0.33 s" @param {Content} content @param {number} frame */
@@ -68,38 +69,52 @@ export function verdict(explained) {
   if (probability === null) return quotedTarget(explained);
   const head = `${quotedTarget(explained)} ${percent(probability)}`;
   if (!rival) return head;
-  const close = Math.abs(probability - rival.probability) < NARROW ? "narrowly " : "";
+  const close = isNarrow(probability, rival.probability) ? "narrowly " : "";
   const order = probability >= rival.probability ? "ahead of" : "behind";
   return `${head}, ${close}${order} ${quoted(rival.name)} ${percent(rival.probability)}`;
 }
 
-/** "frame 5", "frames 5 to 11" @param {number} first @param {number} last */
-const frameRange = (first, last) => (first === last ? `frame ${first + 1}` : `frames ${first + 1} to ${last + 1}`);
+/**
+ * "frame 5", "frames 5 to 11", and their times: "frames 5 to 11 (0.16 to 0.40 s)"
+ * @param {number} first
+ * @param {number} last
+ * @param {number[]} times empty if they are unknown
+ */
+function frameRange(first, last, times) {
+  const [number, start] =
+    first === last
+      ? [`frame ${first + 1}`, ""]
+      : [`frames ${first + 1} to ${last + 1}`, `${times[first]?.toFixed(2)} to `];
+  return times.length ? `${number} (${start}${seconds(times[last])})` : number;
+}
 
-/** "mostly frames 7 to 9", "in all 16 frames", "in frame 2" @param {Kept} found @param {number} frames */
-function when({ frames: range, core }, frames) {
+/** "mostly frames 7 to 9", "in all 16 frames", "in frame 2" @param {Kept} found @param {Pick<Content, "size" | "times">} clip */
+function when({ frames: range, core }, { size: [frames], times }) {
   const [first, last] = range ?? [0, 0];
   const length = last - first + 1;
-  if (core && length >= 4 && core[1] - core[0] + 1 <= 0.6 * length) return `mostly ${frameRange(core[0], core[1])}`;
-  return length > 1 && length === frames ? `in all ${frames} frames` : `in ${frameRange(first, last)}`;
+  if (core && length >= 4 && core[1] - core[0] + 1 <= 0.6 * length)
+    return `mostly ${frameRange(core[0], core[1], times)}`;
+  return length > 1 && length === frames ? `in all ${frames} frames` : `in ${frameRange(first, last, times)}`;
 }
 
 /**
  * Sentences on what the threshold keeps, when and where.
  * @param {Kept} found
- * @param {number} frames of the clip
+ * @param {Pick<Content, "size" | "times">} clip
  * @param {"for" | "against"} side
  * @param {Pick<Explained, "name" | "against">} explained
  * @param {string} [quantity] of the map
  */
-export function keptWords(found, frames, side, explained, quantity = "evidence") {
+export function keptWords(found, clip, side, explained, quantity = "evidence") {
   const target = explained.against ? "this difference" : quoted(explained.name);
   const opposite = side === "for" ? "against" : "for";
   const most = found.against > 0.5 ? ` Most of the ${quantity} is ${opposite} ${target}.` : "";
-  if (!found.frames) return `No ${quantity} ${side} ${target} at this threshold.${most}`;
+  const shared = quantity === "attention"; // the same for every class
+  const whose = shared ? "" : ` ${side} ${target}`;
+  if (!found.frames) return `No ${quantity}${whose} at this threshold.${most}`;
   return (
-    `${capitalised(percent(found.volume))} of the clip, ${found.place}, ${when(found, frames)}, ` +
-    `holds ${percent(found.evidence)} of the ${quantity} ${side} ${target}.${most}`
+    `${capitalised(percent(found.volume))} of the clip, ${found.place}, ${when(found, clip)}, ` +
+    `holds ${percent(found.evidence)} of the ${quantity}${shared ? ", whatever the class" : whose}.${most}`
   );
 }
 

@@ -52,7 +52,7 @@ import { decodeMap } from "./decode_maps.js";
  * @property {string[]} caveats
  * @property {(number | null)[]} [share] - part of the score that the map carries, per target; null if unknown
  * @property {string[]} unaccounted - caveat about the part of the score that the map leaves out, per target; "" for none
- * @property {string} [quantity] - "evidence" (default) or "activity"
+ * @property {string} [quantity] - "evidence" (default), "activity", "attention" or "relevance"
  */
 /** @typedef {Layer & {offset: number, bytes: number, gap: (number | null)[]}} LayerState `offset`: first byte in each buffer of `maps`; `bytes`: per value */
 /** @typedef {{name: string, logit: number, probability: number | null, rival: Guess | null, best: Guess[], against?: string | null}} TargetState `against`: second class of a difference */
@@ -77,8 +77,8 @@ import { decodeMap } from "./decode_maps.js";
 /** @type {(keyof TubeViewerState)[]} */
 export const CONTENT = ["title", "size", "times", "frames", "layers", "maps", "targets", "caveats", "frame_signals"];
 const MAX_FRAME_SIGNALS = 512;
-const QUANTITIES = [undefined, "evidence", "activity"];
-const KINDS = ["stem", "block", "pooling input", "named", "combined"];
+const QUANTITIES = [undefined, "evidence", "activity", "attention", "relevance"];
+const KINDS = ["stem", "block", "pooling input", "named", "combined", "attention", "relevance"];
 
 /**
  * Read and check the traits that the view shows.
@@ -176,7 +176,7 @@ function checkLayer(layer, index, maps) {
     `${which}: unaccounted must hold one string for each of ${maps.length} targets`,
     unaccounted,
   );
-  need(QUANTITIES.includes(quantity), `${which}: quantity must be "evidence" or "activity"`, quantity);
+  need(QUANTITIES.includes(quantity), `${which}: quantity must be one of ${QUANTITIES.slice(1).join(", ")}`, quantity);
   checkGeometry(layer, which);
   need(bytes === 1 || bytes === 2, `${which}: bytes must be 1 or 2`, bytes);
   const end = offset + bytes * shape[0] * shape[1] * shape[2];

@@ -85,7 +85,7 @@ function thresholdSummary(content, counter, view) {
     numbers,
     text: keptWords(
       numbers,
-      content.size[0],
+      content,
       isAgainst ? "against" : "for",
       explained(content, view),
       quantityOf(content, view.layer),

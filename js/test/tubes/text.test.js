@@ -6,7 +6,13 @@ import { explained, keptWords, percent, quantityOf, targetWords, verdict } from 
 import { kept, summarise } from "../../src/tubes/threshold.js";
 import { even } from "../helpers.js";
 
-const { size, maps, percents } = JSON.parse(readFileSync(new URL("examples.json", import.meta.url)));
+const {
+  size,
+  maps,
+  percents,
+  verdicts,
+  times: seconds,
+} = JSON.parse(readFileSync(new URL("examples.json", import.meta.url)));
 const MADE = plan(size, size, even(size, size));
 const plain = (words) => words.replaceAll("\u00a0", " ");
 
@@ -35,7 +41,7 @@ function volumeOf(balls) {
 describe("what a threshold keeps is what Python counts, and the sentences are Python's", () => {
   test.each(maps.map((map, index) => [index, map]))(
     "map %i",
-    (_, { balls, probability, rival, against, side, said }) => {
+    (_, { balls, probability, rival, against, side, said, timed }) => {
       const summary = summarise(MADE, { values: volumeOf(balls), weights: null }, side === "against" ? -1 : 1);
       const name = against ? `wave − ${against}` : "wave";
       const target = { name, probability, rival: rival && { name: rival[0], probability: rival[1] }, against };
@@ -47,10 +53,19 @@ describe("what a threshold keeps is what Python counts, and the sentences are Py
           core: numbers.core,
           place: numbers.place,
         });
-        expect(plain(`${verdict(target)}. ${keptWords(found, size[0], side, target)}`)).toBe(words);
+        expect(
+          plain(`${verdict(target)}. ${keptWords(found, { size, times: timed ? seconds : [] }, side, target)}`),
+        ).toBe(words);
       }
     },
   );
+});
+
+test("verdicts read as in Python", () => {
+  for (const { probability, rival, text } of verdicts) {
+    const target = { name: "wave", probability, rival: { name: rival[0], probability: rival[1] } };
+    expect(plain(verdict(target))).toBe(text);
+  }
 });
 
 test("percentages read as in Python", () => {
@@ -60,12 +75,18 @@ test("percentages read as in Python", () => {
 test("a map of another quantity is called by its name", () => {
   const found = { evidence: 0.4, volume: 0.2, against: 0.6, frames: [0, 3], core: null, place: "on the left" };
   const target = { name: "wave" };
-  expect(plain(keptWords(found, 8, "for", target, "activity"))).toBe(
+  expect(plain(keptWords(found, { size: [8, 1, 1], times: [] }, "for", target, "activity"))).toBe(
     "20 % of the clip, on the left, in frames 1 to 4, holds 40 % of the activity for 'wave'. Most of the activity is against 'wave'.",
   );
-  expect(keptWords({ ...found, frames: null }, 8, "against", target, "activity")).toMatch(
+  expect(keptWords({ ...found, frames: null }, { size: [8, 1, 1], times: [] }, "against", target, "activity")).toMatch(
     /^No activity against 'wave'/,
   );
+  expect(plain(keptWords({ ...found, against: 0 }, { size: [8, 1, 1], times: [] }, "for", target, "attention"))).toBe(
+    "20 % of the clip, on the left, in frames 1 to 4, holds 40 % of the attention, whatever the class.",
+  );
+  expect(
+    keptWords({ ...found, frames: null, against: 0 }, { size: [8, 1, 1], times: [] }, "for", target, "attention"),
+  ).toBe("No attention at this threshold.");
   const layers = [{}, { quantity: "activity" }];
   expect([0, 1].map((layer) => quantityOf(/** @type {any} */ ({ layers }), layer))).toEqual(["evidence", "activity"]);
 });

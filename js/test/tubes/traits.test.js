@@ -50,7 +50,7 @@ const WRONG = [
   [
     "unknown kind",
     withLayer({ kind: "attic" }),
-    "layer 'stem': kind must be one of stem, block, pooling input, named, got \"attic\"",
+    "layer 'stem': kind must be one of stem, block, pooling input, named, combined, attention, relevance, got \"attic\"",
   ],
   ["pathway in words", withLayer({ pathway: "slow" }), "pathway must be a whole number or null"],
   ["shape of zero", withLayer({ shape: [2, 0, 3] }), "layer 'stem': shape must be three whole numbers above 0"],
@@ -152,6 +152,11 @@ describe("a malformed state is refused with a message", () => {
     expect(() => read(changes)).toThrow(StateError);
     expect(() => read(changes)).toThrow(words);
   });
+});
+
+test("maps of attention are read", () => {
+  for (const kind of ["attention", "relevance"])
+    expect(read(withLayer({ kind, quantity: kind })).layers[0]).toMatchObject({ kind, quantity: kind });
 });
 
 test("older files have no frame signals, and none can be chosen", () => {

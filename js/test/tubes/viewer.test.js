@@ -99,7 +99,7 @@ describe("drawing", () => {
     expect(row("threshold")).toBe("40\u00a0% of the maximum");
     await vi.waitFor(() =>
       expect(sentence()).toMatch(
-        /^'wave' 93 %, ahead of '<i>clap<\/i>' 4\.0 %\. \d+ % of the clip, at upper right, mostly frames 1 to 2, holds \d+ % of the evidence for 'wave'\.$/,
+        /^'wave' 93 %, ahead of '<i>clap<\/i>' 4\.0 %\. \d+ % of the clip, at upper right, mostly frames 1 to 2 \(0\.00 to 0\.10 s\), holds \d+ % of the evidence for 'wave'\.$/,
       ),
     );
     expect(el.querySelector(".ne-caveats").textContent).toBe("The preprocessing was guessed.");

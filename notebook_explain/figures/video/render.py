@@ -96,10 +96,8 @@ def _caption_text(
     tubes: Tubes, sequence: FrameSequence, layer: str | int | None, target: int, threshold: float
 ) -> list[Paragraph]:
     shown = tubes.layer(layer)
-    about = (
-        f"orange: for it, blue: against it, from {percent(threshold)} of the strongest; {tubes.provenance.method}, "
-        f"layer {shown.name}"
-    )
+    colours = "orange: for it, blue: against it" if shown.quantity == "evidence" else f"orange: {shown.quantity}"
+    about = f"{colours}, from {percent(threshold)} of the strongest; {tubes.provenance.method}, layer {shown.name}"
     # A synthetic clip is named in the caveats.
     clip = "" if tubes.clip.is_synthetic else f"; clip: {tubes.clip.name}"
     texts = (about + clip, sequence.note, *all_caveats(tubes, layer, target))

@@ -1,7 +1,8 @@
-"""SoftPool as one operation with its own gradient, as a custom operator for torch.compile, and composed of torch's operations.
+"""SoftPool as one operation with its own derivatives, as a custom operator for torch.compile, and composed of torch's operations.
 
 The backward pass saves only the input and computes the weights again: it needs one more tensor of the input's size, the
-gradient itself. See ``kernels`` for the arithmetic.
+gradient itself. See ``kernels`` for the arithmetic. Derivatives of derivatives, forward-mode derivatives, and the gradient of
+the temperature hold all windows in memory; see ``derivatives``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._validation import check_choice
+from notebook_explain.layers.soft_pool.derivatives import gradients, tangent
 from notebook_explain.layers.soft_pool.kernels import (
     adaptive_pool,
     adaptive_pool_backward,
@@ -21,12 +23,19 @@ from notebook_explain.layers.soft_pool.kernels import (
     pool_backward,
     upcast_half,
 )
-from notebook_explain.layers.soft_pool.windows import Windows, pad_to_tiles, unfold_tiles, unfold_windows
+from notebook_explain.layers.soft_pool.windows import (
+    AnyWindows,
+    Windows,
+    pad_to_tiles,
+    unfold_tiles,
+    unfold_windows,
+)
 
 RELEASED = ("", "cpu", "cuda")
+Temperature = float | Tensor
 
 
-def check_input(x: Tensor, dims: int, temperature: float, released: str = "") -> None:
+def check_input(x: Tensor, dims: int, temperature: Temperature, released: str = "") -> None:
     """Raise ValueError or TypeError if `x` cannot be pooled over its last `dims` axes with these settings."""
     if x.dim() not in (dims + 1, dims + 2):
         raise UsageError(
@@ -34,69 +43,117 @@ def check_input(x: Tensor, dims: int, temperature: float, released: str = "") ->
         )
     if not x.is_floating_point():
         raise UsageTypeError(f"expected a floating-point tensor, got {x.dtype}; convert with x.float()")
-    if not 0 < temperature < float("inf"):
-        raise UsageError(f"temperature must be positive and finite, got {temperature!r}")
     check_choice("released", released, RELEASED)
+    if isinstance(temperature, Tensor):
+        _check_temperature_tensor(temperature, released)
+    elif not 0 < temperature < float("inf"):
+        raise UsageError(f"temperature must be positive and finite, got {temperature!r}")
 
 
-def adaptive_soft_mean(x: Tensor, counts: list[int], temperature: float) -> Tensor:
+def _check_temperature_tensor(temperature: Tensor, released: str) -> None:
+    if temperature.numel() != 1 or not temperature.is_floating_point():
+        got = f"{temperature.dtype} of shape {tuple(temperature.shape)}"
+        raise UsageTypeError(f"a temperature that is a tensor must hold one floating-point number, got {got}")
+    if released:
+        raise UsageTypeError("the released code has no temperature that is a tensor; give a number")
+    # The value cannot be read while torch.compile traces, and within torch.func.vmap over temperatures.
+    if not torch.compiler.is_compiling() and not _is_batched(temperature):
+        value = float(temperature.detach())
+        if not 0 < value < float("inf"):
+            raise UsageError(f"temperature must be positive and finite, got {value!r}")
+
+
+def _is_batched(x: Tensor) -> bool:
+    """Return whether a transform of ``torch.func`` wraps the tensor in a batch, at any level."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(x):
+        if torch._C._functorch.is_batchedtensor(x):
+            return True
+        x = torch._C._functorch.get_unwrapped(x)
+    return False
+
+
+def adaptive_soft_mean(x: Tensor, counts: list[int], temperature: Temperature) -> Tensor:
     """Return the softmax-weighted mean of each window of adaptive pooling; `counts` windows along each of the last axes."""
     if torch.compiler.is_compiling() or set(counts) == {1}:
         return soft_mean(unfold_tiles(pad_to_tiles(x, counts), counts), None, temperature).squeeze(-1)
-    out: Tensor = _SoftPool.apply(x, counts, temperature)  # type: ignore[no-untyped-call]
-    return out
+    return _apply(x, counts, temperature)
 
 
-def soft_mean(x: Tensor, windows: Windows | None, temperature: float) -> Tensor:
+def soft_mean(x: Tensor, windows: Windows | None, temperature: Temperature) -> Tensor:
     """Return the softmax-weighted mean of each window; without windows, over the last axis (kept with length 1)."""
+    if torch.compiler.is_compiling() and (_is_exporting() or isinstance(temperature, Tensor)):
+        cells = upcast_half(x)[..., None, :] if windows is None else unfold_windows(upcast_half(x), *windows)
+        return weighted_mean(cells, cells / temperature).to(x.dtype)  # of operations that other runtimes have
     if torch.compiler.is_dynamo_compiling():
         compiled: Tensor = torch.ops.notebook_explain.soft_mean(x, *_to_lists(windows), temperature)
         return compiled
-    out: Tensor = _SoftPool.apply(x, windows, temperature)  # type: ignore[no-untyped-call]
+    return _apply(x, windows, temperature)
+
+
+def _is_exporting() -> bool:
+    is_exporting = getattr(torch.compiler, "is_exporting", None)  # of torch 2.7 and later
+    return is_exporting is not None and bool(is_exporting())
+
+
+def _apply(x: Tensor, windows: AnyWindows, temperature: Temperature) -> Tensor:
+    if isinstance(temperature, Tensor):
+        temperature = temperature.reshape(())
+    out: Tensor = _SoftPool.apply(x, temperature, windows)  # type: ignore[no-untyped-call]
     return out
 
 
 class _SoftPool(torch.autograd.Function):
-    """Forward and backward pass.
+    """Forward pass and both kinds of derivative.
 
     The channel graph recognises nodes of the autograd graph by "Pool" in their name: pooling does not mix channels.
     """
 
     @staticmethod
-    def forward(x: Tensor, windows: Windows | list[int] | None, temperature: float) -> Tensor:
+    def forward(x: Tensor, temperature: Temperature, windows: AnyWindows) -> Tensor:
         if isinstance(windows, list):
-            return adaptive_pool(x, windows, temperature)
-        return pool(x, windows, temperature)
+            return adaptive_pool(x, windows, float(temperature))
+        return pool(x, windows, float(temperature))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
-        x, ctx.windows, ctx.temperature = inputs
-        ctx.save_for_backward(x)
+        x, temperature, ctx.windows = inputs
+        is_tensor = isinstance(temperature, Tensor)
+        ctx.temperature = None if is_tensor else temperature
+        saved = (x, temperature) if is_tensor else (x,)
+        ctx.save_for_backward(*saved)
+        ctx.save_for_forward(*saved)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        (x,) = ctx.saved_tensors
-        if torch.is_grad_enabled():  # the gradient will be differentiated again
-            out = _differentiable(x, ctx.windows, ctx.temperature)
-            return torch.autograd.grad(out, x, gradient, create_graph=True)[0], None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x, temperature = _saved(ctx)
+        of_input, of_temperature = ctx.needs_input_grad[:2]
+        # Composed where the gradient will be differentiated again, or is one of a batch of gradients.
+        if torch.is_grad_enabled() or of_temperature or torch._C._functorch.is_functorch_wrapped_tensor(gradient):
+            back, slope = gradients(x, temperature, ctx.windows, gradient)
+            return back if of_input else None, slope if of_temperature else None, None
         if isinstance(ctx.windows, list):
-            return adaptive_pool_backward(x, gradient, ctx.windows, ctx.temperature), None, None
-        return pool_backward(x, gradient, ctx.windows, ctx.temperature), None, None
+            return adaptive_pool_backward(x, gradient, ctx.windows, float(temperature)), None, None
+        return pool_backward(x, gradient, ctx.windows, float(temperature)), None, None
 
     @staticmethod
-    def vmap(
-        info: Any, in_dims: Any, x: Tensor, windows: Windows | list[int] | None, temperature: float
-    ) -> tuple[Tensor, int]:
-        return _SoftPool.apply(x.movedim(in_dims[0], 0), windows, temperature), 0  # type: ignore[no-untyped-call]
+    def jvp(ctx: Any, x_tangent: Tensor | None, temperature_tangent: Tensor | None, _: None) -> Tensor:
+        x, temperature = _saved(ctx)
+        return tangent(x, temperature, ctx.windows, x_tangent, temperature_tangent)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, x: Tensor, temperature: Temperature, windows: AnyWindows) -> tuple[Tensor, int]:
+        of_x, of_temperature, _ = in_dims
+        if of_temperature is None:
+            return _apply(x.movedim(of_x, 0), windows, temperature), 0
+        assert isinstance(temperature, Tensor)
+        inputs = [x] * info.batch_size if of_x is None else x.unbind(of_x)
+        pooled = [_apply(*each) for each in zip(inputs, [windows] * info.batch_size, temperature, strict=True)]
+        return torch.stack(pooled), 0
 
 
-def _differentiable(x: Tensor, windows: Windows | list[int] | None, temperature: float) -> Tensor:
-    """Pool by operations that torch can differentiate any number of times."""
-    if isinstance(windows, list):
-        cells = unfold_tiles(pad_to_tiles(upcast_half(x), windows), windows)
-    else:
-        cells = upcast_half(x)[..., None, :] if windows is None else unfold_windows(upcast_half(x), *windows)
-    return weighted_mean(cells, cells / temperature).to(x.dtype)
+def _saved(ctx: Any) -> tuple[Tensor, Temperature]:
+    x, *temperature = ctx.saved_tensors
+    return x, temperature[0] if temperature else ctx.temperature
 
 
 # For torch.compile the pooling is one opaque custom operator: traced through, a window of 3 x 3 x 3 cells takes minutes to
@@ -183,20 +240,36 @@ def cell_scores(x: Tensor, windows: Windows, temperature: float, released: str =
 
 
 def weighted_mean(cells: Tensor, scores: Tensor, released: str = "") -> Tensor:
-    """Return the mean over the last axis weighted by the softmax of `scores`; -inf if all cells are -inf."""
+    """Return the mean over the last axis weighted by the softmax of `scores`; -inf if all cells are -inf. Scriptable."""
     weights = cell_weights(scores)
-    out = cell_shares(cells, weights.detach() if released == "cuda" else weights).sum(-1)
+    if released == "cuda":
+        weights = weights.detach()
     if released == "cpu":
-        out = out.clamp_min(0.0)
-    return out.masked_fill((cells == -float("inf")).all(-1), -float("inf"))
+        return cell_shares(cells, weights).sum(-1).clamp_min(0.0).masked_fill(_is_lowest(cells).all(-1), -float("inf"))
+    # From the largest cell, so that no infinity is multiplied by a derivative of the weights.
+    largest = cells.amax(-1, keepdim=True).detach()
+    top = largest.masked_fill(largest.isinf(), 0.0)
+    differences = (cells - top).masked_fill(_is_lowest(cells) | (largest == float("inf")), 0.0)
+    mean = (top + (weights * differences).sum(-1, keepdim=True)).squeeze(-1)
+    infinite = cell_shares(cells, weights.detach()).sum(-1)
+    out = torch.where((largest == float("inf")).squeeze(-1), infinite, mean)
+    return out.masked_fill((largest == -float("inf")).squeeze(-1), -float("inf"))
 
 
 def cell_weights(scores: Tensor) -> Tensor:
-    """Return the softmax over the last axis; 0 if all scores are -inf."""
-    none = (scores == -float("inf")).all(-1, keepdim=True)
-    return scores.masked_fill(none, 0.0).softmax(-1).masked_fill(none, 0.0)
+    """Return the softmax over the last axis; 0 if all scores are -inf. Scores of +inf share the weight equally. Scriptable."""
+    highest = scores == float("inf")
+    finite_scores = scores.masked_fill(highest, 0.0).masked_fill(
+        highest.any(-1, keepdim=True) & ~highest & ~scores.isnan(), -float("inf")
+    )
+    none = _is_lowest(scores).all(-1, keepdim=True)
+    return finite_scores.masked_fill(none, 0.0).softmax(-1).masked_fill(none, 0.0)
 
 
 def cell_shares(cells: Tensor, weights: Tensor) -> Tensor:
     """Return weight times value; cells of -inf add nothing."""
-    return weights * cells.masked_fill(cells == -float("inf"), 0.0)
+    return weights * cells.masked_fill(_is_lowest(cells), 0.0)
+
+
+def _is_lowest(cells: Tensor) -> Tensor:
+    return cells == -float("inf")

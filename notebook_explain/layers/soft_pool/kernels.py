@@ -1,10 +1,12 @@
 """Arithmetic of SoftPool and of its gradient in eager torch, in chunks.
 
 The result is m + sum_i e_i d_i / sum_i e_i with d_i = a_i - m, e_i = exp(d_i / T) and m the window's maximum. It does not
-overflow at any finite magnitude, and half precision is summed in float32. The sums run over the taps of the window (see
-``windows``), whose cells are strided views, so intermediate tensors are no larger than the result. They also run over
-chunks of the channels, so that intermediate tensors fit into a core's cache. Windows of adaptive pooling are unfolded for
-one chunk at a time.
+overflow at any finite magnitude, and half precision is summed in float32. Where m is infinite, d is 0 for cells of +inf,
+which share the weight equally, and without weight for all others; a window of -inf alone has no weights and no gradient.
+
+The sums run over the taps of the window (see ``windows``), whose cells are strided views, so intermediate tensors are no
+larger than the result. They also run over chunks of the channels, so that intermediate tensors fit into a core's cache.
+Windows of adaptive pooling are unfolded for one chunk at a time.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from notebook_explain.layers.soft_pool.windows import (
     window_taps,
 )
 
-LOWEST = -1e30  # its exp is 0, and 0 times it is 0
+LOWEST = -1e4  # its exp is 0, and 0 times it is 0; d / T is never below
 FULL_ROW: list[Tap] = [(..., ...)]
 CHUNK = 2**15  # elements of the result or of rows: they fit into a core's cache, and torch does not parallelise them
 LOG2E = 1.4426950408889634  # for exp2: torch parallelises exp at any size
@@ -140,34 +142,42 @@ def _moments(x: Tensor, like: Tensor, taps: list[Tap], temperature: float) -> tu
     """Return the largest cell of each window, the sum of e, and the mean of d weighted by e."""
     if taps == FULL_ROW:
         largest = upcast_half(x.amax(-1, keepdim=True))
-        d, e = _d_and_e(x, largest, temperature)
-        total = e.sum(-1, keepdim=True)
+        d, e = _d_and_e(x, finite(largest), temperature)
+        total = e.sum(-1, keepdim=True).clamp_min_(1.0)
         return largest, total, e.mul_(d).sum(-1, keepdim=True).div_(total)
     largest = torch.full_like(like, -float("inf"), dtype=_upcast_dtype(x.dtype))
     total, mean = torch.zeros_like(largest), torch.zeros_like(largest)
     for window, cells in taps:
         largest[window].clamp_min_(x[cells])
+    top = finite(largest)
     for window, cells in taps:
-        d, e = _d_and_e(x[cells], largest[window], temperature)
+        d, e = _d_and_e(x[cells], top[window], temperature)
         total[window] += e
         mean[window].addcmul_(e, d)
-    return largest, total, mean.div_(total.clamp_min(1.0))  # the largest cell adds 1; less means a window without cells
+    total.clamp_min_(1.0)  # the largest cell adds 1; less means a window without cells, or of -inf alone
+    return largest, total, mean.div_(total)
 
 
 def _add_gradient(x: Tensor, gradient: Tensor, into: Tensor, taps: list[Tap], temperature: float) -> None:
     """Add each window's gradient to its cells: e / sum(e) (1 + (d - mean) / T)."""
     largest, total, mean = _moments(x, gradient, taps, temperature)
-    scale, offset = gradient / total, 1 - mean / temperature
+    scale, offset, top = gradient / total, 1 - mean / temperature, finite(largest)
     for window, cells in taps:
-        d, e = _d_and_e(x[cells], largest[window], temperature)
+        d, e = _d_and_e(x[cells], top[window], temperature)
         share = (d if temperature == 1 else d.div_(temperature)).add_(offset[window]).mul_(e)
         into[cells].add_(share.mul_(scale[window]))
 
 
 def _d_and_e(cells: Tensor, largest: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Return (d, e) of some cells; see the module."""
-    d = torch.sub(cells, largest).clamp_min_(LOWEST)
+    """Return (d, e) of some cells, see the module; `largest` is finite."""
+    d = torch.sub(cells, largest).clamp_(LOWEST * temperature, 0.0)
     return d, d.mul(LOG2E / temperature).exp2_()
+
+
+def finite(largest: Tensor) -> Tensor:
+    """Replace infinities by the largest finite numbers, so that the difference of two infinities is not NaN."""
+    bound = torch.finfo(largest.dtype).max
+    return largest.clamp(-bound, bound)
 
 
 def _upcast_dtype(dtype: torch.dtype) -> torch.dtype:

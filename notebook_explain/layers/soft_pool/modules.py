@@ -7,6 +7,9 @@ With cells a_i of a window and temperature T::
 so avg <= out <= max, a constant is unchanged, and every cell gets a gradient. T towards 0 is max pooling, T towards
 infinity average pooling. Padding and cells of -inf are ignored.
 
+Infinities are pooled as max pooling does: a window of -inf alone gives -inf, a window with +inf gives +inf. Cells of +inf
+share the gradient of their window equally; a window of -inf alone has none.
+
 Reference: Stergiou, Poppe, Kalliatakis: Refining activation downsampling with SoftPool, ICCV 2021, arXiv:2101.00440.
 The code released with it differs from the paper's definition. ``released`` reproduces it for networks trained with it:
 
@@ -29,8 +32,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from notebook_explain._errors import UsageTypeError
 from notebook_explain.layers.signal_types import explains
 from notebook_explain.layers.soft_pool.autograd import (
+    Temperature,
     adaptive_soft_mean,
     check_input,
     composed_soft_pool,
@@ -67,7 +72,7 @@ def _soft_pool(dims: int) -> Function:
         padding: Any = 0,
         dilation: Any = 1,
         ceil_mode: bool = False,
-        temperature: float = 1.0,
+        temperature: Temperature = 1.0,
         released: str = "",
     ) -> Tensor:
         arguments = (kernel_size, stride, padding, dilation, ceil_mode)
@@ -78,7 +83,7 @@ def _soft_pool(dims: int) -> Function:
         lengths = list(x.shape[-dims:])
         counts = check_window_counts(lengths, windows)
         if released:
-            return composed_soft_pool(x, windows, temperature, released)
+            return composed_soft_pool(x, windows, float(temperature), released)
         if math.prod(windows[0]) > LARGE_WINDOW and is_tiling(lengths, counts, windows):
             return adaptive_soft_mean(x, counts, temperature)
         return soft_mean(x, windows, temperature)
@@ -90,7 +95,7 @@ def _soft_pool(dims: int) -> Function:
 def _adaptive_soft_pool(dims: int) -> Function:
     """Make ``adaptive_soft_pool1d``, ``2d`` or ``3d``."""
 
-    def adaptive_soft_pool(x: Tensor, output_size: Any = 1, temperature: float = 1.0) -> Tensor:
+    def adaptive_soft_pool(x: Tensor, output_size: Any = 1, temperature: Temperature = 1.0) -> Tensor:
         if has_torch_function_unary(x):
             return handle_torch_function(adaptive_soft_pool, (x,), x, output_size, temperature=temperature)
         sizes = adaptive_sizes(output_size, dims)
@@ -120,8 +125,8 @@ _SOFT_POOL_DOC = """
         As in torch's max pooling; stride is the kernel size by default.
     ceil_mode : bool
         Allow the last window to extend beyond the end.
-    temperature : float, above 0
-        Divides the values before the softmax.
+    temperature : float or tensor of one number, above 0
+        Divides the values before the softmax. A tensor gets its gradient.
     released : "", "cpu" or "cuda"
         Reproduce the released code for this device; see the module.
 
@@ -141,8 +146,8 @@ _ADAPTIVE_SOFT_POOL_DOC = """
     x : float tensor (channel, ...) or (batch, channel, ...)
     output_size : int, or one per axis
         1 pools everything; ``None`` keeps the length of an axis. Windows are those of torch's adaptive pooling.
-    temperature : float, above 0
-        Divides the values before the softmax.
+    temperature : float or tensor of one number, above 0
+        Divides the values before the softmax. A tensor gets its gradient.
 
     Raises
     ------
@@ -157,8 +162,29 @@ def _with_name(function: Function, name: str, doc: str) -> Function:
     return function
 
 
+def _module_temperature(temperature: Any) -> float | nn.Parameter:
+    """Return the temperature that a module keeps; a parameter is trained with the module."""
+    if isinstance(temperature, nn.Parameter):
+        return temperature
+    if isinstance(temperature, Tensor):
+        raise UsageTypeError(
+            "the temperature of a module must be a number, or an nn.Parameter that is trained with it; got another tensor, "
+            "which the functions (such as soft_pool3d) take"
+        )
+    return float(temperature)
+
+
+def _shown(value: Any) -> str:
+    """Write a setting; a parameter by its value."""
+    return f"{float(value.detach()):g}" if isinstance(value, Tensor) else repr(value)
+
+
 class _SoftPoolNd(nn.Module):
-    """SoftPool with the arguments of torch's max pooling, temperature and ``released``."""
+    """SoftPool with the arguments of torch's max pooling, temperature and ``released``.
+
+    The temperature may be an ``nn.Parameter`` of one number, which is then trained with the network; a module with one
+    cannot be scripted.
+    """
 
     dims: int
 
@@ -169,13 +195,14 @@ class _SoftPoolNd(nn.Module):
         padding: Any = 0,
         dilation: Any = 1,
         ceil_mode: bool = False,
-        temperature: float = 1.0,
+        temperature: Temperature = 1.0,
         released: str = "",
     ) -> None:
         super().__init__()
         windows = check_windows(self.dims, kernel_size, stride, padding, dilation, ceil_mode)
         self.kernel_size, self.stride, self.padding, self.dilation = (tuple(numbers) for numbers in windows[:4])
-        self.ceil_mode, self.temperature, self.released = bool(ceil_mode), float(temperature), released
+        self.ceil_mode, self.released = bool(ceil_mode), released
+        self.temperature = _module_temperature(temperature)
         check_input(torch.zeros([1] * (self.dims + 1)), self.dims, temperature, released)
 
     @explains
@@ -194,7 +221,7 @@ class _SoftPoolNd(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Pool (channel, ...) or (batch, channel, ...)."""
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
-            return composed_soft_pool(x, self._windows(), self.temperature, self.released)
+            return composed_soft_pool(x, self._windows(), self.temperature, self.released)  # type: ignore[arg-type]
         else:  # noqa: RET505  TorchScript does not compile this branch
             return self._eager(x)
 
@@ -215,7 +242,7 @@ class _SoftPoolNd(nn.Module):
             ("released", ""),
         ):
             value = getattr(self, name)
-            text += "" if value == default else f", {name}={value!r}"
+            text += "" if value == default else f", {name}={_shown(value)}"
         return text
 
 
@@ -224,9 +251,9 @@ class _AdaptiveSoftPoolNd(nn.Module):
 
     dims: int
 
-    def __init__(self, output_size: Any = 1, temperature: float = 1.0) -> None:
+    def __init__(self, output_size: Any = 1, temperature: Temperature = 1.0) -> None:
         super().__init__()
-        self.output_size, self.temperature = output_size, float(temperature)
+        self.output_size, self.temperature = output_size, _module_temperature(temperature)
         self._sizes = adaptive_sizes(output_size, self.dims)  # in a form that TorchScript accepts
         check_input(torch.zeros([1] * (self.dims + 1)), self.dims, temperature)
 
@@ -251,7 +278,7 @@ class _AdaptiveSoftPoolNd(nn.Module):
     def extra_repr(self) -> str:
         """Settings, for repr."""
         return f"output_size={self.output_size}" + (
-            "" if self.temperature == 1 else f", temperature={self.temperature}"
+            "" if self.temperature == 1 else f", temperature={_shown(self.temperature)}"
         )
 
 

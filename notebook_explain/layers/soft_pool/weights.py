@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from notebook_explain.layers.signal_types import FrameSignal, Signal, deprecated_told
-from notebook_explain.layers.soft_pool.autograd import cell_scores, cell_shares, cell_weights, check_input
+from notebook_explain.layers.soft_pool.autograd import Temperature, cell_scores, cell_shares, cell_weights, check_input
 from notebook_explain.layers.soft_pool.kernels import upcast_half
 from notebook_explain.layers.soft_pool.windows import (
     adaptive_counts,
@@ -73,7 +73,7 @@ def soft_pool_weights(
     padding: Any = 0,
     dilation: Any = 1,
     ceil_mode: bool = False,
-    temperature: float = 1.0,
+    temperature: Temperature = 1.0,
     released: str = "",
     *,
     dims: int = 3,
@@ -103,12 +103,15 @@ def soft_pool_weights(
     counts = check_window_counts(lengths, windows)
     kernel, strides, pads, dilations, _ = windows
     cells = unfold_windows(upcast_half(x), *windows)
-    weights = cell_weights(cell_scores(x, windows, temperature, released).expand_as(cells))
+    scores = cell_scores(x, windows, temperature, released)  # type: ignore[arg-type]  # a number for TorchScript only
+    weights = cell_weights(scores.expand_as(cells))
     frames = window_cells(lengths[0], counts[0], kernel[0], strides[0], pads[0], dilations[0])
     return _routing(cells, weights, dims, frames, lengths[0])
 
 
-def adaptive_soft_pool_weights(x: Tensor, output_size: Any = 1, temperature: float = 1.0, *, dims: int = 3) -> Routing:
+def adaptive_soft_pool_weights(
+    x: Tensor, output_size: Any = 1, temperature: Temperature = 1.0, *, dims: int = 3
+) -> Routing:
     """Return the weight of each cell in each window of adaptive SoftPool; see `soft_pool_weights`.
 
     Parameters

@@ -7,6 +7,7 @@ cells at this position of all windows are a strided view of the input, so nothin
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from notebook_explain._errors import UsageError, UsageTypeError
 
 # Kernel, stride, padding and dilation, one number per axis each (lists, for TorchScript); ceil_mode.
 Windows = tuple[list[int], list[int], list[int], list[int], bool]
+# Also: the counts of adaptive pooling per axis; None for one window over the last axis.
+AnyWindows = Windows | list[int] | None
 Tap = tuple[Any, Any]  # index of the windows that have a cell at this tap, and index of these cells
 
 
@@ -194,3 +197,26 @@ def pad_to_tiles(x: Tensor, counts: list[int]) -> Tensor:
         x = x.index_select(first + a, cells.clamp_min(0))
         x = x.masked_fill((cells < 0).view([-1] + [1] * (len(counts) - 1 - a)), -float("inf"))
     return x
+
+
+def numbered_cells(x: Tensor, windows: AnyWindows) -> tuple[Tensor, int]:
+    """Return the number of each window's cells among the flattened pooled axes of `x`, and the number of these axes.
+
+    Returns
+    -------
+    numbers : int64 tensor (windows per axis, cells)
+        -1 outside of the input, and in the padding of the shorter windows of adaptive pooling.
+    dims : int
+    """
+    dims = 1 if windows is None else len(windows) if isinstance(windows, list) else len(windows[0])
+    lengths = list(x.shape[-dims:])
+    every = torch.arange(math.prod(lengths), dtype=torch.float64).view(
+        lengths
+    )  # on the CPU: some devices have no float64
+    if windows is None:
+        cells = every[None]
+    elif isinstance(windows, list):
+        cells = unfold_tiles(pad_to_tiles(every, windows), windows)
+    else:
+        cells = unfold_windows(every, *windows)
+    return cells.clamp_min(-1.0).long().to(x.device), dims

@@ -55,7 +55,8 @@ def label_positions(labels: Labels, axis: int, unique: bool = False) -> LabelPos
     shape = labels.values.shape
     values = narrow(labels.values)
     values = values.expand(*[shape[k] if k == axis else n for k, n in enumerate(values.shape)])
-    rows = values.movedim(axis, 0).flatten(1)
+    rows = values.movedim(axis, 0)
+    rows = rows.reshape(len(rows), -1)  # also of values without other axes, such as a number per clip
     highest, lowest = rows.amax(1), torch.where(rows > 0, rows, torch.inf).amin(1)
     several = (highest > lowest).nonzero()[:, 0].tolist()
     if unique and several:

@@ -26,7 +26,7 @@ from torch.overrides import TorchFunctionMode
 
 from notebook_explain.models.channel_graph.graph import ChannelGraph, Site
 from notebook_explain.models.channel_graph.op_hooks import Call, OnResult, watch
-from notebook_explain.models.positions.custom_functions import has_position_proxy
+from notebook_explain.models.positions.custom_functions import has_position_proxy, selects_frames
 from notebook_explain.models.positions.tensor import BINARY, MOVES, RULES, PositionTensor
 from notebook_explain.models.rng import LocalRandomness
 
@@ -98,6 +98,9 @@ class _TrackReach(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if has_position_proxy(func) and not selects_frames(func):
+            with self:  # the windows of the torch functions that stand in for it are those of the function
+                return func.position_proxy(*args, **kwargs)
         name = "position_proxy" if has_position_proxy(func) else str(getattr(func, "__name__", "")).strip("_")
         inputs = list(_position_tensors((*args, *kwargs.values())))
         # Read before the call, since an in-place sum changes the positions of its first term.
@@ -135,7 +138,9 @@ def _reach_of(
         return _add(_add(_reach(first), _spread(first, [1])), _window_reach(first, spans))
     if name in _WINDOWS:
         size = _per_axis(_option(args, kwargs, 2 if name.startswith("lp") else 1, "kernel_size", 1), first.ndim - 2)
-        return _add(_reach(first), _window_reach(first, [k - 1 for k in size]))
+        dilation = _option(args, kwargs, 4, "dilation", 1) if name.startswith("max") else 1
+        spans = [(k - 1) * d for k, d in zip(size, _per_axis(dilation, first.ndim - 2), strict=True)]
+        return _add(_reach(first), _window_reach(first, spans))
     if name in _ADAPTIVE:
         output_size = _per_axis(_option(args, kwargs, 1, "output_size", 1), first.ndim - 2)
         spans = [_largest_bin(n, bins) - 1 for n, bins in zip(first.shape[2:], output_size, strict=True)]

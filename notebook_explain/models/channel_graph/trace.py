@@ -1,4 +1,4 @@
-"""Find the channel graph of any network with convolutions, once per model.
+"""Find the channel graph of a network with convolutions, once per model.
 
 1. The network runs once on noise; hooks record every convolution, linear layer and addition (``traced_pass``).
 2. The autograd graph stays connected through ``detach`` and ``no_grad`` (``keep_graph``).
@@ -106,7 +106,7 @@ def trace_channels(model: VideoModel) -> ChannelGraph:
         with torch.no_grad():
             return with_receptive_fields(_build_graph(traced), fields)
 
-    return on_shadow(model.module, trace)[0]
+    return on_shadow(model.module, trace, keep_hooks=model.keep_hooks)[0]
 
 
 def _build_graph(traced: TracedPass) -> ChannelGraph:

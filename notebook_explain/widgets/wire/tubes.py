@@ -85,6 +85,7 @@ def _layer_state(layer: LayerMap, offset: int, results: tuple[TargetResult, ...]
         "gap": [None for _ in targets] if layer.gap is None else [float(gap) for gap in layer.gap],
         "caveats": resolution_caveat(layer),
         "share": [_finite_share(layer, target) for target in targets],
+        **({} if layer.quantity == "evidence" else {"quantity": layer.quantity}),  # the default
         "unaccounted": [incompleteness_caveat(layer, target, result) for target, result in enumerate(results)],
     }
 
