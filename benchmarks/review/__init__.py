@@ -1,0 +1,1 @@
+"""Check explanations of real architectures with oracles that share no code with the package."""
