@@ -118,6 +118,8 @@ def all_caveats(tubes: Tubes, layer: str | int | None = None, target: int = 0) -
 
 def resolution_caveat(layer: LayerMap) -> list[str]:
     """Return caveats if a map is coarse or has one row, else nothing: the picture looks finer than the map is."""
+    if not layer.values.any():
+        return []
     found = [Caveat(_ONE_ROW, CaveatCode.COARSE_MAP)] if layer.grid[0] == 1 else []
     pixels = max(layer.geometry.step)
     rows = layer.geometry.rows

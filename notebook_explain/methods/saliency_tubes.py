@@ -164,9 +164,9 @@ class SaliencyTubes:
         return replace(result, maps=maps, forwards=result.forwards + exact.forwards)
 
     def _method(self, result: _Pass) -> str:
-        details = [", gradients pooled (Grad-CAM)"] if self.pooled else []
-        details += [", statistics of norms held constant"] if result.constant_norms else []
-        return "Saliency tubes" + "".join(details)
+        details = ["gradients pooled as in Grad-CAM"] if self.pooled else []
+        details += ["statistics of norms held constant"] if result.constant_norms else []
+        return "Saliency tubes" + (f" ({'; '.join(details)})" if details else "")
 
 
 @dataclass(frozen=True, eq=False)
