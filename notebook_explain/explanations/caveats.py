@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _ONE_ROW = "This map has one cell in time, so it cannot tell when."
 _EMPTY = {
     EmptyCause.TOKENS: (
-        "This layer's map is empty: from here on, the score depends only on values without a position, such as a class token."
+        "This layer's map is empty: from here on, the score depends only on values without a position, such as a class token. "
+        "AttentionMaps shows which tokens it reads."
     ),
     EmptyCause.CANCELS: (
         "This layer's map is empty: at each position the evidence of its channels cancels, and what is left is rounding. "
