@@ -16,18 +16,8 @@ from notebook_explain.models.positions.tensor import PositionTensor
 from tests import zoo
 from tests.models.geometry_oracle import errors_in_cells, influence_on_cell, median_index, with_positive_weights
 from tests.models.test_adapt import EXPLAINABLE
-from tests.zoo.mixers import (
-    ATTENTION,
-    CONTEXTS,
-    FINAL_STATES,
-    MIXERS,
-    RECURRENT,
-    UPSAMPLED,
-    FourierFilter,
-    OnlyMixed,
-    Pooled,
-    UpsampledTime,
-)
+from tests.zoo.mixers import ATTENTION, CONTEXTS, MIXERS, UPSAMPLED, FourierFilter, OnlyMixed, Pooled, UpsampledTime
+from tests.zoo.recurrent import FINAL_STATES, RECURRENT
 
 SPECIFIED: dict[str, Any] = {"size": 32, "frames": 8, "mean": 0.5, "std": 0.25, "layout": "BCTHW"}
 CLIP = zoo.random_clip(8, 32)
