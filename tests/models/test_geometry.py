@@ -16,18 +16,8 @@ from notebook_explain.models.positions.tensor import PositionTensor
 from tests import zoo
 from tests.models.geometry_oracle import errors_in_cells, influence_on_cell, median_index, with_positive_weights
 from tests.models.test_adapt import EXPLAINABLE
-from tests.zoo.mixers import (
-    ATTENTION,
-    CONTEXTS,
-    FINAL_STATES,
-    MIXERS,
-    RECURRENT,
-    UPSAMPLED,
-    FourierFilter,
-    OnlyMixed,
-    Pooled,
-    UpsampledTime,
-)
+from tests.zoo.mixers import ATTENTION, CONTEXTS, MIXERS, UPSAMPLED, FourierFilter, OnlyMixed, Pooled, UpsampledTime
+from tests.zoo.recurrent import FINAL_STATES, RECURRENT
 
 SPECIFIED: dict[str, Any] = {"size": 32, "frames": 8, "mean": 0.5, "std": 0.25, "layout": "BCTHW"}
 CLIP = zoo.random_clip(8, 32)
@@ -249,7 +239,8 @@ def test_cells_of_a_transposed_convolution_lie_between_the_inputs_that_reach_the
 
 def test_a_transposed_convolution_over_time_keeps_the_order_of_frames() -> None:
     model = ne.adapt(zoo.seeded(UpsampledTime), **SPECIFIED)
-    np.testing.assert_allclose(np.diff(model.layers[-1].geometry.rows), 0.5, atol=1e-5)
+    rows = model.layers[-1].geometry.rows
+    np.testing.assert_allclose(rows, [0, *(np.arange(14) / 2 + 0.25), 7], atol=1e-5)
 
 
 def test_a_network_that_leaves_torch_says_that_positions_are_lost() -> None:

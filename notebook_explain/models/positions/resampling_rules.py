@@ -2,7 +2,7 @@
 
 Cell ``o`` of a result lies between the input cells that reach it, at the fractional index ``u(o)`` of the input. For a
 transposed convolution the middle of the kernel decides, as in a convolution: ``u = (o + padding - dilation * (kernel - 1) / 2)
-/ stride``. Cells beyond the first and the last input cell continue in equal steps.
+/ stride``. Cells beyond the first and the last input cell lie there, since they see nothing else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from notebook_explain.models.positions.extents import narrow
 from notebook_explain.models.positions.merging import contract, expanded, with_weight
 from notebook_explain.models.positions.position_rules import per_axis
-from notebook_explain.models.positions.tensor import PositionTensor, keep_positions, rule
+from notebook_explain.models.positions.tensor import PositionTensor, keep_positions, map_fields, rule
 
 _NEAREST = ("nearest", "nearest-exact")
 
@@ -78,27 +78,24 @@ def _interpolate(
 
 
 def _resampled(x: PositionTensor, axis: int, index: torch.Tensor) -> PositionTensor:
-    """Return the positions at fractional indices along an axis; outside of it, the outer steps continue."""
+    """Return the positions at fractional indices along an axis; those outside of it lie at the first and the last cell."""
     length = x.shape[axis]
     if len(index) == length and torch.equal(index, torch.arange(length).to(index)):
         return x
-    low = index.floor().long().clamp(0, max(length - 2, 0))
+    index = index.clamp(0, length - 1)
+    low = index.floor().long()
     high = (low + 1).clamp(max=length - 1)
-    shape = [-1 if k == axis else 1 for k in range(x.ndim)]
     device = x.fields[0].device
-    share = ((index - low) if length > 1 else torch.zeros(len(index))).to(device, torch.float32).view(shape)
+    share = (index - low).to(device, torch.float32).view([-1 if k == axis else 1 for k in range(x.ndim)])
     low, high = low.to(device), high.to(device)
-    outside = (share < 0) | (share > 1)
-    fields: list[torch.Tensor] = []
-    for mass, ramp in zip(x.fields[::2], x.fields[1::2], strict=True):
-        masses, ramps = (
-            [_at_length(field, axis, length).index_select(axis, ends) for ends in (low, high)] for field in (mass, ramp)
-        )
-        # No steps towards padding, which has less mass.
-        weight = torch.where(outside & (masses[0] != masses[1]), share.clamp(0, 1), share)
-        fields += [torch.lerp(*torch.broadcast_tensors(*ends, weight)) for ends in (masses, ramps)]
+
+    def sample(field: torch.Tensor) -> torch.Tensor:
+        field = _at_length(field, axis, length)
+        ends = (field.index_select(axis, low), field.index_select(axis, high))
+        return torch.lerp(*torch.broadcast_tensors(*ends, share)).expand(size)
+
     size = [len(index) if k == axis else n for k, n in enumerate(x.shape)]
-    return PositionTensor.from_fields([field.expand(size) for field in fields], x)
+    return PositionTensor.from_fields(map_fields(x, sample), x)
 
 
 def _at_length(field: torch.Tensor, axis: int, length: int) -> torch.Tensor:
