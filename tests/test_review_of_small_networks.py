@@ -15,9 +15,6 @@ COLUMNS = [column for column in report.COLUMNS if "directions" not in column.tit
 
 # Known faults, by goal and network. A fault that is mended fails here until its line is deleted.
 FAULTS: dict[tuple[str, str], str] = {
-    ("errors", "transposed_frames"): "positions are not followed through transposed convolutions",
-    ("geometry, cells", "mlp_mixer"): "a layer that mixes all positions pulls them to their mean",
-    ("errors", "reentrant_checkpoint"): "torch's own error",
     ("directions", "gradient"): "the sign of the mean of a channel stands for the sign of its gradient",
     ("directions", "exact"): "the sign of the mean of a channel stands for the sign of its gradient",
 }

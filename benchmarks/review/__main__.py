@@ -30,10 +30,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.review import report
 from benchmarks.review.architectures import ARCHITECTURES, Architecture, small_networks
@@ -65,11 +67,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 flush=True,
             )
         if options.json is not None:  # after each row, so that an interrupted run leaves what it has
-            values = [dataclasses.asdict(row) for row in rows]
-            options.json.write_text(json.dumps({"rows": values, "skipped": skipped}, indent=1), encoding="utf-8")
+            values = {"rows": [dataclasses.asdict(row) for row in rows], "skipped": skipped}
+            options.json.write_text(json.dumps(_without_nan(values), indent=1), encoding="utf-8")
     lines, is_met = report.summary(rows, skipped, width)
     print(*lines, sep="\n")
     return 0 if is_met and rows else 1
+
+
+def _without_nan(value: Any) -> Any:
+    """Replace NaN by None, since JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

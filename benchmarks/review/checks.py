@@ -18,7 +18,7 @@ from benchmarks.review.directions import DirectionCheck, check_directions
 from benchmarks.review.edges import EdgeCheck, check_edges
 from benchmarks.review.geometry import CellPositions, GeometryCheck, check_geometry
 from benchmarks.review.products import LayerCheck, TrueMap, check_combined, check_layer, constant_of_head, true_maps
-from benchmarks.review.reference import Reference, example_clip, module_of
+from benchmarks.review.reference import Pass, Reference, example_clip, module_of
 
 TARGET = 3
 UNITS, KERNELS = 8, 5  # sampled per architecture
@@ -79,6 +79,7 @@ def review(architecture: Architecture, quick: bool = False, checks: Collection[s
     ImportError
         Its package is not installed.
     """
+    checks = {*checks, *(("products",) if "geometry" in checks else ())}  # which tells how cells are arranged
     net = architecture.build()
     findings = Findings(architecture.name)
     clip = example_clip(architecture.frames, architecture.size)
@@ -142,19 +143,27 @@ def _check_products(
     findings.untrusted = [layer.name for layer in shown.layers if not layer.is_trusted]
     state = next(check.state for check in findings.layers if check.name == shown.default)
     findings.default = (shown.default, state)
+    _check_sum(findings, reference, run, shown, true)
+    return _places(shown, findings, true)
+
+
+def _check_sum(
+    findings: Findings, reference: Reference, run: Pass, shown: explained.Shown, true: Mapping[str, TrueMap | None]
+) -> None:
+    """Compare the score, and the sum of the ends and the head's constant if that is said to be the score."""
     logits = run.logits.detach()
     score = float(logits[TARGET])
     if abs(score - shown.score) > 1e-3 * max(1.0, float(logits.abs().max())):
         findings.errors["score"] = f"{shown.score:.6g} is explained, float64 gives {score:.6g}"
-    places = _places(shown, findings, true)
-    means = {name: float(values[name].mean(dtype=np.float64)) for name in ends}
-    if len(ends) > 1 and shown.default in means:
+    means = {
+        layer.name: float(layer.values.mean(dtype=np.float64)) for layer in shown.layers if layer.name in shown.ends
+    }
+    if len(means) > 1 and shown.default in means:
         findings.first_share = abs(means[shown.default]) / max(sum(map(abs, means.values())), 1e-300)
     if shown.is_complete:
-        constant = constant_of_head(reference, run, TARGET, ends, true)
+        constant = constant_of_head(reference, run, TARGET, shown.ends, true)
         summed = sum(map(abs, means.values())) + abs(constant)
         findings.completeness = abs(sum(means.values()) + constant - score) / max(summed, 1e-12)
-    return places
 
 
 def _places(

@@ -259,6 +259,7 @@ def test_the_command_prints_a_row_each_the_worst_and_what_was_skipped(
     assert run.saved["skipped"] == ["absent"]
     (row,) = run.saved["rows"]
     assert row["completeness"] < 1e-5
+    assert "NaN" not in (tmp_path / "review.json").read_text()
     assert run_command(monkeypatch, capsys, tmp_path, "--only", "absent").status == 1  # nothing was measured
     assert run_command(monkeypatch, capsys, tmp_path, "--only", "unheard of").status == 2
 
