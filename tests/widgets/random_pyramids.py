@@ -1,4 +1,4 @@
-"""Random pyramids without torch, with any number of rows, equal scores, several parents, and units without parents."""
+"""Random pyramids without torch: any number of rows, equal scores, several parents or none, links against and unknown."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Geometry, Provenance, TargetResult
 from notebook_explain.explanations.pyramid.pyramid import Edge, Pyramid, Row, Unit
+from notebook_explain.explanations.pyramid.units import EDGE_KINDS, UNKNOWN
 
 KINDS = ("kernel", "sum", "kernel")
 
@@ -37,7 +38,10 @@ def random_pyramid(
         channels = np.arange(3) if kind == "input" else rng.permutation(width)[:count]
         for score, channel in zip(scores, channels, strict=True):
             direction = 1 if row == 0 or rng.random() < 0.8 else -1
-            all_units.append(Unit(row, int(channel), 1.0 if row == 0 else float(score), direction))
+            map_direction = -direction if row and rng.random() < 0.1 else direction
+            remainder = None if kind == "input" else float(np.round(rng.normal(), 3))
+            value = 1.0 if row == 0 else float(score)
+            all_units.append(Unit(row, int(channel), value, direction, map_direction, remainder))
         for child in range(firsts[row], firsts[row + 1]) if row else ():
             lowest = max(firsts[row - 1], firsts[max(row - 2, 0)]) if rng.random() < 0.7 else 0
             parent_count = rng.integers(1, links, endpoint=True) if row == 1 or rng.random() < 0.9 else 0
@@ -45,7 +49,8 @@ def random_pyramid(
             for parent in set(parents.tolist()):
                 share = float(rng.random())
                 sign = -1 if all_units[parent].direction < 0 else 1
-                edges.append(Edge(child, parent, sign * share * 3, share, "identity" if rng.random() < 0.2 else "conv"))
+                edge_kind = str(rng.choice(EDGE_KINDS, p=[0.7, 0.2, 0.05, 0.05]))
+                edges.append(Edge(child, parent, sign * share * 3, share, edge_kind))
         maps = geometry = receptive_field = None
         if kind in ("kernel", "sum"):
             maps = rng.normal(size=(count, *grid)).astype(np.float32) * rng.exponential()
@@ -61,6 +66,13 @@ def random_pyramid(
     for edge in edges:
         totals[edge.parent] += edge.share / 0.9  # channels that are not shown have the rest
     edges = [replace(edge, share=edge.share / totals[edge.parent]) for edge in edges]
+    is_against = rng.random(len(edges)) < 0.15
+    edges = [
+        replace(edge, share=-edge.share, contribution=-edge.contribution) if flipped and edge.parent else edge
+        for edge, flipped in zip(edges, is_against.tolist(), strict=True)
+    ]
+    edges = [replace(edge, contribution=0.0) if edge.kind == UNKNOWN else edge for edge in edges]
+    edges = [replace(edge, share=abs(edge.share)) if edge.kind == UNKNOWN else edge for edge in edges]
     order = rng.permutation(len(edges))
     return Pyramid(clip, target, tuple(all_rows), tuple(all_units), tuple(edges[k] for k in order.tolist()), provenance)
 

@@ -6,7 +6,7 @@ import widget from "../../src/pyramid/index.js";
 import { FakeModel } from "../helpers.js";
 import { pyramids } from "./examples.json";
 
-const FIRST_VALUES = { frame: 1, row: 1, threshold: 0, selected: [], collapsed: [], playing: false };
+const FIRST_VALUES = { frame: 1, row: 1, threshold: 0, against: true, selected: [], collapsed: [], playing: false };
 let model;
 let el;
 let cleanup;

@@ -24,28 +24,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from notebook_explain._deprecated import warn_renamed
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._validation import check_choice, check_int
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.methods.common import prepare_clip, provenance
 from notebook_explain.methods.feature_pyramid import paper
 from notebook_explain.methods.feature_pyramid.builder import PyramidBuilder
-from notebook_explain.methods.feature_pyramid.contributions import CONTRIBUTIONS, EXACT, GRADIENT
-from notebook_explain.methods.feature_pyramid.descent import (
-    SELECTIONS,
-    DescentOptions,
-    DescentRow,
-    descend,
-    order_layers,
+from notebook_explain.methods.feature_pyramid.contributions import (
+    CONTRIBUTIONS,
+    FIRST_ORDER,
+    OLD_NAMES,
+    PREACTIVATION,
+    PRODUCT,
 )
+from notebook_explain.methods.feature_pyramid.descent import descend
+from notebook_explain.methods.feature_pyramid.descent_state import SELECTIONS, DescentOptions, DescentRow
+from notebook_explain.methods.feature_pyramid.layer_order import order_layers
 from notebook_explain.methods.feature_pyramid.layer_records import LayerKey, LayerRecorder, LayerRecords
 from notebook_explain.methods.feature_pyramid.operands import class_units
 from notebook_explain.methods.progress_bar import run_with_progress
 from notebook_explain.models import Recording, VideoModel, score_of
 from notebook_explain.models.channel_graph import ChannelGraph, channel_graph
+from notebook_explain.models.channel_graph.traced_pass import COLOUR_AXES
 
 CORRECTED, PAPER = MODES = ("corrected", "paper")
 _Units = dict[LayerKey, dict[int, float]]
@@ -77,7 +82,7 @@ class FeaturePyramid:
         first step does not depend on the clip. Other faults are not imitated (``paper`` lists both).
     """
 
-    contribution: str = GRADIENT
+    contribution: str = PRODUCT
     selection: str = "mass"
     mass: float = 0.9
     k: int = 8
@@ -87,6 +92,10 @@ class FeaturePyramid:
     mode: str = CORRECTED
 
     def __post_init__(self) -> None:
+        if self.contribution in OLD_NAMES:
+            new_name = OLD_NAMES[self.contribution]
+            warn_renamed(f"contribution={self.contribution!r}", f"contribution={new_name!r}")
+            object.__setattr__(self, "contribution", new_name)
         for name, value, choices in (
             ("contribution", self.contribution, CONTRIBUTIONS),
             ("selection", self.selection, SELECTIONS),
@@ -153,27 +162,28 @@ class FeaturePyramid:
         builder = PyramidBuilder(model, graph, records, fitted_clip, result)
         for done, row in enumerate(self._descend(graph, records, layers, classes), 1):
             builder.add(row)
+            caveats += self._row_caveats(builder, row)
             if done == len(layers):
                 caveats += self._end_caveats(builder)
-            origin = provenance(
-                self._method(), self, model, start, int(self._needs_gradients), (*caveats, *model_caveats)
-            )
+            passes_back = int(self.mode != PAPER)
+            origin = provenance(self._method(), self, model, start, passes_back, (*caveats, *model_caveats))
             yield Progress("rows", done, len(layers), time.perf_counter() - start, builder.pyramid(origin))
-
-    @property
-    def _needs_gradients(self) -> bool:
-        return self.mode != PAPER and self.contribution == GRADIENT
 
     def _record(
         self, model: VideoModel, graph: ChannelGraph, clip: Clip, target: Any
     ) -> tuple[TargetResult, LayerRecords, _Units, tuple[str, ...]]:
         """Run the model once; return the result, the records, the units that stand for the class, and caveats."""
-        needs_taps = self.mode != PAPER and self.contribution == EXACT
-        recorder = LayerRecorder(graph, with_gradients=self._needs_gradients, with_tap_means=needs_taps)
+        is_paper = self.mode == PAPER
+        recorder = LayerRecorder(
+            graph,
+            with_gradients=not is_paper and self.contribution in FIRST_ORDER,
+            with_tap_means=not is_paper and self.contribution == PREACTIVATION,
+            colour_axis=COLOUR_AXES.get(str(model.preprocessing.layout), 1),
+        )
 
         def compute(recording: Recording) -> tuple[Target, TargetResult, LayerRecords]:
             (resolved,) = model.resolve(recording.heads, target)
-            records = recorder.finish(score_of(recording, resolved))
+            records = recorder.finish(None if is_paper else score_of(recording, resolved))
             return resolved, model.results(recording, (resolved,))[0], records
 
         (resolved, result, records), caveats = model.run(clip, (), compute, recorder.hooks)
@@ -199,6 +209,26 @@ class FeaturePyramid:
             self.contribution, self.selection, self.mass, self.k, self.theta, max_units=self.most, depth=self.depth
         )
         return descend(graph, records, layers, classes, options)
+
+    def _row_caveats(self, builder: PyramidBuilder, row: DescentRow) -> list[str]:
+        """Return caveats about what could not be measured in the row that was added last."""
+        found: list[str] = []
+        if not row.channels or self.mode == PAPER:
+            return found
+        name = builder.rows[-1].name
+        if row.operations:
+            text = (
+                f"Channels cannot be followed through {' and '.join(row.operations)}. The units of {name} are scored by gradient "
+                "x activation, and which of them feeds which unit above is unknown (dotted links)."
+            )
+            found.append(Caveat(text, CaveatCode.CHANNEL_GRAPH))
+        if not row.has_gradient:
+            text = (
+                f"No gradient reaches {name}. Whether higher or lower output of its units favours the class is taken from "
+                "the signs of their contributions."
+            )
+            found.append(Caveat(text, CaveatCode.NO_GRADIENT))
+        return found
 
     def _end_caveats(self, builder: PyramidBuilder) -> list[str]:
         """Return a caveat where the descent ended before the clip although no depth was given."""

@@ -101,8 +101,7 @@ class Links:
 
     def __post_init__(self) -> None:
         arrays = (self.first, self.node, self.owner, self.channel, self.kind, self.slope, self.constant)
-        arrays = (*arrays, self.layers_below)
-        for array in (*arrays, *(channels for _, channels in self.unknown)):
+        for array in (*arrays, self.layers_below, *(channels for _, channels in self.unknown)):
             array.setflags(write=False)
 
     def __len__(self) -> int:
