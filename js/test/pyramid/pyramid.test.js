@@ -217,9 +217,7 @@ describe("the route of a link", () => {
     const links = linksOf(content, graph, layout, kept, []);
     const projection = { width: 900, height: 600, zoom: 1, x: (x) => x, y: (y) => y };
     createLinkPen(context, content, graph, layout, links, projection).drawBelow();
-    const expected = links.base.map((edge) =>
-      edges.kind[edge] === 3 ? "1.5,4" : edges.share[edge] < 0 ? "6,4" : "",
-    );
+    const expected = links.base.map((edge) => (edges.kind[edge] === 3 ? "1.5,4" : edges.share[edge] < 0 ? "6,4" : ""));
     expect(drawn.map(([, pattern]) => pattern)).toEqual(expected);
     expect(new Set(expected).size).toBe(3);
     const colours = drawn.filter(([, pattern]) => pattern === "6,4").map(([colour]) => colour);
@@ -334,9 +332,7 @@ describe("tubes", () => {
     map.whole = { ...map.whole, shape: [4, 6, 5], peaks: [2], offset: 0 };
     map.shape = [2, 3, 5];
     const changed = { ...content, rows, maps: new Int8Array(120).fill(127) };
-    expect(unitTube(changed, first).values).toEqual(
-      new Float32Array(120).fill(2 * content.units.mapDirection[first]),
-    );
+    expect(unitTube(changed, first).values).toEqual(new Float32Array(120).fill(2 * content.units.mapDirection[first]));
     expect(unitTube(changed, first + 1).caveats[0]).toBe(
       "drawn from a thumbnail of 2×3×5 cells; the full map has 4×6×5.",
     );

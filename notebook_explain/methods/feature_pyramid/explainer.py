@@ -1,16 +1,17 @@
 """Class Feature Pyramids: from a class down through the whole network, layer by layer, the kernels that inform it.
 
-A pyramid starts at the class and descends. The score of a unit is distributed among the units it reads, by what each
-contributes. A unit that several parents read is expanded once, with the sum of what they give it. Which channel comes
-from which kernel is found once per model, for any architecture (``models.channel_graph``). Where a norm's weight is
-negative, less of a kernel's output helps; the direction of its unit is then -1, and its children are those that lower it.
+A pyramid starts at the class and descends. The evidence of a unit is distributed among the units it reads, by what each
+contributes. A unit that several parents read is expanded once. Which channel comes from which kernel is found once per
+model, for any architecture (``models.channel_graph``); below an operation that cannot be traced, such as an LSTM, units
+are found by gradient x activation. Directions are signs of gradients: where a norm's weight is negative, less of a
+kernel's output helps.
 
-Contributions by gradient are to the class score, for and against added up. Exact contributions are to the mean of the
-unit right above, and the part that supports the class is passed on from row to row. Ablating kernels with high scores by
-gradient lowers the margin of the class more (``python -m benchmarks.ablation``), so gradient is the default; exact contributions
-add up exactly in every layer.
+Contributions by gradient are to the class score, for and against added up. Contributions to pre-activations are to the
+mean of the unit right above, and the part that supports the class is passed on from row to row: they add up exactly, but
+one level at a time. Ablating kernels with a high gradient x activation lowers the margin of the class most (``python -m
+benchmarks.ablation``), so it is the default.
 
-The steps of the work are the files of this folder: ``layer_records``, ``operands``, ``contributions``, ``descent``,
+The steps of the work are files of this folder: ``layer_records``, ``operands``, ``contributions``, ``descent``,
 ``builder``.
 
 Reference: Stergiou, Kapidis, Kalliatakis, Chrysoulas, Poppe, Veltkamp: Class Feature Pyramids for Video Explanation,
@@ -63,11 +64,16 @@ class FeaturePyramid:
     Attributes
     ----------
     contribution : str
-        "gradient": what a channel adds to the class score through a kernel, to first order. "exact": what it adds to
-        the mean of the kernel's pre-activation. "fast": the same, ignoring borders and strides.
+        "gradient_x_activation": units of a layer are ranked by the sum of their output times the score's gradient there,
+        over all paths to the class; links show what a channel adds to the class score through a kernel, to first order.
+        "gradient": the same links, and units are ranked by what they add through the units above that are shown.
+        "preactivation": what a channel adds to the mean of the kernel's pre-activation, exact for one level.
+        "preactivation_approximate": the same, ignoring borders and strides. "exact" and "fast" are old names of the last
+        two.
     selection : str
-        Children of a unit to follow. "mass": the fewest that carry the fraction `mass` of its positive evidence.
-        "topk": the `k` largest. "minmax": those whose share is at least `theta` after scaling all shares to 0..1.
+        Children of a unit to follow; with "gradient_x_activation" also units of a layer to keep. "mass": the fewest that
+        carry the fraction `mass` of the positive evidence. "topk": the `k` largest. "minmax": those whose share is at
+        least `theta` after scaling all shares to 0..1. The strongest children that work against a unit are shown too.
     mass : float in 0..1
     k : int
     theta : float in 0..1
