@@ -2,9 +2,9 @@
 
 For each clip and each convolution, k % of the layer's kernels are switched off, and the drop of the margin between the
 top class and the best other class is measured. The kernels are: those with the highest scores in the pyramid of the top
-class ("exact" and "gradient"); those with the lowest ("bottom"); those with the largest mean absolute output
-("activation"); those with the largest gradient times activation; and three random sets. All methods use the same clips,
-so the intervals are paired: 95 %, from 10,000 resamples of the clips.
+class, for each kind of contribution; those with the largest gradient times activation ("kernel gradient x activation",
+no pyramid); those with the largest mean absolute output ("activation"); those with the lowest scores ("bottom"); and
+three random sets. All methods use the same clips, so the intervals are paired: 95 %, from 10,000 resamples of the clips.
 
 The seeds of the clips are used neither for training nor for any decision on the method.
 """
@@ -110,23 +110,24 @@ def measure(name: str, net: torch.nn.Module, clips: int, shift: int) -> dict[Key
 
 
 def report(table: dict[Key, tuple[Floats, Floats]]) -> None:
-    """Print the table as Markdown: mean drop of the margin, and its difference from that of "exact"."""
-    print("\n| network | replaced by | k | " + " | ".join(METHODS) + " | other classes, exact |\n|" + "---|" * 10)
+    """Print the table as Markdown: mean drop of the margin, and how much more the default pyramid lowers it."""
+    print(f"\n| network | replaced by | k | {' | '.join(METHODS)} | other classes, {DEFAULT} |")
+    print("|" + "---|" * (4 + len(METHODS)))
     for net, replacement, fraction in dict.fromkeys(key[:3] for key in table):
         cells = []
+        default, others = table[net, replacement, fraction, DEFAULT]
         for method in METHODS:
             values = table[net, replacement, fraction, method][0]
             text = str(paired_bootstrap(values))
-            if method != "exact":
-                more = paired_bootstrap(table[net, replacement, fraction, "exact"][0], values)
-                text += f"; exact {more}{'' if more.excludes_zero() else ' *'}"
+            if method != DEFAULT:
+                more = paired_bootstrap(default, values)
+                text += f"; default {more}{'' if more.excludes_zero() else ' *'}"
             cells.append(text)
-        others = paired_bootstrap(table[net, replacement, fraction, "exact"][1])
-        print(f"| {net} | {replacement} | {fraction:.0%} | " + " | ".join(cells) + f" | {others} |")
+        print(f"| {net} | {replacement} | {fraction:.0%} | {' | '.join(cells)} | {paired_bootstrap(others)} |")
     print(
-        "\nMean drop of the margin in logits, with its 95 % interval; then the additional drop with 'exact', paired over"
+        "\nMean drop of the margin in logits, with its 95 % interval; then the additional drop with the default pyramid,"
     )
-    print("clips. * marks a difference whose interval includes 0.")
+    print("paired over clips. * marks a difference whose interval includes 0.")
 
 
 def main() -> None:

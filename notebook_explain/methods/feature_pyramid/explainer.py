@@ -37,8 +37,10 @@ from notebook_explain.methods.common import prepare_clip, provenance
 from notebook_explain.methods.feature_pyramid import paper
 from notebook_explain.methods.feature_pyramid.builder import PyramidBuilder
 from notebook_explain.methods.feature_pyramid.contributions import (
+    APPROXIMATE,
     CONTRIBUTIONS,
     FIRST_ORDER,
+    GRADIENT,
     OLD_NAMES,
     PREACTIVATION,
     PRODUCT,
@@ -54,6 +56,12 @@ from notebook_explain.models.channel_graph import ChannelGraph, channel_graph
 from notebook_explain.models.channel_graph.traced_pass import COLOUR_AXES
 
 CORRECTED, PAPER = MODES = ("corrected", "paper")
+WORDS = {
+    PRODUCT: "gradient x activation",
+    GRADIENT: "net contributions (gradient)",
+    PREACTIVATION: "contributions to pre-activations",
+    APPROXIMATE: "approximate contributions to pre-activations",
+}
 _Units = dict[LayerKey, dict[int, float]]
 
 
@@ -246,4 +254,4 @@ class FeaturePyramid:
     def _method(self) -> str:
         if self.mode == PAPER:
             return "Class feature pyramid, the published rule"
-        return f"Class feature pyramid, {self.contribution} contributions"
+        return f"Class feature pyramid by {WORDS[self.contribution]}"
