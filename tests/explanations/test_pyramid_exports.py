@@ -141,6 +141,12 @@ def test_caveats_include_that_of_sums() -> None:
     said = caveats(made(source="synthetic sample: wave", is_synthetic=True))
     assert said[0] == "The clip is a synthetic sample: wave."
     assert "whatever the next layer does with it" in said[-1]
+    pyramid = small_pyramid()
+    by_gradient = dataclasses.replace(pyramid.provenance, knobs={"contribution": "gradient_x_activation"})
+    by_gradient_pyramid = dataclasses.replace(pyramid, provenance=by_gradient)
+    assert "whatever the next layer" not in " ".join(caveats(by_gradient_pyramid))
+    assert "Largest inputs by share of the sum itself: " in pyramid.in_words(4)
+    assert "Largest inputs: " in by_gradient_pyramid.in_words(4)
 
 
 # The figure

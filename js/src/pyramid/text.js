@@ -64,7 +64,7 @@ function inputSentence(content, graph, kept, unit) {
     });
     return listed.length ? ` ${start}: ${listed.join(", ")}.` : "";
   };
-  const local = rows[units.row[unit]].kind === "sum" ? " by share of the sum itself" : "";
+  const local = rows[units.row[unit]].is_local ? " by share of the sum itself" : "";
   const text = sentence(`Largest inputs${local}`, fed) + sentence("Inputs against it", harmed);
   const rest = units.remainder[unit];
   if (!text || !(Math.abs(rest) >= LEAST_REST)) return text;

@@ -36,7 +36,7 @@ import {
 
 /** @typedef {import("../shared/interpolate.js").Geometry} Geometry */
 /** @typedef {{shape: number[], offset: number, geometry: Geometry, whole: {shape: number[], offset: number, geometry: Geometry, peaks: number[]}}} RowMap */
-/** @typedef {{name: string, kind: string, width: number, count: number, coverage: number, sees: string, names: string[], map: RowMap | null}} RowState */
+/** @typedef {{name: string, kind: string, width: number, count: number, coverage: number, is_local?: boolean, sees: string, names: string[], map: RowMap | null}} RowState */
 /** @typedef {RowState & {first: number}} Row `first`: index of its first unit */
 /** @typedef {{name: string, logit: number, probability: number | null, rival: import("../tubes/traits.js").Guess | null, best: import("../tubes/traits.js").Guess[], against?: string | null}} Explained */
 /** @typedef {{count: number, score: Float64Array, channel: Int32Array, direction: Int8Array, mapDirection: Int8Array, remainder: Float64Array, peak: Float32Array, row: Uint32Array}} Units */

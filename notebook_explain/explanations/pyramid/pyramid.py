@@ -18,7 +18,7 @@ from notebook_explain.explanations.geometry import stretch
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.pyramid import export
 from notebook_explain.explanations.pyramid import text as pyramid_text
-from notebook_explain.explanations.pyramid.units import CLASS, INPUT, KERNEL, SUM, Edge, Row, Unit
+from notebook_explain.explanations.pyramid.units import CLASS, FIRST_ORDER, INPUT, KERNEL, SUM, Edge, Row, Unit
 from notebook_explain.explanations.targets import TargetResult
 
 __all__ = ["CLASS", "INPUT", "KERNEL", "SUM", "Edge", "Pyramid", "Row", "Unit"]
@@ -57,6 +57,11 @@ class Pyramid:
     def targets(self) -> tuple[TargetResult, ...]:
         """The target as a tuple, as all explanations have it."""
         return (self.target,)
+
+    @property
+    def has_local_shares(self) -> bool:
+        """True if contributions to a sum are measured at the sum itself, whatever the next layer does with it."""
+        return self.provenance.knobs.get("contribution") not in FIRST_ORDER
 
     @cached_property
     def _parents(self) -> tuple[tuple[int, ...], ...]:

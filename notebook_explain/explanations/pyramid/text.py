@@ -162,7 +162,7 @@ def _and_others(edges: Sequence[Edge]) -> str:
 def _input_sentence(pyramid: Pyramid, unit: int, shown: set[int]) -> str:
     edges = [edge for edge in pyramid.edges if edge.parent == unit and edge.child in shown]
     edges.sort(key=lambda edge: -edge.share)
-    local = " by share of the sum itself" if _row_of(pyramid, unit).kind == SUM else ""
+    local = " by share of the sum itself" if pyramid.has_local_shares and _row_of(pyramid, unit).kind == SUM else ""
     text = ""
     for start, chosen in (
         (f"Largest inputs{local}", [edge for edge in edges if edge.share >= 0][:MAX_INPUTS]),

@@ -11,6 +11,7 @@ from notebook_explain.explanations.geometry import Geometry
 
 CLASS, KERNEL, SUM, INPUT = ROW_KINDS = ("class", "kernel", "sum", "input")
 EDGE_KINDS = CONV, IDENTITY, CONCAT, UNKNOWN = ("conv", "identity", "concat", "unknown")
+FIRST_ORDER = ("gradient", "gradient_x_activation")  # contributions to the class score, whatever lies between
 COLOURS = ("red", "green", "blue")
 
 
@@ -66,9 +67,9 @@ class Edge:
         "unknown": what passes through such an operation cannot be assigned to single links.
     share : float, at most 1
         Fraction of all positive contributions to the parent, shown or not; negative for a child that works against the
-        parent. For a sum it is local: the mean contribution of each addend, whatever the next layer does with it. For
-        "unknown", what the parent receives through the operation is divided by the gradient x activation of the children.
-        By the published rule: the scaled score.
+        parent. With contributions to pre-activations, that of a sum is local: the mean contribution of each addend,
+        whatever the next layer does with it. For "unknown", what the parent receives through the operation is divided by
+        the gradient x activation of the children. By the published rule: the scaled score.
     kind : str
         "conv", "identity", "concat", or "unknown" across an operation through which channels cannot be followed.
     """

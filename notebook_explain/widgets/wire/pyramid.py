@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry
 from notebook_explain.explanations.caveats import caveats
-from notebook_explain.explanations.pyramid.pyramid import CLASS, Pyramid, Row
+from notebook_explain.explanations.pyramid.pyramid import CLASS, SUM, Pyramid, Row
 from notebook_explain.explanations.pyramid.text import receptive_field_text, remainder_share, unit_name
 from notebook_explain.explanations.pyramid.units import EDGE_KINDS, Edge
 from notebook_explain.widgets.wire.common import clip_state, geometry_state, target_state
@@ -72,6 +72,7 @@ def _row_state(pyramid: Pyramid, row: Row) -> dict[str, Any]:
         "width": row.width,
         "count": len(row.units),
         "coverage": float(row.coverage),
+        "is_local": pyramid.has_local_shares and row.kind == SUM,
         "sees": receptive_field_text(row, pyramid.clip.size),
         "names": [unit_name(pyramid, unit) for unit in row.units if row.kind == CLASS],
     }
