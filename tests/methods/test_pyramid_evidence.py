@@ -237,3 +237,62 @@ def test_old_names_of_the_modes_still_work(old: str, new: str) -> None:
         explainer = FeaturePyramid(contribution=old)
     assert explainer == FeaturePyramid(contribution=new)
     assert np.isfinite(explained(wired("identities"), contribution=new).target.logit)
+
+
+# Outputs with several readers, and layers without a gradient
+
+
+class NormFirst(nn.Module):
+    """A sum that a norm and an activation read, and a shortcut past them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.conv = nn.Conv3d(3, 6, 1), nn.Conv3d(6, 6, 1)
+        self.norm, self.last, self.fc = nn.BatchNorm3d(6), nn.Conv3d(6, 6, 1), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = torch.relu(self.norm(x))
+        x = self.conv(x) + x
+        x = x + self.last(torch.relu(self.norm(x)))
+        return self.fc(x.mean((2, 3, 4)))
+
+
+def test_an_output_that_a_shortcut_reads_before_the_norm_counts_with_all_its_readers() -> None:
+    net = zoo.seeded(NormFirst).double()
+    pyramid = explained(net, mass=1.0)
+    stem = torch.relu(net.norm(net.stem(video())))
+    total = (net.conv(stem) + stem).detach().requires_grad_()
+    logits = net.fc((total + net.last(torch.relu(net.norm(total)))).mean((2, 3, 4)))
+    (gradient,) = torch.autograd.grad(logits[0, 1], total)
+    products = (gradient * total).sum((0, 2, 3, 4)).clamp(min=0)
+    row = pyramid.rows[[row.name for row in pyramid.rows].index("sum")]
+    scores = torch.zeros_like(products)
+    for index in row.units:
+        scores[pyramid.units[index].channel] = pyramid.units[index].score
+        assert pyramid.units[index].map_direction == pyramid.units[index].direction
+    torch.testing.assert_close(scores / scores.sum(), products / products.sum(), rtol=1e-5, atol=1e-7)
+    assert row.maps is not None
+    channels = [pyramid.units[index].channel for index in row.units]
+    np.testing.assert_allclose(row.maps, total[0, channels].detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+class Detached(nn.Module):
+    """Two convolutions; no gradient reaches the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.fc = nn.Conv3d(3, 6, 1), nn.Conv3d(6, 6, 1), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(torch.relu(self.second(torch.relu(self.first(x)).detach())).mean((2, 3, 4)))
+
+
+def test_a_caveat_names_layers_that_no_gradient_reaches() -> None:
+    net = zoo.seeded(Detached)
+    for contribution in CONTRIBUTIONS:
+        pyramid = explained(net, contribution=contribution)
+        (caveat,) = [c for c in pyramid.provenance.caveats if "No gradient reaches first" in c]
+        assert caveat.code is CaveatCode.NO_GRADIENT
+        assert not [c for c in pyramid.provenance.caveats if "on balance" in c]
+        assert (pyramid.rows[-1].name == "clip") is contribution.startswith("preactivation")

@@ -99,7 +99,7 @@ class Row:
         Fraction of the positive evidence that reaches this layer from the units above which the shown units carry; the
         layer's other channels carry the rest.
     maps : float32 array (unit, time, height, width), or None
-        Output of each unit, after its norm and activation if it has them, at the layer's own resolution.
+        Output of each unit, at the layer's own resolution; after its norm and activation if these alone read it.
     geometry : Geometry or None
         Positions of the cells in the clip.
     receptive_field : (time, height, width) in frames and pixels, or None

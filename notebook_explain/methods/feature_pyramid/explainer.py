@@ -174,11 +174,13 @@ class FeaturePyramid:
         layers, caveats = self._layers(graph, classes)
         model_caveats = (*model.caveats, *model.clip_caveats(clip), *pass_caveats, *graph.notes)
         builder = PyramidBuilder(model, graph, records, fitted_clip, result)
+        has_gradient = True
         for done, row in enumerate(self._descend(graph, records, layers, classes), 1):
             builder.add(row)
             caveats += self._row_caveats(builder, row)
+            has_gradient = row.has_gradient if row.channels else has_gradient
             if done == len(layers):
-                caveats += self._end_caveats(builder)
+                caveats += self._end_caveats(builder, has_gradient)
             passes_back = int(self.mode != PAPER)
             origin = provenance(self._method(), self, model, start, passes_back, (*caveats, *model_caveats))
             yield Progress("rows", done, len(layers), time.perf_counter() - start, builder.pyramid(origin))
@@ -237,17 +239,20 @@ class FeaturePyramid:
             )
             found.append(Caveat(text, CaveatCode.CHANNEL_GRAPH))
         if not row.has_gradient:
-            text = (
-                f"No gradient reaches {name}. Whether higher or lower output of its units favours the class is taken from "
-                "the signs of their contributions."
-            )
+            text = f"No gradient reaches {name}: "
+            if self.contribution in FIRST_ORDER:
+                text += "what its units read cannot be measured, and their directions are those of their contributions."
+            else:
+                text += "the directions of its units are those of their contributions."
             found.append(Caveat(text, CaveatCode.NO_GRADIENT))
         return found
 
-    def _end_caveats(self, builder: PyramidBuilder) -> list[str]:
+    def _end_caveats(self, builder: PyramidBuilder, has_gradient: bool) -> list[str]:
         """Return a caveat where the descent ended before the clip although no depth was given."""
         if self.mode == PAPER or self.depth is not None or builder.reaches_clip:
             return []
+        if not has_gradient and self.contribution in FIRST_ORDER:
+            return []  # said already
         name = builder.rows[-1].name
         return [f"Nothing below {name} supports the class on balance, so the pyramid ends there."]
 

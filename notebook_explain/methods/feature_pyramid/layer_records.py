@@ -51,7 +51,7 @@ class LayerRecords:
     tap_means : dict of key to float64 tensor
         ``tap_means`` of a convolution, the channel means of a linear layer; empty unless requested.
     activations : dict of key to tensor
-        Output after its norm and activation.
+        Output after its norm and activation, if nothing else reads it before.
     inputs : dict of key to tensors, one per operand
         Empty without gradients.
     gradients : dict of key to tensor
@@ -101,6 +101,8 @@ class LayerRecorder:
         # where the network overwrites a tensor in place.
         self._outputs: dict[LayerKey, GradientEdge] = {}
         self._activation_edges: dict[LayerKey, GradientEdge] = {}
+        self._chains: dict[LayerKey, list[Any]] = {}  # nodes of the output and of its norm and activation, in order
+        self._raw: dict[LayerKey, Tensor] = {}  # outputs before norm and activation
         self._keys: dict[Any, LayerKey] = {layer.site: ("kernel", index) for index, layer in enumerate(graph.layers)}
         self._keys |= {addition.site: ("sum", index) for index, addition in enumerate(graph.sums)}
         self._key_of_node: dict[Any, LayerKey] = {}  # autograd nodes of outputs and of what norms and activations make
@@ -121,6 +123,7 @@ class LayerRecorder:
         channel_gradients: dict[LayerKey, ChannelGradients] = {}
         if score is not None and score.requires_grad and self._outputs:
             keys = list(self._outputs)
+            self._drop_shared_activations(score)
             edges = list(dict.fromkeys([*self._outputs.values(), *self._activation_edges.values()]))
             gradients_found: Sequence[Tensor | None] = torch.autograd.grad(score, edges, allow_unused=True)
             found = dict(zip(edges, gradients_found, strict=True))
@@ -132,12 +135,19 @@ class LayerRecorder:
                 if self.with_gradients and key[0] != "input":
                     gradients[key] = before
         self._outputs.clear()
-        self._activation_edges.clear()
-        self._key_of_node.clear()
+        for record in (self._activation_edges, self._chains, self._raw, self._key_of_node):
+            record.clear()
         activations = {key: value for key, value in self.activations.items() if key[0] != "input"}
         return LayerRecords(
             self.calls, self.channel_means, self.tap_means, activations, self.inputs, gradients, channel_gradients
         )
+
+    def _drop_shared_activations(self, score: Tensor) -> None:
+        """Take a norm or activation for part of the reader where something else reads the output before it, too."""
+        counts = _consumer_counts(score)
+        for key, chain in self._chains.items():
+            if any(counts.get(node, 0) > 1 for node in chain[:-1]):
+                self._activation_edges[key], self.activations[key] = self._outputs[key], self._raw[key]
 
     def _channel_gradients(self, key: LayerKey, before: Tensor, after: Tensor) -> ChannelGradients:
         axis = self._channel_axis(key)
@@ -185,12 +195,17 @@ class LayerRecorder:
             if self.with_tap_means and key[0] == "kernel":
                 sizes = result.shape[-len(call.kernel) :]
                 self.tap_means[key] = tap_means(operands[0], sizes, call) if call.kernel else self.channel_means[key][0]
-            self.activations[key] = result.detach()
             if result.requires_grad:
                 self._keep_edge(key, result)
             following = result.clone()  # the next operation may overwrite it in place
-            if following.grad_fn is not None:
-                self._key_of_node[following.grad_fn] = key
+            is_in_place = any(
+                result is operand for operand in operands
+            )  # then the network goes on with the result itself
+            self.activations[key] = self._raw[key] = (following if is_in_place else result).detach()
+            passed_on = result if is_in_place else following
+            if passed_on.grad_fn is not None:
+                self._key_of_node[passed_on.grad_fn] = key
+                self._chains[key] = [passed_on.grad_fn]
             return following
 
         return on_result
@@ -203,8 +218,24 @@ class LayerRecorder:
         key = next((self._key_of_node[node] for node in inputs if node in self._key_of_node), None)
         if key is not None and result.shape == self.activations[key].shape:
             self._key_of_node[result.grad_fn] = key
+            self._chains[key].append(result.grad_fn)
             self.activations[key] = result.detach().clone()
             self._activation_edges[key] = get_gradient_edge(result)
+
+
+def _consumer_counts(score: Tensor) -> dict[Any, int]:
+    """Return how many operations on the way to a score read the result of each autograd node."""
+    counts: dict[Any, int] = {}
+    visited, stack = {score.grad_fn}, [score.grad_fn]
+    while stack:
+        node = stack.pop()
+        for below, _ in () if node is None else node.next_functions:
+            if below is not None:
+                counts[below] = counts.get(below, 0) + 1
+                if below not in visited:
+                    visited.add(below)
+                    stack.append(below)
+    return counts
 
 
 def _sums(values: Tensor, axis: int) -> NDArray[np.float64]:
