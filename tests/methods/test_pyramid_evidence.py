@@ -228,6 +228,27 @@ def test_a_pyramid_goes_on_below_what_channels_cannot_be_followed_through(
     assert len(ranked) >= 1
 
 
+class PerFrame(nn.Module):
+    """A 2-D network called once a frame, an LSTM, a classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.conv = nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 8, 3, 2, 1)
+        self.lstm, self.fc = nn.LSTM(8, 6, batch_first=True), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        frames = [torch.relu(self.conv(self.stem(x[:, :, time]))).mean((2, 3)) for time in range(x.shape[2])]
+        return self.fc(self.lstm(torch.stack(frames, 1))[0][:, -1])
+
+
+def test_layers_below_the_same_operation_share_a_caveat() -> None:
+    pyramid = explained(zoo.seeded(PerFrame), mass=1.0)
+    below = [row.name for row in pyramid.rows if row.name.startswith("conv")]
+    assert len(below) > 3
+    (caveat,) = [c for c in pyramid.provenance.caveats if "cannot be followed through" in c]
+    assert f"The units of {below[0]} and {len(below) - 1} more layers are scored by gradient x activation" in caveat
+
+
 # Names of the modes
 
 

@@ -30,7 +30,6 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._validation import check_choice, check_int
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
-from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.methods.common import prepare_clip, provenance
@@ -46,6 +45,7 @@ from notebook_explain.methods.feature_pyramid.contributions import (
     PRODUCT,
 )
 from notebook_explain.methods.feature_pyramid.descent import descend
+from notebook_explain.methods.feature_pyramid.descent_caveats import DescentCaveats
 from notebook_explain.methods.feature_pyramid.descent_state import SELECTIONS, DescentOptions, DescentRow
 from notebook_explain.methods.feature_pyramid.layer_order import order_layers
 from notebook_explain.methods.feature_pyramid.layer_records import LayerKey, LayerRecorder, LayerRecords
@@ -174,15 +174,15 @@ class FeaturePyramid:
         layers, caveats = self._layers(graph, classes)
         model_caveats = (*model.caveats, *model.clip_caveats(clip), *pass_caveats, *graph.notes)
         builder = PyramidBuilder(model, graph, records, fitted_clip, result)
-        has_gradient = True
+        descent_caveats = DescentCaveats(self.contribution in FIRST_ORDER)
         for done, row in enumerate(self._descend(graph, records, layers, classes), 1):
             builder.add(row)
-            caveats += self._row_caveats(builder, row)
-            has_gradient = row.has_gradient if row.channels else has_gradient
-            if done == len(layers):
-                caveats += self._end_caveats(builder, has_gradient)
+            if row.channels and self.mode != PAPER:
+                descent_caveats.add(row, builder.rows[-1].name)
+            is_short = done == len(layers) and not builder.reaches_clip and self.depth is None and self.mode != PAPER
+            found = (*caveats, *descent_caveats.caveats(), *(descent_caveats.end_caveats() if is_short else ()))
             passes_back = int(self.mode != PAPER)
-            origin = provenance(self._method(), self, model, start, passes_back, (*caveats, *model_caveats))
+            origin = provenance(self._method(), self, model, start, passes_back, (*found, *model_caveats))
             yield Progress("rows", done, len(layers), time.perf_counter() - start, builder.pyramid(origin))
 
     def _record(
@@ -225,36 +225,6 @@ class FeaturePyramid:
             self.contribution, self.selection, self.mass, self.k, self.theta, max_units=self.most, depth=self.depth
         )
         return descend(graph, records, layers, classes, options)
-
-    def _row_caveats(self, builder: PyramidBuilder, row: DescentRow) -> list[str]:
-        """Return caveats about what could not be measured in the row that was added last."""
-        found: list[str] = []
-        if not row.channels or self.mode == PAPER:
-            return found
-        name = builder.rows[-1].name
-        if row.operations:
-            text = (
-                f"Channels cannot be followed through {' and '.join(row.operations)}. The units of {name} are scored by gradient "
-                "x activation, and which of them feeds which unit above is unknown (dotted links)."
-            )
-            found.append(Caveat(text, CaveatCode.CHANNEL_GRAPH))
-        if not row.has_gradient:
-            text = f"No gradient reaches {name}: "
-            if self.contribution in FIRST_ORDER:
-                text += "what its units read cannot be measured, and their directions are those of their contributions."
-            else:
-                text += "the directions of its units are those of their contributions."
-            found.append(Caveat(text, CaveatCode.NO_GRADIENT))
-        return found
-
-    def _end_caveats(self, builder: PyramidBuilder, has_gradient: bool) -> list[str]:
-        """Return a caveat where the descent ended before the clip although no depth was given."""
-        if self.mode == PAPER or self.depth is not None or builder.reaches_clip:
-            return []
-        if not has_gradient and self.contribution in FIRST_ORDER:
-            return []  # said already
-        name = builder.rows[-1].name
-        return [f"Nothing below {name} supports the class on balance, so the pyramid ends there."]
 
     def _method(self) -> str:
         if self.mode == PAPER:
