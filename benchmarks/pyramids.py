@@ -16,6 +16,7 @@ from torch import Tensor
 import notebook_explain as ne
 from benchmarks.timing import line, ratio, seconds
 from notebook_explain.methods.feature_pyramid import published_backstep, published_first
+from notebook_explain.methods.feature_pyramid.contributions import CONTRIBUTIONS
 from notebook_explain.methods.feature_pyramid.layer_records import LayerRecorder
 from notebook_explain.models import VideoModel
 from notebook_explain.models.channel_graph import channel_graph, trace_channels
@@ -50,7 +51,7 @@ def main(repeats: int = 5) -> None:
     show("trace of all channels, once / forward", lambda: trace_channels(model))
     line("channels with known sources", f"{channel_graph(model).known_fraction:.1%}")
     backward, *_ = ratio(forward_and_backward, forward, repeats)
-    for kind in ("exact", "fast", "gradient"):
+    for kind in CONTRIBUTIONS:
         explainer = ne.FeaturePyramid(contribution=kind)
         goal = f"goal {3 + backward:.1f} (forward+backward {backward:.1f}, plus 3)"
         show(f"full depth, {kind} / forward", lambda explainer=explainer: explainer(model, clip, 0), goal)
@@ -77,7 +78,7 @@ def _bytes(value: Any) -> int:
 
 
 def _three_layers(model: VideoModel, clip: ne.Clip) -> None:
-    """Time the steps back, without the forward pass: the released code, the same rule here, and exact contributions."""
+    """Time the steps back, without the forward pass: the released code, the same rule here, and our contributions."""
     weights, means = _weights_and_means(model, clip)
     first = published_first(weights[0].flatten(1).numpy(), 0, THETA)
     steps = [first]
@@ -90,7 +91,7 @@ def _three_layers(model: VideoModel, clip: ne.Clip) -> None:
     released = total / len(sample) * expansions
     line("three layers back, released code", f"{released:.2f} s for {expansions:,} expansions", f"{len(sample)} timed")
     for name, knobs in (
-        ("exact", {"contribution": "exact"}),
+        ("preactivation", {"contribution": "preactivation"}),
         ("the published rule", {"mode": "paper", "theta": THETA, "most": 10_000}),
     ):
         ours = min(_seconds_after_pass(ne.FeaturePyramid(depth=3, **knobs), model, clip) for _ in range(3))

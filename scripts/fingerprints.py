@@ -79,7 +79,7 @@ def explanations() -> dict[str, Callable[[], Any]]:
         return ne.adapt(zoo.seeded(zoo.BLOCKS["mtnet"]), **SPECIFIED)
 
     difference = ne.Target("kick") - ne.Target("wave one hand")
-    exact = {"contribution": "exact", "selection": "topk"}
+    exact = {"contribution": "preactivation", "selection": "topk"}
     return {
         "demo tubes": ne.demo,
         "difference of classes": lambda: ne.SaliencyTubes()(ne.demo_model(), sample, difference),

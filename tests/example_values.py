@@ -61,7 +61,7 @@ def small_pyramid(*, time: int = 6, size: int = 12, seed: int = 0) -> Pyramid:
     scores = (1.0, 0.5, 0.2, 0.1, 0.3, 0.1, 0.25, 0.05, 0.2)
     row_of = [index for index, row in enumerate(rows) for _ in row.units]
     units = tuple(
-        Unit(row, channel, score, -1 if channel == 2 else 1)
+        Unit(row, channel, score, -1 if channel == 2 else 1, remainder=None if row == 4 else 0.1 * channel)
         for row, channel, score in zip(row_of, channels, scores, strict=True)
     )
     ends = ((1, 0), (2, 0), (3, 0), (4, 1), (4, 2), (5, 1), (6, 4), (6, 5), (7, 5), (6, 3), (8, 6))

@@ -21,7 +21,7 @@ EXPLAINERS: dict[str, Callable[..., Any]] = {
     "tubes": ne.SaliencyTubes(),
     "pooled": ne.SaliencyTubes(pooled=True),
     "one layer": ne.SaliencyTubes(layers=("layer2.0",)),
-    "pyramid": ne.FeaturePyramid(contribution="exact", depth=4),
+    "pyramid": ne.FeaturePyramid(contribution="preactivation", depth=4),
     "pyramid by gradient": ne.FeaturePyramid(contribution="gradient", depth=4),
     "pyramid as published": ne.FeaturePyramid(mode="paper"),
 }

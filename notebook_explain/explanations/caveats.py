@@ -104,7 +104,8 @@ def caveats(explanation: Tubes | Pyramid | BlockReport) -> list[str]:
         found.append(Caveat(f"The clip is a {explanation.clip.source}.", CaveatCode.SYNTHETIC_CLIP))
     found += [_improbable(target) for target in explanation.targets if _is_improbable(target)]
     found += explanation.provenance.caveats
-    if any(row.kind == SUM for row in getattr(explanation, "rows", ())):
+    has_sums = any(row.kind == SUM for row in getattr(explanation, "rows", ()))
+    if has_sums and getattr(explanation, "has_local_shares", True):
         text = "Contributions to a sum are measured at the sum itself, whatever the next layer does with it."
         found.append(Caveat(text, CaveatCode.LOCAL_SHARES))
     return list(dict.fromkeys(found))

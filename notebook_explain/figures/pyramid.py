@@ -23,8 +23,8 @@ from notebook_explain.explanations import DEFAULT_THRESHOLD, LayerMap, percent
 from notebook_explain.explanations.caveats import caveats
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.explanations.pyramid.text import receptive_field_text
-from notebook_explain.explanations.pyramid.units import CLASS, COLOURS, INPUT, SUM, Row
-from notebook_explain.explanations.text import shortened
+from notebook_explain.explanations.pyramid.units import CLASS, COLOURS, INPUT, SUM, UNKNOWN, Row, Unit
+from notebook_explain.explanations.text import MINUS, shortened
 from notebook_explain.figures.base import SMALL_PRINT, TextFigure, break_lines
 from notebook_explain.figures.captions import printable
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlay_evidence
@@ -36,6 +36,7 @@ MIN_LINK = 0.02  # fraction of the strongest link: weaker ones are not drawn
 MAX_LINKS = 60  # between two rows: more cannot be distinguished
 PIXELS = 160  # largest size of a tile's longer side
 DPI = 80
+DASHES, DOTS = (0, (3, 1.5)), (0, (0.6, 1.4))  # against the class; across an operation that cannot be traced
 Rows = int | Sequence[str | int]
 
 
@@ -48,7 +49,9 @@ class _Tile:
     bottom: float
 
 
-def pyramid_figure(pyramid: Pyramid, rows: Rows = 6, units: int = 8, threshold: float = 0.0) -> TextFigure:
+def pyramid_figure(
+    pyramid: Pyramid, rows: Rows = 6, units: int = 8, threshold: float = 0.0, against: bool = True
+) -> TextFigure:
     """Draw a pyramid.
 
     Parameters
@@ -59,7 +62,8 @@ def pyramid_figure(pyramid: Pyramid, rows: Rows = 6, units: int = 8, threshold: 
     units : int
         Maximum number in a row.
     threshold : float in 0..1
-        As for ``Pyramid.prune``.
+    against : bool
+        As for ``Pyramid.prune``; False leaves out the links against units too.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def pyramid_figure(pyramid: Pyramid, rows: Rows = 6, units: int = 8, threshold: 
     """
     units = check_int("units", units)
     chosen = _chosen(pyramid, rows)
-    kept = set(pyramid.prune(threshold))
+    kept = set(pyramid.prune(threshold, against))
     shown = {index: [unit for unit in pyramid.rows[index].units if unit in kept][:units] for index in chosen}
     shown = {index: row_units for index, row_units in shown.items() if row_units}
     width = MARGIN + max(map(len, shown.values())) * (TILE + GAP) + OTHERS
@@ -81,7 +85,7 @@ def pyramid_figure(pyramid: Pyramid, rows: Rows = 6, units: int = 8, threshold: 
     axes.text(0.1, height - 0.1, "\n".join(title), fontsize=10, va="top")
     axes.text(0.1, foot - 0.1, "\n".join(small), fontsize=SMALL_PRINT, va="top", color="0.3")
     tiles = _lay_out_tiles(shown, width, height - 0.25 - 0.18 * len(title))
-    _draw_links(axes, pyramid, shown, tiles)
+    _draw_links(axes, pyramid, shown, tiles, against)
     for index, row_units in shown.items():
         _draw_row(axes, pyramid, pyramid.rows[index], row_units, tiles)
     figure.set_literal_text()
@@ -125,9 +129,18 @@ def _lay_out_tiles(shown: dict[int, list[int]], width: float, top: float) -> dic
 # Links
 
 
-def _draw_links(axes: Axes, pyramid: Pyramid, shown: dict[int, list[int]], tiles: dict[int, _Tile]) -> None:
-    """Draw the strongest links between each two rows; orange if the child strengthens its parent."""
-    flow = flows(pyramid, [unit for units in shown.values() for unit in units])
+def _draw_links(
+    axes: Axes, pyramid: Pyramid, shown: dict[int, list[int]], tiles: dict[int, _Tile], against: bool
+) -> None:
+    """Draw the strongest links between each two rows: orange if the child strengthens its parent, else blue.
+
+    Links that work against the class are dashed, those across an operation that cannot be traced are dotted.
+    """
+    drawn = [unit for units in shown.values() for unit in units]
+    flow, evidence = flows(pyramid, drawn), flows(pyramid, drawn, of_class=True)
+    if not against:
+        flow = {pair: value for pair, value in flow.items() if evidence.get(pair, 0.0) >= 0}
+    unknown = {(edge.child, edge.parent) for edge in pyramid.edges if edge.kind == UNKNOWN}
     strongest = max((abs(value) for value in flow.values()), default=0.0)
     between: dict[tuple[int, int], list[tuple[float, int, int]]] = {}
     for (child, parent), value in flow.items():
@@ -143,12 +156,13 @@ def _draw_links(axes: Axes, pyramid: Pyramid, shown: dict[int, list[int]], tiles
             path = Path([start, (start[0], middle), (end[0], middle), end], [Path.MOVETO, *[Path.CURVE4] * 3])
             fraction = abs(value) / strongest
             style = {"linewidth": max(0.25, WIDEST_LINK * fraction), "alpha": 0.25 + 0.5 * fraction**0.5}
-            axes.add_patch(
-                PathPatch(path, fill=False, edgecolor=INK_FOR if value > 0 else INK_AGAINST, zorder=1, **style)
-            )
+            is_against = evidence.get((child, parent), 0.0) < 0
+            dashes = DOTS if (child, parent) in unknown else DASHES if is_against else "-"
+            ink = INK_FOR if value > 0 and not is_against else INK_AGAINST
+            axes.add_patch(PathPatch(path, fill=False, edgecolor=ink, linestyle=dashes, zorder=1, **style))
 
 
-def flows(pyramid: Pyramid, shown: Sequence[int]) -> dict[tuple[int, int], float]:
+def flows(pyramid: Pyramid, shown: Sequence[int], *, of_class: bool = False) -> dict[tuple[int, int], float]:
     """Return how much of a unit's score flows to each shown unit below, directly or through units that are not shown.
 
     Parameters
@@ -156,6 +170,9 @@ def flows(pyramid: Pyramid, shown: Sequence[int]) -> dict[tuple[int, int], float
     pyramid : Pyramid
     shown : sequence of int
         Indices of units.
+    of_class : bool
+        Count a flow as negative only where it works against the class, not where a child lowers a parent that should be
+        lower.
 
     Returns
     -------
@@ -178,8 +195,8 @@ def flows(pyramid: Pyramid, shown: Sequence[int]) -> dict[tuple[int, int], float
         if arriving[unit].any():
             for i in children[unit]:
                 edge = pyramid.edges[i]
-                sign = -1 if edge.contribution < 0 and unit in column else 1
-                arriving[edge.child] += sign * edge.share * arriving[unit]
+                is_lowered = edge.contribution < 0 and edge.share > 0 and unit in column and not of_class
+                arriving[edge.child] += (-1 if is_lowered else 1) * edge.share * arriving[unit]
     return flow
 
 
@@ -226,8 +243,15 @@ def _draw_unit(axes: Axes, pyramid: Pyramid, row: Row, index: int, tile: _Tile) 
     if row.kind == CLASS:
         name = "\n".join(break_lines(shortened(pyramid.target.name, 40), TILE - 0.06, 7)[:4])
         axes.text(tile.x + TILE / 2, tile.top - TILE / 2, name, fontsize=7, ha="center", va="center", zorder=4)
-    below = "" if row.kind == CLASS else f"{_channel_name(row, unit.channel)}:  {percent(unit.score)}"
+    below = "" if row.kind == CLASS else f"{_channel_name(row, unit.channel)}:  {_score_text(unit)}"
     axes.text(tile.x + TILE / 2, tile.bottom - 0.03, below, fontsize=6, ha="center", va="top", zorder=4)
+
+
+def _score_text(unit: Unit) -> str:
+    """Return a unit's score, with a minus sign where lower output favours the class, short enough for a tile."""
+    if unit.score == 0:
+        return "against"
+    return f"{MINUS if unit.direction < 0 else ''}{percent(unit.score).replace('under ', '<')}"
 
 
 def _channel_name(row: Row, channel: int) -> str:
@@ -245,7 +269,7 @@ def _tile_image(pyramid: Pyramid, row: Row, index: int) -> NDArray[np.uint8] | N
         return _pad_to_square(colour)
     if row.maps is None or row.geometry is None:
         return None
-    values = row.maps[row.units.index(index)] * unit.direction
+    values = row.maps[row.units.index(index)] * unit.map_direction
     peak_frame = float(row.geometry.rows[np.abs(values).max(axis=(1, 2)).argmax()])
     frame = clip.frames[int(np.clip(round(peak_frame), 0, len(clip) - 1))]
     layer = LayerMap(row.name, row.kind, values[None], row.geometry)
@@ -270,8 +294,11 @@ def _small_print(pyramid: Pyramid, threshold: float, inches: float) -> list[str]
     pruned = f", units from {percent(threshold)} of their row's largest score" if threshold > 0 else ""
     about = (
         f"{pyramid.provenance.method}{pruned}; clip: {pyramid.clip.name}. Below a tile: kernel (or channel) and the share of "
-        f"the positive evidence that reaches it. A tile shows the frame in which the unit is most active, with its map from "
-        f"{percent(DEFAULT_THRESHOLD)} of its largest value: orange for the class, blue against it. The width of a link is "
-        f"the contribution that flows along it; blue: the child weakens its parent."
+        f"the positive evidence that reaches it; {MINUS}: less of its output helps. A tile shows the frame in which the unit is "
+        f"most active, with its map from {percent(DEFAULT_THRESHOLD)} of its largest value: orange for the class, blue against "
+        f"it. The width of a link is the evidence that flows along it; blue: the child weakens its parent; dashed: it works "
+        f"against the class there."
     )
+    if any(edge.kind == UNKNOWN for edge in pyramid.edges):
+        about += " Dotted: through an operation that channels cannot be followed through."
     return [line for text in (about, *caveats(pyramid)) for line in break_lines(text, inches - 0.2, SMALL_PRINT)]

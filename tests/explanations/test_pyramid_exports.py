@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 import notebook_explain as ne
@@ -20,6 +21,7 @@ from notebook_explain import display
 from notebook_explain.explanations.caveats import caveats
 from notebook_explain.explanations.pyramid import text as pyramid_text
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
+from notebook_explain.figures.overlay import INK_AGAINST
 from notebook_explain.figures.pyramid import flows
 from tests.example_values import small_pyramid, small_tubes
 
@@ -141,6 +143,12 @@ def test_caveats_include_that_of_sums() -> None:
     said = caveats(made(source="synthetic sample: wave", is_synthetic=True))
     assert said[0] == "The clip is a synthetic sample: wave."
     assert "whatever the next layer does with it" in said[-1]
+    pyramid = small_pyramid()
+    by_gradient = dataclasses.replace(pyramid.provenance, knobs={"contribution": "gradient_x_activation"})
+    by_gradient_pyramid = dataclasses.replace(pyramid, provenance=by_gradient)
+    assert "whatever the next layer" not in " ".join(caveats(by_gradient_pyramid))
+    assert "Largest inputs by share of the sum itself: " in pyramid.in_words(4)
+    assert "Largest inputs: " in by_gradient_pyramid.in_words(4)
 
 
 # The figure
@@ -152,6 +160,25 @@ def test_the_figure_names_its_rows_its_units_and_its_caveats() -> None:
         assert words in said, words
     assert "The clip is a synthetic sample: wave." in said
     assert "green:  20 %" in said
+    assert "2:  \N{MINUS SIGN}20 %" in said  # less of its output helps
+
+
+def test_the_figure_marks_what_works_against_the_class() -> None:
+    pyramid = small_pyramid()
+    units = (*pyramid.units[:3], dataclasses.replace(pyramid.units[3], score=0.0), *pyramid.units[4:])
+    edges = tuple(
+        dataclasses.replace(edge, share=-edge.share, contribution=-0.7) if edge.child == 3 else edge
+        for edge in pyramid.edges
+    )
+    pyramid = dataclasses.replace(pyramid, units=units, edges=edges)
+    assert "7:  against" in texts(pyramid.figure())
+    assert "7:  against" not in texts(pyramid.figure(against=False))
+
+    def dashed_links(figure: Any) -> list[Any]:
+        return [patch for patch in figure.axes[0].patches if patch.get_linestyle() not in ("solid", "-")]
+
+    assert [patch.get_edgecolor()[:3] for patch in dashed_links(pyramid.figure())] == [to_rgb(INK_AGAINST)]
+    assert dashed_links(pyramid.figure(against=False)) == []
 
 
 def test_rows_and_units_of_the_figure_are_chosen() -> None:

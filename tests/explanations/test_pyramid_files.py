@@ -31,6 +31,17 @@ def test_a_pyramid_loads_as_it_was_saved(tmp_path: Path) -> None:
     np.testing.assert_array_equal(after.tube("late"), before.tube("late"))
 
 
+def test_files_without_signs_of_maps_and_remainders_still_load(whole: bytes, tmp_path: Path) -> None:
+    newer = ("unit_map_directions", "remainder_known", "unit_remainders")
+    old = {name: content for name, content in entries(whole).items() if name.removesuffix(".npy") not in newer}
+    assert len(old) == len(entries(whole)) - 3
+    path = tmp_path / "old.npz"
+    path.write_bytes(packed(old))
+    pyramid = ne.load(path)
+    assert [unit.map_direction for unit in pyramid.units] == [unit.direction for unit in pyramid.units]
+    assert {unit.remainder for unit in pyramid.units} == {None}
+
+
 def test_values_that_could_not_be_loaded_are_not_saved(tmp_path: Path) -> None:
     pyramid = small_pyramid()
     broken = dataclasses.replace(pyramid.rows[1], maps=np.full_like(pyramid.rows[1].maps, np.nan))
@@ -67,8 +78,11 @@ def column(name: str, at: tuple[int, ...], value: float) -> Callable[[bytes], tu
         (column("edge_ends", (3, 0), 9), "a unit that does not exist"),
         (column("edge_ends", (3, 0), 2), "an edge does not lead to a higher row"),
         (column("edge_ends", (3, 1), 4), "an edge does not lead to a higher row"),
-        (column("edge_ends", (3, 2), 3), "or an unknown kind"),
-        (column("edge_weights", (3, 1), 1.01), "a share outside 0..1"),
+        (column("edge_ends", (3, 2), 4), "or an unknown kind"),
+        (column("edge_weights", (3, 1), 1.01), "a share above 1"),
+        (column("unit_map_directions", (1,), 0), "a direction of its map other than 1 and -1"),
+        (column("remainder_known", (1,), 2), "a flag other than 0 and 1"),
+        (column("unit_remainders", (1,), np.nan), "unit remainders are not finite"),
         (column("edge_weights", (3, 0), np.inf), "edge weights are not finite"),
         (lambda _: ("unit_scores", npy("(9, 1)", "<f8", bytes(72))), "not a table of 1 columns"),
         (lambda _: ("unit_scores", npy("()", "<f8", bytes(8))), "not a table of 1 columns"),

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from notebook_explain.methods.feature_pyramid.contributions import (
-    exact_contributions,
-    fast_contributions,
+    approximate_contributions,
     gradient_contributions,
+    preactivation_contributions,
 )
 from notebook_explain.methods.feature_pyramid.layer_records import channel_means, tap_means
 from notebook_explain.models.channel_graph import Call, Site
@@ -32,12 +32,12 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_exact_contributions_add_up_to_the_mean_pre_activation(shape):
+def test_preactivation_contributions_add_up_to_the_mean_pre_activation(shape):
     call = conv_call(*shape)
     x = torch.randn(1, shape[0], 6, 9, 8, generator=torch.Generator().manual_seed(2))
     padding = [before for before, _ in call.padding]
     output = torch.conv3d(x, call.weight, None, call.stride, padding, call.dilation, call.groups)
-    added = exact_contributions(call, tap_means(x, output.shape[2:], call), range(shape[1]))
+    added = preactivation_contributions(call, tap_means(x, output.shape[2:], call), range(shape[1]))
     torch.testing.assert_close(added.sum(1), output.double().mean((0, 2, 3, 4)), rtol=1e-5, atol=1e-6)
     first_channel = x.clone()
     first_channel[:, 1:] = 0
@@ -45,11 +45,11 @@ def test_exact_contributions_add_up_to_the_mean_pre_activation(shape):
     torch.testing.assert_close(added[0, 0], output[:, 0].double().mean(), rtol=1e-5, atol=1e-6)
 
 
-def test_fast_contributions_are_exact_for_circular_padding_and_a_stride_of_1():
+def test_approximate_contributions_are_exact_for_circular_padding_and_a_stride_of_1():
     call = conv_call(*SHAPES["plain"])
     x = torch.randn(1, 4, 6, 8, 8, generator=torch.Generator().manual_seed(2))
     output = torch.conv3d(nn.functional.pad(x, (1,) * 6, mode="circular"), call.weight)
-    added = fast_contributions(call, channel_means(x, 1), range(6))
+    added = approximate_contributions(call, channel_means(x, 1), range(6))
     torch.testing.assert_close(added.sum(1), output.double().mean((0, 2, 3, 4)), rtol=1e-5, atol=1e-6)
 
 
@@ -65,5 +65,5 @@ def test_gradient_contributions_add_up_to_gradient_times_output(transposed):
     added = gradient_contributions(call, x, gradient, range(6))
     torch.testing.assert_close(added.sum(1), (gradient * output).double().sum((0, 2, 3, 4)), rtol=1e-4, atol=1e-4)
     if transposed:
-        added = exact_contributions(call, tap_means(x, output.shape[2:], call), range(6))
+        added = preactivation_contributions(call, tap_means(x, output.shape[2:], call), range(6))
         torch.testing.assert_close(added.sum(1), output.double().mean((0, 2, 3, 4)), rtol=1e-5, atol=1e-6)

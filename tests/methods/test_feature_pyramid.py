@@ -42,11 +42,12 @@ def conv(inputs, outputs, groups=1, size=3):
 
 def pyramid(net, target=0, clip=None, **knobs):
     clip = zoo.random_clip(8, 16) if clip is None else clip
-    return FeaturePyramid(**{"contribution": "exact"} | knobs)(ne.adapt(net.eval(), **STATED), clip, target)
+    return FeaturePyramid(**{"contribution": "preactivation"} | knobs)(ne.adapt(net.eval(), **STATED), clip, target)
 
 
 def kernels(result, name):
-    return [result.units[index].channel for index in result.row(name).units]
+    """Return the kernels of a row that carry evidence; those shown because they work against a unit have the score 0."""
+    return [result.units[index].channel for index in result.row(name).units if result.units[index].score > 0]
 
 
 def test_a_caveat_names_the_row_where_a_pyramid_by_gradient_ends() -> None:
@@ -77,7 +78,9 @@ def test_a_caveat_names_the_row_where_a_pyramid_by_gradient_ends() -> None:
     assert not [caveat for caveat in deep.provenance.caveats if "on balance" in caveat]
 
 
-@pytest.mark.parametrize("contribution", ["exact", "fast", "gradient"])
+@pytest.mark.parametrize(
+    "contribution", ["preactivation", "preactivation_approximate", "gradient", "gradient_x_activation"]
+)
 @pytest.mark.parametrize("groups", [1, 2, 8])
 def test_a_planted_path_is_the_whole_pyramid(groups, contribution):
     # The path stays within one group; in depthwise convolutions it is one channel.
@@ -183,8 +186,10 @@ def test_below_a_negative_norm_the_children_are_those_that_lower_the_kernel():
     result = pyramid(net)
     assert [result.units[index].direction for index in result.row("body.2").units] == [-1]
     assert kernels(result, "body.0") == [1]  # it lowers a kernel that should be lower
-    edge = next(e for e in result.edges if result.rows[result.units[e.child].row].name == "body.0")
-    assert edge.contribution < 0
+    edges = [e for e in result.edges if result.rows[result.units[e.child].row].name == "body.0"]
+    assert {(result.units[e.child].channel, e.contribution < 0, e.share > 0) for e in edges} >= {(1, True, True)}
+    against = [result.units[e.child].channel for e in edges if e.share < 0]
+    assert against == [0]  # it raises the kernel
 
 
 def test_the_only_channel_that_helps_is_selected():
@@ -207,7 +212,8 @@ def test_the_maps_of_a_row_are_the_outputs_of_its_layer_after_the_activation():
     with torch.no_grad():
         for name, depth in (("body.0", 2), ("body.3", 5)):
             row = result.row(name)
-            expected = body[:depth](x)[0, kernels(result, name)].numpy()
+            channels = [result.units[index].channel for index in row.units]
+            expected = body[:depth](x)[0, channels].numpy()
             np.testing.assert_allclose(row.maps, expected, rtol=1e-5, atol=1e-6)
             assert result.tube(name).shape == (8, 16, 16)
 
@@ -260,7 +266,7 @@ def test_depth_and_most_limit_the_pyramid():
     [
         (
             {"contribution": "exakt"},
-            "contribution must be one of 'gradient', 'exact', 'fast'; got 'exakt'; did you mean 'exact'",
+            "contribution must be one of 'gradient_x_activation', 'gradient', 'preactivation', .*; got 'exakt'",
         ),
         ({"selection": "best"}, "selection must be one of"),
         ({"mass": 0}, "mass must be greater than 0 and at most 1, got 0"),

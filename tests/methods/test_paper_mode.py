@@ -55,13 +55,12 @@ def test_three_layers_select_the_sets_of_the_rule(groups, theta):
         assert {parent: sorted(selected) for parent, selected in edges.items()} == children
 
 
-def test_a_score_is_the_fraction_of_parents_that_selected_a_unit():
+def test_a_score_is_the_share_of_the_selections_in_a_row():
     result = pyramid(three_layers(), target=1, clip=CLIP, mode="paper", theta=0.5)
     for row in result.rows[2:]:
-        above = result.rows[result.units[row.units[0]].row - 1].units
-        for index in row.units:
-            votes = sum(edge.child == index for edge in result.edges)
-            assert result.units[index].score == pytest.approx(votes / len(above))
+        votes = [sum(edge.child == index for edge in result.edges) for index in row.units]
+        scores = [result.units[index].score for index in row.units]
+        assert scores == pytest.approx([count / sum(votes) for count in votes])
     assert all(unit.direction == 1 for unit in result.units)
 
 

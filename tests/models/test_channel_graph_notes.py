@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from notebook_explain.models.channel_graph.graph import gate_notes, unknown_notes
+from notebook_explain.models.channel_graph.notes import gate_notes, unknown_notes
 
 
 def test_few_operations_get_a_note_each() -> None:

@@ -69,6 +69,8 @@ def difference_of_classes(pyramid: Pyramid) -> Pyramid:
 def make() -> dict[str, Any]:
     """Return all examples as plain values."""
     pyramids = [random_pyramid(seed, rows=3 + seed, size=SIZE) for seed in range(4)]
+    by_gradient = replace(pyramids[2].provenance, knobs={"contribution": "gradient"})
+    pyramids[2] = replace(pyramids[2], provenance=by_gradient)
     pyramids.append(difference_of_classes(random_pyramid(4, rows=3, size=SIZE)))
     return {"thresholds": THRESHOLDS, "pyramids": [example(pyramid) for pyramid in pyramids]}
 

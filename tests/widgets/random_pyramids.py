@@ -1,4 +1,4 @@
-"""Random pyramids without torch, with any number of rows, equal scores, several parents, and units without parents."""
+"""Random pyramids without torch: any number of rows, equal scores, several parents or none, links against and unknown."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Geometry, Provenance, TargetResult
 from notebook_explain.explanations.pyramid.pyramid import Edge, Pyramid, Row, Unit
+from notebook_explain.explanations.pyramid.units import CONV, IDENTITY, UNKNOWN
 
 KINDS = ("kernel", "sum", "kernel")
 
@@ -24,7 +25,7 @@ def random_pyramid(
     name: str = "wave",
 ) -> Pyramid:
     """Return a pyramid of a class, ``rows`` rows of kernels and sums, and the clip; a unit has up to ``links`` parents."""
-    rng = np.random.default_rng(seed)
+    rng, more = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     counts = [1, *rng.integers(*units, rows, endpoint=True).tolist(), 3]
     firsts = np.cumsum([0, *counts])
     all_rows, all_units, edges = [], [], []
@@ -37,7 +38,10 @@ def random_pyramid(
         channels = np.arange(3) if kind == "input" else rng.permutation(width)[:count]
         for score, channel in zip(scores, channels, strict=True):
             direction = 1 if row == 0 or rng.random() < 0.8 else -1
-            all_units.append(Unit(row, int(channel), 1.0 if row == 0 else float(score), direction))
+            map_direction = -direction if len(all_units) > 1 and more.random() < 0.1 else direction
+            remainder = None if kind == "input" else float(np.round(more.normal(), 3))
+            value = 1.0 if row == 0 else float(score)
+            all_units.append(Unit(row, int(channel), value, direction, map_direction, remainder))
         for child in range(firsts[row], firsts[row + 1]) if row else ():
             lowest = max(firsts[row - 1], firsts[max(row - 2, 0)]) if rng.random() < 0.7 else 0
             parent_count = rng.integers(1, links, endpoint=True) if row == 1 or rng.random() < 0.9 else 0
@@ -45,7 +49,8 @@ def random_pyramid(
             for parent in set(parents.tolist()):
                 share = float(rng.random())
                 sign = -1 if all_units[parent].direction < 0 else 1
-                edges.append(Edge(child, parent, sign * share * 3, share, "identity" if rng.random() < 0.2 else "conv"))
+                edge_kind = IDENTITY if rng.random() < 0.2 else str(more.choice([CONV, UNKNOWN], p=[0.94, 0.06]))
+                edges.append(Edge(child, parent, sign * share * 3, share, edge_kind))
         maps = geometry = receptive_field = None
         if kind in ("kernel", "sum"):
             maps = rng.normal(size=(count, *grid)).astype(np.float32) * rng.exponential()
@@ -59,8 +64,16 @@ def random_pyramid(
     provenance = Provenance("Class feature pyramid, by hand", {}, "none", {}, {"numpy": np.__version__}, 0.1, 1, 0)
     totals = np.zeros(len(all_units))
     for edge in edges:
-        totals[edge.parent] += edge.share / 0.9  # channels that are not shown have the rest
+        totals[edge.parent] += edge.share
+    totals /= more.uniform(0.8, 0.95, len(totals))  # channels that are not shown have the rest
     edges = [replace(edge, share=edge.share / totals[edge.parent]) for edge in edges]
+    is_against = more.random(len(edges)) < 0.15
+    edges = [
+        replace(edge, share=-edge.share, contribution=-edge.contribution) if flipped and edge.parent else edge
+        for edge, flipped in zip(edges, is_against.tolist(), strict=True)
+    ]
+    edges = [replace(edge, contribution=0.0) if edge.kind == UNKNOWN else edge for edge in edges]
+    edges = [replace(edge, share=abs(edge.share)) if edge.kind == UNKNOWN else edge for edge in edges]
     order = rng.permutation(len(edges))
     return Pyramid(clip, target, tuple(all_rows), tuple(all_units), tuple(edges[k] for k in order.tolist()), provenance)
 

@@ -35,7 +35,7 @@ import { readContent } from "%(src)s/pyramid/traits.js";
 const { state, thresholds } = JSON.parse(await new Response(process.stdin).text());
 const decoded = decode(state);
 const graph = createGraph(readContent({ get: (name) => decoded[name] }));
-const keptAt = (threshold) => [...graph.prune(threshold).entries()].filter(([, kept]) => kept).map(([unit]) => unit);
+const keptAt = (threshold) => [...graph.prune(threshold, %(against)s).entries()].filter(([, kept]) => kept).map(([unit]) => unit);
 const units = thresholds.map(keptAt);
 console.log(JSON.stringify(units));
 """
@@ -59,8 +59,8 @@ def edges_of(state: dict[str, Any]) -> list[tuple[int, int, float, float, str]]:
     parent = np.repeat(np.arange(units), np.frombuffer(columns["fan"], "<u4"))
     scale = np.frombuffer(columns["scale"], "<f4")[parent]
     contribution = np.frombuffer(columns["contribution"], "<i2") / 32767 * scale
-    share = np.frombuffer(columns["share"], "<u2") / 65535
-    kinds = [("conv", "identity", "concat")[kind] for kind in columns["kind"]]
+    share = np.frombuffer(columns["share"], "<i2") / 32767
+    kinds = [("conv", "identity", "concat", "unknown")[kind] for kind in columns["kind"]]
     return list(zip(child.tolist(), parent.tolist(), contribution.tolist(), share.tolist(), kinds, strict=True))
 
 
@@ -78,8 +78,9 @@ def test_every_edge_is_decoded_within_half_a_step(seed: int) -> None:
         contribution, share, kind = found[edge.child, edge.parent]
         largest = max(abs(other.contribution) for other in pyramid.edges if other.parent == edge.parent)
         assert abs(contribution - edge.contribution) <= 0.51 * largest / 32767 + 1e-6 * largest
-        assert abs(share - edge.share) <= 0.51 / 65535
+        assert abs(share - edge.share) <= 0.51 / 32767
         assert kind == edge.kind
+    assert min(edge.share for edge in pyramid.edges) < 0
 
 
 def test_units_are_sent_exactly() -> None:
@@ -88,6 +89,9 @@ def test_units_are_sent_exactly() -> None:
     assert np.frombuffer(state["units"]["score"], "<f8").tolist() == [unit.score for unit in pyramid.units]
     assert np.frombuffer(state["units"]["channel"], "<i4").tolist() == [unit.channel for unit in pyramid.units]
     assert np.frombuffer(state["units"]["direction"], "i1").tolist() == [unit.direction for unit in pyramid.units]
+    assert np.frombuffer(state["units"]["map_direction"], "i1").tolist() == [
+        unit.map_direction for unit in pyramid.units
+    ]
     assert [(row["name"], row["kind"], row["count"]) for row in state["rows"]] == [
         (row.name, row.kind, len(row.units)) for row in pyramid.rows
     ]
@@ -114,6 +118,18 @@ def test_small_maps_are_sent_in_full_within_half_a_step() -> None:
     assert (np.abs(_thumbnails(state, 2) - row.maps) <= 0.501 * step).all()
     assert state["rows"][2]["map"]["whole"]["peaks"] == []
     assert state["rows"][0]["map"] is None
+
+
+def test_a_remainder_is_sent_as_a_share_of_the_positive_contributions() -> None:
+    for seed in range(3):
+        pyramid = random_pyramid(seed)
+        sent = np.frombuffer(pyramid_wire.state(pyramid)["units"]["remainder"], "<f8")
+        for index, unit in enumerate(pyramid.units):
+            edges = [edge for edge in pyramid.edges if edge.parent == index and edge.contribution]
+            if unit.remainder is None or not edges:
+                assert np.isnan(sent[index])
+            else:  # contribution = share * the sum of all positive contributions, times the direction of the unit
+                assert sent[index] == pytest.approx(unit.remainder * edges[0].share / edges[0].contribution)
 
 
 def test_a_thumbnail_holds_the_means_of_the_cells_and_their_geometry() -> None:
@@ -187,12 +203,12 @@ def test_maps_of_zeros_are_sent() -> None:
 # Pruning in JavaScript
 
 
-def pruned_in_javascript(pyramid: Pyramid, thresholds: list[float]) -> list[list[int]]:
+def pruned_in_javascript(pyramid: Pyramid, thresholds: list[float], against: bool = True) -> list[list[int]]:
     node = shutil.which("node")
     if node is None or not (JS / "src").is_dir():
         pytest.skip("no node, or no js/src: the committed examples are compared all the same")
     request = json.dumps({"state": encoded_state(pyramid), "thresholds": thresholds})
-    script = PRUNE % {"src": (JS / "src").as_uri()}
+    script = PRUNE % {"src": (JS / "src").as_uri(), "against": str(against).lower()}
     run = subprocess.run(
         [node, "--input-type=module", "-e", script], input=request, capture_output=True, text=True, check=True
     )
@@ -222,7 +238,10 @@ def test_javascript_prunes_the_demo_pyramid_like_python() -> None:
 
     pyramid = ne.FeaturePyramid()(ne.demo_model(), ne.samples.contrast("wave one hand", "kick"))
     thresholds = [float(threshold) for threshold in np.linspace(0, 1, 20)]
-    assert pruned_in_javascript(pyramid, thresholds) == [list(pyramid.prune(threshold)) for threshold in thresholds]
+    for against in (True, False):
+        expected = [list(pyramid.prune(threshold, against)) for threshold in thresholds]
+        assert pruned_in_javascript(pyramid, thresholds, against) == expected
+    assert len(pyramid.prune(0, against=False)) < len(pyramid.units)
 
 
 def test_the_committed_examples_are_up_to_date() -> None:
@@ -312,7 +331,7 @@ def test_the_tube_of_a_row_can_be_made_from_its_thumbnails() -> None:
     assert row.geometry is not None
     kept = set(pyramid.prune(0.2))
     chosen = [(pyramid.units[index], index in kept) for index in row.units]
-    weights = np.array([unit.score * unit.direction * is_kept for unit, is_kept in chosen])
+    weights = np.array([unit.score * unit.map_direction * is_kept for unit, is_kept in chosen])
     total = np.einsum("u,uthw->thw", weights, _thumbnails(state, 2)).astype(np.float32)
     error = (np.abs(weights) * np.abs(row.maps).max(axis=(1, 2, 3)) / 254).sum()
     tube = pyramid.tube(2, 0.2)

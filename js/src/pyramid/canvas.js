@@ -81,10 +81,13 @@ export function createRenderer(content, graph, bitmaps, canvas) {
     if (coarse || box.h < 2.2 * LABEL_HEIGHT || content.rows[content.units.row[unit]].kind === "class") return;
     const name = shortName(content, unit).replace(/^\D+(?=\d)/, "");
     const sign = direction[unit] < 0 ? "−" : ""; // less activity helps the class
-    const value = box.w >= 62 ? sign + percent(score[unit]).replace("under ", "<") : "";
+    const value = score[unit] ? sign + percent(score[unit]).replace("under ", "<") : "against";
     context.fillStyle = "#14171cb8";
     context.fillRect(box.x, box.y, box.w, LABEL_HEIGHT + 3);
     write(name, box.x + 3, box.y + LABEL_HEIGHT, INK, `600 ${FONT}`);
+    const room = box.w - context.measureText(name).width - 12;
+    context.font = FONT;
+    if (context.measureText(value).width > room) return;
     context.textAlign = "right";
     write(value, box.x + box.w - 3, box.y + LABEL_HEIGHT, PALE);
     context.textAlign = "left";

@@ -2,6 +2,7 @@
 import { AGAINST, colourAt, cssColour, FOR } from "../shared/colormaps.js";
 import { h } from "../shared/dom.js";
 import { createSlider } from "../shared/inputs.js";
+import { UNKNOWN } from "./links.js";
 import { prunedWords, rowWords } from "./text.js";
 
 /** @typedef {import("./traits.js").Content} Content */
@@ -52,6 +53,14 @@ export function createControls(content, handlers, actions, signal) {
     clear,
   );
   const caption = h("p", { class: "ne-said" });
+  const against = h("input", { type: "checkbox", "data-name": "against" });
+  const press = () => {
+    handlers.move("against", against.checked);
+    handlers.done();
+  };
+  against.addEventListener("change", press, { signal });
+  const hasAgainst = content.edges.share.some((share) => share < 0);
+  const hasUnknown = content.edges.kind.some((kind) => kind === UNKNOWN);
   const hint = h(
     "span",
     { class: "ne-hint" },
@@ -66,6 +75,8 @@ export function createControls(content, handlers, actions, signal) {
       legendEntry(colourAt(FOR, 0.5), "for the class: link adds, more activity helps"),
       legendEntry(colourAt(AGAINST, 0.5), "against (−): link subtracts, less activity helps"),
       h("span", {}, "link width: evidence"),
+      h("label", { hidden: !hasAgainst }, against, "dashed links and units: against the class"),
+      h("span", { hidden: !hasUnknown }, "dotted: link unknown"),
       hint,
       tools,
     ),
@@ -97,6 +108,7 @@ export function createControls(content, handlers, actions, signal) {
       threshold.show(state.threshold, thresholdLabel);
       thresholdText.textContent = thresholdLabel;
       if (caption.textContent !== text) caption.textContent = text;
+      against.checked = state.against;
       clear.disabled = !state.selected.length && !state.collapsed.length;
     },
   };

@@ -14,7 +14,7 @@ export function createGraph({ rows, units, edges }) {
   const next = start.slice();
   for (let edge = 0; edge < edges.count; edge++) toParents[next[child[edge]]++] = edge;
 
-  /** Fraction of the class's evidence that flows along an edge. @param {number} edge */
+  /** Fraction of the class's evidence that flows along an edge; negative if the child works against it. @param {number} edge */
   const flow = (edge) => share[edge] * units.score[parent[edge]];
   /** Edges whose end is kept, by descending weight. @param {Uint8Array} kept @param {Iterable<number>} among @param {Uint32Array} end @param {(edge: number) => number} weight */
   const ranked = (kept, among, end, weight) =>
@@ -23,17 +23,17 @@ export function createGraph({ rows, units, edges }) {
     flow,
     /**
      * Units that pruning keeps; the reference implementation is Pyramid.prune in Python.
-     * @param {number} threshold
+     * @param {number} threshold @param {boolean} [against] keep units without evidence, which work against units above
      * @returns {Uint8Array} 1 for each kept unit, else 0
      */
-    prune(threshold) {
+    prune(threshold, against = true) {
       const kept = new Uint8Array(units.count);
       for (const { kind, first, count } of rows) {
         let largest = 0;
         for (let unit = first; unit < first + count; unit++) largest = Math.max(largest, units.score[unit]);
         for (let unit = first; unit < first + count; unit++) {
           if (kind === "class") kept[unit] = 1;
-          else if (units.score[unit] >= threshold * largest)
+          else if (units.score[unit] >= threshold * largest && (against || units.score[unit]))
             kept[unit] = Number(toParents.subarray(start[unit], start[unit + 1]).some((edge) => kept[parent[edge]]));
         }
       }

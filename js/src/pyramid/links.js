@@ -1,5 +1,6 @@
 // Links between units. Their width is the evidence that flows along them, so it is proportional to the contribution among
-// the children of one parent; their colour is the sign of the contribution. Links of highlighted units lie above the tiles,
+// the children of one parent; their colour is the sign of the contribution. Links against the class are dashed, links across
+// an operation that channels cannot be followed through are dotted. Links of highlighted units lie above the tiles,
 // all others below.
 import { AGAINST, colourAt, cssColour, FOR } from "../shared/colormaps.js";
 import { boxOf } from "./layout.js";
@@ -21,6 +22,11 @@ const MAX_PER_ROW = 40; // links drawn below the tiles
 const MAX_PER_UNIT = 40; // highlighted links in each direction
 const MAX_WIDTH = 9; // pixels, for the largest flow from the parent's row
 const CASING = 3; // pixels of the background colour around a highlighted link
+export const UNKNOWN = 3; // kind of an edge across an operation that channels cannot be followed through
+const [DASHED, DOTTED] = [
+  [6, 4],
+  [1.5, 4],
+];
 const BACKGROUND = "#14171c";
 const COLOURS = { positive: cssColour(colourAt(FOR, 0.5)), negative: cssColour(colourAt(AGAINST, 0.5)) };
 
@@ -38,24 +44,27 @@ function pathToClass({ edges, rows }, graph, kept, unit) {
 /**
  * @param {Content} content @param {Graph} graph @param {Layout} layout @param {Uint8Array} kept
  * @param {number[]} units whose links are highlighted
+ * @param {boolean} [against] show links against the class
  * @returns {Links}
  */
-export function linksOf(content, graph, layout, kept, units) {
+export function linksOf(content, graph, layout, kept, units, against = true) {
   const { edges } = content;
+  const strength = (/** @type {number} */ edge) => Math.abs(graph.flow(edge));
+  const isShown = (/** @type {number} */ edge) => against || edges.share[edge] >= 0;
   const maxFlow = content.rows.map(() => 0);
   const base = layout.bands.flatMap(({ row, large, units: rowUnits }) => {
     const candidates = [];
     for (const unit of rowUnits)
       for (let edge = edges.first[unit]; edge < edges.first[unit + 1]; edge++)
-        if (kept[edges.child[edge]]) {
-          maxFlow[row] = Math.max(maxFlow[row], graph.flow(edge));
+        if (kept[edges.child[edge]] && isShown(edge)) {
+          maxFlow[row] = Math.max(maxFlow[row], strength(edge));
           if (large) candidates.push(edge);
         }
-    return candidates.sort((a, b) => graph.flow(b) - graph.flow(a)).slice(0, MAX_PER_ROW);
+    return candidates.sort((a, b) => strength(b) - strength(a)).slice(0, MAX_PER_ROW);
   });
   const found = units.flatMap((unit) => [
-    ...graph.above(unit, kept).slice(0, MAX_PER_UNIT),
-    ...graph.below(unit, kept).slice(0, MAX_PER_UNIT),
+    ...graph.above(unit, kept).filter(isShown).slice(0, MAX_PER_UNIT),
+    ...graph.below(unit, kept).filter(isShown).slice(0, MAX_PER_UNIT),
     ...pathToClass(content, graph, kept, unit),
   ]);
   const highlighted = [...new Set(found)];
@@ -94,7 +103,8 @@ export function createLinkPen(context, { edges, units }, graph, { boxes, bands }
   /** @param {number} edge @param {number} alpha @param {boolean} hasCasing */
   const draw = (edge, alpha, hasCasing) => {
     if (!trace(edge)) return;
-    const fraction = graph.flow(edge) / maxFlow[units.row[edges.parent[edge]]];
+    const isAgainst = edges.share[edge] < 0;
+    const fraction = Math.abs(graph.flow(edge)) / maxFlow[units.row[edges.parent[edge]]];
     const width = Math.max(MAX_WIDTH * fraction * Math.sqrt(projection.zoom), 0.7);
     context.globalAlpha = alpha;
     if (hasCasing) {
@@ -102,9 +112,11 @@ export function createLinkPen(context, { edges, units }, graph, { boxes, bands }
       context.strokeStyle = BACKGROUND;
       context.stroke();
     }
+    context.setLineDash(edges.kind[edge] === UNKNOWN ? DOTTED : isAgainst ? DASHED : []);
     context.lineWidth = width;
-    context.strokeStyle = edges.contribution[edge] < 0 ? COLOURS.negative : COLOURS.positive;
+    context.strokeStyle = isAgainst || edges.contribution[edge] < 0 ? COLOURS.negative : COLOURS.positive;
     context.stroke();
+    context.setLineDash([]);
   };
   const opacityOf = (/** @type {number} */ edge) => (bands[units.row[edges.child[edge]]].large ? 1 : 0.5);
   return {

@@ -6,9 +6,11 @@ import { quotedTarget, verdict } from "../tubes/text.js";
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {import("./graph.js").Graph} Graph */
 
-const IDENTITY = 1; // kind of an edge: conv 0, identity 1, concat 2
+/** @type {Record<number, string>} By kind of an edge: conv 0, identity 1, concat 2, unknown 3. */
+const NOTES = { 1: " (unchanged)", 3: " (link unknown)" };
+const LEAST_REST = 0.001; // smaller remainders are not named
 const MAX_PATH = 4; // units of the strongest path in a sentence
-const MAX_INPUTS = 3; // of a unit
+const MAX_INPUTS = 3; // of a unit, for it and against it
 const COLOURS = ["red", "green", "blue"];
 /** @type {Record<string, [string, string]>} */
 const NOUNS = {
@@ -27,36 +29,60 @@ export function shortName({ rows, units }, unit) {
   return `${NOUNS[kind][0]} ${channel}`;
 }
 
-/** "kernel 17 of layer2.conv1" @param {Content} content @param {number} unit */
+/** "kernel 17 of layer2.conv1", "kernel 1 of layer 3" @param {Content} content @param {number} unit */
 export function unitName(content, unit) {
   const { kind, name } = content.rows[content.units.row[unit]];
   const short = shortName(content, unit);
-  return kind === "class" ? short : `${short} of ${kind === "input" ? "the " : ""}${name}`;
+  const before = kind === "input" ? "the " : /^\d/.test(name) ? "layer " : "";
+  return kind === "class" ? short : `${short} of ${before}${name}`;
 }
 
 /** "49 of 64 kernels" @param {Content} content @param {number} row @param {number} count of units shown */
 export const countWords = ({ rows }, row, count) =>
   `${grouped(count)} of ${counted(rows[row].width, ...NOUNS[rows[row].kind])}`;
 
+/** Edges for the class, and those against it, the strongest first. @param {Content["edges"]} edges @param {number[]} ranked by descending share or flow */
+function bySign({ share }, ranked) {
+  const isAgainst = (/** @type {number} */ edge) => share[edge] < 0;
+  return [ranked.filter((edge) => !isAgainst(edge)), ranked.filter(isAgainst).reverse()];
+}
+
+/** "12 %", "−12 %" @param {number} share */
+const signedPercent = (share) => (share < 0 ? "−" : "") + percent(Math.abs(share));
+
+/** " and 2 other units" @param {number[]} edges */
+const andOthers = ({ length }) => (length > 1 ? ` and ${counted(length - 1, "other unit")}` : "");
+
 /** @param {Content} content @param {Graph} graph @param {Uint8Array} kept @param {number} unit */
 function inputSentence(content, graph, kept, unit) {
   const { rows, units, edges } = content;
-  const largest = graph.below(unit, kept).slice(0, MAX_INPUTS);
-  if (!largest.length) return "";
-  const listed = largest.map((edge) => `${unitName(content, edges.child[edge])} (${percent(edges.share[edge])})`);
-  const local = rows[units.row[unit]].kind === "sum" ? " by share of the sum itself" : "";
-  return ` Largest inputs${local}: ${listed.join(", ")}.`;
+  const [fed, harmed] = bySign(edges, graph.below(unit, kept));
+  /** @param {string} start @param {number[]} chosen */
+  const sentence = (start, chosen) => {
+    const listed = chosen.slice(0, MAX_INPUTS).map((edge) => {
+      return `${unitName(content, edges.child[edge])} (${signedPercent(edges.share[edge])})`;
+    });
+    return listed.length ? ` ${start}: ${listed.join(", ")}.` : "";
+  };
+  const local = rows[units.row[unit]].is_local ? " by share of the sum itself" : "";
+  const text = sentence(`Largest inputs${local}`, fed) + sentence("Inputs against it", harmed);
+  const rest = units.remainder[unit];
+  if (!text || !(Math.abs(rest) >= LEAST_REST)) return text;
+  return `${text} All inputs without a link together: ${rest > 0 ? "+" : ""}${signedPercent(rest)}.`;
 }
 
-/** The unit that receives most of the evidence from here, and the number of others. @param {Content} content @param {Graph} graph @param {Uint8Array} kept @param {number} unit @param {string} favoured */
+/** The units that receive and lose most of the evidence by this one, and the number of others. @param {Content} content @param {Graph} graph @param {Uint8Array} kept @param {number} unit @param {string} favoured */
 function outputSentences(content, graph, kept, unit, favoured) {
   const { parent, kind, contribution } = content.edges;
-  const [first, ...rest] = graph.above(unit, kept);
-  if (first === undefined) return "";
-  const [mostly, others] = rest.length ? ["mostly ", ` and ${counted(rest.length, "other unit")}`] : ["", ""];
-  const unchanged = kind[first] === IDENTITY ? " (unchanged)" : "";
-  const negative = contribution[first] < 0 ? ` Its contribution there is negative, which favours ${favoured}.` : "";
-  return ` It ${mostly}feeds ${unitName(content, parent[first])}${unchanged}${others}.${negative}`;
+  const [fed, harmed] = bySign(content.edges, graph.above(unit, kept));
+  const nameOf = (/** @type {number} */ edge) => unitName(content, parent[edge]);
+  let text = "";
+  if (fed.length) {
+    const negative = contribution[fed[0]] < 0 ? ` Its contribution there is negative, which favours ${favoured}.` : "";
+    const mostly = fed.length > 1 ? "mostly " : "";
+    text += ` It ${mostly}feeds ${nameOf(fed[0])}${NOTES[kind[fed[0]]] ?? ""}${andOthers(fed)}.${negative}`;
+  }
+  return harmed.length ? `${text} It works against ${nameOf(harmed[0])}${andOthers(harmed)}.` : text;
 }
 
 /** @param {Content} content @param {number} row */
@@ -79,9 +105,11 @@ export function unitWords(content, graph, kept, unit) {
   }
   const favoured = explained.against ? "the difference" : "the class";
   const [more, output] = [units.direction[unit] < 0 ? "Lower" : "Higher", kind === "input" ? "intensity" : "output"];
+  const evidence = units.score[unit] > 0 ? `${percent(units.score[unit])} of the positive` : "no positive";
+  const stage = units.direction[unit] === units.mapDirection[unit] ? "" : " before norm and activation";
   return (
-    `${name} carries ${percent(units.score[unit])} of the positive evidence for ${quotedTarget(explained)}.` +
-    `${outputSentences(content, graph, kept, unit, favoured)} ${more} ${output} favours ${favoured}.` +
+    `${name} carries ${evidence} evidence for ${quotedTarget(explained)}.` +
+    `${outputSentences(content, graph, kept, unit, favoured)} ${more} ${output}${stage} favours ${favoured}.` +
     `${inputs}${receptiveFieldSentence(content, units.row[unit])}`
   );
 }
@@ -98,15 +126,20 @@ export function rowWords(content, row, count, coverage) {
 
 /** A row as a whole. @param {Content} content @param {Pick<import("./layout.js").Band, "row" | "units" | "coverage">} band */
 export function bandWords(content, { row, units, coverage }) {
+  const opposing = units.filter((unit) => content.units.score[unit] === 0).length;
+  const verb = opposing === 1 ? "works" : "work";
+  const against = opposing ? ` ${grouped(opposing)} of them only ${verb} against units above.` : "";
   const { name, kind } = content.rows[row];
   const shares = kind === "class" ? "" : ` ${capitalised(carried(coverage))}, the others ${percent(1 - coverage)}.`;
-  return `${name}: ${countWords(content, row, units.length)}.${shares}${receptiveFieldSentence(content, row)}`;
+  return `${name}: ${countWords(content, row, units.length)}.${against}${shares}${receptiveFieldSentence(content, row)}`;
 }
 
 /** The verdict, the number of kernels shown, and the strongest path down. @param {Content} content @param {Graph} graph @param {Uint8Array} kept */
 export function pyramidWords(content, graph, kept) {
   const { rows, units, explained } = content;
-  const counts = rows.map(({ kind }, row) => (kind === "kernel" ? graph.keptUnits(row, kept).length : 0));
+  const counts = rows.map(({ kind }, row) =>
+    kind === "kernel" ? graph.keptUnits(row, kept).filter((unit) => units.score[unit] > 0).length : 0,
+  );
   const total = counts.reduce((sum, count) => sum + count, 0);
   const [head, target] = [verdict(explained), quotedTarget(explained)];
   if (!total) return `${head}. No kernel carries evidence for ${target} at this threshold.`;
@@ -116,7 +149,7 @@ export function pyramidWords(content, graph, kept) {
   const path = [];
   for (let unit = units.row.indexOf(rows.findIndex(({ kind }) => kind === "class")); path.length < MAX_PATH; ) {
     const [strongest] = graph.below(unit, kept);
-    if (strongest === undefined) break;
+    if (strongest === undefined || content.edges.share[strongest] <= 0) break;
     unit = content.edges.child[strongest];
     path.push(unitName(content, unit));
   }

@@ -53,7 +53,7 @@ export function createTiles(content, bitmaps) {
     const codes = new Float32Array(height * width);
     const image = context?.createImageData(sheet.width, sheet.height);
     for (let k = 0; k < count && image; k++) {
-      const sign = units.direction[first + k] < 0 ? -1 : 1;
+      const sign = units.mapDirection[first + k];
       slice(plans[row], /** @type {any} */ (thumbnail(content, first + k)), frame, codes);
       const corner = Math.floor(k / COLUMNS) * height * sheet.width + (k % COLUMNS) * width;
       for (let c = 0; c < codes.length; c++) {

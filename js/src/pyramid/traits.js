@@ -19,7 +19,7 @@ import {
  * @property {number[]} times - seconds of each frame; empty if unknown
  * @property {DataView[]} frames - one JPEG per frame, height x width
  * @property {RowState[]} rows - the layers, from the class down
- * @property {Record<string, DataView>} units - columns: score, channel, direction, peak
+ * @property {Record<string, DataView>} units - columns: score, channel, direction, map_direction, remainder, peak
  * @property {Record<string, DataView>} edges - columns, sorted by parent: child, fan, contribution, scale, share, kind
  * @property {DataView} thumbnails - a small map of each unit, one byte for each value
  * @property {DataView} maps - whole maps of the first units of each row
@@ -28,6 +28,7 @@ import {
  * @property {number} frame - index of the frame shown
  * @property {number} row - index of the row around which the rows are drawn large
  * @property {number} threshold - fraction 0..1 of a row's largest score
+ * @property {boolean} against - whether links and units against the class are shown
  * @property {number[]} selected - indices of the units whose tubes are shown
  * @property {number[]} collapsed - indices of the rows that are kept small
  * @property {boolean} playing - whether the clip plays
@@ -35,10 +36,10 @@ import {
 
 /** @typedef {import("../shared/interpolate.js").Geometry} Geometry */
 /** @typedef {{shape: number[], offset: number, geometry: Geometry, whole: {shape: number[], offset: number, geometry: Geometry, peaks: number[]}}} RowMap */
-/** @typedef {{name: string, kind: string, width: number, count: number, coverage: number, sees: string, names: string[], map: RowMap | null}} RowState */
+/** @typedef {{name: string, kind: string, width: number, count: number, coverage: number, is_local?: boolean, sees: string, names: string[], map: RowMap | null}} RowState */
 /** @typedef {RowState & {first: number}} Row `first`: index of its first unit */
 /** @typedef {{name: string, logit: number, probability: number | null, rival: import("../tubes/traits.js").Guess | null, best: import("../tubes/traits.js").Guess[], against?: string | null}} Explained */
-/** @typedef {{count: number, score: Float64Array, channel: Int32Array, direction: Int8Array, peak: Float32Array, row: Uint32Array}} Units */
+/** @typedef {{count: number, score: Float64Array, channel: Int32Array, direction: Int8Array, mapDirection: Int8Array, remainder: Float64Array, peak: Float32Array, row: Uint32Array}} Units */
 /** @typedef {{count: number, child: Uint32Array, parent: Uint32Array, first: Uint32Array, contribution: Float32Array, share: Float32Array, kind: Uint8Array}} Edges `first`: first edge of each unit to its children, and the number of edges at the end */
 /** @typedef {{title: string, size: number[], times: number[], frames: Uint8Array<ArrayBuffer>[], rows: Row[], units: Units, edges: Edges, thumbnails: Int8Array, maps: Int8Array, explained: Explained, caveats: string[]}} Content the content traits, validated */
 /** @typedef {{get: <K extends keyof PyramidViewerState>(name: K) => PyramidViewerState[K], set: <K extends keyof PyramidViewerState>(name: K, value: PyramidViewerState[K]) => void, save_changes: () => void, on: (event: string, listener: () => void) => void, off: (event: string, listener: () => void) => void}} PyramidModel */
@@ -57,7 +58,15 @@ export const CONTENT = [
   "explained",
   "caveats",
 ];
-export const MOVABLE = /** @type {const} */ (["frame", "row", "threshold", "selected", "collapsed", "playing"]);
+export const MOVABLE = /** @type {const} */ ([
+  "frame",
+  "row",
+  "threshold",
+  "against",
+  "selected",
+  "collapsed",
+  "playing",
+]);
 const KINDS = ["class", "kernel", "sum", "input"];
 
 /** Throw a StateError unless a value is valid. @param {unknown} isValid @param {string} name @param {string} rule @param {unknown} value */
@@ -146,6 +155,8 @@ function readUnits(units, rows) {
     score: column(units, "score", Float64Array, count),
     channel: column(units, "channel", Int32Array, count),
     direction: column(units, "direction", Int8Array, count),
+    mapDirection: column(units, "map_direction", Int8Array, count),
+    remainder: column(units, "remainder", Float64Array, count),
     peak: column(units, "peak", Float32Array, count),
   };
 }
@@ -168,7 +179,7 @@ function readEdges(edges, units) {
   return {
     ...{ count, child, parent, first },
     contribution: Float32Array.from(contribution, (code, edge) => (code / 32767) * scale[parent[edge]]),
-    share: Float32Array.from(column(edges, "share", Uint16Array, count), (code) => code / 65535),
+    share: Float32Array.from(column(edges, "share", Int16Array, count), (code) => code / 32767),
     kind: column(edges, "kind", Uint8Array, count),
   };
 }
@@ -183,7 +194,7 @@ function readExplained(explained) {
 
 /**
  * Read the movable traits, clamped to valid values.
- * @typedef {{frame: number, row: number, threshold: number, selected: number[], collapsed: number[], playing: boolean}} ViewState
+ * @typedef {{frame: number, row: number, threshold: number, against: boolean, selected: number[], collapsed: number[], playing: boolean}} ViewState
  * @param {PyramidModel} model @param {Content} content @returns {ViewState}
  */
 export function readViewState(model, { size, rows, units }) {
@@ -199,6 +210,7 @@ export function readViewState(model, { size, rows, units }) {
     threshold: clamp(model.get("threshold"), 1, 0),
     selected: validIndices(model.get("selected"), units.count),
     collapsed: validIndices(model.get("collapsed"), rows.length),
+    against: model.get("against") !== false,
     playing: model.get("playing") === true,
   };
 }

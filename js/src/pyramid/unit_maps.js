@@ -32,14 +32,14 @@ export function unitTube(content, unit) {
   const [from, peak, part] = isFull
     ? [maps.subarray(whole.offset + rank * cells, whole.offset + (rank + 1) * cells), whole.peaks[rank], whole]
     : [codes, units.peak[unit], map];
-  const sign = units.direction[unit] < 0 ? -1 : 1;
+  const sign = units.mapDirection[unit];
   const values = Float32Array.from(from, (code) => (sign * code * peak) / 127);
   const caveats = isFull ? [] : thumbnailCaveats(map);
   return { values, shape: part.shape, geometry: part.geometry, name: unitName(content, unit), caveats };
 }
 
 /**
- * Sum of the thumbnails of a row's units, weighted by score and direction, as Pyramid.tube computes it.
+ * Sum of the thumbnails of a row's units, weighted by score and sign, as Pyramid.tube computes it.
  * @param {Content} content @param {number} row @param {number[]} among the row's units that are kept @returns {Tube | null}
  */
 export function rowTube(content, row, among) {
@@ -48,7 +48,7 @@ export function rowTube(content, row, among) {
   if (!map || !among.length) return null;
   const values = new Float32Array(cellsOf(map.shape));
   for (const unit of among) {
-    const weight = (units.score[unit] * units.direction[unit] * units.peak[unit]) / 127;
+    const weight = (units.score[unit] * units.mapDirection[unit] * units.peak[unit]) / 127;
     const codes = /** @type {Int8Array} */ (thumbnail(content, unit));
     for (let c = 0; c < values.length; c++) values[c] += weight * codes[c];
   }

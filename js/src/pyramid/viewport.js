@@ -24,11 +24,13 @@ export function createViewport(content, getState, container, camera) {
     if (cache[name]?.key !== key) cache[name] = { key, value: compute() };
     return cache[name].value;
   };
-  const kept = () => memoize("kept", getState().threshold, () => graph.prune(getState().threshold));
+  /** @returns {[number, boolean]} */
+  const pruning = () => [getState().threshold, getState().against];
+  const kept = () => memoize("kept", pruning(), () => graph.prune(...pruning()));
   const size = () => ({ width: container.clientWidth || 640, height: container.clientHeight || 600 });
   const layoutInputs = () => {
-    const { row, collapsed, threshold } = getState();
-    return { row, collapsed, threshold, ...size() };
+    const { row, collapsed } = getState();
+    return { row, collapsed, pruning: pruning(), ...size() };
   };
   /** @returns {Layout} */
   const layout = () => memoize("layout", layoutInputs(), () => layoutOf(content, graph, kept(), getState(), size()));
@@ -55,7 +57,9 @@ export function createViewport(content, getState, container, camera) {
     ...{ graph, kept, layout, projection },
     /** @param {number[]} highlighted units */
     links: (highlighted) =>
-      memoize("links", [layoutInputs(), highlighted], () => linksOf(content, graph, layout(), kept(), highlighted)),
+      memoize("links", [layoutInputs(), highlighted], () =>
+        linksOf(content, graph, layout(), kept(), highlighted, getState().against),
+      ),
     /** Zoom around a pixel of the container, by default its centre. @param {number} factor 0 resets the camera @param {number} [x] @param {number} [y] */
     zoom(factor, x, y) {
       const { left } = layout();

@@ -207,6 +207,25 @@ describe("the route of a link", () => {
     expect(gaps).toHaveLength(columns + 1 + Number(band.others !== null));
   });
 
+  test("is dashed and blue against the class, dotted where it is unknown; those against can be hidden", () => {
+    const drawn = [];
+    let dash = [];
+    const context = new Proxy(
+      { setLineDash: (value) => (dash = value), stroke: () => drawn.push([context.strokeStyle, String(dash)]) },
+      { get: (target, name) => target[name] ?? (() => {}) },
+    );
+    const links = linksOf(content, graph, layout, kept, []);
+    const projection = { width: 900, height: 600, zoom: 1, x: (x) => x, y: (y) => y };
+    createLinkPen(context, content, graph, layout, links, projection).drawBelow();
+    const expected = links.base.map((edge) => (edges.kind[edge] === 3 ? "1.5,4" : edges.share[edge] < 0 ? "6,4" : ""));
+    expect(drawn.map(([, pattern]) => pattern)).toEqual(expected);
+    expect(new Set(expected).size).toBe(3);
+    const colours = drawn.filter(([, pattern]) => pattern === "6,4").map(([colour]) => colour);
+    expect(new Set(colours)).toEqual(new Set(["rgba(48,152,246,1)"]));
+    const hidden = linksOf(content, graph, layout, kept, [bands[3].units[0]], false);
+    for (const edge of [...hidden.base, ...hidden.highlighted]) expect(edges.share[edge]).toBeGreaterThanOrEqual(0);
+  });
+
   test("is drawn below the tiles, and highlighted with a casing above them", () => {
     const strokes = [];
     const context = new Proxy(
@@ -297,8 +316,8 @@ describe("tubes", () => {
   const kept = graph.prune(0);
   const view = { frame: 0, row: 2, threshold: 0, selected: [], collapsed: [], playing: false };
 
-  test("the tube of a unit is its map, negated if less activity helps the class", () => {
-    const against = content.units.direction.findIndex((sign, unit) => sign < 0 && unitTube(content, unit));
+  test("the tube of a unit is its map, negated if lower values of it help the class", () => {
+    const against = content.units.mapDirection.findIndex((sign, unit) => sign < 0 && unitTube(content, unit));
     const { map, first } = content.rows[content.units.row[against]];
     const tube = unitTube(content, against);
     const start = map.offset + (against - first) * tube.values.length;
@@ -313,9 +332,7 @@ describe("tubes", () => {
     map.whole = { ...map.whole, shape: [4, 6, 5], peaks: [2], offset: 0 };
     map.shape = [2, 3, 5];
     const changed = { ...content, rows, maps: new Int8Array(120).fill(127) };
-    expect(unitTube(changed, first).values).toEqual(
-      new Float32Array(120).fill(2 * (content.units.direction[first] || 1)),
-    );
+    expect(unitTube(changed, first).values).toEqual(new Float32Array(120).fill(2 * content.units.mapDirection[first]));
     expect(unitTube(changed, first + 1).caveats[0]).toBe(
       "drawn from a thumbnail of 2×3×5 cells; the full map has 4×6×5.",
     );
@@ -374,6 +391,8 @@ describe("texts", () => {
     for (const phrase of [
       ...["It feeds", "It mostly feeds", "and 1 other unit.", "(unchanged)", "Its contribution there is negative"],
       ...["Higher output", "Lower output", "Higher intensity", "by share of the sum itself", "Receptive field: "],
+      ...["It works against", "Inputs against it: ", "All inputs without a link together: ", "(link unknown)"],
+      ...["carries no positive evidence", "against units above", "before norm and activation"],
       ...["'wave' rather than 'clap'", "favours the difference", "No kernel carries", "Strongest path: "],
     ])
       expect(texts).toContain(phrase);
@@ -431,7 +450,7 @@ describe("validation", () => {
     const { content } = examples[0];
     const wild = { frame: 99, row: -3, threshold: Number.NaN, selected: [1, 1, -1, 9999, "x"], collapsed: null };
     expect(readViewState(modelOf(wild), content)).toEqual({
-      ...{ frame: 7, row: 0, threshold: 0, selected: [1], collapsed: [], playing: false },
+      ...{ frame: 7, row: 0, threshold: 0, against: true, selected: [1], collapsed: [], playing: false },
     });
   });
 });

@@ -3,10 +3,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { decode } from "../../src/host.js";
 import widget from "../../src/pyramid/index.js";
+import { readContent } from "../../src/pyramid/traits.js";
 import { FakeModel } from "../helpers.js";
 import { pyramids } from "./examples.json";
 
-const FIRST_VALUES = { frame: 1, row: 1, threshold: 0, selected: [], collapsed: [], playing: false };
+const FIRST_VALUES = { frame: 1, row: 1, threshold: 0, against: true, selected: [], collapsed: [], playing: false };
 let model;
 let el;
 let cleanup;
@@ -84,6 +85,25 @@ describe("pruning", () => {
     model.set("threshold", 1);
     await painted("shown", pyramids[2].kept[19].length);
     expect(model.saved).toBe(0);
+  });
+});
+
+describe("links against the class", () => {
+  test("and units without evidence are hidden by the checkbox, with one message", async () => {
+    await render({}, 3);
+    const { units, rows, edges } = readContent(model);
+    expect(edges.share.some((share) => share < 0)).toBe(true);
+    const withoutEvidence = units.score.filter((score) => score === 0).length;
+    const shown = Number(root().dataset.shown);
+    expect(rows.length).toBeGreaterThan(3);
+    find("against").checked = false;
+    find("against").dispatchEvent(new Event("change", { bubbles: true }));
+    expect([model.get("against"), model.saved]).toEqual([false, 1]);
+    await painted("against", false);
+    expect(Number(root().dataset.shown)).toBeLessThanOrEqual(shown - withoutEvidence);
+    model.set("against", true);
+    await painted("shown", shown);
+    expect(find("against").checked).toBe(true);
   });
 });
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -37,13 +37,17 @@ def pack(pyramid: Pyramid) -> tuple[dict[str, Any], Arrays]:
     units, edges = pyramid.units, pyramid.edges
     arrays: Arrays = {
         "unit_channels": np.array([(unit.channel, unit.direction) for unit in units], np.int64).reshape(-1, 2),
+        "unit_map_directions": np.array([unit.map_direction for unit in units], np.int64),
         "unit_scores": np.array([unit.score for unit in units], np.float64),
         "edge_ends": np.array(
             [(edge.child, edge.parent, EDGE_KINDS.index(edge.kind)) for edge in edges], np.int64
         ).reshape(-1, 3),
         "edge_weights": np.array([(edge.contribution, edge.share) for edge in edges], np.float64).reshape(-1, 2),
     }
-    for name in ("unit_scores", "edge_weights"):
+    known = [unit.remainder is not None for unit in units]
+    arrays["remainder_known"] = np.array(known, np.int64)
+    arrays["unit_remainders"] = np.array([unit.remainder or 0.0 for unit in units], np.float64)
+    for name in ("unit_scores", "unit_remainders", "edge_weights"):
         if not np.isfinite(arrays[name]).all():
             raise UsageError(f"it holds {name.replace('_', ' ')} that are not finite")
     text = {
@@ -96,6 +100,7 @@ def unpack(text: Mapping[str, Any], arrays: Mapping[str, _Table]) -> Pyramid:
         raise RefusedError(f"its rows hold {first} of {len(channels)} units")
     row_of = np.repeat(np.arange(len(rows)), [len(row.units) for row in rows])
     units = _units(channels, scores, row_of, np.array([row.width for row in rows]))
+    units = _with_signs(units, arrays)
     return Pyramid(clip, target, tuple(rows), units, _edges(ends, weights, row_of), Provenance.of(text["provenance"]))
 
 
@@ -117,18 +122,32 @@ def _units(channels: _Table, scores: _Table, row_of: _Table, widths: _Table) -> 
     return tuple(Unit(row, channel, score, direction) for row, (channel, direction), score in rows)
 
 
+def _with_signs(units: tuple[Unit, ...], arrays: Mapping[str, _Table]) -> tuple[Unit, ...]:
+    """Add the directions of the maps and the remainders, which older files do not hold."""
+    names = ("unit_map_directions", "remainder_known", "unit_remainders")
+    if not any(name in arrays for name in names):
+        return units
+    directions, known = (_table(arrays, name, np.int64) for name in names[:2])
+    remainders = _table(arrays, names[2], np.float64)
+    if not len(directions) == len(known) == len(remainders) == len(units):
+        raise RefusedError("its units or edges are incomplete")
+    if np.any(np.abs(directions) != 1) or np.any((known != 0) & (known != 1)):
+        raise RefusedError("a unit has a direction of its map other than 1 and -1, or a flag other than 0 and 1")
+    columns = zip(units, directions.tolist(), known.tolist(), remainders.tolist(), strict=True)
+    return tuple(
+        replace(unit, map_direction=direction, remainder=rest if is_known else None)
+        for unit, direction, is_known, rest in columns
+    )
+
+
 def _edges(ends: _Table, weights: _Table, row_of: _Table) -> tuple[Edge, ...]:
     if len(ends):
         if ends[:, :2].min() < 0 or ends[:, :2].max() >= len(row_of):
             raise RefusedError("an edge leads to a unit that does not exist")
         if np.any(row_of[ends[:, 1]] >= row_of[ends[:, 0]]):
             raise RefusedError("an edge does not lead to a higher row")
-        if (
-            ends[:, 2].min() < 0
-            or ends[:, 2].max() >= len(EDGE_KINDS)
-            or np.any((weights[:, 1] < 0) | (weights[:, 1] > 1))
-        ):
-            raise RefusedError("an edge has a share outside 0..1 or an unknown kind")
+        if ends[:, 2].min() < 0 or ends[:, 2].max() >= len(EDGE_KINDS) or np.any(weights[:, 1] > 1):
+            raise RefusedError("an edge has a share above 1 or an unknown kind")
     return tuple(
         Edge(child, parent, contribution, share, EDGE_KINDS[kind])
         for (child, parent, kind), (contribution, share) in zip(ends.tolist(), weights.tolist(), strict=True)

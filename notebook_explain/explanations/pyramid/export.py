@@ -35,6 +35,8 @@ def graph(pyramid: Pyramid) -> dict[str, Any]:
             "channel": unit.channel,
             "score": unit.score,
             "direction": unit.direction,
+            "map_direction": unit.map_direction,
+            "remainder": unit.remainder,
         }
         for index, unit in enumerate(pyramid.units)
     ]
@@ -53,17 +55,16 @@ def graph(pyramid: Pyramid) -> dict[str, Any]:
 
 def tree(pyramid: Pyramid) -> dict[str, Any]:
     """Return nested dicts of ``name``, ``score`` and ``children``; each unit has the parent that it contributes most to."""
-    best: dict[int, Edge] = {}
+    best: dict[int, tuple[float, Edge]] = {}
     for edge in pyramid.edges:
-        known = best.get(edge.child)
         weight = edge.share * pyramid.units[edge.parent].score
-        if known is None or weight > known.share * pyramid.units[known.parent].score:
-            best[edge.child] = edge
+        if edge.child not in best or weight > best[edge.child][0]:
+            best[edge.child] = weight, edge
     branches: list[dict[str, Any]] = [
         {"name": f"{pyramid.rows[unit.row].name} {unit.channel}", "score": unit.score, "children": []}
         for unit in pyramid.units
     ]
-    for child, edge in best.items():
+    for child, (_, edge) in best.items():
         branches[edge.parent]["children"].append(branches[child])
     roots = [branch for index, branch in enumerate(branches) if index not in best]
     return {"name": pyramid.target.name, "children": roots}

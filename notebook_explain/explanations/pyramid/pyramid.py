@@ -18,7 +18,7 @@ from notebook_explain.explanations.geometry import stretch
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.pyramid import export
 from notebook_explain.explanations.pyramid import text as pyramid_text
-from notebook_explain.explanations.pyramid.units import CLASS, INPUT, KERNEL, SUM, Edge, Row, Unit
+from notebook_explain.explanations.pyramid.units import CLASS, FIRST_ORDER, INPUT, KERNEL, SUM, Edge, Row, Unit
 from notebook_explain.explanations.targets import TargetResult
 
 __all__ = ["CLASS", "INPUT", "KERNEL", "SUM", "Edge", "Pyramid", "Row", "Unit"]
@@ -58,6 +58,11 @@ class Pyramid:
         """The target as a tuple, as all explanations have it."""
         return (self.target,)
 
+    @property
+    def has_local_shares(self) -> bool:
+        """True if contributions to a sum are measured at the sum itself, whatever the next layer does with it."""
+        return self.provenance.knobs.get("contribution") not in FIRST_ORDER
+
     @cached_property
     def _parents(self) -> tuple[tuple[int, ...], ...]:
         """Parents of each unit."""
@@ -79,7 +84,7 @@ class Pyramid:
             return names.index(str(which))
         raise UsageError(f"row {which!r} is not in this pyramid; it has {', '.join(names)}")
 
-    def prune(self, threshold: float) -> tuple[int, ...]:
+    def prune(self, threshold: float, against: bool = True) -> tuple[int, ...]:
         """Return the units that a threshold keeps; all views agree with this method.
 
         A unit is kept if its score is at least ``threshold`` times the largest of its row and one of its parents is kept.
@@ -88,6 +93,8 @@ class Pyramid:
         Parameters
         ----------
         threshold : float in 0..1
+        against : bool
+            Keep units that are shown only because they work against a unit above; their score is 0.
 
         Returns
         -------
@@ -100,13 +107,16 @@ class Pyramid:
         for row in self.rows:
             largest = max((self.units[unit].score for unit in row.units), default=0.0)
             for unit in row.units:
-                strong = self.units[unit].score >= threshold * largest
+                score = self.units[unit].score
+                strong = score >= threshold * largest and (against or score > 0)
                 if row.kind == CLASS or (strong and any(parent in kept for parent in self._parents[unit])):
                     kept.add(unit)
         return tuple(sorted(kept))
 
     def tube(self, which: str | int, threshold: float = 0.0) -> NDArray[np.float32]:
-        """Return the activity of a row's units: their maps, weighted by score and direction, stretched over the clip.
+        """Return the activity of a row's units: their maps, weighted by score and sign, stretched over the clip.
+
+        A map counts as negative where higher values of it lower the score of the class (``Unit.map_direction``).
 
         Parameters
         ----------
@@ -128,7 +138,7 @@ class Pyramid:
         if row.maps is None or row.geometry is None:
             raise UsageError(f"row {row.name!r} has no maps: its units have no positions in the clip")
         kept = set(self.prune(threshold))
-        weights = [self.units[unit].score * self.units[unit].direction * (unit in kept) for unit in row.units]
+        weights = [self.units[unit].score * self.units[unit].map_direction * (unit in kept) for unit in row.units]
         total = np.einsum("u,uthw->thw", np.asarray(weights, np.float32), row.maps)
         return stretch(total, row.geometry, self.clip.size)
 
@@ -189,15 +199,19 @@ class Pyramid:
         Parameters
         ----------
         **state
-            Initial state: ``threshold`` (0..1), ``row`` by name or index, ``selected`` (indices of units), ``title``, and
-            the other traits of the viewer.
+            Initial state: ``threshold`` (0..1), ``against`` (False hides links and units against the class), ``row`` by
+            name or index, ``selected`` (indices of units), ``title``, and the other traits of the viewer.
         """
         from notebook_explain import display
 
         return display.view(self, **state)
 
     def figure(
-        self, rows: int | list[str | int] | tuple[str | int, ...] = 6, units: int = 8, threshold: float = 0.0
+        self,
+        rows: int | list[str | int] | tuple[str | int, ...] = 6,
+        units: int = 8,
+        threshold: float = 0.0,
+        against: bool = True,
     ) -> Any:
         """Return a matplotlib figure: rows of units with their maps overlaid on a frame, and the links between them.
 
@@ -208,11 +222,12 @@ class Pyramid:
         units : int
             Largest number of units per row, by score; the rest is summarised as "others".
         threshold : float in 0..1
-            As for ``prune``.
+        against : bool
+            As for ``prune``; False leaves out the links against units too.
         """
         from notebook_explain import display
 
-        return display.figure(self, rows=rows, units=units, threshold=threshold)
+        return display.figure(self, rows=rows, units=units, threshold=threshold, against=against)
 
     def to_html(self, path: str | os.PathLike[str], title: str | None = None, **state: Any) -> Path:
         """Write one interactive HTML page that opens anywhere, with no kernel and no network.

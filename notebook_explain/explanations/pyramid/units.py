@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from notebook_explain.explanations.geometry import Geometry
 
 CLASS, KERNEL, SUM, INPUT = ROW_KINDS = ("class", "kernel", "sum", "input")
-EDGE_KINDS = ("conv", "identity", "concat")
+EDGE_KINDS = CONV, IDENTITY, CONCAT, UNKNOWN = ("conv", "identity", "concat", "unknown")
+FIRST_ORDER = ("gradient", "gradient_x_activation")  # contributions to the class score, whatever lies between
 COLOURS = ("red", "green", "blue")
 
 
@@ -26,17 +27,30 @@ class Unit:
         Class index, kernel (output channel of its layer), channel of the sum, or colour (red 0, green 1, blue 2).
     score : float in 0..1
         Fraction of the class's positive evidence that reaches the unit along the paths that are shown; 1 for the class.
-        With ``contribution="gradient"``: net contribution to the class score through the shown units above, as a fraction
-        of the total positive contribution in the row below the class (at most 1). By the published rule: fraction of the
-        units above that selected it.
+        The scores of a row add up to at most 1. By gradient, the evidence that reaches a layer is divided among its units
+        by gradient x activation, or by their net contributions. 0 for a unit that is shown only because it works against a
+        unit above. By the published rule: share of the row's selections.
     direction : int
-        1 if higher output favours the class, -1 if lower output does (before a norm with a negative weight, for example).
+        1 if raising the whole output, before norm and activation, favours the class; -1 if lowering it does (before a norm
+        with a negative weight, for example). This is the sign of the summed gradient of the score.
+    map_direction : int
+        The same for the output after norm and activation, which ``Row.maps`` shows; ``direction`` if left out.
+    remainder : float or None
+        Sum of the signed contributions to the unit that no edge shows. With the contributions of all edges to the unit,
+        it adds up to the mean of the unit's pre-activation without its bias, or of the sum; by gradient, to the sum of
+        gradient times that output. None where the pyramid goes no deeper, and in older files.
     """
 
     row: int
     channel: int
     score: float
     direction: int
+    map_direction: int = 0
+    remainder: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.map_direction:
+            object.__setattr__(self, "map_direction", self.direction)
 
 
 @dataclass(frozen=True)
@@ -49,12 +63,15 @@ class Edge:
         Indices of the pyramid's units.
     contribution : float
         Signed contribution of the child to the parent: to the mean of its pre-activation for "conv" and "concat", to the
-        mean of the sum for "identity". With ``contribution="gradient"``: to the class score through the parent.
-    share : float in 0..1
-        Fraction of all positive contributions to the parent, shown or not. For a sum it is local: the mean contribution of
-        each addend, whatever the next layer does with it. By the published rule: the scaled score.
+        mean of the sum for "identity". By gradient: to the class score through the parent, to first order. 0 for
+        "unknown": what passes through such an operation cannot be assigned to single links.
+    share : float, at most 1
+        Fraction of all positive contributions to the parent, shown or not; negative for a child that works against the
+        parent. With contributions to pre-activations, that of a sum is local: the mean contribution of each addend,
+        whatever the next layer does with it. For "unknown", what the parent receives through the operation is divided by
+        the gradient x activation of the children. By the published rule: the scaled score.
     kind : str
-        "conv", "identity" or "concat".
+        "conv", "identity", "concat", or "unknown" across an operation through which channels cannot be followed.
     """
 
     child: int
@@ -82,7 +99,7 @@ class Row:
         Fraction of the positive evidence that reaches this layer from the units above which the shown units carry; the
         layer's other channels carry the rest.
     maps : float32 array (unit, time, height, width), or None
-        Output of each unit, after its norm and activation if it has them, at the layer's own resolution.
+        Output of each unit, at the layer's own resolution; after its norm and activation if these alone read it.
     geometry : Geometry or None
         Positions of the cells in the clip.
     receptive_field : (time, height, width) in frames and pixels, or None

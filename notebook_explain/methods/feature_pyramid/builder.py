@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,8 @@ from torch import Tensor
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Geometry, Provenance, TargetResult
 from notebook_explain.explanations.pyramid.pyramid import CLASS, INPUT, Edge, Pyramid, Row, Unit
-from notebook_explain.methods.feature_pyramid.descent import DescentRow, UnitKey
+from notebook_explain.methods.feature_pyramid.child_table import UnitKey
+from notebook_explain.methods.feature_pyramid.descent_state import DescentRow
 from notebook_explain.methods.feature_pyramid.layer_records import LayerKey, LayerRecords
 from notebook_explain.models import VideoModel
 from notebook_explain.models.channel_graph import ChannelGraph
@@ -33,6 +34,8 @@ class PyramidBuilder:
         Parts of the pyramid so far.
     unit_indices : dict of unit key to int
         Index of each unit in ``units``.
+    remainders : list of float, or None
+        For each unit, what channels add to it that are not linked to it so far; None if that was not computed.
     """
 
     model: VideoModel
@@ -44,6 +47,7 @@ class PyramidBuilder:
     units: list[Unit] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     unit_indices: dict[UnitKey, int] = field(default_factory=dict)
+    remainders: list[float | None] = field(default_factory=list)
 
     @property
     def reaches_clip(self) -> bool:
@@ -52,28 +56,31 @@ class PyramidBuilder:
 
     def pyramid(self, provenance: Provenance) -> Pyramid:
         """Return the rows added so far as a pyramid."""
-        return Pyramid(self.clip, self.target, tuple(self.rows), tuple(self.units), tuple(self.edges), provenance)
+        units = (replace(unit, remainder=rest) for unit, rest in zip(self.units, self.remainders, strict=True))
+        return Pyramid(self.clip, self.target, tuple(self.rows), tuple(units), tuple(self.edges), provenance)
 
     def add(self, row: DescentRow) -> None:
         """Add the units of a row, and the edges from them to units that were added before; skip an empty row."""
         if not row.channels:
             return
         first, row_index = len(self.units), len(self.rows)
-        for channel, score, direction in zip(row.channels, row.scores, row.directions, strict=True):
+        columns = zip(row.channels, row.scores, row.directions, row.map_directions, strict=True)
+        for channel, score, direction, map_direction in columns:
             self.unit_indices[row.layer, channel] = len(self.units)
-            self.units.append(Unit(row_index, channel, min(1.0, score), direction))
+            self.units.append(Unit(row_index, channel, min(1.0, score), direction, map_direction))
+        self.remainders += [None] * len(row.channels) if row.totals is None else row.totals
         indices = tuple(range(first, len(self.units)))
         kind = row.layer[0] if row.edges else CLASS  # no edge leads to the class
         name, width, receptive_field = self._describe(row.layer)
         maps, geometry = (None, None) if kind in (CLASS, INPUT) else self._maps(row.layer, row.channels)
         self.rows.append(Row(name, kind, width, indices, row.coverage, maps, geometry, receptive_field))
-        self.edges += [
-            Edge(
-                self.unit_indices[edge.child], self.unit_indices[edge.parent], edge.contribution, edge.share, edge.kind
-            )
-            for edge in row.edges
-            if edge.child in self.unit_indices
-        ]
+        for edge in row.edges:
+            if edge.child not in self.unit_indices:
+                continue
+            child, parent = self.unit_indices[edge.child], self.unit_indices[edge.parent]
+            self.edges.append(Edge(child, parent, edge.contribution, edge.share, edge.kind))
+            rest = self.remainders[parent]
+            self.remainders[parent] = None if rest is None else rest - edge.contribution
 
     def _describe(self, layer: LayerKey) -> tuple[str, int, tuple[int, int, int] | None]:
         """Return the name, width and receptive field of a layer, a sum or the clip."""

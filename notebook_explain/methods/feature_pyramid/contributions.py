@@ -25,7 +25,12 @@ from notebook_explain.methods.feature_pyramid.layer_records import LayerKey, Lay
 from notebook_explain.methods.feature_pyramid.operands import Operand, operands_of
 from notebook_explain.models.channel_graph import Call, ChannelGraph
 
-CONTRIBUTIONS = GRADIENT, EXACT, FAST = ("gradient", "exact", "fast")
+PRODUCT, GRADIENT, PREACTIVATION, APPROXIMATE = CONTRIBUTIONS = (
+    *("gradient_x_activation", "gradient"),
+    *("preactivation", "preactivation_approximate"),
+)
+FIRST_ORDER = (PRODUCT, GRADIENT)  # contributions to the class score; the others are to the unit right above
+OLD_NAMES = {"exact": PREACTIVATION, "fast": APPROXIMATE}  # of version 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +48,8 @@ def contributions(
 
     Parameters
     ----------
-    kind : "exact", "fast" or "gradient"
+    kind : str
+        One of ``CONTRIBUTIONS``. The contributions of channels are the same for both kinds of first order.
     graph : ChannelGraph
     records : LayerRecords
         With gradients or tap means where the kind needs them.
@@ -57,7 +63,7 @@ def contributions(
         One for each operand; empty where the records lack the layer.
     """
     operands = operands_of(graph, records, layer, channels)
-    if not operands or (kind == GRADIENT and layer not in records.gradients):
+    if not operands or (kind in FIRST_ORDER and layer not in records.gradients):
         return []
     # The caller's mode may differ from step to step of a stream.
     with torch.inference_mode(False), torch.no_grad():
@@ -70,11 +76,11 @@ def contributions(
 
 def _to_kernels(kind: str, records: LayerRecords, layer: LayerKey, kernels: Sequence[int]) -> Tensor:
     call = records.calls[layer]
-    if kind == GRADIENT:
+    if kind in FIRST_ORDER:
         return gradient_contributions(call, records.inputs[layer][0], records.gradients[layer], kernels)
-    if kind == FAST:
-        return fast_contributions(call, records.channel_means[layer][0], kernels)
-    return exact_contributions(call, records.tap_means[layer], kernels)
+    if kind == APPROXIMATE:
+        return approximate_contributions(call, records.channel_means[layer][0], kernels)
+    return preactivation_contributions(call, records.tap_means[layer], kernels)
 
 
 def _to_sum(
@@ -82,7 +88,7 @@ def _to_sum(
 ) -> list[NDArray[np.float64]]:
     """Return what each term adds to the same channel of the sum, (unit, 1)."""
     values = [operand.channel_means for operand in operands]
-    if kind == GRADIENT:
+    if kind in FIRST_ORDER:
         products = (records.gradients[layer] * term for term in records.inputs[layer])
         values = [
             product.movedim(axis, -1).flatten(0, -2).sum(0, dtype=torch.float64).cpu().numpy() for product in products
@@ -90,7 +96,7 @@ def _to_sum(
     return [operand.sign * value[operand.first][:, None] for operand, value in zip(operands, values, strict=True)]
 
 
-def exact_contributions(call: Call, means: Tensor, kernels: Sequence[int]) -> Tensor:
+def preactivation_contributions(call: Call, means: Tensor, kernels: Sequence[int]) -> Tensor:
     """Return what each channel adds to the mean pre-activation of chosen kernels.
 
     Parameters
@@ -109,8 +115,8 @@ def exact_contributions(call: Call, means: Tensor, kernels: Sequence[int]) -> Te
     return (weight * means_read).flatten(2).sum(2)
 
 
-def fast_contributions(call: Call, means: Tensor, kernels: Sequence[int]) -> Tensor:
-    """Return `exact_contributions` computed from ``channel_means``, as if each tap saw the whole map.
+def approximate_contributions(call: Call, means: Tensor, kernels: Sequence[int]) -> Tensor:
+    """Return `preactivation_contributions` computed from ``channel_means``, as if each tap saw the whole map.
 
     Exact for circular padding and a stride of 1.
     """

@@ -1,16 +1,17 @@
 """Class Feature Pyramids: from a class down through the whole network, layer by layer, the kernels that inform it.
 
-A pyramid starts at the class and descends. The score of a unit is distributed among the units it reads, by what each
-contributes. A unit that several parents read is expanded once, with the sum of what they give it. Which channel comes
-from which kernel is found once per model, for any architecture (``models.channel_graph``). Where a norm's weight is
-negative, less of a kernel's output helps; the direction of its unit is then -1, and its children are those that lower it.
+A pyramid starts at the class and descends. The evidence of a unit is distributed among the units it reads, by what each
+contributes. A unit that several parents read is expanded once. Which channel comes from which kernel is found once per
+model, for any architecture (``models.channel_graph``); below an operation that cannot be traced, such as an LSTM, units
+are found by gradient x activation. Directions are signs of gradients: where a norm's weight is negative, less of a
+kernel's output helps.
 
-Contributions by gradient are to the class score, for and against added up. Exact contributions are to the mean of the
-unit right above, and the part that supports the class is passed on from row to row. Ablating kernels with high scores by
-gradient lowers the margin of the class more (``python -m benchmarks.ablation``), so gradient is the default; exact contributions
-add up exactly in every layer.
+Contributions by gradient are to the class score, for and against added up. Contributions to pre-activations are to the
+mean of the unit right above, and the part that supports the class is passed on from row to row: they add up exactly, but
+one level at a time. Ablating kernels with a high gradient x activation lowers the margin of the class most (``python -m
+benchmarks.ablation``), so it is the default.
 
-The steps of the work are the files of this folder: ``layer_records``, ``operands``, ``contributions``, ``descent``,
+The steps of the work are files of this folder: ``layer_records``, ``operands``, ``contributions``, ``descent``,
 ``builder``.
 
 Reference: Stergiou, Kapidis, Kalliatakis, Chrysoulas, Poppe, Veltkamp: Class Feature Pyramids for Video Explanation,
@@ -24,6 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from notebook_explain._deprecated import warn_renamed
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._validation import check_choice, check_int
 from notebook_explain.clip import Clip
@@ -33,21 +35,33 @@ from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.methods.common import prepare_clip, provenance
 from notebook_explain.methods.feature_pyramid import paper
 from notebook_explain.methods.feature_pyramid.builder import PyramidBuilder
-from notebook_explain.methods.feature_pyramid.contributions import CONTRIBUTIONS, EXACT, GRADIENT
-from notebook_explain.methods.feature_pyramid.descent import (
-    SELECTIONS,
-    DescentOptions,
-    DescentRow,
-    descend,
-    order_layers,
+from notebook_explain.methods.feature_pyramid.contributions import (
+    APPROXIMATE,
+    CONTRIBUTIONS,
+    FIRST_ORDER,
+    GRADIENT,
+    OLD_NAMES,
+    PREACTIVATION,
+    PRODUCT,
 )
+from notebook_explain.methods.feature_pyramid.descent import descend
+from notebook_explain.methods.feature_pyramid.descent_caveats import DescentCaveats
+from notebook_explain.methods.feature_pyramid.descent_state import SELECTIONS, DescentOptions, DescentRow
+from notebook_explain.methods.feature_pyramid.layer_order import order_layers
 from notebook_explain.methods.feature_pyramid.layer_records import LayerKey, LayerRecorder, LayerRecords
 from notebook_explain.methods.feature_pyramid.operands import class_units
 from notebook_explain.methods.progress_bar import run_with_progress
 from notebook_explain.models import Recording, VideoModel, score_of
 from notebook_explain.models.channel_graph import ChannelGraph, channel_graph
+from notebook_explain.models.channel_graph.traced_pass import COLOUR_AXES
 
 CORRECTED, PAPER = MODES = ("corrected", "paper")
+WORDS = {
+    PRODUCT: "gradient x activation",
+    GRADIENT: "net contributions (gradient)",
+    PREACTIVATION: "contributions to pre-activations",
+    APPROXIMATE: "approximate contributions to pre-activations",
+}
 _Units = dict[LayerKey, dict[int, float]]
 
 
@@ -58,11 +72,16 @@ class FeaturePyramid:
     Attributes
     ----------
     contribution : str
-        "gradient": what a channel adds to the class score through a kernel, to first order. "exact": what it adds to
-        the mean of the kernel's pre-activation. "fast": the same, ignoring borders and strides.
+        "gradient_x_activation": units of a layer are ranked by the sum of their output times the score's gradient there,
+        over all paths to the class; links show what a channel adds to the class score through a kernel, to first order.
+        "gradient": the same links, and units are ranked by what they add through the units above that are shown.
+        "preactivation": what a channel adds to the mean of the kernel's pre-activation, exact for one level.
+        "preactivation_approximate": the same, ignoring borders and strides. "exact" and "fast" are old names of the last
+        two.
     selection : str
-        Children of a unit to follow. "mass": the fewest that carry the fraction `mass` of its positive evidence.
-        "topk": the `k` largest. "minmax": those whose share is at least `theta` after scaling all shares to 0..1.
+        Children of a unit to follow; with "gradient_x_activation" also units of a layer to keep. "mass": the fewest that
+        carry the fraction `mass` of the positive evidence. "topk": the `k` largest. "minmax": those whose share is at
+        least `theta` after scaling all shares to 0..1. The strongest children that work against a unit are shown too.
     mass : float in 0..1
     k : int
     theta : float in 0..1
@@ -77,7 +96,7 @@ class FeaturePyramid:
         first step does not depend on the clip. Other faults are not imitated (``paper`` lists both).
     """
 
-    contribution: str = GRADIENT
+    contribution: str = PRODUCT
     selection: str = "mass"
     mass: float = 0.9
     k: int = 8
@@ -87,6 +106,10 @@ class FeaturePyramid:
     mode: str = CORRECTED
 
     def __post_init__(self) -> None:
+        if self.contribution in OLD_NAMES:
+            new_name = OLD_NAMES[self.contribution]
+            warn_renamed(f"contribution={self.contribution!r}", f"contribution={new_name!r}")
+            object.__setattr__(self, "contribution", new_name)
         for name, value, choices in (
             ("contribution", self.contribution, CONTRIBUTIONS),
             ("selection", self.selection, SELECTIONS),
@@ -151,29 +174,32 @@ class FeaturePyramid:
         layers, caveats = self._layers(graph, classes)
         model_caveats = (*model.caveats, *model.clip_caveats(clip), *pass_caveats, *graph.notes)
         builder = PyramidBuilder(model, graph, records, fitted_clip, result)
+        descent_caveats = DescentCaveats(self.contribution in FIRST_ORDER)
         for done, row in enumerate(self._descend(graph, records, layers, classes), 1):
             builder.add(row)
-            if done == len(layers):
-                caveats += self._end_caveats(builder)
-            origin = provenance(
-                self._method(), self, model, start, int(self._needs_gradients), (*caveats, *model_caveats)
-            )
+            if row.channels and self.mode != PAPER:
+                descent_caveats.add(row, builder.rows[-1].name)
+            is_short = done == len(layers) and not builder.reaches_clip and self.depth is None and self.mode != PAPER
+            found = (*caveats, *descent_caveats.caveats(), *(descent_caveats.end_caveats() if is_short else ()))
+            passes_back = int(self.mode != PAPER)
+            origin = provenance(self._method(), self, model, start, passes_back, (*found, *model_caveats))
             yield Progress("rows", done, len(layers), time.perf_counter() - start, builder.pyramid(origin))
-
-    @property
-    def _needs_gradients(self) -> bool:
-        return self.mode != PAPER and self.contribution == GRADIENT
 
     def _record(
         self, model: VideoModel, graph: ChannelGraph, clip: Clip, target: Any
     ) -> tuple[TargetResult, LayerRecords, _Units, tuple[str, ...]]:
         """Run the model once; return the result, the records, the units that stand for the class, and caveats."""
-        needs_taps = self.mode != PAPER and self.contribution == EXACT
-        recorder = LayerRecorder(graph, with_gradients=self._needs_gradients, with_tap_means=needs_taps)
+        is_paper = self.mode == PAPER
+        recorder = LayerRecorder(
+            graph,
+            with_gradients=not is_paper and self.contribution in FIRST_ORDER,
+            with_tap_means=not is_paper and self.contribution == PREACTIVATION,
+            colour_axis=COLOUR_AXES.get(str(model.preprocessing.layout), 1),
+        )
 
         def compute(recording: Recording) -> tuple[Target, TargetResult, LayerRecords]:
             (resolved,) = model.resolve(recording.heads, target)
-            records = recorder.finish(score_of(recording, resolved))
+            records = recorder.finish(None if is_paper else score_of(recording, resolved))
             return resolved, model.results(recording, (resolved,))[0], records
 
         (resolved, result, records), caveats = model.run(clip, (), compute, recorder.hooks)
@@ -200,14 +226,7 @@ class FeaturePyramid:
         )
         return descend(graph, records, layers, classes, options)
 
-    def _end_caveats(self, builder: PyramidBuilder) -> list[str]:
-        """Return a caveat where the descent ended before the clip although no depth was given."""
-        if self.mode == PAPER or self.depth is not None or builder.reaches_clip:
-            return []
-        name = builder.rows[-1].name
-        return [f"Nothing below {name} supports the class on balance, so the pyramid ends there."]
-
     def _method(self) -> str:
         if self.mode == PAPER:
             return "Class feature pyramid, the published rule"
-        return f"Class feature pyramid, {self.contribution} contributions"
+        return f"Class feature pyramid by {WORDS[self.contribution]}"

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import ExplainError
-from notebook_explain.methods.feature_pyramid.descent import CandidateEdge, Descent, DescentRow
+from notebook_explain.methods.feature_pyramid.descent_state import CandidateEdge, Descent, DescentRow
 from notebook_explain.methods.feature_pyramid.layer_records import LayerKey, LayerRecords
 from notebook_explain.models.channel_graph import ChannelGraph
 
@@ -180,7 +180,7 @@ def select_layers(graph: ChannelGraph, top: LayerKey, depth: int) -> tuple[list[
 def descend(
     records: LayerRecords, layers: list[LayerKey], label: int, theta: float, max_units: int
 ) -> Iterator[DescentRow]:
-    """Descend by the published rule and yield after each row; the score of a unit is the fraction of parents selecting it.
+    """Descend by the published rule and yield after each row; the score of a unit is its share of all selections in its row.
 
     Parameters
     ----------
@@ -211,6 +211,9 @@ def descend(
                 descent.edges[layer].append(
                     CandidateEdge((layer, child), (above, parent), float(added[child]), float(shares[child]), "conv")
                 )
+        votes = sum(descent.scores[layer].values())
+        for channel in descent.scores[layer]:
+            descent.scores[layer][channel] /= votes
         descent.incoming[layer] = sum(descent.scores[layer].values())
         if not descent.keep(layer, max_units):
             return

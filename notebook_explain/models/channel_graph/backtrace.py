@@ -16,9 +16,7 @@ Only operations that keep channels apart lie between two terminals, so every wal
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -27,7 +25,6 @@ from notebook_explain.models.channel_graph.channel_labels import Edge, Labels, N
 from notebook_explain.models.channel_graph.graph import CONCAT, CONV, GATE, IDENTITY, SUM, Links
 from notebook_explain.models.channel_graph.label_rules import COUPLING_NORMS, fit_to_shape, labels_on_inputs
 from notebook_explain.models.channel_graph.link_builder import (
-    LinkRows,
     Terminal,
     broadcast_links,
     channels_are_separate,
@@ -36,8 +33,8 @@ from notebook_explain.models.channel_graph.link_builder import (
     labels_present,
     links_to_terminal,
     same_sources,
-    to_links,
 )
+from notebook_explain.models.channel_graph.walk_records import Addition, Found, Path, Product, TracedSum
 from notebook_explain.models.positions.tensor import narrow
 
 MAX_STEPS = 100_000  # operations visited in one walk
@@ -46,44 +43,6 @@ TOO_MANY_STEPS = "a part with too many paths to follow"
 _READABLE_NAMES = {"CheckpointFunction": "reentrant checkpointing (use_reentrant=False helps)"}
 _BOUNDEDNESS = {"Sigmoid": 2, "Hardsigmoid": 2, "Softmax": 2, "Tanh": 1, "Clamp": 1, "Hardtanh": 1}
 _RESHAPING = frozenset({"Expand", "View", "UnsafeView", "Unsqueeze", "Clone", "Permute", "Transpose", "Squeeze"})
-
-
-@dataclass(frozen=True, eq=False)
-class Addition:
-    """An addition of two tensors that depend on the clip: index of the call, both terms, and the result."""
-
-    order: int
-    terms: tuple[Edge, Edge]
-    result: Edge
-
-
-@dataclass(frozen=True, eq=False)
-class TracedSum:
-    """An addition whose channels are nodes: their axis, and the links of both terms."""
-
-    addition: Addition
-    axis: int
-    links: tuple[Links, Links]
-
-
-@dataclass(frozen=True, eq=False)
-class _Product:
-    """A product of two tensors that depend on the clip: index of the factor to follow, and sources of the other one."""
-
-    main: int
-    axis: int | None = None  # of the channels; None if the gate is not shown
-    gate: Links | None = None
-
-
-@dataclass(eq=False)
-class Found:
-    """Result of a walk: links, and the labels that reached an opaque operation, by its name."""
-
-    rows: list[LinkRows] = field(default_factory=list)
-    unknown: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-
-
-Path = tuple[Edge, Labels, int]  # a tensor still to be walked from, its labels, and the kind of link to record
 
 
 class AutogradWalker:
@@ -115,8 +74,9 @@ class AutogradWalker:
         self.notes: dict[str, None] = {}
         self._pass_through: set[Node] = set()  # additions whose terms have the same sources: the first stands for both
         self._depends: dict[Node, bool] = {}
-        self._products: dict[Node, _Product | None] = {}
+        self._products: dict[Node, Product | None] = {}
         self._concatenations: dict[Node, Links] = {}
+        self._below: dict[Node, set[tuple[int, int]]] = {}
 
     def depends_on_clip(self, node: Node) -> bool:
         """Return whether the result of a node depends on the clip."""
@@ -139,7 +99,7 @@ class AutogradWalker:
     def trace(self, edge: Edge, axis: int, kind: int = CONV) -> Links:
         """Return the sources of a tensor's channels, numbered along one of its axes."""
         found = self._walk([(edge, edge.labelled(axis), kind)])
-        return to_links(edge.shape[axis], found.rows, found.unknown)
+        return found.links(edge.shape[axis])
 
     def name(self, node: Node) -> str:
         """Return the name of a node's operation, for the notes."""
@@ -153,7 +113,7 @@ class AutogradWalker:
             edge, labels, kind = paths.pop()
             steps += 1
             if steps > MAX_STEPS:
-                found.unknown[TOO_MANY_STEPS] |= labels_present(labels)
+                self._record_unknown(found, TOO_MANY_STEPS, edge, labels)
                 continue
             if edge.node in self.additions:
                 self._classify(self.additions.pop(edge.node))
@@ -163,8 +123,29 @@ class AutogradWalker:
             try:
                 paths.extend(self._step(edge, labels, kind, found))
             except Opaque:
-                found.unknown[self.name(edge.node)] |= labels_present(labels)
+                self._record_unknown(found, self.name(edge.node), edge, labels)
         return found
+
+    def _record_unknown(self, found: Found, name: str, edge: Edge, labels: Labels) -> None:
+        found.unknown[name] |= labels_present(labels)
+        found.below |= self._terminals_below(edge.node)
+
+    def _terminals_below(self, node: Node) -> set[tuple[int, int]]:
+        """Return node and owner of the nearest terminals that an operation depends on, whatever channels they feed."""
+        if node not in self._below:
+            below, visited, stack = set(), {node}, [node]
+            while stack:
+                current = stack.pop()
+                if current in self.additions:
+                    self._classify(self.additions.pop(current))
+                if current in self.terminals:
+                    below.add(self.terminals[current][:2])
+                    continue
+                inputs = [current.next_functions[index][0] for index in self._inputs(current)]
+                stack.extend(following for following in inputs if following not in visited)
+                visited.update(inputs)
+            self._below[node] = below
+        return self._below[node]
 
     def _step(self, edge: Edge, labels: Labels, kind: int, found: Found) -> Iterator[Path]:
         """Yield the paths that go on from the inputs of one operation."""
@@ -217,11 +198,12 @@ class AutogradWalker:
         if edge.node not in self._concatenations:
             paths = self._step_to_inputs(edge, edge.labelled(axis), CONV, self._inputs(edge.node))
             below = self._walk(list(paths))
-            self._concatenations[edge.node] = to_links(edge.shape[axis], below.rows, below.unknown)
+            self._concatenations[edge.node] = below.links(edge.shape[axis])
         links = self._concatenations[edge.node]
         found.rows.append(compose_links(pairs, links, CONCAT if kind == CONV else kind))
         for name, channels in links.unknown:
             found.unknown[name].update(pairs.label[np.isin(pairs.position, channels)].tolist())
+            found.below.update(map(tuple, links.layers_below.tolist()))
         return True
 
     # Products -----------------------------------------------------------------------------------------------------
@@ -238,7 +220,7 @@ class AutogradWalker:
         for part in fit_to_shape(labels, main.shape):
             yield main, part, kind
 
-    def _analyse_product(self, edge: Edge) -> _Product | None:
+    def _analyse_product(self, edge: Edge) -> Product | None:
         """Find the main factor of a product and the sources of its gate; None if no factor carries the channels."""
         factors = [Edge(*pair) for pair in edge.node.next_functions]
         axes = channel_axes(len(edge.shape))
@@ -248,13 +230,13 @@ class AutogradWalker:
         factor, gate = factors[main], factors[1 - main]
         traced = self._trace_separate(factor, axes) if factor.shape == edge.shape else None
         if traced is None:
-            return _Product(main)
+            return Product(main)
         axis, links = traced
         gates = self._trace_broadcast(gate, edge.shape, axis, CONV)
         if gates.unknown or not 0 < len(gates.node) <= MAX_GATES * len(gates):
             self.untraced_gates[self.name(edge.node)] = None
-            return _Product(main)
-        return _Product(main, axis, None if same_sources(links, gates) else gates)
+            return Product(main)
+        return Product(main, axis, None if same_sources(links, gates) else gates)
 
     def _main_factor(self, edge: Edge, factors: list[Edge], axes: Sequence[int]) -> int | None:
         """Return the index of the factor that carries the channels: the larger one, or the one that is not bounded.
@@ -289,7 +271,7 @@ class AutogradWalker:
         if local_axis >= 0 and edge.shape[local_axis] == shape[axis]:
             return self.trace(edge, local_axis, kind)
         found = self._walk([(edge, edge.labelled(None), kind)])
-        return broadcast_links(to_links(1, found.rows, found.unknown), shape[axis])
+        return broadcast_links(found.links(1), shape[axis])
 
     # Sums ---------------------------------------------------------------------------------------------------------
 

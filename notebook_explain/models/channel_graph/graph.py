@@ -7,8 +7,8 @@ a head reads to the node, nearer the clip, that produces this channel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,6 @@ NODES = ("kernel", "sum", "input")
 KINDS = ("conv", "identity", "concat", "gate")
 KERNEL, SUM, INPUT = range(3)
 CONV, IDENTITY, CONCAT, GATE = range(4)
-SUMMARIZE_FROM = 3  # this many operations of one kind share a note
 
 
 class Site(NamedTuple):
@@ -86,6 +85,8 @@ class Links:
         Channels that do not depend on the clip: padding, the zeros of a shortcut, positions.
     unknown : tuple of (operation, int64 array of channels)
         Channels that come, at least in part, from an operation that cannot be traced channel by channel.
+    layers_below : int64 array (layer, 2)
+        Node and owner, as in ``Link``, of the layers, sums and pathways that these operations read.
     """
 
     first: NDArray[np.int64]
@@ -96,10 +97,11 @@ class Links:
     slope: NDArray[np.float64]
     constant: NDArray[np.int64]
     unknown: tuple[tuple[str, NDArray[np.int64]], ...] = ()
+    layers_below: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
 
     def __post_init__(self) -> None:
         arrays = (self.first, self.node, self.owner, self.channel, self.kind, self.slope, self.constant)
-        for array in (*arrays, *(channels for _, channels in self.unknown)):
+        for array in (*arrays, self.layers_below, *(channels for _, channels in self.unknown)):
             array.setflags(write=False)
 
     def __len__(self) -> int:
@@ -125,10 +127,14 @@ class Links:
         return np.repeat(np.arange(len(self)), np.diff(self.first))
 
     @property
+    def unknown_channels(self) -> NDArray[np.int64]:
+        """Channels that come, at least in part, from an operation that cannot be traced, ascending."""
+        return np.unique(np.concatenate([np.empty(0, np.int64), *(channels for _, channels in self.unknown)]))
+
+    @property
     def known_count(self) -> int:
         """Number of channels whose sources are known; constant channels count as known."""
-        unknown = np.unique(np.concatenate([np.empty(0, np.int64), *(channels for _, channels in self.unknown)]))
-        return len(self) - len(unknown)
+        return len(self) - len(self.unknown_channels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,41 +315,3 @@ def _owners(links: Links) -> Iterator[tuple[int, int]]:
     main = links.kind != GATE
     for node, owner in np.unique(np.stack([links.node[main], links.owner[main]], axis=1), axis=0):
         yield int(node), int(owner)
-
-
-def unknown_notes(unknown: Mapping[str, int]) -> Iterator[str]:
-    """Yield a sentence for each operation, or kind of operation, that cannot be traced.
-
-    Parameters
-    ----------
-    unknown : dict of str to int
-        Number of channels read after each operation; operations are named as in "lstm in layer1.0".
-    """
-    for names in _by_kind(unknown):
-        count = sum(unknown[name] for name in names)
-        source = f"{_enumerate(names)}, which cannot be traced channel by channel"
-        yield f"{count} channels come from {source}; their sources are unknown."
-
-
-def gate_notes(products: Iterable[str]) -> Iterator[str]:
-    """Yield a sentence for each product, or kind of product, whose gate depends on many channels at once."""
-    for names in _by_kind(products):
-        if len(names) == 1:
-            yield f"The gate of {names[0]} depends on many channels at once; its sources are not shown."
-        else:
-            yield f"The gates of {_enumerate(names)} depend on many channels at once; their sources are not shown."
-
-
-def _by_kind(names: Iterable[str]) -> list[list[str]]:
-    """Group operations of one kind where there are many of them; leave the others single."""
-    kinds: dict[str, list[str]] = {}
-    for name in names:
-        kinds.setdefault(name.split(" in ")[0], []).append(name)
-    groups: list[list[str]] = []
-    for members in kinds.values():
-        groups += [members] if len(members) >= SUMMARIZE_FROM else [[name] for name in members]
-    return groups
-
-
-def _enumerate(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more modules"

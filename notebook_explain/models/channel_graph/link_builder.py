@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, overload
 
 import numpy as np
@@ -102,7 +102,12 @@ def compose_links(pairs: LabelPositions, links: Links, kind: int) -> LinkRows:
     )
 
 
-def to_links(channels: int, rows: Sequence[LinkRows], unknown: Mapping[str, set[int]]) -> Links:
+def to_links(
+    channels: int,
+    rows: Sequence[LinkRows],
+    unknown: Mapping[str, set[int]],
+    layers_below: Iterable[tuple[int, int]] = (),
+) -> Links:
     """Sort rows by reading channel, drop duplicates, and separate constant channels from unknown ones.
 
     Parameters
@@ -111,6 +116,8 @@ def to_links(channels: int, rows: Sequence[LinkRows], unknown: Mapping[str, set[
         Number of channels that are read.
     rows : sequence of LinkRows
     unknown : dict of operation name to set of channels
+    layers_below : iterable of (node, owner)
+        Layers, sums and pathways that the unknown operations read.
     """
     reader, node, owner, channel, kind = (
         np.concatenate([np.empty(0, np.int64), *(row[column] for row in rows)]).astype(np.int64) for column in range(5)
@@ -128,7 +135,8 @@ def to_links(channels: int, rows: Sequence[LinkRows], unknown: Mapping[str, set[
     fed = np.unique(np.concatenate([reader[kind != GATE], *(indices for _, indices in unknown_channels)]))
     constant = np.setdiff1d(np.arange(channels), fed)
     first = np.searchsorted(reader, np.arange(channels + 1))
-    return Links(first, node, owner, channel, kind, slope[order], constant, unknown_channels)
+    below = np.array(sorted(layers_below), np.int64).reshape(-1, 2)
+    return Links(first, node, owner, channel, kind, slope[order], constant, unknown_channels, below)
 
 
 def broadcast_links(links: Links, channels: int) -> Links:
@@ -141,7 +149,7 @@ def broadcast_links(links: Links, channels: int) -> Links:
     unknown = tuple((name, all_channels) for name, _ in links.unknown)
     slope = np.tile(links.slope, channels)
     first = np.arange(channels + 1) * len(links.node)
-    return Links(first, node, owner, channel, kind, slope, constant, unknown)
+    return Links(first, node, owner, channel, kind, slope, constant, unknown, links.layers_below)
 
 
 def channels_are_separate(links: Links) -> bool:

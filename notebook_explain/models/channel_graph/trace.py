@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from notebook_explain.explanations import ExplainError
-from notebook_explain.models.channel_graph.backtrace import Addition, AutogradWalker
+from notebook_explain.models.channel_graph.backtrace import AutogradWalker
 from notebook_explain.models.channel_graph.graph import (
     IDENTITY,
     KERNEL,
@@ -31,12 +31,12 @@ from notebook_explain.models.channel_graph.graph import (
     KernelLayer,
     Links,
     Sum,
-    gate_notes,
-    unknown_notes,
 )
 from notebook_explain.models.channel_graph.link_builder import Terminal
+from notebook_explain.models.channel_graph.notes import gate_notes, unknown_notes
 from notebook_explain.models.channel_graph.receptive_fields import receptive_fields, with_receptive_fields
 from notebook_explain.models.channel_graph.traced_pass import TracedCall, TracedPass, freeze, mark_opaque, run_on_noise
+from notebook_explain.models.channel_graph.walk_records import Addition
 from notebook_explain.models.shadow import on_shadow, reference_parameter
 from notebook_explain.models.video_model import VideoModel, position_input
 
@@ -180,10 +180,11 @@ def _renumber_sums(graph: ChannelGraph, walker: AutogradWalker) -> ChannelGraph:
     position = np.argsort(np.argsort([traced.addition.order for traced in walker.sums])).astype(np.int64)
 
     def renumbered(links: Links) -> Links:
-        owner = links.owner.copy()
-        is_sum = links.node == SUM
+        owner, below = links.owner.copy(), links.layers_below.copy()
+        is_sum, is_sum_below = links.node == SUM, below[:, 0] == SUM
         owner[is_sum] = position[owner[is_sum]]
-        return replace(links, owner=owner)
+        below[is_sum_below, 1] = position[below[is_sum_below, 1]]
+        return replace(links, owner=owner, layers_below=below)
 
     sums = []
     for addition in graph.sums:

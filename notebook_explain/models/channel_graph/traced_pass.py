@@ -19,7 +19,7 @@ from notebook_explain.models.rng import LocalRandomness
 from notebook_explain.models.shadow import reference_parameter
 from notebook_explain.models.video_model import VideoModel
 
-_COLOUR_AXES = {"BCTHW": 1, "BTCHW": 2, "BTHWC": 4, "(BT)CHW": 1}
+COLOUR_AXES = {"BCTHW": 1, "BTCHW": 2, "BTHWC": 4, "(BT)CHW": 1}
 _MIXING_FUNCTIONS = frozenset(
     """scaled_dot_product_attention multi_head_attention_forward lstm gru rnn_tanh rnn_relu einsum matmul bmm mm addmm
     baddbmm bilinear tensordot chain_matmul cdist""".split()
@@ -120,7 +120,7 @@ def _noise_clip(
     is_list = isinstance(inputs, list)
     tensors = [part.contiguous().requires_grad_().clone() for part in (inputs if is_list else [inputs])]
     for pathway, tensor in enumerate(tensors):
-        walker.terminals[tensor.grad_fn] = Terminal(INPUT, pathway, _COLOUR_AXES.get(str(p.layout), 1))
+        walker.terminals[tensor.grad_fn] = Terminal(INPUT, pathway, COLOUR_AXES.get(str(p.layout), 1))
     return tensors, is_list
 
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry
 from notebook_explain.explanations.caveats import caveats
-from notebook_explain.explanations.pyramid.pyramid import CLASS, Pyramid, Row
-from notebook_explain.explanations.pyramid.text import receptive_field_text, unit_name
-from notebook_explain.explanations.pyramid.units import EDGE_KINDS
+from notebook_explain.explanations.pyramid.pyramid import CLASS, SUM, Pyramid, Row
+from notebook_explain.explanations.pyramid.text import receptive_field_text, remainder_share, unit_name
+from notebook_explain.explanations.pyramid.units import EDGE_KINDS, Edge
 from notebook_explain.widgets.wire.common import clip_state, geometry_state, target_state
 
 MAX_BYTES = 2_000_000
@@ -72,6 +72,7 @@ def _row_state(pyramid: Pyramid, row: Row) -> dict[str, Any]:
         "width": row.width,
         "count": len(row.units),
         "coverage": float(row.coverage),
+        "is_local": pyramid.has_local_shares and row.kind == SUM,
         "sees": receptive_field_text(row, pyramid.clip.size),
         "names": [unit_name(pyramid, unit) for unit in row.units if row.kind == CLASS],
     }
@@ -88,7 +89,23 @@ def _unit_columns(pyramid: Pyramid) -> dict[str, bytes]:
         "score": np.array([unit.score for unit in pyramid.units], "<f8").tobytes(),
         "channel": np.array([unit.channel for unit in pyramid.units], "<i4").tobytes(),
         "direction": np.array([unit.direction for unit in pyramid.units], "i1").tobytes(),
+        "map_direction": np.array([unit.map_direction for unit in pyramid.units], "i1").tobytes(),
+        "remainder": np.array(_remainders(pyramid), "<f8").tobytes(),
     }
+
+
+def _remainders(pyramid: Pyramid) -> list[float]:
+    """Return the remainder of each unit as a share; NaN where it is unknown."""
+    largest: dict[int, Edge] = {}
+    for edge in pyramid.edges:
+        if edge.contribution and edge.share:
+            known = largest.get(edge.parent)
+            if known is None or abs(edge.share) > abs(known.share):
+                largest[edge.parent] = edge
+    return [
+        np.nan if unit.remainder is None or index not in largest else remainder_share(unit.remainder, largest[index])
+        for index, unit in enumerate(pyramid.units)
+    ]
 
 
 # Edges
@@ -98,7 +115,7 @@ def _edge_columns(pyramid: Pyramid) -> tuple[dict[str, bytes], int]:
     """Return the columns of the edges, by parent and then by descending share, and the number of edges left out.
 
     ``fan`` is the number of children of each unit. A contribution is ``contribution / 32767 * scale[parent]``, a share
-    is ``share / 65535``.
+    is ``share / 32767``, at least -1.
     """
     count, units = len(pyramid.edges), len(pyramid.units)
     child = np.fromiter((edge.child for edge in pyramid.edges), np.int64, count)
@@ -110,7 +127,7 @@ def _edge_columns(pyramid: Pyramid) -> tuple[dict[str, bytes], int]:
     kept = np.arange(count)
     if count > MAX_EDGES:
         required = _edges_for_pruning(pyramid, child, parent, score)
-        strength = share * score[parent]
+        strength = np.abs(share) * score[parent]
         strength[required] = np.inf
         kept = np.argsort(-strength, kind="stable")[: max(MAX_EDGES, len(required))]
     kept = kept[np.lexsort((kept, -share[kept], parent[kept]))]
@@ -124,7 +141,7 @@ def _edge_columns(pyramid: Pyramid) -> tuple[dict[str, bytes], int]:
         "fan": np.bincount(parent, minlength=units).astype("<u4").tobytes(),
         "contribution": np.round(32767 * scaled).astype("<i2").tobytes(),
         "scale": scale.astype("<f4").tobytes(),
-        "share": np.round(65535 * share.clip(0, 1)).astype("<u2").tobytes(),
+        "share": np.round(32767 * share.clip(-1, 1)).astype("<i2").tobytes(),
         "kind": kind.tobytes(),
     }, count - len(kept)
 
