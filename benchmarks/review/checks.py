@@ -22,7 +22,7 @@ from benchmarks.review.reference import Pass, Reference, example_clip, module_of
 
 TARGET = 3
 UNITS, KERNELS = 8, 5  # sampled per architecture
-CONTRIBUTIONS = ("gradient", "exact")
+CONTRIBUTIONS = ("gradient_x_activation", "gradient", "preactivation")
 CHECKS = ("products", "geometry", "directions", "edges")
 BUDGET = 75.0  # seconds of an architecture after which the remaining checks are left out
 

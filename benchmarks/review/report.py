@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.review.checks import Findings
+from benchmarks.review.checks import CONTRIBUTIONS, Findings
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,10 @@ COLUMNS = (
         "first layer's share", lambda row: math.nan if row.first_share is None else row.first_share, ".2f", 0.95, True
     ),
     Column("dead layers", dead_layers, ".0f", 0),
-    Column("directions, gradient %", directions_right("gradient"), ".0f", 98, higher_is_better=True),
-    Column("directions, exact %", directions_right("exact"), ".0f", 98, higher_is_better=True),
+    *(
+        Column(f"directions, {title} %", directions_right(contribution), ".0f", 98, higher_is_better=True)
+        for contribution, title in zip(CONTRIBUTIONS, ("g x a", "gradient", "pre-act."), strict=True)
+    ),
     Column("edges missing", lambda row: math.nan if row.edges is None else float(row.edges.missing), ".0f", 0),
     Column("errors", lambda row: float(len(row.errors)), ".0f", 0),
 )
@@ -143,7 +145,7 @@ def summary(rows: Sequence[Findings], skipped: Sequence[str], width: int) -> tup
         if not column.title.startswith("directions") and column.misses(column.worst(rows))
     ]
     lines = ["  ".join(["worst".ljust(width), *worst])]
-    for contribution in ("gradient", "exact"):
+    for contribution in CONTRIBUTIONS:
         right, tested = total_directions(rows, contribution)
         if tested:
             lines.append(

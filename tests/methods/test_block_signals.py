@@ -57,8 +57,8 @@ def test_the_effect_of_a_recursion_is_the_score_minus_the_score_with_closed_gate
             part.gate = "closed"
     with torch.no_grad():
         expected = float(model("srtg").module(VIDEO)[0, 1] - net(VIDEO)[0, 1])
-    assert effects(report("srtg")) == {"SRTG (squeeze and recursion), 2 blocks": pytest.approx(expected, abs=1e-5)}
-    assert abs(expected) > 0.01
+    assert effects(report("srtg")) == {"SRTG (squeeze and recursion), 2 blocks": pytest.approx(expected, rel=0.01)}
+    assert abs(expected) > 5e-5  # small: an untrained recursion is consistent by little more than chance
     one_by_one = effects(ne.BlockSignals(each=True)(model("srtg"), CLIP, 1))
     assert list(one_by_one) == [
         "layer1.recursion: SRTG (squeeze and recursion)",
