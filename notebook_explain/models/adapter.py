@@ -16,10 +16,11 @@ from notebook_explain._warn import warn
 from notebook_explain.clip.resize import check_crop
 from notebook_explain.explanations import Geometry
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.models.block_outputs import MAX_LAYERS
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.hook_check import hook_caveat
 from notebook_explain.models.layer_trace import LayerTrace, TensorRef, tensors, trace_layers
-from notebook_explain.models.layers import MAX_LAYERS, Layer, default_layers
+from notebook_explain.models.layers import Layer, default_layers
 from notebook_explain.models.layouts import Layout
 from notebook_explain.models.merged_calls import LayerPart
 from notebook_explain.models.preprocessing import Preprocessing, check_layout, rgb

@@ -32,13 +32,13 @@ MINIMUM = 1e-2  # frames or pixels; positions that are closer count as one
 
 
 class MixtureListener(Protocol):
-    """Is told where positions are mixed."""
+    """Handles mixtures of positions."""
 
     def on_mixture(self, mixture: Mixture) -> None:
-        """A product with weights has merged positions."""
+        """Handle a product with weights that merges positions."""
 
     def on_sum(self, axis: int) -> None:
-        """A mixture along an axis of the clip is added to a tensor with positions of its own."""
+        """Handle the sum of a mixture along an axis of the clip and a tensor that has positions."""
 
 
 _listener: ContextVar[MixtureListener | None] = ContextVar("_listener", default=None)
@@ -46,7 +46,7 @@ _listener: ContextVar[MixtureListener | None] = ContextVar("_listener", default=
 
 @contextmanager
 def mixtures_reported(listener: MixtureListener) -> Iterator[None]:
-    """Tell a listener where positions are mixed, in this context."""
+    """Report mixtures of positions to a listener, in this context."""
     token = _listener.set(listener)
     try:
         yield
