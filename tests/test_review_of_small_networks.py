@@ -13,32 +13,21 @@ from benchmarks.review.checks import CONTRIBUTIONS, Findings, review
 NETWORKS = small_networks()
 COLUMNS = [column for column in report.COLUMNS if "directions" not in column.title]
 
-# Known faults, by goal and network. A fault that is mended fails here until its line is deleted.
-FAULTS: dict[tuple[str, str], str] = {}
-
 
 @cache
 def findings(name: str) -> Findings:
     return review(NETWORKS[name], quick=True)
 
 
-def known_fault(request: pytest.FixtureRequest, goal: str, name: str) -> None:
-    reason = FAULTS.get((goal, name))
-    if reason is not None:
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.title)
-def test_goals_are_met(request: pytest.FixtureRequest, name: str, column: report.Column) -> None:
-    known_fault(request, column.title, name)
+def test_goals_are_met(name: str, column: report.Column) -> None:
     row = findings(name)
     assert not column.misses(column.read(row)), (column.text(column.read(row)), report.details(row))
 
 
 @pytest.mark.parametrize("contribution", CONTRIBUTIONS)
-def test_directions_are_right(request: pytest.FixtureRequest, contribution: str) -> None:
-    known_fault(request, "directions", contribution)
+def test_directions_are_right(contribution: str) -> None:
     right, tested = report.total_directions([findings(name) for name in NETWORKS], contribution)
     assert tested > 100
     assert right >= 0.98 * tested, f"{right} of {tested}"
