@@ -44,8 +44,8 @@ class Layer:
         Clip frames and pixels that the cells stand for.
     pathway : int or None
         Index of the pathway, in networks with several.
-    caveats : tuple of str
-        What readers of this layer's map must know about its positions, as sentences.
+    state_frames : (first, last) or None
+        Clip frames from which a recurrent state was computed that the layer holds alone, for all times.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Layer:
     grid: Grid
     geometry: Geometry
     pathway: int | None = None
-    caveats: tuple[str, ...] = ()
+    state_frames: tuple[float, float] | None = None
 
     @property
     def ref(self) -> TensorRef:
@@ -217,7 +217,11 @@ def _measured_layer(
         layer = Layer(name, kind, (part,), grid, geometry, pathway)
         seen = sources[0][0].lineage.seen
         is_final = len(geometry.rows) == 1 and trace.calls.get(str(refs[0].module), 1) == 1
-        return _as_final_state(layer, *seen) if seen is not None and is_final else layer
+        if seen is None or not is_final:
+            return layer
+        # It has seen many frames and lies at none of them.
+        in_the_middle = replace(geometry, rows=np.array([sum(seen) / 2]))
+        return replace(layer, geometry=in_the_middle, state_frames=seen)
     merged = merge([layout.grid for layout in layouts], geometries, trace.size)
     if merged is None:
         return None
@@ -227,14 +231,22 @@ def _measured_layer(
     return Layer(name, kind, parts, merged[0], merged[1], pathway)
 
 
-def _as_final_state(layer: Layer, first: float, last: float) -> Layer:
-    """Return a layer that a recurrent state enters alone: it has seen many frames, and lies at none of them."""
-    geometry = replace(layer.geometry, rows=np.array([(first + last) / 2]))
-    text = (
-        f"Layer {layer.name!r} holds one state that was computed from frames {first + 1:.0f} to {last + 1:.0f}: its map shows "
-        "where the evidence lies but cannot tell when, and is drawn over the whole clip."
-    )
-    return replace(layer, geometry=geometry, caveats=(Caveat(text, CaveatCode.ASSUMED_POSITIONS),))
+def state_caveats(layers: Sequence[Layer]) -> list[Caveat]:
+    """Return a caveat for the layers that hold one recurrent state of many frames."""
+    by_frames: dict[tuple[float, float], list[str]] = defaultdict(list)
+    for layer in layers:
+        if layer.state_frames is not None:
+            by_frames[layer.state_frames].append(layer.name)
+    caveats = []
+    for (first, last), names in by_frames.items():
+        listed = ", ".join(map(repr, names[:2])) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+        subject = f"Layer {listed} holds one state" if len(names) == 1 else f"Layers {listed} hold one state each"
+        text = (
+            f"{subject}, computed from frames {first + 1:.0f} to {last + 1:.0f}: the map shows where the evidence lies but "
+            "cannot tell when, and is drawn over the whole clip."
+        )
+        caveats.append(Caveat(text, CaveatCode.ASSUMED_POSITIONS))
+    return caveats
 
 
 def _limited(

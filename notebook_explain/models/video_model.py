@@ -20,7 +20,7 @@ from notebook_explain.explanations.targets import DIFFERENCE
 from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, ConstantNorms
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.layer_trace import LayerTrace
-from notebook_explain.models.layers import Layer, named_layer
+from notebook_explain.models.layers import Layer, named_layer, state_caveats
 from notebook_explain.models.outputs import Head
 from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.preprocessing import Preprocessing
@@ -176,8 +176,8 @@ class VideoModel:
                     recording = record(shadow, video, arrange, layers, self.labels, constant_norms)
                 self._check_labels(recording.heads)
                 result = compute(recording)
-                about_layers = [caveat for layer in layers for caveat in layer.caveats]
-                return result, (*recording.caveats, *about_layers, *_unreached_caveat(layers, recording))
+                about_layers = (*state_caveats(layers), *_unreached_caveat(layers, recording))
+                return result, (*recording.caveats, *about_layers)
 
         (result, pass_caveats), shadow_caveats = on_shadow(self.module, run_shadow, keep_hooks=self.keep_hooks)
         hook_caveats = () if self.keep_hooks or user_hooks(self.module) <= self.known_hooks else (_ADDED_HOOKS,)
