@@ -1,9 +1,9 @@
-"""Study of maps of transformers: do they lie on the object of the class that they explain.
+"""Study whether maps of transformers lie on the object of the class that they explain.
 
 Clips hold two moving squares of different colours on a noisy background, and a grey one; the classes are the colours, and both
 colours are labels of the clip. Two small transformers are trained on them: one reads its class from a class token, one from
-the mean of its tokens. Each colour of fresh clips is then explained in turn. Counted are maps whose largest value lies on the
-square of that colour, maps whose largest value lies on any coloured square, and maps without any value that is not 0.
+the mean of its tokens. Each colour of fresh clips is then explained in turn. The study counts maps whose largest value lies
+on the square of that colour, maps whose largest value lies on any coloured square, and maps that are 0 everywhere.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ depends on all of them).
 With N frames a cycle that ends anywhere returns with probability 1 / N. The soft gate is therefore corrected for chance, as
 Cohen's kappa is, from the mean likelihood L that cycles return::
 
-    g = (L - 1 / N) / (1 - 1 / N)        0 if frames cannot be told apart, whatever their number; 1 if all cycles return
+    g = (L - 1 / N) / (1 - 1 / N)        0 if frames cannot be distinguished, whatever their number; 1 if all cycles return
 
 L is never below 1 / N, as far as minimising it shows. A single frame returns to itself whatever the network does, so it
 leaves every gate shut.

@@ -1,7 +1,8 @@
 """Attention maps: which tokens of a clip attention passes on to the class scores, for transformers.
 
-Where the class is read from a class token, the tokens of the last block lead nowhere, and gradient x activation is 0 there.
-Attention says instead which tokens were read. Two rules, both for one clip and all of its attention calls A_1 ... A_n:
+Where the class is read from a class token, the score does not depend on the other tokens that the last block returns,
+and gradient x activation is 0 there. Attention shows instead which tokens were read. There are two rules, both for one clip
+and all of its attention calls A_1 ... A_n:
 
 * ``"rollout"``: R = product of (A_k + I) / 2, with A_k the mean over heads. The same for every class.
 * ``"gradient"``: R <- R + mean over heads of relu(d score / d A_k * A_k) R. Specific to the class, and positive only. What
@@ -51,7 +52,7 @@ _GRADIENT = (
     "evidence against the class is missing, and it does not add up to the score."
 )
 _MERGED = (
-    "Convolutions, poolings or linear layers merge tokens on the way to the score; those that are merged count alike, "
+    "Convolutions, poolings or linear layers merge tokens before the score; all merged tokens count alike, "
     "whatever their weights."
 )
 _ELSEWHERE = (

@@ -1,8 +1,8 @@
 """Whether maps add up to the score, and what is missing: tested by evaluating the network, not guessed from its modules.
 
 The map of a layer adds up to the score if the rest of the network is affine in the layer's values: score = sum of evidence +
-constant. The constant is the score of the same clip with zeros at the layer. It is compared with what the map leaves over
-(the gap); if both are equal, the map is complete and the constant takes the place of the classifier's bias.
+constant. The constant is the score of the same clip with zeros at the layer. It is compared with the gap,
+the score minus the sum of evidence. If both are equal, the map is complete and the constant replaces the classifier's bias.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Forward hooks of the user: find them, test whether they change what a network computes, and copy them to a shadow.
 
-Explanations leave a user's hooks out by default. Hooks that only record are of no interest; hooks that return a value or
-write into a tensor are part of the computation, and leaving them out must not go unsaid.
+Explanations leave a user's hooks out by default. Hooks that only record change nothing. Hooks that return a value or
+write into a tensor are part of the computation, so explanations must state when they are left out.
 
 A copied hook is independent of the user's objects: variables that its function closes over, global lists, dicts and sets
 that it names, and the object that a method belongs to are copied with it, once for all hooks of a shadow. A hook that

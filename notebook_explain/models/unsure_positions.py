@@ -1,4 +1,4 @@
-"""Find the modules of a traced network in which positions are mixed or lost, and tell readers."""
+"""Find the modules of a traced network in which positions are mixed or lost, and write caveats about them."""
 
 from __future__ import annotations
 
@@ -105,14 +105,14 @@ def position_caveats(mixtures: Mapping[str, frozenset[int]], unplaced: Sequence[
     for axes, names in by_axes.items():
         mixed = _join(_AXES[axis] for axis in sorted(axes))
         text = (
-            f"A layer in {_few(names)} mixes {mixed}. Cells are drawn where the tensor lies that the mixture is added to (a "
-            f"residual connection), but from there on each also depends on other {mixed}."
+            f"A layer in {_few(names)} mixes {mixed}. Cells are drawn at the positions of the tensor that the "
+            f"mixture is added to (a residual connection), but from there on each also depends on other {mixed}."
         )
         caveats.append(Caveat(text, CaveatCode.ASSUMED_POSITIONS))
     if unplaced:
         text = (
-            f"Positions are mixed in {_few(unplaced)}, without a residual connection, or cannot be followed there. Where "
-            "cells of this and of later layers lie is unknown, so they are not shown."
+            f"Positions are mixed in {_few(unplaced)}, without a residual connection, or cannot be followed there. The "
+            "positions of cells of this and of later layers are unknown, so these are not shown."
         )
         caveats.append(Caveat(text, CaveatCode.ASSUMED_POSITIONS))
     return caveats

@@ -6,10 +6,10 @@ model, for any architecture (``models.channel_graph``); below an operation that 
 are found by gradient x activation. Directions are signs of gradients: where a norm's weight is negative, less of a
 kernel's output helps.
 
-Contributions by gradient are to the class score, for and against added up. Contributions to pre-activations are to the
-mean of the unit right above, and the part that supports the class is passed on from row to row: they add up exactly, but
-one level at a time. Ablating kernels with a high gradient x activation lowers the margin of the class most (``python -m
-benchmarks.ablation``), so it is the default.
+Contributions by gradient are to the class score: the sum of evidence for and against the class. Contributions to
+pre-activations are to the mean of the unit right above, and the part that supports the class is passed on from row to row:
+they add up exactly, but one level at a time. Ablating kernels with a high gradient x activation lowers the margin of the
+class most (``python -m benchmarks.ablation``), so it is the default.
 
 The steps of the work are files of this folder: ``layer_records``, ``operands``, ``contributions``, ``descent``,
 ``builder``.

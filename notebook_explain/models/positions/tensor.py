@@ -11,7 +11,7 @@ effect on positions:
 * a sum of two tensors lies at the mean of their positions; gates and biases move nothing;
 * values that do not come from the clip (class token, padding) have no mass;
 * what merges all positions along an axis of the clip (a linear layer over time or over tokens, global pooling) has next to
-  no mass there, so that in a sum the other term decides; so does the older of two steps of a recurrent network.
+  no mass there, so the other term of a sum decides; of two steps of a recurrent network, the newer one decides.
 
 The rules of torch's operations are in the other files of this package; functions outside torch bring their own
 (``custom_functions``). So a layer's axes, token order and class token, the times of a slow pathway or of dropped frames,
