@@ -227,7 +227,7 @@ def test_frames_larger_than_what_travels_fill_the_slab_too(open_page: OpenPage, 
 
 
 SHARES = (
-    r"([\d.]+)\s% of the clip, .*, (in|mostly) (?:all (\d+) frames|frames? (\d+)(?: to (\d+))?), "
+    r"([\d.]+)\s% of the clip, .*, (in|mostly) (?:all (\d+) frames|frames? (\d+)(?: to (\d+))?)(?: \([^)]*\))?, "
     r"holds (?:under )?([\d.]+)\s% of the evidence"
 )
 
