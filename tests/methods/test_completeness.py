@@ -225,3 +225,16 @@ def test_outputs_of_one_module_count_only_their_own_use() -> None:
     for layer, gradient, value in zip(tubes.layers, gradients, (left, right), strict=True):
         expected = float((gradient * value).sum().detach())
         assert float(layer.values[0].mean(dtype=np.float64)) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [64, 112])
+def test_streams_of_an_mtnet_add_up_or_are_not_claimed_to(size: int) -> None:
+    """At 64 pixels the long stream ends in a single cell, which has no map."""
+    net = zoo.seeded(lambda: ne.layers.mtnet("XS", classes=5))
+    model = ne.adapt(net, size=size, frames=16, layout="BCTHW", mean=zoo.MEAN, std=zoo.STD)
+    tubes = ne.SaliencyTubes()(model, zoo.random_clip(16, size), 1)
+    result = tubes.targets[0]
+    rest = result.logit - float(tubes.layer().values[0].mean(dtype=np.float64))
+    adds_up = abs(rest - (result.bias or 0.0)) < 1e-3 * abs(result.logit)
+    assert adds_up == (size == 112)
+    assert adds_up == (CaveatCode.INCOMPLETE_MAP not in _codes(tubes))
