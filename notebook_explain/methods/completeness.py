@@ -16,6 +16,7 @@ import torch
 from notebook_explain.explanations import ExplainError, LayerMap, Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.reliability import EmptyCause, Reliability
+from notebook_explain.explanations.text import short
 from notebook_explain.models import POOLING_INPUT, Layer, Recording, score_of
 from notebook_explain.models.recording import Evidence
 
@@ -25,10 +26,10 @@ MAP_ERROR, SCORE_ERROR = 256, 64
 LARGEST_MAP_ERROR, LARGEST_SCORE_ERROR = 0.05, 0.002  # in half precision
 
 _NOT_AFFINE = (
-    "The evidence for {name!r} at {layers} adds up to {total:.3g} and zeros there give {constant:.3g}, but the score is "
-    "{score:.3g}: what follows is not linear, so no map adds up to the score exactly."
+    "The evidence for {name!r} at {layers} adds up to {total} and zeros there give {constant}, but the score is "
+    "{score}: what follows is not linear, so no map adds up to the score exactly."
 )
-_UNTESTED = "The evidence for {name!r} at {layers} adds up to {total:.3g}, but the score is {score:.3g}."
+_UNTESTED = "The evidence for {name!r} at {layers} adds up to {total}, but the score is {score}."
 
 
 def rounding_bound(evidence: Evidence, logits: torch.Tensor, dtype: torch.dtype) -> float:
@@ -150,7 +151,11 @@ def completeness_caveats(
     for total, result in zip(totals, results, strict=True):
         if not total.is_complete(result):
             text = (_UNTESTED if total.constant is None else _NOT_AFFINE).format(
-                name=result.name, layers=layers, total=total.evidence, constant=total.constant, score=result.logit
+                name=result.name,
+                layers=layers,
+                total=short(total.evidence),
+                constant=short(total.constant or 0.0),
+                score=short(result.logit),
             )
             caveats.append(Caveat(text, CaveatCode.INCOMPLETE_MAP))
     return caveats

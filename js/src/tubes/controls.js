@@ -55,7 +55,10 @@ function createTargetMenus(content, handlers, signal) {
   const { targets } = content;
   if (targets.length < 2) {
     const name = h("strong", {}, targetWords(targets[0]));
-    return { element: h("span", { class: "ne-target" }, h("span", {}, "evidence for "), name), show() {} };
+    return {
+      element: h("span", { class: "ne-target" }, h("span", {}, `${quantityOf(content)} for `), name),
+      show() {},
+    };
   }
   const names = targets.map((target, k) => /** @type {[string, string]} */ ([String(k), targetWords(target)]));
   const target = createMenu("target", "class explained", names, handlers, Number, signal);
@@ -75,7 +78,7 @@ function createTargetMenus(content, handlers, signal) {
     element: h(
       "div",
       { class: "ne-target" },
-      h("label", {}, h("span", {}, "evidence for"), target.select),
+      h("label", {}, h("span", {}, `${quantityOf(content)} for`), target.select),
       plain.length > 1 ? againstLabel : "",
     ),
     /** @param {ViewState} view */
