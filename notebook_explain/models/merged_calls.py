@@ -108,7 +108,8 @@ def limit_to_call(
         Of all calls of the module; their distance in time is the extent of a single row.
     size : (time, height, width) of the clip
     """
-    rows = _cover(geometry.rows, size[0], _step(_union_of_rows(all_calls), None))
+    step = _step(geometry.rows, _step(_union_of_rows(all_calls), None))
+    rows = _cover(geometry.rows, size[0], step)
     cells = (_indices(rows, geometry.rows), np.arange(grid[1]), np.arange(grid[2]))
     return (len(rows), *grid[1:]), Geometry(rows, geometry.origin, geometry.step), cells
 

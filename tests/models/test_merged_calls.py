@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 import notebook_explain as ne
+from notebook_explain.explanations import Geometry
+from notebook_explain.models.merged_calls import limit_to_call
 from tests import zoo
 from tests.zoo import Entry
 from tests.zoo.review_kinds import REVIEW_KINDS
@@ -129,3 +131,12 @@ def test_layers_have_one_part_unless_their_module_is_called_several_times() -> N
         )
         parts[name] = {len(layer.parts) for layer in model.layers}
     assert set().union(*parts.values()) == {1}
+
+
+def test_a_call_that_sees_the_whole_clip_gets_no_empty_rows() -> None:
+    """Its own rows give the step, not those of another call between them (the clip played backwards, for example)."""
+    forward, backward = (Geometry(np.arange(4.0) * 2 + first, (0, 0), (4, 4)) for first in (0, 1))
+    for geometry in (forward, backward):
+        grid, limited, _ = limit_to_call((4, 8, 8), geometry, [forward, backward], (8, 32, 32))
+        assert grid == (4, 8, 8)
+        np.testing.assert_array_equal(limited.rows, geometry.rows)
