@@ -1,4 +1,4 @@
-"""How the cells of a tensor are put into the order time, height, width, whatever its layout."""
+"""Order of a tensor's cells by time, height and width, for any layout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a pyramid's units act on the score in the direction that it states, by central finite differences."""
+"""Check of the directions of pyramid units by central finite differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which channels a kernel reaches, by brute force: change its output, hold all other layers, and see which inputs change."""
+"""Channels that a kernel reaches, by brute force: change its output, hold all other layers, and note which inputs change."""
 
 from __future__ import annotations
 

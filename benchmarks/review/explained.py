@@ -1,4 +1,4 @@
-"""What the package says about a network, as plain values: the only file of the review that calls it."""
+"""Results of the package for one network, as plain values; no other file of the review calls the package."""
 
 from __future__ import annotations
 

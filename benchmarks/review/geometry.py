@@ -1,4 +1,4 @@
-"""Where the cells of a map lie in the clip, measured by planting impulses: which cells change when a known part does."""
+"""Positions of a map's cells in the clip, measured by impulses: change a known part, and note which cells change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MARGIN = 0.22  # of the clip's length, where padding would pull the centre inwar
 
 
 class CellPositions(Protocol):
-    """What a map says about its cells: frames of its rows, centre of the first cell and step in pixels."""
+    """Stated positions of a map's cells: frames of its rows, centre of the first cell and step in pixels."""
 
     @property
     def rows(self) -> NDArray[np.float64]:
@@ -36,7 +36,7 @@ class CellPositions(Protocol):
 
 @dataclass(frozen=True)
 class GeometryCheck:
-    """How far the cells of one layer lie from where they are drawn.
+    """Distance between the stated and the measured positions of one layer's cells.
 
     Attributes
     ----------

@@ -45,7 +45,7 @@ class TrueMap:
 
 @dataclass(frozen=True)
 class LayerCheck:
-    """What the float64 pass says about one layer's map.
+    """Comparison of one layer's map with a float64 pass.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How far the map of a layer can be trusted: its share of the score, and whether it is more than rounding."""
+"""Reliability of a layer's map: its share of the score, and whether it holds more than rounding."""
 
 from __future__ import annotations
 

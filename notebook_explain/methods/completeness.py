@@ -1,4 +1,4 @@
-"""Whether maps add up to the score, and what is missing: tested by evaluating the network, not guessed from its modules.
+"""Test whether maps add up to the score, by evaluating the network.
 
 The map of a layer adds up to the score if the rest of the network is affine in the layer's values: score = sum of evidence +
 constant. The constant is the score of the same clip with zeros at the layer. It is compared with the gap,
@@ -60,7 +60,7 @@ def empty_cause(evidence: Evidence, is_reached: bool, bound: float) -> EmptyCaus
 
 @dataclass(frozen=True)
 class Totals:
-    """What the final layers contribute to one score, and what is left.
+    """Contribution of the final layers to one score, and the constant that remains.
 
     Attributes
     ----------

@@ -27,7 +27,7 @@ _SQUARES = frozenset({"pow", "square", "float_power"})
 _MEANS = frozenset({"mean", "sum"})
 # A statistic remains one through these, as long as no other operand depends on the input.
 _FOLLOWED = frozenset(
-    """add radd iadd sqrt clamp clamp_min clip clip_ maximum max expand expand_as unsqueeze squeeze view reshape to float double
+    """add radd iadd sqrt clamp clamp_min clip maximum max expand expand_as unsqueeze squeeze view reshape to float double
     half bfloat16 type type_as contiguous clone getitem mul rmul permute transpose flatten""".split()
 )
 _RECIPROCALS = frozenset({"rsqrt", "reciprocal"})
@@ -69,12 +69,7 @@ class ConstantNorms(TorchFunctionMode):
             if result is not None:
                 self.found.append(name)
                 return result
-        if (
-            name in _QUOTIENTS
-            and len(args) > 1
-            and _is_statistic(args[1], "divisor")
-            and func is not torch.Tensor.__rdiv__
-        ):
+        if name in _QUOTIENTS and len(args) > 1 and _is_statistic(args[1], "divisor"):
             self.found.append(name)
             args = (args[0], self._constant(args[1]), *args[2:])
         elif name in _PRODUCTS and len(args) > 1:
@@ -108,10 +103,13 @@ def _standardized(constant: Constant, x: Tensor, axes: list[int], eps: float, *,
     return (values / constant(divisor)).to(x.dtype)
 
 
-def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, shape: tuple[int, ...] | None = None) -> Tensor:
-    for parameter, operation in ((weight, torch.mul), (bias, torch.add)):
-        if parameter is not None:
-            x = operation(x, parameter if shape is None else parameter.reshape(shape))
+def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, *, per_channel: bool = False) -> Tensor:
+    """Multiply by a weight and add a bias, of the shape of the last axes or one number per channel (axis 1)."""
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    if weight is not None:
+        x = x * (weight.reshape(shape) if per_channel else weight)
+    if bias is not None:
+        x = x + (bias.reshape(shape) if per_channel else bias)
     return x
 
 
@@ -141,7 +139,7 @@ def _group_norm(
 ) -> Tensor:
     grouped = x.reshape(x.shape[0], num_groups, -1)
     normalized = _standardized(constant, grouped, [-1], eps).reshape(x.shape)
-    return _affine(normalized, weight, bias, (1, -1) + (1,) * (x.ndim - 2))
+    return _affine(normalized, weight, bias, per_channel=True)
 
 
 def _batch_norm(
@@ -160,7 +158,7 @@ def _batch_norm(
     if not training and running_mean is not None:
         return None
     axes = [axis for axis in range(x.ndim) if axis != 1]
-    return _affine(_standardized(constant, x, axes, eps), weight, bias, (1, -1) + (1,) * (x.ndim - 2))
+    return _affine(_standardized(constant, x, axes, eps), weight, bias, per_channel=True)
 
 
 def _instance_norm(
@@ -177,8 +175,7 @@ def _instance_norm(
 ) -> Tensor | None:
     if not use_input_stats:
         return None
-    axes = list(range(2, x.ndim))
-    return _affine(_standardized(constant, x, axes, eps), weight, bias, (1, -1) + (1,) * (x.ndim - 2))
+    return _affine(_standardized(constant, x, list(range(2, x.ndim)), eps), weight, bias, per_channel=True)
 
 
 def _normalize(

@@ -17,7 +17,7 @@ from notebook_explain.models.layer_trace import TensorRef
 from notebook_explain.models.layers import Layer
 from notebook_explain.models.outputs import Head, LastActivations, to_heads
 from notebook_explain.models.rng import LocalRandomness
-from notebook_explain.models.tensor_hooks import OnTensor, tensor_hooks
+from notebook_explain.models.tensor_hooks import tensor_hooks
 
 CUTS = "detach, .data, quantisation, torch.no_grad and inference_mode cut gradients"
 _CLASSIFIERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -230,32 +230,14 @@ def record(
     def zeros(_: TensorRef, tensor: torch.Tensor, __: bool) -> torch.Tensor:
         return torch.zeros_like(tensor)
 
-    def run(refs: Sequence[TensorRef], on_tensor: OnTensor, context: Any) -> tuple[dict[str, Head], Any, Any, Any]:
-        activations, classifiers, flow = LastActivations(), _ClassifierOutputs(), GradientFlow()
-        handles = [*flow.watch(shadow), *classifiers.watch(shadow)]
-        try:
-            # With frozen parameters, only an input that requires gradients makes a graph.
-            # The network gets a copy, since it may write into its input.
-            inputs = _dense(arrange(video.detach().clone().requires_grad_().clone()))
-            with LocalRandomness(), context, tensor_hooks(shadow, refs, on_tensor), activations:
-                output = shadow(inputs)
-            heads, caveats = to_heads(output, activations, labels, classifiers.classes(), flow.cut_before_output)
-        except RuntimeError as error:
-            if flow.inference_modules():
-                raise ExplainError(
-                    f"no gradient passes {flow.inference_modules()}, which runs under torch.inference_mode, and autograd "
-                    "cannot use what it returns; use torch.no_grad there, or clone its output outside of inference_mode"
-                ) from error
-            raise
-        finally:
-            for handle in handles:
-                handle.remove()
-        return heads, caveats, classifiers, flow
+    def rerun(zeroed: Sequence[TensorRef]) -> dict[str, Head]:
+        context = nullcontext() if norms is None else norms.replay()
+        return _forward(shadow, video, arrange, labels, context, tensor_hooks(shadow, zeroed, zeros))[0]
 
-    def rerun(refs: Sequence[TensorRef]) -> dict[str, Head]:
-        return run(refs, zeros, nullcontext() if norms is None else norms.replay())[0]
-
-    heads, caveats, classifiers, flow = run(refs, keep, nullcontext() if norms is None else norms)
+    context = nullcontext() if norms is None else norms
+    heads, caveats, classifiers, flow = _forward(
+        shadow, video, arrange, labels, context, tensor_hooks(shadow, refs, keep)
+    )
     for layer in layers:
         if not any(part.ref in outputs for part in layer.parts):
             raise ExplainError(
@@ -264,6 +246,37 @@ def record(
     biases = {name: classifiers.bias(head.logits) for name, head in heads.items()}
     found = () if norms is None else tuple(norms.found)
     return Recording(tuple(layers), outputs, heads, biases, caveats, rerun, found, flow=flow)
+
+
+def _forward(
+    shadow: nn.Module,
+    video: torch.Tensor,
+    arrange: Callable[[torch.Tensor], Any],
+    labels: Mapping[str, tuple[str, ...]],
+    norms: Any,
+    hooks: Any,
+) -> tuple[dict[str, Head], tuple[str, ...], _ClassifierOutputs, GradientFlow]:
+    """Run a shadow once, within the contexts of norms and hooks, and find the logits in its output."""
+    activations, classifiers, flow = LastActivations(), _ClassifierOutputs(), GradientFlow()
+    handles = [*flow.watch(shadow), *classifiers.watch(shadow)]
+    try:
+        # With frozen parameters, only an input that requires gradients makes a graph.
+        # The network gets a copy, since it may write into its input.
+        inputs = _dense(arrange(video.detach().clone().requires_grad_().clone()))
+        with LocalRandomness(), norms, hooks, activations:
+            output = shadow(inputs)
+        heads, caveats = to_heads(output, activations, labels, classifiers.classes(), flow.cut_before_output)
+    except RuntimeError as error:
+        if not flow.inference_modules():
+            raise
+        raise ExplainError(
+            f"no gradient passes {flow.inference_modules()}, which runs under torch.inference_mode, and autograd "
+            "cannot use what it returns; use torch.no_grad there, or clone its output outside of inference_mode"
+        ) from error
+    finally:
+        for handle in handles:
+            handle.remove()
+    return heads, caveats, classifiers, flow
 
 
 def _widened(values: torch.Tensor) -> torch.Tensor:

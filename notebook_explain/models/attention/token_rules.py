@@ -1,4 +1,4 @@
-"""What each torch function does to tensors in which every value is the relevance of its token.
+"""Rules of torch functions for tensors in which every value is the relevance of its token.
 
 A rule takes the function's arguments with plain tensors. Whatever mixes features of one token (linear layers, norms,
 activations, gates) keeps the token's relevance; whatever merges tokens (pooling, convolution, mean) gives the merged token

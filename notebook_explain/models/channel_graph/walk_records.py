@@ -1,4 +1,4 @@
-"""What a walk through the autograd graph meets and finds: additions, sums, products, links."""
+"""Records of a walk through the autograd graph: additions, sums, products, links."""
 
 from __future__ import annotations
 

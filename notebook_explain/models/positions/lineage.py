@@ -30,7 +30,7 @@ class Mixture:
 
 @dataclass(frozen=True, eq=False)
 class Lineage:
-    """What a tensor of positions was computed from.
+    """Sources from which a tensor of positions was computed.
 
     Attributes
     ----------
