@@ -8,7 +8,8 @@ from notebook_explain.models.frame_times import layers_at_selected_frames, modul
 from notebook_explain.models.layers import POOLING_INPUT, Layer
 from notebook_explain.models.recording import Recording, record
 from notebook_explain.models.shadow import on_shadow, shadow_of
-from notebook_explain.models.video_model import VideoModel, score_of
+from notebook_explain.models.target_resolution import score_of
+from notebook_explain.models.video_model import VideoModel
 
 __all__ = [
     "POOLING_INPUT",

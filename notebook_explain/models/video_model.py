@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,7 +15,6 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
-from notebook_explain.explanations.targets import DIFFERENCE
 from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, ConstantNorms
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.layer_trace import LayerTrace
@@ -26,6 +24,7 @@ from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.recording import CUTS, Recording, record
 from notebook_explain.models.shadow import on_shadow, reference_parameter, shadow_of
+from notebook_explain.models.target_resolution import class_label, quoted_heads, resolve, target_result
 
 Result = TypeVar("Result")
 _ADDED_HOOKS = Caveat(
@@ -188,10 +187,10 @@ class VideoModel:
         for name, names in self.labels.items():
             if name not in heads and not name:
                 raise UsageError(
-                    f"labels are one list, but the model has the heads {_quote(heads)}; give labels as {{head: names}}"
+                    f"labels are one list, but the model has the heads {quoted_heads(heads)}; give labels as {{head: names}}"
                 )
             if name not in heads:
-                raise UsageError(f"labels name the head {name!r}, but the model's heads are {_quote(heads)}")
+                raise UsageError(f"labels name the head {name!r}, but the model's heads are {quoted_heads(heads)}")
             count = heads[name].logits.shape[1]
             if len(names) != count:
                 of_head = f" of head {name!r}" if name else ""
@@ -203,8 +202,7 @@ class VideoModel:
 
     def label(self, head: str, index: int) -> str:
         """Return the name of a class; "class 3" if it has none."""
-        names = self.labels.get(head)
-        return names[index] if names is not None and index < len(names) else f"class {index}"
+        return class_label(self.labels, head, index)
 
     def resolve(self, heads: Mapping[str, Head], target: Any) -> tuple[Target, ...]:
         """Return targets with head and index filled in.
@@ -224,99 +222,11 @@ class VideoModel:
         targets = target if isinstance(target, (list, tuple)) else [target]
         if not targets:
             raise UsageError("target is an empty list; leave it out for the top class, or give at least one")
-        return tuple(self._resolve(heads, item) for item in targets)
-
-    def _resolve(self, heads: Mapping[str, Head], target: Any) -> Target:
-        if target is None:
-            head = next(iter(heads))
-            return Target(int(heads[head].logits[0].argmax()), head)
-        if not isinstance(target, Target):
-            target = Target(target)
-        against = None if target.against is None else self._resolve(heads, target.against)
-        head = self._head(heads, target)
-        resolved = Target(self._index(head, heads[head], target.label), head)
-        if against == resolved:
-            raise UsageError(
-                f"target {target.label!r} is compared with itself, and that difference is 0; give another class"
-            )
-        return replace(resolved, against=against)
-
-    def _head(self, heads: Mapping[str, Head], target: Target) -> str:
-        if target.head is not None:
-            if target.head not in heads:
-                known = (
-                    f"it has {_quote(heads)}"
-                    if any(heads)
-                    else "it has a single head without a name, so leave out the head"
-                )
-                raise UsageError(f"head {target.head!r} is not in this model; {known}")
-            return target.head
-        with_label = [head for head in heads if target.label in self.labels.get(head, ())]
-        return with_label[0] if with_label else next(iter(heads))
-
-    def _index(self, name: str, head: Head, label: str | int) -> int:
-        count = head.logits.shape[1]
-        names = self.labels.get(name)
-        if isinstance(label, int):
-            if not 0 <= label < count:
-                raise UsageError(f"target {label} is out of range; this model has classes 0 to {count - 1}")
-            return label
-        if names is None and label.startswith("class ") and label[6:].isdecimal():
-            return self._index(name, head, int(label[6:]))  # the name that `label` gives it
-        if names is None:
-            raise UsageError(
-                f"target {label!r} is a name, but this model has no labels; use an index, or name the classes",
-                arguments=("labels",),
-                call="adapt()",
-            )
-        return _find_label(label, names)
+        return tuple(resolve(self.labels, heads, item) for item in targets)
 
     def results(self, recording: Recording, targets: Sequence[Target]) -> tuple[TargetResult, ...]:
         """Return the network's scores for resolved targets."""
-        return tuple(self._result(recording, target) for target in targets)
-
-    def _result(self, recording: Recording, target: Target) -> TargetResult:
-        index, head_name = int(target.label), str(target.head)
-        head = recording.heads[head_name]
-        probabilities = head.probabilities()[0]
-        best = probabilities.topk(min(5, len(probabilities)))
-        several_heads = len(recording.heads) > 1
-        name, against = self._name(target, several_heads), target.against
-        against_name = None if against is None else self._name(against, several_heads)
-        return TargetResult(
-            name=name if against_name is None else f"{name}{DIFFERENCE}{against_name}",
-            index=index,
-            head=head_name,
-            logit=float(score_of(recording, target).detach()),
-            probability=None if against is not None else float(probabilities[index]),
-            bias=self._bias(recording, target),
-            against=None if against is None else int(against.label),
-            top5=tuple(
-                (self.label(head_name, int(class_index)), float(value))
-                for value, class_index in zip(best.values, best.indices, strict=True)
-            ),
-            against_name=against_name,
-        )
-
-    def _name(self, target: Target, with_head: bool) -> str:
-        label = self.label(str(target.head), int(target.label))
-        return f"{target.head}: {label}" if with_head else label
-
-    def _bias(self, recording: Recording, target: Target) -> float | None:
-        biases = recording.biases[str(target.head)]
-        if biases is None:
-            return None
-        bias = float(biases[int(target.label)])
-        if target.against is None:
-            return bias
-        other = self._bias(recording, target.against)
-        return None if other is None else bias - other
-
-
-def score_of(recording: Recording, target: Target) -> torch.Tensor:
-    """Return the scalar score of a resolved target: its logit, or a difference of two."""
-    score = recording.heads[str(target.head)].logits[0, int(target.label)]
-    return score if target.against is None else score - score_of(recording, target.against)
+        return tuple(target_result(self.labels, recording, target) for target in targets)
 
 
 def position_input(preprocessing: Preprocessing, device: torch.device) -> Any:
@@ -324,29 +234,8 @@ def position_input(preprocessing: Preprocessing, device: torch.device) -> Any:
     return preprocessing.arrange(PositionTensor.for_clip(*preprocessing.shape, device))
 
 
-def _find_label(label: str, names: tuple[str, ...]) -> int:
-    """Return the index of a label, whatever its case; the ValueError lists similar labels."""
-    lowered = [name.lower() for name in names]
-    if names.count(label) > 1 or (label not in names and lowered.count(label.lower()) > 1):
-        raise UsageError(f"target {label!r} stands for several classes of this model; use an index")
-    if label in names:
-        return names.index(label)
-    if lowered.count(label.lower()) == 1:
-        return lowered.index(label.lower())
-    containing = [name for name in lowered if label.lower() in name]
-    similar = list(dict.fromkeys([*containing, *difflib.get_close_matches(label.lower(), lowered, 5, 0.6)]))[:5]
-    hint = ", ".join(repr(names[lowered.index(name)]) for name in similar) or ", ".join(map(repr, names[:8]))
-    raise UsageError(
-        f"target {label!r} is not a label of this model; {'similar labels:' if similar else 'it has'} {hint}"
-    )
-
-
 def _unreached_caveat(layers: Sequence[Layer], recording: Recording) -> tuple[str, ...]:
     names = ", ".join(layer.name for layer in layers if layer.name in recording.unreached)
     where = "; ".join(dict.fromkeys(recording.cuts))
     text = f"No gradient reaches {names}, so nothing is shown there: {where} ({CUTS})."
     return (Caveat(text, CaveatCode.NO_GRADIENT),) if names else ()
-
-
-def _quote(heads: Mapping[str, Head]) -> str:
-    return ", ".join(repr(name) for name in heads)
