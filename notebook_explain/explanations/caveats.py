@@ -58,6 +58,8 @@ class CaveatCode(str, Enum):
     CHANGED_PARAMETERS = "changed_parameters"
     FORWARD_HOOKS = "forward_hooks"  # hooks of the user that change the computation, or may, are left out
     CHANNEL_GRAPH = "channel_graph"  # parts of the network that a pyramid cannot follow
+    HIDDEN_LINKS = "hidden_links"  # links that a pyramid does not show: gates of many channels, norms across channels
+    EARLY_END = "early_end"  # a pyramid that ends above the clip
     PUBLISHED_RULE = "published_rule"
     MODULE = "module"  # reported by a module of the network
     OTHER = "other"
