@@ -9,21 +9,21 @@ from typing import Any
 from torch import nn
 
 from notebook_explain._errors import ExplainError, UsageTypeError
-from notebook_explain._validation import check_size
+from notebook_explain._validation import check_int, check_size
 from notebook_explain._warn import warn
 from notebook_explain.clip.resize import check_crop
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.hook_check import hook_caveat
-from notebook_explain.models.input_search import first_that_runs, is_only_layout
+from notebook_explain.models.input_search import first_that_runs, is_only_layout, takes_other_channels
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.metadata import read_config, read_labels
-from notebook_explain.models.preprocessing import Preprocessing, rgb
+from notebook_explain.models.preprocessing import Preprocessing, check_units, numbers
 from notebook_explain.models.shadow import refuse_scripted, unwrapped
 from notebook_explain.models.unsure_positions import position_caveats
 from notebook_explain.models.video_model import VideoModel
 
-_INFERRED = ("size", "frames", "mean", "std", "layout")
+_INFERRED = ("size", "frames", "channels", "mean", "std", "layout")
 _EVEN = Caveat(
     "The positions of this network's cells in the clip could not be measured (it uses an operation through which positions "
     "cannot be followed); the clip is divided evenly instead.",
@@ -36,6 +36,7 @@ def adapt(
     *,
     size: int | Sequence[int] | None = None,
     frames: int | None = None,
+    channels: int | None = None,
     mean: Sequence[float] | float | None = None,
     std: Sequence[float] | float | None = None,
     layout: str | Sequence[int] | None = None,
@@ -53,8 +54,13 @@ def adapt(
         Input size in pixels used in training; one number is a square.
     frames : int, optional
         Number of input frames used in training.
-    mean, std : float or 3 floats, optional
-        In units of 0..1: the network sees ``(rgb / 255 - mean) / std``.
+    channels : int, optional
+        Number of input channels. By default three (red, green, blue) if the network takes them, else what its first layer
+        takes. A network of one channel gets the grey of a clip of colours; for all others, and for values that are no 8-bit
+        colours, make the clip with ``Clip.from_array``.
+    mean, std : float or one float for each channel, optional
+        In units of 0..1: the network gets ``(rgb / 255 - mean) / std``; of a clip of values ``(values - mean) / std``, in
+        their unit. By default those of Kinetics for three channels, 0 and 1 for others.
     layout : str or sequence of int, optional
         "BCTHW" (channels before time), "BTCHW" (Hugging Face), "BTHWC", "(BT)CHW", or the strides in time of several
         pathways, such as ``(4, 1)`` for SlowFast.
@@ -94,8 +100,9 @@ def adapt(
     given = {
         "size": None if size is None else check_size(size),
         "frames": frames,
-        "mean": None if mean is None else rgb("mean", mean),
-        "std": None if std is None else rgb("std", std),
+        "channels": None if channels is None else check_int("channels", channels),
+        "mean": None if mean is None else numbers("mean", mean),
+        "std": None if std is None else numbers("std", std),
         "layout": tuple(layout) if isinstance(layout, (list, tuple)) else layout,
     }
     specified = {**config, **{name: value for name, value in given.items() if value is not None}}
@@ -105,6 +112,12 @@ def adapt(
     known = set(specified)
     if "layout" not in specified and trace is not None and is_only_layout(network, preprocessing, keep_hooks):
         known.add("layout")
+    if preprocessing.channels == 3:
+        known.add("channels")
+        if channels is None:  # stated, they may be values in another unit than 8-bit colours
+            check_units(preprocessing.mean, preprocessing.std)
+    elif not takes_other_channels(network, preprocessing, specified, keep_hooks):
+        known.add("channels")
     preprocessing = replace(preprocessing, assumed=tuple(name for name in _INFERRED if name not in known))
     caveats = _caveats(network, preprocessing, trace)
     if preprocessing.assumed:
@@ -140,13 +153,20 @@ def _assumption(p: Preprocessing) -> Caveat:
     values: dict[str, Any] = {
         "size": height if height == width else p.size,
         "frames": p.frames,
-        "mean": tuple(round(value, 3) for value in p.mean),
-        "std": tuple(round(value, 3) for value in p.std),
+        "channels": p.channels,
+        "mean": _rounded(p.mean),
+        "std": _rounded(p.std),
         "layout": p.layout,
     }
     guesses = ", ".join(f"{name} {values[name]!r}" for name in p.assumed)
     text = f"Not specified, assumed: {guesses}. If the guess is wrong, so is the explanation; pass these to adapt()."
     return Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, p.assumed)
+
+
+def _rounded(values: Sequence[float]) -> float | tuple[float, ...]:
+    """Return rounded numbers; one number if all channels share it, unless they are colours."""
+    rounded = tuple(round(value, 3) for value in values)
+    return rounded[0] if len(set(rounded)) == 1 and len(rounded) != 3 else rounded
 
 
 def _describe_type(value: Any) -> str:

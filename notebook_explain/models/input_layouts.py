@@ -22,7 +22,7 @@ def check_layout(layout: Any) -> None:
 
 
 def arrange(video: torch.Tensor, layout: str | tuple[int, ...]) -> Inputs:
-    """Convert (1, 3, time, height, width) to a layout; a new list for pathways, since networks write into theirs."""
+    """Convert (1, channel, time, height, width) to a layout; a new list for pathways, since networks write into theirs."""
     if isinstance(layout, tuple):
         return [
             video if stride == 1 else video.index_select(2, _slow_frames(video.shape[2], stride).to(video.device))

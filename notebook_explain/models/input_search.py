@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 from notebook_explain._errors import ExplainError
 from notebook_explain.explanations import Geometry
 from notebook_explain.models.block_outputs import MAX_LAYERS
+from notebook_explain.models.input_channels import channels_of_first_layer, with_channels
 from notebook_explain.models.input_layouts import check_layout
 from notebook_explain.models.layer_trace import LayerTrace, TensorRef, tensors, trace_layers
 from notebook_explain.models.layers import Layer, default_layers
@@ -41,7 +43,7 @@ def first_that_runs(
     first: Exception | None = None
     tried, first_is_trace = "", False
     for with_positions in (True, False):
-        for preprocessing in _candidate_inputs(specified):
+        for preprocessing in _candidate_inputs(module, specified, keep_hooks):
             try:
                 trace = _trace(module, preprocessing, keep_hooks) if with_positions else None
                 layers = _layers_by_shape(module, preprocessing, keep_hooks) if trace is None else default_layers(trace)
@@ -51,9 +53,10 @@ def first_that_runs(
                 if first is None or (first_is_trace and not with_positions):  # errors of a real pass are clearer
                     first, first_is_trace = error, with_positions
                     tried = f"{'x'.join(map(str, preprocessing.shape))}, {preprocessing.layout!r}"
+                    tried += "" if preprocessing.channels == 3 else f", {preprocessing.channels} channels"
                 continue
             if layers:
-                return preprocessing, trace, layers
+                return _normalised(preprocessing, specified), trace, layers
     unspecified = tuple(name for name in ("size", "frames", "layout") if name not in specified)
     reason = (
         f"with {tried} it raised: {str(first)[:400]}" if first else "no layer has separate positions in time and space"
@@ -66,26 +69,50 @@ def first_that_runs(
     ) from first
 
 
-def _candidate_inputs(specified: Mapping[str, Any]) -> Iterator[Preprocessing]:
+def _candidate_inputs(module: nn.Module, specified: Mapping[str, Any], keep_hooks: bool) -> Iterator[Preprocessing]:
+    """Yield inputs in the order in which they are tried: with three channels, then with those of the first layer."""
     layouts = (specified["layout"],) if "layout" in specified else _LAYOUTS
     shapes = dict.fromkeys(
         (specified.get("frames", frames), specified.get("size", (size, size))) for frames, size in _SHAPES
     )
-    mean, std = specified.get("mean", KINETICS_MEAN), specified.get("std", KINETICS_STD)
+    channels, crop = specified.get("channels", 3), specified["crop"]
     for frames, size in shapes:
         for layout in layouts:
-            yield Preprocessing(size, frames, mean, std, layout, crop=specified["crop"])
+            p = Preprocessing(size, frames, (0.0,), (1.0,), layout, crop=crop, channels=channels)
+            yield p
+            if "channels" not in specified:
+                count = on_shadow(module, partial(channels_of_first_layer, p=p), keep_hooks=keep_hooks)[0]
+                if count is not None:
+                    yield with_channels(p, count)
+
+
+def _normalised(p: Preprocessing, specified: Mapping[str, Any]) -> Preprocessing:
+    """Return preprocessing with mean and std: those specified, or those of Kinetics for colours, or 0 and 1."""
+    mean, std = (KINETICS_MEAN, KINETICS_STD) if p.channels == 3 else ((0.0,), (1.0,))
+    return replace(p, mean=specified.get("mean", mean), std=specified.get("std", std))
+
+
+def takes_other_channels(
+    module: nn.Module, chosen: Preprocessing, specified: Mapping[str, Any], keep_hooks: bool
+) -> bool:
+    """Return whether a network accepts another number of channels too; then the number is a guess."""
+    layouts = (chosen.layout,) if "layout" in specified else _LAYOUTS
+    others = [with_channels(chosen, chosen.channels + 1)]
+    others += [replace(with_channels(chosen, 3), layout=layout) for layout in layouts if chosen.channels != 3]
+    return any(_runs(module, other, keep_hooks) for other in others)
 
 
 def is_only_layout(module: nn.Module, chosen: Preprocessing, keep_hooks: bool) -> bool:
     """Return whether the network accepts a clip of this size in no other layout; then the layout is not a guess."""
-    for layout in _LAYOUTS:
-        if layout != chosen.layout:
-            try:
-                _trace(module, replace(chosen, layout=layout), keep_hooks)
-            except Exception:
-                continue
-            return False
+    others = (replace(chosen, layout=layout) for layout in _LAYOUTS if layout != chosen.layout)
+    return not any(_runs(module, other, keep_hooks) for other in others)
+
+
+def _runs(module: nn.Module, p: Preprocessing, keep_hooks: bool) -> bool:
+    try:
+        _trace(module, p, keep_hooks)
+    except Exception:  # anything that a network raises on an input that it does not accept
+        return False
     return True
 
 
@@ -118,7 +145,7 @@ def _layers_by_shape(module: nn.Module, p: Preprocessing, keep_hooks: bool) -> t
         handles = [part.register_forward_hook(make_hook(name)) for name, part in shadow.named_modules() if name]
         try:
             with torch.no_grad():
-                video = torch.zeros((1, 3, *p.shape), device=reference.device, dtype=reference.dtype)
+                video = torch.zeros((1, p.channels, *p.shape), device=reference.device, dtype=reference.dtype)
                 shadow(p.arrange(video))
         finally:
             for handle in handles:

@@ -72,8 +72,9 @@ class VideoModel:
     def __repr__(self) -> str:
         p = self.preprocessing
         height, width = p.size
+        channels = "" if p.channels == 3 else f"{p.channels} channel{'s' if p.channels > 1 else ''}, "
         return (
-            f"VideoModel({type(self.module).__name__}, {p.frames} frames of {height} x {width}, {p.layout}, "
+            f"VideoModel({type(self.module).__name__}, {p.frames} frames of {height} x {width}, {channels}{p.layout}, "
             f"{len(self.layers)} layers: {', '.join(layer.name for layer in self.layers)})"
         )
 
@@ -122,10 +123,14 @@ class VideoModel:
         """Return caveats about how a clip was made to fit, as sentences."""
         wanted = self.preprocessing.frames
         available = len(clip) if clip.times is None else len(np.unique(clip.times))
-        if available >= wanted:
-            return ()
-        text = f"The clip has {available} frames and the network takes {wanted}, so some frames are repeated."
-        return (Caveat(text, CaveatCode.REPEATED_FRAMES),)
+        found = []
+        if available < wanted:
+            text = f"The clip has {available} frames and the network takes {wanted}, so some frames are repeated."
+            found.append(Caveat(text, CaveatCode.REPEATED_FRAMES))
+        if self.preprocessing.takes_grey_of(clip):
+            text = "The network takes one channel: it gets the grey of the clip (0.299 red + 0.587 green + 0.114 blue)."
+            found.append(Caveat(text, CaveatCode.GREY_INPUT))
+        return tuple(found)
 
     remarks = clip_caveats  # old name
 
@@ -231,7 +236,7 @@ class VideoModel:
 
 def position_input(preprocessing: Preprocessing, device: torch.device) -> Any:
     """Return the positions of a clip in the layout of the network's forward."""
-    return preprocessing.arrange(PositionTensor.for_clip(*preprocessing.shape, device))
+    return preprocessing.arrange(PositionTensor.for_clip(*preprocessing.shape, device, channels=preprocessing.channels))
 
 
 def _unreached_caveat(layers: Sequence[Layer], recording: Recording) -> tuple[str, ...]:

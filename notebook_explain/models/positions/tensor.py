@@ -88,9 +88,9 @@ class PositionTensor(torch.Tensor):
         return self
 
     @staticmethod
-    def for_clip(frames: int, height: int, width: int, device: torch.device) -> PositionTensor:
-        """Make the positions of a clip, (1, 3, time, height, width): every value stands for its own frame and pixel."""
-        shape = (1, 3, frames, height, width)
+    def for_clip(frames: int, height: int, width: int, device: torch.device, channels: int = 3) -> PositionTensor:
+        """Make the positions of a clip, (1, channel, time, height, width): each value stands for its own frame and pixel."""
+        shape = (1, channels, frames, height, width)
         t = torch.arange(frames, device=device, dtype=torch.float32).view(1, 1, -1, 1, 1)
         y = torch.arange(height, device=device, dtype=torch.float32).view(1, 1, 1, -1, 1)
         x = torch.arange(width, device=device, dtype=torch.float32).view(1, 1, 1, 1, -1)
