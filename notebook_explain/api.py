@@ -25,6 +25,7 @@ def explain(
     layout: Any = None,
     crop: str | None = None,
     norms: str = "constant",
+    inputs: Any = None,
     keep_hooks: bool | None = None,
 ) -> Tubes:
     """Adapt a module, read a clip, and compute saliency tubes: where in space and time the model finds its evidence.
@@ -42,6 +43,8 @@ def explain(
         Preprocessing that the network was trained with, as for `adapt`.
     norms : "constant" or "differentiated"
         How evidence passes through norms, as for `SaliencyTubes`.
+    inputs : dict, list, tuple or function, optional
+        What the network takes beside the clip, as for `adapt`.
     keep_hooks : bool, optional
         Run with the module's forward hooks, as for `adapt`.
 
@@ -66,6 +69,7 @@ def explain(
         "std": std,
         "layout": layout,
         "crop": crop,
+        "inputs": inputs,
         "keep_hooks": keep_hooks,
         "labels": labels,
     }

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from notebook_explain._errors import ExplainError, UsageTypeError
@@ -13,13 +14,15 @@ from notebook_explain._validation import check_int, check_size
 from notebook_explain._warn import warn
 from notebook_explain.clip.resize import check_crop
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.models.bound_inputs import BoundInputs, held_caveat
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.hook_check import hook_caveat
 from notebook_explain.models.input_search import first_that_runs, is_only_layout, takes_other_channels
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.metadata import read_config, read_labels
 from notebook_explain.models.preprocessing import Preprocessing, check_units, numbers
-from notebook_explain.models.shadow import refuse_scripted, unwrapped
+from notebook_explain.models.rng import LocalRandomness
+from notebook_explain.models.shadow import reference_parameter, refuse_scripted, unwrapped
 from notebook_explain.models.unsure_positions import position_caveats
 from notebook_explain.models.video_model import VideoModel
 
@@ -42,6 +45,7 @@ def adapt(
     layout: str | Sequence[int] | None = None,
     crop: str = "center",
     labels: Sequence[str] | Mapping[Any, Any] | None = None,
+    inputs: Any = None,
     keep_hooks: bool = False,
 ) -> VideoModel:
     """Wrap a module as a model that can be explained; the module itself is not modified.
@@ -69,6 +73,12 @@ def adapt(
         between black bars, "stretch" keeps everything but not the proportions. A clip of this size is left as it is.
     labels : sequence of str, {index: name} or {head: names}, optional
         Class names in order; or by head, for models with several heads.
+    inputs : dict, list, tuple or function, optional
+        What the network takes beside the clip, if it takes more. A dict of keyword arguments, such as ``{"audio": audio}``, or
+        a list of positional ones; ``ne.CLIP`` stands for the clip where it is not the first free argument, as in
+        ``[{"video": ne.CLIP, "audio": audio}]`` for a network that takes one dict. Or a function of the clip, as the network
+        takes it (normalised, in the layout), that returns ``(args, kwargs)``: ``lambda clip: ((clip, audio), {})``. The clip is
+        explained; the other tensors are held, moved to the network's device and precision. A caveat names them.
     keep_hooks : bool
         Run with copies of the module's forward hooks and forward pre-hooks. By default they are left out, and a warning
         and a caveat say so if they change the output, as one pass on noise shows. Copies have their own copies of the
@@ -108,15 +118,16 @@ def adapt(
     specified = {**config, **{name: value for name, value in given.items() if value is not None}}
     specified["crop"] = check_crop(crop)
     names = read_labels(labels if labels is not None else config_labels)
-    preprocessing, trace, layers = first_that_runs(network, specified, keep_hooks)
+    bound = None if inputs is None else BoundInputs(inputs)
+    preprocessing, trace, layers = first_that_runs(network, specified, keep_hooks, bound)
     known = set(specified)
-    if "layout" not in specified and trace is not None and is_only_layout(network, preprocessing, keep_hooks):
+    if "layout" not in specified and trace is not None and is_only_layout(network, preprocessing, keep_hooks, bound):
         known.add("layout")
     if preprocessing.channels == 3:
         known.add("channels")
         if channels is None:  # stated, they may be values in another unit than 8-bit colours
             check_units(preprocessing.mean, preprocessing.std)
-    elif not takes_other_channels(network, preprocessing, specified, keep_hooks):
+    elif not takes_other_channels(network, preprocessing, specified, keep_hooks, bound):
         known.add("channels")
     preprocessing = replace(preprocessing, assumed=tuple(name for name in _INFERRED if name not in known))
     caveats = _caveats(network, preprocessing, trace)
@@ -124,12 +135,16 @@ def adapt(
         assumption = caveats[0]
         text = f"{type(network).__name__}: {assumption}"
         warn(Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, preprocessing.assumed))
+    if bound is not None:
+        caveats += _held_caveat(network, preprocessing, bound)
     known_hooks = user_hooks(network)
     if known_hooks and not keep_hooks:
-        caveats += hook_caveat(network, preprocessing)
+        caveats += hook_caveat(network, preprocessing, bound)
     labels_source = "labels" if labels is not None else "the labels in module.config.id2label"
     slim = None if trace is None else trace.slim()
-    return VideoModel(network, preprocessing, names, layers, caveats, labels_source, slim, keep_hooks, known_hooks)
+    return VideoModel(
+        network, preprocessing, names, layers, caveats, labels_source, slim, keep_hooks, known_hooks, bound
+    )
 
 
 def _caveats(network: nn.Module, preprocessing: Preprocessing, trace: LayerTrace | None) -> tuple[str, ...]:
@@ -141,6 +156,15 @@ def _caveats(network: nn.Module, preprocessing: Preprocessing, trace: LayerTrace
         caveats += position_caveats(trace.mixtures, trace.unplaced)
     caveats += [_module_caveat(part) for part in network.modules() if isinstance(getattr(part, "caveat", None), str)]
     return tuple(dict.fromkeys(caveats))
+
+
+def _held_caveat(network: nn.Module, preprocessing: Preprocessing, inputs: BoundInputs) -> tuple[Caveat, ...]:
+    """Return a caveat that names the inputs which do not depend on the clip, as one call shows."""
+    reference = reference_parameter(network)
+    with torch.inference_mode(False), torch.enable_grad(), LocalRandomness():
+        clip = torch.zeros((1, preprocessing.channels, *preprocessing.shape), device=reference.device)
+        arranged = preprocessing.arrange(clip.to(reference.dtype).requires_grad_().clone())
+        return held_caveat(inputs.held(network, arranged))
 
 
 def _module_caveat(module: Any) -> Caveat:

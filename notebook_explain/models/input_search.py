@@ -13,6 +13,7 @@ from torch import nn
 from notebook_explain._errors import ExplainError
 from notebook_explain.explanations import Geometry
 from notebook_explain.models.block_outputs import MAX_LAYERS
+from notebook_explain.models.bound_inputs import BoundInputs, BoundInputsError
 from notebook_explain.models.input_channels import channels_of_first_layer, with_channels
 from notebook_explain.models.input_layouts import check_layout
 from notebook_explain.models.layer_trace import LayerTrace, TensorRef, tensors, trace_layers
@@ -32,7 +33,7 @@ _SHAPES = ((16, 112), (16, 224), (8, 224), (32, 224), (32, 256), (8, 256), (64, 
 
 
 def first_that_runs(
-    module: nn.Module, specified: Mapping[str, Any], keep_hooks: bool
+    module: nn.Module, specified: Mapping[str, Any], keep_hooks: bool, inputs: BoundInputs | None = None
 ) -> tuple[Preprocessing, LayerTrace | None, tuple[Layer, ...]]:
     """Return the first usual input that the network accepts, with its trace and layers.
 
@@ -43,11 +44,15 @@ def first_that_runs(
     first: Exception | None = None
     tried, first_is_trace = "", False
     for with_positions in (True, False):
-        for preprocessing in _candidate_inputs(module, specified, keep_hooks):
+        for preprocessing in _candidate_inputs(module, specified, keep_hooks, inputs):
             try:
-                trace = _trace(module, preprocessing, keep_hooks) if with_positions else None
-                layers = _layers_by_shape(module, preprocessing, keep_hooks) if trace is None else default_layers(trace)
-            except ExplainError:
+                trace = _trace(module, preprocessing, keep_hooks, inputs) if with_positions else None
+                layers = (
+                    _layers_by_shape(module, preprocessing, keep_hooks, inputs)
+                    if trace is None
+                    else default_layers(trace)
+                )
+            except (ExplainError, BoundInputsError):
                 raise
             except Exception as error:  # anything that a network raises on an input that it does not accept
                 if first is None or (first_is_trace and not with_positions):  # errors of a real pass are clearer
@@ -69,7 +74,9 @@ def first_that_runs(
     ) from first
 
 
-def _candidate_inputs(module: nn.Module, specified: Mapping[str, Any], keep_hooks: bool) -> Iterator[Preprocessing]:
+def _candidate_inputs(
+    module: nn.Module, specified: Mapping[str, Any], keep_hooks: bool, inputs: BoundInputs | None = None
+) -> Iterator[Preprocessing]:
     """Yield inputs in the order in which they are tried: with three channels, then with those of the first layer."""
     layouts = (specified["layout"],) if "layout" in specified else _LAYOUTS
     shapes = dict.fromkeys(
@@ -81,7 +88,9 @@ def _candidate_inputs(module: nn.Module, specified: Mapping[str, Any], keep_hook
             p = Preprocessing(size, frames, (0.0,), (1.0,), layout, crop=crop, channels=channels)
             yield p
             if "channels" not in specified:
-                count = on_shadow(module, partial(channels_of_first_layer, p=p), keep_hooks=keep_hooks)[0]
+                count = on_shadow(module, partial(channels_of_first_layer, p=p), keep_hooks=keep_hooks, inputs=inputs)[
+                    0
+                ]
                 if count is not None:
                     yield with_channels(p, count)
 
@@ -93,37 +102,45 @@ def _normalised(p: Preprocessing, specified: Mapping[str, Any]) -> Preprocessing
 
 
 def takes_other_channels(
-    module: nn.Module, chosen: Preprocessing, specified: Mapping[str, Any], keep_hooks: bool
+    module: nn.Module,
+    chosen: Preprocessing,
+    specified: Mapping[str, Any],
+    keep_hooks: bool,
+    inputs: BoundInputs | None = None,
 ) -> bool:
     """Return whether a network accepts another number of channels too; then the number is a guess."""
     layouts = (chosen.layout,) if "layout" in specified else _LAYOUTS
     others = [with_channels(chosen, chosen.channels + 1)]
     others += [replace(with_channels(chosen, 3), layout=layout) for layout in layouts if chosen.channels != 3]
-    return any(_runs(module, other, keep_hooks) for other in others)
+    return any(_runs(module, other, keep_hooks, inputs) for other in others)
 
 
-def is_only_layout(module: nn.Module, chosen: Preprocessing, keep_hooks: bool) -> bool:
+def is_only_layout(
+    module: nn.Module, chosen: Preprocessing, keep_hooks: bool, inputs: BoundInputs | None = None
+) -> bool:
     """Return whether the network accepts a clip of this size in no other layout; then the layout is not a guess."""
     others = (replace(chosen, layout=layout) for layout in _LAYOUTS if layout != chosen.layout)
-    return not any(_runs(module, other, keep_hooks) for other in others)
+    return not any(_runs(module, other, keep_hooks, inputs) for other in others)
 
 
-def _runs(module: nn.Module, p: Preprocessing, keep_hooks: bool) -> bool:
+def _runs(module: nn.Module, p: Preprocessing, keep_hooks: bool, inputs: BoundInputs | None = None) -> bool:
     try:
-        _trace(module, p, keep_hooks)
+        _trace(module, p, keep_hooks, inputs)
     except Exception:  # anything that a network raises on an input that it does not accept
         return False
     return True
 
 
-def _trace(module: nn.Module, p: Preprocessing, keep_hooks: bool) -> LayerTrace:
+def _trace(module: nn.Module, p: Preprocessing, keep_hooks: bool, inputs: BoundInputs | None) -> LayerTrace:
     def run(shadow: nn.Module) -> LayerTrace:
         return trace_layers(shadow, position_input(p, reference_parameter(shadow).device), p.shape)
 
-    return on_shadow(module, run, keep_hooks=keep_hooks)[0]
+    return on_shadow(module, run, keep_hooks=keep_hooks, inputs=inputs)[0]
 
 
-def _layers_by_shape(module: nn.Module, p: Preprocessing, keep_hooks: bool) -> tuple[Layer, ...]:
+def _layers_by_shape(
+    module: nn.Module, p: Preprocessing, keep_hooks: bool, inputs: BoundInputs | None = None
+) -> tuple[Layer, ...]:
     """Return outputs (1, C, T, H, W) of outer modules in a real pass, as if their cells divided the clip evenly."""
 
     def run(shadow: nn.Module) -> tuple[Layer, ...]:
@@ -153,7 +170,7 @@ def _layers_by_shape(module: nn.Module, p: Preprocessing, keep_hooks: bool) -> t
         outer = [layer for name, layer in layers.items() if name.count(".") <= 1]
         return tuple(outer[-MAX_LAYERS:])
 
-    return on_shadow(module, run, keep_hooks=keep_hooks)[0]
+    return on_shadow(module, run, keep_hooks=keep_hooks, inputs=inputs)[0]
 
 
 def _is_clip_volume(tensor: torch.Tensor) -> bool:

@@ -15,6 +15,7 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.models.bound_inputs import BoundInputs, bound_to
 from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, ConstantNorms
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.layer_trace import LayerTrace
@@ -57,6 +58,8 @@ class VideoModel:
         Run with the forward hooks of ``module``.
     known_hooks : frozenset of int
         Keys of the forward hooks that the module had in ``adapt``.
+    inputs : BoundInputs or None
+        What the network takes beside the clip.
     """
 
     module: nn.Module
@@ -68,6 +71,7 @@ class VideoModel:
     layer_trace: LayerTrace | None = field(default=None, repr=False)
     keep_hooks: bool = False
     known_hooks: frozenset[int] = field(default=frozenset(), repr=False)
+    inputs: BoundInputs | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         p = self.preprocessing
@@ -167,9 +171,13 @@ class VideoModel:
             Result of ``compute``, and caveats about this pass.
         """
 
+        def run_in_dtype(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
+            if dtype is None:
+                return run_shadow(shadow)
+            copied = shadow_of(shadow, copy_parameters=True, keep_hooks=self.keep_hooks).to(dtype)
+            return bound_to(self.inputs, run_shadow)(copied)
+
         def run_shadow(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
-            if dtype is not None:
-                shadow = shadow_of(shadow, copy_parameters=True, keep_hooks=self.keep_hooks).to(dtype)
             reference = reference_parameter(shadow)
             # The caller may be in no_grad or inference mode; explanations need gradients.
             with torch.inference_mode(False), torch.enable_grad():
@@ -183,9 +191,13 @@ class VideoModel:
                 about_layers = (*state_caveats(layers), *_unreached_caveat(layers, recording))
                 return result, (*recording.caveats, *about_layers)
 
-        (result, pass_caveats), shadow_caveats = on_shadow(self.module, run_shadow, keep_hooks=self.keep_hooks)
+        (result, pass_caveats), shadow_caveats = self.on_shadow(run_in_dtype)
         hook_caveats = () if self.keep_hooks or user_hooks(self.module) <= self.known_hooks else (_ADDED_HOOKS,)
         return result, (*pass_caveats, *shadow_caveats, *hook_caveats)
+
+    def on_shadow(self, compute: Callable[[nn.Module], Result]) -> tuple[Result, tuple[str, ...]]:
+        """Run ``compute`` on a shadow of the module, which takes the clip alone; return its result and caveats."""
+        return on_shadow(self.module, compute, keep_hooks=self.keep_hooks, inputs=self.inputs)
 
     def _check_labels(self, heads: Mapping[str, Head]) -> None:
         """Raise ValueError unless there are as many labels as classes: an off-by-one list would rename every class."""
