@@ -18,22 +18,24 @@ class _AdviceError(Exception):
         Keyword arguments that solve the problem, such as ``("size", "frames")``.
     call : str, optional
         Function that takes these arguments, such as ``"adapt()"``.
+    example : str, optional
+        Python code that solves the problem.
 
     Attributes
     ----------
-    message, arguments, call
+    message, arguments, call, example
         As given.
     """
 
-    def __init__(self, message: str, *, arguments: Sequence[str] = (), call: str = "") -> None:
+    def __init__(self, message: str, *, arguments: Sequence[str] = (), call: str = "", example: str = "") -> None:
         super().__init__(message)
-        self.message, self.arguments, self.call = message, tuple(arguments), call
+        self.message, self.arguments, self.call, self.example = message, tuple(arguments), call, example
 
     def __str__(self) -> str:
-        if not self.arguments:
-            return self.message
         names = join_names([f"{name}=" for name in self.arguments], "or")
-        return f"{self.message}; pass {names}{f' to {self.call}' if self.call else ''}"
+        advice = f"; pass {names}{f' to {self.call}' if self.call else ''}" if names else ""
+        example = f", for example: {self.example}" if self.example else ""
+        return f"{self.message}{advice}{example}" if "\n" not in example else f"{self.message}{advice}:\n{self.example}"
 
 
 class ExplainError(_AdviceError, RuntimeError):

@@ -17,13 +17,15 @@ from notebook_explain.models.shadow import reference_parameter
 
 _CONVOLUTIONS = {"conv1d": 3, "conv2d": 4, "conv3d": 5}  # number of axes of the input and of the weight
 MAX_CHANNELS = 4096
+MAX_LINEAR_CHANNELS = 32  # of each pixel; a wider linear layer reads features of whole frames
 
 
 class _FirstLayer(TorchFunctionMode):
     """Stop a pass at the first convolution or linear layer that reads the clip, and keep its numbers of channels."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
+        self.channels = channels
         self.given: int | None = None
         self.taken: int | None = None
 
@@ -40,7 +42,9 @@ class _FirstLayer(TorchFunctionMode):
 
     def _keep(self, name: str, x: torch.Tensor, weight: torch.Tensor, groups: int) -> None:
         if name == "linear":
-            self.given, self.taken = x.shape[-1], weight.shape[1]
+            is_per_pixel = x.shape[-1] == self.channels and weight.shape[1] > MAX_LINEAR_CHANNELS
+            if not is_per_pixel:
+                self.given, self.taken = x.shape[-1], weight.shape[1]
         elif x.ndim == weight.ndim == _CONVOLUTIONS[name]:  # not a frame without an axis for the batch
             self.given, self.taken = x.shape[1], weight.shape[1] * groups
 
@@ -60,7 +64,7 @@ def channels_of_first_layer(shadow: nn.Module, p: Preprocessing) -> int | None:
     int or None
         None if the layer takes the channels of ``p``, if none is reached, or if its width fits no whole number.
     """
-    first = _FirstLayer()
+    first = _FirstLayer(p.channels)
     positions = PositionTensor.for_clip(*p.shape, reference_parameter(shadow).device, channels=p.channels)
     try:
         with torch.no_grad(), LocalRandomness(), first:
