@@ -15,7 +15,7 @@ from notebook_explain.clip.resize import check_crop
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.hook_check import hook_caveat
-from notebook_explain.models.input_search import first_that_runs, is_only_layout
+from notebook_explain.models.input_search import first_that_runs
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.metadata import read_config, read_labels
 from notebook_explain.models.preprocessing import Preprocessing, rgb
@@ -101,12 +101,11 @@ def adapt(
     specified = {**config, **{name: value for name, value in given.items() if value is not None}}
     specified["crop"] = check_crop(crop)
     names = read_labels(labels if labels is not None else config_labels)
-    preprocessing, trace, layers = first_that_runs(network, specified, keep_hooks)
-    known = set(specified)
-    if "layout" not in specified and trace is not None and is_only_layout(network, preprocessing, keep_hooks):
-        known.add("layout")
-    preprocessing = replace(preprocessing, assumed=tuple(name for name in _INFERRED if name not in known))
-    caveats = _caveats(network, preprocessing, trace)
+    found = first_that_runs(network, specified, keep_hooks)
+    known = {*specified, "layout"} if found.is_layout_tested else set(specified)
+    assumed = tuple(name for name in _INFERRED if name not in known)
+    preprocessing, trace = replace(found.preprocessing, assumed=assumed), found.trace
+    caveats = (*_caveats(network, preprocessing, trace), *found.caveats)
     if preprocessing.assumed:
         assumption = caveats[0]
         text = f"{type(network).__name__}: {assumption}"
@@ -116,7 +115,9 @@ def adapt(
         caveats += hook_caveat(network, preprocessing)
     labels_source = "labels" if labels is not None else "the labels in module.config.id2label"
     slim = None if trace is None else trace.slim()
-    return VideoModel(network, preprocessing, names, layers, caveats, labels_source, slim, keep_hooks, known_hooks)
+    return VideoModel(
+        network, preprocessing, names, found.layers, caveats, labels_source, slim, keep_hooks, known_hooks
+    )
 
 
 def _caveats(network: nn.Module, preprocessing: Preprocessing, trace: LayerTrace | None) -> tuple[str, ...]:
