@@ -19,7 +19,7 @@ class _AdviceError(Exception):
     call : str, optional
         Function that takes these arguments, such as ``"adapt()"``.
     example : str, optional
-        Python code that solves the problem.
+        Line of Python that solves the problem; it follows the message unless that quotes it.
 
     Attributes
     ----------
@@ -34,8 +34,8 @@ class _AdviceError(Exception):
     def __str__(self) -> str:
         names = join_names([f"{name}=" for name in self.arguments], "or")
         advice = f"; pass {names}{f' to {self.call}' if self.call else ''}" if names else ""
-        example = f", for example: {self.example}" if self.example else ""
-        return f"{self.message}{advice}{example}" if "\n" not in example else f"{self.message}{advice}:\n{self.example}"
+        example = "" if self.example in self.message else f", for example: {self.example}"
+        return f"{self.message}{advice}{example}"
 
 
 class ExplainError(_AdviceError, RuntimeError):

@@ -14,10 +14,11 @@ from notebook_explain._validation import check_int, check_size
 from notebook_explain._warn import warn
 from notebook_explain.clip.resize import check_crop
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
-from notebook_explain.models.bound_inputs import BoundInputs, held_caveat
+from notebook_explain.models.bound_inputs import BoundInputs, held_caveat, inputs_while_adapting
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.hook_check import hook_caveat
-from notebook_explain.models.input_search import first_that_runs, is_only_layout, takes_other_channels
+from notebook_explain.models.input_channels import normalised, takes_other_channels
+from notebook_explain.models.input_search import first_that_runs
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.metadata import read_config, read_labels
 from notebook_explain.models.preprocessing import Preprocessing, check_units, numbers
@@ -119,18 +120,17 @@ def adapt(
     specified["crop"] = check_crop(crop)
     names = read_labels(labels if labels is not None else config_labels)
     bound = None if inputs is None else BoundInputs(inputs)
-    preprocessing, trace, layers = first_that_runs(network, specified, keep_hooks, bound)
-    known = set(specified)
-    if "layout" not in specified and trace is not None and is_only_layout(network, preprocessing, keep_hooks, bound):
-        known.add("layout")
-    if preprocessing.channels == 3:
-        known.add("channels")
-        if channels is None:  # stated, they may be values in another unit than 8-bit colours
+    with inputs_while_adapting(network, bound):
+        found = first_that_runs(network, specified, keep_hooks)
+        preprocessing, trace = normalised(found.preprocessing, specified), found.trace
+        known = {*specified, "layout"} if found.is_layout_tested else set(specified)
+        if preprocessing.channels == 3 and channels is None:  # stated, they may be values in another unit than colours
             check_units(preprocessing.mean, preprocessing.std)
-    elif not takes_other_channels(network, preprocessing, specified, keep_hooks, bound):
-        known.add("channels")
-    preprocessing = replace(preprocessing, assumed=tuple(name for name in _INFERRED if name not in known))
-    caveats = _caveats(network, preprocessing, trace)
+        if preprocessing.channels == 3 or not takes_other_channels(network, preprocessing, specified, keep_hooks):
+            known.add("channels")
+    assumed = tuple(name for name in _INFERRED if name not in known)
+    preprocessing = replace(preprocessing, assumed=assumed)
+    caveats = (*_caveats(network, preprocessing, trace), *found.caveats)
     if preprocessing.assumed:
         assumption = caveats[0]
         text = f"{type(network).__name__}: {assumption}"
@@ -139,11 +139,12 @@ def adapt(
         caveats += _held_caveat(network, preprocessing, bound)
     known_hooks = user_hooks(network)
     if known_hooks and not keep_hooks:
-        caveats += hook_caveat(network, preprocessing, bound)
+        with inputs_while_adapting(network, bound):
+            caveats += hook_caveat(network, preprocessing)
     labels_source = "labels" if labels is not None else "the labels in module.config.id2label"
     slim = None if trace is None else trace.slim()
     return VideoModel(
-        network, preprocessing, names, layers, caveats, labels_source, slim, keep_hooks, known_hooks, bound
+        network, preprocessing, names, found.layers, caveats, labels_source, slim, keep_hooks, known_hooks, bound
     )
 
 

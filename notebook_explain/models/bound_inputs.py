@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -125,6 +126,25 @@ class BoundInputs:
             parts = value if isinstance(value, Mapping) else {name: value}
             found += [str(key) for key, part in parts.items() if part is not None and not _depends_on_clip(part)]
         return tuple(found)
+
+
+_while_adapting: ContextVar[tuple[nn.Module, BoundInputs] | None] = ContextVar("inputs_while_adapting", default=None)
+
+
+@contextmanager
+def inputs_while_adapting(module: nn.Module, inputs: BoundInputs | None) -> Iterator[None]:
+    """Within this context, all trial passes of a module (``shadow.on_shadow``) run with bound inputs."""
+    token = _while_adapting.set(None if inputs is None else (module, inputs))
+    try:
+        yield
+    finally:
+        _while_adapting.reset(token)
+
+
+def inputs_of(module: nn.Module) -> BoundInputs | None:
+    """Return the inputs with which a module is being adapted."""
+    current = _while_adapting.get()
+    return current[1] if current is not None and current[0] is module else None
 
 
 def bound_to(inputs: BoundInputs | None, compute: Callable[[nn.Module], Result]) -> Callable[[nn.Module], Result]:

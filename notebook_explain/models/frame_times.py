@@ -101,7 +101,8 @@ def _run_on_positions(
 ) -> Result:
     def compute(shadow: nn.Module) -> Result:
         with selected_frames(frames):
-            return run(shadow, position_input(model.preprocessing, reference_parameter(shadow).device))
+            reference = reference_parameter(shadow)
+            return run(shadow, position_input(model.preprocessing, reference.device, reference.dtype))
 
     return model.on_shadow(compute)[0]
 

@@ -7,18 +7,15 @@ from torch import nn
 
 from notebook_explain._warn import warn
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
-from notebook_explain.models.bound_inputs import BoundInputs
 from notebook_explain.models.layer_trace import tensors
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.rng import LocalRandomness
 from notebook_explain.models.shadow import on_shadow, reference_parameter, shadow_of
 
 
-def hook_caveat(
-    network: nn.Module, preprocessing: Preprocessing, inputs: BoundInputs | None = None
-) -> tuple[Caveat, ...]:
+def hook_caveat(network: nn.Module, preprocessing: Preprocessing) -> tuple[Caveat, ...]:
     """Return a caveat, and issue it as a warning, unless the user's forward hooks leave the output unchanged."""
-    changed = _hooks_change_output(network, preprocessing, inputs)
+    changed = _hooks_change_output(network, preprocessing)
     if changed is False:
         return ()
     verb = "change" if changed else "may change"
@@ -31,7 +28,7 @@ def hook_caveat(
     return (caveat,)
 
 
-def _hooks_change_output(network: nn.Module, p: Preprocessing, inputs: BoundInputs | None) -> bool | None:
+def _hooks_change_output(network: nn.Module, p: Preprocessing) -> bool | None:
     """Compare the output for noise with and without copies of the user's hooks; None if no copy of the network runs."""
 
     def run(shadow: nn.Module) -> list[torch.Tensor]:
@@ -43,7 +40,7 @@ def _hooks_change_output(network: nn.Module, p: Preprocessing, inputs: BoundInpu
 
     try:
         shadow_of(network)  # without a copy, the hooks themselves would run
-        with_hooks, without = (on_shadow(network, run, keep_hooks=keep, inputs=inputs)[0] for keep in (True, False))
+        with_hooks, without = (on_shadow(network, run, keep_hooks=keep)[0] for keep in (True, False))
     except Exception:
         return None
     return _differ(with_hooks, without)

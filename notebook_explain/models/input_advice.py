@@ -32,11 +32,14 @@ class InputAdvice:
     sentence : str
         What the network takes, and what to do.
     example : str
-        Line or lines of Python that do it, in which ``net`` is the network; "" if there is none.
+        Line of Python that does it, in which ``net`` is the network.
+    is_certain : bool
+        False if another size or layout may be the solution as well.
     """
 
     sentence: str
-    example: str = ""
+    example: str
+    is_certain: bool = True
 
 
 def input_advice(module: nn.Module, error: BaseException | None, p: Preprocessing) -> InputAdvice | None:
@@ -120,14 +123,10 @@ def _vectors(module: nn.Module, first: _FirstUse) -> InputAdvice | None:
     if first.layer is None or first.width is None or first.fits:
         return None
     return InputAdvice(
-        f"the first layer of {type(module).__name__} ({first.layer}) takes {first.width} numbers at a time. If these are "
-        "joints or features, the network takes no pictures; wrap it with what makes them of a clip, and explain both together",
-        "class FromClip(torch.nn.Module):\n"
-        "    def __init__(self, features, net):\n"
-        "        super().__init__()\n"
-        "        self.features, self.net = features, net\n"
-        "    def forward(self, clip):\n"
-        "        return self.net(self.features(clip))",
+        f"its first layer ({first.layer}) takes {first.width} numbers at a time; if these are joints or features, it takes no "
+        "pictures, so explain it together with the network that makes them of a clip",
+        "ne.adapt(torch.nn.Sequential(features, net))",
+        is_certain=False,
     )
 
 

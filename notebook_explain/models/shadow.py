@@ -26,7 +26,7 @@ from torch import nn
 
 from notebook_explain._errors import ExplainError
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
-from notebook_explain.models.bound_inputs import BoundInputs, bound_to
+from notebook_explain.models.bound_inputs import BoundInputs, bound_to, inputs_of
 from notebook_explain.models.checkpointing import no_checkpointing
 from notebook_explain.models.forward_hooks import computes_weights, copy_hooks, tensors_with_graph
 
@@ -179,7 +179,7 @@ def on_shadow(
         Result of ``compute``; caveats if the parameters changed during it, or if it was computed in float32.
     """
     with no_checkpointing():
-        return _on_shadow(module, bound_to(inputs, compute), keep_hooks)
+        return _on_shadow(module, bound_to(inputs_of(module) if inputs is None else inputs, compute), keep_hooks)
 
 
 def _on_shadow(

@@ -246,9 +246,10 @@ class VideoModel:
         return tuple(target_result(self.labels, recording, target) for target in targets)
 
 
-def position_input(preprocessing: Preprocessing, device: torch.device) -> Any:
-    """Return the positions of a clip in the layout of the network's forward."""
-    return preprocessing.arrange(PositionTensor.for_clip(*preprocessing.shape, device, channels=preprocessing.channels))
+def position_input(preprocessing: Preprocessing, device: torch.device, dtype: torch.dtype = torch.float32) -> Any:
+    """Return the positions of a clip in the layout of the network's forward, in the precision of its weights."""
+    p = preprocessing
+    return p.arrange(PositionTensor.for_clip(*p.shape, device, dtype, channels=p.channels))
 
 
 def _unreached_caveat(layers: Sequence[Layer], recording: Recording) -> tuple[str, ...]:

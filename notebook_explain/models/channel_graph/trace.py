@@ -91,7 +91,8 @@ def trace_channels(model: VideoModel) -> ChannelGraph:
 
     def trace(shadow: nn.Module) -> ChannelGraph:
         with torch.inference_mode(False), torch.enable_grad():
-            fields = receptive_fields(shadow, position_input(model.preprocessing, reference_parameter(shadow).device))
+            reference = reference_parameter(shadow)
+            fields = receptive_fields(shadow, position_input(model.preprocessing, reference.device, reference.dtype))
             if shadow is not model.module:
                 freeze(shadow)
             keep_graph = True
