@@ -15,6 +15,7 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.models.bound_inputs import BoundInputs, bound_to
 from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, ConstantNorms
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.layer_trace import LayerTrace
@@ -57,6 +58,8 @@ class VideoModel:
         Run with the forward hooks of ``module``.
     known_hooks : frozenset of int
         Keys of the forward hooks that the module had in ``adapt``.
+    inputs : BoundInputs or None
+        What the network takes beside the clip.
     """
 
     module: nn.Module
@@ -68,12 +71,14 @@ class VideoModel:
     layer_trace: LayerTrace | None = field(default=None, repr=False)
     keep_hooks: bool = False
     known_hooks: frozenset[int] = field(default=frozenset(), repr=False)
+    inputs: BoundInputs | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         p = self.preprocessing
         height, width = p.size
+        channels = "" if p.channels == 3 else f"{p.channels} channel{'s' if p.channels > 1 else ''}, "
         return (
-            f"VideoModel({type(self.module).__name__}, {p.frames} frames of {height} x {width}, {p.layout}, "
+            f"VideoModel({type(self.module).__name__}, {p.frames} frames of {height} x {width}, {channels}{p.layout}, "
             f"{len(self.layers)} layers: {', '.join(layer.name for layer in self.layers)})"
         )
 
@@ -122,10 +127,14 @@ class VideoModel:
         """Return caveats about how a clip was made to fit, as sentences."""
         wanted = self.preprocessing.frames
         available = len(clip) if clip.times is None else len(np.unique(clip.times))
-        if available >= wanted:
-            return ()
-        text = f"The clip has {available} frames and the network takes {wanted}, so some frames are repeated."
-        return (Caveat(text, CaveatCode.REPEATED_FRAMES),)
+        found = []
+        if available < wanted:
+            text = f"The clip has {available} frames and the network takes {wanted}, so some frames are repeated."
+            found.append(Caveat(text, CaveatCode.REPEATED_FRAMES))
+        if self.preprocessing.takes_grey_of(clip):
+            text = "The network takes one channel: it gets the grey of the clip (0.299 red + 0.587 green + 0.114 blue)."
+            found.append(Caveat(text, CaveatCode.GREY_INPUT))
+        return tuple(found)
 
     remarks = clip_caveats  # old name
 
@@ -162,9 +171,13 @@ class VideoModel:
             Result of ``compute``, and caveats about this pass.
         """
 
+        def run_in_dtype(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
+            if dtype is None:
+                return run_shadow(shadow)
+            copied = shadow_of(shadow, copy_parameters=True, keep_hooks=self.keep_hooks).to(dtype)
+            return bound_to(self.inputs, run_shadow)(copied)
+
         def run_shadow(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
-            if dtype is not None:
-                shadow = shadow_of(shadow, copy_parameters=True, keep_hooks=self.keep_hooks).to(dtype)
             reference = reference_parameter(shadow)
             # The caller may be in no_grad or inference mode; explanations need gradients.
             with torch.inference_mode(False), torch.enable_grad():
@@ -178,9 +191,13 @@ class VideoModel:
                 about_layers = (*state_caveats(layers), *_unreached_caveat(layers, recording))
                 return result, (*recording.caveats, *about_layers)
 
-        (result, pass_caveats), shadow_caveats = on_shadow(self.module, run_shadow, keep_hooks=self.keep_hooks)
+        (result, pass_caveats), shadow_caveats = self.on_shadow(run_in_dtype)
         hook_caveats = () if self.keep_hooks or user_hooks(self.module) <= self.known_hooks else (_ADDED_HOOKS,)
         return result, (*pass_caveats, *shadow_caveats, *hook_caveats)
+
+    def on_shadow(self, compute: Callable[[nn.Module], Result]) -> tuple[Result, tuple[str, ...]]:
+        """Run ``compute`` on a shadow of the module, which takes the clip alone; return its result and caveats."""
+        return on_shadow(self.module, compute, keep_hooks=self.keep_hooks, inputs=self.inputs)
 
     def _check_labels(self, heads: Mapping[str, Head]) -> None:
         """Raise ValueError unless there are as many labels as classes: an off-by-one list would rename every class."""
@@ -229,9 +246,10 @@ class VideoModel:
         return tuple(target_result(self.labels, recording, target) for target in targets)
 
 
-def position_input(preprocessing: Preprocessing, device: torch.device) -> Any:
-    """Return the positions of a clip in the layout of the network's forward."""
-    return preprocessing.arrange(PositionTensor.for_clip(*preprocessing.shape, device))
+def position_input(preprocessing: Preprocessing, device: torch.device, dtype: torch.dtype = torch.float32) -> Any:
+    """Return the positions of a clip in the layout of the network's forward, in the precision of its weights."""
+    p = preprocessing
+    return p.arrange(PositionTensor.for_clip(*p.shape, device, dtype, channels=p.channels))
 
 
 def _unreached_caveat(layers: Sequence[Layer], recording: Recording) -> tuple[str, ...]:

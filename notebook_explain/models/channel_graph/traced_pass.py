@@ -115,7 +115,7 @@ def _noise_clip(
 ) -> tuple[list[torch.Tensor], bool]:
     """Return a random clip in the network's layout, its pathways registered as terminals, and whether it is a list."""
     p = model.preprocessing
-    noise = torch.randn((1, 3, *p.shape), generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn((1, p.channels, *p.shape), generator=torch.Generator().manual_seed(seed))
     inputs = p.arrange(noise.to(like.device, like.dtype))
     is_list = isinstance(inputs, list)
     tensors = [part.contiguous().requires_grad_().clone() for part in (inputs if is_list else [inputs])]
