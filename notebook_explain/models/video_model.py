@@ -17,6 +17,7 @@ from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, ConstantNorms
 from notebook_explain.models.forward_hooks import user_hooks
+from notebook_explain.models.input_layouts import has_channels
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.layers import Layer, named_layer, state_caveats
 from notebook_explain.models.outputs import Head
@@ -31,6 +32,10 @@ _ADDED_HOOKS = Caveat(
     "Forward hooks were added to the network after adapt(). They are left out of this explanation; if they change what the "
     "network computes, adapt it again with keep_hooks=True.",
     CaveatCode.FORWARD_HOOKS,
+)
+_IN_GREY = Caveat(
+    "The network takes one channel, so it gets the clip in grey: 0.299 red + 0.587 green + 0.114 blue.",
+    CaveatCode.INPUT_LAYOUT,
 )
 
 
@@ -122,10 +127,13 @@ class VideoModel:
         """Return caveats about how a clip was made to fit, as sentences."""
         wanted = self.preprocessing.frames
         available = len(clip) if clip.times is None else len(np.unique(clip.times))
-        if available >= wanted:
-            return ()
-        text = f"The clip has {available} frames and the network takes {wanted}, so some frames are repeated."
-        return (Caveat(text, CaveatCode.REPEATED_FRAMES),)
+        caveats = []
+        if available < wanted:
+            text = f"The clip has {available} frames and the network takes {wanted}, so some frames are repeated."
+            caveats.append(Caveat(text, CaveatCode.REPEATED_FRAMES))
+        if not has_channels(self.preprocessing.layout) and _has_colours(clip.sampled(wanted)):
+            caveats.append(_IN_GREY)
+        return tuple(caveats)
 
     remarks = clip_caveats  # old name
 
@@ -232,6 +240,10 @@ class VideoModel:
 def position_input(preprocessing: Preprocessing, device: torch.device, dtype: torch.dtype = torch.float32) -> Any:
     """Return the positions of a clip in the layout of the network's forward, in the precision of its weights."""
     return preprocessing.arrange(PositionTensor.for_clip(*preprocessing.shape, device, dtype))
+
+
+def _has_colours(clip: Clip) -> bool:
+    return any(bool((clip.frames[..., 0] != clip.frames[..., channel]).any()) for channel in (1, 2))
 
 
 def _unreached_caveat(layers: Sequence[Layer], recording: Recording) -> tuple[str, ...]:
