@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from notebook_explain.models.input_layouts import COMMON_LAYOUTS, channel_axis
+from notebook_explain.models.input_layouts import COMMON_LAYOUTS, has_channels
 from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.rng import LocalRandomness
@@ -93,7 +93,7 @@ def inputs_with_channels(
     for p in inputs:
         if "channels" in specified:
             yield p
-        elif channel_axis(p.layout) is None:
+        elif not has_channels(p.layout):
             yield with_channels(p, 1)
         else:
             yield p
@@ -108,9 +108,7 @@ def takes_other_channels(
     """Return whether a network accepts another number of channels too; then the number is a guess."""
     layouts = (chosen.layout,) if "layout" in specified else COMMON_LAYOUTS
     others = [with_channels(chosen, chosen.channels + 1)]
-    others += [
-        replace(with_channels(chosen, 3), layout=layout) for layout in layouts if channel_axis(layout) is not None
-    ]
+    others += [replace(with_channels(chosen, 3), layout=layout) for layout in layouts if has_channels(layout)]
     return any(_runs(module, other, keep_hooks) for other in others)
 
 
@@ -129,7 +127,7 @@ def _runs(module: nn.Module, p: Preprocessing, keep_hooks: bool) -> bool:
 
 def normalised(p: Preprocessing, specified: Mapping[str, Any]) -> Preprocessing:
     """Return preprocessing with the mean and std that are specified; by default those of Kinetics for colours, or 0 and 1."""
-    if "channels" not in specified and channel_axis(p.layout) is None:
+    if "channels" not in specified and not has_channels(p.layout):
         p = with_channels(p, 1)
     mean, std = (KINETICS_MEAN, KINETICS_STD) if p.channels == 3 else ((0.0,), (1.0,))
     return replace(p, mean=specified.get("mean", mean), std=specified.get("std", std))

@@ -12,6 +12,7 @@ from torch import nn
 
 from notebook_explain._errors import ExplainError
 from notebook_explain.explanations import Geometry
+from notebook_explain.models.axis_checks import are_colours_like_frames
 from notebook_explain.models.block_outputs import MAX_LAYERS
 from notebook_explain.models.bound_inputs import BoundInputsError
 from notebook_explain.models.input_advice import input_advice
@@ -33,7 +34,7 @@ from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.shadow import on_shadow, reference_parameter
 from notebook_explain.models.video_model import position_input
 
-MAX_SECONDS = 60.0  # for inputs with which a network does not run
+MAX_SECONDS = 30.0  # for inputs with which a network does not run, with positions and with real passes each
 # (frames, size) in the order in which they are tried.
 _SHAPES = ((16, 112), (16, 224), (8, 224), (32, 224), (32, 256), (8, 256), (64, 224), (16, 64), (4, 182), (13, 182))
 
@@ -87,8 +88,14 @@ def first_that_runs(module: nn.Module, specified: Mapping[str, Any], keep_hooks:
             inputs = _candidate_inputs(specified, layouts)
             for preprocessing in inputs_with_channels(module, inputs, specified, keep_hooks):
                 found = attempts.attempt(preprocessing, with_positions)
-                if found is not None:
-                    return _tested(module, found, specified, keep_hooks)
+                if found is None:
+                    continue
+                if found.trace is None and "layout" not in specified:
+                    return _measured(module, attempts, found, keep_hooks)
+                return _tested(module, found, specified, keep_hooks)
+        attempts.restart_clock()
+    if "layout" in specified and attempts.first is None:  # it runs, but has no layers
+        check_stated_layout(module, next(_candidate_inputs(specified, [specified["layout"]])), keep_hooks)
     raise attempts.error(specified)
 
 
@@ -100,8 +107,12 @@ class _Attempts:
         self.tried: dict[tuple[Any, ...], None] = {}
         self.first: Exception | None = None
         self.first_input, self.first_has_positions = "", False
-        self.end = time.monotonic() + MAX_SECONDS
         self.left_out = 0
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        """Allow the full time for the inputs that follow."""
+        self.end = time.monotonic() + MAX_SECONDS
 
     def attempt(self, preprocessing: Preprocessing, with_positions: bool) -> FoundInput | None:
         """Return what was found with one input; None if the network does not run with it, or has no layers there."""
@@ -185,27 +196,38 @@ def _tested(module: nn.Module, found: FoundInput, specified: Mapping[str, Any], 
     """Test the layout of an input with which a network runs; return the same input in the layout that fits best."""
     if "layout" in specified:
         return replace(found, caveats=check_stated_layout(module, found.preprocessing, keep_hooks))
-    if found.trace is None:
-        return found
     running = candidates(module, found.preprocessing, keep_hooks)
     if "frames" not in specified and running:
         running = _with_one_row(module, running, keep_hooks)
+    contradicted = []
     for candidate in running:
-        if candidate.judgement.is_contradicted and has_confirmed_contradiction(candidate, module, keep_hooks):
+        if has_confirmed_contradiction(candidate, module, keep_hooks):
+            contradicted.append(candidate)
             continue
         chosen = _with_layers(module, found, candidate, keep_hooks)
         if chosen is not None:
             caveats = rows_caveat(module, candidate, keep_hooks)
             return replace(chosen, is_layout_tested=is_tested(candidate, running), caveats=caveats)
-    if not running:
+    if not contradicted:
         return found
     raise ExplainError(
-        f"{type(module).__name__} runs with layout {running[0].layout!r}, but then treats colours like frames: its first "
+        f"{type(module).__name__} runs with layout {contradicted[0].layout!r}, but then treats colours like frames: its first "
         "weights never combine the colours of a frame. State the layout that it takes, or wrap it, such as for a network "
         f"of grey clips (batch, 1, time, height, width): {WRAPPER.replace('clip[:, None]', 'clip.mean(1, keepdim=True)')}",
         arguments=("layout",),
         call="adapt()",
     )
+
+
+def _measured(module: nn.Module, attempts: _Attempts, found: FoundInput, keep_hooks: bool) -> FoundInput:
+    """Return the same input, or another layout if colours can be exchanged like frames, where positions are unknown."""
+    first = found.preprocessing
+    for layout in dict.fromkeys((first.layout, *COMMON_LAYOUTS, *RARE_LAYOUTS)):
+        preprocessing = replace(first, layout=layout)
+        other = found if layout == first.layout else attempts.attempt(preprocessing, False)
+        if other is not None and not are_colours_like_frames(module, preprocessing, keep_hooks):
+            return other
+    return found
 
 
 def _with_layers(module: nn.Module, found: FoundInput, candidate: Candidate, keep_hooks: bool) -> FoundInput | None:
