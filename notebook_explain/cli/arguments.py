@@ -115,6 +115,11 @@ def _add_network_options(command: argparse.ArgumentParser) -> None:
         help="checkpoint with the state dict (.pt, .pth, .safetensors), loaded without running code "
         "(default: the weights that the callable sets)",
     )
+    group.add_argument(
+        "--weights-key",
+        metavar="KEY",
+        help="which weights to take from FILE if it holds several, such as model_ema (default: those that are no average)",
+    )
     group.add_argument("--labels", type=Path, metavar="FILE", help="class names: one per line, or JSON")
     trained = command.add_argument_group(
         "preprocessing",
