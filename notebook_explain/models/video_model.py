@@ -15,6 +15,7 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.models.carried import Carried
 from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, ConstantNorms
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.layer_trace import LayerTrace
@@ -57,6 +58,9 @@ class VideoModel:
         Run with the forward hooks of ``module``.
     known_hooks : frozenset of int
         Keys of the forward hooks that the module had in ``adapt``.
+    sources : dict of str to str
+        Where each value of the preprocessing, and the labels, came from: "argument", "guess", or an attribute such as
+        "processor.image_mean" or "module.config.num_frames".
     """
 
     module: nn.Module
@@ -68,6 +72,7 @@ class VideoModel:
     layer_trace: LayerTrace | None = field(default=None, repr=False)
     keep_hooks: bool = False
     known_hooks: frozenset[int] = field(default=frozenset(), repr=False)
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         p = self.preprocessing
@@ -81,6 +86,28 @@ class VideoModel:
     def survey(self) -> LayerTrace | None:
         """Old name of `layer_trace`."""
         return self.layer_trace
+
+    def with_module(self, module: nn.Module) -> VideoModel:
+        """Return another module adapted like this one: with its preprocessing, labels and options.
+
+        Raises
+        ------
+        TypeError, ExplainError
+            As for ``adapt``.
+        """
+        from notebook_explain.models.adapter import adapt
+
+        return adapt(module, like=self)
+
+    def carried(self) -> Carried:
+        """Return the preprocessing and the labels, for a model like this one; guesses stay guesses."""
+        p = self.preprocessing
+        values = {name: getattr(p, name) for name in ("size", "frames", "mean", "std", "layout", "crop")}
+        if self.labels:
+            values["labels"] = self.labels
+        sources = {name: _source_like(self.sources.get(name, "guess")) for name in values}
+        steps = tuple(c for c in self.caveats if isinstance(c, Caveat) and c.code is CaveatCode.PROCESSOR)
+        return Carried(values, sources, frozenset(p.assumed), steps)
 
     def layer(self, name: str) -> Layer:
         """Return one of `layers`, or any module's output by its dotted name.
@@ -227,6 +254,11 @@ class VideoModel:
     def results(self, recording: Recording, targets: Sequence[Target]) -> tuple[TargetResult, ...]:
         """Return the network's scores for resolved targets."""
         return tuple(target_result(self.labels, recording, target) for target in targets)
+
+
+def _source_like(source: str) -> str:
+    """Return the source of a value that was taken from a model, which had it from this source."""
+    return source if source.startswith("like: ") else f"like: {source}"
 
 
 def position_input(preprocessing: Preprocessing, device: torch.device) -> Any:
