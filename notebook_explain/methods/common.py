@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import platform
-import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
-
-import numpy as np
-import torch
 
 from notebook_explain._errors import UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Provenance
 from notebook_explain.models import VideoModel
+from notebook_explain.models.provenance import provenance_of
 
 
 def prepare_clip(model: VideoModel, clip: Any) -> tuple[Clip, Clip]:
@@ -29,9 +25,7 @@ def prepare_clip(model: VideoModel, clip: Any) -> tuple[Clip, Clip]:
         raise UsageTypeError(
             f"model must be a VideoModel, got {type(model).__name__}; make one with notebook_explain.adapt"
         )
-    p = model.preprocessing
-    clip = Clip.of(clip, frames=p.frames, size=p.size, crop=p.crop)
-    return clip, model.fit(clip)
+    return model.prepare(clip)
 
 
 def provenance(
@@ -60,26 +54,4 @@ def provenance(
     forwards : int
         Number of forward passes.
     """
-    module = model.module
-    return Provenance(
-        method=method,
-        knobs=asdict(explainer),
-        model=f"{type(module).__name__}, {sum(p.numel() for p in module.parameters()):,} parameters",
-        preprocessing=asdict(model.preprocessing),
-        versions=_versions(),
-        seconds=time.perf_counter() - start,
-        forwards=forwards,
-        backwards=backwards,
-        caveats=tuple(dict.fromkeys(caveats)),
-    )
-
-
-def _versions() -> dict[str, str]:
-    import notebook_explain
-
-    return {
-        "notebook_explain": notebook_explain.__version__,
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
+    return provenance_of(model, method, asdict(explainer), start, caveats, forwards=forwards, backwards=backwards)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.hook_check import hook_caveat
 from notebook_explain.models.input_search import first_that_runs, is_only_layout
 from notebook_explain.models.layer_trace import LayerTrace
+from notebook_explain.models.layers import Layer
 from notebook_explain.models.metadata import read_labels
 from notebook_explain.models.preprocessing import Preprocessing, rgb
 from notebook_explain.models.processors import read_processor
@@ -25,6 +26,8 @@ from notebook_explain.models.shadow import refuse_scripted, unwrapped
 from notebook_explain.models.unsure_positions import position_caveats
 from notebook_explain.models.video_model import VideoModel
 
+ARGUMENT = "argument"  # source of a value that the user passed
+_Runs = tuple[Preprocessing, LayerTrace | None, tuple[Layer, ...]]
 _SHAPE = ("size", "frames", "layout", "crop")
 _INFERRED = ("size", "frames", "mean", "std", "layout")
 _EVEN = Caveat(
@@ -148,7 +151,7 @@ def adapt(
 def _found(given: Mapping[str, Any], processor: Any, like: VideoModel | None, network: nn.Module) -> Carried:
     """Return what is known about the preprocessing and the labels, and from where: arguments first, then the others."""
     stated = {name: value for name, value in given.items() if value is not None}
-    found = Carried(stated, dict.fromkeys(stated, "argument"))
+    found = Carried(stated, dict.fromkeys(stated, ARGUMENT))
     if processor is not None:
         if isinstance(processor, VideoModel):
             raise UsageTypeError("processor is a VideoModel; pass it as like= to take its preprocessing")
@@ -159,21 +162,26 @@ def _found(given: Mapping[str, Any], processor: Any, like: VideoModel | None, ne
     return found.only(lambda name, _: name not in ("mean", "std") or len(found.values[name]) == 3)
 
 
-def _first_that_runs(network: nn.Module, found: Carried, keep_hooks: bool) -> tuple[Any, Carried]:
-    """Return the first input that runs, and the values that it has; those that nobody passed are given up if none runs."""
-    specified = {"crop": "center", **{name: value for name, value in found.values.items() if name != "labels"}}
-    try:
-        return first_that_runs(network, specified, keep_hooks), found
-    except ExplainError:
-        passed = found.only(lambda name, source: name not in _SHAPE or source == "argument")
-        if passed.values == found.values:
-            raise
-        specified = {"crop": "center", **{name: value for name, value in passed.values.items() if name != "labels"}}
+def _first_that_runs(network: nn.Module, found: Carried, keep_hooks: bool) -> tuple[_Runs, Carried]:
+    """Return the first input that runs, and what is known of it.
+
+    Values that nobody passed are given up if nothing runs with them: first the layout, which a wrapper may change.
+    """
+    attempts = [found, *(_without_carried(found, names) for names in (("layout",), _SHAPE))]
+    error: ExplainError | None = None
+    for attempt in (entry for i, entry in enumerate(attempts) if i == 0 or entry.values != attempts[i - 1].values):
+        specified = {"crop": "center", **attempt.only(lambda name, _: name != "labels").values}
         try:
-            return first_that_runs(network, specified, keep_hooks), passed
-        except ExplainError:
-            pass
-        raise
+            return first_that_runs(network, specified, keep_hooks), attempt
+        except ExplainError as raised:
+            error = error or raised
+    assert error is not None
+    raise error
+
+
+def _without_carried(found: Carried, names: Collection[str]) -> Carried:
+    """Return values without those of some names that were not passed as arguments."""
+    return found.only(lambda name, source: name not in names or source == ARGUMENT)
 
 
 def _caveats(network: nn.Module, preprocessing: Preprocessing, trace: LayerTrace | None) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.explanations.predictions import Predictions
 from notebook_explain.models.carried import Carried
 from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, ConstantNorms
 from notebook_explain.models.forward_hooks import user_hooks
@@ -22,6 +23,7 @@ from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.layers import Layer, named_layer, state_caveats
 from notebook_explain.models.outputs import Head
 from notebook_explain.models.positions.tensor import PositionTensor
+from notebook_explain.models.prediction import predict
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.recording import CUTS, Recording, record
 from notebook_explain.models.shadow import on_shadow, reference_parameter, shadow_of
@@ -87,6 +89,25 @@ class VideoModel:
         """Old name of `layer_trace`."""
         return self.layer_trace
 
+    def __call__(self, clip: Any) -> Predictions:
+        """Return what the model says about a clip, without an explanation.
+
+        Runs one forward pass without gradients. If the network returns several tensors that may be logits, a second one
+        with gradients tells which of them depends on which.
+
+        Parameters
+        ----------
+        clip : Clip, path, or uint8 array (time, height, width, 3)
+
+        Raises
+        ------
+        TypeError, ValueError
+            Not a clip; or labels that do not fit the classes.
+        ExplainError
+            The output holds no class scores.
+        """
+        return predict(self, clip)
+
     def with_module(self, module: nn.Module) -> VideoModel:
         """Return another module adapted like this one: with its preprocessing, labels and options.
 
@@ -140,6 +161,18 @@ class VideoModel:
             return tuple(chosen)
         order = {output.ref: index for index, output in enumerate(self.layer_trace.outputs)}
         return tuple(sorted(chosen, key=lambda layer: order.get(layer.ref, len(order))))
+
+    def prepare(self, clip: Any) -> tuple[Clip, Clip]:
+        """Return a clip, read if it is a path or an array, and the clip that the network sees.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError
+            As for ``Clip.of``.
+        """
+        p = self.preprocessing
+        read = Clip.of(clip, frames=p.frames, size=p.size, crop=p.crop)
+        return read, self.fit(read)
 
     def fit(self, clip: Clip) -> Clip:
         """Return the clip that the network sees: sampled and resized."""
@@ -200,16 +233,21 @@ class VideoModel:
                 arrange = self.preprocessing.arrange
                 with around(shadow):
                     recording = record(shadow, video, arrange, layers, self.labels, constant_norms)
-                self._check_labels(recording.heads)
+                self.check_labels(recording.heads)
                 result = compute(recording)
                 about_layers = (*state_caveats(layers), *_unreached_caveat(layers, recording))
                 return result, (*recording.caveats, *about_layers)
 
-        (result, pass_caveats), shadow_caveats = on_shadow(self.module, run_shadow, keep_hooks=self.keep_hooks)
-        hook_caveats = () if self.keep_hooks or user_hooks(self.module) <= self.known_hooks else (_ADDED_HOOKS,)
-        return result, (*pass_caveats, *shadow_caveats, *hook_caveats)
+        (result, pass_caveats), shadow_caveats = self.on_shadow(run_shadow)
+        return result, (*pass_caveats, *shadow_caveats)
 
-    def _check_labels(self, heads: Mapping[str, Head]) -> None:
+    def on_shadow(self, compute: Callable[[nn.Module], Result]) -> tuple[Result, tuple[str, ...]]:
+        """Return what a function of the shadow of the module returns, and caveats about the shadow."""
+        result, caveats = on_shadow(self.module, compute, keep_hooks=self.keep_hooks)
+        has_new_hooks = not self.keep_hooks and not user_hooks(self.module) <= self.known_hooks
+        return result, (*caveats, _ADDED_HOOKS) if has_new_hooks else caveats
+
+    def check_labels(self, heads: Mapping[str, Head]) -> None:
         """Raise ValueError unless there are as many labels as classes: an off-by-one list would rename every class."""
         for name, names in self.labels.items():
             if name not in heads and not name:
