@@ -7,6 +7,7 @@ there. Two colours determine mean and standard deviation; two more show whether 
 from __future__ import annotations
 
 import contextlib
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,9 +25,11 @@ from notebook_explain.models.rng import LocalRandomness
 _COLOURS = np.array([[10, 130, 250], [250, 10, 130], [130, 250, 10], [60, 90, 200]], np.uint8)
 _FRAMES = len(_COLOURS)  # not 3, the number of channels
 _CANVAS = (270, 360)
+_CANVASES = (_CANVAS, (400, 300))
 _OUTPUTS = ("pixel_values", "pixel_values_videos")
 _TOLERANCE = 1e-3  # of the range of a channel's output
 _DIGITS = 7
+_NEAR = (0, -1, 1, -2, 2)  # pixels
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def measure(processor: Any) -> Measured | None:
 
 
 def difference(processor: Any, values: Mapping[str, Any]) -> float | None:
-    """Return how much a processor's output and that of a preprocessing differ on a smooth picture.
+    """Return how much a processor's output and that of a preprocessing differ on smooth pictures of two sizes, at most.
 
     Parameters
     ----------
@@ -83,43 +86,45 @@ def difference(processor: Any, values: Mapping[str, Any]) -> float | None:
     float or None
         Mean absolute difference in units of 0..1; None if the shapes differ.
     """
-    frames = _smooth_frames()
+    gaps = [_difference(processor, values, _smooth_frames(canvas)) for canvas in _CANVASES]
+    return None if None in gaps else max(filter(None, gaps), default=0.0)
+
+
+def _difference(processor: Any, values: Mapping[str, Any], frames: NDArray[np.uint8]) -> float | None:
     found = _output(processor, frames)
     p = Preprocessing(frames=_FRAMES, layout="BCTHW", **values)
     ours = p.tensor(p.fit(Clip(frames)), torch.device("cpu"), torch.float32)[0].transpose(0, 1).numpy()
     if found is None or found[0].shape != ours.shape:
         return None
-    return float(np.mean(np.abs(found[0] - ours) * np.array(p.std)[None, :, None, None]))
+    gap = float(np.mean(np.abs(found[0] - ours) * np.array(p.std)[None, :, None, None]))
+    return gap if math.isfinite(gap) else None
 
 
-def measured_crop(processor: Any, size: tuple[int, int], mean: Any, std: Any) -> str | None:
-    """Return the crop mode of a processor, measured on ramps from top to bottom and from left to right; None if it has none.
+def crop_candidates(processor: Any, size: tuple[int, int], mean: Any, std: Any) -> list[str]:
+    """Return crop modes that a processor may have, measured on ramps from top to bottom and from left to right.
 
-    The slope of a ramp in the output tells to what length the frame was resized.
+    The slope of a ramp in the output tells to what length the frame was resized, up to a pixel or two.
     """
     ramps = np.zeros((_FRAMES, *_CANVAS, 3), np.uint8)
     ramps[0] = np.round(np.linspace(0, 255, _CANVAS[0]))[:, None, None]
     ramps[1] = np.round(np.linspace(0, 255, _CANVAS[1]))[:, None]
     found = _output(processor, ramps)
     if found is None or found[0].shape[2:] != size:
-        return None
+        return []
     shares = found[0] * np.array(std)[None, :, None, None] + np.array(mean)[None, :, None, None]
-    resized = []
+    lengths = []
     for axis in (0, 1):
         middle = shares[axis].mean(0).mean(1 - axis)
-        inner = slice(len(middle) // 4, -(len(middle) // 4) or None)  # without bars
+        inner = slice(len(middle) // 8, -(len(middle) // 8) or None)  # without narrow bars
         slope = np.polyfit(np.arange(len(middle))[inner], middle[inner], 1)[0]
-        if slope <= 0:
-            return None
-        resized.append(_CANVAS[axis] / (slope * (_CANVAS[axis] - 1)))
-    height, width = (round(length) for length in resized)
-    if (height, width) == _CANVAS:  # not resized: then the result depends on the size of the clip
-        return None
-    if (height, width) == size:
-        return "stretch"
-    if abs(resized[0] / _CANVAS[0] * _CANVAS[1] - resized[1]) < 1.5:  # proportions are kept
-        return f"center:{min(height, width)}"
-    return f"center:{height}x{width}"
+        if not 0 < slope < math.inf:  # NaN too
+            return []
+        lengths.append(round(_CANVAS[axis] / (slope * (_CANVAS[axis] - 1))))
+    height, width = lengths
+    near = [max(height + step, 1) for step in _NEAR], [max(width + step, 1) for step in _NEAR]
+    keeps_proportions = abs(height * _CANVAS[1] / _CANVAS[0] - width) <= 2 * max(_NEAR)
+    shorter = [f"center:{length}" for length in near[0]] if keeps_proportions else []
+    return ["center", "stretch", *shorter, *(f"center:{rows}x{columns}" for rows in near[0] for columns in near[1])]
 
 
 def _output(processor: Any, frames: NDArray[np.uint8]) -> tuple[NDArray[np.float64], str | None] | None:
@@ -177,9 +182,9 @@ def _affine(
     return tuple(round(float(v), _DIGITS) for v in mean), tuple(round(float(v), _DIGITS) for v in std)
 
 
-def _smooth_frames() -> NDArray[np.uint8]:
+def _smooth_frames(canvas: tuple[int, int]) -> NDArray[np.uint8]:
     """Return frames of long waves that differ in every direction, colour and frame."""
-    rows, columns = (np.arange(length, dtype=np.float64) for length in _CANVAS)
+    rows, columns = (np.arange(length, dtype=np.float64) for length in canvas)
     waves = [
         [
             np.cos(rows[:, None] / (25 + 9 * channel) + frame) + np.sin(columns[None] / (31 + 7 * frame) + 2 * channel)

@@ -23,12 +23,13 @@ from notebook_explain.models.carried import (
     to_numbers,
     to_size,
 )
-from notebook_explain.models.processor_probe import Measured, difference, measure, measured_crop
+from notebook_explain.models.processor_probe import Measured, crop_candidates, difference, measure
 
 _PARTS = ("video_processor", "image_processor", "feature_extractor")  # of Hugging Face's processors of several kinds
 _HUGGING_FACE = ("image_mean", "do_rescale", "do_normalize", "rescale_factor")
 _TOLERANCE = 1e-4  # of the standard deviation
-_CLEAR = 0.003  # of the range of colours: filters of resizing differ by a third of this on a smooth picture
+_EXACT = 0.001  # of the range of colours: filters of resizing differ by this on a smooth picture
+_CLEAR = 0.003  # of the range of colours: a resized side that is a pixel too long
 
 
 def read_processor(processor: Any) -> Carried:
@@ -147,7 +148,7 @@ def _geometry(source: Any, name: str) -> Carried:
             ),
         )
     else:
-        crop = "center" if (shorter, shorter) == size else f"center:{shorter}"
+        crop = f"center:{shorter}"
     return Carried({"size": size, "crop": crop}, {"size": f"{name}.{key}", "crop": f"{name}.{key}"}, caveats=caveats)
 
 
@@ -176,14 +177,19 @@ def _as_measured(source: Any, name: str, stated: Carried) -> Carried:
 def _with_measured_crop(source: Any, name: str, found: Carried) -> tuple[Carried, float | None]:
     """Return values with the crop that explains a processor's output best, and how far that is from it."""
     values = found.only(lambda key, _: key in ("size", "mean", "std", "crop")).values
-    gap = difference(source, values)
+    gap = difference(source, values) if "crop" in values else None
     if gap is not None and gap <= _CLEAR:
         return found, gap
-    crop = measured_crop(source, values["size"], values["mean"], values["std"])
-    measured_gap = None if crop is None else difference(source, {**values, "crop": crop})
-    if measured_gap is None or measured_gap > _CLEAR:
+    best: tuple[str, float] | None = None
+    for crop in crop_candidates(source, values["size"], values["mean"], values["std"]):
+        other = difference(source, {**values, "crop": crop})
+        if other is not None and (best is None or other < best[1]):
+            best = crop, other
+        if best is not None and best[1] <= _EXACT:
+            break
+    if best is None or best[1] > _CLEAR:
         return found, gap
-    return Carried({"crop": crop}, {"crop": f"{name}, measured"}).over(found), measured_gap
+    return Carried({"crop": best[0]}, {"crop": f"{name}, measured"}).over(found), best[1]
 
 
 def _corrections(measured: Measured, name: str, stated: Carried) -> Carried:
