@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -180,7 +181,7 @@ def test_what_cannot_be_followed_is_a_caveat(processor: Any, text: str) -> None:
     with pytest.warns(UserWarning, match="frames 16"):
         model = ne.adapt(zoo.ZOO["residual"].make(), processor=processor, layout="BCTHW")
     (caveat,) = (c for c in model.caveats if getattr(c, "code", None) is CaveatCode.PROCESSOR)
-    assert __import__("re").search(text, caveat)
+    assert re.search(text, caveat)
     assert caveat in ne.SaliencyTubes()(model, zoo.random_clip(16, 64), 0).provenance.caveats
     assert caveat in model(zoo.random_clip(16, 64)).caveats
 
