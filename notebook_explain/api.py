@@ -27,6 +27,8 @@ def explain(
     norms: str = "constant",
     inputs: Any = None,
     keep_hooks: bool | None = None,
+    processor: Any = None,
+    like: Any = None,
 ) -> Tubes:
     """Adapt a module, read a clip, and compute saliency tubes: where in space and time the model finds its evidence.
 
@@ -47,6 +49,10 @@ def explain(
         What the network takes beside the clip, as for `adapt`.
     keep_hooks : bool, optional
         Run with the module's forward hooks, as for `adapt`.
+    processor : object, optional
+        A processor of Hugging Face, weights of torchvision, or other statement of the preprocessing, as for `adapt`.
+    like : VideoModel, optional
+        A model whose preprocessing, labels and options are taken, as for `adapt`.
 
     Returns
     -------
@@ -72,6 +78,8 @@ def explain(
         "inputs": inputs,
         "keep_hooks": keep_hooks,
         "labels": labels,
+        "processor": processor,
+        "like": like,
     }
     options = {name: value for name, value in options.items() if value is not None}
     if isinstance(module, VideoModel):

@@ -115,6 +115,11 @@ def _add_network_options(command: argparse.ArgumentParser) -> None:
         help="checkpoint with the state dict (.pt, .pth, .safetensors), loaded without running code "
         "(default: the weights that the callable sets)",
     )
+    group.add_argument(
+        "--weights-key",
+        metavar="KEY",
+        help="which weights to take from FILE if it holds several, such as model_ema (default: those that are no average)",
+    )
     group.add_argument("--labels", type=Path, metavar="FILE", help="class names: one per line, or JSON")
     trained = command.add_argument_group(
         "preprocessing",
@@ -148,8 +153,10 @@ def _add_clip_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--stride", type=_count, metavar="N", help="take every Nth frame (default: spread evenly)")
     group.add_argument(
         "--crop",
-        choices=("center", "letterbox", "stretch"),
-        help="how to fit a frame to --size: crop to its centre (default), pad with black bars, or stretch",
+        type=_crop,
+        metavar="HOW",
+        help="how to fit a frame to --size: center (crop, the default), letterbox (black bars), stretch; or center:256, "
+        "center:128x171: resize the shorter side or both sides to this, then crop",
     )
     group.add_argument("--fps", type=_positive_number, metavar="N", help="frames per second of an image folder")
     group.add_argument(
@@ -236,6 +243,12 @@ def _window(text: str) -> tuple[float, float] | tuple[int, int]:
     raise argparse.ArgumentTypeError(
         f"must be START:STOP, both in seconds (1.5:4.0, 2s:4s) or both frame numbers (30:90), got {text!r}"
     )
+
+
+def _crop(text: str) -> str:
+    if not re.fullmatch(r"center|letterbox|stretch|center:[1-9][0-9]{0,4}(x[1-9][0-9]{0,4})?", text):
+        raise argparse.ArgumentTypeError(f"must be center, letterbox, stretch, or center:256, got {text!r}")
+    return text
 
 
 def _output_path(text: str) -> Path:

@@ -153,7 +153,9 @@ def _load_model(options: argparse.Namespace, step: Step) -> tuple[VideoModel, st
     network = build(options.model)
     weights = f"set by {options.model}"
     if options.weights is not None:
-        weights = load_weights(network, options.weights)
+        weights = load_weights(network, options.weights, key=options.weights_key)
+    elif options.weights_key is not None:
+        raise UsageError("--weights-key chooses among the weights in a file; give the file with --weights")
     step("measuring the layers")
     stated = {name: getattr(options, name) for name in ("size", "frames", "mean", "std", "layout", "keep_hooks")}
     stated |= _given(crop=getattr(options, "crop", None))  # 'layers' has no --crop: it moves no layer

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable
 
 from notebook_explain._errors import ExplainError, UsageError, join_names
 
+_OPTIONS = {"key": "weights_key"}  # arguments whose option has another name
+
 
 def is_user_error(error: BaseException) -> bool:
     """Return whether the user can fix an error; any other is a bug and keeps its traceback."""
@@ -39,4 +41,5 @@ def caveat_text(caveat: str, options: Collection[str]) -> str:
 
 def _flags(arguments: Iterable[str], options: Collection[str]) -> list[str]:
     """Spell the arguments that are options of the command."""
-    return [f"--{name.replace('_', '-')}" for name in arguments if name in options]
+    names = (_OPTIONS.get(name, name) for name in arguments)
+    return [f"--{name.replace('_', '-')}" for name in names if name in options]

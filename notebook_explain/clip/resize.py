@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from notebook_explain._validation import check_choice
 
 CROPS = ("center", "letterbox", "stretch")
 _CV_CHANNELS = 4  # OpenCV resizes more of them at once in some of its versions and modes only
+_RESIZE_AND_CROP = re.compile(r"center:([1-9][0-9]{0,4})(?:x([1-9][0-9]{0,4}))?")  # "center:256", "center:128x171"
+_LONG = 8  # times the output: longer resized frames are not computed as a whole
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Resize:
     inner_size : (height, width) ints
         Size to which the box is resized.
     padding : (top, left) ints
-        Black rows above and black columns left of the resized box.
+        Black rows above and black columns left of the resized box; if negative, rows and columns that are cut off.
     size : (height, width) ints
         Output frame.
     """
@@ -50,6 +53,10 @@ class Resize:
         if crop == "letterbox":
             inner = _largest_inside(size, source_size)
             return cls(source_size, whole, inner, ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2), size)
+        if resized := _resized_before_crop(source_size, crop):
+            axes = [_crop_axis(*lengths) for lengths in zip(source_size, resized, size, strict=True)]
+            (top, rows, height, above), (left, columns, width, before) = axes
+            return cls(source_size, (top, left, rows, columns), (height, width), (above, before), size)
         rows, columns = _largest_inside(source_size, size)
         return cls(source_size, ((height - rows) // 2, (width - columns) // 2, rows, columns), size, none, size)
 
@@ -68,8 +75,8 @@ class Resize:
             return resized
         padded = np.empty((*self.size, frame.shape[2]), frame.dtype)
         padded[...] = background
-        top, left = self.padding
-        padded[top : top + self.inner_size[0], left : left + self.inner_size[1]] = resized
+        kept, filled = zip(*map(_overlap, self.inner_size, self.padding, self.size), strict=True)
+        padded[filled] = resized[kept]
         return padded
 
     def transform(
@@ -90,8 +97,40 @@ class Resize:
 
 
 def check_crop(crop: Any) -> str:
-    """Return the name of a crop mode (ValueError for an unknown one)."""
+    """Return a crop mode: one of `CROPS`, "center:256" or "center:128x171" (ValueError for any other)."""
+    if isinstance(crop, str) and _RESIZE_AND_CROP.fullmatch(crop):
+        return crop
     return check_choice("crop", crop, CROPS)
+
+
+def _resized_before_crop(source_size: tuple[int, int], crop: str) -> tuple[int, int] | None:
+    """Return the size of a resized frame before it is cropped, if the crop mode says it.
+
+    "center:256" resizes the shorter side to 256 pixels, "center:128x171" both sides.
+    """
+    found = _RESIZE_AND_CROP.fullmatch(crop)
+    if found is None:
+        return None
+    first = int(found[1])
+    if found[2]:
+        return first, int(found[2])
+    short = min(source_size)
+    height, width = (max(first * side // short, 1) for side in source_size)  # the longer side is rounded down
+    return height, width
+
+
+def _crop_axis(source: int, resized: int, size: int) -> tuple[int, int, int, int]:
+    """Return start and length of the box, inner length and padding along one axis of a resized and cropped frame."""
+    if resized > _LONG * size:
+        length = max(round(size * source / resized), 1)
+        return (source - length) // 2, length, size, 0
+    return 0, source, resized, (size - resized) // 2 if resized <= size else -round((resized - size) / 2)
+
+
+def _overlap(inner: int, padding: int, size: int) -> tuple[slice, slice]:
+    """Return the part of a resized box that the output shows along one axis, and where it is in the output."""
+    length = min(inner, size)
+    return slice(max(-padding, 0), max(-padding, 0) + length), slice(max(padding, 0), max(padding, 0) + length)
 
 
 def _largest_inside(outer: tuple[int, int], shape: tuple[int, int]) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from notebook_explain.explanations.blocks.frame_signal import FrameSignal, Quant
 from notebook_explain.explanations.blocks.report import BlockReport, ClassChannelTable, LabelledValues
 from notebook_explain.explanations.geometry import Geometry, stretch
 from notebook_explain.explanations.io.save_load import load, save
+from notebook_explain.explanations.predictions import HeadPrediction, Predictions
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
@@ -28,9 +29,11 @@ __all__ = [
     "Explanation",
     "FrameSignal",
     "Geometry",
+    "HeadPrediction",
     "Kept",
     "LabelledValues",
     "LayerMap",
+    "Predictions",
     "Progress",
     "Provenance",
     "Pyramid",

@@ -29,7 +29,7 @@ class Provenance:
         Class of the network and its number of parameters.
     preprocessing : dict
         Size (height, width; one number in older files), crop, frames, mean, std and layout; ``"assumed"`` lists those
-        that were not given.
+        that were not given, and ``"sources"`` says where each came from, labels included.
     versions : dict
         Versions of this package, torch, numpy and Python.
     seconds : float

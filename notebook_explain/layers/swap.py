@@ -6,7 +6,7 @@ import copy
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
@@ -58,7 +58,8 @@ class Swapped:
 
     Attributes
     ----------
-    model : module
+    model : module or VideoModel
+        As it was given.
     changes : tuple of Change
     left : tuple of str
         Names of modules that match a key but were not exchanged: the new class cannot replace them, or a function
@@ -70,22 +71,25 @@ class Swapped:
     left: tuple[str, ...] = field(default=())
 
     def __repr__(self) -> str:
+        is_network = isinstance(self.model, nn.Module)
+        network = self.model if is_network else self.model.module
         rows = [
-            f"{type(self.model).__name__}, {_count(len(self.changes), 'module')} exchanged:",
+            f"{type(network).__name__}, {_count(len(self.changes), 'module')} exchanged:",
             *map(str, self.changes),
         ]
         if self.left:
             rows.append(f"left unchanged: {', '.join(self.left)}")
-        rows.append("the new network is .model")
+        rows.append(f"the new {'network' if is_network else 'model'} is .model")
         return "\n  ".join(rows)
 
 
-def swap(model: nn.Module, exchanges: Mapping[Key, Value]) -> Swapped:
+def swap(model: Any, exchanges: Mapping[Key, Value]) -> Swapped:
     """Copy a network and exchange modules of the copy; the network itself is not modified.
 
     Parameters
     ----------
-    model : module
+    model : module or VideoModel
+        With a VideoModel, ``.model`` of the result is one too, with the same preprocessing, labels and options.
     exchanges : mapping
         A key selects modules. It is a module class (subclasses match too, unless they override ``forward``), or a dotted
         name or pattern of names ("layer*.relu"). The first key that matches a module is used.
@@ -116,9 +120,13 @@ def swap(model: nn.Module, exchanges: Mapping[Key, Value]) -> Swapped:
     >>> ne.layers.swap(net, {nn.MaxPool3d: ne.layers.SoftPool3d}).model
     >>> ne.layers.swap(net, {"layer?": ne.layers.followed_by(ne.layers.SRTG)}).model
     """
-    if not isinstance(model, nn.Module):
-        raise UsageTypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
-    return exchange(copied_model(model), exchanges)
+    if isinstance(model, nn.Module):
+        return exchange(copied_model(model), exchanges)
+    module, with_module = getattr(model, "module", None), getattr(model, "with_module", None)
+    if not isinstance(module, nn.Module) or with_module is None:
+        raise UsageTypeError(f"model must be a torch.nn.Module or a VideoModel, got {type(model).__name__}")
+    swapped = exchange(copied_model(module), exchanges)
+    return replace(swapped, model=with_module(swapped.model))
 
 
 def followed_by(

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import platform
-import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-import torch
-
-from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._errors import UsageTypeError
 from notebook_explain.clip import Clip
-from notebook_explain.clip.arrays import to_numpy
 from notebook_explain.explanations import Provenance
 from notebook_explain.models import VideoModel
+from notebook_explain.models.provenance import provenance_of
 
 
 def prepare_clip(model: VideoModel, clip: Any) -> tuple[Clip, Clip]:
@@ -30,34 +25,7 @@ def prepare_clip(model: VideoModel, clip: Any) -> tuple[Clip, Clip]:
         raise UsageTypeError(
             f"model must be a VideoModel, got {type(model).__name__}; make one with notebook_explain.adapt"
         )
-    p = model.preprocessing
-    if _is_array(clip):
-        clip = _clip_of_array(clip, p.channels)
-    clip = Clip.of(clip, frames=p.frames, size=p.size, crop=p.crop)
-    return clip, model.fit(clip)
-
-
-def _is_array(value: Any) -> bool:
-    return hasattr(value, "__array__") or (isinstance(value, (list, tuple)) and len(value) > 0)
-
-
-def _clip_of_array(value: Any, channels: int) -> Any:
-    """Return a clip of values, if that is what an array can only mean for this network; else the array itself.
-
-    8-bit numbers with one or three channels are grey or colours.
-    """
-    array = to_numpy(value)
-    has_channels = (array.ndim == 4 and array.shape[3] == channels) or (array.ndim == 3 and channels == 1)
-    if not has_channels or channels == 3 or array.dtype.kind not in "biuf":
-        return value
-    if array.dtype != np.uint8:
-        return Clip.from_array(array)
-    if channels == 1:
-        return Clip.of(array, layout="THWC"[: array.ndim])
-    raise UsageError(
-        f"8-bit numbers in {channels} channels may be meant as 0..255 or as 0..1; for 0..255, as they are, pass "
-        "Clip.from_array(values), for 0..1 Clip.from_array(values / 255)"
-    )
+    return model.prepare(clip)
 
 
 def provenance(
@@ -86,26 +54,4 @@ def provenance(
     forwards : int
         Number of forward passes.
     """
-    module = model.module
-    return Provenance(
-        method=method,
-        knobs=asdict(explainer),
-        model=f"{type(module).__name__}, {sum(p.numel() for p in module.parameters()):,} parameters",
-        preprocessing=asdict(model.preprocessing),
-        versions=_versions(),
-        seconds=time.perf_counter() - start,
-        forwards=forwards,
-        backwards=backwards,
-        caveats=tuple(dict.fromkeys(caveats)),
-    )
-
-
-def _versions() -> dict[str, str]:
-    import notebook_explain
-
-    return {
-        "notebook_explain": notebook_explain.__version__,
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
+    return provenance_of(model, method, asdict(explainer), start, caveats, forwards=forwards, backwards=backwards)

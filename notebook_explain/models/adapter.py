@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import nn
 
 from notebook_explain._errors import ExplainError, UsageTypeError
@@ -14,25 +13,20 @@ from notebook_explain._validation import check_int, check_size
 from notebook_explain._warn import warn
 from notebook_explain.clip.resize import check_crop
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
-from notebook_explain.models.bound_inputs import BoundInputs, held_caveat, inputs_while_adapting
+from notebook_explain.models.bound_inputs import BoundInputs, inputs_while_adapting
+from notebook_explain.models.carried import Carried
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.hook_check import hook_caveat
 from notebook_explain.models.input_channels import normalised, takes_other_channels
-from notebook_explain.models.input_search import first_that_runs
-from notebook_explain.models.layer_trace import LayerTrace
-from notebook_explain.models.metadata import read_config, read_labels
-from notebook_explain.models.preprocessing import Preprocessing, check_units, numbers
-from notebook_explain.models.rng import LocalRandomness
-from notebook_explain.models.shadow import reference_parameter, refuse_scripted, unwrapped
-from notebook_explain.models.unsure_positions import position_caveats
+from notebook_explain.models.known_values import ARGUMENT, first_that_runs_with, known_values
+from notebook_explain.models.metadata import read_labels
+from notebook_explain.models.model_caveats import held_inputs_caveat, model_caveats
+from notebook_explain.models.preprocessing import check_units, numbers
+from notebook_explain.models.shadow import refuse_scripted, unwrapped
 from notebook_explain.models.video_model import VideoModel
 
 _INFERRED = ("size", "frames", "channels", "mean", "std", "layout")
-_EVEN = Caveat(
-    "The positions of this network's cells in the clip could not be measured (it uses an operation through which positions "
-    "cannot be followed); the clip is divided evenly instead.",
-    CaveatCode.ASSUMED_POSITIONS,
-)
+GUESS = "guess"
 
 
 def adapt(
@@ -44,10 +38,12 @@ def adapt(
     mean: Sequence[float] | float | None = None,
     std: Sequence[float] | float | None = None,
     layout: str | Sequence[int] | None = None,
-    crop: str = "center",
+    crop: str | None = None,
     labels: Sequence[str] | Mapping[Any, Any] | None = None,
     inputs: Any = None,
-    keep_hooks: bool = False,
+    keep_hooks: bool | None = None,
+    processor: Any = None,
+    like: VideoModel | None = None,
 ) -> VideoModel:
     """Wrap a module as a model that can be explained; the module itself is not modified.
 
@@ -69,28 +65,38 @@ def adapt(
     layout : str or sequence of int, optional
         "BCTHW" (channels before time), "BTCHW" (Hugging Face), "BTHWC", "(BT)CHW", or the strides in time of several
         pathways, such as ``(4, 1)`` for SlowFast.
-    crop : str
-        Method that fits a clip to the size, as for ``Clip.read``: "center" keeps the middle, "letterbox" keeps everything
-        between black bars, "stretch" keeps everything but not the proportions. A clip of this size is left as it is.
+    crop : str, optional
+        Method that fits a clip to the size, as for ``Clip.read``: "center" (the default) keeps the middle, "letterbox"
+        keeps everything between black bars, "stretch" keeps everything but not the proportions; "center:256" and
+        "center:128x171" resize the shorter side or both sides to this and crop the middle. A clip of this size is left as
+        it is.
     labels : sequence of str, {index: name} or {head: names}, optional
-        Class names in order; or by head, for models with several heads.
+        Class names in order; or by head, for models with several heads. An empty list: no names.
     inputs : dict, list, tuple or function, optional
         What the network takes beside the clip, if it takes more. A dict of keyword arguments, such as ``{"audio": audio}``, or
         a list of positional ones; ``ne.CLIP`` stands for the clip where it is not the first free argument, as in
         ``[{"video": ne.CLIP, "audio": audio}]`` for a network that takes one dict. Or a function of the clip, as the network
         takes it (normalised, in the layout), that returns ``(args, kwargs)``: ``lambda clip: ((clip, audio), {})``. The clip is
         explained; the other tensors are held, moved to the network's device and precision. A caveat names them.
-    keep_hooks : bool
+    keep_hooks : bool, optional
         Run with copies of the module's forward hooks and forward pre-hooks. By default they are left out, and a warning
         and a caveat say so if they change the output, as one pass on noise shows. Copies have their own copies of the
         objects that the hooks refer to: a hook that appends to a list of yours does not append to it here, unless
         something in the list cannot be copied. Backward hooks are never kept.
+    processor : object, optional
+        What makes the network's input elsewhere: an image or video processor of Hugging Face; weights of torchvision
+        (``R3D_18_Weights.KINETICS400_V1``), which also have labels, or their ``transforms()``; a data configuration of
+        timm; or a dict with size, mean, std and so on. It is called with test clips to measure what it does.
+    like : VideoModel, optional
+        Another model, whose preprocessing, labels and options are taken.
 
     Returns
     -------
     VideoModel
-        Values that you do not pass are taken from ``module.config`` if it has them, else guessed from what runs. Guesses
-        are listed in one warning, in ``preprocessing.assumed`` and as a caveat on every explanation.
+        Values that you do not pass are taken from ``processor``, then from ``like``, then from the module (``config``,
+        Lightning's ``hparams``, timm's ``pretrained_cfg``), else guessed from what runs; `VideoModel.sources` says where
+        each came from. Guesses are listed in one warning, in ``preprocessing.assumed`` and as a caveat on every
+        explanation.
 
     Raises
     ------
@@ -101,13 +107,13 @@ def adapt(
     """
     if not isinstance(module, nn.Module):
         raise UsageTypeError(f"adapt takes a torch.nn.Module, got {_describe_type(module)}")
+    if like is not None and not isinstance(like, VideoModel):
+        raise UsageTypeError(f"like must be a VideoModel, as adapt() returns it; got {type(like).__name__}")
     refuse_scripted(module)
     network = unwrapped(module)
     refuse_scripted(network)
     if any(parameter.is_meta for parameter in network.parameters()):
         raise ExplainError("this model has no weights yet: its parameters are on the meta device; load them first")
-    config = read_config(network)
-    config_labels = config.pop("labels", None)
     given = {
         "size": None if size is None else check_size(size),
         "frames": frames,
@@ -115,83 +121,66 @@ def adapt(
         "mean": None if mean is None else numbers("mean", mean),
         "std": None if std is None else numbers("std", std),
         "layout": tuple(layout) if isinstance(layout, (list, tuple)) else layout,
+        "crop": None if crop is None else check_crop(crop),
+        "labels": None if labels is None else read_labels(labels),
     }
-    specified = {**config, **{name: value for name, value in given.items() if value is not None}}
-    specified["crop"] = check_crop(crop)
-    names = read_labels(labels if labels is not None else config_labels)
-    bound = None if inputs is None else BoundInputs(inputs)
+    keep_hooks = (like is not None and like.keep_hooks) if keep_hooks is None else keep_hooks
+    bound = BoundInputs(inputs) if inputs is not None else None if like is None else like.inputs
+    known = known_values(given, processor, like, network)
     with inputs_while_adapting(network, bound):
-        found = first_that_runs(network, specified, keep_hooks)
-        preprocessing, trace = normalised(found.preprocessing, specified), found.trace
-        known = {*specified, "layout"} if found.is_layout_tested else set(specified)
+        found, specified, known = first_that_runs_with(network, known, keep_hooks)
+        preprocessing = normalised(found.preprocessing, specified)
         if preprocessing.channels == 3 and channels is None:  # stated, they may be values in another unit than colours
             check_units(preprocessing.mean, preprocessing.std)
         if preprocessing.channels == 3 or not takes_other_channels(network, preprocessing, specified, keep_hooks):
-            known.add("channels")
-    assumed = tuple(name for name in _INFERRED if name not in known)
+            specified["channels"] = preprocessing.channels
+    sources = _sources(known, specified, found.is_layout_tested)
+    assumed = tuple(name for name in _INFERRED if sources[name] == GUESS or name in known.hints)
     preprocessing = replace(preprocessing, assumed=assumed)
-    caveats = (*_caveats(network, preprocessing, trace), *found.caveats)
-    if preprocessing.assumed:
-        assumption = caveats[0]
-        text = f"{type(network).__name__}: {assumption}"
-        warn(Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, preprocessing.assumed))
+    caveats = (*model_caveats(network, preprocessing, found.trace), *found.caveats, *known.caveats)
+    if assumed and not (like is not None and assumed == like.preprocessing.assumed):
+        text = f"{type(network).__name__}: {caveats[0]}"
+        warn(Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, assumed))
     if bound is not None:
-        caveats += _held_caveat(network, preprocessing, bound)
+        caveats += held_inputs_caveat(network, preprocessing, bound)
     known_hooks = user_hooks(network)
     if known_hooks and not keep_hooks:
         with inputs_while_adapting(network, bound):
             caveats += hook_caveat(network, preprocessing)
-    labels_source = "labels" if labels is not None else "the labels in module.config.id2label"
-    slim = None if trace is None else trace.slim()
     return VideoModel(
-        network, preprocessing, names, found.layers, caveats, labels_source, slim, keep_hooks, known_hooks, bound
+        network,
+        preprocessing,
+        known.values.get("labels", {}),
+        found.layers,
+        caveats,
+        labels_source=_labels_source(sources),
+        layer_trace=None if found.trace is None else found.trace.slim(),
+        keep_hooks=keep_hooks,
+        known_hooks=known_hooks,
+        inputs=bound,
+        sources=sources,
     )
 
 
-def _caveats(network: nn.Module, preprocessing: Preprocessing, trace: LayerTrace | None) -> tuple[str, ...]:
-    """Return caveats of every explanation of a network: guesses, unknown positions, and those that its modules report."""
-    caveats = [_assumption(preprocessing)] if preprocessing.assumed else []
-    if trace is None:
-        caveats.append(_EVEN)
-    else:
-        caveats += position_caveats(trace.mixtures, trace.unplaced)
-    caveats += [_module_caveat(part) for part in network.modules() if isinstance(getattr(part, "caveat", None), str)]
-    return tuple(dict.fromkeys(caveats))
+def _sources(known: Carried, specified: Mapping[str, Any], is_layout_tested: bool) -> dict[str, str]:
+    """Return where each value of the preprocessing, and the labels, came from."""
+    sources = {name: known.sources.get(name, GUESS) for name in (*_INFERRED, "labels")}
+    sources["crop"] = known.sources.get("crop", "default")
+    if "labels" not in known.values:
+        del sources["labels"]
+    if sources["layout"] == GUESS and is_layout_tested:
+        sources["layout"] = "tested"
+    if sources["channels"] == GUESS and "channels" in specified:
+        sources["channels"] = "the only number that runs"
+    return sources
 
 
-def _held_caveat(network: nn.Module, preprocessing: Preprocessing, inputs: BoundInputs) -> tuple[Caveat, ...]:
-    """Return a caveat that names the inputs which do not depend on the clip, as one call shows."""
-    reference = reference_parameter(network)
-    with torch.inference_mode(False), torch.enable_grad(), LocalRandomness():
-        clip = torch.zeros((1, preprocessing.channels, *preprocessing.shape), device=reference.device)
-        arranged = preprocessing.arrange(clip.to(reference.dtype).requires_grad_().clone())
-        return held_caveat(inputs.held(network, arranged))
-
-
-def _module_caveat(module: Any) -> Caveat:
-    """Return the caveat that a module reports; modules name its kind as ``caveat_code``."""
-    return Caveat(module.caveat, getattr(module, "caveat_code", CaveatCode.MODULE))
-
-
-def _assumption(p: Preprocessing) -> Caveat:
-    height, width = p.size
-    values: dict[str, Any] = {
-        "size": height if height == width else p.size,
-        "frames": p.frames,
-        "channels": p.channels,
-        "mean": _rounded(p.mean),
-        "std": _rounded(p.std),
-        "layout": p.layout,
-    }
-    guesses = ", ".join(f"{name} {values[name]!r}" for name in p.assumed)
-    text = f"Not specified, assumed: {guesses}. If the guess is wrong, so is the explanation; pass these to adapt()."
-    return Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, p.assumed)
-
-
-def _rounded(values: Sequence[float]) -> float | tuple[float, ...]:
-    """Return rounded numbers; one number if all channels share it, unless they are colours."""
-    rounded = tuple(round(value, 3) for value in values)
-    return rounded[0] if len(set(rounded)) == 1 and len(rounded) != 3 else rounded
+def _labels_source(sources: Mapping[str, str]) -> str:
+    """Return where the labels are from, for errors."""
+    source = sources.get("labels", ARGUMENT)
+    if source == ARGUMENT:
+        return "labels"
+    return f"the labels in {'the model in like' if source.startswith('like: ') else source}"
 
 
 def _describe_type(value: Any) -> str:

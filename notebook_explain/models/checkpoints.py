@@ -1,7 +1,8 @@
 """Build a network from its name, ``package.module:callable``, and load weights from an untrusted file.
 
-Checkpoints are read with ``weights_only=True``: tensors, never code. Wrappers of training scripts (a dict,
-``DataParallel``, ``torch.compile``) are removed. If the rest does not fit the network, the error lists the differences.
+Checkpoints are read with ``weights_only=True``: tensors, never code. Wrappers of training scripts (dicts,
+``DataParallel``, ``torch.compile``) are removed, as ``state_dicts`` finds them. If the rest does not fit the network, the
+error lists the differences.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import re
 import sysconfig
 import traceback
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,10 @@ from torch.nn.parameter import is_lazy
 
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.models.shadow import unwrapped
+from notebook_explain.models.state_dicts import HOLDERS, StateDict, find_state_dicts, likely, without_insertions
 
-HOLDERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights")
-WRAPPERS = ("module.", "model.", "net.")  # of DataParallel, of training loops
-COMPILED = "_orig_mod."  # of torch.compile, anywhere in a name
-MAX_NESTING = 3
 MAX_LISTED = 3
+MAX_OTHERS = 8
 
 
 def build(name: str) -> nn.Module:
@@ -130,41 +129,78 @@ def _type_with_article(value: Any) -> str:
     return "None" if value is None else f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"
 
 
-def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> str:
+def load_weights(module: nn.Module, path: str | os.PathLike[str], *, key: str | None = None) -> str:
     """Load a checkpoint into a network; it must have exactly the network's entries.
 
     Parameters
     ----------
     module : nn.Module
     path : path to a file
-        State dict written by ``torch.save``, by itself or under one of the keys `HOLDERS`; or a .safetensors file, if
-        the package safetensors is installed. Prefixes of all names that consist of `WRAPPERS` are removed.
+        Written by ``torch.save``: a state dict, or dicts that hold one (`HOLDERS` are preferred), such as the checkpoints
+        of Lightning, timm and DINO; or a .safetensors file, if the package safetensors is installed. A prefix of all
+        names is removed.
+    key : str, optional
+        Which weights to take, if the file holds several: the key of their dict (with dots between the keys of nested
+        dicts), or the prefix of their names. By default those that were trained directly, before averages of them (EMA).
 
     Returns
     -------
     str
-        Description of the file, the removed prefix and the ignored entries.
+        Description of the file: its name, which weights were taken and of which, the removed wrapping and prefix, the
+        number of ignored entries.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        The file does not exist, is damaged, holds more than tensors or no state dict, or does not fit the network, which
-        may then be partly filled.
+        The file does not exist, is damaged, holds more than tensors or no state dict, nothing under this key, or does not
+        fit the network, which may then be partly filled.
     """
     path = Path(path).expanduser()
     network = unwrapped(module)
-    names = {_without_compile_prefix(name): name for name in network.state_dict()}
-    stored = {_without_compile_prefix(name): value for name, value in _find_state_dict(_read_file(path), path).items()}
-    prefix = _find_prefix(set(stored), set(names))
-    inside = {name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)}
-    state = {names.get(name, name): value for name, value in inside.items()}
-    _fill(network, state, path.name)
-    ignored = len(stored) - len(state)
-    return (
-        path.name
-        + (f", prefix {prefix!r} removed" if prefix else "")
-        + (f", {ignored} entries without it ignored" if ignored else "")
-    )
+    names = {without_insertions(name): name for name in network.state_dict()}
+    read = _read_file(path)
+    found = find_state_dicts(read, names)
+    if not found:
+        raise UsageError(_no_state_dict(read, path.name))
+    rivals = likely(found)
+    chosen = rivals[0] if key is None else _with_key(found, key, path.name)
+    entries = {names.get(name, name): value for name, value in chosen.entries.items()}
+    others = [label for entry, label in zip(found, _labels(found), strict=True) if label and entry is not chosen]
+    _fill(network, entries, path.name, others)
+    return ", ".join([path.name, *_removed(chosen, rivals)])
+
+
+def _with_key(found: list[StateDict], key: str, file: str) -> StateDict:
+    """Return the state dict of this key, or the best one inside it."""
+    matching = [entry for entry in found if key == entry.key]
+    matching = matching or [entry for entry in found if key in entry.names]
+    matching = matching or [entry for entry in found if entry.key.startswith(f"{key}.")]
+    if not matching:
+        listed = ", ".join(map(repr, filter(None, _labels(found)))) or "one state dict, without a key"
+        raise UsageError(f"{file} holds no weights under {key!r}; it holds {listed}")
+    return matching[0]
+
+
+def _labels(found: list[StateDict]) -> list[str]:
+    """Return a name for each state dict: its key, with its prefix where one dict holds several."""
+    keys = [entry.key for entry in found]
+    return [entry.key if keys.count(entry.key) == 1 else f"{entry.key}.{entry.prefix}".strip(".") for entry in found]
+
+
+def _removed(chosen: StateDict, rivals: list[StateDict]) -> list[str]:
+    """Return which weights were taken, and what was removed around them and from their names, in words."""
+    listed = rivals if chosen in rivals else [*rivals, chosen]
+    labels = _labels(listed)
+    label = labels[listed.index(chosen)]
+    parts = []
+    if len(listed) > 1:
+        quoted = [repr(name) if name else "the file's own entries" for name in labels]
+        parts.append(f"{quoted[listed.index(chosen)]} of {', '.join(quoted)}")
+    elif label:
+        parts.append(f"from {label!r}")
+    parts += [f"{part!r} removed from names" for part in chosen.inserted]
+    parts += [f"prefix {chosen.prefix!r} removed"] if chosen.prefix else []
+    return parts + ([f"{chosen.ignored} entries without it ignored"] if chosen.ignored else [])
 
 
 def _read_file(path: Path) -> Any:
@@ -193,39 +229,16 @@ def _read_file(path: Path) -> Any:
         raise UsageError(f"{path.name} is damaged, or was not written by torch.save ({type(error).__name__})") from None
 
 
-def _find_state_dict(read: Any, path: Path, depth: int = MAX_NESTING) -> dict[str, torch.Tensor]:
-    """Return the tensors by name, without the dicts that a training script put around them."""
-    if isinstance(read, Mapping):
-        state = {name: value for name, value in read.items() if isinstance(value, torch.Tensor)}
-        if state and all(isinstance(name, str) for name in state):
-            return state
-        for holder in HOLDERS:
-            if depth and isinstance(read.get(holder), Mapping):
-                return _find_state_dict(read[holder], path, depth - 1)
+def _no_state_dict(read: Any, file: str) -> str:
     content = ", ".join(repr(key) for key in list(read)[:8]) if isinstance(read, Mapping) else _type_with_article(read)
-    raise UsageError(
-        f"{path.name} holds no state dict, neither by itself nor under keys such as {', '.join(map(repr, HOLDERS[:4]))}; "
+    return (
+        f"{file} holds no state dict, neither by itself nor under keys such as {', '.join(map(repr, HOLDERS[:4]))}; "
         f"it holds {content or 'an empty dict'}"
     )
 
 
-def _without_compile_prefix(name: str) -> str:
-    """Return a name without the parts that torch.compile inserts."""
-    return name.replace(COMPILED, "")
-
-
-def _find_prefix(stored: Set[str], names: Set[str]) -> str:
-    """Return the prefix of the network's names in the file: the one under which most of them are found."""
-    prefixes = {""}
-    for name in stored:
-        prefix = ""
-        while wrapper := next((entry for entry in WRAPPERS if name.startswith(prefix + entry)), ""):
-            prefix += wrapper
-            prefixes.add(prefix)
-    return max(sorted(prefixes, key=len), key=lambda prefix: sum(prefix + name in stored for name in names))
-
-
-def _fill(network: nn.Module, state: Mapping[str, torch.Tensor], file: str) -> None:
+def _fill(network: nn.Module, state: Mapping[str, torch.Tensor], file: str, others: list[str]) -> None:
+    """Load entries into a network; the error for those that do not fit names other state dicts of the file."""
     entries = network.state_dict(keep_vars=True)
     shapes = [
         f"{name} {_shape(value)}, here {_shape(entries[name])}"
@@ -250,7 +263,12 @@ def _fill(network: nn.Module, state: Mapping[str, torch.Tensor], file: str) -> N
     differences += [_list_entries("missing", missing), _list_entries("unexpected", unexpected)]
     if any(differences):
         listed = "; ".join(filter(None, differences))
-        raise UsageError(f"{file} does not fit the network {type(network).__name__}: {listed}")
+        also = f"; the file also holds {', '.join(map(repr, others[:MAX_OTHERS]))}" if others else ""
+        raise UsageError(
+            f"{file} does not fit the network {type(network).__name__}: {listed}{also}",
+            arguments=("key",) if others else (),
+            call="load_weights()",
+        )
 
 
 def _list_entries(kind: str, entries: list[str]) -> str:

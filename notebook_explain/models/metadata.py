@@ -1,4 +1,4 @@
-"""Labels and preprocessing that a module carries, and labels that the user gives, as plain text."""
+"""Labels as plain text, whoever gives them."""
 
 from __future__ import annotations
 
@@ -6,33 +6,14 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from torch import nn
-
 from notebook_explain._errors import UsageError, UsageTypeError
-from notebook_explain._validation import check_size
 
 MAX_LABEL = 200
 
 
-def read_config(module: nn.Module) -> dict[str, Any]:
-    """Return size, frames and labels from a Hugging Face configuration, as far as it has them."""
-    config = getattr(module, "config", None)
-    values: dict[str, Any] = {}
-    for name, keys in {"size": ("image_size", "crop_size"), "frames": ("num_frames", "frames_per_clip")}.items():
-        for key in keys:
-            value = getattr(config, key, None)
-            parts = value if name == "size" and isinstance(value, (list, tuple)) and len(value) == 2 else [value]
-            if all(isinstance(part, int) and not isinstance(part, bool) and part > 0 for part in parts):
-                values.setdefault(name, check_size(value) if name == "size" else value)
-    labels = getattr(config, "id2label", None)
-    if isinstance(labels, Mapping) and labels:
-        values["labels"] = labels
-    return values
-
-
 def read_labels(labels: Any) -> dict[str, tuple[str, ...]]:
     """Return labels by head as plain text (`to_plain_text`)."""
-    if labels is None:
+    if labels is None or (isinstance(labels, (list, tuple, Mapping)) and not labels):
         return {}
     if not isinstance(labels, (Mapping, Iterable)):
         raise UsageTypeError(f"labels must be a sequence of names, got {labels!r}")

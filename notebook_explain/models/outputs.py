@@ -71,6 +71,8 @@ def to_heads(
     labels: Mapping[str, tuple[str, ...]],
     classes: int | None,
     find_cut: Callable[[], str] | None = None,
+    *,
+    needs_gradient: bool = True,
 ) -> tuple[dict[str, Head], tuple[str, ...]]:
     """Find the logits in what a network returned.
 
@@ -86,6 +88,8 @@ def to_heads(
         Number of outputs of the last layer with weights; a hint for the axis of the classes.
     find_cut : function, optional
         Returns where the gradient is cut, for the error.
+    needs_gradient : bool
+        Refuse an output that no gradient reaches; predictions need none.
 
     Returns
     -------
@@ -108,7 +112,7 @@ def to_heads(
             "returns logits (batch, class)"
         )
     chosen = _drop_dependent(_select_matching(found, labels))
-    if not any(scores.requires_grad for scores, _ in chosen.values()):
+    if needs_gradient and not any(scores.requires_grad for scores, _ in chosen.values()):
         where = "" if find_cut is None else f"; {find_cut()}"
         raise ExplainError(
             "no gradient reaches the model's output: its forward runs under torch.no_grad or inference_mode, or detaches; "
@@ -123,6 +127,11 @@ def to_heads(
     if any(bool(head.logits.isnan().any()) for head in heads.values()):
         raise ExplainError("the model returns NaN for this clip; check its weights and the preprocessing arguments")
     return heads, tuple(dict.fromkeys(caveats))
+
+
+def has_one_tensor(output: Any) -> bool:
+    """Return whether the logits can be no other tensor of a network's output."""
+    return len(_candidate_tensors(output)) == 1
 
 
 def describe(output: Any) -> str:

@@ -279,6 +279,33 @@ def _forward(
     return heads, caveats, classifiers, flow
 
 
+def heads_of_pass(
+    shadow: nn.Module,
+    video: torch.Tensor,
+    arrange: Callable[[torch.Tensor], Any],
+    labels: Mapping[str, tuple[str, ...]],
+) -> tuple[Any, Callable[[], tuple[dict[str, Head], tuple[str, ...]]]]:
+    """Run a shadow once, with gradients only if they are enabled.
+
+    Returns
+    -------
+    output : object
+        As the network returned it.
+    find_heads : function
+        Returns the heads in it and caveats; gradients need not reach them.
+    """
+    activations, classifiers = LastActivations(), _ClassifierOutputs()
+    handles = classifiers.watch(shadow)
+    try:
+        inputs = _dense(arrange(video.detach().clone().requires_grad_(torch.is_grad_enabled()).clone()))
+        with LocalRandomness(), activations:
+            output = shadow(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return output, lambda: to_heads(output, activations, labels, classifiers.classes(), needs_gradient=False)
+
+
 def _widened(values: torch.Tensor) -> torch.Tensor:
     """Return half precision as float32, and other precisions as they are."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values

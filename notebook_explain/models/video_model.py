@@ -15,13 +15,17 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.explanations.predictions import Predictions
 from notebook_explain.models.bound_inputs import BoundInputs, bound_to
+from notebook_explain.models.carried import Carried
+from notebook_explain.models.clip_input import clip_of_array, is_array
 from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, ConstantNorms
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.layers import Layer, named_layer, state_caveats
 from notebook_explain.models.outputs import Head
 from notebook_explain.models.positions.tensor import PositionTensor
+from notebook_explain.models.prediction import predict
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.recording import CUTS, Recording, record
 from notebook_explain.models.shadow import on_shadow, reference_parameter, shadow_of
@@ -60,6 +64,9 @@ class VideoModel:
         Keys of the forward hooks that the module had in ``adapt``.
     inputs : BoundInputs or None
         What the network takes beside the clip.
+    sources : dict of str to str
+        Where each value of the preprocessing, and the labels, came from: "argument", "guess", or an attribute such as
+        "processor.image_mean" or "module.config.num_frames".
     """
 
     module: nn.Module
@@ -72,6 +79,7 @@ class VideoModel:
     keep_hooks: bool = False
     known_hooks: frozenset[int] = field(default=frozenset(), repr=False)
     inputs: BoundInputs | None = field(default=None, repr=False)
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         p = self.preprocessing
@@ -86,6 +94,47 @@ class VideoModel:
     def survey(self) -> LayerTrace | None:
         """Old name of `layer_trace`."""
         return self.layer_trace
+
+    def __call__(self, clip: Any) -> Predictions:
+        """Return what the model says about a clip, without an explanation.
+
+        Runs one forward pass without gradients. If the network returns several tensors that may be logits, a second one
+        with gradients tells which of them depends on which.
+
+        Parameters
+        ----------
+        clip : Clip, path, or uint8 array (time, height, width, 3)
+
+        Raises
+        ------
+        TypeError, ValueError
+            Not a clip; or labels that do not fit the classes.
+        ExplainError
+            The output holds no class scores.
+        """
+        return predict(self, clip)
+
+    def with_module(self, module: nn.Module) -> VideoModel:
+        """Return another module adapted like this one: with its preprocessing, labels and options.
+
+        Raises
+        ------
+        TypeError, ExplainError
+            As for ``adapt``.
+        """
+        from notebook_explain.models.adapter import adapt
+
+        return adapt(module, like=self)
+
+    def carried(self) -> Carried:
+        """Return the preprocessing and the labels, for a model like this one; guesses stay guesses."""
+        p = self.preprocessing
+        values = {name: getattr(p, name) for name in ("size", "frames", "channels", "mean", "std", "layout", "crop")}
+        if self.labels:
+            values["labels"] = self.labels
+        sources = {name: _source_like(self.sources.get(name, "guess")) for name in values}
+        steps = tuple(c for c in self.caveats if isinstance(c, Caveat) and c.code is CaveatCode.PROCESSOR)
+        return Carried(values, sources, frozenset(p.assumed), steps)
 
     def layer(self, name: str) -> Layer:
         """Return one of `layers`, or any module's output by its dotted name.
@@ -118,6 +167,20 @@ class VideoModel:
             return tuple(chosen)
         order = {output.ref: index for index, output in enumerate(self.layer_trace.outputs)}
         return tuple(sorted(chosen, key=lambda layer: order.get(layer.ref, len(order))))
+
+    def prepare(self, clip: Any) -> tuple[Clip, Clip]:
+        """Return a clip, read if it is a path or an array, and the clip that the network sees.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError
+            As for ``Clip.of``.
+        """
+        p = self.preprocessing
+        if is_array(clip):
+            clip = clip_of_array(clip, p.channels)
+        read = Clip.of(clip, frames=p.frames, size=p.size, crop=p.crop)
+        return read, self.fit(read)
 
     def fit(self, clip: Clip) -> Clip:
         """Return the clip that the network sees: sampled and resized."""
@@ -186,20 +249,27 @@ class VideoModel:
                 arrange = self.preprocessing.arrange
                 with around(shadow):
                     recording = record(shadow, video, arrange, layers, self.labels, constant_norms)
-                self._check_labels(recording.heads)
+                self.check_labels(recording.heads)
                 result = compute(recording)
                 about_layers = (*state_caveats(layers), *_unreached_caveat(layers, recording))
                 return result, (*recording.caveats, *about_layers)
 
         (result, pass_caveats), shadow_caveats = self.on_shadow(run_in_dtype)
-        hook_caveats = () if self.keep_hooks or user_hooks(self.module) <= self.known_hooks else (_ADDED_HOOKS,)
-        return result, (*pass_caveats, *shadow_caveats, *hook_caveats)
+        return result, (*pass_caveats, *shadow_caveats)
 
     def on_shadow(self, compute: Callable[[nn.Module], Result]) -> tuple[Result, tuple[str, ...]]:
-        """Run ``compute`` on a shadow of the module, which takes the clip alone; return its result and caveats."""
-        return on_shadow(self.module, compute, keep_hooks=self.keep_hooks, inputs=self.inputs)
+        """Run ``compute`` on a shadow of the module, which takes the clip alone.
 
-    def _check_labels(self, heads: Mapping[str, Head]) -> None:
+        Returns
+        -------
+        result, caveats
+            What the function returns, and caveats about the shadow.
+        """
+        result, caveats = on_shadow(self.module, compute, keep_hooks=self.keep_hooks, inputs=self.inputs)
+        has_new_hooks = not self.keep_hooks and not user_hooks(self.module) <= self.known_hooks
+        return result, (*caveats, _ADDED_HOOKS) if has_new_hooks else caveats
+
+    def check_labels(self, heads: Mapping[str, Head]) -> None:
         """Raise ValueError unless there are as many labels as classes: an off-by-one list would rename every class."""
         for name, names in self.labels.items():
             if name not in heads and not name:
@@ -250,6 +320,11 @@ def position_input(preprocessing: Preprocessing, device: torch.device, dtype: to
     """Return the positions of a clip in the layout of the network's forward, in the precision of its weights."""
     p = preprocessing
     return p.arrange(PositionTensor.for_clip(*p.shape, device, dtype, channels=p.channels))
+
+
+def _source_like(source: str) -> str:
+    """Return the source of a value that was taken from a model, which had it from this source."""
+    return source if source.startswith("like: ") else f"like: {source}"
 
 
 def _unreached_caveat(layers: Sequence[Layer], recording: Recording) -> tuple[str, ...]:

@@ -153,7 +153,37 @@ def test_weights_are_loaded_from_a_file(folder: Path, capsys: pytest.CaptureFixt
         (top := ne.explain(other, "clip.gif", **stated).targets[0].top5[0])[0],
         f"{100 * top[1]:.1f} %",
     ]
-    assert re.fullmatch(r"w\.pt, prefix 'module\.' removed", fields["weights"][0][0])
+    assert fields["weights"][0][0] == "w.pt, from 'state_dict', prefix 'module.' removed"
+
+
+def test_of_several_weights_the_row_names_those_taken_and_another_can_be_chosen(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    raw, average = (zoo.seeded(zoo.convnets.residual, seed=seed) for seed in (5, 6))
+    torch.save({"model": raw.state_dict(), "model_ema": average.state_dict()}, "both.pth")
+    logits = {}
+    for key in ("", "model", "model_ema"):
+        chosen = ["--weights-key", key] if key else []
+        assert main(explain_arguments("--weights", "both.pth", *chosen, "--target", "0", "--out", "t.npz")) == 0
+        taken = parse_rows(capsys.readouterr().out)["weights"][0][0]
+        assert taken == f"both.pth, '{key or 'model'}' of 'model', 'model_ema'"
+        logits[key] = ne.load("t.npz").targets[0].logit
+    assert logits[""] == logits["model"] != logits["model_ema"]
+
+
+def test_a_key_of_no_weights_is_an_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    state = zoo.seeded(zoo.convnets.residual, seed=5).state_dict()
+    torch.save({"model": {**state, "extra": torch.ones(1)}, "model_ema": state}, "both.pth")
+    assert main(explain_arguments("--weights", "both.pth", "--weights-key", "emma")) == 2
+    assert "both.pth holds no weights under 'emma'; it holds 'model_ema', 'model'" in capsys.readouterr().err
+    assert main(explain_arguments("--weights", "both.pth", "--weights-key", "model")) == 2
+    assert "1 unexpected (extra); the file also holds 'model_ema'; use --weights-key\n" in capsys.readouterr().err
+    assert main(explain_arguments("--weights-key", "model")) == 2
+    assert "give the file with --weights" in capsys.readouterr().err
 
 
 def test_a_window_in_frames_or_seconds_limits_the_clip(folder: Path) -> None:

@@ -108,3 +108,48 @@ def test_a_clip_of_the_right_size_is_returned_unchanged() -> None:
         clip.resized((6, 8), "fit")
     with pytest.raises(ValueError, match="size must be at least 1 pixel, got 0"):
         clip.resized((6, 0))
+
+
+@given(sizes, st.integers(1, 300), sizes)
+def test_a_frame_is_resized_before_its_centre_is_cropped(
+    source: tuple[int, int], shorter: int, size: tuple[int, int]
+) -> None:
+    resize = Resize.fit(source, size, f"center:{shorter}")
+    output = resize.apply(np.full((*source, 3), 9, np.uint8))
+    assert output.shape == (*size, 3)
+    origin, step = resize.transform((0.0, 0.0), (1.0, 1.0))
+    if source == size:
+        return
+    for axis in (0, 1):
+        scale = min(source) / shorter
+        resized = source[axis] / scale
+        # The centre of the output is the centre of the source, and one pixel is as large as in the resized frame, up to
+        # the rounding of a side to whole pixels.
+        centre = origin[axis] + step[axis] * (size[axis] - 1) / 2
+        assert abs(centre - (source[axis] - 1) / 2) <= max(step[axis], 1) + 1e-6
+        if resized <= 8 * size[axis]:
+            assert source[axis] / (resized + 1e-6) - 1e-6 <= step[axis] <= source[axis] / max(resized - 1, 1) + 1e-6
+            inside = np.any(output, axis=(1 - axis, 2))
+            assert np.count_nonzero(inside) == min(size[axis], max(int(resized + 1e-6), 1))
+
+
+def test_resizing_and_cropping_is_exactly_that_of_a_resized_frame() -> None:
+    rng = np.random.default_rng(0)
+    clip = Clip(rng.integers(0, 256, (2, 60, 80, 3), dtype=np.uint8))
+    resized = clip.resized((48, 60), "stretch").frames
+    np.testing.assert_array_equal(clip.resized((32, 41), "center:48x60").frames, resized[:, 8:40, 10:51])
+    wide = clip.resized((64, 54), "center:48x60")  # higher than the resized frame
+    np.testing.assert_array_equal(wide.frames[:, 8:56], resized[:, :, 3:57])
+    assert not wide.frames[:, :8].any()
+    assert not wide.frames[:, 56:].any()
+    np.testing.assert_array_equal(
+        clip.resized(30, "center:45").frames, clip.resized((45, 60), "stretch").frames[:, 8:38, 15:45]
+    )
+
+
+@pytest.mark.parametrize(
+    "crop", ["center:", "center:0", "center:256x", "letterbox:256", "center:256x128x3", "center: 9"]
+)
+def test_other_crop_modes_are_refused(crop: str) -> None:
+    with pytest.raises(ValueError, match="crop must be one of 'center', 'letterbox', 'stretch'"):
+        Clip(np.zeros((1, 8, 8, 3), np.uint8)).resized(4, crop)

@@ -208,7 +208,7 @@ def test_invalid_exchanges_raise(exchanges: Any, error: type[Exception], message
 
 
 def test_objects_that_are_no_network_or_cannot_be_copied_raise() -> None:
-    with pytest.raises(TypeError, match=r"model must be a torch.nn.Module, got str"):
+    with pytest.raises(TypeError, match=r"model must be a torch.nn.Module or a VideoModel, got str"):
         layers.swap("net", {nn.ReLU: None})  # type: ignore[arg-type]
     net = Pooling()
     net.lock = threading.Lock()

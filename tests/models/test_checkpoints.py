@@ -196,7 +196,7 @@ def test_entries_without_the_prefix_are_ignored_and_counted(tmp_path: Path) -> N
     state |= {"criterion.weight": torch.ones(5), "accuracy.total": torch.zeros(())}
     net = small_net()
     report = load_weights(net, saved(tmp_path / "epoch=3.ckpt", {"state_dict": state, "callbacks": {"a": 1}}))
-    assert report == "epoch=3.ckpt, prefix 'model.' removed, 2 entries without it ignored"
+    assert report == "epoch=3.ckpt, from 'state_dict', prefix 'model.' removed, 2 entries without it ignored"
     assert same(net, other_net())
 
 
