@@ -18,6 +18,7 @@ from notebook_explain.models.carried import Carried
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.hook_check import hook_caveat
 from notebook_explain.models.input_channels import normalised, takes_other_channels
+from notebook_explain.models.input_layouts import has_channels
 from notebook_explain.models.known_values import ARGUMENT, first_that_runs_with, known_values
 from notebook_explain.models.metadata import read_labels
 from notebook_explain.models.model_caveats import held_inputs_caveat, model_caveats
@@ -132,10 +133,10 @@ def adapt(
         preprocessing = normalised(found.preprocessing, specified)
         if preprocessing.channels == 3 and channels is None:  # stated, they may be values in another unit than colours
             check_units(preprocessing.mean, preprocessing.std)
-        if preprocessing.channels == 3 or not takes_other_channels(network, preprocessing, specified, keep_hooks):
-            specified["channels"] = preprocessing.channels
-    sources = _sources(known, specified, found.is_layout_tested)
-    assumed = tuple(name for name in _INFERRED if sources[name] == GUESS or name in known.hints)
+        has_one_number = preprocessing.channels == 3 or not has_channels(preprocessing.layout)
+        has_one_number = has_one_number or not takes_other_channels(network, preprocessing, specified, keep_hooks)
+    sources = _sources(known, has_one_number, found.is_layout_tested)
+    assumed = tuple(name for name in _INFERRED if sources.get(name) == GUESS or name in known.hints)
     preprocessing = replace(preprocessing, assumed=assumed)
     caveats = (*model_caveats(network, preprocessing, found.trace), *found.caveats, *known.caveats)
     if assumed and not (like is not None and assumed == like.preprocessing.assumed):
@@ -162,16 +163,19 @@ def adapt(
     )
 
 
-def _sources(known: Carried, specified: Mapping[str, Any], is_layout_tested: bool) -> dict[str, str]:
-    """Return where each value of the preprocessing, and the labels, came from."""
-    sources = {name: known.sources.get(name, GUESS) for name in (*_INFERRED, "labels")}
+def _sources(known: Carried, has_one_number: bool, is_layout_tested: bool) -> dict[str, str]:
+    """Return where each value of the preprocessing, and the labels, came from.
+
+    Channels have a source unless the network takes no other number of them.
+    """
+    sources = {name: known.sources.get(name, GUESS) for name in _INFERRED}
     sources["crop"] = known.sources.get("crop", "default")
-    if "labels" not in known.values:
-        del sources["labels"]
+    if "labels" in known.values:
+        sources["labels"] = known.sources["labels"]
     if sources["layout"] == GUESS and is_layout_tested:
         sources["layout"] = "tested"
-    if sources["channels"] == GUESS and "channels" in specified:
-        sources["channels"] = "the only number that runs"
+    if sources["channels"] == GUESS and has_one_number:
+        del sources["channels"]
     return sources
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from notebook_explain.models.input_layouts import COMMON_LAYOUTS, has_channels
+from notebook_explain.models.input_layouts import COMMON_LAYOUTS, FRAMES_IN_BATCH, has_channels
 from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.rng import LocalRandomness
@@ -88,7 +88,8 @@ def inputs_with_channels(
 ) -> Iterator[Preprocessing]:
     """Yield each input with three channels, and then with those of the network's first layer, unless they are specified.
 
-    A layout without an axis for channels has one.
+    A layout without an axis for channels has one. Frames in the batch axis are yielded with three channels only: what looks
+    like a picture of many channels may be a clip with all frames in one axis (see `inputs_with_other_channels`).
     """
     for p in inputs:
         if "channels" in specified:
@@ -97,6 +98,16 @@ def inputs_with_channels(
             yield with_channels(p, 1)
         else:
             yield p
+            if p.layout != FRAMES_IN_BATCH or "layout" in specified:
+                yield from inputs_with_other_channels(module, [p], specified, keep_hooks)
+
+
+def inputs_with_other_channels(
+    module: nn.Module, inputs: Iterable[Preprocessing], specified: Mapping[str, Any], keep_hooks: bool
+) -> Iterator[Preprocessing]:
+    """Yield each input with the channels of the network's first layer, where those are other channels."""
+    for p in inputs:
+        if "channels" not in specified:
             count = on_shadow(module, partial(channels_of_first_layer, p=p), keep_hooks=keep_hooks)[0]
             if count is not None:
                 yield with_channels(p, count)

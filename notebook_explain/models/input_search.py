@@ -16,8 +16,14 @@ from notebook_explain.models.axis_checks import are_colours_like_frames
 from notebook_explain.models.block_outputs import MAX_LAYERS
 from notebook_explain.models.bound_inputs import BoundInputsError
 from notebook_explain.models.input_advice import input_advice
-from notebook_explain.models.input_channels import inputs_with_channels
-from notebook_explain.models.input_layouts import COMMON_LAYOUTS, RARE_LAYOUTS, InputLayout, check_layout
+from notebook_explain.models.input_channels import inputs_with_channels, inputs_with_other_channels
+from notebook_explain.models.input_layouts import (
+    COMMON_LAYOUTS,
+    FRAMES_IN_BATCH,
+    RARE_LAYOUTS,
+    InputLayout,
+    check_layout,
+)
 from notebook_explain.models.layer_trace import LayerTrace, TensorRef, tensors, trace_layers
 from notebook_explain.models.layers import Layer, default_layers
 from notebook_explain.models.layout_choice import (
@@ -85,8 +91,7 @@ def first_that_runs(module: nn.Module, specified: Mapping[str, Any], keep_hooks:
     groups = ((specified["layout"],),) if "layout" in specified else (COMMON_LAYOUTS, RARE_LAYOUTS)
     for with_positions in (True, False):
         for layouts in groups:
-            inputs = _candidate_inputs(specified, layouts)
-            for preprocessing in inputs_with_channels(module, inputs, specified, keep_hooks):
+            for preprocessing in _inputs(module, layouts, specified, keep_hooks):
                 found = attempts.attempt(preprocessing, with_positions)
                 if found is None:
                     continue
@@ -97,6 +102,16 @@ def first_that_runs(module: nn.Module, specified: Mapping[str, Any], keep_hooks:
     if "layout" in specified and attempts.first is None:  # it runs, but has no layers
         check_stated_layout(module, next(_candidate_inputs(specified, [specified["layout"]])), keep_hooks)
     raise attempts.error(specified)
+
+
+def _inputs(
+    module: nn.Module, layouts: Sequence[InputLayout], specified: Mapping[str, Any], keep_hooks: bool
+) -> Iterator[Preprocessing]:
+    """Yield the inputs to try: those that a clip of colours fits first."""
+    yield from inputs_with_channels(module, _candidate_inputs(specified, layouts), specified, keep_hooks)
+    if layouts is RARE_LAYOUTS:
+        frames = _candidate_inputs(specified, [FRAMES_IN_BATCH])
+        yield from inputs_with_other_channels(module, frames, specified, keep_hooks)
 
 
 class _Attempts:

@@ -129,7 +129,9 @@ class VideoModel:
     def carried(self) -> Carried:
         """Return the preprocessing and the labels, for a model like this one; guesses stay guesses."""
         p = self.preprocessing
-        values = {name: getattr(p, name) for name in ("size", "frames", "channels", "mean", "std", "layout", "crop")}
+        values = {name: getattr(p, name) for name in ("size", "frames", "mean", "std", "layout", "crop")}
+        if p.channels != 3 or "channels" in self.sources:
+            values["channels"] = p.channels
         if self.labels:
             values["labels"] = self.labels
         sources = {name: _source_like(self.sources.get(name, "guess")) for name in values}
