@@ -13,6 +13,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from notebook_explain._errors import join_names
+from notebook_explain.models.bound_inputs import parameters_of
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.rng import LocalRandomness
 from notebook_explain.models.shadow import on_shadow, reference_parameter
@@ -66,6 +67,8 @@ def input_advice(module: nn.Module, error: BaseException | None, p: Preprocessin
     first = _FirstUse()
     on_shadow(module, lambda shadow: _run(shadow, p, first))
     names = [*needed, *optional]
+    if isinstance(error, TypeError) and not parameters_of(module, by_position=True):
+        return _by_keyword(module, names)
     if first.keys or _takes_dict(error):
         return _one_dict(module, names[0] if names else "", first.keys)
     if isinstance(error, (ValueError, IndexError)) and _unpacks(error):
@@ -82,6 +85,16 @@ def input_advice(module: nn.Module, error: BaseException | None, p: Preprocessin
         )
     mentioned = [name for name in names[1:] if name in str(error)] or (names[1:] if "None" in str(error) else [])
     return _vectors(module, first) or (_optional_arguments(module, mentioned) if mentioned else None)
+
+
+def _by_keyword(module: nn.Module, names: Sequence[str]) -> InputAdvice | None:
+    """Return advice for a forward without positional arguments, which may take any keywords."""
+    clip = next(filter(_may_be_clip, names), names[0] if names else "video")
+    known = f", {_listed(names)}" if names else ""
+    return InputAdvice(
+        f"the forward of {type(module).__name__} takes keyword arguments only{known}; name that of the clip, and others",
+        _example([], clip),
+    )
 
 
 def _optional_arguments(module: nn.Module, names: Sequence[str]) -> InputAdvice:

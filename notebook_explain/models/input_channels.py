@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -32,6 +32,7 @@ class _FirstLayer(TorchFunctionMode):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
+        self.is_reached = False
         self.given: int | None = None
         self.taken: int | None = None
 
@@ -42,9 +43,21 @@ class _FirstLayer(TorchFunctionMode):
             x = args[0] if args else kwargs.get("input")
             weight = args[1] if len(args) > 1 else kwargs.get("weight")
             if isinstance(x, PositionTensor) and isinstance(weight, torch.Tensor):
+                self.is_reached = True
                 self._keep(name, x, weight, args[6] if len(args) > 6 else kwargs.get("groups", 1))
                 raise _FoundError
+        elif name == "batch_norm" and isinstance(args[0], PositionTensor):
+            self._keep_norm(args[0], args[1:])
         return func(*args, **kwargs)
+
+    def _keep_norm(self, x: torch.Tensor, values: Sequence[Any]) -> None:
+        """Stop at a norm over another number of channels; a norm over vectors says nothing about channels."""
+        lengths = {len(value) for value in values if isinstance(value, torch.Tensor)}
+        if lengths and x.shape[1] not in lengths:
+            self.is_reached = True
+            if x.ndim > 3:
+                self.given, self.taken = x.shape[1], lengths.pop()
+            raise _FoundError
 
     def _keep(self, name: str, x: torch.Tensor, weight: torch.Tensor, groups: int) -> None:
         if name == "linear":
@@ -63,7 +76,8 @@ def channels_of_first_layer(shadow: nn.Module, p: Preprocessing) -> int | None:
     """Return how many channels a clip must have for the first layer that reads it, if that are not those of ``p``.
 
     A layer may read several values of a clip's channel at once: a patch that is unfolded, or frames that are stacked in the
-    axis of the channels. Its width then is a multiple of the number of channels.
+    axis of the channels. Its width then is a multiple of the number of channels. Where no layer is reached, the first
+    convolution among the modules gives the number.
 
     Returns
     -------
@@ -77,6 +91,9 @@ def channels_of_first_layer(shadow: nn.Module, p: Preprocessing) -> int | None:
             shadow(position_input(p, reference.device, reference.dtype))
     except Exception:  # found, or anything that the network raises
         pass
+    if not first.is_reached:
+        convolution = next((part for part in shadow.modules() if isinstance(part, (nn.Conv2d, nn.Conv3d))), None)
+        return None if convolution is None or convolution.in_channels == p.channels else convolution.in_channels
     if first.given is None or first.taken is None or first.taken == first.given:
         return None
     channels, rest = divmod(first.taken * p.channels, first.given)

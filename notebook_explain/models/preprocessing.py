@@ -73,6 +73,13 @@ class Preprocessing:
             return False
         return bool((clip.frames != clip.frames[..., :1]).any())
 
+    def range_of(self, clip: Clip) -> tuple[float, float]:
+        """Return the smallest and the largest number that the network gets of a clip of values."""
+        assert clip.values is not None
+        mean, std = np.array(self.mean), np.array(self.std)
+        low, high = ((clip.values.min((0, 1, 2)) - mean) / std).min(), ((clip.values.max((0, 1, 2)) - mean) / std).max()
+        return float(low), float(high)
+
     def fit(self, clip: Clip) -> Clip:
         """Return the clip that the network gets: sampled evenly, and resized unless it has the size already.
 

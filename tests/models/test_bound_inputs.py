@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections import UserDict
 from collections.abc import Callable
 from typing import Any
 
@@ -119,6 +120,16 @@ def function_of_clip(clip: Any) -> Any:
     return (clip, AUDIO), {}
 
 
+class ByKeyword(Both):
+    def forward(self, *, video: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return self.scores(video, audio)
+
+
+class AnyKeyword(Both):
+    def forward(self, **batch: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return self.scores(batch["video"], batch["audio"])
+
+
 IDS = torch.tensor([[3, 1, 4, 1]])
 MASK = torch.tensor([[1, 1, 0, 0]])
 CASES: dict[str, tuple[type[Both], Any, Callable[[nn.Module, torch.Tensor], torch.Tensor], set[str]]] = {
@@ -160,6 +171,19 @@ CASES: dict[str, tuple[type[Both], Any, Callable[[nn.Module, torch.Tensor], torc
     ),
     "optional": (Optional, {"audio": AUDIO}, lambda net, clip: net(clip, AUDIO), {"audio"}),
     "lengths": (WithLengths, {"lengths": LENGTHS}, lambda net, clip: net(clip, LENGTHS), {"lengths"}),
+    "keyword only": (ByKeyword, {"audio": AUDIO}, lambda net, clip: net(video=clip, audio=AUDIO), {"audio"}),
+    "any keyword": (
+        AnyKeyword,
+        {"video": ne.CLIP, "audio": AUDIO},
+        lambda net, clip: net(video=clip, audio=AUDIO),
+        {"audio"},
+    ),
+    "other mapping": (
+        Got,
+        [UserDict({"video": ne.CLIP, "audio": AUDIO})],
+        lambda net, clip: net({"video": clip, "audio": AUDIO}),
+        {"audio"},
+    ),
     "in place": (
         WritesIntoItsInputs,
         {"batch": {"audio": AUDIO}},
@@ -361,6 +385,8 @@ def test_other_forms_of_inputs_are_refused(inputs: Any, message: str) -> None:
         (TextFirst, ("input_ids", "pixel_values")),
         (Optional, ("audio",)),
         (WithLengths, ("x", "lengths")),
+        (ByKeyword, ("video", "audio")),
+        (AnyKeyword, ("keyword arguments only",)),
     ],
 )
 def test_the_error_for_several_inputs_names_them_and_a_line_that_works(
@@ -373,7 +399,7 @@ def test_the_error_for_several_inputs_names_them_and_a_line_that_works(
         assert name in str(caught.value)
     assert caught.value.example in str(caught.value)
     line = caught.value.example.replace("adapt(net, ", "adapt(net, **stated, ")
-    if kind is Got:  # which keys it asks for cannot be known
+    if kind in (Got, AnyKeyword):  # which keys it asks for cannot be known
         line = line.replace("ne.CLIP}", "ne.CLIP, 'audio': audio}")
     given = {"audio": AUDIO, "other": AUDIO, "input_ids": IDS, "lengths": LENGTHS}
     model = eval(line, {"ne": ne, "net": net, "stated": STATED, **given})
