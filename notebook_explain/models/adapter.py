@@ -126,7 +126,7 @@ def adapt(
         known = {*specified, "layout"} if found.is_layout_tested else set(specified)
         if preprocessing.channels == 3 and channels is None:  # stated, they may be values in another unit than colours
             check_units(preprocessing.mean, preprocessing.std)
-        if preprocessing.channels == 3 or not takes_other_channels(network, preprocessing, specified, keep_hooks):
+        if not takes_other_channels(network, preprocessing, specified, keep_hooks):
             known.add("channels")
     assumed = tuple(name for name in _INFERRED if name not in known)
     preprocessing = replace(preprocessing, assumed=assumed)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from notebook_explain.models.input_layouts import COMMON_LAYOUTS, channel_axis
+from notebook_explain.models.input_layouts import COMMON_LAYOUTS, has_channels
 from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.rng import LocalRandomness
@@ -100,20 +100,12 @@ def channels_of_first_layer(shadow: nn.Module, p: Preprocessing) -> int | None:
     return channels if rest == 0 and 1 <= channels <= MAX_CHANNELS else None
 
 
-def inputs_with_channels(
-    module: nn.Module, inputs: Iterable[Preprocessing], specified: Mapping[str, Any], keep_hooks: bool
+def inputs_of_first_layer(
+    module: nn.Module, inputs: Iterable[Preprocessing], keep_hooks: bool
 ) -> Iterator[Preprocessing]:
-    """Yield each input with three channels, and then with those of the network's first layer, unless they are specified.
-
-    A layout without an axis for channels has one.
-    """
+    """Yield inputs with the number of channels that the network's first layer takes, if that is another one."""
     for p in inputs:
-        if "channels" in specified:
-            yield p
-        elif channel_axis(p.layout) is None:
-            yield with_channels(p, 1)
-        else:
-            yield p
+        if has_channels(p.layout):
             count = on_shadow(module, partial(channels_of_first_layer, p=p), keep_hooks=keep_hooks)[0]
             if count is not None:
                 yield with_channels(p, count)
@@ -122,12 +114,15 @@ def inputs_with_channels(
 def takes_other_channels(
     module: nn.Module, chosen: Preprocessing, specified: Mapping[str, Any], keep_hooks: bool
 ) -> bool:
-    """Return whether a network accepts another number of channels too; then the number is a guess."""
+    """Return whether a network accepts another number of channels too; then the number is a guess.
+
+    Three channels are what a video has, and a layout without an axis for channels states that there is one.
+    """
+    if chosen.channels == 3 or not has_channels(chosen.layout):
+        return False
     layouts = (chosen.layout,) if "layout" in specified else COMMON_LAYOUTS
     others = [with_channels(chosen, chosen.channels + 1)]
-    others += [
-        replace(with_channels(chosen, 3), layout=layout) for layout in layouts if channel_axis(layout) is not None
-    ]
+    others += [replace(with_channels(chosen, 3), layout=layout) for layout in layouts if has_channels(layout)]
     return any(_runs(module, other, keep_hooks) for other in others)
 
 
@@ -146,7 +141,7 @@ def _runs(module: nn.Module, p: Preprocessing, keep_hooks: bool) -> bool:
 
 def normalised(p: Preprocessing, specified: Mapping[str, Any]) -> Preprocessing:
     """Return preprocessing with the mean and std that are specified; by default those of Kinetics for colours, or 0 and 1."""
-    if "channels" not in specified and channel_axis(p.layout) is None:
+    if "channels" not in specified and not has_channels(p.layout):
         p = with_channels(p, 1)
     mean, std = (KINETICS_MEAN, KINETICS_STD) if p.channels == 3 else ((0.0,), (1.0,))
     return replace(p, mean=specified.get("mean", mean), std=specified.get("std", std))

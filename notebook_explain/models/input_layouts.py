@@ -13,6 +13,7 @@ Several pathways are the strides of their frames instead: ``(4, 1)`` gives SlowF
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -55,6 +56,11 @@ def axes_of(layout: str) -> tuple[str, ...]:
     return axes
 
 
+def has_channels(layout: InputLayout) -> bool:
+    """Return whether a layout has channels; without, the network takes one and has no axis for it."""
+    return isinstance(layout, tuple) or "C" in layout
+
+
 def channel_axis(layout: InputLayout) -> int | None:
     """Return the axis of the channels; None if they have no axis for themselves."""
     if isinstance(layout, tuple):
@@ -90,7 +96,7 @@ def arrange(video: torch.Tensor, layout: InputLayout) -> Inputs:
     axes = axes_of(layout)
     letters = "".join(axes)
     order = "BCTHW"
-    if "C" not in letters:
+    if not has_channels(layout):
         video, order = _one_channel(video), "BTHW"
     if "N" in letters:
         video, order = video[None], f"N{order}"
@@ -99,6 +105,28 @@ def arrange(video: torch.Tensor, layout: InputLayout) -> Inputs:
         if len(merged) > 1:
             video = video.flatten(axis, axis + len(merged) - 1)
     return video
+
+
+def channels_first(part: torch.Tensor, layout: InputLayout, sizes: Mapping[str, int]) -> torch.Tensor:
+    """Return a view of an input with the channels on axis 1; one channel if the layout has none.
+
+    Parameters
+    ----------
+    part : tensor
+        In the layout; one pathway of several.
+    layout : str or tuple of int
+    sizes : dict of letter to int
+        Lengths of the axes C, T, H and W.
+    """
+    if isinstance(layout, tuple):
+        return part
+    axes = axes_of(layout)
+    lengths = {"B": 1, "N": 1, **sizes}
+    for index in reversed(range(len(axes))):
+        if len(axes[index]) > 1:
+            part = part.unflatten(index, [lengths[letter] for letter in axes[index]])
+    letters = "".join(axes)
+    return part.movedim(letters.index("C"), 1) if has_channels(layout) else part.unsqueeze(1)
 
 
 def _axes(layout: str) -> tuple[str, ...] | None:

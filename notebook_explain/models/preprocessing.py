@@ -13,7 +13,14 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._validation import check_int, check_size
 from notebook_explain.clip import Clip
 from notebook_explain.clip.resize import check_crop
-from notebook_explain.models.input_layouts import Inputs, arrange, check_layout
+from notebook_explain.models.input_layouts import (
+    InputLayout,
+    Inputs,
+    arrange,
+    channels_first,
+    check_layout,
+    has_channels,
+)
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,10 @@ class Preprocessing:
         One number for all channels is repeated. Of a clip of 8-bit colours the network gets ``(rgb / 255 - mean) / std``,
         with both in units of 0..1; of a clip of values (`Clip.from_array`), ``(values - mean) / std`` in their unit.
     layout : str or tuple of int
-        "BCTHW", "BTCHW" (Hugging Face), "BTHWC", "(BT)CHW" (frames in the batch axis); or, for a list of pathways, their
-        strides in time: ``(4, 1)`` gives SlowFast's slow pathway every fourth frame and its fast pathway all of them.
+        Axes B, T, C, H, W in the network's order, merged ones in parentheses: "BCTHW", "BTCHW" (Hugging Face), "(BT)CHW"
+        (frames in the batch axis), "B(TC)HW", "BNCTHW" (N is one view), "BTHW" (one channel: the grey of a colour clip). Or,
+        for a list of pathways, their strides in time: ``(4, 1)`` gives SlowFast's slow pathway every fourth frame and its
+        fast pathway all of them.
     crop : str
         Method that fits a clip to the size, as for ``Clip.read``: "center", "letterbox" or "stretch".
     assumed : tuple of str
@@ -43,7 +52,7 @@ class Preprocessing:
     frames: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    layout: str | tuple[int, ...]
+    layout: InputLayout
     assumed: tuple[str, ...] = ()
     crop: str = "center"
     channels: int = 3
@@ -69,7 +78,7 @@ class Preprocessing:
 
     def takes_grey_of(self, clip: Clip) -> bool:
         """Return whether the network gets the grey of a clip of colours that is not grey itself."""
-        if self.channels != 1 or clip.values is not None:
+        if clip.values is not None or (self.channels != 1 and has_channels(self.layout)):
             return False
         return bool((clip.frames != clip.frames[..., :1]).any())
 
@@ -121,6 +130,11 @@ class Preprocessing:
     def arrange(self, video: torch.Tensor) -> Inputs:
         """Return (1, channel, time, height, width) in the layout of the network's forward."""
         return arrange(video, self.layout)
+
+    def channels_first(self, part: torch.Tensor) -> torch.Tensor:
+        """Return a view of the network's input, or of one pathway of it, with the channels on axis 1."""
+        sizes = dict(zip("CTHW", (self.channels, *self.shape), strict=True))
+        return channels_first(part, self.layout, sizes)
 
 
 def check_units(mean: Sequence[float], std: Sequence[float]) -> None:

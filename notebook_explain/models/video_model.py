@@ -34,6 +34,10 @@ _ADDED_HOOKS = Caveat(
     "network computes, adapt it again with keep_hooks=True.",
     CaveatCode.FORWARD_HOOKS,
 )
+_IN_GREY = Caveat(
+    "The network takes one channel, so it gets the clip in grey: 0.299 red + 0.587 green + 0.114 blue.",
+    CaveatCode.GREY_INPUT,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,9 +136,8 @@ class VideoModel:
         if available < wanted:
             text = f"The clip has {available} frames and the network takes {wanted}, so some frames are repeated."
             found.append(Caveat(text, CaveatCode.REPEATED_FRAMES))
-        if self.preprocessing.takes_grey_of(clip):
-            text = "The network takes one channel: it gets the grey of the clip (0.299 red + 0.587 green + 0.114 blue)."
-            found.append(Caveat(text, CaveatCode.GREY_INPUT))
+        if self.preprocessing.takes_grey_of(clip.sampled(wanted)):
+            found.append(_IN_GREY)
         if clip.values is not None and clip.values.shape[3] == self.preprocessing.channels:
             found += _unit_caveat(self.preprocessing, clip)
         return tuple(found)
