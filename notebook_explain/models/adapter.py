@@ -18,7 +18,6 @@ from notebook_explain.models.carried import Carried
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.hook_check import hook_caveat
 from notebook_explain.models.input_channels import normalised, takes_other_channels
-from notebook_explain.models.input_layouts import has_channels
 from notebook_explain.models.known_values import ARGUMENT, first_that_runs_with, known_values
 from notebook_explain.models.metadata import read_labels
 from notebook_explain.models.model_caveats import held_inputs_caveat, model_caveats
@@ -133,8 +132,7 @@ def adapt(
         preprocessing = normalised(found.preprocessing, specified)
         if preprocessing.channels == 3 and channels is None:  # stated, they may be values in another unit than colours
             check_units(preprocessing.mean, preprocessing.std)
-        has_one_number = preprocessing.channels == 3 or not has_channels(preprocessing.layout)
-        has_one_number = has_one_number or not takes_other_channels(network, preprocessing, specified, keep_hooks)
+        has_one_number = not takes_other_channels(network, preprocessing, specified, keep_hooks)
     sources = _sources(known, has_one_number, found.is_layout_tested)
     assumed = tuple(name for name in _INFERRED if sources.get(name) == GUESS or name in known.hints)
     preprocessing = replace(preprocessing, assumed=assumed)

@@ -86,9 +86,9 @@ class BoundInputs:
         kwargs = {str(name): _filled(value, clip, like) for name, value in given.items()}
         if has_clip:
             return (), kwargs
-        parameters = parameters_of(module)
-        free = next((name for name in parameters if name not in kwargs), None)
-        return ((clip,), kwargs) if free is None or free == parameters[0] else ((), {free: clip, **kwargs})
+        free = next((name for name in parameters_of(module) if name not in kwargs), None)
+        is_first = free is None or free in parameters_of(module, by_position=True)[:1]
+        return ((clip,), kwargs) if is_first else ((), {str(free): clip, **kwargs})
 
     def hook(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the arguments of the network's own call, as a forward pre-hook."""
@@ -168,9 +168,10 @@ def held_caveat(names: tuple[str, ...]) -> tuple[Caveat, ...]:
     return (Caveat(text, CaveatCode.HELD_INPUTS),)
 
 
-def parameters_of(module: nn.Module) -> list[str]:
-    """Return the names of the parameters of a network's forward that can be passed by position."""
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+def parameters_of(module: nn.Module, *, by_position: bool = False) -> list[str]:
+    """Return the names of the parameters of a network's forward; on request only those that can be passed by position."""
+    kinds: list[Any] = [inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    kinds += [] if by_position else [inspect.Parameter.KEYWORD_ONLY]
     return [name for name, parameter in inspect.signature(module.forward).parameters.items() if parameter.kind in kinds]
 
 
@@ -217,16 +218,25 @@ def _copied(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
 def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
     """Apply a function to every leaf of nested dicts, lists and tuples."""
-    if isinstance(value, dict):
-        return {key: _mapped(part, function) for key, part in value.items()}
+    if isinstance(value, Mapping):
+        entries = {key: _mapped(part, function) for key, part in value.items()}
+        return entries if type(value) is dict else _like(value, entries)
     if isinstance(value, (list, tuple)):
         parts = [_mapped(part, function) for part in value]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     return function(value)
 
 
+def _like(mapping: Mapping[Any, Any], entries: dict[Any, Any]) -> Any:
+    """Return entries in a mapping of another kind, such as a tokenizer's; as a dict if it takes none."""
+    try:
+        return type(mapping)(entries)  # type: ignore[call-arg]
+    except Exception:
+        return entries
+
+
 def _depends_on_clip(value: Any) -> bool:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, (list, tuple)):
         return any(map(_depends_on_clip, value))

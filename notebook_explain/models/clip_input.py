@@ -22,14 +22,27 @@ def clip_of_array(value: Any, channels: int) -> Any:
     8-bit numbers with one or three channels are grey or colours.
     """
     array = to_numpy(value)
-    has_channels = (array.ndim == 4 and array.shape[3] == channels) or (array.ndim == 3 and channels == 1)
-    if not has_channels or channels == 3 or array.dtype.kind not in "biuf":
+    layout = None if channels == 3 or array.dtype.kind not in "biuf" else _layout_of(array.shape, channels)
+    if layout is None:
         return value
     if array.dtype != np.uint8:
-        return Clip.from_array(array)
+        return Clip.from_array(array, layout=layout)
     if channels == 1:
-        return Clip.of(array, layout="THWC"[: array.ndim])
+        return Clip.of(array, layout=layout)
     raise UsageError(
         f"8-bit numbers in {channels} channels may be meant as 0..255 or as 0..1; for 0..255, as they are, pass "
         "Clip.from_array(values), for 0..1 Clip.from_array(values / 255)"
     )
+
+
+def _layout_of(shape: tuple[int, ...], channels: int) -> str | None:
+    """Return the layout of an array whose only axis with the network's number of channels is where a layout has it.
+
+    The channels come last where several axes have this length.
+    """
+    batch = "B" if len(shape) == 5 and shape[0] == 1 else ""
+    layouts = [batch + letters for letters in ("THWC", "CTHW", "TCHW")]
+    fitting = [one for one in layouts if len(one) == len(shape) and shape[one.index("C")] == channels]
+    if len(shape) == 3 and channels == 1:
+        return "THW"
+    return fitting[0] if len(fitting) == 1 or f"{batch}THWC" in fitting else None

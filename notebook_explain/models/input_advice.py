@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,14 +13,21 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from notebook_explain._errors import join_names
+from notebook_explain.models.bound_inputs import parameters_of
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.rng import LocalRandomness
 from notebook_explain.models.shadow import on_shadow, reference_parameter
 
 _CLIP_NAMES = ("video", "clip", "pixel", "frame", "rgb", "image", "img", "volume")
 _DICT_METHODS = frozenset({"get", "keys", "values", "items", "pop", "update", "setdefault"})
-_RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
-_LAYERS = frozenset({"linear", "conv1d", "conv2d", "conv3d", "batch_norm", "layer_norm", "embedding", *_RECURRENT})
+# Layers that take vectors: the attribute with their length, their axis, and the numbers of axes that the layer takes.
+_WIDTHS: dict[type[nn.Module], tuple[str, int, tuple[int, ...]]] = {
+    nn.Linear: ("in_features", -1, tuple(range(1, 9))),
+    nn.Conv1d: ("in_channels", 1, (3,)),
+    nn.BatchNorm1d: ("num_features", 1, (2, 3)),
+    nn.RNNBase: ("input_size", -1, (2, 3)),
+}
+_LAYERS = (*_WIDTHS, nn.Conv2d, nn.Conv3d, nn.BatchNorm2d, nn.BatchNorm3d, nn.LayerNorm, nn.Embedding)
 MAX_NAMES = 6
 
 
@@ -59,6 +67,8 @@ def input_advice(module: nn.Module, error: BaseException | None, p: Preprocessin
     first = _FirstUse()
     on_shadow(module, lambda shadow: _run(shadow, p, first))
     names = [*needed, *optional]
+    if isinstance(error, TypeError) and not parameters_of(module, by_position=True):
+        return _by_keyword(module, names)
     if first.keys or _takes_dict(error):
         return _one_dict(module, names[0] if names else "", first.keys)
     if isinstance(error, (ValueError, IndexError)) and _unpacks(error):
@@ -67,7 +77,7 @@ def input_advice(module: nn.Module, error: BaseException | None, p: Preprocessin
             "inputs=, with ne.CLIP for the clip",
             "ne.adapt(net, inputs=[[ne.CLIP, other]])",
         )
-    if first.layer == "embedding" and any(map(_may_be_clip, names[1:])):
+    if first.layer == nn.Embedding.__name__ and any(map(_may_be_clip, names[1:])):
         return InputAdvice(
             f"the forward of {type(module).__name__} takes token indices first ({names[0]}); state them, and they are held "
             "while the clip is explained",
@@ -75,6 +85,16 @@ def input_advice(module: nn.Module, error: BaseException | None, p: Preprocessin
         )
     mentioned = [name for name in names[1:] if name in str(error)] or (names[1:] if "None" in str(error) else [])
     return _vectors(module, first) or (_optional_arguments(module, mentioned) if mentioned else None)
+
+
+def _by_keyword(module: nn.Module, names: Sequence[str]) -> InputAdvice | None:
+    """Return advice for a forward without positional arguments, which may take any keywords."""
+    clip = next(filter(_may_be_clip, names), names[0] if names else "video")
+    known = f", {_listed(names)}" if names else ""
+    return InputAdvice(
+        f"the forward of {type(module).__name__} takes keyword arguments only{known}; name that of the clip, and others",
+        _example([], clip),
+    )
 
 
 def _optional_arguments(module: nn.Module, names: Sequence[str]) -> InputAdvice:
@@ -163,55 +183,50 @@ def _unpacks(error: Exception) -> bool:
 
 @dataclass(eq=False)
 class _FirstUse:
-    """What a network does first with its input: the keys that it asks for, and the first layer with weights."""
+    """What a network does first with its input: the keys that it asks for, and the first layer with weights.
+
+    ``width`` is the length of the vectors that this layer takes, None for a convolution over pictures; ``fits`` is whether it
+    got such vectors.
+    """
 
     keys: list[str] = field(default_factory=list)
     layer: str | None = None
     width: int | None = None
     fits: bool = True
 
+    def hook(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        """Record the first layer, as a forward pre-hook."""
+        if self.layer is not None or not args or not isinstance(args[0], torch.Tensor):
+            return
+        self.layer, shape = type(module).__name__, args[0].shape
+        kind = next((kind for kind in _WIDTHS if isinstance(module, kind)), None)
+        if kind is not None:
+            attribute, axis, lengths = _WIDTHS[kind]
+            self.width = int(getattr(module, attribute))
+            self.fits = len(shape) in lengths and shape[axis] == self.width
 
-class _Watch(TorchFunctionMode):
-    """Record the first use of the clip."""
+
+class _Keys(TorchFunctionMode):
+    """Record the keys by which a network takes entries of its input, as of a dict."""
 
     def __init__(self, use: _FirstUse) -> None:
         super().__init__()
         self.use = use
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        name = getattr(func, "__name__", "").strip("_")
-        if name == "getitem" and isinstance(args[1], str):
+        if getattr(func, "__name__", "") == "__getitem__" and isinstance(args[1], str):
             if args[1] not in self.use.keys:
                 self.use.keys.append(args[1])
             return args[0]
-        if self.use.layer is None and _is_layer(name, args):
-            self._keep(name, args)
-        return func(*args, **kwargs)
-
-    def _keep(self, name: str, args: Any) -> None:
-        self.use.layer = name
-        x = args[0]
-        if name in ("linear", "conv1d"):
-            self.use.width = int(args[1].shape[1])
-            self.use.fits = x.shape[-1 if name == "linear" else 1] == self.use.width
-        elif name == "batch_norm" and isinstance(args[1], torch.Tensor):
-            self.use.width, self.use.fits = len(args[1]), x.shape[1] == len(args[1])
-        elif name in _RECURRENT:
-            weights = next((a for a in args if isinstance(a, (list, tuple)) and len(a) > 1), None)
-            if weights is not None and isinstance(weights[0], torch.Tensor) and weights[0].ndim == 2:
-                self.use.width, self.use.fits = int(weights[0].shape[1]), x.shape[-1] == weights[0].shape[1]
-
-
-def _is_layer(name: str, args: Any) -> bool:
-    return name in _LAYERS and len(args) > 1 and isinstance(args[0], torch.Tensor)
+        return func(*args, **(kwargs or {}))
 
 
 def _run(shadow: nn.Module, p: Preprocessing, use: _FirstUse) -> None:
     reference = reference_parameter(shadow)
     clip = torch.zeros((1, p.channels, *p.shape), device=reference.device, dtype=reference.dtype)
-    try:
-        with torch.no_grad(), LocalRandomness(), _Watch(use):
-            shadow(p.arrange(clip))
-    except Exception:  # anything that a network raises on an input that it does not accept
-        pass
+    handles = [part.register_forward_pre_hook(use.hook) for part in shadow.modules() if isinstance(part, _LAYERS)]
+    # Anything may be raised on an input that the network does not accept.
+    with contextlib.suppress(Exception), torch.no_grad(), LocalRandomness(), _Keys(use):
+        shadow(p.arrange(clip))
+    for handle in handles:
+        handle.remove()

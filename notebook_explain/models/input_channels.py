@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from notebook_explain.models.input_layouts import COMMON_LAYOUTS, FRAMES_IN_BATCH, has_channels
+from notebook_explain.models.input_layouts import COMMON_LAYOUTS, has_channels
 from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.rng import LocalRandomness
@@ -32,6 +32,7 @@ class _FirstLayer(TorchFunctionMode):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
+        self.is_reached = False
         self.given: int | None = None
         self.taken: int | None = None
 
@@ -42,9 +43,21 @@ class _FirstLayer(TorchFunctionMode):
             x = args[0] if args else kwargs.get("input")
             weight = args[1] if len(args) > 1 else kwargs.get("weight")
             if isinstance(x, PositionTensor) and isinstance(weight, torch.Tensor):
+                self.is_reached = True
                 self._keep(name, x, weight, args[6] if len(args) > 6 else kwargs.get("groups", 1))
                 raise _FoundError
+        elif name == "batch_norm" and isinstance(args[0], PositionTensor):
+            self._keep_norm(args[0], args[1:])
         return func(*args, **kwargs)
+
+    def _keep_norm(self, x: torch.Tensor, values: Sequence[Any]) -> None:
+        """Stop at a norm over another number of channels; a norm over vectors says nothing about channels."""
+        lengths = {len(value) for value in values if isinstance(value, torch.Tensor)}
+        if lengths and x.shape[1] not in lengths:
+            self.is_reached = True
+            if x.ndim > 3:
+                self.given, self.taken = x.shape[1], lengths.pop()
+            raise _FoundError
 
     def _keep(self, name: str, x: torch.Tensor, weight: torch.Tensor, groups: int) -> None:
         if name == "linear":
@@ -63,7 +76,8 @@ def channels_of_first_layer(shadow: nn.Module, p: Preprocessing) -> int | None:
     """Return how many channels a clip must have for the first layer that reads it, if that are not those of ``p``.
 
     A layer may read several values of a clip's channel at once: a patch that is unfolded, or frames that are stacked in the
-    axis of the channels. Its width then is a multiple of the number of channels.
+    axis of the channels. Its width then is a multiple of the number of channels. Where no layer is reached, the first
+    convolution among the modules gives the number.
 
     Returns
     -------
@@ -77,37 +91,21 @@ def channels_of_first_layer(shadow: nn.Module, p: Preprocessing) -> int | None:
             shadow(position_input(p, reference.device, reference.dtype))
     except Exception:  # found, or anything that the network raises
         pass
+    if not first.is_reached:
+        convolution = next((part for part in shadow.modules() if isinstance(part, (nn.Conv2d, nn.Conv3d))), None)
+        return None if convolution is None or convolution.in_channels == p.channels else convolution.in_channels
     if first.given is None or first.taken is None or first.taken == first.given:
         return None
     channels, rest = divmod(first.taken * p.channels, first.given)
     return channels if rest == 0 and 1 <= channels <= MAX_CHANNELS else None
 
 
-def inputs_with_channels(
-    module: nn.Module, inputs: Iterable[Preprocessing], specified: Mapping[str, Any], keep_hooks: bool
+def inputs_of_first_layer(
+    module: nn.Module, inputs: Iterable[Preprocessing], keep_hooks: bool
 ) -> Iterator[Preprocessing]:
-    """Yield each input with three channels, and then with those of the network's first layer, unless they are specified.
-
-    A layout without an axis for channels has one. Frames in the batch axis are yielded with three channels only: what looks
-    like a picture of many channels may be a clip with all frames in one axis (see `inputs_with_other_channels`).
-    """
+    """Yield inputs with the number of channels that the network's first layer takes, if that is another one."""
     for p in inputs:
-        if "channels" in specified:
-            yield p
-        elif not has_channels(p.layout):
-            yield with_channels(p, 1)
-        else:
-            yield p
-            if p.layout != FRAMES_IN_BATCH or "layout" in specified:
-                yield from inputs_with_other_channels(module, [p], specified, keep_hooks)
-
-
-def inputs_with_other_channels(
-    module: nn.Module, inputs: Iterable[Preprocessing], specified: Mapping[str, Any], keep_hooks: bool
-) -> Iterator[Preprocessing]:
-    """Yield each input with the channels of the network's first layer, where those are other channels."""
-    for p in inputs:
-        if "channels" not in specified:
+        if has_channels(p.layout):
             count = on_shadow(module, partial(channels_of_first_layer, p=p), keep_hooks=keep_hooks)[0]
             if count is not None:
                 yield with_channels(p, count)
@@ -116,7 +114,12 @@ def inputs_with_other_channels(
 def takes_other_channels(
     module: nn.Module, chosen: Preprocessing, specified: Mapping[str, Any], keep_hooks: bool
 ) -> bool:
-    """Return whether a network accepts another number of channels too; then the number is a guess."""
+    """Return whether a network accepts another number of channels too; then the number is a guess.
+
+    Three channels are what a video has, and a layout without an axis for channels states that there is one.
+    """
+    if chosen.channels == 3 or not has_channels(chosen.layout):
+        return False
     layouts = (chosen.layout,) if "layout" in specified else COMMON_LAYOUTS
     others = [with_channels(chosen, chosen.channels + 1)]
     others += [replace(with_channels(chosen, 3), layout=layout) for layout in layouts if has_channels(layout)]

@@ -24,9 +24,8 @@ from notebook_explain.models.positions.tensor import PositionTensor
 InputLayout = str | tuple[int, ...]
 Inputs = Any  # a tensor, or a list of tensors for networks with several pathways
 
-FRAMES_IN_BATCH = "(BT)CHW"
 # Usual layouts, the most frequent ones first.
-COMMON_LAYOUTS: tuple[InputLayout, ...] = ("BCTHW", "BTCHW", (4, 1), (8, 1), FRAMES_IN_BATCH, "BTHWC")
+COMMON_LAYOUTS: tuple[InputLayout, ...] = ("BCTHW", "BTCHW", (4, 1), (8, 1), "(BT)CHW", "BTHWC")
 RARE_LAYOUTS: tuple[InputLayout, ...] = ("BNCTHW", "B(TC)HW", "TBCHW", "BTHW", "B(CT)HW", "BNTCHW", "BCHWT", "BHWT")
 _LETTERS = frozenset("BTCHWN")
 _REQUIRED = frozenset("BTHW")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,13 +16,13 @@ from notebook_explain.models.axis_checks import are_colours_like_frames
 from notebook_explain.models.block_outputs import MAX_LAYERS
 from notebook_explain.models.bound_inputs import BoundInputsError
 from notebook_explain.models.input_advice import input_advice
-from notebook_explain.models.input_channels import inputs_with_channels, inputs_with_other_channels
+from notebook_explain.models.input_channels import inputs_of_first_layer
 from notebook_explain.models.input_layouts import (
     COMMON_LAYOUTS,
-    FRAMES_IN_BATCH,
     RARE_LAYOUTS,
     InputLayout,
     check_layout,
+    has_channels,
 )
 from notebook_explain.models.layer_trace import LayerTrace, TensorRef, tensors, trace_layers
 from notebook_explain.models.layers import Layer, default_layers
@@ -76,7 +76,8 @@ def first_that_runs(module: nn.Module, specified: Mapping[str, Any], keep_hooks:
     """Return the first usual input that the network accepts and that its use of the axes does not contradict.
 
     Inputs are first tried with positions. If none works, they are tried with a real pass, and the trace is ``None``.
-    Usual layouts come before rare ones. A layout that is stated is tested too.
+    Usual layouts come before rare ones, and three colours before the channels that the first layer takes. A layout that is
+    stated is tested too.
 
     Raises
     ------
@@ -88,30 +89,43 @@ def first_that_runs(module: nn.Module, specified: Mapping[str, Any], keep_hooks:
     if "layout" in specified:
         check_layout(specified["layout"])
     attempts = _Attempts(module, keep_hooks)
-    groups = ((specified["layout"],),) if "layout" in specified else (COMMON_LAYOUTS, RARE_LAYOUTS)
+    contradiction: ColoursAsFramesError | None = None
     for with_positions in (True, False):
-        for layouts in groups:
-            for preprocessing in _inputs(module, layouts, specified, keep_hooks):
-                found = attempts.attempt(preprocessing, with_positions)
-                if found is None:
-                    continue
-                if found.trace is None and "layout" not in specified:
-                    return _measured(module, attempts, found, keep_hooks)
-                return _tested(module, found, specified, keep_hooks)
+        for by_first_layer in (False,) if "channels" in specified else (False, True):
+            inputs: Iterator[Preprocessing] = _candidate_inputs(specified)
+            if by_first_layer:
+                inputs = inputs_of_first_layer(module, inputs, keep_hooks)
+            try:
+                found = _first_of(inputs, attempts, with_positions, specified)
+            except ColoursAsFramesError as error:
+                contradiction = contradiction or error
+                continue
+            if found is not None:
+                return found
         attempts.restart_clock()
+        if contradiction is not None:
+            raise contradiction
     if "layout" in specified and attempts.first is None:  # it runs, but has no layers
-        check_stated_layout(module, next(_candidate_inputs(specified, [specified["layout"]])), keep_hooks)
+        check_stated_layout(module, next(_candidate_inputs(specified)), keep_hooks)
     raise attempts.error(specified)
 
 
-def _inputs(
-    module: nn.Module, layouts: Sequence[InputLayout], specified: Mapping[str, Any], keep_hooks: bool
-) -> Iterator[Preprocessing]:
-    """Yield the inputs to try: those that a clip of colours fits first."""
-    yield from inputs_with_channels(module, _candidate_inputs(specified, layouts), specified, keep_hooks)
-    if layouts is RARE_LAYOUTS:
-        frames = _candidate_inputs(specified, [FRAMES_IN_BATCH])
-        yield from inputs_with_other_channels(module, frames, specified, keep_hooks)
+class ColoursAsFramesError(ExplainError):
+    """The network runs, but only with layouts in which it treats colours like frames."""
+
+
+def _first_of(
+    inputs: Iterator[Preprocessing], attempts: _Attempts, with_positions: bool, specified: Mapping[str, Any]
+) -> FoundInput | None:
+    """Return the first of some inputs with which the network runs, tested; None if there is none."""
+    for preprocessing in inputs:
+        found = attempts.attempt(preprocessing, with_positions)
+        if found is None:
+            continue
+        if found.trace is None and "layout" not in specified:
+            return _measured(attempts.module, attempts, found, attempts.keep_hooks)
+        return _tested(attempts.module, found, specified, attempts.keep_hooks)
+    return None
 
 
 class _Attempts:
@@ -153,7 +167,7 @@ class _Attempts:
 
     def error(self, specified: Mapping[str, Any]) -> ExplainError:
         """Return the error that the network ran with nothing."""
-        known = input_advice(self.module, self.first, next(_candidate_inputs(specified, COMMON_LAYOUTS)))
+        known = input_advice(self.module, self.first, next(_candidate_inputs(specified)))
         if known is not None and known.is_certain:
             text = f"{type(self.module).__name__} ran with none of the inputs tried: {known.sentence}"
             error = ExplainError(text, example=known.example)
@@ -192,19 +206,22 @@ class _Attempts:
         shapes = {shape for shape, _ in self.tried}
         if "layout" not in specified or len(shapes) > 1:
             return []
-        like = next(iter(_candidate_inputs(specified, [specified["layout"]])))
+        like = next(_candidate_inputs(specified))
         running = candidates(self.module, like, self.keep_hooks)
         return [candidate.layout for candidate in running if not candidate.judgement.is_contradicted]
 
 
-def _candidate_inputs(specified: Mapping[str, Any], layouts: Sequence[InputLayout]) -> Iterator[Preprocessing]:
+def _candidate_inputs(specified: Mapping[str, Any]) -> Iterator[Preprocessing]:
+    """Yield inputs in the order in which they are tried: of the specified number of channels, or of three."""
+    groups = ((specified["layout"],),) if "layout" in specified else (COMMON_LAYOUTS, RARE_LAYOUTS)
     shapes = dict.fromkeys(
         (specified.get("frames", frames), specified.get("size", (size, size))) for frames, size in _SHAPES
     )
-    crop, channels = specified["crop"], specified.get("channels", 3)
-    for frames, size in shapes:
-        for layout in layouts:
-            yield Preprocessing(size, frames, (0.0,), (1.0,), layout, crop=crop, channels=channels)
+    for layouts in groups:
+        for frames, size in shapes:
+            for layout in layouts:
+                channels = specified.get("channels", 3 if has_channels(layout) else 1)
+                yield Preprocessing(size, frames, (0.0,), (1.0,), layout, crop=specified["crop"], channels=channels)
 
 
 def _tested(module: nn.Module, found: FoundInput, specified: Mapping[str, Any], keep_hooks: bool) -> FoundInput:
@@ -225,7 +242,7 @@ def _tested(module: nn.Module, found: FoundInput, specified: Mapping[str, Any], 
             return replace(chosen, is_layout_tested=is_tested(candidate, running), caveats=caveats)
     if not contradicted:
         return found
-    raise ExplainError(
+    raise ColoursAsFramesError(
         f"{type(module).__name__} runs with layout {contradicted[0].layout!r}, but then treats colours like frames: its first "
         "weights never combine the colours of a frame. State the layout that it takes, or wrap it, such as for a network "
         f"of grey clips (batch, 1, time, height, width): {WRAPPER.replace('clip[:, None]', 'clip.mean(1, keepdim=True)')}",

@@ -27,7 +27,13 @@ from notebook_explain.models.axis_checks import (
     orders_channels,
 )
 from notebook_explain.models.axis_use import AxisUse, observe_axes
-from notebook_explain.models.input_layouts import COMMON_LAYOUTS, RARE_LAYOUTS, InputLayout
+from notebook_explain.models.input_layouts import (
+    COMMON_LAYOUTS,
+    RARE_LAYOUTS,
+    InputLayout,
+    channel_axis,
+    has_channels,
+)
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.shadow import on_shadow
 
@@ -67,11 +73,11 @@ def candidates(
     network: nn.Module,
     like: Preprocessing,
     keep_hooks: bool,
-    layouts: Iterable[InputLayout] = (*COMMON_LAYOUTS, *RARE_LAYOUTS),
+    layouts: Iterable[InputLayout] | None = None,
 ) -> list[Candidate]:
     """Return the layouts with which a network runs on a clip of this size, the most plausible first."""
     found = []
-    for layout in layouts:
+    for layout in _layouts(like) if layouts is None else layouts:
         preprocessing = replace(like, layout=layout)
         try:
             use = on_shadow(network, partial(observe_axes, preprocessing=preprocessing), keep_hooks=keep_hooks)[0]
@@ -81,11 +87,20 @@ def candidates(
     return sorted(found, key=lambda candidate: candidate.judgement.rank)
 
 
+def _layouts(like: Preprocessing) -> list[InputLayout]:
+    """Return all layouts; for one channel without those that merge it with another axis, which is then that axis."""
+    layouts: list[InputLayout] = [*COMMON_LAYOUTS, *RARE_LAYOUTS]
+    if like.channels > 1:
+        return layouts
+    return [layout for layout in layouts if channel_axis(layout) is not None or not has_channels(layout)]
+
+
 def is_tested(chosen: Candidate, running: Sequence[Candidate]) -> bool:
     """Return whether tests decide for a layout: it is confirmed, and no other one that runs is as plausible."""
     rivals = [other for other in running if other is not chosen and not chosen.is_same_function(other)]
-    # A single channel cannot meet others; then only the other layouts, in which the network does worse, decide.
-    channels_fit = chosen.judgement.channels is Channels.TOGETHER or chosen.preprocessing.channels == 1
+    # A single channel cannot meet others; on an axis for it, the other layouts decide, in which the network does worse.
+    is_single = chosen.preprocessing.channels == 1 and has_channels(chosen.layout)
+    channels_fit = chosen.judgement.channels is Channels.TOGETHER or is_single
     confirmed = channels_fit and not chosen.judgement.is_contradicted
     return confirmed and all(rival.judgement.rank > chosen.judgement.rank for rival in rivals)
 

@@ -13,7 +13,14 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._validation import check_int, check_size
 from notebook_explain.clip import Clip
 from notebook_explain.clip.resize import check_crop
-from notebook_explain.models.input_layouts import InputLayout, Inputs, arrange, channels_first, check_layout
+from notebook_explain.models.input_layouts import (
+    InputLayout,
+    Inputs,
+    arrange,
+    channels_first,
+    check_layout,
+    has_channels,
+)
 
 
 @dataclass(frozen=True)
@@ -71,9 +78,16 @@ class Preprocessing:
 
     def takes_grey_of(self, clip: Clip) -> bool:
         """Return whether the network gets the grey of a clip of colours that is not grey itself."""
-        if self.channels != 1 or clip.values is not None:
+        if clip.values is not None or (self.channels != 1 and has_channels(self.layout)):
             return False
         return bool((clip.frames != clip.frames[..., :1]).any())
+
+    def range_of(self, clip: Clip) -> tuple[float, float]:
+        """Return the smallest and the largest number that the network gets of a clip of values."""
+        assert clip.values is not None
+        mean, std = np.array(self.mean), np.array(self.std)
+        low, high = ((clip.values.min((0, 1, 2)) - mean) / std).min(), ((clip.values.max((0, 1, 2)) - mean) / std).max()
+        return float(low), float(high)
 
     def fit(self, clip: Clip) -> Clip:
         """Return the clip that the network gets: sampled evenly, and resized unless it has the size already.

@@ -32,10 +32,15 @@ from notebook_explain.models.shadow import on_shadow, reference_parameter, shado
 from notebook_explain.models.target_resolution import class_label, quoted_heads, resolve, target_result
 
 Result = TypeVar("Result")
+FAR_FROM_NORMALISED = 20.0  # standard deviations
 _ADDED_HOOKS = Caveat(
     "Forward hooks were added to the network after adapt(). They are left out of this explanation; if they change what the "
     "network computes, adapt it again with keep_hooks=True.",
     CaveatCode.FORWARD_HOOKS,
+)
+_IN_GREY = Caveat(
+    "The network takes one channel, so it gets the clip in grey: 0.299 red + 0.587 green + 0.114 blue.",
+    CaveatCode.GREY_INPUT,
 )
 
 
@@ -196,9 +201,10 @@ class VideoModel:
         if available < wanted:
             text = f"The clip has {available} frames and the network takes {wanted}, so some frames are repeated."
             found.append(Caveat(text, CaveatCode.REPEATED_FRAMES))
-        if self.preprocessing.takes_grey_of(clip):
-            text = "The network takes one channel: it gets the grey of the clip (0.299 red + 0.587 green + 0.114 blue)."
-            found.append(Caveat(text, CaveatCode.GREY_INPUT))
+        if self.preprocessing.takes_grey_of(clip.sampled(wanted)):
+            found.append(_IN_GREY)
+        if clip.values is not None and clip.values.shape[3] == self.preprocessing.channels:
+            found += _unit_caveat(self.preprocessing, clip)
         return tuple(found)
 
     remarks = clip_caveats  # old name
@@ -316,6 +322,20 @@ class VideoModel:
     def results(self, recording: Recording, targets: Sequence[Target]) -> tuple[TargetResult, ...]:
         """Return the network's scores for resolved targets."""
         return tuple(target_result(self.labels, recording, target) for target in targets)
+
+
+def _unit_caveat(p: Preprocessing, clip: Clip) -> list[Caveat]:
+    """Return a caveat if values are far from normalised, unless mean and std of 0 and 1 are stated."""
+    low, high = p.range_of(clip)
+    is_stated = not {"mean", "std"} & set(p.assumed)
+    as_they_are = set(p.mean) == {0.0} and set(p.std) == {1.0}
+    if max(-low, high) <= FAR_FROM_NORMALISED or (is_stated and as_they_are):
+        return []
+    text = (
+        f"After mean and std, the network gets numbers from {low:.4g} to {high:.4g}. If it was trained on normalised values, "
+        "mean and std are not in the unit of the clip's values."
+    )
+    return [Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, ("mean", "std"))]
 
 
 def position_input(preprocessing: Preprocessing, device: torch.device, dtype: torch.dtype = torch.float32) -> Any:

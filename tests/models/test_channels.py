@@ -285,3 +285,52 @@ def test_flow_stacked_in_the_channels_by_the_network_counts_the_channels_of_a_fr
 
     model = ne.adapt(Stacked(), mean=0, std=1, **STATED)
     assert model.preprocessing.channels == 2
+
+
+def test_a_norm_over_the_channels_of_the_clip_gives_their_number() -> None:
+    model = ne.adapt(nn.Sequential(nn.BatchNorm3d(2), Small(2)), mean=0, std=1, **STATED)
+    assert (model.preprocessing.channels, model.preprocessing.assumed) == (2, ())
+
+
+def test_constants_of_the_network_over_the_channels_do_not_hide_their_number() -> None:
+    class Normalises(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = Small(5)
+            self.register_buffer("mean", torch.arange(5.0).view(1, 5, 1, 1, 1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.net(x - self.mean)
+
+    model = ne.adapt(Normalises(), mean=0, std=1, **STATED)
+    assert (model.preprocessing.channels, model.preprocessing.assumed) == (5, ())
+
+
+@pytest.mark.parametrize("layout", ["THWC", "CTHW", "TCHW", "BTHWC", "BCTHW", "BTCHW"])
+@pytest.mark.parametrize("channels", [1, 2, 17])
+def test_arrays_of_values_in_any_layout_are_explained_alike(layout: str, channels: int) -> None:
+    model, array = ne.adapt(Small(channels), mean=0, std=1, **STATED), values(channels)
+    given = np.ascontiguousarray(
+        np.einsum(f"BTHWC->{layout}", array[None]) if "B" in layout else np.einsum(f"THWC->{layout}", array)
+    )
+    tubes = ne.SaliencyTubes()(model, torch.from_numpy(given), 0)
+    np.testing.assert_array_equal(tubes.clip.values, array)
+
+
+def test_values_that_are_far_from_normalised_have_a_caveat_unless_they_are_stated() -> None:
+    hounsfield = ne.Clip.from_array(values(1, 400.0)[..., 0])
+
+    def about_units(clip: ne.Clip, **stated: Any) -> list[str]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = ne.adapt(Small(clip.values.shape[3]), **STATED, **stated)  # type: ignore[union-attr]
+        return [str(one) for one in model.clip_caveats(clip) if "After mean and std" in one]
+
+    assert hounsfield.values is not None
+    (caveat,) = about_units(hounsfield)
+    assert f"from {hounsfield.values.min():.4g} to {hounsfield.values.max():.4g}" in caveat
+    assert not about_units(hounsfield, mean=0, std=1)
+    assert not about_units(hounsfield, mean=-300, std=500)
+    colours = ne.Clip.from_array(zoo.random_clip(8, 24))
+    assert about_units(colours, mean=0.45, std=0.225)
+    assert not about_units(ne.Clip.from_array(zoo.random_clip(8, 24) / 255), mean=0.45, std=0.225)
