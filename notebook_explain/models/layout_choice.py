@@ -76,8 +76,11 @@ def candidates(
     layouts: Iterable[InputLayout] | None = None,
 ) -> list[Candidate]:
     """Return the layouts with which a network runs on a clip of this size, the most plausible first."""
-    found = []
+    found: list[Candidate] = []
     for layout in _layouts(like) if layouts is None else layouts:
+        # With time last, what is alike in height and width now would not be.
+        if str(layout).endswith("T") and any(not any(candidate.judgement.rank) for candidate in found):
+            continue
         preprocessing = replace(like, layout=layout)
         try:
             use = on_shadow(network, partial(observe_axes, preprocessing=preprocessing), keep_hooks=keep_hooks)[0]
