@@ -235,7 +235,8 @@ class Clip:
             In pixels; one number is a square. The source's own size by default.
         crop : str
             How to fit frames to ``size``: "center" resizes the shorter side and crops the rest, "letterbox" keeps
-            everything between black bars, "stretch" keeps everything and changes the proportions.
+            everything between black bars, "stretch" keeps everything and changes the proportions. "center:256" resizes the
+            shorter side to 256 pixels, "center:128x171" both sides, before the centre of ``size`` is cropped.
         fps : float, optional
             Frames per second of a folder of images, which has none; needed for ``times`` and for a window in seconds.
         max_pixels : int

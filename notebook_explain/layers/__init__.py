@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     )
     from notebook_explain.layers.soft_pool.weights import Routing, adaptive_soft_pool_weights, soft_pool_weights
     from notebook_explain.layers.srtg import SRTG, Cycles, Signals, SRTGBlock, cyclic_consistency
-    from notebook_explain.layers.swap import Change, Swapped, followed_by, swap
+    from notebook_explain.layers.swap import followed_by, swap
+    from notebook_explain.layers.swap_report import Change, Swapped
 
 _MODULES = {
     "class_regularization": ("ClassRegularization", "Guess", "class_regularize", "class_regularized"),
@@ -78,7 +79,8 @@ _MODULES = {
     ),
     "soft_pool.weights": ("Routing", "adaptive_soft_pool_weights", "soft_pool_weights"),
     "srtg": ("SRTG", "Cycles", "Signals", "SRTGBlock", "cyclic_consistency"),
-    "swap": ("Change", "Swapped", "followed_by", "swap"),
+    "swap": ("followed_by", "swap"),
+    "swap_report": ("Change", "Swapped"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -37,7 +37,8 @@ from notebook_explain.layers.signal_types import (
     temporary_attributes,
 )
 from notebook_explain.layers.soft_pool.kernels import upcast_half
-from notebook_explain.layers.swap import Swapped, copied_model, exchange, followed_by
+from notebook_explain.layers.swap import copied_model, exchange, followed_by
+from notebook_explain.layers.swap_report import Swapped
 
 GUESSES = ("hard", "soft")
 

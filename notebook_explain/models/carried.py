@@ -151,7 +151,8 @@ def read_timm(config: Any, name: str) -> Carried:
         if isinstance(fraction, float) and 0.1 <= fraction < 1 and mode in (None, "center", "squash"):
             height, width = (math.floor(side / fraction) for side in size)
             values["crop"] = f"center:{height}x{width}" if mode == "squash" else f"center:{min(height, width)}"
-    return Carried(values, {key: f"{name}.{'crop_pct' if key == 'crop' else key}" for key in values})
+    keys = {"crop": "crop_pct", "size": "input_size"}
+    return Carried(values, {key: f"{name}.{keys.get(key, key)}" for key in values})
 
 
 def to_size(value: Any) -> tuple[int, int] | None:

@@ -41,7 +41,8 @@ class Preprocessing:
         for a list of pathways, their strides in time: ``(4, 1)`` gives SlowFast's slow pathway every fourth frame and its
         fast pathway all of them.
     crop : str
-        Method that fits a clip to the size, as for ``Clip.read``: "center", "letterbox" or "stretch".
+        Method that fits a clip to the size, as for ``Clip.read``: "center", "letterbox", "stretch", "center:256" or
+        "center:128x171".
     assumed : tuple of str
         Names of the fields above that were not specified.
     channels : int

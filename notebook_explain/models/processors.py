@@ -23,7 +23,7 @@ from notebook_explain.models.carried import (
     to_numbers,
     to_size,
 )
-from notebook_explain.models.processor_probe import Measured, crop_candidates, difference, measure
+from notebook_explain.models.processor_probe import Measured, Probe
 
 _PARTS = ("video_processor", "image_processor", "feature_extractor")  # of Hugging Face's processors of several kinds
 _HUGGING_FACE = ("image_mean", "do_rescale", "do_normalize", "rescale_factor")
@@ -154,7 +154,8 @@ def _geometry(source: Any, name: str) -> Carried:
 
 def _as_measured(source: Any, name: str, stated: Carried) -> Carried:
     """Return what a processor states, corrected by what it does; what cannot be followed is a caveat."""
-    measured = measure(source)
+    probe = Probe(source)
+    measured = probe.measure()
     if measured is None:
         return stated
     found = _corrections(measured, name, stated).over(stated)
@@ -162,8 +163,8 @@ def _as_measured(source: Any, name: str, stated: Carried) -> Carried:
     if measured.is_reversed:
         text = "The processor reverses the order of the colours, which is not done here; reverse them in a wrapper."
         caveats.append(Caveat(text, CaveatCode.PROCESSOR))
-    elif not caveats and {"size", "mean", "std"} <= set(found.values):
-        found, gap = _with_measured_crop(source, name, found)
+    elif not caveats and _is_whole(found):
+        found, gap = _with_measured_crop(probe, name, found)
         if gap is None or gap > _CLEAR:
             by = "in shape" if gap is None else f"by {percent(gap)} of the range of colours on average"
             text = (
@@ -174,15 +175,20 @@ def _as_measured(source: Any, name: str, stated: Carried) -> Carried:
     return Carried(found.values, found.sources, found.hints, tuple(caveats))
 
 
-def _with_measured_crop(source: Any, name: str, found: Carried) -> tuple[Carried, float | None]:
+def _is_whole(found: Carried) -> bool:
+    """Return whether a network of three channels can be given an input."""
+    return "size" in found.values and all(len(found.values.get(name, ())) == 3 for name in ("mean", "std"))
+
+
+def _with_measured_crop(probe: Probe, name: str, found: Carried) -> tuple[Carried, float | None]:
     """Return values with the crop that explains a processor's output best, and how far that is from it."""
     values = found.only(lambda key, _: key in ("size", "mean", "std", "crop")).values
-    gap = difference(source, values) if "crop" in values else None
+    gap = probe.difference(values) if "crop" in values else None
     if gap is not None and gap <= _CLEAR:
         return found, gap
     best: tuple[str, float] | None = None
-    for crop in crop_candidates(source, values["size"], values["mean"], values["std"]):
-        other = difference(source, {**values, "crop": crop})
+    for crop in probe.crop_candidates(values["size"], values["mean"], values["std"]):
+        other = probe.difference({**values, "crop": crop})
         if other is not None and (best is None or other < best[1]):
             best = crop, other
         if best is not None and best[1] <= _EXACT:
@@ -203,6 +209,8 @@ def _corrections(measured: Measured, name: str, stated: Carried) -> Carried:
             values |= {"mean": measured.mean, "std": measured.std}
     if measured.size is not None and measured.size != stated.values.get("size"):
         values["size"] = measured.size
+    if measured.frames is not None and measured.frames != stated.values.get("frames"):
+        values["frames"] = measured.frames
     if measured.layout is not None and "layout" not in stated.values:
         values["layout"] = measured.layout
     return Carried(values, dict.fromkeys(values, f"{name}, measured"))

@@ -61,7 +61,7 @@ def fixed_size() -> nn.Module:
     return zoo.seeded(FixedSize)
 
 
-@pytest.mark.parametrize("crop", [None, "letterbox", "stretch"])
+@pytest.mark.parametrize("crop", [None, "letterbox", "stretch", "center:44", "center:30x50"])
 def test_a_network_with_rectangular_input_is_explained_as_in_python(
     folder: Path, capsys: pytest.CaptureFixture[str], crop: str | None
 ) -> None:

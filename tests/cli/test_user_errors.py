@@ -56,7 +56,7 @@ def run_with_error(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
         (["--fps", "0"], "argument --fps: must be a number above 0, got '0'"),
         (["--fps", "25"], "fps applies to folders of images, but 'clip.gif' is a video"),
         (["--max-pixels", "100"], r"above the limit of 100; use --max-pixels$"),
-        (["--crop", "fill"], "argument --crop: invalid choice: 'fill'"),
+        (["--crop", "fill"], "argument --crop: must be center, letterbox, stretch, or center:256, got 'fill'"),
         (["--threshold", "1.5"], "argument --threshold: must lie in 0..1, got '1.5'"),
         (["--threshold", "nan"], "argument --threshold: must lie in 0..1"),
         (["--out", "a.mp3"], r"argument --out: 'a.mp3' has the ending '.mp3'; it must be one of .html, .png"),

@@ -45,7 +45,7 @@ def test_timms_configuration_of_the_network_is_known() -> None:
     assert (p.size, p.mean, p.std, p.crop, p.assumed) == ((32, 32), TIMM["mean"], TIMM["std"], "center:64", ())
     assert model.caveats == ()
     assert model.sources == {
-        "size": "module.pretrained_cfg.size",
+        "size": "module.pretrained_cfg.input_size",
         "frames": "argument",
         "mean": "module.pretrained_cfg.mean",
         "std": "module.pretrained_cfg.std",

@@ -287,3 +287,53 @@ def test_transforms_of_timm_and_their_configuration_agree() -> None:
     config = timm.data.resolve_data_config({}, model=net)
     stated, measured = read_processor(config), read_processor(timm.data.create_transform(**config))
     assert measured.values == {**stated.values, "crop": "center:235"}
+
+
+_SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_labels": 5}
+_SIZE = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
+_LARGER = {"size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32}}
+_PICTURE = {"image_size": 32, "intermediate_size": 64, **_SMALL}
+_JEPA = {
+    **_SMALL,
+    **dict.fromkeys(("pred_hidden_size", "crop_size"), 32),
+    **dict.fromkeys(("pred_num_hidden_layers", "num_pooler_layers"), 1),
+    **{"patch_size": 8, "frames_per_clip": 8, "pred_num_attention_heads": 4, "pred_num_mask_tokens": 2},
+}
+MODELS: list[tuple[str, dict[str, Any], str, dict[str, Any], int]] = [
+    ("VideoMAE", {"patch_size": 8, "num_frames": 8, **_PICTURE}, "VideoMAEImageProcessor", _SIZE, 32),
+    ("Timesformer", {"patch_size": 8, "num_frames": 4, **_PICTURE}, "TimesformerVideoProcessor", _SIZE, 32),
+    ("Vivit", {"num_frames": 8, "tubelet_size": [2, 8, 8], **_PICTURE}, "VivitImageProcessor", _LARGER, 36),
+    ("Vivit", {"num_frames": 8, "tubelet_size": [2, 8, 8], **_PICTURE}, "VivitVideoProcessor", _LARGER, 36),
+    ("VJEPA2", _JEPA, "VJEPA2VideoProcessor", {"crop_size": 32}, 36),
+]
+
+
+@pytest.mark.filterwarnings("error::UserWarning:notebook_explain")
+@pytest.mark.parametrize(("name", "config", "kind", "options", "size"), MODELS, ids=[m[0] + m[2] for m in MODELS])
+def test_predictions_of_hugging_faces_models(
+    name: str, config: dict[str, Any], kind: str, options: dict[str, Any], size: int
+) -> None:
+    transformers = package("transformers")
+    torch.manual_seed(0)
+    net = getattr(transformers, f"{name}ForVideoClassification")(
+        getattr(transformers, f"{name}Config")(**config)
+    ).eval()
+    processor = getattr(transformers, kind)(**options)
+    model = ne.adapt(net, processor=processor)
+    assert (model.preprocessing.assumed, model.caveats, model.labels) == ((), (), {})
+    clip = zoo.random_clip(model.preprocessing.frames, size)
+    with torch.no_grad():
+        direct = net(**processor(list(clip), return_tensors="pt")).logits[0]
+    np.testing.assert_allclose(model(clip).logits, direct, atol=1e-6)
+
+
+def test_predictions_of_a_network_of_torchvision() -> None:
+    video = package("torchvision.models.video")
+    torch.manual_seed(0)
+    net, weights = video.r3d_18().eval(), video.R3D_18_Weights.KINETICS400_V1
+    model = ne.adapt(net, processor=weights, frames=4)
+    clip = zoo.random_clip(4, 171)[:, :128]
+    with torch.no_grad():
+        direct = net(weights.transforms()(torch.from_numpy(clip).permute(0, 3, 1, 2))[None])[0]
+    np.testing.assert_allclose(model(clip).logits, direct, atol=1e-6)
+    assert model(clip).top(1)[0][0] == weights.meta["categories"][int(direct.argmax())]
