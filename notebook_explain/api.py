@@ -23,6 +23,8 @@ def explain(
     std: Any = None,
     layout: Any = None,
     crop: str | None = None,
+    outputs: Any = None,
+    unit: str | None = None,
     norms: str = "constant",
     keep_hooks: bool | None = None,
 ) -> Tubes:
@@ -38,6 +40,9 @@ def explain(
         Class names in order.
     size, frames, mean, std, layout, crop
         Preprocessing that the network was trained with, as for `adapt`.
+    outputs : "classes", "binary", "multilabel" or "regression", or {head: kind}, optional
+    unit : str, optional
+        What the network returns, and the unit of its values, as for `adapt`.
     norms : "constant" or "differentiated"
         How evidence passes through norms, as for `SaliencyTubes`.
     keep_hooks : bool, optional
@@ -63,6 +68,8 @@ def explain(
         "std": std,
         "layout": layout,
         "crop": crop,
+        "outputs": outputs,
+        "unit": unit,
         "keep_hooks": keep_hooks,
         "labels": labels,
     }

@@ -45,6 +45,9 @@ class CaveatCode(str, Enum):
     REPEATED_FRAMES = "repeated_frames"  # the clip is shorter than the network's input
     LOW_PROBABILITY = "low_probability"
     ASSUMED_PREPROCESSING = "assumed_preprocessing"
+    ASSUMED_OUTPUTS = (
+        "assumed_outputs"  # whether the network's outputs are classes, logits or values, or which axis holds them
+    )
     ASSUMED_POSITIONS = "assumed_positions"  # cells lie where the clip is divided evenly, or where another tensor lies
     FRAME_SELECTION = "frame_selection"  # the network keeps some frames only
     SCORE = "score"  # what is explained is not simply one logit

@@ -18,6 +18,7 @@ from notebook_explain.models.hook_check import hook_caveat
 from notebook_explain.models.input_search import first_that_runs, is_only_layout
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.metadata import read_config, read_labels
+from notebook_explain.models.output_kinds import carried_kinds, check_outputs, check_unit
 from notebook_explain.models.preprocessing import Preprocessing, rgb
 from notebook_explain.models.shadow import refuse_scripted, unwrapped
 from notebook_explain.models.unsure_positions import position_caveats
@@ -41,6 +42,8 @@ def adapt(
     layout: str | Sequence[int] | None = None,
     crop: str = "center",
     labels: Sequence[str] | Mapping[Any, Any] | None = None,
+    outputs: str | Mapping[str, str] | None = None,
+    unit: str | None = None,
     keep_hooks: bool = False,
 ) -> VideoModel:
     """Wrap a module as a model that can be explained; the module itself is not modified.
@@ -62,7 +65,14 @@ def adapt(
         Method that fits a clip to the size, as for ``Clip.read``: "center" keeps the middle, "letterbox" keeps everything
         between black bars, "stretch" keeps everything but not the proportions. A clip of this size is left as it is.
     labels : sequence of str, {index: name} or {head: names}, optional
-        Class names in order; or by head, for models with several heads.
+        Class names in order; or by head, for models with several heads. Two names for a single output are no and yes.
+    outputs : "classes", "binary", "multilabel" or "regression", or {head: kind}, optional
+        What the network returns: scores of classes that exclude one another (softmax), one logit of no and yes, scores of
+        labels that do not exclude one another (sigmoid), or values. Taken from ``module.config.problem_type`` if there is
+        one, else guessed: several outputs are classes, or labels if the network ends in a sigmoid; one output is a logit
+        if it ends in a sigmoid or has labels, else a value. A guess about one output or about labels is a caveat.
+    unit : str, optional
+        Unit of the values of a regression, such as "%" or "ms".
     keep_hooks : bool
         Run with copies of the module's forward hooks and forward pre-hooks. By default they are left out, and a warning
         and a caveat say so if they change the output, as one pass on noise shows. Copies have their own copies of the
@@ -101,6 +111,7 @@ def adapt(
     specified = {**config, **{name: value for name, value in given.items() if value is not None}}
     specified["crop"] = check_crop(crop)
     names = read_labels(labels if labels is not None else config_labels)
+    kinds = check_outputs(outputs) or carried_kinds(network)
     preprocessing, trace, layers = first_that_runs(network, specified, keep_hooks)
     known = set(specified)
     if "layout" not in specified and trace is not None and is_only_layout(network, preprocessing, keep_hooks):
@@ -115,8 +126,19 @@ def adapt(
     if known_hooks and not keep_hooks:
         caveats += hook_caveat(network, preprocessing)
     labels_source = "labels" if labels is not None else "the labels in module.config.id2label"
-    slim = None if trace is None else trace.slim()
-    return VideoModel(network, preprocessing, names, layers, caveats, labels_source, slim, keep_hooks, known_hooks)
+    return VideoModel(
+        network,
+        preprocessing,
+        names,
+        layers,
+        caveats,
+        labels_source,
+        None if trace is None else trace.slim(),
+        keep_hooks,
+        known_hooks,
+        kinds,
+        check_unit(unit),
+    )
 
 
 def _caveats(network: nn.Module, preprocessing: Preprocessing, trace: LayerTrace | None) -> tuple[str, ...]:

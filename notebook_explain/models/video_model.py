@@ -15,16 +15,19 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.explanations.targets import CLASSES
+from notebook_explain.explanations.text import counted
 from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, ConstantNorms
 from notebook_explain.models.forward_hooks import user_hooks
+from notebook_explain.models.heads import Head
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.layers import Layer, named_layer, state_caveats
-from notebook_explain.models.outputs import Head
+from notebook_explain.models.output_kinds import OutputSpec
 from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.recording import CUTS, Recording, record
 from notebook_explain.models.shadow import on_shadow, reference_parameter, shadow_of
-from notebook_explain.models.target_resolution import class_label, quoted_heads, resolve, target_result
+from notebook_explain.models.target_resolution import class_label, quoted_heads, region_caveats, resolve, target_result
 
 Result = TypeVar("Result")
 _ADDED_HOOKS = Caveat(
@@ -57,6 +60,11 @@ class VideoModel:
         Run with the forward hooks of ``module``.
     known_hooks : frozenset of int
         Keys of the forward hooks that the module had in ``adapt``.
+    outputs : dict of head to kind
+        "classes", "binary", "multilabel" or "regression", as stated; "" stands for all heads. Kinds that are not stated are
+        guessed, with a caveat.
+    unit : str
+        Unit of the values of regressions; "" if unknown.
     """
 
     module: nn.Module
@@ -68,6 +76,8 @@ class VideoModel:
     layer_trace: LayerTrace | None = field(default=None, repr=False)
     keep_hooks: bool = False
     known_hooks: frozenset[int] = field(default=frozenset(), repr=False)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    unit: str = ""
 
     def __repr__(self) -> str:
         p = self.preprocessing
@@ -172,18 +182,31 @@ class VideoModel:
                 constant_norms = ConstantNorms() if norms == CONSTANT else None
                 arrange = self.preprocessing.arrange
                 with around(shadow):
-                    recording = record(shadow, video, arrange, layers, self.labels, constant_norms)
+                    recording = record(shadow, video, arrange, layers, self.output_spec, constant_norms)
                 self._check_labels(recording.heads)
                 result = compute(recording)
                 about_layers = (*state_caveats(layers), *_unreached_caveat(layers, recording))
-                return result, (*recording.caveats, *about_layers)
+                return result, (*recording.caveats, *region_caveats(recording), *about_layers)
 
         (result, pass_caveats), shadow_caveats = on_shadow(self.module, run_shadow, keep_hooks=self.keep_hooks)
         hook_caveats = () if self.keep_hooks or user_hooks(self.module) <= self.known_hooks else (_ADDED_HOOKS,)
         return result, (*pass_caveats, *shadow_caveats, *hook_caveats)
 
+    @property
+    def output_spec(self) -> OutputSpec:
+        """What is known of the network's outputs: labels, stated kinds, and the positions of its scores."""
+        positions = {} if self.layer_trace is None else self.layer_trace.ends
+        return OutputSpec(self.labels, self.outputs, self.unit, positions, self.preprocessing.shape)
+
     def _check_labels(self, heads: Mapping[str, Head]) -> None:
         """Raise ValueError unless there are as many labels as classes: an off-by-one list would rename every class."""
+        for name in self.outputs:
+            if name and name not in heads:
+                raise UsageError(
+                    f"outputs name the head {name!r}, but the model {_has_heads(heads)}",
+                    arguments=("outputs",),
+                    call="adapt()",
+                )
         for name, names in self.labels.items():
             if name not in heads and not name:
                 raise UsageError(
@@ -191,11 +214,17 @@ class VideoModel:
                 )
             if name not in heads:
                 raise UsageError(f"labels name the head {name!r}, but the model's heads are {quoted_heads(heads)}")
-            count = heads[name].logits.shape[1]
+            head = heads[name]
+            count = head.logits.shape[1]
             if len(names) != count:
                 of_head = f" of head {name!r}" if name else ""
+                has = (
+                    counted(count, "class", "classes")
+                    if head.kind == CLASSES
+                    else counted(count, f"{head.kind} output")
+                )
                 raise UsageError(
-                    f"{self.labels_source}{of_head} hold {len(names)} names, but the model has {count} classes",
+                    f"{self.labels_source}{of_head} hold {len(names)} names, but the model has {has}",
                     arguments=("labels",),
                     call="adapt()",
                 )
@@ -227,6 +256,10 @@ class VideoModel:
     def results(self, recording: Recording, targets: Sequence[Target]) -> tuple[TargetResult, ...]:
         """Return the network's scores for resolved targets."""
         return tuple(target_result(self.labels, recording, target) for target in targets)
+
+
+def _has_heads(heads: Mapping[str, Head]) -> str:
+    return f"has the heads {quoted_heads(heads)}" if any(heads) else "has one head without a name"
 
 
 def position_input(preprocessing: Preprocessing, device: torch.device) -> Any:
