@@ -66,41 +66,32 @@ def rival_of(result: TargetResult) -> tuple[str, float] | None:
     return next(((label, p) for label, p in result.top5 if label not in (result.name, own)), None)
 
 
-def side_words(kind: str, rival: str | None = None) -> tuple[str, str]:
-    """Return what positive and negative evidence does, for a legend.
-
-    Parameters
-    ----------
-    kind : str
-        Kind of the head.
-    rival : str, optional
-        The other name of a binary head, for which all evidence is that is not for the first.
-
-    Returns
-    -------
-    positive, negative : str
-        "for" and "against"; "raises" and "lowers" for values; "for" and "for 'real'" for a binary head with two names.
-    """
-    if kind == REGRESSION:
-        return "raises", "lowers"
-    return "for", f"for '{rival}'" if kind == BINARY and rival is not None else "against"
-
-
 def has_named_sides(result: TargetResult) -> bool:
     """Return whether evidence against the name of a result is evidence for the other one: of a binary head with two names."""
     return result.kind == BINARY and rival_of(result) is not None
 
 
 def sides_of(result: TargetResult, limit: int = LONGEST_NAME) -> tuple[str, str]:
-    """Return `side_words` of a result, with a name of at most ``limit`` letters."""
+    """Return what positive and negative evidence does, for a legend, with names of at most ``limit`` letters.
+
+    Returns
+    -------
+    positive, negative : str
+        "for" and "against"; "raises" and "lowers" for values; "for 'fake'" and "for 'real'" for a binary head with two names.
+    """
+    if result.kind == REGRESSION:
+        return "raises", "lowers"
     rival = rival_of(result)
-    return side_words(result.kind, None if rival is None else shortened(rival[0], limit))
+    if rival is None or result.kind != BINARY:
+        return "for", "against"
+    return f"for '{shortened(result.name, limit)}'", f"for '{shortened(rival[0], limit)}'"
 
 
 def colour_legend(result: TargetResult) -> str:
     """Return what the colours of a map mean: "orange: for it, blue: against it"."""
+    it = "" if has_named_sides(result) else " it"
     positive, negative = sides_of(result, LEGEND_NAME)
-    return f"orange: {positive} it, blue: {negative}{'' if has_named_sides(result) else ' it'}"
+    return f"orange: {positive}{it}, blue: {negative}{it}"
 
 
 def verdict(

@@ -38,7 +38,7 @@ def tubes_of(*results: TargetResult) -> Tubes:
     [
         (VALUE, "55.6 ms", ("raises", "lowers")),
         (NAMED, "'ESV' \u22123 ml", ("raises", "lowers")),
-        (TWO_NAMES, "'fake' 80 %, ahead of 'real' 20 %", ("for", "for 'real'")),
+        (TWO_NAMES, "'fake' 80 %, ahead of 'real' 20 %", ("for 'fake'", "for 'real'")),
         (ONE_NAME, "'fake' 2.0 %", ("for", "against")),
         (LABEL, "'run' 80 %, in frames 2 to 3", ("for", "against")),
     ],
@@ -97,7 +97,7 @@ def test_only_a_probability_can_be_low() -> None:
     ("name", "legend"),
     [
         ("value", "orange: raises it, blue: lowers it"),
-        ("two names", "orange: for it, blue: for 'real'"),
+        ("two names", "orange: for 'fake', blue: for 'real'"),
         ("one name", "orange: for it, blue: against it"),
         ("label", "orange: for it, blue: against it"),
     ],

@@ -62,19 +62,20 @@ function createTargetMenus(content, handlers, signal) {
     };
   }
   const names = targets.map((target, k) => /** @type {[string, string]} */ ([String(k), targetWords(target)]));
-  const target = createMenu("target", "class explained", names, handlers, Number, signal);
+  const target = createMenu(
+    "target",
+    `${isValue(targets[0]) ? "value" : "class"} explained`,
+    names,
+    handlers,
+    Number,
+    signal,
+  );
   const plain = plainTargets(content);
   const others = plain.map((k) => /** @type {[string, string]} */ ([String(k), targets[k].name]));
   const parse = (/** @type {string} */ value) => (value === "null" ? null : Number(value));
-  const against = createMenu(
-    "against",
-    "rather than",
-    [["null", "no other class"], ...others],
-    handlers,
-    parse,
-    signal,
-  );
-  const againstLabel = h("label", {}, h("span", {}, "rather than"), against.select);
+  const [than, none] = isValue(targets[0]) ? ["minus", "no other value"] : ["rather than", "no other class"];
+  const against = createMenu("against", than, [["null", none], ...others], handlers, parse, signal);
+  const againstLabel = h("label", {}, h("span", {}, than), against.select);
   return {
     element: h(
       "div",

@@ -54,13 +54,13 @@ export function targetWords(target) {
 }
 
 /**
- * What positive and negative evidence does: "for" and "against"; "raises" and "lowers" for values; "for" and "for 'real'"
- * for a binary head with two names.
+ * What positive and negative evidence does: "for" and "against"; "raises" and "lowers" for values; "for 'fake'" and "for
+ * 'real'" for a binary head with two names.
  * @param {Explained} explained
  */
-export function sides({ kind, rival }) {
+export function sides({ name, kind, rival }) {
   if (kind === "regression") return ["raises", "lowers"];
-  return ["for", kind === "binary" && rival ? `for ${quoted(rival.name)}` : "against"];
+  return kind === "binary" && rival ? [`for ${quoted(name)}`, `for ${quoted(rival.name)}`] : ["for", "against"];
 }
 
 /**
@@ -131,7 +131,7 @@ export function keptWords(found, clip, side, explained, quantity = "evidence") {
   const [value, isFor] = [isValue(explained), side === "for"];
   const target = explained.against ? "this difference" : isUnnamed(explained) ? "it" : quoted(explained.name);
   const isNamed = explained.kind === "binary" && explained.rival; // evidence against is evidence for the other name
-  const words = sides(explained).map((words, k) => (k && isNamed ? words : `${words} ${target}`));
+  const words = sides(explained).map((words) => (isNamed ? words : `${words} ${target}`));
   const [own, opposite] = isFor ? words : [words[1], words[0]];
   const most = found.against > 0.5 ? ` Most of the ${quantity} ${value ? "" : "is "}${opposite}.` : "";
   const shared = quantity === "attention"; // the same for every class

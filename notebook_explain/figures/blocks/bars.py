@@ -92,11 +92,9 @@ def _draw_bars(
     axes.axvline(zero, color="0.2", linewidth=0.8, zorder=3, clip_on=False)
     axes.set_facecolor("0.94")
     room, (positive, negative) = size_in_inches(axes)[0] / 2 - 0.05, sides_of(target, LEGEND_NAME)
-    name = f" '{printable(target.name)}'"
-    rest = "" if has_named_sides(target) else name
-    if text_width(f"← {negative}{rest}", LABEL) >= room:
-        name = rest = ""
-    ends = (f"← {negative}{rest}", f"{positive}{name} →") if evidence else (short(low), short(high))
+    name = "" if has_named_sides(target) else f" '{printable(target.name)}'"
+    name = name if text_width(f"← {negative}{name}", LABEL) < room else ""
+    ends = (f"← {negative}{name}", f"{positive}{name} →") if evidence else (short(low), short(high))
     label_ends(axes, dict(zip((low, high), ends, strict=True)) if evidence or labelled.bounds else {})
     axes.set(xlim=(low, high), ylim=(len(drawn), 0))
 
