@@ -17,6 +17,8 @@ from torch import nn
 import notebook_explain as ne
 from notebook_explain.explanations import HeadPrediction, Predictions
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.models import prediction
+from notebook_explain.models.heads import Head
 from tests import zoo
 
 NAMES = ["bow", "clap", "jump", "kick", "wave"]
@@ -265,14 +267,11 @@ def test_a_number_of_classes_is_a_whole_number_above_0(count: Any) -> None:
     assert head.top(9) == (("a", 1.0),)
 
 
-def test_kinds_of_heads_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from notebook_explain.models import prediction
-
-    head = SimpleNamespace(
-        logits=torch.tensor([[2.0, 1.0]]), link="softmax", kind="regression", unit="ms", probabilities=None
-    )
+def test_kinds_of_heads_are_passed_on() -> None:
     model = SimpleNamespace(label=lambda _, index: f"output {index}")
-    found = prediction._prediction(model, "", head)  # type: ignore[arg-type]
+    values = Head(torch.tensor([[2.0, 1.0]]), link="none", kind="regression", unit="ms")
+    found = prediction._prediction(model, "", values)  # type: ignore[arg-type]
     assert (found.kind, found.unit, found.probabilities) == ("regression", "ms", None)
-    sigmoid = SimpleNamespace(logits=torch.zeros(1, 2), link="sigmoid", probabilities=lambda: torch.full((1, 2), 0.5))
-    assert prediction._prediction(model, "", sigmoid).kind == "multilabel"  # type: ignore[arg-type]
+    labels = Head(torch.zeros(1, 2), link="sigmoid", kind="multilabel")
+    found = prediction._prediction(model, "", labels)  # type: ignore[arg-type]
+    assert (found.kind, found.probabilities.tolist()) == ("multilabel", [0.5, 0.5])
