@@ -27,6 +27,14 @@ $(VENV)/.test: $(VENV)/.installed
 	$(PIP) -e '.[test,dev,ipyvolume]'
 	@touch $@
 
+# Packages of video networks, for tests and benchmarks: in a folder of their own and without dependencies, which would
+# replace torch. Groups of pyproject.toml need pip 25.1.
+$(VENV)/models/.installed: pyproject.toml | $(VENV)/.test
+	$(PIP) 'pip>=25.1'
+	rm -rf $(VENV)/models
+	$(PIP) --no-deps --target $(VENV)/models --group models
+	@touch $@
+
 # Not `npm ci`: it refuses a lock file without the packages of other platforms, which some registries lack.
 js/node_modules/.installed: js/package.json js/package-lock.json
 	cd js && npm install --no-save --no-audit --no-fund --loglevel=error
@@ -35,7 +43,7 @@ js/node_modules/.installed: js/package.json js/package-lock.json
 demo: $(VENV)/.installed  ## explain the bundled clip with the bundled model: text, a page, a picture
 	@$(BIN)/python -m notebook_explain demo
 
-test: $(VENV)/.test  ## run all Python tests (browser tests need Chromium)
+test: $(VENV)/.test $(VENV)/models/.installed  ## run all Python tests (browser tests need Chromium)
 ifeq ($(CHROMIUM),)
 	@echo "*** No Chromium found: the browser tests will be SKIPPED. 'make browser' installs it. ***"
 endif

@@ -16,11 +16,9 @@ with it:
 
 The exit status is 0 if every goal is met, else 1. "!" marks a figure that misses its goal, "-" one that does not apply.
 
-The packages of these architectures are the group ``review`` of pyproject.toml, and no dependencies. Install them beside the
-environment and without dependencies, so that torch stays as it is (pip 25.1 or newer; else name them one by one)::
+The packages of these architectures are the group ``models`` of pyproject.toml; ``make test`` installs them in ``.venv/models``::
 
-    pip install --no-deps --target peers --group review
-    PYTHONPATH=peers python -m benchmarks.review
+    PYTHONPATH=.venv/models python -m benchmarks.review
 
 Architectures whose packages are missing are skipped, and counted.
 """

@@ -5,8 +5,8 @@ Each entry builds its network only when it is run, so that a missing package ski
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -40,6 +40,19 @@ class Architecture:
         Whether it belongs to the short run.
     randomised : bool
         Whether `randomise` draws the parameters of norms.
+    channels : int
+        Of the clip: 3 are 8-bit colours; any other number are real values from 0 to 1.
+    options : dict
+        Further arguments of ``adapt``.
+    feed : function, optional
+        Takes the normalised clip (1, channels, time, height, width) and returns the tuple of arguments of the network's
+        forward; for networks whose input is not just the clip in this layout.
+    scores : function, optional
+        Takes what the network returned; returns the logits (1, class).
+    wrap : function, optional
+        Takes the network; returns the module that is given to ``adapt``, such as a compiled one.
+    target : int
+        Class that is explained.
     """
 
     name: str
@@ -49,6 +62,12 @@ class Architecture:
     layout: Layout = "BCTHW"
     is_quick: bool = False
     randomised: bool = True
+    channels: int = 3
+    options: Mapping[str, Any] = field(default_factory=dict)
+    feed: Callable[[torch.Tensor], tuple[Any, ...]] | None = None
+    scores: Callable[[Any], torch.Tensor] | None = None
+    wrap: Callable[[nn.Module], nn.Module] | None = None
+    target: int = 3
 
     def build(self) -> nn.Module:
         """Build the network in eval mode with weights that depend on nothing but the seed."""
@@ -86,7 +105,7 @@ def randomise(net: nn.Module) -> None:
 _operators: list[torch.library.Library] = []
 
 
-def _torchvision() -> Any:
+def import_torchvision() -> Any:
     """Import torchvision; two operators that a build without CUDA lacks are declared first. None of these networks calls them."""
     if not _operators:
         _operators.append(torch.library.Library("torchvision", "FRAGMENT"))
@@ -98,8 +117,8 @@ def _torchvision() -> Any:
     return torchvision
 
 
-def _video(name: str, **options: Any) -> nn.Module:
-    net: nn.Module = getattr(_torchvision().models.video, name)(**options)
+def torchvision_video(name: str, **options: Any) -> nn.Module:
+    net: nn.Module = getattr(import_torchvision().models.video, name)(**options)
     return _pools_any_size(net)
 
 
@@ -114,15 +133,15 @@ def _pools_any_size(net: nn.Module, window: tuple[int, int, int] | None = None) 
 
 def _mvit(name: str, frames: int, size: int) -> nn.Module:
     """Build a MViT of torchvision for smaller clips than its function allows."""
-    module = _torchvision().models.video.mvit
+    module = import_torchvision().models.video.mvit
     build = module._mvit
     smaller = {"spatial_size": (size, size), "temporal_size": frames}
     with patch.object(module, "_mvit", lambda *args, **options: build(*args, **{**options, **smaller})):
-        return _video(name)
+        return torchvision_video(name)
 
 
-def _pytorchvideo(name: str, window: tuple[int, int, int] | None = None, **options: Any) -> nn.Module:
-    _torchvision()
+def pytorchvideo_hub(name: str, window: tuple[int, int, int] | None = None, **options: Any) -> nn.Module:
+    import_torchvision()
     from pytorchvideo.models import hub
 
     net: nn.Module = getattr(hub, name)(pretrained=False, **options)
@@ -130,14 +149,14 @@ def _pytorchvideo(name: str, window: tuple[int, int, int] | None = None, **optio
 
 
 def _timm(name: str, **options: Any) -> nn.Module:
-    _torchvision()
+    import_torchvision()
     import timm
 
     return FrameByFrame(timm.create_model(name, pretrained=False, num_classes=20, **options))
 
 
 def _transformers(model: str, config: str, **options: Any) -> nn.Module:
-    _torchvision()
+    import_torchvision()
     import transformers
 
     settings = {"num_labels": 20, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, **options}
@@ -165,25 +184,25 @@ _VIDEOMAE = partial(
 ARCHITECTURES: dict[str, Architecture] = {
     entry.name: entry
     for entry in (
-        Architecture("torchvision r3d_18", partial(_video, "r3d_18"), 8, 64, is_quick=True),
-        Architecture("torchvision mc3_18", partial(_video, "mc3_18"), 8, 64),
-        Architecture("torchvision r2plus1d_18", partial(_video, "r2plus1d_18"), 8, 64),
-        Architecture("torchvision s3d", partial(_video, "s3d"), 16, 96),
+        Architecture("torchvision r3d_18", partial(torchvision_video, "r3d_18"), 8, 64, is_quick=True),
+        Architecture("torchvision mc3_18", partial(torchvision_video, "mc3_18"), 8, 64),
+        Architecture("torchvision r2plus1d_18", partial(torchvision_video, "r2plus1d_18"), 8, 64),
+        Architecture("torchvision s3d", partial(torchvision_video, "s3d"), 16, 96),
         Architecture("torchvision mvit_v1_b", partial(_mvit, "mvit_v1_b", 8, 96), 8, 96),
         Architecture("torchvision mvit_v2_s", partial(_mvit, "mvit_v2_s", 8, 96), 8, 96),
-        Architecture("torchvision swin3d_t", partial(_video, "swin3d_t"), 8, 96, is_quick=True),
+        Architecture("torchvision swin3d_t", partial(torchvision_video, "swin3d_t"), 8, 96, is_quick=True),
         # Windows of the pooling overlap, and their logits are averaged, as at 256 pixels.
-        Architecture("pytorchvideo slow_r50", partial(_pytorchvideo, "slow_r50", window=(8, 2, 2)), 8, 96),
-        Architecture("pytorchvideo c2d_r50", partial(_pytorchvideo, "c2d_r50"), 8, 96),
-        Architecture("pytorchvideo i3d_r50", partial(_pytorchvideo, "i3d_r50"), 8, 96),
-        Architecture("pytorchvideo csn_r101", partial(_pytorchvideo, "csn_r101"), 8, 96),
-        Architecture("pytorchvideo r2plus1d_r50", partial(_pytorchvideo, "r2plus1d_r50"), 8, 96),
-        Architecture("pytorchvideo x3d_xs", partial(_pytorchvideo, "x3d_xs"), 4, 128, is_quick=True),
-        Architecture("pytorchvideo x3d_s", partial(_pytorchvideo, "x3d_s"), 13, 128),
-        Architecture("pytorchvideo slowfast_r50", partial(_pytorchvideo, "slowfast_r50"), 32, 96, (4, 1)),
+        Architecture("pytorchvideo slow_r50", partial(pytorchvideo_hub, "slow_r50", window=(8, 2, 2)), 8, 96),
+        Architecture("pytorchvideo c2d_r50", partial(pytorchvideo_hub, "c2d_r50"), 8, 96),
+        Architecture("pytorchvideo i3d_r50", partial(pytorchvideo_hub, "i3d_r50"), 8, 96),
+        Architecture("pytorchvideo csn_r101", partial(pytorchvideo_hub, "csn_r101"), 8, 96),
+        Architecture("pytorchvideo r2plus1d_r50", partial(pytorchvideo_hub, "r2plus1d_r50"), 8, 96),
+        Architecture("pytorchvideo x3d_xs", partial(pytorchvideo_hub, "x3d_xs"), 4, 128, is_quick=True),
+        Architecture("pytorchvideo x3d_s", partial(pytorchvideo_hub, "x3d_s"), 13, 128),
+        Architecture("pytorchvideo slowfast_r50", partial(pytorchvideo_hub, "slowfast_r50"), 32, 96, (4, 1)),
         Architecture(
             "pytorchvideo mvit_base_16",
-            partial(_pytorchvideo, "mvit_base_16x4", spatial_size=96, temporal_size=8),
+            partial(pytorchvideo_hub, "mvit_base_16x4", spatial_size=96, temporal_size=8),
             *(8, 96),
         ),
         Architecture("transformers VideoMAE, mean", partial(_VIDEOMAE, use_mean_pooling=True), 8, 96, "BTCHW", True),

@@ -20,7 +20,6 @@ from benchmarks.review.geometry import CellPositions, GeometryCheck, check_geome
 from benchmarks.review.products import LayerCheck, TrueMap, check_combined, check_layer, constant_of_head, true_maps
 from benchmarks.review.reference import Pass, Reference, example_clip, module_of
 
-TARGET = 3
 UNITS, KERNELS = 8, 5  # sampled per architecture
 CONTRIBUTIONS = ("gradient_x_activation", "gradient", "preactivation")
 CHECKS = ("products", "geometry", "directions", "edges")
@@ -82,7 +81,7 @@ def review(architecture: Architecture, quick: bool = False, checks: Collection[s
     checks = {*checks, *(("products",) if "geometry" in checks else ())}  # which tells how cells are arranged
     net = architecture.build()
     findings = Findings(architecture.name)
-    clip = example_clip(architecture.frames, architecture.size)
+    clip = example_clip(architecture.frames, architecture.size, channels=architecture.channels)
     reference = Reference(net, architecture, clip)
     fast = Reference(net, architecture, clip, torch.float32)
     start = time.process_time()
@@ -103,7 +102,7 @@ def review(architecture: Architecture, quick: bool = False, checks: Collection[s
         finally:
             findings.seconds[check] = round(time.process_time() - begin, 2)
 
-    pair = attempt("tubes", lambda: explained.explain(net, architecture, clip, TARGET))
+    pair = attempt("tubes", lambda: explained.explain(net, architecture, clip, architecture.target))
     if pair is None:
         return findings
     model, shown = pair
@@ -131,8 +130,9 @@ def _check_products(
     run = reference.run(constant_norms=shown.constant_norms, modules=modules)
     # Float32 has the same rounding as the maps that are shown, and so tells how their cells are arranged.
     fast_run = fast.run(constant_norms=shown.constant_norms, modules=modules)
-    single = true_maps(fast_run, TARGET, single_layers, ends)
-    true = true_maps(run, TARGET, single_layers, ends, single)
+    target = reference.architecture.target
+    single = true_maps(fast_run, target, single_layers, ends)
+    true = true_maps(run, target, single_layers, ends, single)
     largest = float(run.logits.detach().abs().max())
     for layer in shown.layers:
         if layer.is_combined:
@@ -152,7 +152,7 @@ def _check_sum(
 ) -> None:
     """Compare the score, and the sum of the ends and the head's constant if that is said to be the score."""
     logits = run.logits.detach()
-    score = float(logits[TARGET])
+    score = float(logits[reference.architecture.target])
     if abs(score - shown.score) > 1e-3 * max(1.0, float(logits.abs().max())):
         findings.errors["score"] = f"{shown.score:.6g} is explained, float64 gives {score:.6g}"
     means = {
@@ -161,7 +161,7 @@ def _check_sum(
     if len(means) > 1 and shown.default in means:
         findings.first_share = abs(means[shown.default]) / max(sum(map(abs, means.values())), 1e-300)
     if shown.is_complete:
-        constant = constant_of_head(reference, run, TARGET, shown.ends, true)
+        constant = constant_of_head(reference, run, reference.architecture.target, shown.ends, true)
         summed = sum(map(abs, means.values())) + abs(constant)
         findings.completeness = abs(sum(means.values()) + constant - score) / max(summed, 1e-12)
 
@@ -191,11 +191,12 @@ def _places(
 
 
 def _check_directions(model: Any, reference: Reference, contribution: str, quick: bool) -> DirectionCheck:
-    units = explained.pyramid_units(model, reference.clip, TARGET, contribution)
+    target = reference.architecture.target
+    units = explained.pyramid_units(model, reference.clip, target, contribution)
     chosen = random.Random(0)
     negative = [unit for unit in units if unit[2] < 0]
     positive = [unit for unit in units if unit[2] > 0]
     count = UNITS // 2 if quick else UNITS
     sample = chosen.sample(negative, min(count // 2, len(negative)))
     sample += chosen.sample(positive, min(count - len(sample), len(positive)))
-    return check_directions(reference, TARGET, sample)
+    return check_directions(reference, target, sample)

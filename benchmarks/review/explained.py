@@ -13,7 +13,7 @@ import notebook_explain as ne
 from benchmarks.review.architectures import Architecture
 from benchmarks.review.edges import CallKey, Claims
 from benchmarks.review.geometry import CellPositions
-from benchmarks.review.reference import MEAN, STD
+from benchmarks.review.reference import MEAN, STD, Clip
 from notebook_explain.explanations.caveats import CaveatCode
 from notebook_explain.models.channel_graph import channel_graph
 
@@ -73,21 +73,27 @@ class Shown:
     words: str
 
 
-def explain(net: Any, architecture: Architecture, clip: NDArray[np.uint8], target: int) -> tuple[Any, Shown]:
+def to_clip(clip: Clip) -> Any:
+    """Return a clip as it is given to the package: 8-bit frames as an array, real values as a Clip."""
+    return clip if clip.dtype == np.uint8 else ne.Clip.from_array(clip)
+
+
+def explain(net: Any, architecture: Architecture, clip: Clip, target: int) -> tuple[Any, Shown]:
     """Return the adapted model, and its tubes for one class."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = ne.adapt(
-            net,
+            net if architecture.wrap is None else architecture.wrap(net),
             size=architecture.size,
             frames=architecture.frames,
             mean=MEAN,
             std=STD,
             layout=architecture.layout,
+            **architecture.options,
         )
         constant_norms = any(field.name == "norms" for field in fields(ne.SaliencyTubes))
         options: dict[str, Any] = {"norms": "constant"} if constant_norms else {}
-        tubes = ne.SaliencyTubes(**options)(model, clip, target)
+        tubes = ne.SaliencyTubes(**options)(model, to_clip(clip), target)
         words = tubes.in_words()
     layers = tuple(
         ShownLayer(layer.name, layer.values[0], layer.geometry, layer.kind == COMBINED, _is_trusted(layer))
@@ -111,9 +117,9 @@ def _is_complete(tubes: Any) -> bool:
     return all(getattr(caveat, "code", None) != CaveatCode.INCOMPLETE_MAP for caveat in tubes.provenance.caveats)
 
 
-def pyramid_units(model: Any, clip: NDArray[np.uint8], target: int, contribution: str) -> list[tuple[str, int, int]]:
+def pyramid_units(model: Any, clip: Clip, target: int, contribution: str) -> list[tuple[str, int, int]]:
     """Return (layer, channel, direction) of every kernel of a pyramid."""
-    pyramid = ne.FeaturePyramid(contribution=contribution)(model, clip, target)
+    pyramid = ne.FeaturePyramid(contribution=contribution)(model, to_clip(clip), target)
     return [
         (pyramid.rows[unit.row].name, unit.channel, unit.direction)
         for unit in pyramid.units

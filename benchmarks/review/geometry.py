@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.review.arrangement import Reading
-from benchmarks.review.reference import Reference, module_of
+from benchmarks.review.reference import Clip, Reference, module_of
 
 IMPULSES = 12
 KEPT = 0.5  # of the largest change of a cell: smaller changes come from mixing, not from where a cell looks
@@ -92,7 +92,7 @@ def check_geometry(
     return checks
 
 
-def _planted(clip: NDArray[np.uint8], impulses: int) -> list[tuple[tuple[float, float, float], NDArray[np.uint8]]]:
+def _planted(clip: Clip, impulses: int) -> list[tuple[tuple[float, float, float], Clip]]:
     """Return clips with noise in one small block each, and the centre of the block in frames and pixels."""
     rng = np.random.default_rng(7)
     frames, size = clip.shape[0], clip.shape[1]
@@ -107,7 +107,7 @@ def _planted(clip: NDArray[np.uint8], impulses: int) -> list[tuple[tuple[float, 
         start = np.clip(np.round(middle - (extent - 1) / 2).astype(int), 0, lengths - extent)
         changed = clip.copy()
         window = tuple(slice(a, a + b) for a, b in zip(start, extent, strict=True))
-        changed[window] = rng.integers(0, 2, changed[window].shape) * 255
+        changed[window] = rng.integers(0, 2, changed[window].shape) * (255 if clip.dtype == np.uint8 else 1)
         t, y, x = start + (extent - 1) / 2
         planted.append(((float(t), float(y), float(x)), changed))
     return planted

@@ -61,6 +61,9 @@ class LayerCheck:
         Largest absolute value that is shown.
     agreement : float
         Correlation with the float64 map; NaN where one of them is constant.
+    single_error : float
+        Like ``error``, for a float32 pass of the review: it is larger than that of a float64 pass only where rounding does not
+        matter, and smaller where rounding turns a ReLU on or off. NaN without such a pass.
     """
 
     name: str
@@ -68,6 +71,7 @@ class LayerCheck:
     state: str
     peak: float
     agreement: float = float("nan")
+    single_error: float = float("nan")
 
 
 def product_map(
@@ -126,11 +130,12 @@ def check_layer(
     agreement = float("nan")
     if shown.size > 1 and shown.std() > 0 and true.values.std() > 0:
         agreement = float(np.corrcoef(shown.ravel(), true.values.ravel())[0, 1])
+    single_error = float("nan") if single is None else float(np.abs(single.values - shown).max()) / max(largest, 1e-300)
     if error <= EXACT:
-        return LayerCheck(name, error, "right", peak, agreement)
+        return LayerCheck(name, error, "right", peak, agreement, single_error)
     is_rounded = float(difference.max()) <= ROUNDING * true.absolute
-    is_rounded |= single is not None and float(np.abs(single.values - shown).max()) <= EXACT * largest
-    return LayerCheck(name, error, "rounded" if is_rounded else "wrong", peak, agreement)
+    is_rounded |= single_error <= EXACT
+    return LayerCheck(name, error, "rounded" if is_rounded else "wrong", peak, agreement, single_error)
 
 
 def check_combined(name: str, shown: NDArray[np.float32], parts: Sequence[TrueMap | None]) -> LayerCheck:

@@ -31,30 +31,46 @@ _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTra
 Replace = Callable[[str, Tensor], Tensor]
 
 
-def example_clip(frames: int, size: int, seed: int = 0) -> NDArray[np.uint8]:
-    """Make a clip of moving coloured clouds with noise: uint8 (time, height, width, 3)."""
+Clip = NDArray[np.uint8] | NDArray[np.float32]  # (time, height, width, channel); floats are from 0 to 1
+
+
+def example_clip(frames: int, size: int, seed: int = 0, channels: int = 3) -> Clip:
+    """Make a clip of moving coloured clouds with noise: uint8 for 3 channels, float32 in 0..1 for any other number."""
     rng = np.random.default_rng(seed)
-    coarse = torch.from_numpy(rng.normal(size=(1, 3, 4, 6, 6)))
+    coarse = torch.from_numpy(rng.normal(size=(1, channels, 4, 6, 6)))
     clouds = nn.functional.interpolate(coarse, (frames, size, size), mode="trilinear", align_corners=True)[0].numpy()
-    clip = 128 + 55 * clouds + rng.normal(scale=15, size=clouds.shape)
-    return np.ascontiguousarray(clip.clip(0, 255).astype(np.uint8).transpose(1, 2, 3, 0))
+    clip = (128 + 55 * clouds + rng.normal(scale=15, size=clouds.shape)).clip(0, 255).transpose(1, 2, 3, 0)
+    return np.ascontiguousarray(clip.astype(np.uint8) if channels == 3 else (clip / 255).astype(np.float32))
 
 
-def network_input(clip: NDArray[np.uint8], architecture: Architecture, dtype: torch.dtype) -> Any:
-    """Return what the network is fed: (rgb / 255 - mean) / std in its order of axes, or a list of pathways."""
-    video = torch.from_numpy(clip).to(dtype).permute(3, 0, 1, 2)[None] / 255
-    video = (video - MEAN) / STD
+def network_input(clip: Clip, architecture: Architecture, dtype: torch.dtype) -> tuple[Any, ...]:
+    """Return the arguments of the network's forward: the normalised clip in its order of axes, or a list of pathways."""
+    video = torch.from_numpy(clip).to(dtype).permute(3, 0, 1, 2)[None]
+    video = ((video / 255 if clip.dtype == np.uint8 else video) - MEAN) / STD
+    if architecture.feed is not None:
+        return architecture.feed(video)
     if isinstance(architecture.layout, tuple):
         frames = video.shape[2]
         chosen = [torch.linspace(0, frames - 1, frames // stride).long() for stride in architecture.layout]
-        return [video[:, :, index].contiguous() for index in chosen]
-    return video.transpose(1, 2).contiguous() if architecture.layout == "BTCHW" else video.contiguous()
+        return ([video[:, :, index].contiguous() for index in chosen],)
+    return (video.transpose(1, 2).contiguous() if architecture.layout == "BTCHW" else video.contiguous(),)
 
 
 def logits_of(output: Any) -> Tensor:
     """Return the logits (1, class, ...) in a network's output."""
     logits: Tensor = output if isinstance(output, Tensor) else output.logits
     return logits
+
+
+def _with_graph(value: Any, with_graph: bool) -> Any:
+    """Return the input with copies of its tensors of floats, which require a gradient if asked for."""
+    if isinstance(value, Tensor):
+        return value.requires_grad_(with_graph) * 1 if value.is_floating_point() else value
+    if isinstance(value, (list, tuple)):
+        return type(value)(_with_graph(part, with_graph) for part in value)
+    if isinstance(value, dict):
+        return {key: _with_graph(part, with_graph) for key, part in value.items()}
+    return value
 
 
 @dataclass
@@ -104,7 +120,7 @@ class Reference:
     net : nn.Module
         Copied; it is left as it is.
     architecture : Architecture
-    clip : uint8 array (time, height, width, 3)
+    clip : array (time, height, width, channel)
     dtype : torch.dtype
         Float64 where values are compared; float32 where it is enough to see what changes, which is many times faster.
     """
@@ -113,7 +129,7 @@ class Reference:
         self,
         net: nn.Module,
         architecture: Architecture,
-        clip: NDArray[np.uint8],
+        clip: Clip,
         dtype: torch.dtype = torch.float64,
     ) -> None:
         self.net = copy.deepcopy(net).to(dtype).eval()
@@ -140,7 +156,7 @@ class Reference:
         with_means: bool = False,
         replace: Replace | None = None,
         with_graph: bool = True,
-        clip: NDArray[np.uint8] | None = None,
+        clip: Clip | None = None,
         modules: Collection[str] | None = None,
         zeroed_pools: Collection[int] = (),
     ) -> Pass:
@@ -164,8 +180,7 @@ class Reference:
         """
         outputs: dict[str, Tensor] = {}
         inputs = network_input(self.clip if clip is None else clip, self.architecture, self.dtype)
-        parts = inputs if isinstance(inputs, list) else [inputs]
-        parts = [part.requires_grad_(with_graph) * 1 for part in parts]
+        inputs = _with_graph(inputs, with_graph)
         pools, final = _PoolInputs(zeroed_pools), _FinalActivation()
         with ExitStack() as stack:
             stack.enter_context(torch.set_grad_enabled(with_graph))
@@ -178,7 +193,7 @@ class Reference:
                 stack.callback(release_written_out_norms, self.net)
             stack.enter_context(pools)
             stack.enter_context(final)
-            output = logits_of(self.net(parts if isinstance(inputs, list) else parts[0]))
+            output = (self.architecture.scores or logits_of)(self.net(*inputs))
         logits = final.before(output)
         logits = logits.flatten(2).mean(2) if logits.ndim > 2 else logits
         return Pass(logits[0], outputs, pools.inputs, norms.statistics)

@@ -42,9 +42,13 @@ class CaveatCode(str, Enum):
     """Kind of a caveat; code compares these and never the sentences."""
 
     SYNTHETIC_CLIP = "synthetic_clip"
+    CLIP = "clip"  # of the clip itself: how it was read, or how its picture shows its values
+    GREY_INPUT = "grey_input"  # the network takes one channel, and gets the grey of a clip of colours
+    HELD_INPUTS = "held_inputs"  # the network takes more than the clip, and only the clip is explained
     REPEATED_FRAMES = "repeated_frames"  # the clip is shorter than the network's input
     LOW_PROBABILITY = "low_probability"
     ASSUMED_PREPROCESSING = "assumed_preprocessing"
+    INPUT_LAYOUT = "input_layout"  # what the network does with the axes of its input
     PROCESSOR = "processor"  # steps of a processor that are not followed
     ASSUMED_POSITIONS = "assumed_positions"  # cells lie where the clip is divided evenly, or where another tensor lies
     FRAME_SELECTION = "frame_selection"  # the network keeps some frames only
@@ -59,6 +63,8 @@ class CaveatCode(str, Enum):
     CHANGED_PARAMETERS = "changed_parameters"
     FORWARD_HOOKS = "forward_hooks"  # hooks of the user that change the computation, or may, are left out
     CHANNEL_GRAPH = "channel_graph"  # parts of the network that a pyramid cannot follow
+    HIDDEN_LINKS = "hidden_links"  # links that a pyramid does not show: gates of many channels, norms across channels
+    EARLY_END = "early_end"  # a pyramid that ends above the clip
     PUBLISHED_RULE = "published_rule"
     MODULE = "module"  # reported by a module of the network
     OTHER = "other"
@@ -103,6 +109,7 @@ def caveats(explanation: Tubes | Pyramid | BlockReport) -> list[str]:
     found: list[str] = []
     if explanation.clip.is_synthetic:
         found.append(Caveat(f"The clip is a {explanation.clip.source}.", CaveatCode.SYNTHETIC_CLIP))
+    found += [text if isinstance(text, Caveat) else Caveat(text, CaveatCode.CLIP) for text in explanation.clip.caveats]
     found += [_improbable(target) for target in explanation.targets if _is_improbable(target)]
     found += explanation.provenance.caveats
     has_sums = any(row.kind == SUM for row in getattr(explanation, "rows", ()))

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
 from notebook_explain._errors import ExplainError, UsageTypeError
-from notebook_explain._validation import check_size
+from notebook_explain._validation import check_int, check_size
 from notebook_explain._warn import warn
 from notebook_explain.clip.resize import check_crop
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
-from notebook_explain.models.carried import Carried, carried_by
+from notebook_explain.models.bound_inputs import BoundInputs, inputs_while_adapting
+from notebook_explain.models.carried import Carried
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.hook_check import hook_caveat
-from notebook_explain.models.input_search import first_that_runs, is_only_layout
-from notebook_explain.models.layer_trace import LayerTrace
-from notebook_explain.models.layers import Layer
+from notebook_explain.models.input_channels import normalised, takes_other_channels
+from notebook_explain.models.known_values import ARGUMENT, first_that_runs_with, known_values
 from notebook_explain.models.metadata import read_labels
-from notebook_explain.models.preprocessing import Preprocessing, rgb
-from notebook_explain.models.processors import read_processor
+from notebook_explain.models.model_caveats import held_inputs_caveat, model_caveats
+from notebook_explain.models.preprocessing import check_units, numbers
 from notebook_explain.models.shadow import refuse_scripted, unwrapped
-from notebook_explain.models.unsure_positions import position_caveats
 from notebook_explain.models.video_model import VideoModel
 
-ARGUMENT = "argument"  # source of a value that the user passed
-_Runs = tuple[Preprocessing, LayerTrace | None, tuple[Layer, ...]]
-_SHAPE = ("size", "frames", "layout", "crop")
-_INFERRED = ("size", "frames", "mean", "std", "layout")
-_EVEN = Caveat(
-    "The positions of this network's cells in the clip could not be measured (it uses an operation through which positions "
-    "cannot be followed); the clip is divided evenly instead.",
-    CaveatCode.ASSUMED_POSITIONS,
-)
+_INFERRED = ("size", "frames", "channels", "mean", "std", "layout")
+GUESS = "guess"
 
 
 def adapt(
@@ -42,11 +34,13 @@ def adapt(
     *,
     size: int | Sequence[int] | None = None,
     frames: int | None = None,
+    channels: int | None = None,
     mean: Sequence[float] | float | None = None,
     std: Sequence[float] | float | None = None,
     layout: str | Sequence[int] | None = None,
     crop: str | None = None,
     labels: Sequence[str] | Mapping[Any, Any] | None = None,
+    inputs: Any = None,
     keep_hooks: bool | None = None,
     processor: Any = None,
     like: VideoModel | None = None,
@@ -61,8 +55,13 @@ def adapt(
         Input size in pixels used in training; one number is a square.
     frames : int, optional
         Number of input frames used in training.
-    mean, std : float or 3 floats, optional
-        In units of 0..1: the network sees ``(rgb / 255 - mean) / std``.
+    channels : int, optional
+        Number of input channels. By default three (red, green, blue) if the network takes them, else what its first layer
+        takes. A network of one channel gets the grey of a clip of colours; for all others, and for values that are no 8-bit
+        colours, make the clip with ``Clip.from_array``.
+    mean, std : float or one float for each channel, optional
+        In units of 0..1: the network gets ``(rgb / 255 - mean) / std``; of a clip of values ``(values - mean) / std``, in
+        their unit. By default those of Kinetics for three channels, 0 and 1 for others.
     layout : str or sequence of int, optional
         "BCTHW" (channels before time), "BTCHW" (Hugging Face), "BTHWC", "(BT)CHW", or the strides in time of several
         pathways, such as ``(4, 1)`` for SlowFast.
@@ -73,6 +72,12 @@ def adapt(
         it is.
     labels : sequence of str, {index: name} or {head: names}, optional
         Class names in order; or by head, for models with several heads. An empty list: no names.
+    inputs : dict, list, tuple or function, optional
+        What the network takes beside the clip, if it takes more. A dict of keyword arguments, such as ``{"audio": audio}``, or
+        a list of positional ones; ``ne.CLIP`` stands for the clip where it is not the first free argument, as in
+        ``[{"video": ne.CLIP, "audio": audio}]`` for a network that takes one dict. Or a function of the clip, as the network
+        takes it (normalised, in the layout), that returns ``(args, kwargs)``: ``lambda clip: ((clip, audio), {})``. The clip is
+        explained; the other tensors are held, moved to the network's device and precision. A caveat names them.
     keep_hooks : bool, optional
         Run with copies of the module's forward hooks and forward pre-hooks. By default they are left out, and a warning
         and a caveat say so if they change the output, as one pass on noise shows. Copies have their own copies of the
@@ -112,106 +117,72 @@ def adapt(
     given = {
         "size": None if size is None else check_size(size),
         "frames": frames,
-        "mean": None if mean is None else rgb("mean", mean),
-        "std": None if std is None else rgb("std", std),
+        "channels": None if channels is None else check_int("channels", channels),
+        "mean": None if mean is None else numbers("mean", mean),
+        "std": None if std is None else numbers("std", std),
         "layout": tuple(layout) if isinstance(layout, (list, tuple)) else layout,
         "crop": None if crop is None else check_crop(crop),
         "labels": None if labels is None else read_labels(labels),
     }
     keep_hooks = (like is not None and like.keep_hooks) if keep_hooks is None else keep_hooks
-    found = _found(given, processor, like, network)
-    (preprocessing, trace, layers), found = _first_that_runs(network, found, keep_hooks)
-    sources = {name: found.sources.get(name, "guess") for name in _INFERRED}
-    sources["crop"] = found.sources.get("crop", "default")
-    is_known = {name for name in found.values if name not in found.hints}
-    if "layout" not in is_known and trace is not None and is_only_layout(network, preprocessing, keep_hooks):
-        is_known.add("layout")
-        sources["layout"] = "the only one that runs"
-    preprocessing = replace(preprocessing, assumed=tuple(name for name in _INFERRED if name not in is_known))
-    names = found.values.get("labels", {})
-    labels_source = "labels"
-    if names:
-        sources["labels"] = found.sources["labels"]
-        carrier = "the model in like" if sources["labels"].startswith("like: ") else sources["labels"]
-        labels_source = "labels" if labels is not None else f"the labels in {carrier}"
-    caveats = (*_caveats(network, preprocessing, trace), *found.caveats)
-    if preprocessing.assumed and not (like is not None and preprocessing.assumed == like.preprocessing.assumed):
-        assumption = caveats[0]
-        text = f"{type(network).__name__}: {assumption}"
-        warn(Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, preprocessing.assumed))
+    bound = BoundInputs(inputs) if inputs is not None else None if like is None else like.inputs
+    known = known_values(given, processor, like, network)
+    with inputs_while_adapting(network, bound):
+        found, specified, known = first_that_runs_with(network, known, keep_hooks)
+        preprocessing = normalised(found.preprocessing, specified)
+        if preprocessing.channels == 3 and channels is None:  # stated, they may be values in another unit than colours
+            check_units(preprocessing.mean, preprocessing.std)
+        has_one_number = not takes_other_channels(network, preprocessing, specified, keep_hooks)
+    sources = _sources(known, has_one_number, found.is_layout_tested)
+    assumed = tuple(name for name in _INFERRED if sources.get(name) == GUESS or name in known.hints)
+    preprocessing = replace(preprocessing, assumed=assumed)
+    caveats = (*model_caveats(network, preprocessing, found.trace), *found.caveats, *known.caveats)
+    if assumed and not (like is not None and assumed == like.preprocessing.assumed):
+        text = f"{type(network).__name__}: {caveats[0]}"
+        warn(Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, assumed))
+    if bound is not None:
+        caveats += held_inputs_caveat(network, preprocessing, bound)
     known_hooks = user_hooks(network)
     if known_hooks and not keep_hooks:
-        caveats += hook_caveat(network, preprocessing)
-    slim = None if trace is None else trace.slim()
+        with inputs_while_adapting(network, bound):
+            caveats += hook_caveat(network, preprocessing)
     return VideoModel(
-        network, preprocessing, names, layers, caveats, labels_source, slim, keep_hooks, known_hooks, sources
+        network,
+        preprocessing,
+        known.values.get("labels", {}),
+        found.layers,
+        caveats,
+        labels_source=_labels_source(sources),
+        layer_trace=None if found.trace is None else found.trace.slim(),
+        keep_hooks=keep_hooks,
+        known_hooks=known_hooks,
+        inputs=bound,
+        sources=sources,
     )
 
 
-def _found(given: Mapping[str, Any], processor: Any, like: VideoModel | None, network: nn.Module) -> Carried:
-    """Return what is known about the preprocessing and the labels, and from where: arguments first, then the others."""
-    stated = {name: value for name, value in given.items() if value is not None}
-    found = Carried(stated, dict.fromkeys(stated, ARGUMENT))
-    if processor is not None:
-        if isinstance(processor, VideoModel):
-            raise UsageTypeError("processor is a VideoModel; pass it as like= to take its preprocessing")
-        found = found.over(read_processor(processor))
-    if like is not None:
-        found = found.over(like.carried())
-    found = found.over(carried_by(network))
-    return found.only(lambda name, _: name not in ("mean", "std") or len(found.values[name]) == 3)
+def _sources(known: Carried, has_one_number: bool, is_layout_tested: bool) -> dict[str, str]:
+    """Return where each value of the preprocessing, and the labels, came from.
 
-
-def _first_that_runs(network: nn.Module, found: Carried, keep_hooks: bool) -> tuple[_Runs, Carried]:
-    """Return the first input that runs, and what is known of it.
-
-    Values that nobody passed are given up if nothing runs with them: first the layout, which a wrapper may change.
+    Channels have a source unless the network takes no other number of them.
     """
-    attempts = [found, *(_without_carried(found, names) for names in (("layout",), _SHAPE))]
-    error: ExplainError | None = None
-    for attempt in (entry for i, entry in enumerate(attempts) if i == 0 or entry.values != attempts[i - 1].values):
-        specified = {"crop": "center", **attempt.only(lambda name, _: name != "labels").values}
-        try:
-            return first_that_runs(network, specified, keep_hooks), attempt
-        except ExplainError as raised:
-            error = error or raised
-    assert error is not None
-    raise error
+    sources = {name: known.sources.get(name, GUESS) for name in _INFERRED}
+    sources["crop"] = known.sources.get("crop", "default")
+    if "labels" in known.values:
+        sources["labels"] = known.sources["labels"]
+    if sources["layout"] == GUESS and is_layout_tested:
+        sources["layout"] = "tested"
+    if sources["channels"] == GUESS and has_one_number:
+        del sources["channels"]
+    return sources
 
 
-def _without_carried(found: Carried, names: Collection[str]) -> Carried:
-    """Return values without those of some names that were not passed as arguments."""
-    return found.only(lambda name, source: name not in names or source == ARGUMENT)
-
-
-def _caveats(network: nn.Module, preprocessing: Preprocessing, trace: LayerTrace | None) -> tuple[str, ...]:
-    """Return caveats of every explanation of a network: guesses, unknown positions, and those that its modules report."""
-    caveats = [_assumption(preprocessing)] if preprocessing.assumed else []
-    if trace is None:
-        caveats.append(_EVEN)
-    else:
-        caveats += position_caveats(trace.mixtures, trace.unplaced)
-    caveats += [_module_caveat(part) for part in network.modules() if isinstance(getattr(part, "caveat", None), str)]
-    return tuple(dict.fromkeys(caveats))
-
-
-def _module_caveat(module: Any) -> Caveat:
-    """Return the caveat that a module reports; modules name its kind as ``caveat_code``."""
-    return Caveat(module.caveat, getattr(module, "caveat_code", CaveatCode.MODULE))
-
-
-def _assumption(p: Preprocessing) -> Caveat:
-    height, width = p.size
-    values: dict[str, Any] = {
-        "size": height if height == width else p.size,
-        "frames": p.frames,
-        "mean": tuple(round(value, 3) for value in p.mean),
-        "std": tuple(round(value, 3) for value in p.std),
-        "layout": p.layout,
-    }
-    guesses = ", ".join(f"{name} {values[name]!r}" for name in p.assumed)
-    text = f"Not specified, assumed: {guesses}. If the guess is wrong, so is the explanation; pass these to adapt()."
-    return Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, p.assumed)
+def _labels_source(sources: Mapping[str, str]) -> str:
+    """Return where the labels are from, for errors."""
+    source = sources.get("labels", ARGUMENT)
+    if source == ARGUMENT:
+        return "labels"
+    return f"the labels in {'the model in like' if source.startswith('like: ') else source}"
 
 
 def _describe_type(value: Any) -> str:

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip
-from notebook_explain.models.input_layouts import LAYOUTS
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.rng import LocalRandomness
 
@@ -199,7 +198,7 @@ def _arranged(values: NDArray[np.float64]) -> _Output | None:
         return None
     (order,) = orders
     # Frames in front are a batch of pictures unless the clip has an axis of its own.
-    layout = f"B{order}" if f"B{order}" in LAYOUTS and (has_batch or order == "CTHW") else None
+    layout = f"B{order}" if f"B{order}" in COMMON_LAYOUTS and (has_batch or order == "CTHW") else None
     ordered = inner.transpose([order.index(axis) for axis in "TCHW"])
     return _Output(ordered[0], len(ordered), layout)
 

@@ -16,7 +16,9 @@ from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.predictions import Predictions
+from notebook_explain.models.bound_inputs import BoundInputs, bound_to
 from notebook_explain.models.carried import Carried
+from notebook_explain.models.clip_input import clip_of_array, is_array
 from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, ConstantNorms
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.layer_trace import LayerTrace
@@ -30,10 +32,15 @@ from notebook_explain.models.shadow import on_shadow, reference_parameter, shado
 from notebook_explain.models.target_resolution import class_label, quoted_heads, resolve, target_result
 
 Result = TypeVar("Result")
+FAR_FROM_NORMALISED = 20.0  # standard deviations
 _ADDED_HOOKS = Caveat(
     "Forward hooks were added to the network after adapt(). They are left out of this explanation; if they change what the "
     "network computes, adapt it again with keep_hooks=True.",
     CaveatCode.FORWARD_HOOKS,
+)
+_IN_GREY = Caveat(
+    "The network takes one channel, so it gets the clip in grey: 0.299 red + 0.587 green + 0.114 blue.",
+    CaveatCode.GREY_INPUT,
 )
 
 
@@ -60,6 +67,8 @@ class VideoModel:
         Run with the forward hooks of ``module``.
     known_hooks : frozenset of int
         Keys of the forward hooks that the module had in ``adapt``.
+    inputs : BoundInputs or None
+        What the network takes beside the clip.
     sources : dict of str to str
         Where each value of the preprocessing, and the labels, came from: "argument", "guess", or an attribute such as
         "processor.image_mean" or "module.config.num_frames".
@@ -74,13 +83,15 @@ class VideoModel:
     layer_trace: LayerTrace | None = field(default=None, repr=False)
     keep_hooks: bool = False
     known_hooks: frozenset[int] = field(default=frozenset(), repr=False)
+    inputs: BoundInputs | None = field(default=None, repr=False)
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         p = self.preprocessing
         height, width = p.size
+        channels = "" if p.channels == 3 else f"{p.channels} channel{'s' if p.channels > 1 else ''}, "
         return (
-            f"VideoModel({type(self.module).__name__}, {p.frames} frames of {height} x {width}, {p.layout}, "
+            f"VideoModel({type(self.module).__name__}, {p.frames} frames of {height} x {width}, {channels}{p.layout}, "
             f"{len(self.layers)} layers: {', '.join(layer.name for layer in self.layers)})"
         )
 
@@ -124,6 +135,8 @@ class VideoModel:
         """Return the preprocessing and the labels, for a model like this one; guesses stay guesses."""
         p = self.preprocessing
         values = {name: getattr(p, name) for name in ("size", "frames", "mean", "std", "layout", "crop")}
+        if p.channels != 3 or "channels" in self.sources:
+            values["channels"] = p.channels
         if self.labels:
             values["labels"] = self.labels
         sources = {name: _source_like(self.sources.get(name, "guess")) for name in values}
@@ -171,6 +184,8 @@ class VideoModel:
             As for ``Clip.of``.
         """
         p = self.preprocessing
+        if is_array(clip):
+            clip = clip_of_array(clip, p.channels)
         read = Clip.of(clip, frames=p.frames, size=p.size, crop=p.crop)
         return read, self.fit(read)
 
@@ -182,10 +197,15 @@ class VideoModel:
         """Return caveats about how a clip was made to fit, as sentences."""
         wanted = self.preprocessing.frames
         available = len(clip) if clip.times is None else len(np.unique(clip.times))
-        if available >= wanted:
-            return ()
-        text = f"The clip has {available} frames and the network takes {wanted}, so some frames are repeated."
-        return (Caveat(text, CaveatCode.REPEATED_FRAMES),)
+        found = []
+        if available < wanted:
+            text = f"The clip has {available} frames and the network takes {wanted}, so some frames are repeated."
+            found.append(Caveat(text, CaveatCode.REPEATED_FRAMES))
+        if self.preprocessing.takes_grey_of(clip.sampled(wanted)):
+            found.append(_IN_GREY)
+        if clip.values is not None and clip.values.shape[3] == self.preprocessing.channels:
+            found += _unit_caveat(self.preprocessing, clip)
+        return tuple(found)
 
     remarks = clip_caveats  # old name
 
@@ -222,9 +242,13 @@ class VideoModel:
             Result of ``compute``, and caveats about this pass.
         """
 
+        def run_in_dtype(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
+            if dtype is None:
+                return run_shadow(shadow)
+            copied = shadow_of(shadow, copy_parameters=True, keep_hooks=self.keep_hooks).to(dtype)
+            return bound_to(self.inputs, run_shadow)(copied)
+
         def run_shadow(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
-            if dtype is not None:
-                shadow = shadow_of(shadow, copy_parameters=True, keep_hooks=self.keep_hooks).to(dtype)
             reference = reference_parameter(shadow)
             # The caller may be in no_grad or inference mode; explanations need gradients.
             with torch.inference_mode(False), torch.enable_grad():
@@ -238,12 +262,18 @@ class VideoModel:
                 about_layers = (*state_caveats(layers), *_unreached_caveat(layers, recording))
                 return result, (*recording.caveats, *about_layers)
 
-        (result, pass_caveats), shadow_caveats = self.on_shadow(run_shadow)
+        (result, pass_caveats), shadow_caveats = self.on_shadow(run_in_dtype)
         return result, (*pass_caveats, *shadow_caveats)
 
     def on_shadow(self, compute: Callable[[nn.Module], Result]) -> tuple[Result, tuple[str, ...]]:
-        """Return what a function of the shadow of the module returns, and caveats about the shadow."""
-        result, caveats = on_shadow(self.module, compute, keep_hooks=self.keep_hooks)
+        """Run ``compute`` on a shadow of the module, which takes the clip alone.
+
+        Returns
+        -------
+        result, caveats
+            What the function returns, and caveats about the shadow.
+        """
+        result, caveats = on_shadow(self.module, compute, keep_hooks=self.keep_hooks, inputs=self.inputs)
         has_new_hooks = not self.keep_hooks and not user_hooks(self.module) <= self.known_hooks
         return result, (*caveats, _ADDED_HOOKS) if has_new_hooks else caveats
 
@@ -294,14 +324,29 @@ class VideoModel:
         return tuple(target_result(self.labels, recording, target) for target in targets)
 
 
+def _unit_caveat(p: Preprocessing, clip: Clip) -> list[Caveat]:
+    """Return a caveat if values are far from normalised, unless mean and std of 0 and 1 are stated."""
+    low, high = p.range_of(clip)
+    is_stated = not {"mean", "std"} & set(p.assumed)
+    as_they_are = set(p.mean) == {0.0} and set(p.std) == {1.0}
+    if max(-low, high) <= FAR_FROM_NORMALISED or (is_stated and as_they_are):
+        return []
+    text = (
+        f"After mean and std, the network gets numbers from {low:.4g} to {high:.4g}. If it was trained on normalised values, "
+        "mean and std are not in the unit of the clip's values."
+    )
+    return [Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, ("mean", "std"))]
+
+
+def position_input(preprocessing: Preprocessing, device: torch.device, dtype: torch.dtype = torch.float32) -> Any:
+    """Return the positions of a clip in the layout of the network's forward, in the precision of its weights."""
+    p = preprocessing
+    return p.arrange(PositionTensor.for_clip(*p.shape, device, dtype, channels=p.channels))
+
+
 def _source_like(source: str) -> str:
     """Return the source of a value that was taken from a model, which had it from this source."""
     return source if source.startswith("like: ") else f"like: {source}"
-
-
-def position_input(preprocessing: Preprocessing, device: torch.device) -> Any:
-    """Return the positions of a clip in the layout of the network's forward."""
-    return preprocessing.arrange(PositionTensor.for_clip(*preprocessing.shape, device))
 
 
 def _unreached_caveat(layers: Sequence[Layer], recording: Recording) -> tuple[str, ...]:

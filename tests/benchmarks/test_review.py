@@ -26,8 +26,6 @@ from benchmarks.review.norms import ConstantNorms
 from benchmarks.review.products import check_layer, constant_of_head, true_maps
 from benchmarks.review.reference import Reference, example_clip
 
-TARGET = checks.TARGET
-
 
 class Net(nn.Module):
     """Convolutions with groups and negative norms, then pooling and one linear layer."""
@@ -44,6 +42,7 @@ class Net(nn.Module):
 
 
 NET = Architecture("net", Net, 8, 32)
+TARGET = NET.target
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def run_with_error(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
         (["--mean", "114,108,101"], r"mean must be in units of 0..1, .*; divide mean and std by 255"),
         (["--std", "0"], r"std must be above 0"),
         (["--std", "nan"], r"std must be 3 numbers"),
-        (["--layout", "BTCWH"], r"layout .*BCTHW, BTCHW"),
+        (["--layout", "BTCXH"], r"layout .*BCTHW, BTCHW"),
         (["--window", "5"], r"argument --window: must be START:STOP"),
         (["--window", "1.5:4"], r"both in seconds \(1.5:4.0, 2s:4s\) or both frame numbers \(30:90\), got '1.5:4'"),
         (["--window", "8:4"], "window must start at 0 or later and stop after its start"),

@@ -131,7 +131,8 @@ def test_a_single_score_is_the_logit_of_yes_against_no() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.head(self.conv(x).relu().mean((2, 3, 4)))
 
-    tubes = ne.explain(Binary(), zoo.random_clip(8, 16), size=16, frames=8, mean=0.5, std=0.5, labels=["yes"])
+    stated = {"size": 16, "frames": 8, "mean": 0.5, "std": 0.5, "layout": "BCTHW"}
+    tubes = ne.explain(Binary(), zoo.random_clip(8, 16), labels=["yes"], **stated)
     assert tubes.targets[0].probability == pytest.approx(1 / (1 + np.exp(-tubes.targets[0].logit)), abs=1e-6)
 
 

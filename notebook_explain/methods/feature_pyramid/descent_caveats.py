@@ -60,7 +60,8 @@ class DescentCaveats:
         """Return a caveat on a descent that ended above the clip, unless its cause is said already."""
         if self.is_first_order and self.last in self.without_gradient:
             return []
-        return [f"Nothing below {self.last} supports the class on balance, so the pyramid ends there."]
+        text = f"Nothing below {self.last} supports the class on balance, so the pyramid ends there."
+        return [Caveat(text, CaveatCode.EARLY_END)]
 
 
 def _enumerate(names: Sequence[str]) -> str:

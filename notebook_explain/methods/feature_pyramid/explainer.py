@@ -53,7 +53,6 @@ from notebook_explain.methods.feature_pyramid.operands import class_units
 from notebook_explain.methods.progress_bar import run_with_progress
 from notebook_explain.models import Recording, VideoModel, score_of
 from notebook_explain.models.channel_graph import ChannelGraph, channel_graph
-from notebook_explain.models.channel_graph.traced_pass import COLOUR_AXES
 
 CORRECTED, PAPER = MODES = ("corrected", "paper")
 WORDS = {
@@ -194,7 +193,7 @@ class FeaturePyramid:
             graph,
             with_gradients=not is_paper and self.contribution in FIRST_ORDER,
             with_tap_means=not is_paper and self.contribution == PREACTIVATION,
-            colour_axis=COLOUR_AXES.get(str(model.preprocessing.layout), 1),
+            colours_first=model.preprocessing.channels_first,
         )
 
         def compute(recording: Recording) -> tuple[Target, TargetResult, LayerRecords]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -79,8 +79,8 @@ class LayerRecorder:
         Record what contributions by gradient need.
     with_tap_means : bool
         Record ``tap_means``, which contributions to pre-activations need.
-    colour_axis : int
-        Axis of the input's colours.
+    colours_first : function, optional
+        Returns the input, or one pathway of it, with the colours on axis 1, where they are by default.
     """
 
     def __init__(
@@ -88,10 +88,10 @@ class LayerRecorder:
         graph: ChannelGraph,
         with_gradients: bool = False,
         with_tap_means: bool = True,
-        colour_axis: int = 1,
+        colours_first: Callable[[Tensor], Tensor] = lambda part: part,
     ) -> None:
         self.graph, self.with_gradients, self.with_tap_means = graph, with_gradients, with_tap_means
-        self.colour_axis = colour_axis
+        self.colours_first = colours_first
         self.calls: dict[LayerKey, Call] = {}
         self.channel_means: dict[LayerKey, tuple[Tensor, ...]] = {}
         self.tap_means: dict[LayerKey, Tensor] = {}
@@ -110,7 +110,9 @@ class LayerRecorder:
     @contextmanager
     def hooks(self, shadow: nn.Module) -> Iterator[None]:
         """Return the context in which the shadow has to run."""
-        handle = shadow.register_forward_pre_hook(self._on_input)
+        handle = shadow.register_forward_pre_hook(
+            self._on_input, prepend=True
+        )  # the clip, before it is arranged with other inputs
         try:
             with watch(shadow, self._on_call, self._on_function):
                 yield
@@ -150,15 +152,17 @@ class LayerRecorder:
                 self._activation_edges[key], self.activations[key] = self._outputs[key], self._raw[key]
 
     def _channel_gradients(self, key: LayerKey, before: Tensor, after: Tensor) -> ChannelGradients:
-        axis = self._channel_axis(key)
+        axis, activation = self._channel_axis(key), self.activations[key]
+        if key[0] == "input":
+            before, after, activation = map(self.colours_first, (before, after, activation))
         return ChannelGradients(
-            _sums(before, axis), _sums(after, axis), _sums(after.double() * self.activations[key].double(), axis)
+            _sums(before, axis), _sums(after, axis), _sums(after.double() * activation.double(), axis)
         )
 
     def _channel_axis(self, key: LayerKey) -> int:
         kind, index = key
         if kind == "input":
-            return self.colour_axis
+            return 1
         return self.graph.sums[index].axis if kind == "sum" else self.calls[key].channel_axis
 
     def _on_input(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:

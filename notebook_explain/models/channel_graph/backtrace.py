@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.models.channel_graph.channel_labels import Edge, Labels, Node, Opaque, operation, saved_dims
 from notebook_explain.models.channel_graph.graph import CONCAT, CONV, GATE, IDENTITY, SUM, Links
 from notebook_explain.models.channel_graph.label_rules import COUPLING_NORMS, fit_to_shape, labels_on_inputs
@@ -71,7 +72,7 @@ class AutogradWalker:
         self.opaque: set[Node] = set()
         self.names: dict[Node, str] = {}
         self.untraced_gates: dict[str, None] = {}
-        self.notes: dict[str, None] = {}
+        self.notes: dict[Caveat, None] = {}
         self._pass_through: set[Node] = set()  # additions whose terms have the same sources: the first stands for both
         self._depends: dict[Node, bool] = {}
         self._products: dict[Node, Product | None] = {}
@@ -179,13 +180,14 @@ class AutogradWalker:
         """Note what an operation does that links do not show."""
         if name == "Glu":
             text = f"{self.name(node)} gates one half of its channels with the other; the gating half is not shown."
-            self.notes[text] = None
+            self.notes[Caveat(text, CaveatCode.HIDDEN_LINKS)] = None
         couples = name in COUPLING_NORMS
         if name == "NativeGroupNorm":  # with one channel per group it is an instance norm
             couples = labels.values.shape[1] > int(node._saved_group)
         if couples:
             norm = COUPLING_NORMS[name].capitalize()
-            self.notes[f"{norm} makes channels share a mean or deviation; this dependence is not shown."] = None
+            text = f"{norm} makes channels share a mean or deviation; this dependence is not shown."
+            self.notes[Caveat(text, CaveatCode.HIDDEN_LINKS)] = None
 
     # Concatenations -----------------------------------------------------------------------------------------------
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
+
 SUMMARIZE_FROM = 3  # this many operations of one kind share a note
 
 
-def unknown_notes(unknown: Mapping[str, int]) -> Iterator[str]:
+def unknown_notes(unknown: Mapping[str, int]) -> Iterator[Caveat]:
     """Yield a sentence for each operation, or kind of operation, that cannot be traced.
 
     Parameters
@@ -18,16 +20,17 @@ def unknown_notes(unknown: Mapping[str, int]) -> Iterator[str]:
     for names in _by_kind(unknown):
         count = sum(unknown[name] for name in names)
         source = f"{_enumerate(names)}, which cannot be traced channel by channel"
-        yield f"{count} channels come from {source}; their sources are unknown."
+        yield Caveat(f"{count} channels come from {source}; their sources are unknown.", CaveatCode.CHANNEL_GRAPH)
 
 
-def gate_notes(products: Iterable[str]) -> Iterator[str]:
+def gate_notes(products: Iterable[str]) -> Iterator[Caveat]:
     """Yield a sentence for each product, or kind of product, whose gate depends on many channels at once."""
     for names in _by_kind(products):
         if len(names) == 1:
-            yield f"The gate of {names[0]} depends on many channels at once; its sources are not shown."
+            text = f"The gate of {names[0]} depends on many channels at once; its sources are not shown."
         else:
-            yield f"The gates of {_enumerate(names)} depend on many channels at once; their sources are not shown."
+            text = f"The gates of {_enumerate(names)} depend on many channels at once; their sources are not shown."
+        yield Caveat(text, CaveatCode.HIDDEN_LINKS)
 
 
 def _by_kind(names: Iterable[str]) -> list[list[str]]:

@@ -14,12 +14,12 @@ from notebook_explain.models.channel_graph.graph import INPUT
 from notebook_explain.models.channel_graph.keep_graph import JOINING, KeepGraph, UntrackedInputs
 from notebook_explain.models.channel_graph.link_builder import Terminal
 from notebook_explain.models.channel_graph.op_hooks import Call, OnCall, OnFunction, OnResult, watch
+from notebook_explain.models.input_layouts import channel_axis, has_channels
 from notebook_explain.models.outputs import LastActivations, to_heads
 from notebook_explain.models.rng import LocalRandomness
 from notebook_explain.models.shadow import reference_parameter
 from notebook_explain.models.video_model import VideoModel
 
-COLOUR_AXES = {"BCTHW": 1, "BTCHW": 2, "BTHWC": 4, "(BT)CHW": 1}
 _MIXING_FUNCTIONS = frozenset(
     """scaled_dot_product_attention multi_head_attention_forward lstm gru rnn_tanh rnn_relu einsum matmul bmm mm addmm
     baddbmm bilinear tensordot chain_matmul cdist""".split()
@@ -115,12 +115,19 @@ def _noise_clip(
 ) -> tuple[list[torch.Tensor], bool]:
     """Return a random clip in the network's layout, its pathways registered as terminals, and whether it is a list."""
     p = model.preprocessing
-    noise = torch.randn((1, 3, *p.shape), generator=torch.Generator().manual_seed(seed))
-    inputs = p.arrange(noise.to(like.device, like.dtype))
+    noise = torch.randn((1, p.channels, *p.shape), generator=torch.Generator().manual_seed(seed))
+    noise = noise.to(like.device, like.dtype)
+    axis = channel_axis(p.layout)
+    if axis is None:  # channels are merged with another axis, or there is one: the terminal comes before
+        noise = noise if has_channels(p.layout) else noise[:, :1]
+        clip = noise.contiguous().requires_grad_().clone()
+        walker.terminals[clip.grad_fn] = Terminal(INPUT, 0, 1)
+        return [p.arrange(clip).contiguous()], False
+    inputs = p.arrange(noise)
     is_list = isinstance(inputs, list)
     tensors = [part.contiguous().requires_grad_().clone() for part in (inputs if is_list else [inputs])]
     for pathway, tensor in enumerate(tensors):
-        walker.terminals[tensor.grad_fn] = Terminal(INPUT, pathway, COLOUR_AXES.get(str(p.layout), 1))
+        walker.terminals[tensor.grad_fn] = Terminal(INPUT, pathway, axis)
     return tensors, is_list
 
 

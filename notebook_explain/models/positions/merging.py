@@ -135,9 +135,11 @@ def expanded(x: PositionTensor, shape: Sequence[int]) -> PositionTensor:
     return with_same_positions(x, map_fields(x, lambda field: field.expand(tuple(shape))))
 
 
-def with_weight(x: PositionTensor, weight: object) -> PositionTensor:
-    """Note in a new tensor's lineage that a weight was applied."""
+def with_weight(x: PositionTensor, weight: torch.Tensor) -> PositionTensor:
+    """Note in a new tensor's lineage that a weight was applied; the tensor takes its precision."""
     x.lineage = replace(x.lineage, weights=x.lineage.weights | {id(weight)})
+    if weight.is_floating_point():
+        x.precision = weight.dtype
     return x
 
 

@@ -19,11 +19,55 @@ from notebook_explain.models.positions.tensor import PositionTensor, keep_positi
 _ELEMENTWISE = """
 relu relu6 leaky_relu elu selu celu gelu silu mish softplus hardswish hardsigmoid hardtanh sigmoid tanh
 logsigmoid prelu rrelu glu_same exp log log1p sqrt rsqrt pow square abs neg clamp clip clamp_min clamp_max sin
-cos erf batch_norm layer_norm group_norm instance_norm rms_norm local_response_norm normalize dropout
+cos erf layer_norm group_norm instance_norm rms_norm local_response_norm normalize dropout
 detach dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout softmax log_softmax
-gumbel_softmax nan_to_num to float half double bfloat16 type type_as cpu cuda masked_fill
+gumbel_softmax nan_to_num cpu cuda masked_fill
 """.split()
 rule(*_ELEMENTWISE)(keep_positions)
+
+
+@rule("batch_norm")
+def _batch_norm(x: PositionTensor, *args: Any, **_: Any) -> PositionTensor:
+    """Keep positions; refuse another number of channels, as torch does."""
+    lengths = {len(value) for value in args if isinstance(value, torch.Tensor)}
+    if lengths - {x.shape[1]}:
+        raise RuntimeError(f"batch_norm over {lengths} channels got {x.shape[1]}")
+    return keep_positions(x)
+
+
+@rule("float")
+def _to_float32(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
+    return _with_precision(x, torch.float32)
+
+
+@rule("half")
+def _to_float16(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
+    return _with_precision(x, torch.float16)
+
+
+@rule("bfloat16")
+def _to_bfloat16(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
+    return _with_precision(x, torch.bfloat16)
+
+
+@rule("double")
+def _to_float64(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
+    return _with_precision(x, torch.float64)
+
+
+@rule("to", "type", "type_as")
+def _to(x: PositionTensor, *args: Any, **options: Any) -> PositionTensor:
+    """Take the precision among the arguments: a dtype, or that of another tensor."""
+    values = [*args, *options.values()]
+    stated = [value for value in values if isinstance(value, torch.dtype)]
+    stated += [value.dtype for value in values if isinstance(value, torch.Tensor)]
+    return _with_precision(x, stated[0] if stated and stated[0].is_floating_point else x.precision)
+
+
+def _with_precision(x: PositionTensor, dtype: torch.dtype) -> PositionTensor:
+    result = keep_positions(x)
+    result.precision = dtype
+    return result
 
 
 @rule("retain_grad", "requires_grad")

@@ -38,6 +38,7 @@ RuleT = TypeVar("RuleT", bound=Rule)
 # Rules by the name of the torch function; the other files of this package fill them in. A rule is called with the
 # function's arguments.
 RULES: dict[str, Rule] = {}
+_DTYPE_OF = torch.Tensor.dtype.__get__  # type: ignore[attr-defined]
 PRODUCTS: set[str] = set()  # rules that also apply when the first argument is a plain tensor
 ARITHMETIC: dict[str, Rule] = {}  # rules that are called with the function and its two operands
 
@@ -72,11 +73,14 @@ class PositionTensor(torch.Tensor):
     pool_calls : frozenset of int
         Indices of the pooling calls that this tensor was computed from (see ``layer_trace``).
     lineage : Lineage
+    precision : torch.dtype
+        Its ``dtype`` for the network, which may compare it with that of its weights. The fields are float32 in any case.
     """
 
     fields: Fields
     pool_calls: frozenset[int]
     lineage: Lineage
+    precision: torch.dtype
 
     @staticmethod
     def from_fields(fields: Sequence[torch.Tensor], *parents: PositionTensor) -> PositionTensor:
@@ -85,17 +89,27 @@ class PositionTensor(torch.Tensor):
         self.fields = tuple(fields)
         self.pool_calls = frozenset[int]().union(*(parent.pool_calls for parent in parents))
         self.lineage = Lineage.of([parent.lineage for parent in parents])
+        self.precision = parents[0].precision if parents else torch.float32
         return self
 
     @staticmethod
-    def for_clip(frames: int, height: int, width: int, device: torch.device) -> PositionTensor:
-        """Make the positions of a clip, (1, 3, time, height, width): every value stands for its own frame and pixel."""
-        shape = (1, 3, frames, height, width)
+    def for_clip(
+        frames: int,
+        height: int,
+        width: int,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        channels: int = 3,
+    ) -> PositionTensor:
+        """Make the positions of a clip, (1, channel, time, height, width): each value stands for its own frame and pixel."""
+        shape = (1, channels, frames, height, width)
         t = torch.arange(frames, device=device, dtype=torch.float32).view(1, 1, -1, 1, 1)
         y = torch.arange(height, device=device, dtype=torch.float32).view(1, 1, 1, -1, 1)
         x = torch.arange(width, device=device, dtype=torch.float32).view(1, 1, 1, 1, -1)
         one = torch.ones((), device=device, dtype=torch.float32).expand(shape)
-        return PositionTensor.from_fields([part for ramp in (t, y, x) for part in (one, ramp.expand(shape))])
+        clip = PositionTensor.from_fields([part for ramp in (t, y, x) for part in (one, ramp.expand(shape))])
+        clip.precision = dtype
+        return clip
 
     def positions(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return (t, y, x), each of a shape that broadcasts to this tensor's; NaN where there is no mass."""
@@ -110,6 +124,8 @@ class PositionTensor(torch.Tensor):
         if has_position_proxy(func):
             return _run_custom(func, args, kwargs)
         name = getattr(func, "__name__", "").strip("_")
+        if name == "get" and func == _DTYPE_OF:
+            return args[0].precision
         with torch._C.DisableTorchFunctionSubclass(), torch.inference_mode(False), torch.no_grad():
             if name in RULES:
                 if (args and isinstance(args[0], PositionTensor)) or name in PRODUCTS:
@@ -243,6 +259,8 @@ def _set_item(func: Any, args: Any) -> None:
 def overwrite(target: PositionTensor, result: PositionTensor) -> PositionTensor:
     """Give a tensor the positions of another one, as in-place operations do."""
     target.fields, target.pool_calls, target.lineage = result.fields, result.pool_calls, result.lineage
+    if not hasattr(target, "precision"):  # a plain buffer so far
+        target.precision = result.precision
     return target
 
 
