@@ -24,6 +24,8 @@ def explain(
     std: Any = None,
     layout: Any = None,
     crop: str | None = None,
+    outputs: Any = None,
+    unit: str | None = None,
     norms: str = "constant",
     inputs: Any = None,
     keep_hooks: bool | None = None,
@@ -43,6 +45,9 @@ def explain(
         Class names in order.
     size, frames, channels, mean, std, layout, crop
         Preprocessing that the network was trained with, as for `adapt`.
+    outputs : "classes", "binary", "multilabel" or "regression", or {head: kind}, optional
+    unit : str, optional
+        What the network returns, and the unit of its values, as for `adapt`.
     norms : "constant" or "differentiated"
         How evidence passes through norms, as for `SaliencyTubes`.
     inputs : dict, list, tuple or function, optional
@@ -76,6 +81,8 @@ def explain(
         "layout": layout,
         "crop": crop,
         "inputs": inputs,
+        "outputs": outputs,
+        "unit": unit,
         "keep_hooks": keep_hooks,
         "labels": labels,
         "processor": processor,

@@ -18,7 +18,8 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.explanations import BlockReport, Explanation, Pyramid, Tubes
 from notebook_explain.explanations.provenance import provenance_lines
 from notebook_explain.explanations.shared_volumes import share_volumes
-from notebook_explain.explanations.text import shortened
+from notebook_explain.explanations.targets import REGRESSION
+from notebook_explain.explanations.text import shortened, verdict_of
 
 if TYPE_CHECKING:
     from notebook_explain.widgets import CompareViewer
@@ -207,7 +208,10 @@ def _question(explanation: Explanation, first_values: Mapping[str, Any]) -> str:
     index = 0
     if isinstance(explanation, Tubes) and first_values.get("target") is not None:
         index = explanation.target_index(first_values["target"])
-    return f"Why {shortened(explanation.targets[index].name, 80)!r}?"
+    result = explanation.targets[index]
+    if result.kind == REGRESSION:
+        return f"Why {verdict_of(result, 80)}?"
+    return f"Why {shortened(result.name, 80)!r}?"
 
 
 def mimebundle(explanation: Explanation) -> Any:

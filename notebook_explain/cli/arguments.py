@@ -121,6 +121,12 @@ def _add_network_options(command: argparse.ArgumentParser) -> None:
         help="which weights to take from FILE if it holds several, such as model_ema (default: those that are no average)",
     )
     group.add_argument("--labels", type=Path, metavar="FILE", help="class names: one per line, or JSON")
+    group.add_argument(
+        "--outputs",
+        metavar="KIND",
+        help="what the network returns: classes, binary (one logit), multilabel (sigmoids) or regression (values)",
+    )
+    group.add_argument("--unit", metavar="TEXT", help="unit of the values of a regression, such as ms")
     trained = command.add_argument_group(
         "preprocessing",
         "As in training. What you leave out is guessed and reported; a wrong guess gives a wrong result.",

@@ -157,7 +157,10 @@ def _load_model(options: argparse.Namespace, step: Step) -> tuple[VideoModel, st
     elif options.weights_key is not None:
         raise UsageError("--weights-key chooses among the weights in a file; give the file with --weights")
     step("measuring the layers")
-    stated = {name: getattr(options, name) for name in ("size", "frames", "mean", "std", "layout", "keep_hooks")}
+    stated = {
+        name: getattr(options, name)
+        for name in ("size", "frames", "mean", "std", "layout", "outputs", "unit", "keep_hooks")
+    }
     stated |= _given(crop=getattr(options, "crop", None))  # 'layers' has no --crop: it moves no layer
     return adapt(network, labels=labels, **stated), weights
 
@@ -234,7 +237,7 @@ def _summary(
     """Return the rows that describe an explanation: a keyword, then fields."""
     from notebook_explain.explanations import DEFAULT_THRESHOLD
     from notebook_explain.explanations.caveats import caveats
-    from notebook_explain.explanations.text import fixed, seconds
+    from notebook_explain.explanations.text import fixed, seconds, value_of
 
     time, height, width = tubes.clip.size
     p, layer = tubes.provenance, tubes.layer(view.get("layer"))
@@ -250,6 +253,11 @@ def _summary(
             ("class", f"{head}: {name}" if head else name, f"{100 * probability:.1f} %")
             for head, top5 in top5_of_head.items()
             for name, probability in top5
+        ),
+        *(
+            ("value", target.name, value)
+            for target in tubes.targets
+            if target.against is None and (value := value_of(target)) is not None
         ),
         *((layer.quantity, tubes.in_words(threshold, layer.name, target)) for target in targets),
         ("seen at", f"layer {layer.name} ({layer.kind}), from {threshold:.0%} of its maximum"),

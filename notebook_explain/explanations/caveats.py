@@ -50,6 +50,7 @@ class CaveatCode(str, Enum):
     ASSUMED_PREPROCESSING = "assumed_preprocessing"
     INPUT_LAYOUT = "input_layout"  # what the network does with the axes of its input
     PROCESSOR = "processor"  # steps of a processor that are not followed
+    ASSUMED_OUTPUTS = "assumed_outputs"  # whether outputs are classes, logits or values, or which axis holds them
     ASSUMED_POSITIONS = "assumed_positions"  # cells lie where the clip is divided evenly, or where another tensor lies
     FRAME_SELECTION = "frame_selection"  # the network keeps some frames only
     SCORE = "score"  # what is explained is not simply one logit

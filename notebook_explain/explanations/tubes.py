@@ -20,7 +20,7 @@ from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.reliability import Reliability
 from notebook_explain.explanations.shared_volumes import stretched
 from notebook_explain.explanations.targets import TargetResult
-from notebook_explain.explanations.text import kept_in_words
+from notebook_explain.explanations.text import tubes_in_words
 from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, kept
 
 ATTENTION, RELEVANCE = "attention", "relevance"  # kinds of maps that are no evidence: of any class, and for a class
@@ -133,10 +133,11 @@ class Tubes:
     def in_words(
         self, threshold: float = DEFAULT_THRESHOLD, layer: str | int | None = None, target: int | str = 0
     ) -> str:
-        """Return sentences on the class, its probability, the best other class, and where and when the evidence lies."""
-        result = self.targets[self.target_index(target)]
-        quantity = self.layer(layer).quantity
-        return kept_in_words(result, self.kept(threshold, layer, target), self.clip, quantity=quantity)
+        """Return sentences on the class, its probability, the best other class, and where and when the evidence lies.
+
+        Of a regression, they give the value in its unit, and where and when the evidence lies that raises and lowers it.
+        """
+        return tubes_in_words(self, threshold, layer, self.target_index(target))
 
     def target_index(self, target: int | str) -> int:
         """Return the index of a target, by index or name (ValueError lists them)."""

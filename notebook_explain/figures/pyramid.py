@@ -23,9 +23,10 @@ from notebook_explain.clip.pictures import GREY, Picture
 from notebook_explain.explanations import DEFAULT_THRESHOLD, LayerMap, percent
 from notebook_explain.explanations.caveats import caveats
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
-from notebook_explain.explanations.pyramid.text import has_colours, input_name, receptive_field_text
+from notebook_explain.explanations.pyramid.text import has_colours, input_name, noun_of, receptive_field_text
 from notebook_explain.explanations.pyramid.units import CLASS, COLOURS, INPUT, SUM, UNKNOWN, Row, Unit
-from notebook_explain.explanations.text import MINUS, shortened
+from notebook_explain.explanations.targets import REGRESSION
+from notebook_explain.explanations.text import MINUS, colour_legend, shortened
 from notebook_explain.figures.base import SMALL_PRINT, TextFigure, break_lines
 from notebook_explain.figures.captions import printable
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlay_evidence
@@ -220,7 +221,7 @@ def _draw_row(axes: Axes, pyramid: Pyramid, row: Row, units: list[int], tiles: d
 
 def _label(pyramid: Pyramid, row: Row) -> list[str]:
     inputs = "colours" if has_colours(pyramid) else "channels"
-    kind = {CLASS: "the class", SUM: "channels", INPUT: inputs}.get(row.kind, "kernels")
+    kind = {CLASS: f"the {noun_of(pyramid.target)[0]}", SUM: "channels", INPUT: inputs}.get(row.kind, "kernels")
     name = printable(shortened(row.name, 26))
     field = "" if row.kind in (CLASS, INPUT) else receptive_field_text(row, pyramid.clip.size)
     lines = [name, kind if row.kind in (CLASS, INPUT) else f"{row.width:,} {kind}"]
@@ -305,13 +306,14 @@ def _pad_to_square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _small_print(pyramid: Pyramid, threshold: float, inches: float) -> list[str]:
     """Return how to read the figure and where it comes from, then every caveat."""
+    is_value = pyramid.target.kind == REGRESSION
     pruned = f", units from {percent(threshold)} of their row's largest score" if threshold > 0 else ""
     about = (
         f"{pyramid.provenance.method}{pruned}; clip: {pyramid.clip.name}. Below a tile: kernel (or channel) and the share of "
         f"the positive evidence that reaches it; {MINUS}: less of its output helps. A tile shows the frame in which the unit is "
-        f"most active, with its map from {percent(DEFAULT_THRESHOLD)} of its largest value: orange for the class, blue against "
-        f"it. The width of a link is the evidence that flows along it; blue: the child weakens its parent; dashed: it works "
-        f"against the class there."
+        f"most active, with its map from {percent(DEFAULT_THRESHOLD)} of its largest value; {colour_legend(pyramid.target)} "
+        f"(the {noun_of(pyramid.target)[0]}). The width of a link is the evidence that flows along it; blue: the child weakens "
+        f"its parent; dashed: it {'lowers the value' if is_value else 'works against the class'} there."
     )
     if any(edge.kind == UNKNOWN for edge in pyramid.edges):
         about += " Dotted: through an operation that channels cannot be followed through."

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes, percent
 from notebook_explain.explanations.caveats import all_caveats
-from notebook_explain.explanations.text import caption_sentence, seconds
+from notebook_explain.explanations.text import LEGEND_NAME, caption_sentence, seconds, sides_of
 from notebook_explain.figures.base import SMALL_PRINT, TextFigure, break_lines
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlay_evidence
 from notebook_explain.figures.placement import Placement, evenly_spaced, evidence_per_frame, resize_image
@@ -53,7 +53,7 @@ def tubes_figure(
     strip, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
     strip.suptitle("\n".join(title), fontsize=10)
     _draw_frames(strip.subplots(1, len(chosen), squeeze=False)[0], tubes, chosen, layer, target, threshold)
-    _draw_curve(below.subplots(), tubes.volume(layer, target), chosen, tubes.layer(layer).quantity)
+    _draw_curve(below.subplots(), tubes, layer, target, chosen)
     below.supxlabel("\n".join(small), fontsize=SMALL_PRINT, x=0.01, ha="left", color="0.3")
     figure.set_literal_text()
     return figure
@@ -83,14 +83,15 @@ def _small_print(tubes: Tubes, layer: str | int | None, target: int, threshold: 
     ]
 
 
-def _draw_curve(axes: Any, volume: NDArray[np.float32], chosen: NDArray[np.int64], quantity: str) -> None:
+def _draw_curve(axes: Any, tubes: Tubes, layer: str | int | None, target: int, chosen: NDArray[np.int64]) -> None:
     """Draw evidence for and against: the means of the map's positive and negative part, one step per frame.
 
     Other quantities have no negative part.
     """
+    volume, quantity = tubes.volume(layer, target), tubes.layer(layer).quantity
     edges = np.arange(len(volume) + 1) + 0.5
     is_signed = quantity == "evidence"
-    labels = ("for", "against") if is_signed else (quantity,)
+    labels = sides_of(tubes.targets[target], LEGEND_NAME) if is_signed else (quantity,)
     for values, colour, label in zip(evidence_per_frame(volume), (INK_FOR, INK_AGAINST), labels, strict=is_signed):
         axes.stairs(values, edges, fill=True, color=colour, label=label)
     axes.axhline(0, color="0.4", linewidth=0.8)

@@ -26,15 +26,16 @@ from torch import nn
 
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
-from notebook_explain.explanations import BlockReport, FrameSignal, LabelledValues, Quantity, Target
+from notebook_explain.explanations import BlockReport, FrameSignal, LabelledValues, Quantity, Target, TargetResult
 from notebook_explain.explanations.blocks.report import ADDED
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.explanations.targets import REGRESSION
 from notebook_explain.layers.signal_types import reporting_modules
 from notebook_explain.methods.block_recorder import SignalRecorder
 from notebook_explain.methods.common import prepare_clip, provenance
 from notebook_explain.models import Layer, Recording, VideoModel, score_of
 
-EVIDENCE = "evidence for {!r} in the {}"
+EVIDENCE = "evidence {} {!r} in the {}"
 SHARES = "contribution of each stream to the score"
 _NO_STREAMS = "Evidence of the streams of {!r} is left out because the output of one has no positions ({})."
 Ablations = dict[str, list[tuple[str, str]]]  # label to the (module, part) that are ablated together
@@ -99,7 +100,7 @@ class BlockSignals:
         def compute(recording: Recording) -> tuple[Any, ...]:
             (resolved,) = model.resolve(recording.heads, target)
             result = model.results(recording, (resolved,))[0]
-            streams = _evidence(recording, score_of(recording, resolved), parts, result.name) if parts else []
+            streams = _evidence(recording, score_of(recording, resolved), parts, result) if parts else []
             return result, resolved, recording.heads[str(resolved.head)].logits.shape[1], streams
 
         layers = list({part.layer.name: part.layer for part in parts}.values())
@@ -132,13 +133,16 @@ def _parts(model: VideoModel) -> tuple[list[Part], list[str]]:
     return parts, caveats
 
 
-def _evidence(recording: Recording, score: torch.Tensor, parts: list[Part], target: str) -> list[FrameSignal]:
+def _evidence(recording: Recording, score: torch.Tensor, parts: list[Part], target: TargetResult) -> list[FrameSignal]:
     """Return the evidence of each part over time: gradient times activation, summed over its channels and positions."""
     gradients = recording.backward(score)
     evidence = []
     for block, kind, name, layer, channels in parts:
         values = recording.evidence(layer, gradients, channels=channels).values.sum((1, 2)).cpu().numpy()
-        what, rows = EVIDENCE.format(target, name), layer.geometry.rows
+        what, rows = (
+            EVIDENCE.format("about" if target.kind == REGRESSION else "for", target.name, name),
+            layer.geometry.rows,
+        )
         evidence.append(FrameSignal(block, kind, what, values, rows, 0.0, Quantity.EVIDENCE))
     return evidence
 

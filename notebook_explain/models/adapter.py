@@ -21,6 +21,7 @@ from notebook_explain.models.input_channels import normalised, takes_other_chann
 from notebook_explain.models.known_values import ARGUMENT, first_that_runs_with, known_values
 from notebook_explain.models.metadata import read_labels
 from notebook_explain.models.model_caveats import held_inputs_caveat, model_caveats
+from notebook_explain.models.output_kinds import carried_kinds, check_outputs, check_unit
 from notebook_explain.models.preprocessing import check_units, numbers
 from notebook_explain.models.shadow import refuse_scripted, unwrapped
 from notebook_explain.models.video_model import VideoModel
@@ -41,6 +42,8 @@ def adapt(
     crop: str | None = None,
     labels: Sequence[str] | Mapping[Any, Any] | None = None,
     inputs: Any = None,
+    outputs: str | Mapping[str, str] | None = None,
+    unit: str | None = None,
     keep_hooks: bool | None = None,
     processor: Any = None,
     like: VideoModel | None = None,
@@ -71,13 +74,21 @@ def adapt(
         "center:128x171" resize the shorter side or both sides to this and crop the middle. A clip of this size is left as
         it is.
     labels : sequence of str, {index: name} or {head: names}, optional
-        Class names in order; or by head, for models with several heads. An empty list: no names.
+        Class names in order; or by head, for models with several heads. Two names for a single output are no and yes. An
+        empty list: no names.
     inputs : dict, list, tuple or function, optional
         What the network takes beside the clip, if it takes more. A dict of keyword arguments, such as ``{"audio": audio}``, or
         a list of positional ones; ``ne.CLIP`` stands for the clip where it is not the first free argument, as in
         ``[{"video": ne.CLIP, "audio": audio}]`` for a network that takes one dict. Or a function of the clip, as the network
         takes it (normalised, in the layout), that returns ``(args, kwargs)``: ``lambda clip: ((clip, audio), {})``. The clip is
         explained; the other tensors are held, moved to the network's device and precision. A caveat names them.
+    outputs : "classes", "binary", "multilabel" or "regression", or {head: kind}, optional
+        What the network returns: scores of classes that exclude one another (softmax), one logit of no and yes, scores of
+        labels that do not exclude one another (sigmoid), or values. Taken from ``module.config.problem_type`` if there is
+        one, else guessed: several outputs are classes, or labels if the network ends in a sigmoid; one output is a logit
+        if it ends in a sigmoid or has labels, else a value. A guess about one output or about labels is a caveat.
+    unit : str, optional
+        Unit of the values of a regression, such as "%" or "ms".
     keep_hooks : bool, optional
         Run with copies of the module's forward hooks and forward pre-hooks. By default they are left out, and a warning
         and a caveat say so if they change the output, as one pass on noise shows. Copies have their own copies of the
@@ -126,6 +137,7 @@ def adapt(
     }
     keep_hooks = (like is not None and like.keep_hooks) if keep_hooks is None else keep_hooks
     bound = BoundInputs(inputs) if inputs is not None else None if like is None else like.inputs
+    kinds = check_outputs(outputs) or ({} if like is None else like.outputs) or carried_kinds(network)
     known = known_values(given, processor, like, network)
     with inputs_while_adapting(network, bound):
         found, specified, known = first_that_runs_with(network, known, keep_hooks)
@@ -157,6 +169,8 @@ def adapt(
         keep_hooks=keep_hooks,
         known_hooks=known_hooks,
         inputs=bound,
+        outputs=kinds,
+        unit=check_unit(unit) or ("" if like is None else like.unit),
         sources=sources,
     )
 

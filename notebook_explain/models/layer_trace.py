@@ -19,6 +19,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from notebook_explain.models.layouts import is_volume
+from notebook_explain.models.output_cells import OutputPositions, Path, output_positions
 from notebook_explain.models.positions.custom_functions import has_position_proxy
 from notebook_explain.models.positions.extents import spread
 from notebook_explain.models.positions.merging import mixtures_reported
@@ -88,6 +89,8 @@ class LayerTrace:
     unplaced : tuple of str
         Modules after which positions are unknown: they return nothing but such a mixture, on which the network's output
         depends, or positions could not be followed through them. "" is the network itself.
+    ends : dict of path to OutputPositions
+        Positions of the tensors that the network returns.
     """
 
     size: tuple[int, int, int]
@@ -98,6 +101,7 @@ class LayerTrace:
     chained: frozenset[str] = frozenset()
     mixtures: Mapping[str, frozenset[int]] = field(default_factory=dict)
     unplaced: tuple[str, ...] = ()
+    ends: Mapping[Path, OutputPositions] = field(default_factory=dict)
 
     def slim(self) -> LayerTrace:
         """Return a copy without references to modules, so that the shadow can be freed."""
@@ -203,13 +207,24 @@ def trace_layers(shadow: nn.Module, inputs: Any, size: tuple[int, int, int]) -> 
     finally:
         for handle in watched:
             handle.remove()
-    ends = [tensor for _, tensor in tensors(output) if isinstance(tensor, PositionTensor)]
+    returned = list(tensors(output))
+    ends = [tensor for _, tensor in returned if isinstance(tensor, PositionTensor)]
     reached = frozenset().union(*(end.pool_calls for end in ends))
     pool_inputs = tuple((index, pools[index]) for index in sorted(reached))
     several = _modules_at_several_positions(outputs)
     chained = _chained_modules(shadow, inputs, several) if several else frozenset()
     unplaced = unsure.unplaced(ends)
-    return LayerTrace(size, tuple(outputs), pool_inputs, modules, dict(calls), chained, unsure.mixtures(), unplaced)
+    return LayerTrace(
+        size,
+        tuple(outputs),
+        pool_inputs,
+        modules,
+        dict(calls),
+        chained,
+        unsure.mixtures(),
+        unplaced,
+        output_positions(returned),
+    )
 
 
 def _modules_at_several_positions(outputs: list[TracedOutput]) -> list[str]:

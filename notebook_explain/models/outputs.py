@@ -1,8 +1,8 @@
-"""Find the logits in a network's output: one (batch, class) tensor per head.
+"""Find the scores in a network's output: one head per tensor of logits or values.
 
-Networks return tensors, tuples in any order, dicts, objects with ``.logits``, logits per time step, or several heads. If
+Networks return tensors, tuples in any order, dicts, objects with ``.logits``, scores per frame or voxel, or several heads. If
 the last operation is a softmax (or sigmoid), the tensor before it is explained, because probabilities saturate and logits
-add up.
+add up; the values of a regression are explained as they are.
 """
 
 from __future__ import annotations
@@ -16,38 +16,22 @@ from torch.overrides import TorchFunctionMode
 
 from notebook_explain._errors import ExplainError
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.explanations.targets import BINARY, CLASSES, REGRESSION
+from notebook_explain.models.classifier_outputs import ClassifierOutputs
+from notebook_explain.models.heads import Head
+from notebook_explain.models.output_cells import Cells, Path, cell_scores, cells_of, class_axis, measured_at
+from notebook_explain.models.output_kinds import OutputSpec, guess_kind, kind_caveat
 
 LOG_P = Caveat(
     "The network returns probabilities that are not the softmax of a single tensor, so log p is explained; the evidence does not "
     "add up to a logit.",
     CaveatCode.SCORE,
 )
-PER_TIME = Caveat("The network returns one score per time step (or view); their mean is explained.", CaveatCode.SCORE)
-PER_POSITION = Caveat(
-    "The network returns one score per position; the mean of each class is explained.", CaveatCode.SCORE
+_ASSUMED_AXIS = (
+    "Which axis of the network's output {shape} holds the classes could not be measured; {which} is taken. If the guess is "
+    "wrong, another score is explained."
 )
-_Scores = tuple[torch.Tensor, Caveat | None]
 _LINKS = {"softmax": "softmax", "log_softmax": "softmax", "sigmoid": "sigmoid"}
-
-
-@dataclass(frozen=True, eq=False)
-class Head:
-    """One classifier of a network.
-
-    Attributes
-    ----------
-    logits : float32 tensor (batch, class)
-    link : str
-        Function that turns them into probabilities: "softmax", "sigmoid", or "log" if they are logarithms of probabilities.
-    """
-
-    logits: torch.Tensor
-    link: str = "softmax"
-
-    def probabilities(self) -> torch.Tensor:
-        """Return probabilities (batch, class), detached."""
-        logits = self.logits.detach()
-        return {"sigmoid": logits.sigmoid, "log": logits.exp}.get(self.link, lambda: logits.softmax(-1))()
 
 
 class LastActivations(TorchFunctionMode):
@@ -65,16 +49,46 @@ class LastActivations(TorchFunctionMode):
         return result
 
 
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """A returned tensor that can be class scores.
+
+    Attributes
+    ----------
+    returned : tensor
+    axis : int or None
+        Of the classes; ``None`` for a single output.
+    is_measured : bool
+        The axis is measured, not guessed.
+    cells : Cells or None
+        What is averaged, if anything.
+    """
+
+    returned: torch.Tensor
+    axis: int | None
+    is_measured: bool
+    cells: Cells | None
+
+    @property
+    def count(self) -> int:
+        return 1 if self.axis is None else int(self.returned.shape[self.axis])
+
+    @property
+    def mean(self) -> torch.Tensor:
+        """Scores (1, class), averaged over all cells."""
+        return cell_scores(self.returned, self.axis).mean(0, keepdim=True)
+
+
 def to_heads(
     output: Any,
     activations: LastActivations,
-    labels: Mapping[str, tuple[str, ...]],
-    classes: int | None,
+    spec: OutputSpec,
+    classifiers: ClassifierOutputs,
     find_cut: Callable[[], str] | None = None,
     *,
     needs_gradient: bool = True,
 ) -> tuple[dict[str, Head], tuple[str, ...]]:
-    """Find the logits in what a network returned.
+    """Find the scores in what a network returned.
 
     Parameters
     ----------
@@ -82,10 +96,10 @@ def to_heads(
         As the network returned it.
     activations : LastActivations
         Was active during the forward pass.
-    labels : dict of head to tuple of str
-        Their number distinguishes logits from other tensors.
-    classes : int or None
-        Number of outputs of the last layer with weights; a hint for the axis of the classes.
+    spec : OutputSpec
+        Labels, kinds and measured positions.
+    classifiers : ClassifierOutputs
+        Watched the forward pass.
     find_cut : function, optional
         Returns where the gradient is cut, for the error.
     needs_gradient : bool
@@ -101,30 +115,32 @@ def to_heads(
     ------
     ExplainError
         No tensor in the output can be class scores, or no gradient reaches them.
+    ValueError
+        The kind that was stated does not go with the number of outputs.
     """
-    counts = {len(names) for names in labels.values()} or ({classes} if classes else set())
     candidates = _candidate_tensors(output)
-    per_class = {key: _as_class_scores(tensor, counts) for key, tensor in candidates.items()}
-    found = {key: scores for key, scores in per_class.items() if scores is not None}
+    is_only = len(candidates) == 1
+    tables = {key: _as_scores(*entry, spec, classifiers, is_only=is_only) for key, entry in candidates.items()}
+    found = {key: scores for key, scores in tables.items() if scores is not None}
     if not found:
         raise ExplainError(
             f"no class scores were found in the model's output ({describe(output)}); wrap it in a module whose forward "
             "returns logits (batch, class)"
         )
-    chosen = _drop_dependent(_select_matching(found, labels))
-    if needs_gradient and not any(scores.requires_grad for scores, _ in chosen.values()):
+    chosen = _drop_dependent(_select_matching(found, spec.labels))
+    if needs_gradient and not any(scores.returned.requires_grad for scores in chosen.values()):
         where = "" if find_cut is None else f"; {find_cut()}"
         raise ExplainError(
             "no gradient reaches the model's output: its forward runs under torch.no_grad or inference_mode, or detaches; "
             f"remove that (saliency tubes need one backward pass){where}"
         )
-    names = _head_names(list(chosen), labels)
+    names = _head_names(list(chosen), spec.labels)
     heads, caveats = {}, []
-    for key, (scores, averaged) in chosen.items():
-        head, caveat = _logits_of(scores, candidates[key], activations)
+    for key, scores in chosen.items():
+        head, found_caveats = _head_of(scores, names[key], spec, activations, classifiers, is_only=len(chosen) == 1)
         heads[names[key]] = head
-        caveats += [text for text in (caveat, averaged) if text]
-    if any(bool(head.logits.isnan().any()) for head in heads.values()):
+        caveats += found_caveats
+    if any(bool(head.outputs.isnan().any()) for head in heads.values()):
         raise ExplainError("the model returns NaN for this clip; check its weights and the preprocessing arguments")
     return heads, tuple(dict.fromkeys(caveats))
 
@@ -145,38 +161,56 @@ def describe(output: Any) -> str:
     return f"a {type(output).__name__}"
 
 
-def _candidate_tensors(output: Any) -> dict[str, torch.Tensor]:
+def _candidate_tensors(output: Any) -> dict[str, tuple[Path, torch.Tensor]]:
+    """Return the tensors that may hold scores, with their paths in the output (`layer_trace.tensors`)."""
     logits = getattr(output, "logits", None)
     if isinstance(logits, torch.Tensor):
-        return {"": logits}
+        return {"": (("logits",), logits)}
     if isinstance(output, torch.Tensor):
-        return {"": output}
+        return {"": ((), output)}
     if isinstance(output, Mapping):
         if isinstance(output.get("logits"), torch.Tensor):
-            return {"": output["logits"]}
+            return {"": (("logits",), output["logits"])}
         pairs = list(output.items())
     elif isinstance(output, (list, tuple)):
         pairs = list(enumerate(output))
     else:
         pairs = list(vars(output).items()) if hasattr(output, "__dict__") else []
-    return {str(key): value for key, value in pairs if isinstance(value, torch.Tensor) and value.is_floating_point()}
+    return {
+        str(key): ((key,), value)
+        for key, value in pairs
+        if isinstance(value, torch.Tensor) and value.is_floating_point()
+    }
 
 
-def _as_class_scores(tensor: torch.Tensor, counts: set[int]) -> _Scores | None:
-    """Return scores (1, class), and a caveat if they are averaged over steps, views or positions; None if not scores."""
-    if tensor.ndim < 2 or (tensor.is_leaf and tensor.requires_grad):
-        return (tensor[None], None) if tensor.ndim == 1 and tensor.shape[0] in counts else None
-    trailing = tensor
-    while trailing.ndim > 2 and trailing.shape[-1] == 1:
-        trailing = trailing.squeeze(-1)
-    if trailing.ndim > 3:
-        if trailing.shape[1] not in counts:
+def _as_scores(
+    path: Path, tensor: torch.Tensor, spec: OutputSpec, classifiers: ClassifierOutputs, *, is_only: bool
+) -> _Scores | None:
+    """Return the scores in a returned tensor; None if it holds no scores."""
+    counts = _known_counts(spec, classifiers)
+    is_leaf = tensor.is_leaf and tensor.requires_grad
+    measured = measured_at(spec.positions, path, tensor.shape)
+    if tensor.ndim < 2 and (measured is None or tensor.ndim == 0 or not measured.varies_along(0)):
+        is_alone = is_only and tensor.numel() == 1 and not is_leaf  # without an axis of the batch
+        if not (is_alone or (tensor.ndim == 1 and tensor.shape[0] in counts)):
             return None
-        return trailing.flatten(2).mean(2).mean(0, keepdim=True), PER_POSITION
-    if trailing.ndim == 3:
-        last = trailing.shape[1] not in counts and trailing.shape[2] in counts
-        return trailing.mean(1 if last else 2).mean(0, keepdim=True), PER_TIME
-    return trailing.mean(0, keepdim=True), PER_TIME if trailing.shape[0] > 1 else None
+        return _Scores(tensor.reshape(1, -1), 1 if tensor.numel() > 1 else None, True, None)
+    if is_leaf:
+        return None
+    axis, is_measured = class_axis(tensor, measured, counts, classifiers.rows())
+    count = 1 if axis is None else int(tensor.shape[axis])
+    cell_axes = [index for index, length in enumerate(tensor.shape) if length > 1 and index != axis]
+    if len(cell_axes) > 1 and count not in counts | {classifiers.count()}:
+        return None  # features
+    cells = cells_of(tensor.shape, axis, measured, spec.size) if cell_axes else None
+    return _Scores(tensor, axis, is_measured, cells)
+
+
+def _known_counts(spec: OutputSpec, classifiers: ClassifierOutputs) -> set[int]:
+    """Return the numbers of classes that the labels name, else that of the last layer's outputs."""
+    last = classifiers.count()
+    counts = {len(names) for names in spec.labels.values()} or ({last} if last else set())
+    return counts | {1} if last == 1 else counts
 
 
 def _select_matching(found: dict[str, _Scores], labels: Mapping[str, tuple[str, ...]]) -> dict[str, _Scores]:
@@ -185,8 +219,8 @@ def _select_matching(found: dict[str, _Scores], labels: Mapping[str, tuple[str, 
         return {key: found[key] for key in labels}
     unnamed = all(key.isdigit() for key in found)  # items of a tuple; named heads are distinguished by name
     counts = {len(names) for names in labels.values()} if unnamed else set()
-    for keep in (lambda scores: scores.shape[1] in counts, lambda scores: scores.requires_grad):
-        kept = {key: entry for key, entry in found.items() if keep(entry[0])}
+    for keep in (lambda scores: scores.count in counts, lambda scores: scores.returned.requires_grad):
+        kept = {key: scores for key, scores in found.items() if keep(scores)}
         found = kept or found
     return found
 
@@ -194,8 +228,9 @@ def _select_matching(found: dict[str, _Scores], labels: Mapping[str, tuple[str, 
 def _drop_dependent(found: dict[str, _Scores]) -> dict[str, _Scores]:
     """Drop features from which other scores are computed, and probabilities whose logits are also returned."""
     dropped: set[str] = set()
-    for key, (scores, _) in found.items():
-        for other, (rest, _) in found.items():
+    means = {key: scores.mean for key, scores in found.items()}
+    for key, scores in means.items():
+        for other, rest in means.items():
             if key == other or other in dropped or key in dropped:
                 continue
             if (
@@ -204,16 +239,16 @@ def _drop_dependent(found: dict[str, _Scores]) -> dict[str, _Scores]:
                 and torch.allclose(scores.softmax(-1), rest, atol=1e-3)
             ):
                 dropped.add(other)
-            elif _leads_to(scores, rest) and not is_distribution(rest):
+            elif _leads_to(found[key].returned, rest) and not is_distribution(rest):
                 dropped.add(key)
-    return {key: entry for key, entry in found.items() if key not in dropped}
+    return {key: scores for key, scores in found.items() if key not in dropped}
 
 
-def _leads_to(scores: torch.Tensor, other: torch.Tensor) -> bool:
-    """Return whether ``other`` is computed from ``scores``."""
-    if not (scores.requires_grad and other.requires_grad):
+def _leads_to(returned: torch.Tensor, other: torch.Tensor) -> bool:
+    """Return whether ``other`` is computed from ``returned``."""
+    if not (returned.requires_grad and other.requires_grad):
         return False
-    origin = _origin_node(scores)
+    origin = _origin_node(returned)
     stack, seen = [other.grad_fn], set()
     while stack:
         node = stack.pop()
@@ -226,9 +261,9 @@ def _leads_to(scores: torch.Tensor, other: torch.Tensor) -> bool:
     return False
 
 
-def _origin_node(scores: torch.Tensor) -> Any:
-    """Return the autograd node of the tensor that the network returned, before ``_as_class_scores`` reshaped it."""
-    node = scores.grad_fn
+def _origin_node(returned: torch.Tensor) -> Any:
+    """Return the autograd node of a tensor, before it was reshaped or averaged."""
+    node = returned.grad_fn
     while node is not None and node.name().split("Backward")[0] in ("Mean", "Squeeze", "Unsafe", "View", "Reshape"):
         node = node.next_functions[0][0]
     return node
@@ -240,20 +275,57 @@ def is_distribution(scores: torch.Tensor) -> bool:
     return scores.shape[-1] > 1 and bool((scores >= 0).all()) and bool((total - 1).abs().max() < 2e-3)
 
 
-def _logits_of(scores: torch.Tensor, returned: torch.Tensor, last: LastActivations) -> tuple[Head, str | None]:
-    """Return the logits before the last softmax or sigmoid; log p with a caveat if its results were averaged."""
-    values = scores.detach().float()
+def _head_of(
+    scores: _Scores,
+    name: str,
+    spec: OutputSpec,
+    last: LastActivations,
+    classifiers: ClassifierOutputs,
+    *,
+    is_only: bool,
+) -> tuple[Head, list[Caveat]]:
+    """Return the head of a returned tensor, and caveats about what was guessed and what is explained."""
+    before, link = _before_activation(scores, last)
+    is_activated = link is not None
+    names, caveats = spec.labels.get(name), []
+    kind = spec.stated_kind(name, scores.count, is_only=is_only)
+    if kind is None:
+        bias = classifiers.bias(scores.mean) if scores.count == 1 else None
+        kind, reason = guess_kind(scores.count, names, link, None if bias is None else float(bias[0]))
+        caveats += [kind_caveat(name, kind, reason, names)] if reason else []
+    if not scores.is_measured:
+        which = "none" if scores.axis is None else f"axis {scores.axis}"
+        caveats.append(
+            Caveat(_ASSUMED_AXIS.format(shape=tuple(scores.returned.shape), which=which), CaveatCode.ASSUMED_OUTPUTS)
+        )
+    if kind == REGRESSION:
+        before, link, is_activated = scores.returned, "none", False
+    elif link is None and is_distribution(scores.mean):
+        link = "log"
+        caveats.append(LOG_P)
+    elif link is None or kind == BINARY:
+        link = "softmax" if kind == CLASSES else "sigmoid"
+    return Head(
+        cell_scores(before, scores.axis).float(),
+        link,
+        kind,
+        spec.unit if kind == REGRESSION else "",
+        scores.cells,
+        is_activated=is_activated,
+        has_two_names=kind == BINARY and names is not None and len(names) == 2,
+    ), caveats
+
+
+def _before_activation(scores: _Scores, last: LastActivations) -> tuple[torch.Tensor, str | None]:
+    """Return the tensor before the softmax or sigmoid that gave the scores, in their shape, and the name of the link."""
+    returned = scores.returned
+    values = returned.detach().float()
     for name, before, after in reversed(last.calls):
         if after.numel() == values.numel() and torch.allclose(
             after.detach().float().reshape(values.shape), values, atol=1e-6
         ):
-            return Head(before.reshape(values.shape).float(), _LINKS[name]), None
-        if name == "sigmoid" and returned.numel() == after.numel() and torch.equal(after.flatten(), returned.flatten()):
-            return Head(scores.float().clamp_min(torch.finfo(torch.float32).tiny).log(), "log"), LOG_P
-    if is_distribution(scores):
-        return Head(scores.float().clamp_min(torch.finfo(torch.float32).tiny).log()), LOG_P
-    # A single score is the logit of yes against no.
-    return Head(scores.float(), "softmax" if scores.shape[-1] > 1 else "sigmoid"), None
+            return before.reshape(returned.shape), _LINKS[name]
+    return returned, None
 
 
 def _head_names(keys: list[str], labels: Mapping[str, tuple[str, ...]]) -> dict[str, str]:

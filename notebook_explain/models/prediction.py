@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +11,10 @@ import torch
 from torch import nn
 
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
-from notebook_explain.explanations.predictions import REGRESSION, HeadPrediction, Predictions
-from notebook_explain.models.outputs import Head, has_one_tensor
+from notebook_explain.explanations.predictions import HeadPrediction, Predictions
+from notebook_explain.models.heads import Head
+from notebook_explain.models.output_kinds import OutputSpec
+from notebook_explain.models.outputs import has_one_tensor
 from notebook_explain.models.provenance import provenance_of
 from notebook_explain.models.recording import heads_of_pass
 from notebook_explain.models.shadow import reference_parameter
@@ -33,7 +35,7 @@ def predict(model: VideoModel, clip: Any) -> Predictions:
         reference = reference_parameter(shadow)
         with torch.inference_mode(False):
             video = model.preprocessing.tensor(seen, reference.device, reference.dtype)
-            return _heads(shadow, video, model.preprocessing.arrange, model.labels)
+            return _heads(shadow, video, model.preprocessing.arrange, model.output_spec)
 
     (heads, pass_caveats, forwards), more_caveats = model.on_shadow(run)
     model.check_labels(heads)
@@ -47,15 +49,15 @@ def _heads(
     shadow: nn.Module,
     video: torch.Tensor,
     arrange: Callable[[torch.Tensor], Any],
-    labels: Mapping[str, tuple[str, ...]],
+    spec: OutputSpec,
 ) -> _Found:
     """Run a shadow once without gradients; once more with them, if they must tell logits from features."""
     with torch.no_grad():
-        output, find_heads = heads_of_pass(shadow, video, arrange, labels)
+        output, find_heads = heads_of_pass(shadow, video, arrange, spec)
     if not has_one_tensor(output):
         try:
             with torch.enable_grad():
-                _, find_heads = heads_of_pass(shadow, video, arrange, labels)
+                _, find_heads = heads_of_pass(shadow, video, arrange, spec)
                 return *find_heads(), 2
         except RuntimeError:  # a part of the network runs in inference mode
             pass
@@ -64,10 +66,7 @@ def _heads(
 
 def _prediction(model: VideoModel, name: str, head: Head) -> HeadPrediction:
     logits = head.logits.detach().float()[0].cpu().numpy()
-    kind = str(getattr(head, "kind", "multilabel" if head.link == "sigmoid" and len(logits) > 1 else "classes"))
-    found = None if kind == REGRESSION else head.probabilities()
+    found = head.probabilities()
     probabilities = None if found is None else found[0].detach().float().cpu().numpy().astype(np.float32)
     labels = tuple(model.label(name, index) for index in range(len(logits)))
-    return HeadPrediction(
-        name, labels, logits.astype(np.float32), probabilities, kind, str(getattr(head, "unit", "") or "")
-    )
+    return HeadPrediction(name, labels, logits.astype(np.float32), probabilities, head.kind, head.unit)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip
+from notebook_explain.models.input_layouts import COMMON_LAYOUTS
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.rng import LocalRandomness
 

@@ -11,16 +11,19 @@ import torch
 from torch import nn
 
 from notebook_explain._errors import ExplainError
+from notebook_explain.explanations import Target
+from notebook_explain.models.classifier_outputs import ClassifierOutputs
 from notebook_explain.models.constant_norms import ConstantNorms
 from notebook_explain.models.gradient_flow import GradientFlow
+from notebook_explain.models.heads import Head
 from notebook_explain.models.layer_trace import TensorRef
 from notebook_explain.models.layers import Layer
-from notebook_explain.models.outputs import Head, LastActivations, to_heads
+from notebook_explain.models.output_kinds import OutputSpec
+from notebook_explain.models.outputs import LastActivations, to_heads
 from notebook_explain.models.rng import LocalRandomness
 from notebook_explain.models.tensor_hooks import tensor_hooks
 
 CUTS = "detach, .data, quantisation, torch.no_grad and inference_mode cut gradients"
-_CLASSIFIERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 Gradients = dict[TensorRef, torch.Tensor]
 
 
@@ -66,6 +69,8 @@ class Recording:
         Where modules' outputs are in the graph.
     cuts : list of str
         Where the gradient is cut, for each score that does not reach a layer.
+    targets : list of Target
+        The resolved targets whose results were read off.
     """
 
     layers: tuple[Layer, ...]
@@ -78,6 +83,7 @@ class Recording:
     unreached: set[str] = field(default_factory=set)
     flow: GradientFlow = field(default_factory=GradientFlow)
     cuts: list[str] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -189,7 +195,7 @@ def record(
     video: torch.Tensor,
     arrange: Callable[[torch.Tensor], Any],
     layers: Sequence[Layer],
-    labels: Mapping[str, tuple[str, ...]],
+    spec: OutputSpec,
     norms: ConstantNorms | None = None,
 ) -> Recording:
     """Run a shadow once and keep the outputs of layers.
@@ -204,7 +210,8 @@ def record(
         Converts the video to the layout of the network's forward.
     layers : sequence of Layer
         Tensors to keep. They are copied before a following operation can overwrite them in place.
-    labels : dict of head to tuple of str
+    spec : OutputSpec
+        What is known of the network's outputs.
     norms : ConstantNorms, optional
         Holds the statistics of norms constant for the gradients; by default they are differentiated.
 
@@ -232,18 +239,18 @@ def record(
 
     def rerun(zeroed: Sequence[TensorRef]) -> dict[str, Head]:
         context = nullcontext() if norms is None else norms.replay()
-        return _forward(shadow, video, arrange, labels, context, tensor_hooks(shadow, zeroed, zeros))[0]
+        return _forward(shadow, video, arrange, spec, context, tensor_hooks(shadow, zeroed, zeros))[0]
 
     context = nullcontext() if norms is None else norms
     heads, caveats, classifiers, flow = _forward(
-        shadow, video, arrange, labels, context, tensor_hooks(shadow, refs, keep)
+        shadow, video, arrange, spec, context, tensor_hooks(shadow, refs, keep)
     )
     for layer in layers:
         if not any(part.ref in outputs for part in layer.parts):
             raise ExplainError(
                 f"layer {layer.name!r} did not run; the forward pass of this clip takes another path than in adapt()"
             )
-    biases = {name: classifiers.bias(head.logits) for name, head in heads.items()}
+    biases = {name: _bias(classifiers, head) for name, head in heads.items()}
     found = () if norms is None else tuple(norms.found)
     return Recording(tuple(layers), outputs, heads, biases, caveats, rerun, found, flow=flow)
 
@@ -252,12 +259,12 @@ def _forward(
     shadow: nn.Module,
     video: torch.Tensor,
     arrange: Callable[[torch.Tensor], Any],
-    labels: Mapping[str, tuple[str, ...]],
+    spec: OutputSpec,
     norms: Any,
     hooks: Any,
-) -> tuple[dict[str, Head], tuple[str, ...], _ClassifierOutputs, GradientFlow]:
+) -> tuple[dict[str, Head], tuple[str, ...], ClassifierOutputs, GradientFlow]:
     """Run a shadow once, within the contexts of norms and hooks, and find the logits in its output."""
-    activations, classifiers, flow = LastActivations(), _ClassifierOutputs(), GradientFlow()
+    activations, classifiers, flow = LastActivations(), ClassifierOutputs(), GradientFlow()
     handles = [*flow.watch(shadow), *classifiers.watch(shadow)]
     try:
         # With frozen parameters, only an input that requires gradients makes a graph.
@@ -265,7 +272,7 @@ def _forward(
         inputs = _dense(arrange(video.detach().clone().requires_grad_().clone()))
         with LocalRandomness(), norms, hooks, activations:
             output = shadow(inputs)
-        heads, caveats = to_heads(output, activations, labels, classifiers.classes(), flow.cut_before_output)
+        heads, caveats = to_heads(output, activations, spec, classifiers, flow.cut_before_output)
     except RuntimeError as error:
         if not flow.inference_modules():
             raise
@@ -283,7 +290,7 @@ def heads_of_pass(
     shadow: nn.Module,
     video: torch.Tensor,
     arrange: Callable[[torch.Tensor], Any],
-    labels: Mapping[str, tuple[str, ...]],
+    spec: OutputSpec,
 ) -> tuple[Any, Callable[[], tuple[dict[str, Head], tuple[str, ...]]]]:
     """Run a shadow once, with gradients only if they are enabled.
 
@@ -294,7 +301,7 @@ def heads_of_pass(
     find_heads : function
         Returns the heads in it and caveats; gradients need not reach them.
     """
-    activations, classifiers = LastActivations(), _ClassifierOutputs()
+    activations, classifiers = LastActivations(), ClassifierOutputs()
     handles = classifiers.watch(shadow)
     try:
         inputs = _dense(arrange(video.detach().clone().requires_grad_(torch.is_grad_enabled()).clone()))
@@ -303,7 +310,13 @@ def heads_of_pass(
     finally:
         for handle in handles:
             handle.remove()
-    return output, lambda: to_heads(output, activations, labels, classifiers.classes(), needs_gradient=False)
+    return output, lambda: to_heads(output, activations, spec, classifiers, needs_gradient=False)
+
+
+def _bias(classifiers: ClassifierOutputs, head: Head) -> torch.Tensor | None:
+    """Return the classifier's bias (class,), if the scores of a head are the output of one module."""
+    bias = classifiers.bias(head.outputs)
+    return torch.cat([-bias, bias]) if bias is not None and head.has_two_names else bias
 
 
 def _widened(values: torch.Tensor) -> torch.Tensor:
@@ -314,35 +327,3 @@ def _widened(values: torch.Tensor) -> torch.Tensor:
 def _dense(inputs: Any) -> Any:
     """Return contiguous inputs, as a data loader makes them, instead of views of one another."""
     return [part.contiguous() for part in inputs] if isinstance(inputs, list) else inputs.contiguous()
-
-
-class _ClassifierOutputs:
-    """Outputs of the last few layers with weights; the one that equals the logits is the classifier's."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[nn.Module, torch.Tensor]] = []
-
-    def watch(self, shadow: nn.Module) -> list[Any]:
-        """Add hooks; returns their handles."""
-        return [m.register_forward_hook(self._hook) for m in shadow.modules() if isinstance(m, _CLASSIFIERS)]
-
-    def _hook(self, module: nn.Module, _: Any, output: Any) -> None:
-        if isinstance(output, torch.Tensor):
-            self.calls = [*self.calls[-3:], (module, output)]
-
-    def classes(self) -> int | None:
-        """Return the number of outputs of the last layer with weights."""
-        return int(self.calls[-1][0].weight.shape[0]) if self.calls else None  # type: ignore[index]
-
-    def bias(self, logits: torch.Tensor) -> torch.Tensor | None:
-        """Return the bias (class,) of the layer whose output, averaged over positions, is the logits; zero if it has none."""
-        wanted = logits.detach().float()[0]
-        for module, output in reversed(self.calls):
-            axis = output.ndim - 1 if isinstance(module, nn.Linear) else 1
-            if output.shape[axis] != len(wanted):
-                continue
-            mean = output.detach().float().movedim(axis, -1).flatten(0, -2).mean(0)
-            if torch.allclose(mean, wanted, rtol=1e-4, atol=1e-5):
-                bias = module.bias
-                return torch.zeros_like(wanted) if bias is None else bias.detach().float()  # type: ignore[operator]
-        return None

@@ -11,15 +11,17 @@ import torch
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Target, TargetResult
-from notebook_explain.explanations.targets import DIFFERENCE
-from notebook_explain.models.outputs import Head
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.explanations.targets import BINARY, DIFFERENCE, REGRESSION, UNNAMED_LOGIT, UNNAMED_VALUE
+from notebook_explain.models.heads import Head
 from notebook_explain.models.recording import Recording
+from notebook_explain.models.regions import has_region, region_text
 
 Labels = Mapping[str, tuple[str, ...]]
 
 
 def resolve(labels: Labels, heads: Mapping[str, Head], target: Any) -> Target:
-    """Return a target with head and index filled in; the top class of the first head for ``None``.
+    """Return a target with head and index filled in; for ``None``, the top class or the first value of the first head.
 
     Raises
     ------
@@ -28,12 +30,14 @@ def resolve(labels: Labels, heads: Mapping[str, Head], target: Any) -> Target:
     """
     if target is None:
         head = next(iter(heads))
-        return Target(int(heads[head].logits[0].argmax()), head)
+        is_value = heads[head].kind == REGRESSION  # the largest of several values is not the likeliest
+        return Target(0 if is_value else int(heads[head].logits[0].argmax()), head)
     if not isinstance(target, Target):
         target = Target(target)
     against = None if target.against is None else resolve(labels, heads, target.against)
     head = _head(labels, heads, target)
-    resolved = Target(_index(labels, head, heads[head], target.label), head)
+    resolved = Target(_index(labels, head, heads[head], target.label), head, None, target.where, target.frames)
+    heads[head].logits_in(resolved)  # raises if there is no such region
     if against == resolved:
         raise UsageError(
             f"target {target.label!r} is compared with itself, and that difference is 0; give another class"
@@ -42,34 +46,62 @@ def resolve(labels: Labels, heads: Mapping[str, Head], target: Any) -> Target:
 
 
 def score_of(recording: Recording, target: Target) -> torch.Tensor:
-    """Return the scalar score of a resolved target: its logit, or a difference of two."""
-    score = recording.heads[str(target.head)].logits[0, int(target.label)]
+    """Return the scalar score of a resolved target: its logit or value, averaged over its region, or a difference of two."""
+    score = recording.heads[str(target.head)].logits_in(target)[0, int(target.label)]
     return score if target.against is None else score - score_of(recording, target.against)
 
 
 def target_result(labels: Labels, recording: Recording, target: Target) -> TargetResult:
-    """Return the network's prediction for a resolved target."""
+    """Return the network's prediction for a resolved target, and note the target in the recording."""
+    recording.targets.append(target)
     index, head_name = int(target.label), str(target.head)
     head = recording.heads[head_name]
-    probabilities = head.probabilities()[0]
+    found = head.probabilities(target)
+    probabilities = torch.zeros(0) if found is None else found[0]
     best = probabilities.topk(min(5, len(probabilities)))
     several_heads = len(recording.heads) > 1
-    name, against = _name(labels, target, several_heads), target.against
-    against_name = None if against is None else _name(labels, against, several_heads)
+    name, against = _name(labels, head, target, several_heads), target.against
+    against_name = (
+        None if against is None else _name(labels, recording.heads[str(against.head)], against, several_heads)
+    )
     return TargetResult(
         name=name if against_name is None else f"{name}{DIFFERENCE}{against_name}",
         index=index,
         head=head_name,
         logit=float(score_of(recording, target).detach()),
-        probability=None if against is not None else float(probabilities[index]),
+        probability=None if against is not None or found is None else float(probabilities[index]),
         bias=_bias(recording, target),
         against=None if against is None else int(against.label),
         top5=tuple(
-            (class_label(labels, head_name, int(class_index)), float(value))
+            (_label(labels, head_name, head, int(class_index)), float(value))
             for value, class_index in zip(best.values, best.indices, strict=True)
         ),
         against_name=against_name,
+        kind=head.kind,
+        unit=head.unit,
+        region=_region(target),
     )
+
+
+def region_caveats(recording: Recording) -> tuple[Caveat, ...]:
+    """Return a caveat for each target whose score is a mean over cells: frames, voxels, views."""
+    found = []
+    for target in recording.targets:
+        for part in (target, target.against):
+            cells = None if part is None else recording.heads[str(part.head)].cells
+            if part is not None and cells is not None:
+                over = f"the mean over {region_text(part)}" if has_region(part) else "their mean"
+                text = f"The network returns one score per {cells.noun}; {over} is explained."
+                found.append(Caveat(text, CaveatCode.SCORE))
+    return tuple(dict.fromkeys(found))
+
+
+def _region(target: Target) -> str:
+    """Describe the region of a target; of both, if those of a difference differ."""
+    text = region_text(target)
+    if target.against is None or region_text(target.against) == text:
+        return text
+    return f"{text or 'the whole clip'} against {region_text(target.against) or 'the whole clip'}"
 
 
 def class_label(labels: Labels, head: str, index: int) -> str:
@@ -102,10 +134,15 @@ def _index(labels: Labels, name: str, head: Head, label: str | int) -> int:
     names = labels.get(name)
     if isinstance(label, int):
         if not 0 <= label < count:
-            raise UsageError(f"target {label} is out of range; this model has classes 0 to {count - 1}")
+            have = "outputs" if head.kind == REGRESSION else "classes"
+            raise UsageError(f"target {label} is out of range; this model has {have} 0 to {count - 1}")
         return label
-    if names is None and label.startswith("class ") and label[6:].isdecimal():
-        return _index(labels, name, head, int(label[6:]))  # the name that `class_label` gives it
+    if names is None:
+        prefix = "output " if head.kind == REGRESSION else "class "
+        if count == 1 and label == _label(labels, name, head, 0):
+            return 0
+        if label.startswith(prefix) and label.removeprefix(prefix).isdecimal():
+            return _index(labels, name, head, int(label.removeprefix(prefix)))  # the name that `_label` gives it
     if names is None:
         raise UsageError(
             f"target {label!r} is a name, but this model has no labels; use an index, or name the classes",
@@ -132,8 +169,17 @@ def _find_label(label: str, names: tuple[str, ...]) -> int:
     )
 
 
-def _name(labels: Labels, target: Target, with_head: bool) -> str:
-    label = class_label(labels, str(target.head), int(target.label))
+def _label(labels: Labels, name: str, head: Head, index: int) -> str:
+    """Return the name of an output; without labels "class 3", "yes" of a single logit, "value", or "output 3" of values."""
+    if name in labels or head.kind not in (BINARY, REGRESSION):
+        return class_label(labels, name, index)
+    if head.kind == BINARY:
+        return UNNAMED_LOGIT
+    return UNNAMED_VALUE if head.table.shape[1] == 1 else f"output {index}"
+
+
+def _name(labels: Labels, head: Head, target: Target, with_head: bool) -> str:
+    label = _label(labels, str(target.head), head, int(target.label))
     return f"{target.head}: {label}" if with_head else label
 
 

@@ -16,20 +16,23 @@ from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.predictions import Predictions
+from notebook_explain.explanations.targets import CLASSES
+from notebook_explain.explanations.text import counted
 from notebook_explain.models.bound_inputs import BoundInputs, bound_to
 from notebook_explain.models.carried import Carried
 from notebook_explain.models.clip_input import clip_of_array, is_array
 from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, ConstantNorms
 from notebook_explain.models.forward_hooks import user_hooks
+from notebook_explain.models.heads import Head
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.layers import Layer, named_layer, state_caveats
-from notebook_explain.models.outputs import Head
+from notebook_explain.models.output_kinds import OutputSpec
 from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.prediction import predict
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.recording import CUTS, Recording, record
 from notebook_explain.models.shadow import on_shadow, reference_parameter, shadow_of
-from notebook_explain.models.target_resolution import class_label, quoted_heads, resolve, target_result
+from notebook_explain.models.target_resolution import class_label, quoted_heads, region_caveats, resolve, target_result
 
 Result = TypeVar("Result")
 FAR_FROM_NORMALISED = 20.0  # standard deviations
@@ -72,6 +75,11 @@ class VideoModel:
     sources : dict of str to str
         Where each value of the preprocessing, and the labels, came from: "argument", "guess", or an attribute such as
         "processor.image_mean" or "module.config.num_frames".
+    outputs : dict of head to kind
+        "classes", "binary", "multilabel" or "regression", as stated; "" stands for all heads. Kinds that are not stated are
+        guessed, with a caveat.
+    unit : str
+        Unit of the values of regressions; "" if unknown.
     """
 
     module: nn.Module
@@ -85,6 +93,8 @@ class VideoModel:
     known_hooks: frozenset[int] = field(default=frozenset(), repr=False)
     inputs: BoundInputs | None = field(default=None, repr=False)
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    unit: str = ""
 
     def __repr__(self) -> str:
         p = self.preprocessing
@@ -256,11 +266,11 @@ class VideoModel:
                 constant_norms = ConstantNorms() if norms == CONSTANT else None
                 arrange = self.preprocessing.arrange
                 with around(shadow):
-                    recording = record(shadow, video, arrange, layers, self.labels, constant_norms)
+                    recording = record(shadow, video, arrange, layers, self.output_spec, constant_norms)
                 self.check_labels(recording.heads)
                 result = compute(recording)
                 about_layers = (*state_caveats(layers), *_unreached_caveat(layers, recording))
-                return result, (*recording.caveats, *about_layers)
+                return result, (*recording.caveats, *region_caveats(recording), *about_layers)
 
         (result, pass_caveats), shadow_caveats = self.on_shadow(run_in_dtype)
         return result, (*pass_caveats, *shadow_caveats)
@@ -277,8 +287,21 @@ class VideoModel:
         has_new_hooks = not self.keep_hooks and not user_hooks(self.module) <= self.known_hooks
         return result, (*caveats, _ADDED_HOOKS) if has_new_hooks else caveats
 
+    @property
+    def output_spec(self) -> OutputSpec:
+        """What is known of the network's outputs: labels, stated kinds, and the positions of its scores."""
+        positions = {} if self.layer_trace is None else self.layer_trace.ends
+        return OutputSpec(self.labels, self.outputs, self.unit, positions, self.preprocessing.shape)
+
     def check_labels(self, heads: Mapping[str, Head]) -> None:
         """Raise ValueError unless there are as many labels as classes: an off-by-one list would rename every class."""
+        for name in self.outputs:
+            if name and name not in heads:
+                raise UsageError(
+                    f"outputs name the head {name!r}, but the model {_has_heads(heads)}",
+                    arguments=("outputs",),
+                    call="adapt()",
+                )
         for name, names in self.labels.items():
             if name not in heads and not name:
                 raise UsageError(
@@ -286,11 +309,17 @@ class VideoModel:
                 )
             if name not in heads:
                 raise UsageError(f"labels name the head {name!r}, but the model's heads are {quoted_heads(heads)}")
-            count = heads[name].logits.shape[1]
+            head = heads[name]
+            count = head.logits.shape[1]
             if len(names) != count:
                 of_head = f" of head {name!r}" if name else ""
+                has = (
+                    counted(count, "class", "classes")
+                    if head.kind == CLASSES
+                    else counted(count, f"{head.kind} output")
+                )
                 raise UsageError(
-                    f"{self.labels_source}{of_head} hold {len(names)} names, but the model has {count} classes",
+                    f"{self.labels_source}{of_head} hold {len(names)} names, but the model has {has}",
                     arguments=("labels",),
                     call="adapt()",
                 )
@@ -336,6 +365,10 @@ def _unit_caveat(p: Preprocessing, clip: Clip) -> list[Caveat]:
         "mean and std are not in the unit of the clip's values."
     )
     return [Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, ("mean", "std"))]
+
+
+def _has_heads(heads: Mapping[str, Head]) -> str:
+    return f"has the heads {quoted_heads(heads)}" if any(heads) else "has one head without a name"
 
 
 def position_input(preprocessing: Preprocessing, device: torch.device, dtype: torch.dtype = torch.float32) -> Any:

@@ -183,11 +183,16 @@ def check_movable(name: str, value: Any, content: Mapping[str, Any], prefix: str
     if name == "frame_signal" and not items:
         raise TraitValueError(f"{label} must be None because these tubes have no frame signals; got {value!r}")
     index = base.check_index(label, value, len(items))
-    if name == "against" and items and items[index]["probability"] is None:
+    if name == "against" and items and _is_difference(items[index]):
         raise TraitValueError(
             f"{label} must be a single class, got {value!r}: {items[index]['name']!r} is a difference of classes"
         )
     return index
+
+
+def _is_difference(target: Mapping[str, Any]) -> bool:
+    """Return whether a target on the wire is a difference: it has neither a probability nor a value of its own."""
+    return target.get("against") is not None or (target["probability"] is None and target.get("value") is None)
 
 
 def _frame_signal_index(frame_signals: Sequence[FrameSignal], frame_signal: int | str | None) -> int | None:

@@ -16,6 +16,7 @@ import notebook_explain as ne
 from notebook_explain.__main__ import main
 from notebook_explain.cli.arguments import parser
 from tests import zoo
+from tests.cli.run_cli import STATED as NETWORK_STATED
 from tests.cli.run_cli import explain_arguments, parse_rows
 from tests.cli.test_user_errors import run_with_error
 from tests.example_values import small_tubes
@@ -77,6 +78,45 @@ def test_a_network_with_rectangular_input_is_explained_as_in_python(
     assert again.provenance.preprocessing["crop"] == (crop or "center")
     assert main(["layers", *command[2:4], "--size", "24x40", "--frames", "8", "--layout", "BCTHW"]) == 0
     assert parse_rows(capsys.readouterr().out)["conv"] == [["block", "4x6x10"]]
+
+
+ONE_OUTPUT = """
+import torch
+from torch import nn
+
+def value():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv3d(3, 4, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(1), nn.Linear(4, 1))
+
+def labels():
+    torch.manual_seed(0)
+    return nn.Sequential(*list(value())[:-1], nn.Linear(4, 3))
+"""
+
+
+def test_kinds_of_outputs_reach_the_network_and_the_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "one_output.py").write_text(ONE_OUTPUT)
+    (folder / "two.txt").write_text("real\nfake\n")
+    stated = ["explain", "clip.gif", *NETWORK_STATED, "--out", "t.npz", "--model"]
+    assert main([*stated, "one_output:value", "--outputs", "regression", "--unit", "ms"]) == 0
+    fields = parse_rows(capsys.readouterr().out)
+    (name, value), sentence = fields["value"][0], fields["evidence"][0][0]
+    assert (name, "class" in fields, "caveat" in fields) == ("value", False, False)
+    assert sentence.startswith(f"{value}. ")
+    assert value.endswith(" ms")
+    assert main([*stated, "one_output:value", "--labels", "two.txt", "--target", "real"]) == 0
+    fields = parse_rows(capsys.readouterr().out)
+    assert {name for name, _ in fields["class"]} == {"real", "fake"}
+    assert any("Use --outputs." in text for (text,) in fields["caveat"])
+    assert main(["open", "t.npz"]) == 0
+    assert parse_rows(capsys.readouterr().out)["class"] == fields["class"]
+    assert main([*stated, "one_output:labels", "--outputs", "multilabel"]) == 0
+    shares = [float(share.split()[0]) for _, share in parse_rows(capsys.readouterr().out)["class"]]
+    assert sum(shares) != pytest.approx(100, abs=1)
+    assert main([*stated, "one_output:labels", "--outputs", "binary"]) == 2
+    error = capsys.readouterr().err
+    assert "one logit, but the model has 3 outputs" in error
+    assert "--outputs" in error
 
 
 def test_against_works_with_labels_that_read_like_differences(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,12 +66,21 @@ def difference_of_classes(pyramid: Pyramid) -> Pyramid:
     return replace(pyramid, target=target)
 
 
+def of_a_value(pyramid: Pyramid) -> Pyramid:
+    """Return the same pyramid, as if it explained the value of a regression."""
+    target = replace(pyramid.target, name="ESV", probability=None, top5=(), kind="regression", unit="ml", logit=55.6)
+    return replace(pyramid, target=target)
+
+
 def make() -> dict[str, Any]:
     """Return all examples as plain values."""
     pyramids = [random_pyramid(seed, rows=3 + seed, size=SIZE) for seed in range(4)]
     by_gradient = replace(pyramids[2].provenance, knobs={"contribution": "gradient"})
     pyramids[2] = replace(pyramids[2], provenance=by_gradient)
     pyramids.append(difference_of_classes(random_pyramid(4, rows=3, size=SIZE)))
+    pyramids.append(of_a_value(random_pyramid(5, rows=3, size=SIZE)))
+    unnamed = of_a_value(random_pyramid(6, rows=3, size=SIZE))
+    pyramids.append(replace(unnamed, target=replace(unnamed.target, name="value", unit="")))
     return {"thresholds": THRESHOLDS, "pyramids": [example(pyramid) for pyramid in pyramids]}
 
 

@@ -25,6 +25,16 @@ def test_the_examples_contain_every_phrase() -> None:
         *("Most of the evidence is for 'wave'", "in frame ", "in frames ", "in all 12 frames", "moving from "),
         *("to the top", "to the bottom", "across the", "all over the picture", "at upper", "at lower", "on the"),
         *("in the centre", "'wave' rather than 'clap'. ", "for this difference.", "against this difference."),
+        *(
+            "'ESV' 55.6 ml. Raised by",
+            "'ESV' 55.6 ml. Lowered by",
+            "evidence that raises 'ESV'",
+            "evidence that lowers 'ESV'",
+        ),
+        *("\u221255.6 ms, in frames 3 to 5. Raised by", "that raises it", "Most of the evidence lowers it"),
+        *("'EDV' minus 'ESV' 12 ml. ", "that raises this difference", "Most of the evidence lowers this difference"),
+        *("'fake' 81 %, ahead of 'real' 19 %. ", "of the evidence for 'real'", "Most of the evidence is for 'real'"),
+        *("'yes' 81 %. ", "against 'yes'", "'run' 70 %, in a region of 3.1 % of the clip. ", "of the picture. "),
     ]
     assert [phrase for phrase in phrases if phrase not in sentences] == []
 

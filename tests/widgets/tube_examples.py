@@ -27,6 +27,26 @@ VERDICTS: tuple[dict[str, Any], ...] = (
     {"probability": 0.0004, "rival": None, "against": None},
     {"probability": None, "rival": None, "against": "clap"},
 )
+_NONE: dict[str, Any] = {"probability": None, "rival": None, "against": None}
+# Values, a binary head with two names and with one, labels that do not exclude one another, and a region.
+KINDS: tuple[dict[str, Any], ...] = (
+    {**_NONE, "name": "ESV", "kind": "regression", "value": "55.6 ml"},
+    {**_NONE, "name": "value", "kind": "regression", "value": "\u221255.6 ms", "region": "frames 3 to 5"},
+    {**_NONE, "name": "EDV", "against": "ESV", "kind": "regression", "value": "12 ml"},
+    {**_NONE, "name": "fake", "kind": "binary", "probability": 0.81, "rival": ("real", 0.19)},
+    {**_NONE, "name": "yes", "kind": "binary", "probability": 0.81},
+    {**_NONE, "name": "fake", "against": "real", "kind": "binary"},
+    {**_NONE, "name": "run", "kind": "multilabel", "probability": 0.7, "region": "a region of 3.1 % of the clip"},
+    {
+        **_NONE,
+        "name": "lesion",
+        "probability": 0.6,
+        "rival": ("rest", 0.4),
+        "region": "a region of 12 % of the picture",
+    },
+)
+_BALL = {"y0": 0.3, "x0": 0.2, "y1": 0.3, "x1": 0.2, "when": 0.3, "wide": 0.12, "long": 0.2, "strength": 1.0}
+MIXED = [_BALL, {**_BALL, "x0": 0.8, "x1": 0.8, "wide": 0.3, "strength": -0.8}]
 # Bands as wide as the picture that move from the middle to the bottom, from the top to the bottom, and back up.
 BANDS = [
     [
@@ -68,15 +88,15 @@ def _random_ball(rng: np.random.Generator) -> dict[str, float]:
     return {name: round(float(value), 3) for name, value in values.items()}
 
 
-def _example(index: int, balls: list[dict[str, float]]) -> dict[str, Any]:
+def _example(index: int, balls: list[dict[str, float]], stated: dict[str, Any]) -> dict[str, Any]:
     """Return a map, and at some thresholds what is kept of it, as numbers and as a sentence."""
-    volume, result = volume_of(balls), VERDICTS[index % len(VERDICTS)]
+    volume, result = volume_of(balls), {"name": "wave", **stated}
     timed = index % 2 == 0
     side: Any = "against" if index % 7 == 3 else "for"
     said = []
     for threshold in THRESHOLDS:
         found = kept(-volume if side == "against" else volume, 1.0, threshold)
-        words = in_words("wave", found=found, frames=SIZE[0], side=side, times=TIMES if timed else None, **result)
+        words = in_words(found=found, frames=SIZE[0], side=side, times=TIMES if timed else None, **result)
         said.append({"threshold": threshold, **asdict(found), "words": words})
     return {"balls": balls, **result, "side": side, "timed": timed, "said": said}
 
@@ -89,7 +109,9 @@ def make(count: int = 40, seed: int = 7) -> dict[str, Any]:
     percents = [
         {"share": share, "digits": digits, "text": percent(share, digits)} for share in shares for digits in (0, 1)
     ]
-    maps = [_example(index, entry) for index, entry in enumerate([*balls, *BANDS])]
+    maps = [_example(index, entry, VERDICTS[index % len(VERDICTS)]) for index, entry in enumerate([*balls, *BANDS])]
+    # At the number 3 the negative side is described.
+    maps += [_example(index, entry, kind) for kind in KINDS for index in (1, 3) for entry in (MIXED, MIXED[:1], [])]
     verdicts = [
         {"probability": own, "rival": ["clap", other], "text": verdict("wave", own, ("clap", other))}
         for own, other in ((0.45, 0.4), (0.4, 0.45), (0.079, 0.12), (0.12, 0.079), (0.5, 0.39), (0.08, 0.1), (0.0, 0.0))

@@ -145,11 +145,11 @@ export function createRenderer(content, graph, bitmaps, canvas) {
     const last = band.units[band.units.length - 1];
     const box = last === undefined ? null : project(boxOf(boxes, last), projection);
     if (!box) return;
-    const { name, probability } = content.explained;
+    const { name, probability, value } = content.explained;
     const [left, middle] = [box.x + box.w + 10, box.y + box.h / 2];
     const length = Math.max(8, Math.floor((projection.width - left - 10) / 9));
     write(shorten(name, length), left, middle - 2, "#fff", "600 16px system-ui, sans-serif");
-    const detail = probability === null ? "difference of classes" : `probability ${percent(probability)}`;
+    const detail = value ?? (probability === null ? "difference of classes" : `probability ${percent(probability)}`);
     write(shorten(detail, Math.floor(1.5 * length)), left, middle + 16, PALE, "12px system-ui, sans-serif");
   };
 

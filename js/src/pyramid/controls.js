@@ -2,6 +2,7 @@
 import { AGAINST, colourAt, cssColour, FOR } from "../shared/colormaps.js";
 import { h } from "../shared/dom.js";
 import { createSlider } from "../shared/inputs.js";
+import { isValue } from "../tubes/text.js";
 import { UNKNOWN } from "./links.js";
 import { prunedWords, rowWords } from "./text.js";
 
@@ -61,6 +62,9 @@ export function createControls(content, handlers, actions, signal) {
   against.addEventListener("change", press, { signal });
   const hasAgainst = content.edges.share.some((share) => share < 0);
   const hasUnknown = content.edges.kind.some((kind) => kind === UNKNOWN);
+  const [raising, lowering, helps, opposing] = isValue(content.explained)
+    ? ["raises the value", "lowers it", "raises it", "lower the value"]
+    : ["for the class", "against", "helps", "against the class"];
   const hint = h(
     "span",
     { class: "ne-hint" },
@@ -72,10 +76,10 @@ export function createControls(content, handlers, actions, signal) {
     legend: h(
       "div",
       { class: "ne-pyramid-legend" },
-      legendEntry(colourAt(FOR, 0.5), "for the class: link adds, more activity helps"),
-      legendEntry(colourAt(AGAINST, 0.5), "against (−): link subtracts, less activity helps"),
+      legendEntry(colourAt(FOR, 0.5), `${raising}: link adds, more activity ${helps}`),
+      legendEntry(colourAt(AGAINST, 0.5), `${lowering} (−): link subtracts, less activity ${helps}`),
       h("span", {}, "link width: evidence"),
-      h("label", { hidden: !hasAgainst }, against, "dashed links and units: against the class"),
+      h("label", { hidden: !hasAgainst }, against, `dashed links and units: ${opposing}`),
       h("span", { hidden: !hasUnknown }, "dotted: link unknown"),
       hint,
       tools,

@@ -1,7 +1,7 @@
 // Sentences of the pyramid viewer, for hover, focus and screen readers. Those on the pyramid, a row and a unit are those of
 // notebook_explain/explanations/pyramid/text.py; both are tested with the same examples.
 import { capitalised, counted, grouped, percent, wholePercent } from "../shared/text.js";
-import { quotedTarget, verdict } from "../tubes/text.js";
+import { isValue, quotedTarget, verdict } from "../tubes/text.js";
 
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {import("./graph.js").Graph} Graph */
@@ -40,9 +40,19 @@ export function unitName(content, unit) {
 /** False for a row of the clip whose channels are not red, green and blue. @param {Content["rows"][number]} row */
 export const hasColours = ({ kind, names }) => kind !== "input" || !names.length;
 
+/** What is explained, one and several. @param {Content} content @returns {[string, string]} */
+const nounsOf = ({ explained }) => (isValue(explained) ? ["value", "values"] : NOUNS.class);
+
+/** "evidence for 'wave'", "evidence that raises 'ESV'" @param {Content} content */
+const evidenceFor = ({ explained }) =>
+  `evidence ${isValue(explained) ? "that raises" : "for"} ${quotedTarget(explained)}`;
+
 /** "49 of 64 kernels" @param {Content} content @param {number} row @param {number} count of units shown */
-export const countWords = ({ rows }, row, count) =>
-  `${grouped(count)} of ${counted(rows[row].width, ...NOUNS[hasColours(rows[row]) ? rows[row].kind : "sum"])}`;
+export function countWords(content, row, count) {
+  const { width, kind } = content.rows[row];
+  const nouns = kind === "class" ? nounsOf(content) : NOUNS[hasColours(content.rows[row]) ? kind : "sum"];
+  return `${grouped(count)} of ${counted(width, ...nouns)}`;
+}
 
 /** Edges for the class, and those against it, the strongest first. @param {Content["edges"]} edges @param {number[]} ranked by descending share or flow */
 function bySign({ share }, ranked) {
@@ -74,14 +84,14 @@ function inputSentence(content, graph, kept, unit) {
   return `${text} All inputs without a link together: ${rest > 0 ? "+" : ""}${signedPercent(rest)}.`;
 }
 
-/** The units that receive and lose most of the evidence by this one, and the number of others. @param {Content} content @param {Graph} graph @param {Uint8Array} kept @param {number} unit @param {string} favoured */
-function outputSentences(content, graph, kept, unit, favoured) {
+/** The units that receive and lose most of the evidence by this one, and the number of others. @param {Content} content @param {Graph} graph @param {Uint8Array} kept @param {number} unit @param {string} favours */
+function outputSentences(content, graph, kept, unit, favours) {
   const { parent, kind, contribution } = content.edges;
   const [fed, harmed] = bySign(content.edges, graph.above(unit, kept));
   const nameOf = (/** @type {number} */ edge) => unitName(content, parent[edge]);
   let text = "";
   if (fed.length) {
-    const negative = contribution[fed[0]] < 0 ? ` Its contribution there is negative, which favours ${favoured}.` : "";
+    const negative = contribution[fed[0]] < 0 ? ` Its contribution there is negative, which ${favours}.` : "";
     const mostly = fed.length > 1 ? "mostly " : "";
     text += ` It ${mostly}feeds ${nameOf(fed[0])}${NOTES[kind[fed[0]]] ?? ""}${andOthers(fed)}.${negative}`;
   }
@@ -104,15 +114,16 @@ export function unitWords(content, graph, kept, unit) {
   const name = unitName(content, unit);
   const inputs = inputSentence(content, graph, kept, unit);
   if (kind === "class") {
-    return `${name}, ${explained.against ? "one of the two explained classes" : "the explained class"}.${inputs}`;
+    const [one, several] = nounsOf(content);
+    return `${name}, ${explained.against ? `one of the two explained ${several}` : `the explained ${one}`}.${inputs}`;
   }
-  const favoured = explained.against ? "the difference" : "the class";
+  const favours = `${isValue(explained) ? "raises" : "favours"} the ${explained.against ? "difference" : nounsOf(content)[0]}`;
   const [more, output] = [units.direction[unit] < 0 ? "Lower" : "Higher", kind === "input" ? "intensity" : "output"];
   const evidence = units.score[unit] > 0 ? `${percent(units.score[unit])} of the positive` : "no positive";
   const stage = units.direction[unit] === units.mapDirection[unit] ? "" : " before norm and activation";
   return (
-    `${name} carries ${evidence} evidence for ${quotedTarget(explained)}.` +
-    `${outputSentences(content, graph, kept, unit, favoured)} ${more} ${output}${stage} favours ${favoured}.` +
+    `${name} carries ${evidence} ${evidenceFor(content)}.` +
+    `${outputSentences(content, graph, kept, unit, favours)} ${more} ${output}${stage} ${favours}.` +
     `${inputs}${receptiveFieldSentence(content, units.row[unit])}`
   );
 }
@@ -144,8 +155,8 @@ export function pyramidWords(content, graph, kept) {
     kind === "kernel" ? graph.keptUnits(row, kept).filter((unit) => units.score[unit] > 0).length : 0,
   );
   const total = counts.reduce((sum, count) => sum + count, 0);
-  const [head, target] = [verdict(explained), quotedTarget(explained)];
-  if (!total) return `${head}. No kernel carries evidence for ${target} at this threshold.`;
+  const head = verdict(explained);
+  if (!total) return `${head}. No kernel carries ${evidenceFor(content)} at this threshold.`;
   const width = rows.reduce((sum, { width }, row) => sum + (counts[row] ? width : 0), 0);
   const layers = counted(counts.filter(Boolean).length, "layer");
   /** @type {string[]} */
@@ -159,7 +170,7 @@ export function pyramidWords(content, graph, kept) {
   const verb = total === 1 ? "carries" : "carry";
   const kernels = `${grouped(total)} of ${counted(width, ...NOUNS.kernel)}`;
   return (
-    `${head}. ${kernels} in ${layers} ${verb} evidence for ${target}.` +
+    `${head}. ${kernels} in ${layers} ${verb} ${evidenceFor(content)}.` +
     `${path.length ? ` Strongest path: ${path.join(", ")}.` : ""}`
   );
 }

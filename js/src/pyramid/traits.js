@@ -38,7 +38,7 @@ import {
 /** @typedef {{shape: number[], offset: number, geometry: Geometry, whole: {shape: number[], offset: number, geometry: Geometry, peaks: number[]}}} RowMap */
 /** @typedef {{name: string, kind: string, width: number, count: number, coverage: number, is_local?: boolean, sees: string, names: string[], map: RowMap | null}} RowState */
 /** @typedef {RowState & {first: number}} Row `first`: index of its first unit */
-/** @typedef {{name: string, logit: number, probability: number | null, rival: import("../tubes/traits.js").Guess | null, best: import("../tubes/traits.js").Guess[], against?: string | null}} Explained */
+/** @typedef {import("../tubes/traits.js").TargetState} Explained */
 /** @typedef {{count: number, score: Float64Array, channel: Int32Array, direction: Int8Array, mapDirection: Int8Array, remainder: Float64Array, peak: Float32Array, row: Uint32Array}} Units */
 /** @typedef {{count: number, child: Uint32Array, parent: Uint32Array, first: Uint32Array, contribution: Float32Array, share: Float32Array, kind: Uint8Array}} Edges `first`: first edge of each unit to its children, and the number of edges at the end */
 /** @typedef {{title: string, size: number[], times: number[], frames: Uint8Array<ArrayBuffer>[], rows: Row[], units: Units, edges: Edges, thumbnails: Int8Array, maps: Int8Array, explained: Explained, caveats: string[]}} Content the content traits, validated */

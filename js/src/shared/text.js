@@ -26,5 +26,6 @@ export const grouped = (count) => count.toLocaleString("en-US");
 export const counted = (count, singular, plural = `${singular}s`) =>
   `${grouped(count)} ${count === 1 ? singular : plural}`;
 
-/** "'wave'", or "'wave' rather than 'kick'" for a difference of two classes. @param {string} name @param {string | null} [against] */
-export const quoted = (name, against) => `'${name}'${against ? ` rather than '${against}'` : ""}`;
+/** "'wave'", or "'wave' rather than 'kick'" for a difference, of values "'EDV' minus 'ESV'". @param {string} name @param {string | null} [against] @param {boolean} [isValue] */
+export const quoted = (name, against, isValue) =>
+  `'${name}'${against ? ` ${isValue ? "minus" : "rather than"} '${against}'` : ""}`;

@@ -4,7 +4,7 @@ import { h, on } from "../shared/dom.js";
 import { createMenu, createSlider } from "../shared/inputs.js";
 import { createLayerPicker } from "./layer_picker.js";
 import { createSettings } from "./settings.js";
-import { explained, frameWords, layerWords, quantityOf, targetWords, verdict, whole } from "./text.js";
+import { explained, frameWords, isValue, layerWords, quantityOf, sides, targetWords, verdict, whole } from "./text.js";
 import { plainTargets, SPEEDS } from "./view_state.js";
 
 /** @typedef {import("./traits.js").Content} Content */
@@ -53,32 +53,34 @@ export function createPlayBar(content, handlers, signal) {
 /** The class explained, and the class that is subtracted from it. @param {Content} content @param {Handlers} handlers @param {AbortSignal} signal */
 function createTargetMenus(content, handlers, signal) {
   const { targets } = content;
+  const label = isValue(targets[0]) ? "explained:" : `${quantityOf(content)} for`;
   if (targets.length < 2) {
     const name = h("strong", {}, targetWords(targets[0]));
     return {
-      element: h("span", { class: "ne-target" }, h("span", {}, `${quantityOf(content)} for `), name),
+      element: h("span", { class: "ne-target" }, h("span", {}, `${label} `), name),
       show() {},
     };
   }
   const names = targets.map((target, k) => /** @type {[string, string]} */ ([String(k), targetWords(target)]));
-  const target = createMenu("target", "class explained", names, handlers, Number, signal);
+  const target = createMenu(
+    "target",
+    `${isValue(targets[0]) ? "value" : "class"} explained`,
+    names,
+    handlers,
+    Number,
+    signal,
+  );
   const plain = plainTargets(content);
   const others = plain.map((k) => /** @type {[string, string]} */ ([String(k), targets[k].name]));
   const parse = (/** @type {string} */ value) => (value === "null" ? null : Number(value));
-  const against = createMenu(
-    "against",
-    "rather than",
-    [["null", "no other class"], ...others],
-    handlers,
-    parse,
-    signal,
-  );
-  const againstLabel = h("label", {}, h("span", {}, "rather than"), against.select);
+  const [than, none] = isValue(targets[0]) ? ["minus", "no other value"] : ["rather than", "no other class"];
+  const against = createMenu("against", than, [["null", none], ...others], handlers, parse, signal);
+  const againstLabel = h("label", {}, h("span", {}, than), against.select);
   return {
     element: h(
       "div",
       { class: "ne-target" },
-      h("label", {}, h("span", {}, `${quantityOf(content)} for`), target.select),
+      h("label", {}, h("span", {}, label), target.select),
       plain.length > 1 ? againstLabel : "",
     ),
     /** @param {ViewState} view */
@@ -101,7 +103,9 @@ function createLegend(content) {
   return {
     element,
     /** @param {ViewState} view */
-    show({ threshold, sign, colours, scale }) {
+    show(view) {
+      const { threshold, sign, colours, scale } = view;
+      const [raising, lowering] = sides(explained(content, view));
       const { positive, negative } = rampsOf(colours, sign);
       const ramps = { both: [negative, positive], positive: [positive], negative: [negative] }[sign] ?? [];
       const both = ramps.length > 1;
@@ -109,8 +113,8 @@ function createLegend(content) {
         ? `${cssGradient(negative, "to left")}, ${cssGradient(positive, "to right")}`
         : cssGradient(ramps[0], "to right");
       bar.style.backgroundSize = both ? "50% 100%" : "100% 100%";
-      low.textContent = both ? "against" : "weak";
-      high.textContent = both ? "for" : `strong ${sign === "positive" ? "for" : "against"}`;
+      low.textContent = both ? lowering : "weak";
+      high.textContent = both ? raising : `strong ${sign === "positive" ? raising : lowering}`;
       hidden.style.left = both ? `${50 - 50 * threshold}%` : "0";
       hidden.style.width = `${100 * threshold}%`;
       element.title = `Hidden: ${quantityOf(content)} below ${whole(threshold)} of the ${scale === "frame" ? "frame" : "layer"}'s maximum`;

@@ -2,13 +2,8 @@
 import { h } from "../shared/dom.js";
 import { createMenu, createSlider } from "../shared/inputs.js";
 import { barsWords } from "./layer_picker.js";
-import { percent, quantityOf, whole } from "./text.js";
+import { percent, quantityOf, sides, whole } from "./text.js";
 
-const SIGNS = /** @type {[string, string][]} */ ([
-  ["both", "for and against"],
-  ["positive", "for only"],
-  ["negative", "against only"],
-]);
 const COLOURS = /** @type {[string, string][]} */ ([
   ["diverging", "orange and blue (diverging)"],
   ["sequential", "dark to light (sequential)"],
@@ -43,7 +38,13 @@ const section = (heading, body) => h("div", {}, h("p", { class: "ne-about" }, he
 export function createSettings(content, handlers, signal) {
   const parse = (/** @type {string} */ value) => value;
   const quantity = quantityOf(content);
-  const sign = createMenu("sign", quantity, SIGNS, handlers, parse, signal);
+  const [positive, negative] = sides(content.targets[0]);
+  const signs = /** @type {[string, string][]} */ ([
+    ["both", `${positive} and ${negative}`],
+    ["positive", `${positive} only`],
+    ["negative", `${negative} only`],
+  ]);
+  const sign = createMenu("sign", quantity, signs, handlers, parse, signal);
   const colours = createMenu("colours", "colours", COLOURS, handlers, parse, signal);
   const scale = createMenu("scale", "scale", SCALES, handlers, parse, signal);
   const opacity = createSlider("opacity", "opacity", { max: 1, step: 0.05 }, handlers, signal);

@@ -7,7 +7,7 @@ import { frameSignalAt, frameSignalName } from "./frame_signal.js";
 /** @typedef {import("./traits.js").TargetState} TargetState */
 /** @typedef {import("./view_state.js").Position} Position */
 /** @typedef {import("./threshold.js").Kept} Kept */
-/** @typedef {Pick<TargetState, "name" | "probability" | "rival" | "against">} Explained a class; with `against`, a difference of two */
+/** @typedef {Pick<TargetState, "name" | "probability" | "rival" | "against" | "kind" | "value" | "region">} Explained a class or a value; with `against`, a difference of two */
 
 export { percent };
 export const whole = wholePercent;
@@ -38,11 +38,30 @@ export function layerWords({ layers }, layer, target = 0) {
   return parts.join(" · ");
 }
 
-/** "wave · 93 %", "'wave' rather than 'kick' · logits differ by 1.20" @param {TargetState} target */
-export const targetWords = (target) =>
-  target.probability === null
+const UNNAMED_VALUE = "value"; // name of the only output of a regression without labels
+/** Whether what is explained is the value of a regression. @param {Pick<Explained, "kind">} explained */
+export const isValue = ({ kind }) => kind === "regression";
+/** @param {Pick<Explained, "name" | "kind">} explained */
+const isUnnamed = (explained) => isValue(explained) && explained.name === UNNAMED_VALUE;
+
+/** "wave · 93 %", "'wave' rather than 'kick' · logits differ by 1.20", "ESV · 55.6 ml" @param {TargetState} target */
+export function targetWords(target) {
+  const { name, probability, value } = target;
+  if (value) return isUnnamed(target) ? value : `${target.against ? quotedTarget(target) : name} · ${value}`;
+  return probability === null
     ? `${quotedTarget(target)} · logits differ by ${target.logit.toFixed(2)}`
-    : `${target.name} · ${percent(target.probability)}`;
+    : `${name} · ${percent(probability)}`;
+}
+
+/**
+ * What positive and negative evidence does: "for" and "against"; "raises" and "lowers" for values; "for 'fake'" and "for
+ * 'real'" for a binary head with two names.
+ * @param {Explained} explained
+ */
+export function sides({ name, kind, rival }) {
+  if (kind === "regression") return ["raises", "lowers"];
+  return kind === "binary" && rival ? [`for ${quoted(name)}`, `for ${quoted(rival.name)}`] : ["for", "against"];
+}
 
 /**
  * The class explained, or the difference of two classes.
@@ -52,26 +71,31 @@ export const targetWords = (target) =>
  */
 export function explained({ targets }, { target, against }) {
   if (against === null) return targets[target];
-  const other = targets[against].name;
-  return { name: targets[target].name + DIFFERENCE + other, against: other, probability: null, rival: null };
+  const [{ name, kind, region }, other] = [targets[target], targets[against].name];
+  return { name: name + DIFFERENCE + other, against: other, probability: null, rival: null, kind, region };
 }
 
-/** "'wave'", or "'wave' rather than 'kick'" for a difference. @param {Pick<Explained, "name" | "against">} explained */
-export const quotedTarget = ({ name, against }) =>
-  quoted(against ? name.slice(0, -against.length - DIFFERENCE.length) : name, against);
+/** "'wave'", "'wave' rather than 'kick'" for a difference, "the value" @param {Pick<Explained, "name" | "against" | "kind">} explained */
+export function quotedTarget(explained) {
+  const { name, against } = explained;
+  if (isUnnamed(explained)) return "the value";
+  return quoted(against ? name.slice(0, -against.length - DIFFERENCE.length) : name, against, isValue(explained));
+}
 
 /**
- * "'wave' 93 %, ahead of 'clap' 4.0 %"; "'wave' rather than 'kick'" for a difference.
+ * "'wave' 93 %, ahead of 'clap' 4.0 %"; "'wave' rather than 'kick'" for a difference; "'ESV' 55.6 ml" for a value.
  * @param {Explained} explained
  */
 export function verdict(explained) {
-  const { probability, rival } = explained;
-  if (probability === null) return quotedTarget(explained);
+  const { probability, rival, value, region } = explained;
+  const place = region ? `, in ${region}` : "";
+  if (value) return (isUnnamed(explained) ? value : `${quotedTarget(explained)} ${value}`) + place;
+  if (probability === null) return quotedTarget(explained) + place;
   const head = `${quotedTarget(explained)} ${percent(probability)}`;
-  if (!rival) return head;
+  if (!rival) return head + place;
   const close = isNarrow(probability, rival.probability) ? "narrowly " : "";
   const order = probability >= rival.probability ? "ahead of" : "behind";
-  return `${head}, ${close}${order} ${quoted(rival.name)} ${percent(rival.probability)}`;
+  return `${head}, ${close}${order} ${quoted(rival.name)} ${percent(rival.probability)}${place}`;
 }
 
 /**
@@ -100,19 +124,26 @@ function when({ frames: range, core }, { size: [frames], times }) {
  * @param {Kept} found
  * @param {Pick<Content, "size" | "times">} clip
  * @param {"for" | "against"} side
- * @param {Pick<Explained, "name" | "against">} explained
+ * @param {Explained} explained
  * @param {string} [quantity] of the map
  */
 export function keptWords(found, clip, side, explained, quantity = "evidence") {
-  const target = explained.against ? "this difference" : quoted(explained.name);
-  const opposite = side === "for" ? "against" : "for";
-  const most = found.against > 0.5 ? ` Most of the ${quantity} is ${opposite} ${target}.` : "";
+  const [value, isFor] = [isValue(explained), side === "for"];
+  const target = explained.against ? "this difference" : isUnnamed(explained) ? "it" : quoted(explained.name);
+  const isNamed = explained.kind === "binary" && explained.rival; // evidence against is evidence for the other name
+  const words = sides(explained).map((words) => (isNamed ? words : `${words} ${target}`));
+  const [own, opposite] = isFor ? words : [words[1], words[0]];
+  const most = found.against > 0.5 ? ` Most of the ${quantity} ${value ? "" : "is "}${opposite}.` : "";
   const shared = quantity === "attention"; // the same for every class
-  const whose = shared ? "" : ` ${side} ${target}`;
+  const whose = shared ? "" : ` ${value ? "that " : ""}${own}`;
   if (!found.frames) return `No ${quantity}${whose} at this threshold.${most}`;
+  const [volume, share] = [percent(found.volume), percent(found.evidence)];
+  const where = `of the clip, ${found.place}, ${when(found, clip)}`;
+  if (value && !shared)
+    return `${isFor ? "Raised" : "Lowered"} by ${volume} ${where}: ${share} of the ${quantity}${whose}.${most}`;
   return (
-    `${capitalised(percent(found.volume))} of the clip, ${found.place}, ${when(found, clip)}, ` +
-    `holds ${percent(found.evidence)} of the ${quantity}${shared ? ", whatever the class" : whose}.${most}`
+    `${capitalised(volume)} ${where}, ` +
+    `holds ${share} of the ${quantity}${shared ? ", whatever the class" : whose}.${most}`
   );
 }
 

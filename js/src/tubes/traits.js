@@ -55,7 +55,7 @@ import { decodeMap } from "./decode_maps.js";
  * @property {string} [quantity] - "evidence" (default), "activity", "attention" or "relevance"
  */
 /** @typedef {Layer & {offset: number, bytes: number, gap: (number | null)[]}} LayerState `offset`: first byte in each buffer of `maps`; `bytes`: per value */
-/** @typedef {{name: string, logit: number, probability: number | null, rival: Guess | null, best: Guess[], against?: string | null}} TargetState `against`: second class of a difference */
+/** @typedef {{name: string, logit: number, probability: number | null, rival: Guess | null, best: Guess[], against?: string | null, kind?: string, value?: string, region?: string}} TargetState `against`: second class of a difference; `kind`: "classes" by default; `value` of a regression with its unit; `region`: where a dense network's score was taken */
 /** @typedef {{name: string, kind: string, what: string, values: number[], rows: number[], neutral: number | null}} FrameSignalState name and class of the module, description of the values; the (fractional) frame of each value; the value that has no effect */
 /** @typedef {{name: string, probability: number}} Guess a class and its predicted probability */
 /** @typedef {import("../shared/model.js").WidgetModel<TubeViewerState>} TubeModel */
@@ -122,6 +122,12 @@ function checkTargets(targets) {
       `\`targets[${index}]\` must have a name, a logit and a probability (a number or null)`,
       target,
     );
+    for (const name of ["kind", "value", "region"])
+      need(
+        ["string", "undefined"].includes(typeof target[name]),
+        `\`targets[${index}].${name}\` must be text`,
+        target[name],
+      );
     const { rival, best } = target;
     need(
       (rival === null || isGuess(rival)) && Array.isArray(best) && best.every(isGuess),

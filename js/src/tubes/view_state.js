@@ -88,9 +88,12 @@ export function readViewState(model, content) {
 const frameSignalOf = (frameSignal, count) =>
   frameSignal === null || count === 0 ? null : Math.round(clamp(frameSignal, 0, count - 1, 0));
 
-/** Targets that are single classes. The others are differences already, without a probability. @param {Content} content */
+/** Targets that are single classes or values. The others are differences already. @param {Content} content */
 export const plainTargets = ({ targets }) =>
-  [...targets.keys()].filter((target) => targets[target].probability !== null);
+  [...targets.keys()].filter((target) => {
+    const { probability, value, against } = targets[target];
+    return !against && (probability !== null || value !== undefined);
+  });
 
 /** Only a single class can be subtracted from another one. @param {unknown} against @param {number} target @param {Content} content */
 function againstOf(against, target, content) {

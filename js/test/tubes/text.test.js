@@ -41,10 +41,10 @@ function volumeOf(balls) {
 describe("what a threshold keeps is what Python counts, and the sentences are Python's", () => {
   test.each(maps.map((map, index) => [index, map]))(
     "map %i",
-    (_, { balls, probability, rival, against, side, said, timed }) => {
+    (_, { balls, name: own, rival, against, side, said, timed, ...target }) => {
       const summary = summarise(MADE, { values: volumeOf(balls), weights: null }, side === "against" ? -1 : 1);
-      const name = against ? `wave − ${against}` : "wave";
-      const target = { name, probability, rival: rival && { name: rival[0], probability: rival[1] }, against };
+      const name = against ? `${own} − ${against}` : own;
+      Object.assign(target, { name, rival: rival && { name: rival[0], probability: rival[1] }, against });
       for (const { threshold, words, ...numbers } of said) {
         const found = kept(summary, threshold);
         for (const name of ["evidence", "volume", "against"]) expect(found[name]).toBeCloseTo(numbers[name], 3);

@@ -16,8 +16,8 @@ from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations.blocks.frame_signal import FAR, FrameSignal, Quantity, check_neutral, check_quantity
 from notebook_explain.explanations.provenance import Provenance
-from notebook_explain.explanations.targets import TargetResult
-from notebook_explain.explanations.text import LONGEST_NAME, counted, fixed, rival_of, shortened, verdict
+from notebook_explain.explanations.targets import REGRESSION, TargetResult
+from notebook_explain.explanations.text import LONGEST_NAME, counted, fixed, shortened, verdict_of
 from notebook_explain.explanations.tubes import Tubes
 
 ADDED = "effect on the score (with minus without)"
@@ -192,18 +192,10 @@ class BlockReport:
 
 def report_sentences(report: BlockReport, limit: int | None = None) -> str:
     """Return `BlockReport.in_words`, with the labels of classes shortened to ``limit`` letters if one is given."""
-
-    def cut(label: str) -> str:
-        return label if limit is None else shortened(label, limit)
-
-    target, rival = report.target, rival_of(report.target)
-    head = verdict(
-        cut(target.class_name),
-        target.probability,
-        None if rival is None else (cut(rival[0]), rival[1]),
-        None if target.against_name is None else cut(target.against_name),
-    )
+    target, head = report.target, verdict_of(report.target, limit)
     score = "Score (logit)" if target.against is None else "Difference of logits"
+    if target.kind == REGRESSION:
+        score = "Value" if target.against is None else "Difference of values"
     effects = [
         (float(value), shortened(label, LONGEST_NAME))
         for labelled in report.labelled_values
@@ -211,7 +203,8 @@ def report_sentences(report: BlockReport, limit: int | None = None) -> str:
         for label, value in zip(labelled.labels, labelled.values, strict=True)
     ]
     digits = _digits(max((abs(value) for value, _ in effects), default=0.0))
-    return f"{head}. {score}: {fixed(target.logit, digits)}.{_ablation_sentence(target.logit, effects, digits)}"
+    number = f"{fixed(target.logit, digits)} {target.unit}".rstrip()
+    return f"{head}. {score}: {number}.{_ablation_sentence(target.logit, effects, digits)}"
 
 
 def _ablation_sentence(score: float, effects: list[tuple[float, str]], digits: int) -> str:

@@ -17,12 +17,15 @@ from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip, Picture
 from notebook_explain.explanations.geometry import Geometry
 from notebook_explain.explanations.io.npz import RefusedError
-from notebook_explain.explanations.targets import DIFFERENCE, TargetResult
+from notebook_explain.explanations.targets import CLASSES, DIFFERENCE, KINDS, MAX_UNIT, TargetResult
 
 Arrays = dict[str, NDArray[Any]]
 FAR = 1e9  # largest plausible pixel or frame coordinate
 MAX_WEIGHTS = 2**27  # entries of the matrix that stretches a map along one axis
 MAX_SIGNALS = 2**16  # more than any network reports
+MAX_REGION = 400  # letters
+# Fields of a target that files leave out where they have this value; older files have none of them.
+_OPTIONAL = {"against_name": None, "kind": CLASSES, "unit": "", "region": ""}
 
 
 def pack_clip(clip: Clip, arrays: Arrays) -> dict[str, Any]:
@@ -90,19 +93,20 @@ def _read_picture(entry: Any, values: NDArray[Any] | None) -> Picture | None:
 
 
 def pack_target(target: TargetResult) -> dict[str, Any]:
-    """Return a target's JSON fields; only differences have an ``against_name``."""
+    """Return a target's JSON fields; those in `_OPTIONAL` are left out where they have their default."""
     fields = asdict(target)
-    if target.against_name is None:
-        del fields["against_name"]
-    return fields
+    return {name: value for name, value in fields.items() if name not in _OPTIONAL or value != _OPTIONAL[name]}
 
 
 def read_target(entry: Any) -> TargetResult:
     """Read what `pack_target` wrote."""
-    if set(entry) | {"against_name"} != set(TargetResult.__dataclass_fields__):
+    if set(entry) | set(_OPTIONAL) != set(TargetResult.__dataclass_fields__):
         raise RefusedError(f"a target has the wrong fields: {sorted(entry)[:12]}")
+    fields = {**_OPTIONAL, **entry}
+    if fields["kind"] not in KINDS:
+        raise RefusedError(f"expected one of {', '.join(KINDS)}, got {_excerpt(fields['kind'])}")
     name, against = read_str(entry["name"]), None if entry["against"] is None else read_int(entry["against"])
-    against_name = entry.get("against_name")
+    against_name = fields["against_name"]
     if against_name is None and against is not None:  # older files have only the name of the difference
         against_name = name.partition(DIFFERENCE)[2] or None
     return TargetResult(
@@ -115,6 +119,9 @@ def read_target(entry: Any) -> TargetResult:
         against=against,
         top5=tuple((read_str(label), read_float(score)) for label, score in entry["top5"]),
         against_name=None if against_name is None else read_str(against_name),
+        kind=fields["kind"],
+        unit=read_short_str(fields["unit"], MAX_UNIT),
+        region=read_short_str(fields["region"], MAX_REGION),
     )
 
 
@@ -202,6 +209,13 @@ def read_str(value: Any) -> str:
     if not isinstance(value, str):
         raise RefusedError(f"expected a string, got {_excerpt(value)}")
     return value
+
+
+def read_short_str(value: Any, limit: int) -> str:
+    """Read a string of at most ``limit`` letters."""
+    if len(read_str(value)) > limit:
+        raise RefusedError(f"expected at most {limit} letters, got {_excerpt(value)}")
+    return str(value)
 
 
 def _excerpt(value: Any) -> str:

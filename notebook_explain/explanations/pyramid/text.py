@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations.pyramid.units import CLASS, COLOURS, IDENTITY, INPUT, KERNEL, SUM, UNKNOWN, Edge, Row
-from notebook_explain.explanations.text import MINUS, counted, percent, quoted, quoted_target, rival_of, verdict
+from notebook_explain.explanations.targets import BINARY, REGRESSION, TargetResult
+from notebook_explain.explanations.text import MINUS, counted, percent, quoted, quoted_target, verdict_of
 
 if TYPE_CHECKING:
     from notebook_explain.explanations.pyramid.pyramid import Pyramid
@@ -26,25 +27,42 @@ _NOUNS = {
 def pyramid_sentences(pyramid: Pyramid, kept: Sequence[int]) -> str:
     """Return the verdict, the number of kernels that are kept, and the strongest path from the class to the clip."""
     target = pyramid.target
-    head = verdict(target.class_name, target.probability, rival_of(target), target.against_name)
+    head = verdict_of(target)
     kernels = [unit for unit in kept if _row_of(pyramid, unit).kind == KERNEL and pyramid.units[unit].score > 0]
     if not kernels:
-        return f"{head}. No kernel carries evidence for {quoted_target(target)} at this threshold."
+        return f"{head}. No kernel carries {_evidence_for(target)} at this threshold."
     rows = {pyramid.units[unit].row for unit in kernels}
     width = counted(sum(pyramid.rows[row].width for row in rows), *_NOUNS[KERNEL])
     verb = "carries" if len(kernels) == 1 else "carry"
     path = [unit_name(pyramid, unit) for unit in strongest_path(pyramid, kept)[:MAX_PATH]]
     strongest = f" Strongest path: {', '.join(path)}." if path else ""
     return (
-        f"{head}. {len(kernels):,} of {width} in {counted(len(rows), 'layer')} {verb} evidence for "
-        f"{quoted_target(target)}.{strongest}"
+        f"{head}. {len(kernels):,} of {width} in {counted(len(rows), 'layer')} {verb} "
+        f"{_evidence_for(target)}.{strongest}"
     )
+
+
+def noun_of(target: TargetResult) -> tuple[str, str]:
+    """Return the noun of what is explained, one and several: a class, or a value."""
+    return ("value", "values") if target.kind == REGRESSION else _NOUNS[CLASS]
+
+
+def _verb(target: TargetResult) -> str:
+    return "raises" if target.kind == REGRESSION else "favours"
+
+
+def _evidence_for(target: TargetResult) -> str:
+    """Return "evidence for 'wave'", or "evidence that raises 'ESV'"."""
+    return f"evidence {'that raises' if target.kind == REGRESSION else 'for'} {quoted_target(target)}"
 
 
 def row_sentences(pyramid: Pyramid, row: Row, kept: Sequence[int]) -> str:
     """Return how many of a layer's channels are shown, how much evidence they carry, and their receptive field."""
     shown = set(kept).intersection(row.units)
-    nouns = _NOUNS[SUM if row.kind == INPUT and not has_colours(pyramid) else row.kind]
+    if row.kind == CLASS:
+        nouns = noun_of(pyramid.target)
+    else:
+        nouns = _NOUNS[SUM if row.kind == INPUT and not has_colours(pyramid) else row.kind]
     text = f"{row.name}: {len(shown):,} of {counted(row.width, *nouns)}."
     opposing = sum(pyramid.units[unit].score == 0 for unit in shown)
     if opposing:
@@ -70,21 +88,22 @@ def unit_sentences(pyramid: Pyramid, unit: int, kept: Sequence[int]) -> str:
     """
     if not 0 <= unit < len(pyramid.units):
         raise UsageError(f"unit {unit} is not in this pyramid; it has 0 to {len(pyramid.units) - 1}")
-    name, row, target = unit_name(pyramid, unit), _row_of(pyramid, unit), quoted_target(pyramid.target)
-    shown, is_class = set(kept), pyramid.target.against is None
+    name, row, target, shown = unit_name(pyramid, unit), _row_of(pyramid, unit), pyramid.target, set(kept)
+    is_single = target.against is None
     inputs = _input_sentence(pyramid, unit, shown)
     if row.kind == CLASS:
-        role = "the explained class" if is_class else "one of the two explained classes"
+        noun = noun_of(target)
+        role = f"the explained {noun[0]}" if is_single else f"one of the two explained {noun[1]}"
         return f"{name}, {role}.{inputs}"
-    favoured = "the class" if is_class else "the difference"
+    favours = f"{_verb(target)} {f'the {noun_of(target)[0]}' if is_single else 'the difference'}"
     score, direction = pyramid.units[unit].score, pyramid.units[unit].direction
     more = "Higher" if direction > 0 else "Lower"
     evidence = f"{percent(score)} of the positive" if score > 0 else "no positive"
     stage = "" if direction == pyramid.units[unit].map_direction else " before norm and activation"
     return (
-        f"{name} carries {evidence} evidence for {target}."
-        f"{_output_sentences(pyramid, unit, shown, favoured)}"
-        f" {more} {'intensity' if row.kind == INPUT else 'output'}{stage} favours {favoured}."
+        f"{name} carries {evidence} {_evidence_for(target)}."
+        f"{_output_sentences(pyramid, unit, shown, favours)}"
+        f" {more} {'intensity' if row.kind == INPUT else 'output'}{stage} {favours}."
         f"{inputs}{_receptive_field_sentence(pyramid, row)}"
     )
 
@@ -93,8 +112,8 @@ def unit_name(pyramid: Pyramid, unit: int) -> str:
     """Return the name of a unit: "kernel 17 of layer2.conv1", "kernel 1 of layer 3", "red of the clip", "'wave'"."""
     row, channel, target = _row_of(pyramid, unit), pyramid.units[unit].channel, pyramid.target
     if row.kind == CLASS:
-        if target.against is None:
-            return quoted(target.name)
+        if target.against is None or target.kind == BINARY:  # both names stand for the same output
+            return quoted_target(target)
         names = {target.against: target.against_name, target.index: target.class_name}
         label = names.get(channel) if target.against_name is not None else None
         return f"class {channel}" if label is None else quoted(label)
@@ -154,7 +173,7 @@ def remainder_share(remainder: float, edge: Edge) -> float:
     return remainder * edge.share / edge.contribution
 
 
-def _output_sentences(pyramid: Pyramid, unit: int, shown: set[int], favoured: str) -> str:
+def _output_sentences(pyramid: Pyramid, unit: int, shown: set[int], favours: str) -> str:
     """Name the units that receive and lose most of the evidence by this one, and count the others."""
     edges = [edge for edge in pyramid.edges if edge.child == unit and edge.parent in shown]
     edges.sort(key=lambda edge: (-edge.share * pyramid.units[edge.parent].score, edge.parent))
@@ -164,7 +183,7 @@ def _output_sentences(pyramid: Pyramid, unit: int, shown: set[int], favoured: st
     if fed:
         mostly, others = ("mostly ", _and_others(fed)) if len(fed) > 1 else ("", "")
         note = {IDENTITY: " (unchanged)", UNKNOWN: " (link unknown)"}.get(fed[0].kind, "")
-        negative = f" Its contribution there is negative, which favours {favoured}." if fed[0].contribution < 0 else ""
+        negative = f" Its contribution there is negative, which {favours}." if fed[0].contribution < 0 else ""
         text += f" It {mostly}feeds {unit_name(pyramid, fed[0].parent)}{note}{others}.{negative}"
     if harmed:
         text += f" It works against {unit_name(pyramid, harmed[0].parent)}{_and_others(harmed)}."

@@ -10,7 +10,8 @@ from matplotlib.gridspec import SubplotSpec
 from numpy.typing import NDArray
 
 from notebook_explain.explanations import BlockReport, LabelledValues
-from notebook_explain.explanations.text import counted, short
+from notebook_explain.explanations.targets import TargetResult
+from notebook_explain.explanations.text import LEGEND_NAME, counted, has_named_sides, short, sides_of
 from notebook_explain.figures.base import ellipsize, text_width
 from notebook_explain.figures.blocks.groups import (
     HEADING,
@@ -41,15 +42,13 @@ Table = tuple[list[str], list[str], NDArray[np.float64], list[str]]  # names of 
 def number_rows(report: BlockReport, width: float) -> list[Row]:
     """Return a row for each line of panels of bars; ``width`` is that of the rows in inches."""
     return [
-        row
-        for group, note in group_blocks(report.labelled_values)
-        for row in _rows(group, report.target.name, width, note)
+        row for group, note in group_blocks(report.labelled_values) for row in _rows(group, report.target, width, note)
     ]
 
 
-def _rows(group: Sequence[LabelledValues], target: str, width: float, note: list[str]) -> list[Row]:
+def _rows(group: Sequence[LabelledValues], target: TargetResult, width: float, note: list[str]) -> list[Row]:
     by_block = len(group[0].labels) <= COLUMNS and len(group) > 1
-    names, columns, values, notes = _by_block(group) if by_block else _by_label(group, target)
+    names, columns, values, notes = _by_block(group) if by_block else _by_label(group, target.name)
     notes, texts, across = [*notes, *note], format_numbers(values), min(len(columns), COLUMNS)
     numbers = max(text_width(text, LABEL) for text in texts.flat) + 0.08
     room = max(min(MAX_WIDTH, (width - GAP * (across - 1)) / across) - numbers, 0.2)
@@ -66,7 +65,7 @@ def _rows(group: Sequence[LabelledValues], target: str, width: float, note: list
                 axes = add_axes(grid[0, 2 * (i - first)])
                 _draw_bars(axes, group[0], values, i, target)
                 label_values(axes, [k + 0.5 for k in range(len(names))], list(texts[:, i]), right=numbers)
-                label_rows(axes, names if i == first else [], bold=target)
+                label_rows(axes, names if i == first else [], bold=target.name)
                 title = ellipsize(columns[i], room + numbers, LABEL)
                 axes.set_title(title, fontsize=LABEL, loc="left", color="0.35", y=1, pad=3)
                 if i == 0:
@@ -80,7 +79,9 @@ def _rows(group: Sequence[LabelledValues], target: str, width: float, note: list
     return [row(first) for first in range(0, len(columns), COLUMNS)]
 
 
-def _draw_bars(axes: Axes, labelled: LabelledValues, values: NDArray[np.float64], column: int, target: str) -> None:
+def _draw_bars(
+    axes: Axes, labelled: LabelledValues, values: NDArray[np.float64], column: int, target: TargetResult
+) -> None:
     """Draw the bars of one column from the neutral value; name the ends of the axis if they have a meaning."""
     scale, evidence = Scale.build(values, labelled.neutral, is_evidence(labelled)), is_evidence(labelled)
     low, high = _span(labelled, values, scale)
@@ -90,9 +91,10 @@ def _draw_bars(axes: Axes, labelled: LabelledValues, values: NDArray[np.float64]
     axes.barh(np.arange(len(drawn)) + 0.5, drawn - zero, 0.7, zero, color=colours, linewidth=0)
     axes.axvline(zero, color="0.2", linewidth=0.8, zorder=3, clip_on=False)
     axes.set_facecolor("0.94")
-    name, room = f" '{printable(target)}'", size_in_inches(axes)[0] / 2 - 0.05
-    name = name if text_width(f"← against{name}", LABEL) < room else ""
-    ends = (f"← against{name}", f"for{name} →") if evidence else (short(low), short(high))
+    room, (positive, negative) = size_in_inches(axes)[0] / 2 - 0.05, sides_of(target, LEGEND_NAME)
+    name = "" if has_named_sides(target) else f" '{printable(target.name)}'"
+    name = name if text_width(f"← {negative}{name}", LABEL) < room else ""
+    ends = (f"← {negative}{name}", f"{positive}{name} →") if evidence else (short(low), short(high))
     label_ends(axes, dict(zip((low, high), ends, strict=True)) if evidence or labelled.bounds else {})
     axes.set(xlim=(low, high), ylim=(len(drawn), 0))
 

@@ -18,7 +18,8 @@ from notebook_explain.explanations import BlockReport, FrameSignal, LabelledValu
 from notebook_explain.explanations.blocks.report import report_sentences
 from notebook_explain.explanations.caveats import caveats
 from notebook_explain.explanations.provenance import provenance_lines
-from notebook_explain.explanations.text import LONGEST_NAME, seconds
+from notebook_explain.explanations.targets import REGRESSION
+from notebook_explain.explanations.text import LONGEST_NAME, colour_legend, seconds
 from notebook_explain.figures.base import SMALL_PRINT, TextFigure, break_lines, ellipsize, text_width
 from notebook_explain.figures.blocks.bars import number_rows
 from notebook_explain.figures.blocks.frame_signals import select_blocks, signal_rows, uncovered_spans
@@ -35,7 +36,7 @@ DPI = 100
 STEPS = "Blocks have time steps of their own; a value covers the frames that its step represents."
 GAPS = "Hatching, or a gap in a line: frames that no step represents."
 SIDES = "Purple: below neutral, green: above."
-EVIDENCE = "Orange: for the explained class, blue: against it."
+EVIDENCE = "{}, of the explained {}."
 NOTHING = "No block of this network reports anything for this clip."
 
 
@@ -92,11 +93,16 @@ def _small_print(report: BlockReport) -> list[str]:
         STEPS: bool(report.frame_signals),
         GAPS: any(len(uncovered_spans(signal, len(report.clip))) for signal in shown),
         SIDES: has_sides or any(table.values.min() < 0 for table in report.tables),
-        EVIDENCE: any(map(is_evidence, valued)),
+        _evidence_legend(report): any(map(is_evidence, valued)),
         NOTHING: not (valued or report.tables),
     }
     meaning = " ".join(text for text, applies in legend.items() if applies)
     return [*([meaning] if meaning else []), *provenance_lines(report), *dict.fromkeys(caveats(report))]
+
+
+def _evidence_legend(report: BlockReport) -> str:
+    legend = colour_legend(report.target)
+    return EVIDENCE.format(legend[0].upper() + legend[1:], "value" if report.target.kind == REGRESSION else "class")
 
 
 def _frames_row(report: BlockReport, count: int, width: float) -> Row:

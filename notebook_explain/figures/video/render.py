@@ -12,7 +12,7 @@ from PIL import Image, ImageColor, ImageDraw
 
 from notebook_explain.explanations import Tubes, percent
 from notebook_explain.explanations.caveats import all_caveats
-from notebook_explain.explanations.text import caption_sentence
+from notebook_explain.explanations.text import caption_sentence, colour_legend
 from notebook_explain.figures.captions import DARK, Paragraph, font, render_caption
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlay_evidence
 from notebook_explain.figures.placement import evidence_per_frame
@@ -96,7 +96,7 @@ def _caption_text(
     tubes: Tubes, sequence: FrameSequence, layer: str | int | None, target: int, threshold: float
 ) -> list[Paragraph]:
     shown = tubes.layer(layer)
-    colours = "orange: for it, blue: against it" if shown.quantity == "evidence" else f"orange: {shown.quantity}"
+    colours = colour_legend(tubes.targets[target]) if shown.quantity == "evidence" else f"orange: {shown.quantity}"
     about = f"{colours}, from {percent(threshold)} of the strongest; {tubes.provenance.method}, layer {shown.name}"
     # A synthetic clip is named in the caveats.
     clip = "" if tubes.clip.is_synthetic else f"; clip: {tubes.clip.name}"

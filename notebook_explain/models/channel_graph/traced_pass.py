@@ -14,6 +14,7 @@ from notebook_explain.models.channel_graph.graph import INPUT
 from notebook_explain.models.channel_graph.keep_graph import JOINING, KeepGraph, UntrackedInputs
 from notebook_explain.models.channel_graph.link_builder import Terminal
 from notebook_explain.models.channel_graph.op_hooks import Call, OnCall, OnFunction, OnResult, watch
+from notebook_explain.models.classifier_outputs import ClassifierOutputs
 from notebook_explain.models.input_layouts import channel_axis, has_channels
 from notebook_explain.models.outputs import LastActivations, to_heads
 from notebook_explain.models.rng import LocalRandomness
@@ -97,13 +98,18 @@ def run_on_noise(shadow: nn.Module, model: VideoModel, keep_graph: bool, seed: i
     """
     traced = TracedPass(AutogradWalker(), UntrackedInputs(shadow))
     tensors, is_list = _noise_clip(model, reference_parameter(shadow), traced.walker, seed)
-    last = LastActivations()
+    last, classifiers = LastActivations(), ClassifierOutputs()
     mode = KeepGraph() if keep_graph else torch.enable_grad()
-    with LocalRandomness(), mode, watch(shadow, _record_calls(traced), _record_names(traced)), last:
-        output = shadow(tensors if is_list else tensors[0])
+    handles = classifiers.watch(shadow)
+    try:
+        with LocalRandomness(), mode, watch(shadow, _record_calls(traced), _record_names(traced)), last:
+            output = shadow(tensors if is_list else tensors[0])
+    finally:
+        for handle in handles:
+            handle.remove()
     layers = [traced_call.call for traced_call in traced.calls if traced_call.call.weight is not None]
     if layers:
-        heads, _ = to_heads(output, last, model.labels, layers[-1].out_channels)
+        heads, _ = to_heads(output, last, model.output_spec, classifiers)
         edges = {name: _edge_of(head.logits) for name, head in heads.items()}
         traced.heads = {name: edge for name, edge in edges.items() if edge is not None}
         traced.results = (output, heads)

@@ -11,7 +11,8 @@ from PIL import Image
 
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Geometry, TargetResult
-from notebook_explain.explanations.text import rival_of
+from notebook_explain.explanations.targets import CLASSES
+from notebook_explain.explanations.text import rival_of, value_of
 
 MAX_SIDE = 512  # pixels; viewers draw a frame at a few hundred
 # Small frames are drawn enlarged, where chroma subsampling shows as fringes; at full quality they cost little.
@@ -48,8 +49,13 @@ def geometry_state(geometry: Geometry) -> dict[str, Any]:
 
 
 def target_state(result: TargetResult) -> dict[str, Any]:
-    """Return the name, score and probability of a target, its best rival and the network's best classes."""
+    """Return the name, score and probability of a target, its best rival and the network's best classes.
+
+    ``kind``, ``value`` (of a regression, with its unit) and ``region`` are left out where they have their default.
+    """
     rival = rival_of(result)
+    others = {"kind": result.kind, "value": value_of(result), "region": result.region}
+    defaults = {"kind": CLASSES, "value": None, "region": ""}
     return {
         "name": result.name,
         "against": result.against_name,
@@ -57,6 +63,7 @@ def target_state(result: TargetResult) -> dict[str, Any]:
         "probability": result.probability,
         "rival": None if rival is None else _class_state(*rival),
         "best": [_class_state(name, probability) for name, probability in result.top5],
+        **{name: value for name, value in others.items() if value != defaults[name]},
     }
 
 
