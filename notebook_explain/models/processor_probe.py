@@ -159,15 +159,18 @@ class Probe:
         """Return the output for a clip of equal frames; None if the processor does not return such a thing."""
         clip = np.array(np.broadcast_to(picture, (frames, *picture.shape)))
         for call in self.calls:
+            values: NDArray[np.float64] = np.zeros(0)
+            # Only what others wrote may raise anything.
             with contextlib.suppress(Exception), warnings.catch_warnings(), torch.no_grad(), LocalRandomness():
                 warnings.simplefilter("ignore")
                 output = call(clip)
                 if isinstance(output, Mapping):
                     output = next(output[name] for name in _KEYS if name in output)
-                arranged = _arranged(np.asarray(output, np.float64))
-                if arranged is not None:
-                    self.calls = [call]
-                    return arranged
+                values = np.asarray(output, np.float64)
+            arranged = _arranged(values)
+            if arranged is not None:
+                self.calls = [call]
+                return arranged
         return None
 
 

@@ -6,7 +6,6 @@ import html
 import threading
 from dataclasses import replace
 from html.parser import HTMLParser
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -265,14 +264,49 @@ def test_a_number_of_classes_is_a_whole_number_above_0(count: Any) -> None:
     assert head.top(9) == (("a", 1.0),)
 
 
-def test_kinds_of_heads_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from notebook_explain.models import prediction
+class OneOutput(nn.Module):
+    """Network of one output."""
 
-    head = SimpleNamespace(
-        logits=torch.tensor([[2.0, 1.0]]), link="softmax", kind="regression", unit="ms", probabilities=None
-    )
-    model = SimpleNamespace(label=lambda _, index: f"output {index}")
-    found = prediction._prediction(model, "", head)  # type: ignore[arg-type]
-    assert (found.kind, found.unit, found.probabilities) == ("regression", "ms", None)
-    sigmoid = SimpleNamespace(logits=torch.zeros(1, 2), link="sigmoid", probabilities=lambda: torch.full((1, 2), 0.5))
-    assert prediction._prediction(model, "", sigmoid).kind == "multilabel"  # type: ignore[arg-type]
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.fc = nn.Conv3d(3, 4, 3), nn.Linear(4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.conv(x).relu().mean((2, 3, 4)))
+
+
+def direct(model: ne.VideoModel, clip: np.ndarray) -> torch.Tensor:
+    """Return what the network itself returns, in float64."""
+    x = model.preprocessing.tensor(model.fit(ne.Clip(clip)), torch.device("cpu"), torch.float32)
+    with torch.no_grad():
+        return model.module(model.preprocessing.arrange(x))[0].double()
+
+
+def test_a_regression_has_its_value_and_unit() -> None:
+    model, clip = adapted("residual", OneOutput(), outputs="regression", unit="ms"), clip_for("residual")
+    predictions = model(clip)
+    (head,) = predictions.heads
+    assert (head.kind, head.unit, predictions.probabilities) == ("regression", "ms", None)
+    assert float(predictions.logits[0]) == pytest.approx(float(direct(model, clip)), rel=1e-5)
+    value = repr(predictions).splitlines()[1]
+    assert value.split()[1] == "ms"
+    assert "%" not in value
+
+
+@pytest.mark.parametrize("names", [["ill"], ["well", "ill"]])
+def test_a_binary_head_has_the_probabilities_of_no_and_yes(names: list[str]) -> None:
+    model, clip = adapted("residual", OneOutput(), outputs="binary", labels=names), clip_for("residual")
+    predictions = model(clip)
+    yes = float(direct(model, clip).sigmoid())
+    assert predictions.head().kind == "binary"
+    assert predictions.probabilities is not None
+    np.testing.assert_allclose(predictions.probabilities, [1 - yes, yes][-len(names) :], rtol=1e-5)
+    assert predictions.labels[-1] == "ill"
+
+
+def test_probabilities_of_labels_do_not_sum_to_one() -> None:
+    model, clip = adapted("residual", outputs="multilabel"), clip_for("residual")
+    predictions = model(clip)
+    assert predictions.head().kind == "multilabel"
+    np.testing.assert_allclose(predictions.probabilities, direct(model, clip).sigmoid(), rtol=1e-5)
