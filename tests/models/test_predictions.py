@@ -310,3 +310,22 @@ def test_probabilities_of_labels_do_not_sum_to_one() -> None:
     predictions = model(clip)
     assert predictions.head().kind == "multilabel"
     np.testing.assert_allclose(predictions.probabilities, direct(model, clip).sigmoid(), rtol=1e-5)
+
+
+def test_scores_of_every_voxel_are_averaged_with_a_caveat() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 2, 1))
+    model, clip = adapted("residual", net), clip_for("residual")
+    predictions = model(clip)
+    np.testing.assert_allclose(predictions.logits, direct(model, clip).mean((1, 2, 3)), rtol=1e-4, atol=1e-6)
+    assert "The network returns one score per voxel; this is their mean." in predictions.caveats
+
+
+def test_clips_of_values_are_predicted() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv3d(5, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(1), nn.Linear(4, 3))
+    model = ne.adapt(net, size=16, frames=4, channels=5, mean=0.5, std=2, layout="BCTHW")
+    values = np.random.default_rng(0).normal(size=(4, 16, 16, 5)).astype(np.float32)
+    expected = net((torch.from_numpy(values).permute(3, 0, 1, 2)[None] - 0.5) / 2)[0].detach()
+    for clip in (values, ne.Clip.from_array(values)):
+        np.testing.assert_allclose(model(clip).logits, expected, rtol=1e-5, atol=1e-6)
