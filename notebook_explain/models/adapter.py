@@ -18,7 +18,13 @@ from notebook_explain.models.carried import Carried
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.hook_check import hook_caveat
 from notebook_explain.models.input_channels import normalised, takes_other_channels
-from notebook_explain.models.known_values import ARGUMENT, first_that_runs_with, known_values
+from notebook_explain.models.known_values import (
+    ARGUMENT,
+    first_that_runs_with,
+    fitting_channels,
+    known_values,
+    specified_values,
+)
 from notebook_explain.models.metadata import read_labels
 from notebook_explain.models.model_caveats import held_inputs_caveat, model_caveats
 from notebook_explain.models.output_kinds import carried_kinds, check_outputs, check_unit
@@ -140,7 +146,11 @@ def adapt(
     kinds = check_outputs(outputs) or ({} if like is None else like.outputs) or carried_kinds(network)
     known = known_values(given, processor, like, network)
     with inputs_while_adapting(network, bound):
-        found, specified, known = first_that_runs_with(network, known, keep_hooks)
+        found, known = first_that_runs_with(network, known, keep_hooks)
+        known = fitting_channels(
+            known, normalised(found.preprocessing, known.only(lambda name, _: name == "channels").values).channels
+        )
+        specified = specified_values(known)
         preprocessing = normalised(found.preprocessing, specified)
         if preprocessing.channels == 3 and channels is None:  # stated, they may be values in another unit than colours
             check_units(preprocessing.mean, preprocessing.std)

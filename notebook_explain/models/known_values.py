@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -27,26 +28,39 @@ def known_values(given: Mapping[str, Any], processor: Any, like: VideoModel | No
         found = found.over(read_processor(processor))
     if like is not None:
         found = found.over(like.carried())
-    found = found.over(carried_by(network))
-    fits = {1, found.values.get("channels", 3)}
-    return found.only(
-        lambda name, source: source == ARGUMENT or name not in ("mean", "std") or len(found.values[name]) in fits
-    )
+    return found.over(carried_by(network))
 
 
-def first_that_runs_with(
-    network: nn.Module, found: Carried, keep_hooks: bool
-) -> tuple[FoundInput, dict[str, Any], Carried]:
-    """Return the first input that runs, what was specified of it, and where that is from.
+def specified_values(found: Carried) -> dict[str, Any]:
+    """Return the preprocessing that is known."""
+    return {"crop": "center", **found.only(lambda name, _: name != "labels").values}
+
+
+def fitting_channels(found: Carried, channels: int) -> Carried:
+    """Return values whose mean and std have one number, or one for each channel.
+
+    Several numbers that are equal are one. Others that nobody passed, such as those of colours for a network of one channel,
+    are given up.
+    """
+    values = dict(found.values)
+    for name in ("mean", "std"):
+        if name in values and found.sources[name] != ARGUMENT and len(values[name]) != channels:
+            values[name] = tuple(dict.fromkeys(values[name]))
+    found = replace(found, values=values)
+    unfit = {name for name in ("mean", "std") if name in values and len(values[name]) not in (1, channels)}
+    return _without_carried(found, ("mean", "std") if unfit else ())
+
+
+def first_that_runs_with(network: nn.Module, found: Carried, keep_hooks: bool) -> tuple[FoundInput, Carried]:
+    """Return the first input that runs, and what is known of it.
 
     Values that nobody passed are given up if nothing runs with them: first the layout, which a wrapper may change.
     """
     attempts = [found, *(_without_carried(found, names) for names in (("layout",), _SHAPE))]
     error: ExplainError | None = None
     for attempt in (entry for i, entry in enumerate(attempts) if i == 0 or entry.values != attempts[i - 1].values):
-        specified = {"crop": "center", **attempt.only(lambda name, _: name != "labels").values}
         try:
-            return first_that_runs(network, specified, keep_hooks), specified, attempt
+            return first_that_runs(network, specified_values(attempt), keep_hooks), attempt
         except ExplainError as raised:
             error = error or raised
     assert error is not None

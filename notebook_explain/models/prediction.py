@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +40,7 @@ def predict(model: VideoModel, clip: Any) -> Predictions:
     (heads, pass_caveats, forwards), more_caveats = model.on_shadow(run)
     model.check_labels(heads)
     about_model = (c for c in model.caveats if not isinstance(c, Caveat) or c.code not in _OF_MAPS)
-    caveats = (*about_model, *model.clip_caveats(clip), *pass_caveats, *more_caveats)
+    caveats = (*about_model, *model.clip_caveats(clip), *pass_caveats, *_cell_caveats(heads), *more_caveats)
     origin = provenance_of(model, "Prediction", {}, start, caveats, forwards=forwards)
     return Predictions(tuple(_prediction(model, name, head) for name, head in heads.items()), seen, origin)
 
@@ -62,6 +62,14 @@ def _heads(
         except RuntimeError:  # a part of the network runs in inference mode
             pass
     return *find_heads(), 1
+
+
+def _cell_caveats(heads: Mapping[str, Head]) -> list[Caveat]:
+    """Return a caveat for scores that are a mean over frames, voxels or views."""
+    nouns = dict.fromkeys(head.cells.noun for head in heads.values() if head.cells is not None)
+    return [
+        Caveat(f"The network returns one score per {noun}; this is their mean.", CaveatCode.SCORE) for noun in nouns
+    ]
 
 
 def _prediction(model: VideoModel, name: str, head: Head) -> HeadPrediction:

@@ -25,8 +25,7 @@ from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.rng import LocalRandomness
 
 _COLOURS = np.array([[10, 130, 250], [250, 10, 130], [130, 250, 10], [60, 90, 200]], np.uint8)
-_FRAMES = 4  # not 3, the number of channels
-_MORE_FRAMES = 7
+_FRAMES, _MORE_FRAMES = 2, 5  # neither is 3, the number of channels
 _CANVAS = (270, 360)
 _CANVASES = (_CANVAS, (400, 300))
 _KEYS = ("pixel_values", "pixel_values_videos", "video")
@@ -93,6 +92,7 @@ class Probe:
             lambda frames: processor(torch.from_numpy(frames).permute(3, 0, 1, 2).float()),  # pytorchvideo
             lambda frames: processor({"video": torch.from_numpy(frames).permute(3, 0, 1, 2).float()}),
         ]
+        self.smooth: list[tuple[Picture, _Output | None]] = []
 
     def measure(self) -> Measured | None:
         """Return what the processor does; None if it cannot be called with the frames of a clip."""
@@ -128,7 +128,9 @@ class Probe:
         float or None
             Mean absolute difference in units of 0..1; None if the shapes differ.
         """
-        gaps = [self._difference(values, _smooth_picture(canvas)) for canvas in _CANVASES]
+        if not self.smooth:
+            self.smooth = [(picture, self._output(picture)) for picture in map(_smooth_picture, _CANVASES)]
+        gaps = [_difference(values, picture, output) for picture, output in self.smooth]
         return None if None in gaps else max(filter(None, gaps), default=0.0)
 
     def crop_candidates(self, size: tuple[int, int], mean: Any, std: Any) -> list[str]:
@@ -153,32 +155,36 @@ class Probe:
         shorter = [f"center:{length}" for length in near[0]] if keeps_proportions else []
         return ["center", "stretch", *shorter, *(f"center:{rows}x{columns}" for rows in near[0] for columns in near[1])]
 
-    def _difference(self, values: Mapping[str, Any], picture: Picture) -> float | None:
-        found = self._output(picture)
-        try:
-            p = Preprocessing(frames=1, layout="BCTHW", **values)
-        except UsageError:  # values that the network cannot be given
-            return None
-        ours = p.tensor(p.fit(Clip(picture[None])), torch.device("cpu"), torch.float32)[0, :, 0].numpy()
-        if found is None or found.picture.shape != ours.shape:
-            return None
-        gap = float(np.mean(np.abs(found.picture - ours) * np.array(p.std)[:, None, None]))
-        return gap if math.isfinite(gap) else None
-
     def _output(self, picture: NDArray[Any], frames: int = _FRAMES) -> _Output | None:
         """Return the output for a clip of equal frames; None if the processor does not return such a thing."""
         clip = np.array(np.broadcast_to(picture, (frames, *picture.shape)))
         for call in self.calls:
+            values: NDArray[np.float64] = np.zeros(0)
+            # Only what others wrote may raise anything.
             with contextlib.suppress(Exception), warnings.catch_warnings(), torch.no_grad(), LocalRandomness():
                 warnings.simplefilter("ignore")
                 output = call(clip)
                 if isinstance(output, Mapping):
                     output = next(output[name] for name in _KEYS if name in output)
-                arranged = _arranged(np.asarray(output, np.float64))
-                if arranged is not None:
-                    self.calls = [call]
-                    return arranged
+                values = np.asarray(output, np.float64)
+            arranged = _arranged(values)
+            if arranged is not None:
+                self.calls = [call]
+                return arranged
         return None
+
+
+def _difference(values: Mapping[str, Any], picture: Picture, found: _Output | None) -> float | None:
+    """Return how much an output and that of a preprocessing differ on average, in units of 0..1; None if in shape."""
+    try:
+        p = Preprocessing(frames=1, layout="BCTHW", **values)
+    except UsageError:  # values that the network cannot be given
+        return None
+    ours = p.tensor(p.fit(Clip(picture[None])), torch.device("cpu"), torch.float32)[0, :, 0].numpy()
+    if found is None or found.picture.shape != ours.shape:
+        return None
+    gap = float(np.mean(np.abs(found.picture - ours) * np.array(p.std)[:, None, None]))
+    return gap if math.isfinite(gap) else None
 
 
 def _of_pictures(processor: Any, frames: Picture) -> Any:

@@ -121,3 +121,28 @@ def weights(**meta: Any) -> Any:
         meta={"categories": ["bow", "clap", "jump", "kick", "wave"], "min_size": (1, 1), **meta},
         transforms=VideoClassification,
     )
+
+
+def channels_first(video: torch.Tensor) -> torch.Tensor:
+    """Transform (channel, time, height, width) floats in 0..255 to 8 frames, as one made of pytorchvideo's does."""
+    assert video.shape[0] == 3
+    assert video.is_floating_point()
+    video = video[:, torch.linspace(0, video.shape[1] - 1, 8).long()] / 255
+    video = ((video - 0.45) / 0.225).transpose(0, 1)
+    return cropped(F.interpolate(video, shorter_side(video, 64), mode="bilinear"), (56, 56)).transpose(0, 1)
+
+
+def of_a_dict(sample: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Transform the entry "video" of a dict."""
+    return {**sample, "video": channels_first(sample["video"])}
+
+
+class SamplesFrames(OffsetInAMethod):
+    """A video processor that samples frames unless it is told not to, for which it needs to know the frame rate."""
+
+    def __call__(
+        self, videos: list[np.ndarray], return_tensors: str, do_sample_frames: bool = True
+    ) -> dict[str, torch.Tensor]:
+        if do_sample_frames:
+            raise ValueError("metadata is needed to sample frames")
+        return super().__call__(videos, return_tensors)

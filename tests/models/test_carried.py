@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -229,6 +230,39 @@ def test_carried_labels_that_do_not_fit_are_an_error_until_others_or_none_are_st
     assert ne.adapt(network(), frames=8, processor=weights, labels=NAMES)(clip).labels == tuple(NAMES)
 
 
+class Channels(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv3d(channels, 4, 3), nn.Linear(4, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.conv(x).relu().mean((2, 3, 4)))
+
+
+@pytest.mark.parametrize("stated", [{}, {"channels": 1}])
+def test_a_carried_mean_of_colours_fits_a_network_of_one_channel_if_they_share_it(stated: Any) -> None:
+    processor = {"size": 32, "mean": [0.5] * 3, "std": [0.25] * 3, "layout": "BCTHW"}
+    p = ne.adapt(Channels(1), frames=8, processor=processor, **stated).preprocessing
+    assert (p.channels, p.mean, p.std, p.assumed) == (1, (0.5,), (0.25,), ())
+    net = Channels(1)
+    net.pretrained_cfg = {**TIMM, "mean": (0.485, 0.456, 0.406)}
+    with pytest.warns(UserWarning, match="assumed: mean 0.0, std 1.0"):
+        p = ne.adapt(net, frames=8, layout="BCTHW", **stated).preprocessing
+    assert (p.channels, p.mean, p.std, p.assumed) == (1, (0.0,), (1.0,), ("mean", "std"))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_a_carried_mean_has_one_number_or_one_for_each_channel(channels: int) -> None:
+    for count in {1, channels}:
+        mean, std = [0.1 + 0.1 * index for index in range(count)], [0.5] * count
+        processor = {"size": 32, "mean": mean, "std": std, "layout": "BCTHW"}
+        p = ne.adapt(Channels(channels), frames=8, processor=processor).preprocessing
+        assert p.channels == channels
+        assert p.mean == pytest.approx(tuple(mean) * (channels // count))
+        assert p.std == (0.5,) * channels
+        assert p.assumed == ()
+
+
 # like and swap
 
 
@@ -249,6 +283,33 @@ def test_a_model_like_another_has_everything_of_it() -> None:
     stated = ne.adapt(other.module, like=model, mean=0.5, labels=NAMES[::-1], keep_hooks=False, crop="stretch")
     assert stated.preprocessing == replace(model.preprocessing, mean=(0.5,) * 3, crop="stretch")
     assert (stated.labels, stated.keep_hooks) == ({"": tuple(NAMES[::-1])}, False)
+
+
+class OfTwo(nn.Module):
+    """Network of one channel that takes sound beside the clip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.fc = nn.Conv3d(1, 4, 3), nn.Linear(4, 1)
+
+    def forward(self, x: torch.Tensor, sound: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.conv(x).relu().mean((2, 3, 4))) + sound.mean()
+
+
+def test_a_model_like_another_has_its_channels_inputs_and_outputs() -> None:
+    options = {"size": 16, "frames": 4, "mean": 0.5, "std": 0.5, "layout": "BCTHW"}
+    model = ne.adapt(OfTwo(), channels=1, inputs=[torch.ones(1, 5)], outputs="regression", unit="%", **options)
+    clip = zoo.random_clip(4, 16)
+    for other in (ne.adapt(OfTwo(), like=model), ne.layers.swap(model, {nn.Conv3d: lambda old: None}).model):
+        assert other.preprocessing == model.preprocessing
+        assert other.preprocessing.channels == 1
+        assert (other.inputs, other.outputs, other.unit) == (model.inputs, {"": "regression"}, "%")
+        np.testing.assert_allclose(other(clip).logits, model(clip).logits, rtol=1e-5)
+        assert other(clip).head().unit == "%"
+    stated = ne.adapt(OfTwo(), like=model, unit="mm", inputs=[torch.zeros(1, 5)])
+    assert stated(clip).head().unit == "mm"
+    assert float(stated(clip).logits[0]) == pytest.approx(float(model(clip).logits[0]) - 1, abs=1e-5)
 
 
 def test_guesses_of_a_model_stay_guesses_without_a_second_warning() -> None:

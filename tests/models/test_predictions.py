@@ -6,7 +6,6 @@ import html
 import threading
 from dataclasses import replace
 from html.parser import HTMLParser
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,6 @@ from torch import nn
 import notebook_explain as ne
 from notebook_explain.explanations import HeadPrediction, Predictions
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
-from notebook_explain.models import prediction
-from notebook_explain.models.heads import Head
 from tests import zoo
 
 NAMES = ["bow", "clap", "jump", "kick", "wave"]
@@ -267,11 +264,68 @@ def test_a_number_of_classes_is_a_whole_number_above_0(count: Any) -> None:
     assert head.top(9) == (("a", 1.0),)
 
 
-def test_kinds_of_heads_are_passed_on() -> None:
-    model = SimpleNamespace(label=lambda _, index: f"output {index}")
-    values = Head(torch.tensor([[2.0, 1.0]]), link="none", kind="regression", unit="ms")
-    found = prediction._prediction(model, "", values)  # type: ignore[arg-type]
-    assert (found.kind, found.unit, found.probabilities) == ("regression", "ms", None)
-    labels = Head(torch.zeros(1, 2), link="sigmoid", kind="multilabel")
-    found = prediction._prediction(model, "", labels)  # type: ignore[arg-type]
-    assert (found.kind, found.probabilities.tolist()) == ("multilabel", [0.5, 0.5])
+class OneOutput(nn.Module):
+    """Network of one output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.fc = nn.Conv3d(3, 4, 3), nn.Linear(4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.conv(x).relu().mean((2, 3, 4)))
+
+
+def direct(model: ne.VideoModel, clip: np.ndarray) -> torch.Tensor:
+    """Return what the network itself returns, in float64."""
+    x = model.preprocessing.tensor(model.fit(ne.Clip(clip)), torch.device("cpu"), torch.float32)
+    with torch.no_grad():
+        return model.module(model.preprocessing.arrange(x))[0].double()
+
+
+def test_a_regression_has_its_value_and_unit() -> None:
+    model, clip = adapted("residual", OneOutput(), outputs="regression", unit="ms"), clip_for("residual")
+    predictions = model(clip)
+    (head,) = predictions.heads
+    assert (head.kind, head.unit, predictions.probabilities) == ("regression", "ms", None)
+    assert float(predictions.logits[0]) == pytest.approx(float(direct(model, clip)), rel=1e-5)
+    value = repr(predictions).splitlines()[1]
+    assert value.split()[1] == "ms"
+    assert "%" not in value
+
+
+@pytest.mark.parametrize("names", [["ill"], ["well", "ill"]])
+def test_a_binary_head_has_the_probabilities_of_no_and_yes(names: list[str]) -> None:
+    model, clip = adapted("residual", OneOutput(), outputs="binary", labels=names), clip_for("residual")
+    predictions = model(clip)
+    yes = float(direct(model, clip).sigmoid())
+    assert predictions.head().kind == "binary"
+    assert predictions.probabilities is not None
+    np.testing.assert_allclose(predictions.probabilities, [1 - yes, yes][-len(names) :], rtol=1e-5)
+    assert predictions.labels[-1] == "ill"
+
+
+def test_probabilities_of_labels_do_not_sum_to_one() -> None:
+    model, clip = adapted("residual", outputs="multilabel"), clip_for("residual")
+    predictions = model(clip)
+    assert predictions.head().kind == "multilabel"
+    np.testing.assert_allclose(predictions.probabilities, direct(model, clip).sigmoid(), rtol=1e-5)
+
+
+def test_scores_of_every_voxel_are_averaged_with_a_caveat() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 2, 1))
+    model, clip = adapted("residual", net), clip_for("residual")
+    predictions = model(clip)
+    np.testing.assert_allclose(predictions.logits, direct(model, clip).mean((1, 2, 3)), rtol=1e-4, atol=1e-6)
+    assert "The network returns one score per voxel; this is their mean." in predictions.caveats
+
+
+def test_clips_of_values_are_predicted() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv3d(5, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(1), nn.Linear(4, 3))
+    model = ne.adapt(net, size=16, frames=4, channels=5, mean=0.5, std=2, layout="BCTHW")
+    values = np.random.default_rng(0).normal(size=(4, 16, 16, 5)).astype(np.float32)
+    expected = net((torch.from_numpy(values).permute(3, 0, 1, 2)[None] - 0.5) / 2)[0].detach()
+    for clip in (values, ne.Clip.from_array(values)):
+        np.testing.assert_allclose(model(clip).logits, expected, rtol=1e-5, atol=1e-6)

@@ -130,6 +130,26 @@ def test_attributes_are_enough_if_the_processor_cannot_be_called() -> None:
         assert found.values == {"mean": (0.75,) * 3, "std": (0.25,) * 3, "size": (64, 64), "crop": "center:72"}
 
 
+@pytest.mark.parametrize("transform", [stand_ins.channels_first, stand_ins.of_a_dict])
+def test_a_transform_of_pytorchvideo_is_measured(transform: Any) -> None:
+    found = read_processor(transform)
+    assert found.values == {
+        "mean": (pytest.approx(0.45, abs=1e-6),) * 3,
+        "std": (pytest.approx(0.225, abs=1e-6),) * 3,
+        "size": (56, 56),
+        "frames": 8,
+        "layout": "BCTHW",
+        "crop": "center:64",
+    }
+    assert (set(found.sources.values()), found.caveats) == ({"processor, measured"}, ())
+
+
+def test_a_processor_that_samples_frames_is_measured_without() -> None:
+    found = read_processor(stand_ins.SamplesFrames(num_frames=8, rescale_factor=1 / 127.5))
+    assert (found.values["frames"], found.values["mean"]) == (8, (0.75,) * 3)
+    assert found.sources["frames"] == "processor.num_frames"
+
+
 def test_a_processor_of_several_kinds_has_one_of_pictures() -> None:
     inner = stand_ins.VideoProcessor(**IMAGENET)
     for part in ("video_processor", "image_processor"):
