@@ -318,6 +318,7 @@ def test_held_tensors_with_a_graph_keep_it() -> None:
     weight = torch.randn(20, 20, requires_grad=True)
     audio = AUDIO @ weight
     model = ne.adapt(Both(), inputs={"audio": audio}, **STATED)
+    assert [getattr(caveat, "code", None) for caveat in model.caveats] == [CaveatCode.HELD_INPUTS]
     ne.SaliencyTubes()(model, CLIP, 0)
     audio.sum().backward()
     assert weight.grad is not None
