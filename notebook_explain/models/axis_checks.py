@@ -12,7 +12,8 @@ from enum import Enum
 import torch
 from torch import nn
 
-from notebook_explain.models.axis_use import AxisUse, Window, odd_axis
+from notebook_explain.models.axis_calls import Window
+from notebook_explain.models.axis_use import AxisUse, odd_axis
 from notebook_explain.models.layer_trace import tensors
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.rng import LocalRandomness
@@ -41,11 +42,14 @@ class Judgement:
         The axis of which windows differ from those of the two others; "T" in video networks.
     rows : int
         Number of rows of scores that frames are distributed to.
+    reads_one_frame : bool
+        All other frames are ignored.
     """
 
     channels: Channels
     odd_axis: str | None
     rows: int
+    reads_one_frame: bool = False
 
     @property
     def is_contradicted(self) -> bool:
@@ -53,14 +57,17 @@ class Judgement:
         return self.channels is Channels.APART or self.odd_axis in ("H", "W")
 
     @property
-    def rank(self) -> tuple[bool, bool, bool, bool]:
-        """Order of layouts: those without contradictions, with colours that meet, with one row, and with time apart first."""
-        return self.is_contradicted, self.channels is not Channels.TOGETHER, self.rows > 1, self.odd_axis != "T"
+    def rank(self) -> tuple[bool, ...]:
+        """Order of layouts; first come those without contradictions, with colours that meet, and with frames that meet."""
+        is_confirmed = self.channels is Channels.TOGETHER
+        return self.is_contradicted, not is_confirmed, self.reads_one_frame, self.rows > 1, self.odd_axis != "T"
 
 
 def judge(use: AxisUse, channels: int) -> Judgement:
     """Judge a layout by what a network does with its axes, for a clip with some channels."""
-    return Judgement(_where_channels_meet(use, channels), odd_axis(use), use.rows)
+    return Judgement(
+        _where_channels_meet(use, channels), odd_axis(use), use.rows, use.span is not None and use.span < 0.5
+    )
 
 
 def _where_channels_meet(use: AxisUse, channels: int) -> Channels:

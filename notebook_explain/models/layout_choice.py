@@ -157,7 +157,8 @@ def _layout_with_one_row(network: nn.Module, chosen: Candidate, keep_hooks: bool
     """Return the layout with time and batch exchanged, if the network combines the frames in it."""
     exchanged = {"BTCHW": "TBCHW", "TBCHW": "BTCHW"}.get(str(chosen.layout))
     found = [] if exchanged is None else candidates(network, chosen.preprocessing, keep_hooks, [exchanged])
-    return exchanged if found and found[0].judgement.rows == 1 else None
+    combines_frames = bool(found) and found[0].judgement.rows == 1 and not found[0].judgement.reads_one_frame
+    return exchanged if combines_frames else None
 
 
 def _contradiction_error(network: nn.Module, found: Candidate, other: Candidate) -> UsageError:

@@ -239,7 +239,7 @@ class VideoModel:
 
 def position_input(preprocessing: Preprocessing, device: torch.device, dtype: torch.dtype = torch.float32) -> Any:
     """Return the positions of a clip in the layout of the network's forward, in the precision of its weights."""
-    return preprocessing.arrange(PositionTensor.for_clip(*preprocessing.shape, device, dtype))
+    return preprocessing.arrange(PositionTensor.for_clip(*preprocessing.shape, device, dtype=dtype))
 
 
 def _has_colours(clip: Clip) -> bool:
