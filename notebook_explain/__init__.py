@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from notebook_explain.display import compare, to_html
     from notebook_explain.explanations import ExplainError, Target, load
     from notebook_explain.methods import AttentionMaps, BlockSignals, FeaturePyramid, SaliencyTubes
-    from notebook_explain.models import VideoModel, adapt
+    from notebook_explain.models import CLIP, VideoModel, adapt
     from notebook_explain.models.demo import demo_model
     from notebook_explain.widgets import CompareViewer, TubeViewer
 
 _MODULE_OF_NAME = {
+    "CLIP": "models",
     "AttentionMaps": "methods",
     "BlockSignals": "methods",
     "Clip": "clip",
@@ -60,6 +61,7 @@ __all__ = [  # noqa: RUF022  in the order in which users meet them
     "Clip",
     "adapt",
     "VideoModel",
+    "CLIP",
     "SaliencyTubes",
     "AttentionMaps",
     "FeaturePyramid",

@@ -18,22 +18,24 @@ class _AdviceError(Exception):
         Keyword arguments that solve the problem, such as ``("size", "frames")``.
     call : str, optional
         Function that takes these arguments, such as ``"adapt()"``.
+    example : str, optional
+        Line of Python that solves the problem; it follows the message unless that quotes it.
 
     Attributes
     ----------
-    message, arguments, call
+    message, arguments, call, example
         As given.
     """
 
-    def __init__(self, message: str, *, arguments: Sequence[str] = (), call: str = "") -> None:
+    def __init__(self, message: str, *, arguments: Sequence[str] = (), call: str = "", example: str = "") -> None:
         super().__init__(message)
-        self.message, self.arguments, self.call = message, tuple(arguments), call
+        self.message, self.arguments, self.call, self.example = message, tuple(arguments), call, example
 
     def __str__(self) -> str:
-        if not self.arguments:
-            return self.message
         names = join_names([f"{name}=" for name in self.arguments], "or")
-        return f"{self.message}; pass {names}{f' to {self.call}' if self.call else ''}"
+        advice = f"; pass {names}{f' to {self.call}' if self.call else ''}" if names else ""
+        example = "" if self.example in self.message else f", for example: {self.example}"
+        return f"{self.message}{advice}{example}"
 
 
 class ExplainError(_AdviceError, RuntimeError):

@@ -19,11 +19,13 @@ def explain(
     *,
     size: int | Sequence[int] | None = None,
     frames: int | None = None,
+    channels: int | None = None,
     mean: Any = None,
     std: Any = None,
     layout: Any = None,
     crop: str | None = None,
     norms: str = "constant",
+    inputs: Any = None,
     keep_hooks: bool | None = None,
 ) -> Tubes:
     """Adapt a module, read a clip, and compute saliency tubes: where in space and time the model finds its evidence.
@@ -31,15 +33,18 @@ def explain(
     Parameters
     ----------
     module : nn.Module or VideoModel
-    clip : path to a video, Clip, or uint8 array (time, height, width, 3)
+    clip : path to a video, Clip, or array (time, height, width, channel)
+        An array of 8-bit or of unambiguous colours, as for `Clip.of`; or of real values, for a network of other channels.
     target : None, label, index, Target, or a list of these
         Class to explain; None explains the class with the highest score.
     labels : sequence of str, optional
         Class names in order.
-    size, frames, mean, std, layout, crop
+    size, frames, channels, mean, std, layout, crop
         Preprocessing that the network was trained with, as for `adapt`.
     norms : "constant" or "differentiated"
         How evidence passes through norms, as for `SaliencyTubes`.
+    inputs : dict, list, tuple or function, optional
+        What the network takes beside the clip, as for `adapt`.
     keep_hooks : bool, optional
         Run with the module's forward hooks, as for `adapt`.
 
@@ -59,10 +64,12 @@ def explain(
     options = {
         "size": size,
         "frames": frames,
+        "channels": channels,
         "mean": mean,
         "std": std,
         "layout": layout,
         "crop": crop,
+        "inputs": inputs,
         "keep_hooks": keep_hooks,
         "labels": labels,
     }

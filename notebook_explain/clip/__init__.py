@@ -4,6 +4,7 @@ Importing this package imports only numpy; OpenCV and Pillow are imported when s
 """
 
 from notebook_explain.clip.clip import Clip
+from notebook_explain.clip.pictures import Picture
 from notebook_explain.clip.sources.open import MAX_PIXELS, open_source
 
-__all__ = ["MAX_PIXELS", "Clip", "open_source"]
+__all__ = ["MAX_PIXELS", "Clip", "Picture", "open_source"]

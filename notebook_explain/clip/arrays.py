@@ -20,7 +20,8 @@ def to_frames(value: Any, layout: str | None = None) -> NDArray[np.uint8]:
     Parameters
     ----------
     value : array, tensor, or list of images
-        uint8, or numbers of unambiguous range: whole numbers in 0..255 with some above 1, or fractions in 0..1.
+        uint8, bool (black and white), or numbers of unambiguous range: whole numbers in 0..255 with some above 1, or
+        fractions in 0..1.
     layout : str, optional
         Letter of each axis in order: T (time), H, W, and optionally C (3 colours, or 1) and B (batch of one).
         "THWC" by default.
@@ -31,7 +32,7 @@ def to_frames(value: Any, layout: str | None = None) -> NDArray[np.uint8]:
         A shape other than the layout; values that are normalised or ambiguous.
     """
     array = to_numpy(value)
-    return to_uint8(array if layout is None else to_thwc(array, layout))
+    return to_uint8(array if layout is None else to_thwc(array, layout), layout)
 
 
 def to_numpy(value: Any) -> NDArray[Any]:
@@ -50,6 +51,19 @@ def to_numpy(value: Any) -> NDArray[Any]:
 
 def to_thwc(array: NDArray[Any], layout: str) -> NDArray[Any]:
     """Reorder the axes to (time, height, width, 3); grey is repeated for the three colours."""
+    ordered = reorder(array, layout)
+    channels = ordered.shape[3]
+    if channels not in (1, 3):
+        raise UsageError(
+            f"layout {layout!r} gives {channels} colours in shape {array.shape}; a clip has 3 (red, green, blue) or 1 (grey)"
+            + ("; drop the alpha channel, or " if channels == 4 else "; is the colour axis another one? If not, ")
+            + f"keep all channels with Clip.from_array(values, layout={layout!r})"
+        )
+    return np.repeat(ordered, 3, axis=3) if channels == 1 else ordered
+
+
+def reorder(array: NDArray[Any], layout: str) -> NDArray[Any]:
+    """Reorder the axes to (time, height, width, channel)."""
     if not isinstance(layout, str):
         raise UsageTypeError(f"layout must be a string such as 'TCHW', got {layout!r}")
     letters = layout.upper()
@@ -65,32 +79,28 @@ def to_thwc(array: NDArray[Any], layout: str) -> NDArray[Any]:
         raise UsageError(
             f"layout {layout!r} gives a batch of {sizes['B']}, but one clip is expected; pass frames[i] instead"
         )
-    if sizes.get("C", 1) not in (1, 3):
-        raise UsageError(
-            f"layout {layout!r} gives {sizes['C']} colours in shape {array.shape}; a clip has 3 (red, green, blue) or "
-            "1 (grey)" + ("; drop the alpha channel" if sizes["C"] == 4 else "; is the colour axis another one?")
-        )
     if "C" not in letters:
         array, letters = array[..., None], letters + "C"
     if "B" in letters:
         array, letters = array.squeeze(letters.index("B")), letters.replace("B", "")
-    array = array.transpose([letters.index(letter) for letter in "THWC"])
-    return np.repeat(array, 3, axis=3) if array.shape[3] == 1 else array
+    return array.transpose([letters.index(letter) for letter in "THWC"])
 
 
-def to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """Convert values of unambiguous range to uint8 (TypeError otherwise)."""
+def to_uint8(array: NDArray[Any], layout: str | None = None) -> NDArray[np.uint8]:
+    """Convert values of unambiguous range to uint8 (TypeError otherwise); bools are black and white."""
     if array.dtype == np.uint8 or array.size == 0:
         return np.array(array, np.uint8)
+    if array.dtype == np.bool_:
+        return np.where(array, np.uint8(255), np.uint8(0))
     if array.dtype.kind not in "iuf":
         raise UsageTypeError(f"frames must be numbers, got {array.dtype}")
     low, high = array.min(), array.max()
+    has_fractions = array.dtype.kind == "f" and bool((array != np.floor(array)).any())
     if not low >= 0 or not high <= 255:  # also true for NaN
         raise UsageTypeError(
             f"frames must be uint8 (0 to 255) or in 0..1, got {array.dtype} from {low:.4g} to {high:.4g}; "
-            + ("undo the normalisation first: frames * std + mean" if low < 0 else UINT8_HINT)
+            + _out_of_range_hint(array.dtype, has_fractions and low < 0, layout)
         )
-    has_fractions = array.dtype.kind == "f" and bool((array != np.floor(array)).any())
     if (high > 1 and not has_fractions) or high == 0:
         return array.astype(np.uint8)
     if high <= 1 and has_fractions:
@@ -99,3 +109,12 @@ def to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
         f"frames must be uint8 (0 to 255), got {array.dtype} from {low:.4g} to {high:.4g}, which could mean 0..1 or "
         f"0..255; {UINT8_HINT}"
     )
+
+
+def _out_of_range_hint(dtype: np.dtype[Any], may_be_normalised: bool, layout: str | None) -> str:
+    """Return advice for values that are no colours: volumes, depth, flow; or colours that were normalised."""
+    axes = "" if layout is None else f"layout={layout!r}, "
+    keep = f"Clip.from_array(volume, {axes}range=(low, high)), which shows them in grey from low to high"
+    if may_be_normalised:
+        return f"undo the normalisation first: frames * std + mean; or, if these are no colours, keep the values with {keep}"
+    return f"keep the values with {keep}"

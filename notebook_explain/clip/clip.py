@@ -15,9 +15,11 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._validation import check_int, check_size
 from notebook_explain.clip.arrays import UINT8_HINT, to_frames, to_numpy
 from notebook_explain.clip.decode import FitOptions, decode
+from notebook_explain.clip.pictures import Picture
 from notebook_explain.clip.resize import Resize, check_crop
 from notebook_explain.clip.sampling import Sampling, spread_evenly
 from notebook_explain.clip.sources.open import MAX_PIXELS, open_source
+from notebook_explain.clip.values import check_finite, choose_picture, frame_times, to_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +43,17 @@ class Clip:
         Number of each frame in the source, from 0 in decoding order; ``None`` if unknown.
     is_synthetic : bool
         True if the frames were rendered by ``notebook_explain.samples``.
+    caveats : tuple of str
+        Whole sentences on the frames that readers of an explanation must see.
+    values : float32 array (time, height, width, channel) or None
+        What the network gets, if it is not the frames: real numbers, with any number of channels (`from_array`).
+    picture : Picture or None
+        How the frames show the values.
 
     Raises
     ------
     TypeError, ValueError
-        ``frames`` is not such an array, or ``times`` or ``frame_numbers`` have another length.
+        ``frames`` is not such an array, or ``times``, ``frame_numbers`` or ``values`` do not fit it.
     """
 
     frames: NDArray[np.uint8]
@@ -56,6 +64,9 @@ class Clip:
     source_size: tuple[int, int] | None = None
     frame_numbers: NDArray[np.int64] | None = None
     is_synthetic: bool = False
+    caveats: tuple[str, ...] = ()
+    values: NDArray[np.float32] | None = None
+    picture: Picture | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.frames, (str, os.PathLike)):
@@ -74,13 +85,16 @@ class Clip:
                 object.__setattr__(self, name, _check_length(name, getattr(self, name), kind, len(frames)))
         if self.source_size is None:
             object.__setattr__(self, "source_size", frames.shape[1:3])
+        if self.values is not None:
+            object.__setattr__(self, "values", _check_values(self.values, frames.shape[:3]))
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def __repr__(self) -> str:
         time, height, width, _ = self.frames.shape
-        return f"Clip({time} frames of {height} x {width}, source={self.source!r})"
+        channels = "" if self.values is None else f", channels={self.values.shape[3]}"
+        return f"Clip({time} frames of {height} x {width}{channels}, source={self.source!r})"
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -108,7 +122,8 @@ class Clip:
         Parameters
         ----------
         value : Clip, path to a video or to a folder of images, array or tensor
-            An array is uint8, or has numbers of unambiguous range: fractions in 0..1, or whole numbers in 0..255.
+            An array is uint8 or bool, or has numbers of unambiguous range: fractions in 0..1, or whole numbers in 0..255.
+            `from_array` takes all others.
         frames, size, crop : optional
             As for ``read``; used for paths only.
         layout : str, optional
@@ -135,6 +150,57 @@ class Clip:
         if value is None or (not hasattr(value, "__array__") and not isinstance(value, (list, tuple))):
             raise UsageTypeError(f"a clip must be a path, a Clip or an array (time, height, width, 3), got {value!r}")
         return cls(to_frames(value, layout))
+
+    @classmethod
+    def from_array(
+        cls,
+        values: Any,
+        *,
+        channels: str | int | Sequence[int] | None = None,
+        range: Any = None,
+        layout: str | None = None,
+        fps: float | None = None,
+        source: str = "array",
+    ) -> Clip:
+        """Make a clip of values that are no 8-bit colours: volumes, optical flow, heatmaps, many bands, masks.
+
+        The network gets the values themselves, ``(values - mean) / std``; people see a picture of them. How they are shown
+        is a caveat of every explanation.
+
+        Parameters
+        ----------
+        values : array or tensor
+            Finite numbers of any kind, such as Hounsfield units or 12-bit counts; bools are 0 and 1.
+        channels : str, int or sequence of int, optional
+            What the picture shows: "grey" (one channel), "rgb" (three), "flow" (two, to the right and down: the hue is the
+            direction, the brightness the magnitude), "heatmaps" (each channel in a hue of its own); or the index of a
+            channel, shown in grey; or three indices, shown as red, green and blue, such as ``(3, 2, 1)`` for a satellite's
+            bands; or two, shown as red and cyan. By default one channel is grey; two are flow if any value is negative,
+            else red and cyan; four or more that are mostly 0 are heatmaps; of others the first three are red, green and blue.
+        range : (low, high), "percentiles" or a pair for each channel shown, optional
+            Values that are shown darkest and brightest, such as ``(-1000, 400)``; "percentiles" are the 1st and the 99th. By
+            default the smallest and the largest value shown; 0 and 255 for uint8; 0 and 1 for values in 0..1 that exceed 0.5.
+        layout : str, optional
+            Order of the axes, as for `of`, with any number of channels C. By default "THWC", or "THW" for three axes.
+        fps : float, optional
+            Frames per second, for ``times``.
+        source : str
+            Description of the origin, or a path; shown as plain text.
+
+        Raises
+        ------
+        TypeError, ValueError
+            No numbers, NaN or infinite values, a shape other than the layout, too many values, channels that do not exist.
+
+        Examples
+        --------
+        >>> Clip.from_array(ct, layout="THW", range=(-1000, 400))      # Hounsfield units; frames are slices
+        >>> Clip.from_array(flow, layout="TCHW", channels="flow", fps=30)
+        """
+        array = to_values(values, layout)
+        picture, caveat = choose_picture(values, array, channels, range)
+        times = frame_times(len(array), fps)
+        return cls(picture.render(array), times, source, caveats=(caveat,), values=array, picture=picture)
 
     @classmethod
     def read(
@@ -206,6 +272,7 @@ class Clip:
         return replace(
             self,
             frames=self.frames[chosen],
+            values=None if self.values is None else self.values[chosen],
             times=None if self.times is None else self.times[chosen],
             frame_numbers=None if self.frame_numbers is None else self.frame_numbers[chosen],
         )
@@ -224,9 +291,24 @@ class Clip:
         resize = Resize.fit((height, width), check_size(size), check_crop(crop))
         if resize.size == (height, width):
             return self
-        frames = np.stack([resize.apply(np.ascontiguousarray(frame)) for frame in self.frames])
         origin, step = resize.transform(self.origin, self.step)
-        return replace(self, frames=frames, origin=origin, step=step)
+        if self.values is None or self.picture is None:
+            frames, values = (
+                _resized(self.frames, resize),
+                None if self.values is None else _resized(self.values, resize),
+            )
+        else:  # a picture of the resized values, as the network gets them
+            values = _resized(self.values, resize, self.picture.background(self.values.shape[3]))
+            frames = self.picture.render(values)
+        return replace(self, frames=frames, values=values, origin=origin, step=step)
+
+    def has_same_content(self, other: Clip) -> bool:
+        """Return whether another clip has the same frames and the same values; times and sources may differ."""
+        if not np.array_equal(self.frames, other.frames):
+            return False
+        if self.values is None or other.values is None:
+            return self.values is None and other.values is None
+        return np.array_equal(self.values, other.values)
 
 
 def _check_length(name: str, value: Any, dtype: type, count: int) -> NDArray[Any]:
@@ -237,15 +319,31 @@ def _check_length(name: str, value: Any, dtype: type, count: int) -> NDArray[Any
     return array
 
 
+def _check_values(value: Any, size: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return values that fit frames of (time, height, width)."""
+    values = np.asarray(value)
+    if values.dtype != np.float32 or values.ndim != 4 or values.shape[:3] != size or values.shape[3] < 1:
+        raise UsageError(
+            f"values must be a float32 array (time, height, width, channel) of {' x '.join(map(str, size))} pixels, got "
+            f"{values.dtype} of shape {values.shape}; Clip.from_array makes a clip of any numbers"
+        )
+    check_finite(values)
+    return values
+
+
+def _resized(frames: NDArray[Any], resize: Resize, background: Any = 0) -> NDArray[Any]:
+    return np.stack([resize.apply(np.ascontiguousarray(frame), background) for frame in frames])
+
+
 def _shape_hint(shape: tuple[int, ...]) -> str:
     """Return a hint on how to fix an array of nearly the right shape."""
     if len(shape) == 5 and shape[0] == 1:
         return "; for a batch of one, name the axes as in Clip.of(frames, layout='BTCHW'), or pass frames[0]"
     if len(shape) == 4 and shape[3] == 4:
-        return "; drop the alpha channel with frames[..., :3]"
+        return "; drop the alpha channel with frames[..., :3], or keep four channels with Clip.from_array(values)"
     if (len(shape) == 4 and shape[3] == 1) or (len(shape) == 3 and 3 not in shape):
         return f"; for grey frames, use Clip.of(frames, layout={'THWC' if len(shape) == 4 else 'THW'!r})"
     if len(shape) == 4 and 3 in shape[:2]:
         layouts = " or ".join(repr(layout) for axis, layout in ((1, "TCHW"), (0, "CTHW")) if shape[axis] == 3)
         return f"; name the axes with Clip.of(frames, layout=...): {layouts}"
-    return ""
+    return "; for channels other than red, green and blue, use Clip.from_array(values)" if len(shape) == 4 else ""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from notebook_explain._validation import check_choice
 
 CROPS = ("center", "letterbox", "stretch")
+_CV_CHANNELS = 4  # OpenCV resizes more of them at once in some of its versions and modes only
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,21 @@ class Resize:
         rows, columns = _largest_inside(source_size, size)
         return cls(source_size, ((height - rows) // 2, (width - columns) // 2, rows, columns), size, none, size)
 
-    def apply(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return a frame (height, width, 3) of the output size; the input itself if nothing changes."""
+    def apply(self, frame: NDArray[Any], background: Any = 0) -> NDArray[Any]:
+        """Return a frame (height, width, channel) of the output size; the input itself if nothing changes.
+
+        Parameters
+        ----------
+        frame : uint8 or float32 array (height, width, channel)
+        background : number, or one for each channel
+            What the bars of a letterbox hold.
+        """
         top, left, height, width = self.box
         resized = _resize(frame[top : top + height, left : left + width], self.inner_size)
         if self.inner_size == self.size:
             return resized
-        padded = np.zeros((*self.size, frame.shape[2]), np.uint8)
+        padded = np.empty((*self.size, frame.shape[2]), frame.dtype)
+        padded[...] = background
         top, left = self.padding
         padded[top : top + self.inner_size[0], left : left + self.inner_size[1]] = resized
         return padded
@@ -92,12 +101,19 @@ def _largest_inside(outer: tuple[int, int], shape: tuple[int, int]) -> tuple[int
     return min(max(round(outer[1] * shape[0] / shape[1]), 1), outer[0]), outer[1]
 
 
-def _resize(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+def _resize(frame: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     """Resize with half-pixel centres: average areas along axes that shrink, interpolate linearly along those that grow."""
     import cv2
 
+    channels, dtype = frame.shape[2], frame.dtype
     smaller = min(frame.shape[0], size[0]), min(frame.shape[1], size[1])
     for target, interpolation in ((smaller, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
         if frame.shape[:2] != target:
-            frame = np.asarray(cv2.resize(frame, target[::-1], interpolation=interpolation), np.uint8)
+            groups = [frame[..., first : first + _CV_CHANNELS] for first in range(0, channels, _CV_CHANNELS)]
+            parts = [
+                cv2.resize(np.ascontiguousarray(part), target[::-1], interpolation=interpolation) for part in groups
+            ]
+            frame = np.concatenate([np.reshape(part, (*target, -1)) for part in parts], axis=2).astype(
+                dtype, copy=False
+            )
     return frame

@@ -162,7 +162,7 @@ class Tubes:
         ValueError
             ``clip`` has other frames than the clip of the tubes.
         """
-        if clip is not None and not np.array_equal(clip.frames, self.clip.frames):
+        if clip is not None and not clip.has_same_content(self.clip):
             which = "other frames of the clip" if clip.name == self.clip.name else f"clip {clip.name!r}, not"
             raise UsageError(
                 f"these frame signals are of {which} {self.clip.name!r}; make both explanations of the same clip"

@@ -19,10 +19,11 @@ from PIL import Image
 
 from notebook_explain._errors import UsageError
 from notebook_explain._validation import check_int
+from notebook_explain.clip.pictures import GREY, Picture
 from notebook_explain.explanations import DEFAULT_THRESHOLD, LayerMap, percent
 from notebook_explain.explanations.caveats import caveats
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
-from notebook_explain.explanations.pyramid.text import receptive_field_text
+from notebook_explain.explanations.pyramid.text import has_colours, input_name, receptive_field_text
 from notebook_explain.explanations.pyramid.units import CLASS, COLOURS, INPUT, SUM, UNKNOWN, Row, Unit
 from notebook_explain.explanations.text import MINUS, shortened
 from notebook_explain.figures.base import SMALL_PRINT, TextFigure, break_lines
@@ -218,7 +219,8 @@ def _draw_row(axes: Axes, pyramid: Pyramid, row: Row, units: list[int], tiles: d
 
 
 def _label(pyramid: Pyramid, row: Row) -> list[str]:
-    kind = {CLASS: "the class", SUM: "channels", INPUT: "colours"}.get(row.kind, "kernels")
+    inputs = "colours" if has_colours(pyramid) else "channels"
+    kind = {CLASS: "the class", SUM: "channels", INPUT: inputs}.get(row.kind, "kernels")
     name = printable(shortened(row.name, 26))
     field = "" if row.kind in (CLASS, INPUT) else receptive_field_text(row, pyramid.clip.size)
     lines = [name, kind if row.kind in (CLASS, INPUT) else f"{row.width:,} {kind}"]
@@ -243,7 +245,7 @@ def _draw_unit(axes: Axes, pyramid: Pyramid, row: Row, index: int, tile: _Tile) 
     if row.kind == CLASS:
         name = "\n".join(break_lines(shortened(pyramid.target.name, 40), TILE - 0.06, 7)[:4])
         axes.text(tile.x + TILE / 2, tile.top - TILE / 2, name, fontsize=7, ha="center", va="center", zorder=4)
-    below = "" if row.kind == CLASS else f"{_channel_name(row, unit.channel)}:  {_score_text(unit)}"
+    below = "" if row.kind == CLASS else f"{_channel_name(pyramid, row, unit.channel)}:  {_score_text(unit)}"
     axes.text(tile.x + TILE / 2, tile.bottom - 0.03, below, fontsize=6, ha="center", va="top", zorder=4)
 
 
@@ -254,19 +256,16 @@ def _score_text(unit: Unit) -> str:
     return f"{MINUS if unit.direction < 0 else ''}{percent(unit.score).replace('under ', '<')}"
 
 
-def _channel_name(row: Row, channel: int) -> str:
-    return COLOURS[channel] if row.kind == INPUT and channel < len(COLOURS) else str(channel)
+def _channel_name(pyramid: Pyramid, row: Row, channel: int) -> str:
+    return input_name(pyramid, channel).removeprefix("channel ") if row.kind == INPUT else str(channel)
 
 
 def _tile_image(pyramid: Pyramid, row: Row, index: int) -> NDArray[np.uint8] | None:
     """Return the frame in which a unit is most active with its map over it, a colour channel of the clip, or None."""
     clip, unit = pyramid.clip, pyramid.units[index]
     placement = Placement.build(clip, min(PIXELS, max(clip.size[1:]) * 4))
-    if row.kind == INPUT and unit.channel < 3:
-        frame = resize_image(clip.frames[len(clip) // 2], placement.size)
-        colour = np.zeros_like(frame)
-        colour[..., unit.channel] = frame[..., unit.channel]
-        return _pad_to_square(colour)
+    if row.kind == INPUT:
+        return _input_image(pyramid, unit.channel, placement)
     if row.maps is None or row.geometry is None:
         return None
     values = row.maps[row.units.index(index)] * unit.map_direction
@@ -275,6 +274,21 @@ def _tile_image(pyramid: Pyramid, row: Row, index: int) -> NDArray[np.uint8] | N
     layer = LayerMap(row.name, row.kind, values[None], row.geometry)
     evidence = placement.evidence(layer, 0, peak_frame)
     return _pad_to_square(overlay_evidence(resize_image(frame, placement.size), evidence, DEFAULT_THRESHOLD))
+
+
+def _input_image(pyramid: Pyramid, channel: int, placement: Placement) -> NDArray[np.uint8] | None:
+    """Return one channel of the clip's middle frame: a colour, or in grey from its smallest to its largest value."""
+    clip, middle = pyramid.clip, len(pyramid.clip) // 2
+    if clip.values is not None and channel < clip.values.shape[3]:
+        values = clip.values[..., channel : channel + 1]
+        frame = Picture.choose(values, GREY).render(values[middle : middle + 1])[0]
+        return _pad_to_square(resize_image(frame, placement.size))
+    if clip.values is not None or channel >= len(COLOURS):
+        return None
+    frame = resize_image(clip.frames[middle], placement.size)
+    if has_colours(pyramid):
+        frame = frame * (np.arange(3) == channel)
+    return _pad_to_square(frame)
 
 
 def _pad_to_square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from notebook_explain._deprecated import renamed_names
 from notebook_explain.models.adapter import adapt
+from notebook_explain.models.bound_inputs import CLIP, BoundInputs
 from notebook_explain.models.frame_times import layers_at_selected_frames, module_frame_times
 from notebook_explain.models.layers import POOLING_INPUT, Layer
 from notebook_explain.models.recording import Recording, record
@@ -12,7 +13,9 @@ from notebook_explain.models.target_resolution import score_of
 from notebook_explain.models.video_model import VideoModel
 
 __all__ = [
+    "CLIP",
     "POOLING_INPUT",
+    "BoundInputs",
     "Layer",
     "Recording",
     "VideoModel",

@@ -150,7 +150,7 @@ def _window(letter: str, window: Window) -> str:
 
 
 def _noise(preprocessing: Preprocessing) -> torch.Tensor:
-    shape = (1, getattr(preprocessing, "channels", 3), *preprocessing.shape)
+    shape = (1, preprocessing.channels, *preprocessing.shape)
     return torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
 

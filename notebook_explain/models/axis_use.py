@@ -112,7 +112,8 @@ def _swapped(windows: Counter[Any], first: int, second: int) -> Counter[Any]:
 
 def _positions_with_channels(preprocessing: Preprocessing, reference: torch.Tensor, period: float) -> Any:
     """Return the positions of a clip, with ``period`` times the index of the channel added to each frame."""
-    clip = PositionTensor.for_clip(*preprocessing.shape, reference.device, dtype=reference.dtype)
+    p = preprocessing
+    clip = PositionTensor.for_clip(*p.shape, reference.device, reference.dtype, channels=p.channels)
     channels = torch.arange(clip.shape[1], device=reference.device, dtype=torch.float32).view(1, -1, 1, 1, 1)
     fields = (clip.fields[0], clip.fields[1] + period * channels, *clip.fields[2:])
     marked = PositionTensor.from_fields(fields)

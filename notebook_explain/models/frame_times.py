@@ -21,7 +21,7 @@ from notebook_explain.models.layers import Layer, relocated_layer
 from notebook_explain.models.layouts import is_volume, measure
 from notebook_explain.models.positions.custom_functions import selected_frames
 from notebook_explain.models.positions.tensor import PositionTensor
-from notebook_explain.models.shadow import on_shadow, reference_parameter
+from notebook_explain.models.shadow import reference_parameter
 from notebook_explain.models.video_model import VideoModel, position_input
 
 FrameTimes = dict[tuple[str, str], NDArray[np.float64]]
@@ -104,7 +104,7 @@ def _run_on_positions(
             reference = reference_parameter(shadow)
             return run(shadow, position_input(model.preprocessing, reference.device, reference.dtype))
 
-    return on_shadow(model.module, compute, keep_hooks=model.keep_hooks)[0]
+    return model.on_shadow(compute)[0]
 
 
 def _hook(name: str, size: tuple[int, int, int], times: FrameTimes) -> Callable[..., None]:

@@ -34,7 +34,7 @@ def _hooks_change_output(network: nn.Module, p: Preprocessing) -> bool | None:
     def run(shadow: nn.Module) -> list[torch.Tensor]:
         reference = reference_parameter(shadow)
         generator = torch.Generator().manual_seed(0)
-        noise = torch.randn((1, 3, *p.shape), generator=generator).to(reference.device, reference.dtype)
+        noise = torch.randn((1, p.channels, *p.shape), generator=generator).to(reference.device, reference.dtype)
         with torch.no_grad(), LocalRandomness():
             return [tensor for _, tensor in tensors(shadow(p.arrange(noise)))]
 

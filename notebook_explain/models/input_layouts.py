@@ -70,7 +70,7 @@ def channel_axis(layout: InputLayout) -> int | None:
 
 
 def arrange(video: torch.Tensor, layout: InputLayout) -> Inputs:
-    """Convert (1, channels, time, height, width) to a layout.
+    """Convert (1, channel, time, height, width) to a layout.
 
     Parameters
     ----------

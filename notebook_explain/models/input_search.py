@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,16 @@ from notebook_explain._errors import ExplainError
 from notebook_explain.explanations import Geometry
 from notebook_explain.models.axis_checks import exchange
 from notebook_explain.models.block_outputs import MAX_LAYERS
-from notebook_explain.models.input_layouts import COMMON_LAYOUTS, RARE_LAYOUTS, InputLayout, check_layout
+from notebook_explain.models.bound_inputs import BoundInputsError
+from notebook_explain.models.input_advice import input_advice
+from notebook_explain.models.input_channels import inputs_of_first_layer
+from notebook_explain.models.input_layouts import (
+    COMMON_LAYOUTS,
+    RARE_LAYOUTS,
+    InputLayout,
+    check_layout,
+    has_channels,
+)
 from notebook_explain.models.layer_trace import LayerTrace, TensorRef, tensors, trace_layers
 from notebook_explain.models.layers import Layer, default_layers
 from notebook_explain.models.layout_choice import (
@@ -31,9 +40,6 @@ from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.shadow import on_shadow, reference_parameter
 from notebook_explain.models.video_model import position_input
 
-# Mean and standard deviation of Kinetics in units of 0..1, with which most published video weights were trained.
-KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
-KINETICS_STD = (0.22803, 0.22145, 0.216989)
 MAX_SECONDS = 30.0  # for inputs with which a network does not run, with positions and with real passes each
 # (frames, size) in the order in which they are tried.
 _SHAPES = ((16, 112), (16, 224), (8, 224), (32, 224), (32, 256), (8, 256), (64, 224), (16, 64), (4, 182), (13, 182))
@@ -70,7 +76,8 @@ def first_that_runs(module: nn.Module, specified: Mapping[str, Any], keep_hooks:
     """Return the first usual input that the network accepts and that its use of the axes does not contradict.
 
     Inputs are first tried with positions. If none works, they are tried with a real pass, and the trace is ``None``.
-    Usual layouts come before rare ones. A layout that is stated is tested too.
+    Usual layouts come before rare ones, and three colours before the channels that the first layer takes. A layout that is
+    stated is tested too.
 
     Raises
     ------
@@ -82,20 +89,43 @@ def first_that_runs(module: nn.Module, specified: Mapping[str, Any], keep_hooks:
     if "layout" in specified:
         check_layout(specified["layout"])
     attempts = _Attempts(module, keep_hooks)
-    groups = ((specified["layout"],),) if "layout" in specified else (COMMON_LAYOUTS, RARE_LAYOUTS)
+    contradiction: ColoursAsFramesError | None = None
     for with_positions in (True, False):
-        for layouts in groups:
-            for preprocessing in _candidate_inputs(specified, layouts):
-                found = attempts.attempt(preprocessing, with_positions)
-                if found is None:
-                    continue
-                if found.trace is None and "layout" not in specified:
-                    return _measured(module, attempts, found, keep_hooks)
-                return _tested(module, found, specified, keep_hooks)
+        for by_first_layer in (False,) if "channels" in specified else (False, True):
+            inputs: Iterator[Preprocessing] = _candidate_inputs(specified)
+            if by_first_layer:
+                inputs = inputs_of_first_layer(module, inputs, keep_hooks)
+            try:
+                found = _first_of(inputs, attempts, with_positions, specified)
+            except ColoursAsFramesError as error:
+                contradiction = contradiction or error
+                continue
+            if found is not None:
+                return found
         attempts.restart_clock()
+        if contradiction is not None:
+            raise contradiction
     if "layout" in specified and attempts.first is None:  # it runs, but has no layers
-        check_stated_layout(module, next(_candidate_inputs(specified, [specified["layout"]])), keep_hooks)
+        check_stated_layout(module, next(_candidate_inputs(specified)), keep_hooks)
     raise attempts.error(specified)
+
+
+class ColoursAsFramesError(ExplainError):
+    """The network runs, but only with layouts in which it treats colours like frames."""
+
+
+def _first_of(
+    inputs: Iterator[Preprocessing], attempts: _Attempts, with_positions: bool, specified: Mapping[str, Any]
+) -> FoundInput | None:
+    """Return the first of some inputs with which the network runs, tested; None if there is none."""
+    for preprocessing in inputs:
+        found = attempts.attempt(preprocessing, with_positions)
+        if found is None:
+            continue
+        if found.trace is None and "layout" not in specified:
+            return _measured(attempts.module, attempts, found, attempts.keep_hooks)
+        return _tested(attempts.module, found, specified, attempts.keep_hooks)
+    return None
 
 
 class _Attempts:
@@ -125,7 +155,7 @@ class _Attempts:
                 found = FoundInput(preprocessing, trace, default_layers(trace))
             else:
                 found = FoundInput(preprocessing, None, _layers_by_shape(self.module, preprocessing, self.keep_hooks))
-        except ExplainError:
+        except (ExplainError, BoundInputsError):
             raise
         except Exception as error:  # anything that a network raises on an input that it does not accept
             # Errors of a real pass are clearer.
@@ -137,6 +167,12 @@ class _Attempts:
 
     def error(self, specified: Mapping[str, Any]) -> ExplainError:
         """Return the error that the network ran with nothing."""
+        known = input_advice(self.module, self.first, next(_candidate_inputs(specified)))
+        if known is not None and known.is_certain:
+            text = f"{type(self.module).__name__} ran with none of the inputs tried: {known.sentence}"
+            error = ExplainError(text, example=known.example)
+            error.__cause__ = self.first
+            return error
         unspecified = tuple(name for name in ("size", "frames", "layout") if name not in specified)
         reason = (
             f"with {self.first_input} it raised: {str(self.first)[:400]}"
@@ -149,13 +185,18 @@ class _Attempts:
         runs = self._other_layouts(specified)
         advice = f"; it runs with layout {runs[0]!r}" if runs else ""
         advice += "" if unspecified else "; check the arguments that you passed to adapt()"
+        wrapper = (
+            f"A network that takes anything else can be wrapped, such as for an axis of views: {WRAPPER}; "
+            "then adapt(Wrapped(net), layout='BCTHW')"
+            if known is None
+            else f"{known.sentence[:1].upper()}{known.sentence[1:]}: {known.example}"
+        )
         error = ExplainError(
             f"{type(self.module).__name__} ran with none of the inputs tried (most likely reason: {reason}). Tried: "
-            f"{', '.join(shapes)} (frames x height x width) in the layouts {', '.join(layouts)}{stopped}. A network that takes "
-            f"anything else can be wrapped, such as for an axis of views: {WRAPPER}; "
-            f"then adapt(Wrapped(net), layout='BCTHW'){advice}",
+            f"{', '.join(shapes)} (frames x height x width) in the layouts {', '.join(layouts)}{stopped}. {wrapper}{advice}",
             arguments=unspecified,
             call="adapt()",
+            example="" if known is None else known.example,
         )
         error.__cause__ = self.first
         return error
@@ -165,19 +206,22 @@ class _Attempts:
         shapes = {shape for shape, _ in self.tried}
         if "layout" not in specified or len(shapes) > 1:
             return []
-        like = next(iter(_candidate_inputs(specified, [specified["layout"]])))
+        like = next(_candidate_inputs(specified))
         running = candidates(self.module, like, self.keep_hooks)
         return [candidate.layout for candidate in running if not candidate.judgement.is_contradicted]
 
 
-def _candidate_inputs(specified: Mapping[str, Any], layouts: Sequence[InputLayout]) -> Iterator[Preprocessing]:
+def _candidate_inputs(specified: Mapping[str, Any]) -> Iterator[Preprocessing]:
+    """Yield inputs in the order in which they are tried: of the specified number of channels, or of three."""
+    groups = ((specified["layout"],),) if "layout" in specified else (COMMON_LAYOUTS, RARE_LAYOUTS)
     shapes = dict.fromkeys(
         (specified.get("frames", frames), specified.get("size", (size, size))) for frames, size in _SHAPES
     )
-    mean, std = specified.get("mean", KINETICS_MEAN), specified.get("std", KINETICS_STD)
-    for frames, size in shapes:
-        for layout in layouts:
-            yield Preprocessing(size, frames, mean, std, layout, crop=specified["crop"])
+    for layouts in groups:
+        for frames, size in shapes:
+            for layout in layouts:
+                channels = specified.get("channels", 3 if has_channels(layout) else 1)
+                yield Preprocessing(size, frames, (0.0,), (1.0,), layout, crop=specified["crop"], channels=channels)
 
 
 def _tested(module: nn.Module, found: FoundInput, specified: Mapping[str, Any], keep_hooks: bool) -> FoundInput:
@@ -198,7 +242,7 @@ def _tested(module: nn.Module, found: FoundInput, specified: Mapping[str, Any], 
             return replace(chosen, is_layout_tested=is_tested(candidate, running), caveats=caveats)
     if not contradicted:
         return found
-    raise ExplainError(
+    raise ColoursAsFramesError(
         f"{type(module).__name__} runs with layout {contradicted[0].layout!r}, but then treats colours like frames: its first "
         "weights never combine the colours of a frame. State the layout that it takes, or wrap it, such as for a network "
         f"of grey clips (batch, 1, time, height, width): {WRAPPER.replace('clip[:, None]', 'clip.mean(1, keepdim=True)')}",
@@ -270,7 +314,7 @@ def _layers_by_shape(module: nn.Module, p: Preprocessing, keep_hooks: bool) -> t
         handles = [part.register_forward_hook(make_hook(name)) for name, part in shadow.named_modules() if name]
         try:
             with torch.no_grad():
-                video = torch.zeros((1, 3, *p.shape), device=reference.device, dtype=reference.dtype)
+                video = torch.zeros((1, p.channels, *p.shape), device=reference.device, dtype=reference.dtype)
                 shadow(p.arrange(video))
         finally:
             for handle in handles:

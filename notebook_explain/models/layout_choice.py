@@ -27,7 +27,13 @@ from notebook_explain.models.axis_checks import (
     orders_channels,
 )
 from notebook_explain.models.axis_use import AxisUse, observe_axes
-from notebook_explain.models.input_layouts import COMMON_LAYOUTS, RARE_LAYOUTS, InputLayout
+from notebook_explain.models.input_layouts import (
+    COMMON_LAYOUTS,
+    RARE_LAYOUTS,
+    InputLayout,
+    channel_axis,
+    has_channels,
+)
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.shadow import on_shadow
 
@@ -54,22 +60,24 @@ class Candidate:
 
     def is_same_function(self, other: Candidate) -> bool:
         """Return whether the network does the same with both layouts: they differ in axes of length 1 and in merged axes."""
-        return _order(self.layout) == _order(other.layout) and self.use == other.use
+        return _order(self.preprocessing) == _order(other.preprocessing) and self.use == other.use
 
 
-def _order(layout: InputLayout) -> InputLayout:
-    return layout if isinstance(layout, tuple) else "".join(letter for letter in layout if letter in "TCHW")
+def _order(preprocessing: Preprocessing) -> InputLayout:
+    """Return the order of the axes that are longer than 1."""
+    layout, letters = preprocessing.layout, "THW" if preprocessing.channels == 1 else "TCHW"
+    return layout if isinstance(layout, tuple) else "".join(letter for letter in layout if letter in letters)
 
 
 def candidates(
     network: nn.Module,
     like: Preprocessing,
     keep_hooks: bool,
-    layouts: Iterable[InputLayout] = (*COMMON_LAYOUTS, *RARE_LAYOUTS),
+    layouts: Iterable[InputLayout] | None = None,
 ) -> list[Candidate]:
     """Return the layouts with which a network runs on a clip of this size, the most plausible first."""
     found: list[Candidate] = []
-    for layout in layouts:
+    for layout in _layouts(like) if layouts is None else layouts:
         # With time last, what is alike in height and width now would not be.
         if str(layout).endswith("T") and any(not any(candidate.judgement.rank) for candidate in found):
             continue
@@ -78,14 +86,25 @@ def candidates(
             use = on_shadow(network, partial(observe_axes, preprocessing=preprocessing), keep_hooks=keep_hooks)[0]
         except Exception:  # anything that a network raises on an input that it does not accept
             continue
-        found.append(Candidate(preprocessing, use, judge(use, getattr(like, "channels", 3))))
+        found.append(Candidate(preprocessing, use, judge(use, like.channels)))
     return sorted(found, key=lambda candidate: candidate.judgement.rank)
+
+
+def _layouts(like: Preprocessing) -> list[InputLayout]:
+    """Return all layouts; for one channel without those that merge it with another axis, which is then that axis."""
+    layouts: list[InputLayout] = [*COMMON_LAYOUTS, *RARE_LAYOUTS]
+    if like.channels > 1:
+        return layouts
+    return [layout for layout in layouts if channel_axis(layout) is not None or not has_channels(layout)]
 
 
 def is_tested(chosen: Candidate, running: Sequence[Candidate]) -> bool:
     """Return whether tests decide for a layout: it is confirmed, and no other one that runs is as plausible."""
     rivals = [other for other in running if other is not chosen and not chosen.is_same_function(other)]
-    confirmed = chosen.judgement.channels is Channels.TOGETHER and not chosen.judgement.is_contradicted
+    # A single channel cannot meet others; on an axis for it, the other layouts decide, in which the network does worse.
+    is_single = chosen.preprocessing.channels == 1 and has_channels(chosen.layout)
+    channels_fit = chosen.judgement.channels is Channels.TOGETHER or is_single
+    confirmed = channels_fit and not chosen.judgement.is_contradicted
     return confirmed and all(rival.judgement.rank > chosen.judgement.rank for rival in rivals)
 
 

@@ -198,7 +198,7 @@ def record(
     ----------
     shadow : module
         Shadow of the user's module (``shadow.on_shadow``); hooks are added to it, and removed at the end.
-    video : tensor (1, 3, time, height, width)
+    video : tensor (1, channel, time, height, width)
         Normalised.
     arrange : function
         Converts the video to the layout of the network's forward.

@@ -26,6 +26,7 @@ from torch import nn
 
 from notebook_explain._errors import ExplainError
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.models.bound_inputs import BoundInputs, bound_to, inputs_of
 from notebook_explain.models.checkpointing import no_checkpointing
 from notebook_explain.models.forward_hooks import computes_weights, copy_hooks, tensors_with_graph
 
@@ -168,7 +169,11 @@ def guarded(module: nn.Module, *, keep_hooks: bool = False) -> Iterator[nn.Modul
 
 
 def on_shadow(
-    module: nn.Module, compute: Callable[[nn.Module], Result], *, keep_hooks: bool = False
+    module: nn.Module,
+    compute: Callable[[nn.Module], Result],
+    *,
+    keep_hooks: bool = False,
+    inputs: BoundInputs | None = None,
 ) -> tuple[Result, tuple[str, ...]]:
     """Run ``compute`` on a shadow of the module, even if another thread changes the module meanwhile.
 
@@ -179,6 +184,8 @@ def on_shadow(
         Takes the shadow.
     keep_hooks : bool
         Run with the user's forward hooks.
+    inputs : BoundInputs, optional
+        What the network takes beside the clip; ``compute`` calls the shadow with the clip alone.
 
     Returns
     -------
@@ -186,7 +193,7 @@ def on_shadow(
         Result of ``compute``; caveats if the parameters changed during it, or if it was computed in float32.
     """
     with no_checkpointing():
-        return _on_shadow(module, compute, keep_hooks)
+        return _on_shadow(module, bound_to(inputs_of(module) if inputs is None else inputs, compute), keep_hooks)
 
 
 def _on_shadow(

@@ -15,9 +15,9 @@ from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.models.bound_inputs import BoundInputs, bound_to
 from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, ConstantNorms
 from notebook_explain.models.forward_hooks import user_hooks
-from notebook_explain.models.input_layouts import has_channels
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.layers import Layer, named_layer, state_caveats
 from notebook_explain.models.outputs import Head
@@ -28,6 +28,7 @@ from notebook_explain.models.shadow import on_shadow, reference_parameter, shado
 from notebook_explain.models.target_resolution import class_label, quoted_heads, resolve, target_result
 
 Result = TypeVar("Result")
+FAR_FROM_NORMALISED = 20.0  # standard deviations
 _ADDED_HOOKS = Caveat(
     "Forward hooks were added to the network after adapt(). They are left out of this explanation; if they change what the "
     "network computes, adapt it again with keep_hooks=True.",
@@ -35,7 +36,7 @@ _ADDED_HOOKS = Caveat(
 )
 _IN_GREY = Caveat(
     "The network takes one channel, so it gets the clip in grey: 0.299 red + 0.587 green + 0.114 blue.",
-    CaveatCode.INPUT_LAYOUT,
+    CaveatCode.GREY_INPUT,
 )
 
 
@@ -62,6 +63,8 @@ class VideoModel:
         Run with the forward hooks of ``module``.
     known_hooks : frozenset of int
         Keys of the forward hooks that the module had in ``adapt``.
+    inputs : BoundInputs or None
+        What the network takes beside the clip.
     """
 
     module: nn.Module
@@ -73,12 +76,14 @@ class VideoModel:
     layer_trace: LayerTrace | None = field(default=None, repr=False)
     keep_hooks: bool = False
     known_hooks: frozenset[int] = field(default=frozenset(), repr=False)
+    inputs: BoundInputs | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         p = self.preprocessing
         height, width = p.size
+        channels = "" if p.channels == 3 else f"{p.channels} channel{'s' if p.channels > 1 else ''}, "
         return (
-            f"VideoModel({type(self.module).__name__}, {p.frames} frames of {height} x {width}, {p.layout}, "
+            f"VideoModel({type(self.module).__name__}, {p.frames} frames of {height} x {width}, {channels}{p.layout}, "
             f"{len(self.layers)} layers: {', '.join(layer.name for layer in self.layers)})"
         )
 
@@ -127,13 +132,15 @@ class VideoModel:
         """Return caveats about how a clip was made to fit, as sentences."""
         wanted = self.preprocessing.frames
         available = len(clip) if clip.times is None else len(np.unique(clip.times))
-        caveats = []
+        found = []
         if available < wanted:
             text = f"The clip has {available} frames and the network takes {wanted}, so some frames are repeated."
-            caveats.append(Caveat(text, CaveatCode.REPEATED_FRAMES))
-        if not has_channels(self.preprocessing.layout) and _has_colours(clip.sampled(wanted)):
-            caveats.append(_IN_GREY)
-        return tuple(caveats)
+            found.append(Caveat(text, CaveatCode.REPEATED_FRAMES))
+        if self.preprocessing.takes_grey_of(clip.sampled(wanted)):
+            found.append(_IN_GREY)
+        if clip.values is not None and clip.values.shape[3] == self.preprocessing.channels:
+            found += _unit_caveat(self.preprocessing, clip)
+        return tuple(found)
 
     remarks = clip_caveats  # old name
 
@@ -170,9 +177,13 @@ class VideoModel:
             Result of ``compute``, and caveats about this pass.
         """
 
+        def run_in_dtype(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
+            if dtype is None:
+                return run_shadow(shadow)
+            copied = shadow_of(shadow, copy_parameters=True, keep_hooks=self.keep_hooks).to(dtype)
+            return bound_to(self.inputs, run_shadow)(copied)
+
         def run_shadow(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
-            if dtype is not None:
-                shadow = shadow_of(shadow, copy_parameters=True, keep_hooks=self.keep_hooks).to(dtype)
             reference = reference_parameter(shadow)
             # The caller may be in no_grad or inference mode; explanations need gradients.
             with torch.inference_mode(False), torch.enable_grad():
@@ -186,9 +197,13 @@ class VideoModel:
                 about_layers = (*state_caveats(layers), *_unreached_caveat(layers, recording))
                 return result, (*recording.caveats, *about_layers)
 
-        (result, pass_caveats), shadow_caveats = on_shadow(self.module, run_shadow, keep_hooks=self.keep_hooks)
+        (result, pass_caveats), shadow_caveats = self.on_shadow(run_in_dtype)
         hook_caveats = () if self.keep_hooks or user_hooks(self.module) <= self.known_hooks else (_ADDED_HOOKS,)
         return result, (*pass_caveats, *shadow_caveats, *hook_caveats)
+
+    def on_shadow(self, compute: Callable[[nn.Module], Result]) -> tuple[Result, tuple[str, ...]]:
+        """Run ``compute`` on a shadow of the module, which takes the clip alone; return its result and caveats."""
+        return on_shadow(self.module, compute, keep_hooks=self.keep_hooks, inputs=self.inputs)
 
     def _check_labels(self, heads: Mapping[str, Head]) -> None:
         """Raise ValueError unless there are as many labels as classes: an off-by-one list would rename every class."""
@@ -237,13 +252,24 @@ class VideoModel:
         return tuple(target_result(self.labels, recording, target) for target in targets)
 
 
+def _unit_caveat(p: Preprocessing, clip: Clip) -> list[Caveat]:
+    """Return a caveat if values are far from normalised, unless mean and std of 0 and 1 are stated."""
+    low, high = p.range_of(clip)
+    is_stated = not {"mean", "std"} & set(p.assumed)
+    as_they_are = set(p.mean) == {0.0} and set(p.std) == {1.0}
+    if max(-low, high) <= FAR_FROM_NORMALISED or (is_stated and as_they_are):
+        return []
+    text = (
+        f"After mean and std, the network gets numbers from {low:.4g} to {high:.4g}. If it was trained on normalised values, "
+        "mean and std are not in the unit of the clip's values."
+    )
+    return [Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, ("mean", "std"))]
+
+
 def position_input(preprocessing: Preprocessing, device: torch.device, dtype: torch.dtype = torch.float32) -> Any:
     """Return the positions of a clip in the layout of the network's forward, in the precision of its weights."""
-    return preprocessing.arrange(PositionTensor.for_clip(*preprocessing.shape, device, dtype=dtype))
-
-
-def _has_colours(clip: Clip) -> bool:
-    return any(bool((clip.frames[..., 0] != clip.frames[..., channel]).any()) for channel in (1, 2))
+    p = preprocessing
+    return p.arrange(PositionTensor.for_clip(*p.shape, device, dtype, channels=p.channels))
 
 
 def _unreached_caveat(layers: Sequence[Layer], recording: Recording) -> tuple[str, ...]:

@@ -200,6 +200,8 @@ def _check_same_clip(a: Tubes, b: Tubes) -> None:
         raise UsageError(
             f"{rule} {count} of the {len(first)} frames differ ({first.name} and {second.name}); explain the same clip twice"
         )
+    if not first.has_same_content(second):
+        raise UsageError(f"{rule} their values differ, though the pictures are the same; explain the same clip twice")
     if first.times is not None and second.times is not None and not np.allclose(first.times, second.times, atol=1e-3):
         raise UsageError(f"{rule} their frames have different times; explain the same clip twice")
 

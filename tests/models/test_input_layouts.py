@@ -129,7 +129,7 @@ def test_a_clip_in_colour_that_is_seen_in_grey_has_a_caveat() -> None:
     net = LAYOUT_NETS["silhouettes"]
     _, tubes, clip = _model_and_tubes(net, layout="BTHW")
     (caveat,) = (c for c in tubes.provenance.caveats if "gets the clip in grey" in c)
-    assert caveat.code is CaveatCode.INPUT_LAYOUT
+    assert caveat.code is CaveatCode.GREY_INPUT
     model = ne.adapt(zoo.seeded(net.make), size=32, frames=8, mean=0.5, std=0.25, layout="BTHW")
     grey = np.repeat(clip[..., :1], 3, axis=3)
     assert model.clip_caveats(ne.Clip.of(grey)) == ()

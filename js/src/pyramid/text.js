@@ -25,7 +25,7 @@ export function shortName({ rows, units }, unit) {
   const { kind, first, names } = rows[units.row[unit]];
   const channel = units.channel[unit];
   if (kind === "class") return names[unit - first] ?? `class ${channel}`;
-  if (kind === "input") return COLOURS[channel] ?? `${channel}`;
+  if (kind === "input") return names[unit - first] ?? COLOURS[channel] ?? `${channel}`;
   return `${NOUNS[kind][0]} ${channel}`;
 }
 
@@ -37,9 +37,12 @@ export function unitName(content, unit) {
   return kind === "class" ? short : `${short} of ${before}${name}`;
 }
 
+/** False for a row of the clip whose channels are not red, green and blue. @param {Content["rows"][number]} row */
+export const hasColours = ({ kind, names }) => kind !== "input" || !names.length;
+
 /** "49 of 64 kernels" @param {Content} content @param {number} row @param {number} count of units shown */
 export const countWords = ({ rows }, row, count) =>
-  `${grouped(count)} of ${counted(rows[row].width, ...NOUNS[rows[row].kind])}`;
+  `${grouped(count)} of ${counted(rows[row].width, ...NOUNS[hasColours(rows[row]) ? rows[row].kind : "sum"])}`;
 
 /** Edges for the class, and those against it, the strongest first. @param {Content["edges"]} edges @param {number[]} ranked by descending share or flow */
 function bySign({ share }, ranked) {

@@ -4,6 +4,7 @@ import { LEVELS, overlayTable } from "../shared/colormaps.js";
 import { h } from "../shared/dom.js";
 import { plan, slice } from "../shared/interpolate.js";
 import { createLruCache } from "../shared/lru_cache.js";
+import { hasColours } from "./text.js";
 import { thumbnail } from "./unit_maps.js";
 
 /** @typedef {import("./traits.js").Content} Content */
@@ -78,7 +79,7 @@ export function createTiles(content, bitmaps) {
       const row = rows[units.row[unit]];
       if (tall < MIN_HEIGHT || (!row.map && row.kind !== "class" && row.kind !== "input")) return false;
       context.drawImage(darkFrame(frame), x, y, w, tall);
-      if (row.kind === "input") {
+      if (row.kind === "input" && hasColours(row)) {
         context.fillStyle = ["#d33a3a55", "#35a84a55", "#3a6fd355"][units.channel[unit]] ?? "#0000";
         context.fillRect(x, y, w, tall);
       }

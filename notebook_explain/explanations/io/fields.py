@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
-from notebook_explain.clip import Clip
+from notebook_explain.clip import Clip, Picture
 from notebook_explain.explanations.geometry import Geometry
 from notebook_explain.explanations.io.npz import RefusedError
 from notebook_explain.explanations.targets import DIFFERENCE, TargetResult
@@ -26,17 +26,21 @@ MAX_SIGNALS = 2**16  # more than any network reports
 
 
 def pack_clip(clip: Clip, arrays: Arrays) -> dict[str, Any]:
-    """Return the clip's JSON fields; its frames, times and frame numbers go to the arrays."""
+    """Return the clip's JSON fields; its frames, values, times and frame numbers go to the arrays."""
     arrays["frames"] = clip.frames
     for name in ("times", "frame_numbers"):  # older files have no frame_numbers
         if getattr(clip, name) is not None:
             arrays[name] = getattr(clip, name)
+    if clip.values is not None:
+        arrays["clip_values"] = clip.values
     return {
         "source": clip.source,
         "origin": clip.origin,
         "step": clip.step,
         "source_size": clip.source_size,
         "is_synthetic": clip.is_synthetic,
+        "caveats": list(clip.caveats),
+        "picture": None if clip.picture is None else asdict(clip.picture),
     }
 
 
@@ -57,7 +61,32 @@ def read_clip(entry: Any, arrays: Mapping[str, NDArray[Any]]) -> Clip:
     synthetic = entry.get("is_synthetic", source.startswith("synthetic"))  # older files have only the source
     if not isinstance(synthetic, bool):
         raise RefusedError(f"expected true or false, got {_excerpt(synthetic)}")
-    return Clip(arrays["frames"], times, source, read_pair(entry["origin"]), step, size, numbers, synthetic)
+    values = arrays.get("clip_values")
+    return Clip(
+        arrays["frames"],
+        times,
+        source,
+        read_pair(entry["origin"]),
+        step,
+        size,
+        numbers,
+        synthetic,
+        caveats=tuple(read_str(text) for text in read_list(entry.get("caveats", []), "clip's caveats")),
+        values=values,
+        picture=_read_picture(entry.get("picture"), values),
+    )
+
+
+def _read_picture(entry: Any, values: NDArray[Any] | None) -> Picture | None:
+    """Read how a clip shows its values; older files, and clips of colours, have none."""
+    if entry is None:
+        return None
+    channels = tuple(read_int(channel) for channel in read_list(entry["channels"], "channels"))
+    if values is None or values.ndim != 4 or max(channels, default=0) >= values.shape[3]:
+        raise RefusedError("its picture shows channels that its clip does not have")
+    pairs = [read_list(pair, "range") for pair in read_list(entry["ranges"], "ranges")]
+    ranges = tuple((read_float(low), read_float(high)) for low, high in pairs)
+    return Picture(read_str(entry["kind"]), channels, ranges)
 
 
 def pack_target(target: TargetResult) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def pyramid_sentences(pyramid: Pyramid, kept: Sequence[int]) -> str:
 def row_sentences(pyramid: Pyramid, row: Row, kept: Sequence[int]) -> str:
     """Return how many of a layer's channels are shown, how much evidence they carry, and their receptive field."""
     shown = set(kept).intersection(row.units)
-    text = f"{row.name}: {len(shown):,} of {counted(row.width, *_NOUNS[row.kind])}."
+    nouns = _NOUNS[SUM if row.kind == INPUT and not has_colours(pyramid) else row.kind]
+    text = f"{row.name}: {len(shown):,} of {counted(row.width, *nouns)}."
     opposing = sum(pyramid.units[unit].score == 0 for unit in shown)
     if opposing:
         text += f" {opposing:,} of them only work{'s' if opposing == 1 else ''} against units above."
@@ -98,9 +99,24 @@ def unit_name(pyramid: Pyramid, unit: int) -> str:
         label = names.get(channel) if target.against_name is not None else None
         return f"class {channel}" if label is None else quoted(label)
     if row.kind == INPUT:
-        return f"{COLOURS[channel] if channel < len(COLOURS) else channel} of the {row.name}"
+        return f"{input_name(pyramid, channel)} of the {row.name}"
     layer = f"layer {row.name}" if row.name[:1].isdecimal() else row.name
     return f"{_NOUNS[row.kind][0]} {channel} of {layer}"
+
+
+def has_colours(pyramid: Pyramid) -> bool:
+    """Return whether the channels of the network's input are red, green and blue."""
+    widths = {row.width for row in pyramid.rows if row.kind == INPUT}
+    return pyramid.clip.values is None and 1 not in widths
+
+
+def input_name(pyramid: Pyramid, channel: int) -> str:
+    """Return the name of a channel of the network's input: "red", "grey", "channel 12"."""
+    if pyramid.clip.values is not None:
+        return f"channel {channel}"
+    if not has_colours(pyramid):
+        return "grey"
+    return COLOURS[channel] if channel < len(COLOURS) else str(channel)
 
 
 def receptive_field_text(row: Row, size: tuple[int, int, int]) -> str:

@@ -86,7 +86,8 @@ class PyramidBuilder:
         """Return the name, width and receptive field of a layer, a sum or the clip."""
         kind, index = layer
         if kind == "input":
-            return "clip" if index == 0 else f"clip, pathway {index}", 3, (1, 1, 1)
+            name = "clip" if index == 0 else f"clip, pathway {index}"
+            return name, self.model.preprocessing.channels, (1, 1, 1)
         if kind == "sum":
             addition = self.graph.sums[index]
             return addition.name, addition.channels, addition.receptive_field

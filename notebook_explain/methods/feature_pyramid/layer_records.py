@@ -110,7 +110,9 @@ class LayerRecorder:
     @contextmanager
     def hooks(self, shadow: nn.Module) -> Iterator[None]:
         """Return the context in which the shadow has to run."""
-        handle = shadow.register_forward_pre_hook(self._on_input)
+        handle = shadow.register_forward_pre_hook(
+            self._on_input, prepend=True
+        )  # the clip, before it is arranged with other inputs
         try:
             with watch(shadow, self._on_call, self._on_function):
                 yield

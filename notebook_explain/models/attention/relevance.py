@@ -101,7 +101,7 @@ def relevance_of(
     # Different for each token, so that a linear layer that merges tokens is noticed; the gradient does not depend on it.
     units = torch.linspace(1, 2, int(np.prod(layer.grid)), device=device, dtype=dtype).view(1, 1, *layer.grid)
     units.requires_grad_()
-    clip = tokens(torch.zeros((1, 3, *preprocessing.shape), device=device, dtype=dtype))
+    clip = tokens(torch.zeros((1, preprocessing.channels, *preprocessing.shape), device=device, dtype=dtype))
     run = _RelevancePass(weights, adds)
     handle = shadow.get_submodule(str(layer.ref.module)).register_forward_hook(_start(layer, units, run))
     try:

@@ -37,7 +37,7 @@ from notebook_explain.models.channel_graph.notes import gate_notes, unknown_note
 from notebook_explain.models.channel_graph.receptive_fields import receptive_fields, with_receptive_fields
 from notebook_explain.models.channel_graph.traced_pass import TracedCall, TracedPass, freeze, mark_opaque, run_on_noise
 from notebook_explain.models.channel_graph.walk_records import Addition
-from notebook_explain.models.shadow import on_shadow, reference_parameter
+from notebook_explain.models.shadow import reference_parameter
 from notebook_explain.models.video_model import VideoModel, position_input
 
 
@@ -107,7 +107,7 @@ def trace_channels(model: VideoModel) -> ChannelGraph:
         with torch.no_grad():
             return with_receptive_fields(_build_graph(traced), fields)
 
-    return on_shadow(model.module, trace, keep_hooks=model.keep_hooks)[0]
+    return model.on_shadow(trace)[0]
 
 
 def _build_graph(traced: TracedPass) -> ChannelGraph:

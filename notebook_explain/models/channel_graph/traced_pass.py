@@ -115,7 +115,8 @@ def _noise_clip(
 ) -> tuple[list[torch.Tensor], bool]:
     """Return a random clip in the network's layout, its pathways registered as terminals, and whether it is a list."""
     p = model.preprocessing
-    noise = torch.randn((1, 3, *p.shape), generator=torch.Generator().manual_seed(seed)).to(like.device, like.dtype)
+    noise = torch.randn((1, p.channels, *p.shape), generator=torch.Generator().manual_seed(seed))
+    noise = noise.to(like.device, like.dtype)
     axis = channel_axis(p.layout)
     if axis is None:  # channels are merged with another axis, or there is one: the terminal comes before
         noise = noise if has_channels(p.layout) else noise[:, :1]

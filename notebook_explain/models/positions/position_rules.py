@@ -19,11 +19,20 @@ from notebook_explain.models.positions.tensor import PositionTensor, keep_positi
 _ELEMENTWISE = """
 relu relu6 leaky_relu elu selu celu gelu silu mish softplus hardswish hardsigmoid hardtanh sigmoid tanh
 logsigmoid prelu rrelu glu_same exp log log1p sqrt rsqrt pow square abs neg clamp clip clamp_min clamp_max sin
-cos erf batch_norm layer_norm group_norm instance_norm rms_norm local_response_norm normalize dropout
+cos erf layer_norm group_norm instance_norm rms_norm local_response_norm normalize dropout
 detach dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout softmax log_softmax
 gumbel_softmax nan_to_num cpu cuda masked_fill
 """.split()
 rule(*_ELEMENTWISE)(keep_positions)
+
+
+@rule("batch_norm")
+def _batch_norm(x: PositionTensor, *args: Any, **_: Any) -> PositionTensor:
+    """Keep positions; refuse another number of channels, as torch does."""
+    lengths = {len(value) for value in args if isinstance(value, torch.Tensor)}
+    if lengths - {x.shape[1]}:
+        raise RuntimeError(f"batch_norm over {lengths} channels got {x.shape[1]}")
+    return keep_positions(x)
 
 
 @rule("float")

@@ -94,10 +94,15 @@ class PositionTensor(torch.Tensor):
 
     @staticmethod
     def for_clip(
-        frames: int, height: int, width: int, device: torch.device, dtype: torch.dtype = torch.float32
+        frames: int,
+        height: int,
+        width: int,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        channels: int = 3,
     ) -> PositionTensor:
-        """Make the positions of a clip, (1, 3, time, height, width): every value stands for its own frame and pixel."""
-        shape = (1, 3, frames, height, width)
+        """Make the positions of a clip, (1, channel, time, height, width): each value stands for its own frame and pixel."""
+        shape = (1, channels, frames, height, width)
         t = torch.arange(frames, device=device, dtype=torch.float32).view(1, 1, -1, 1, 1)
         y = torch.arange(height, device=device, dtype=torch.float32).view(1, 1, 1, -1, 1)
         x = torch.arange(width, device=device, dtype=torch.float32).view(1, 1, 1, 1, -1)

@@ -15,8 +15,14 @@ from numpy.typing import NDArray
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry
 from notebook_explain.explanations.caveats import caveats
-from notebook_explain.explanations.pyramid.pyramid import CLASS, SUM, Pyramid, Row
-from notebook_explain.explanations.pyramid.text import receptive_field_text, remainder_share, unit_name
+from notebook_explain.explanations.pyramid.pyramid import CLASS, INPUT, SUM, Pyramid, Row
+from notebook_explain.explanations.pyramid.text import (
+    has_colours,
+    input_name,
+    receptive_field_text,
+    remainder_share,
+    unit_name,
+)
 from notebook_explain.explanations.pyramid.units import EDGE_KINDS, Edge
 from notebook_explain.widgets.wire.common import clip_state, geometry_state, target_state
 
@@ -74,8 +80,17 @@ def _row_state(pyramid: Pyramid, row: Row) -> dict[str, Any]:
         "coverage": float(row.coverage),
         "is_local": pyramid.has_local_shares and row.kind == SUM,
         "sees": receptive_field_text(row, pyramid.clip.size),
-        "names": [unit_name(pyramid, unit) for unit in row.units if row.kind == CLASS],
+        "names": _names(pyramid, row),
     }
+
+
+def _names(pyramid: Pyramid, row: Row) -> list[str]:
+    """Return the names of units that are more than a number: of classes, and of channels of the clip that are no colours."""
+    if row.kind == CLASS:
+        return [unit_name(pyramid, unit) for unit in row.units]
+    if row.kind == INPUT and not has_colours(pyramid):
+        return [input_name(pyramid, pyramid.units[unit].channel) for unit in row.units]
+    return []
 
 
 def _omission_caveats(edges: int, omitted: int) -> list[str]:
