@@ -143,7 +143,8 @@ def _add_network_options(command: argparse.ArgumentParser) -> None:
         "--layout",
         type=_layout,
         metavar="AXES",
-        help="BCTHW, BTCHW (Hugging Face), BTHWC, '(BT)CHW', or the temporal stride of each pathway: 4,1 for SlowFast",
+        help="BCTHW, BTCHW (Hugging Face), '(BT)CHW', BTHW (no axis for one channel) or another order of the axes; or the "
+        "temporal stride of each pathway: 4,1 for SlowFast",
     )
     trained.add_argument(
         "--keep-hooks", action="store_true", help="run with the network's forward hooks (default: leave them out)"
