@@ -12,7 +12,7 @@ from torch import nn
 
 from notebook_explain._errors import ExplainError
 from notebook_explain.explanations import Geometry
-from notebook_explain.models.axis_checks import are_colours_like_frames
+from notebook_explain.models.axis_checks import exchange
 from notebook_explain.models.block_outputs import MAX_LAYERS
 from notebook_explain.models.bound_inputs import BoundInputsError
 from notebook_explain.models.input_advice import input_advice
@@ -257,7 +257,8 @@ def _measured(module: nn.Module, attempts: _Attempts, found: FoundInput, keep_ho
     for layout in dict.fromkeys((first.layout, *COMMON_LAYOUTS, *RARE_LAYOUTS)):
         preprocessing = replace(first, layout=layout)
         other = found if layout == first.layout else attempts.attempt(preprocessing, False)
-        if other is not None and not are_colours_like_frames(module, preprocessing, keep_hooks):
+        measured = None if other is None else exchange(module, preprocessing, keep_hooks)
+        if other is not None and (measured is None or not measured.are_colours_like_frames):
             return other
     return found
 

@@ -184,6 +184,19 @@ def test_frames_that_never_meet_because_they_lie_in_the_batch_have_a_caveat(
     assert ne.adapt(net, **STATED, layout=right).caveats == ()
 
 
+def test_the_first_clip_of_a_batch_is_not_taken_for_the_first_frame() -> None:
+    class First(layout_nets.FrameNet):
+        """Returns one row for each frame of the first clip."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(self.features(x[0]))
+
+    model = ne.adapt(zoo.seeded(First), **STATED)
+    assert model.preprocessing.layout == "BTCHW"
+    (caveat,) = model.caveats
+    assert "TBCHW" not in caveat
+
+
 def test_rows_of_frames_that_meet_are_counted() -> None:
     class Shifted(layout_nets.FrameNet):
         """Each frame is averaged with the one before, so that a frame reaches two rows."""
