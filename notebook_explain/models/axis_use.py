@@ -58,7 +58,7 @@ class AxisUse:
 
 
 def observe_axes(shadow: nn.Module, preprocessing: Preprocessing) -> AxisUse:
-    """Run positions through a shadow module twice and return what it does with the axes of its input.
+    """Run positions through a shadow module and return what it does with the axes of its input.
 
     Raises
     ------

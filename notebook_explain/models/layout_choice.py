@@ -143,10 +143,12 @@ def check_stated_layout(network: nn.Module, stated: Preprocessing, keep_hooks: b
             if orders_channels(found.use) or _can_exchange(measured):
                 caveats.append(_colours_caveat(found, measured, fitting))
         else:
-            caveats.append(_space_caveat(found, confirmed))
+            caveats += [_space_caveat(found, other) for other in confirmed if other.judgement.odd_axis == "T"][:1]
+    caveats += rows_caveat(network, found, keep_hooks)
     for caveat in caveats:
-        warn(Caveat(f"{type(network).__name__}: {caveat}", caveat.code, caveat.arguments))
-    return (*caveats, *rows_caveat(network, found, keep_hooks))
+        if caveat.arguments:  # another layout would remove it
+            warn(Caveat(f"{type(network).__name__}: {caveat}", caveat.code, caveat.arguments))
+    return tuple(caveats)
 
 
 def rows_caveat(network: nn.Module, chosen: Candidate, keep_hooks: bool) -> tuple[Caveat, ...]:
@@ -206,11 +208,10 @@ def _colours_caveat(found: Candidate, measured: Exchanges | None, fitting: Seque
     return Caveat(text, CaveatCode.INPUT_LAYOUT, ("layout",))
 
 
-def _space_caveat(found: Candidate, confirmed: Sequence[Candidate]) -> Caveat:
+def _space_caveat(found: Candidate, other: Candidate) -> Caveat:
     text = (
         f"With layout {found.layout!r}, the network treats rows and columns differently and frames like one of them (windows "
-        f"of {describe_windows(found.use)}), as if an axis of space were time. If the layout is wrong, so is the explanation."
+        f"of {describe_windows(found.use)}), as if an axis of space were time; with layout={other.layout!r} it treats rows "
+        "and columns alike. If the layout is wrong, so is the explanation."
     )
-    if confirmed:
-        text += f" With layout={confirmed[0].layout!r} it treats rows and columns alike."
     return Caveat(text, CaveatCode.INPUT_LAYOUT, ("layout",))

@@ -57,6 +57,7 @@ def _right_layouts() -> dict[str, tuple[Maker, Any, int, int]]:
     nets["grey inside"] = (partial(layout_nets.VolumeNet, lambda x: x.mean(1, keepdim=True), 1), "BCTHW", 8, 32)
     nets["strongest colour"] = (partial(layout_nets.VolumeNet, lambda x: x.amax(1, keepdim=True), 1), "BCTHW", 8, 32)
     nets["three frames"] = (layout_nets.VolumeNet, "BCTHW", 3, 32)
+    nets["steps over rows only"] = (partial(layout_nets.VolumeNet, None, 3, (3, 3, 3), (1, 2, 1)), "BCTHW", 8, 32)
     nets["a cube"] = (layout_nets.VolumeNet, "BCTHW", 16, 16)
     nets["a cube, kernels alike"] = (partial(layout_nets.VolumeNet, None, 3, (3, 3, 3), (2, 2, 2)), "BCTHW", 16, 16)
     return nets
@@ -64,7 +65,14 @@ def _right_layouts() -> dict[str, tuple[Maker, Any, int, int]]:
 
 RIGHT = _right_layouts()
 ROWS = {"layouts: rows": 8, "layouts: pictures": 8}
-OPEN = {"weighted frames", "three weighted frames", "colour tokens", "grey inside", "strongest colour"}
+OPEN = {
+    "steps over rows only",
+    "weighted frames",
+    "three weighted frames",
+    "colour tokens",
+    "grey inside",
+    "strongest colour",
+}
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -177,7 +185,8 @@ def test_frames_that_never_meet_because_they_lie_in_the_batch_have_a_caveat(
     batch_first: bool, wrong: str, right: str
 ) -> None:
     net = zoo.seeded(partial(layout_nets.FrameGRU, batch_first))
-    (caveat,) = ne.adapt(net, **STATED, layout=wrong).caveats
+    with pytest.warns(UserWarning, match="FrameGRU: The network returns 8 rows"):
+        (caveat,) = ne.adapt(net, **STATED, layout=wrong).caveats
     assert "returns 8 rows of scores for the 8 frames" in caveat
     assert f"With layout={right!r} it returns one row for all frames." in caveat
     assert caveat.arguments == ("layout",)
