@@ -18,7 +18,7 @@ from notebook_explain.models.hook_check import hook_caveat
 from notebook_explain.models.input_search import first_that_runs, is_only_layout
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.metadata import read_config, read_labels
-from notebook_explain.models.output_kinds import carried_kinds, check_outputs, check_unit
+from notebook_explain.models.output_kinds import carried_kinds, check_label_count, check_outputs, check_unit
 from notebook_explain.models.preprocessing import Preprocessing, rgb
 from notebook_explain.models.shadow import refuse_scripted, unwrapped
 from notebook_explain.models.unsure_positions import position_caveats
@@ -126,6 +126,8 @@ def adapt(
     if known_hooks and not keep_hooks:
         caveats += hook_caveat(network, preprocessing)
     labels_source = "labels" if labels is not None else "the labels in module.config.id2label"
+    if trace is not None and labels is not None:
+        check_label_count(labels_source, names, kinds, trace.ends)
     return VideoModel(
         network,
         preprocessing,

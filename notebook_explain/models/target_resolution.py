@@ -38,6 +38,9 @@ def resolve(labels: Labels, heads: Mapping[str, Head], target: Any) -> Target:
     head = _head(labels, heads, target)
     resolved = Target(_index(labels, head, heads[head], target.label), head, None, target.where, target.frames)
     heads[head].logits_in(resolved)  # raises if there is no such region
+    if against is not None and heads[str(against.head)].kind != heads[head].kind:
+        kinds = heads[head].kind, heads[str(against.head)].kind
+        raise UsageError(f"a difference needs two scores of one kind, got one of {kinds[0]!r} and one of {kinds[1]!r}")
     if against == resolved:
         raise UsageError(
             f"target {target.label!r} is compared with itself, and that difference is 0; give another class"

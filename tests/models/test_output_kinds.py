@@ -215,6 +215,30 @@ def test_a_hugging_face_configuration_states_the_kind() -> None:
         assert not guesses(tubes)
 
 
+def test_a_single_output_of_hugging_face_is_a_value() -> None:
+    net = Pooled(1)
+    net.config = SimpleNamespace(problem_type=None, num_labels=1, id2label={0: "LABEL_0"})  # type: ignore[assignment]
+    tubes = explained(net)
+    assert (tubes.targets[0].kind, tubes.targets[0].name, guesses(tubes)) == ("regression", "LABEL_0", [])
+
+
+def test_a_wrong_number_of_labels_is_found_by_adapt() -> None:
+    for names in (2, 4):
+        with pytest.raises(ValueError, match=f"labels hold {names} names, but the model has 3 classes"):
+            ne.adapt(Pooled(3).eval(), labels=list("abcd")[:names], **STATED)
+    assert ne.adapt(Pooled(1).eval(), labels=["no", "yes"], **STATED).labels
+
+
+def test_a_difference_of_two_kinds_is_refused() -> None:
+    class Two(Pooled):
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            scores = self.before(x)
+            return {"action": scores[:, :3], "age": scores[:, 3:]}
+
+    with pytest.raises(ValueError, match="two scores of one kind, got one of 'classes' and one of 'regression'"):
+        explained(Two(4), ne.Target(0, "action") - ne.Target(0, "age"), outputs={"age": "regression"})
+
+
 def test_kinds_that_do_not_fit_are_clear_errors() -> None:
     with pytest.raises(
         ValueError, match=r"outputs must be one of 'classes', .*; got 'regresion'; did you mean 'regression'"

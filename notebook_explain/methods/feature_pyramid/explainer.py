@@ -54,7 +54,11 @@ from notebook_explain.methods.progress_bar import run_with_progress
 from notebook_explain.models import Recording, VideoModel, score_of
 from notebook_explain.models.channel_graph import ChannelGraph, channel_graph
 from notebook_explain.models.channel_graph.traced_pass import COLOUR_AXES
+from notebook_explain.models.regions import has_any_region
 
+_NO_REGION = (
+    "only contributions by gradient have a region or a moment; leave out where= and frames=, or the contribution"
+)
 CORRECTED, PAPER = MODES = ("corrected", "paper")
 WORDS = {
     PRODUCT: "gradient x activation",
@@ -199,6 +203,8 @@ class FeaturePyramid:
 
         def compute(recording: Recording) -> tuple[Target, TargetResult, LayerRecords]:
             (resolved,) = model.resolve(recording.heads, target)
+            if has_any_region(resolved) and (is_paper or self.contribution not in FIRST_ORDER):
+                raise UsageError(_NO_REGION)
             records = recorder.finish(None if is_paper else score_of(recording, resolved))
             return resolved, model.results(recording, (resolved,))[0], records
 
