@@ -55,6 +55,11 @@ class OutputSpec:
     positions: Mapping[Path, OutputPositions] = field(default_factory=dict)
     size: Size = (1, 1, 1)
 
+    def is_regression(self, key: str) -> bool:
+        """Return whether the head of a returned tensor, by its key, is stated to hold values."""
+        kind = self.kinds.get(key, self.kinds.get(""))
+        return kind == REGRESSION or (kind is None and bool(self.unit))
+
     def stated_kind(self, head: str, count: int, *, is_only: bool) -> str | None:
         """Return the kind that was stated for a head with ``count`` outputs; None if it must be guessed.
 

@@ -91,10 +91,11 @@ def region_caveats(recording: Recording) -> tuple[Caveat, ...]:
     found = []
     for target in recording.targets:
         for part in (target, target.against):
-            cells = None if part is None else recording.heads[str(part.head)].cells
-            if part is not None and cells is not None:
+            head = None if part is None else recording.heads[str(part.head)]
+            if part is not None and head is not None and head.cells is not None:
                 over = f"the mean over {region_text(part)}" if has_region(part) else "their mean"
-                text = f"The network returns one score per {cells.noun}; {over} is explained."
+                what = "value" if head.kind == REGRESSION else "score"
+                text = f"The network returns one {what} per {head.cells.noun}; {over} is explained."
                 found.append(Caveat(text, CaveatCode.SCORE))
     return tuple(dict.fromkeys(found))
 

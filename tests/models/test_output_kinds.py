@@ -114,6 +114,35 @@ def test_several_values_are_named_by_labels_and_subtracted() -> None:
     assert explained(net, "output 1", outputs="regression").targets[0].index == 1
 
 
+def test_coordinates_on_two_axes_are_values_of_their_own() -> None:
+    class Pose(Pooled):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.before(x).unflatten(1, (3, 2))  # (batch, joint, axis)
+
+    class Poses(Pooled):
+        def forward(self, x: Tensor) -> Tensor:
+            frames = torch.relu(self.stem(x)).mean((3, 4)).transpose(1, 2)
+            return self.fc(frames).unflatten(2, (3, 2)).permute(0, 2, 1, 3)  # (batch, joint, frame, axis)
+
+    labels = [f"{joint} {axis}" for joint in ("hand", "head", "foot") for axis in "xy"]
+    for net in (Pose(6), Poses(6)):
+        tubes = explained(net, "head y", outputs="regression", unit="px", labels=labels)
+        result = assert_explains(tubes, net, lambda n, x: n.before(x)[0, 3])
+        assert (result.name, result.index) == ("head y", 3)
+    assert "The network returns one value per frame; their mean is explained." in tubes.provenance.caveats
+
+
+def test_a_dense_output_without_an_axis_of_classes_is_one_output() -> None:
+    class Depth(Pooled):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.relu(self.stem(x)).mean(1)
+
+    net = Depth().eval()
+    tubes = explained(net, outputs="regression", unit="m")
+    assert tubes.targets[0].logit == pytest.approx(float(net.double()(INPUT).mean().detach()), rel=1e-4)
+    assert "The network returns one value per voxel; their mean is explained." in tubes.provenance.caveats
+
+
 @pytest.mark.parametrize("activation", [None, nn.Sigmoid()])
 @pytest.mark.parametrize("stated", [True, False])
 def test_two_names_of_one_logit_are_no_and_yes(activation: nn.Module | None, stated: bool) -> None:

@@ -32,6 +32,7 @@ from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
+from notebook_explain.explanations.targets import REGRESSION
 from notebook_explain.methods.common import prepare_clip, provenance
 from notebook_explain.methods.feature_pyramid import paper
 from notebook_explain.methods.feature_pyramid.builder import PyramidBuilder
@@ -178,7 +179,7 @@ class FeaturePyramid:
         layers, caveats = self._layers(graph, classes)
         model_caveats = (*model.caveats, *model.clip_caveats(clip), *pass_caveats, *graph.notes)
         builder = PyramidBuilder(model, graph, records, fitted_clip, result)
-        descent_caveats = DescentCaveats(self.contribution in FIRST_ORDER)
+        descent_caveats = DescentCaveats(self.contribution in FIRST_ORDER, result.kind == REGRESSION)
         for done, row in enumerate(self._descend(graph, records, layers, classes), 1):
             builder.add(row)
             if row.channels and self.mode != PAPER:
