@@ -91,6 +91,23 @@ test("a map of another quantity is called by its name", () => {
   expect([0, 1].map((layer) => quantityOf(/** @type {any} */ ({ layers }), layer))).toEqual(["evidence", "activity"]);
 });
 
+test("menus name values with their unit", () => {
+  const value = {
+    name: "ESV",
+    logit: 70,
+    probability: null,
+    rival: null,
+    best: [],
+    kind: "regression",
+    value: "70 ml",
+  };
+  expect(targetWords(value)).toBe("ESV · 70 ml");
+  expect(targetWords({ ...value, name: "value" })).toBe("70 ml");
+  expect(targetWords({ ...value, name: "EDV − ESV", against: "ESV", value: "50 ml" })).toBe(
+    "'EDV' minus 'ESV' · 50 ml",
+  );
+});
+
 describe("a difference of two classes", () => {
   const made = { name: "wave − clap", against: "clap", logit: 2.104, probability: null, rival: null, best: [] };
   const [wave, clap] = ["wave", "clap"].map((name) => ({ ...made, name, against: null, probability: 0.5 }));
