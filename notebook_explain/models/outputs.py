@@ -39,7 +39,10 @@ _ASSUMED_AXIS = (
     "Which axis of the network's output {shape} holds the classes could not be measured; {which} is taken. If the guess is "
     "wrong, another score is explained."
 )
-_LINKS = {"softmax": "softmax", "log_softmax": "softmax", "sigmoid": "sigmoid"}
+_LINKS = {
+    **dict.fromkeys(("softmax", "log_softmax", "special_softmax", "special_log_softmax"), "softmax"),
+    **dict.fromkeys(("sigmoid", "log_sigmoid", "special_expit"), "sigmoid"),
+}
 
 
 class LastActivations(TorchFunctionMode):

@@ -143,7 +143,7 @@ def test_a_dense_output_without_an_axis_of_classes_is_one_output() -> None:
     assert "The network returns one value per voxel; their mean is explained." in tubes.provenance.caveats
 
 
-@pytest.mark.parametrize("activation", [None, nn.Sigmoid()])
+@pytest.mark.parametrize("activation", [None, nn.Sigmoid(), nn.LogSigmoid()])
 @pytest.mark.parametrize("stated", [True, False])
 def test_two_names_of_one_logit_are_no_and_yes(activation: nn.Module | None, stated: bool) -> None:
     net = Pooled(activation=activation, bias=0.7)
