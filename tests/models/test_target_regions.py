@@ -168,6 +168,27 @@ def test_an_output_finer_than_the_clip_takes_the_nearest_pixels() -> None:
     assert tubes.targets[0].logit == pytest.approx(float(up[:, torch.tensor(wide)].mean().detach()), abs=1e-4)
 
 
+@pytest.mark.parametrize("up", ["transposed", "trilinear"])
+def test_a_mask_of_a_u_net_is_that_of_its_voxels(up: str) -> None:
+    class UNet(Dense):
+        def __init__(self) -> None:
+            super().__init__()
+            self.down, self.up = nn.Conv3d(6, 6, 3, 2, 1), nn.ConvTranspose3d(6, 6, 2, 2)
+            self.mix = nn.Conv3d(12, 6, 3, padding=1)
+
+        def scores(self, x: Tensor) -> Tensor:
+            fine = torch.relu(self.stem(x))
+            coarse = torch.relu(self.down(fine))
+            wide = self.up(coarse) if up == "transposed" else F.interpolate(coarse, scale_factor=2.0, mode="trilinear")
+            return self.head(torch.relu(self.mix(torch.cat([fine, wide], 1))))
+
+    net, mask = UNet().eval(), blob(FRAMES, SIZE, SIZE)
+    tubes = ne.SaliencyTubes()(ne.adapt(net, labels=LABELS, **STATED), CLIP, ne.Target("edge", where=mask))
+    wanted = net(INPUT.float())[0, 2][torch.tensor(mask)].mean().detach()
+    assert tubes.targets[0].logit == pytest.approx(float(wanted), abs=1e-5)
+    assert any("one score per voxel" in caveat for caveat in tubes.provenance.caveats)
+
+
 class Frames(nn.Module):
     """Class scores per frame, (B, T, C)."""
 
