@@ -27,7 +27,7 @@ from notebook_explain.models.known_values import (
 )
 from notebook_explain.models.metadata import read_labels
 from notebook_explain.models.model_caveats import held_inputs_caveat, model_caveats
-from notebook_explain.models.output_kinds import carried_kinds, check_outputs, check_unit
+from notebook_explain.models.output_kinds import carried_kinds, check_label_count, check_outputs, check_unit
 from notebook_explain.models.preprocessing import check_units, numbers
 from notebook_explain.models.shadow import refuse_scripted, unwrapped
 from notebook_explain.models.video_model import VideoModel
@@ -179,13 +179,16 @@ def adapt(
     if known_hooks and not keep_hooks:
         with inputs_while_adapting(network, bound):
             caveats += hook_caveat(network, preprocessing)
+    names, labels_source = known.values.get("labels", {}), _labels_source(sources)
+    if found.trace is not None and labels is not None:
+        check_label_count(labels_source, names, kinds, found.trace.ends)
     return VideoModel(
         network,
         preprocessing,
-        known.values.get("labels", {}),
+        names,
         found.layers,
         caveats,
-        labels_source=_labels_source(sources),
+        labels_source=labels_source,
         layer_trace=None if found.trace is None else found.trace.slim(),
         keep_hooks=keep_hooks,
         known_hooks=known_hooks,

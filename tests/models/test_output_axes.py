@@ -127,7 +127,7 @@ def test_one_value_per_frame_is_one_output() -> None:
     for arrange in (lambda scores: scores, lambda scores: scores[..., 0], lambda scores: scores[0, :, 0]):
         tubes = assert_explains(Frames(arrange, 1), 0, outputs="regression")
         assert tubes.targets[0].name == "value"
-        assert "The network returns one score per frame; their mean is explained." in tubes.provenance.caveats
+        assert "The network returns one value per frame; their mean is explained." in tubes.provenance.caveats
 
 
 def test_an_axis_that_cannot_be_measured_is_a_caveat() -> None:
