@@ -96,7 +96,7 @@ def decode(source: Source, sampling: Sampling, fit: FitOptions) -> DecodedFrames
     positions = np.array([result.positions.get(number, -1) for number in numbers.tolist()])
     if result.resize is None or positions.min() < 0:
         raise UsageError(f"{source.name!r} is too damaged to read: decoding it twice gave different frames")
-    _warn_of_losses(source.name, info, sampling, count, times)
+    _warn_of_losses(source, info, sampling, count, times)
     frames = result.frames if len(positions) == len(result.frames) else result.frames[positions]
     return DecodedFrames(frames, None if times is None else times[numbers], numbers, result.resize)
 
@@ -144,18 +144,27 @@ class DecodePass:
         self.frames[position] = self.resize.apply(image)
 
 
-def _warn_of_losses(name: str, info: SourceInfo, sampling: Sampling, count: int, times: Times) -> None:
-    """Issue one warning if frames are missing that the source claims, or that the caller requested."""
+def _warn_of_losses(source: Source, info: SourceInfo, sampling: Sampling, count: int, times: Times) -> None:
+    """Issue one warning if frames are missing that the file claims to hold, or that the caller requested.
+
+    A file claims what its header announces if it is cut off, and a frame for each packet if some cannot be decoded. Packets
+    that give no frame are no damage: a frame that is only referred to, a field, frames before the first complete one.
+    """
     clauses = sampling.shortfalls(count, times)
     first, stop = sampling.bounds(count, times)
-    start, end = sampling.bounds(info.count if sampling.in_seconds else info.expected_count(times), info.times)
-    decoded, claimed = stop - first, end - start
+    decoded = claimed = stop - first
+    if info.header_count and not sampling.in_seconds:
+        start, end = sampling.bounds(info.header_count, None)
+        claimed = end - start
+    elif source.failures:
+        start, end = sampling.bounds(info.count, info.times)
+        claimed = end - start
     if claimed - decoded > claimed // _TOLERATED_LOSS:
         window = "" if sampling.window is None else f" in the window {sampling.window}"
         clauses.insert(
             0,
-            f"the file claims {claimed} frames{window}, but only {decoded} could be decoded (cut off, damaged, or trimmed "
-            f"without re-encoding); {sampling.consequence(decoded)}",
+            f"the file claims {claimed} frames{window}, but only {decoded} could be decoded (cut off or damaged); "
+            f"{sampling.consequence(decoded)}",
         )
     if clauses:
-        warn(f"{name}: {'; '.join(clauses)}")
+        warn(f"{source.name}: {'; '.join(clauses)}")

@@ -79,13 +79,11 @@ def rotated(path: Path, degrees: int) -> Path:
     return path
 
 
-def decode_with_pyav(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Decode every frame (time, height, width, 3), RGB, and its seconds with PyAV."""
+def decode_with_pyav(path: Path, track: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Decode every frame (time, height, width, 3), RGB, and its seconds with a bare loop of PyAV."""
     with av.open(str(path)) as container:
-        stream = container.streams.video[0]
+        stream = container.streams.video[0] if track is None else container.streams[track]
         frames = list(container.decode(stream))
         start = stream.start_time or 0
         seconds = np.array([float((frame.pts - start) * stream.time_base) for frame in frames])
-        # As in OpenCV: chroma upsampled bicubically, rounded in BGR.
-        images = [frame.reformat(format="bgr24", interpolation="BICUBIC").to_ndarray()[..., ::-1] for frame in frames]
-    return np.stack(images), seconds
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in frames]), seconds

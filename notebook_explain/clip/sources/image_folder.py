@@ -43,7 +43,11 @@ class ImageFolder:
         Frames per second.
     max_pixels : int
         Limit for one image, checked before it is decoded.
+    failures : int
+        Always 0: an image that cannot be decoded is an error.
     """
+
+    failures = 0
 
     def __init__(self, path: Path, fps: float | None, max_pixels: int) -> None:
         self.path, self.name, self.fps, self.max_pixels = path, path.name, fps, max_pixels

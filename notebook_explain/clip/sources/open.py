@@ -30,7 +30,7 @@ def open_source(path: Any, *, fps: float | None = None, max_pixels: int = MAX_PI
     fps : float, optional
         Frames per second of a folder of images.
     max_pixels : int
-        Limit for one image of a folder, checked before it is decoded.
+        Limit for one frame or image, checked before it is decoded.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def open_source(path: Any, *, fps: float | None = None, max_pixels: int = MAX_PI
         raise UsageError(
             f"fps applies to folders of images, but {path.name!r} is a video, which has its own frame times"
         )
-    return VideoFile(path)
+    return VideoFile(path, max_pixels)
 
 
 def _check_path(path: Any) -> Path:
