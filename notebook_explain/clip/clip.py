@@ -41,6 +41,9 @@ class Clip:
         Number of each frame in the source, from 0 in decoding order; ``None`` if unknown.
     is_synthetic : bool
         True if the frames were rendered by ``notebook_explain.samples``.
+    caveats : tuple of str
+        Sentences on how the source was decoded that readers of an explanation must see: interlaced frames, HDR that was
+        tone-mapped, pixels that are not square.
 
     Raises
     ------
@@ -56,6 +59,7 @@ class Clip:
     source_size: tuple[int, int] | None = None
     frame_numbers: NDArray[np.int64] | None = None
     is_synthetic: bool = False
+    caveats: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.frames, (str, os.PathLike)):
@@ -148,12 +152,15 @@ class Clip:
         crop: str = "center",
         fps: float | None = None,
         max_pixels: int = MAX_PIXELS,
+        tone_map: bool = True,
     ) -> Clip:
-        """Decode a video that OpenCV reads (mp4, avi, mkv, webm, gif), or a folder of images in natural order.
+        """Decode a video that FFmpeg reads (mp4, mov, avi, mkv, webm, gif), or a folder of images in natural order.
 
         Headers are not trusted: frames are decoded one by one and counted. If there are fewer than the file claims, the
-        requested frames are spread over those, and one warning gives both numbers. Videos are rotated upright as their
-        metadata say, alpha is dropped, and deeper colours are reduced to 8 bits.
+        requested frames are spread over those, and one warning gives both numbers. The video track is the one that FFmpeg
+        chooses, never a cover or a thumbnail. Videos are rotated upright as their metadata say, alpha is dropped, deeper
+        colours are reduced to 8 bits, and interlaced frames and pixels that are not square stay as they are stored, which
+        ``caveats`` says.
 
         Parameters
         ----------
@@ -174,6 +181,9 @@ class Clip:
             Frames per second of a folder of images, which has none; needed for ``times`` and for a window in seconds.
         max_pixels : int
             Limit for one frame of the source, and for the whole clip.
+        tone_map : bool
+            Map HDR (PQ, HLG) and wide gamut (BT.2020, P3) to the colours of a usual screen, with one warning. False keeps the
+            stored numbers, as decord, torchcodec and PyAV give them: for a network that was trained with those.
 
         Raises
         ------
@@ -184,7 +194,7 @@ class Clip:
         fit = FitOptions(
             None if size is None else check_size(size), check_crop(crop), check_int("max_pixels", max_pixels)
         )
-        source = open_source(path, fps=fps, max_pixels=fit.max_pixels)
+        source = open_source(path, fps=fps, max_pixels=fit.max_pixels, tone_map=bool(tone_map))
         decoded = decode(source, sampling, fit)
         origin, step = decoded.resize.transform((0.0, 0.0), (1.0, 1.0))
         return cls(
@@ -195,6 +205,7 @@ class Clip:
             step,
             decoded.resize.source_size,
             decoded.numbers,
+            caveats=decoded.caveats,
         )
 
     def sampled(self, frames: int) -> Clip:

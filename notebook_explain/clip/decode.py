@@ -66,12 +66,15 @@ class DecodedFrames:
         Number of each frame in the source.
     resize : Resize
         Operation that fitted the frames.
+    caveats : tuple of str
+        Sentences on what was done to the frames, or not done.
     """
 
     frames: NDArray[np.uint8]
     times: Times
     numbers: NDArray[np.int64]
     resize: Resize
+    caveats: tuple[str, ...] = ()
 
 
 def decode(source: Source, sampling: Sampling, fit: FitOptions) -> DecodedFrames:
@@ -97,8 +100,12 @@ def decode(source: Source, sampling: Sampling, fit: FitOptions) -> DecodedFrames
     if result.resize is None or positions.min() < 0:
         raise UsageError(f"{source.name!r} is too damaged to read: decoding it twice gave different frames")
     _warn_of_losses(source, info, sampling, count, times)
+    for note in source.notes:
+        if note.warning:
+            warn(f"{source.name}: {note.warning}")
     frames = result.frames if len(positions) == len(result.frames) else result.frames[positions]
-    return DecodedFrames(frames, None if times is None else times[numbers], numbers, result.resize)
+    caveats = tuple(note.text for note in source.notes)
+    return DecodedFrames(frames, None if times is None else times[numbers], numbers, result.resize, caveats)
 
 
 @dataclass

@@ -42,6 +42,7 @@ class CaveatCode(str, Enum):
     """Kind of a caveat; code compares these and never the sentences."""
 
     SYNTHETIC_CLIP = "synthetic_clip"
+    DECODING = "decoding"  # the frames are not those that a player shows
     REPEATED_FRAMES = "repeated_frames"  # the clip is shorter than the network's input
     LOW_PROBABILITY = "low_probability"
     ASSUMED_PREPROCESSING = "assumed_preprocessing"
@@ -102,6 +103,7 @@ def caveats(explanation: Tubes | Pyramid | BlockReport) -> list[str]:
     found: list[str] = []
     if explanation.clip.is_synthetic:
         found.append(Caveat(f"The clip is a {explanation.clip.source}.", CaveatCode.SYNTHETIC_CLIP))
+    found += [Caveat(text, CaveatCode.DECODING) for text in explanation.clip.caveats]
     found += [_improbable(target) for target in explanation.targets if _is_improbable(target)]
     found += explanation.provenance.caveats
     has_sums = any(row.kind == SUM for row in getattr(explanation, "rows", ()))

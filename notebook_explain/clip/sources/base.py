@@ -41,6 +41,22 @@ class SourceInfo:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What readers must know about the frames of a source.
+
+    Attributes
+    ----------
+    text : str
+        A whole sentence, for those who see the frames.
+    warning : str
+        A clause for the one who reads the source, without the name of the file; "" for none.
+    """
+
+    text: str
+    warning: str = ""
+
+
+@dataclass(frozen=True)
 class SourceFrame:
     """One frame of a source.
 
@@ -72,11 +88,14 @@ class Source(Protocol):
         Name of the file or folder without its path; paths are stripped for privacy.
     failures : int
         Parts of the file that could not be decoded in the last pass over the frames.
+    notes : list of Note
+        On the frames that were decoded until now.
     """
 
     path: Path
     name: str
     failures: int
+    notes: list[Note]
 
     def probe(self, sampling: Sampling) -> SourceInfo:
         """Return what can be known without decoding, up to the last frame that the sampling needs."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from notebook_explain._errors import UsageError
 from notebook_explain._warn import warn
 from notebook_explain.clip.sampling import Sampling, Times
-from notebook_explain.clip.sources.base import SourceFrame, SourceInfo
+from notebook_explain.clip.sources.base import Note, SourceFrame, SourceInfo
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 # Pattern of a series, see _name_pattern: "flow_x_#", "flow#", "x_#", "P01_flow_u_#", "#_flow_y", "#_x".
@@ -45,12 +45,16 @@ class ImageFolder:
         Limit for one image, checked before it is decoded.
     failures : int
         Always 0: an image that cannot be decoded is an error.
+    notes : list of Note
+        Always empty.
     """
 
     failures = 0
+    notes: list[Note]
 
     def __init__(self, path: Path, fps: float | None, max_pixels: int) -> None:
         self.path, self.name, self.fps, self.max_pixels = path, path.name, fps, max_pixels
+        self.notes = []
         self.files = _list_frames(path) if path.is_dir() else [path]
 
     def probe(self, sampling: Sampling) -> SourceInfo:

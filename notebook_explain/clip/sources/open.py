@@ -21,7 +21,7 @@ _UTF16_STARTS = (b"\xff\xfe", b"\xfe\xff")
 _EXPECTED = "give the path of an mp4, avi, mkv, webm or gif file, or of a folder of images"
 
 
-def open_source(path: Any, *, fps: float | None = None, max_pixels: int = MAX_PIXELS) -> Source:
+def open_source(path: Any, *, fps: float | None = None, max_pixels: int = MAX_PIXELS, tone_map: bool = True) -> Source:
     """Return the video or the images at a path, without decoding anything.
 
     Parameters
@@ -31,6 +31,8 @@ def open_source(path: Any, *, fps: float | None = None, max_pixels: int = MAX_PI
         Frames per second of a folder of images.
     max_pixels : int
         Limit for one frame or image, checked before it is decoded.
+    tone_map : bool
+        False to leave HDR and wide gamut as they are stored.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def open_source(path: Any, *, fps: float | None = None, max_pixels: int = MAX_PI
         raise UsageError(
             f"fps applies to folders of images, but {path.name!r} is a video, which has its own frame times"
         )
-    return VideoFile(path, max_pixels)
+    return VideoFile(path, max_pixels, maps_tones=tone_map)
 
 
 def _check_path(path: Any) -> Path:

@@ -1,60 +1,152 @@
-"""A decoded frame as an upright 8-bit RGB picture."""
+"""A decoded frame as an upright 8-bit RGB picture, and what readers must know about it."""
 
 from __future__ import annotations
 
 import math
 import struct
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain.clip.sources.base import Note
+from notebook_explain.clip.sources.colour import BT2020, ColourTags, describe_mapping, tone_map
+
+Orientation = tuple[bool, bool, bool]
 _LARGEST_TILT = math.radians(10)  # a display matrix further from a right angle is not a rotation that a player shows
+_NEARLY_SQUARE = 0.02  # proportions of pixels this close to 1 are not worth a caveat
+# Matrices of ITU-T H.273 that FFmpeg does not convert, and the nearest that it does.
+_BT709_MATRIX, _UNSPECIFIED, _YCGCO, _BT2020_MATRIX, _DERIVED = 1, 2, 8, 9, 12
+_NEAREST = {
+    10: ("BT.2020 with constant luminance", _BT2020_MATRIX),
+    13: ("derived from the primaries, with constant luminance", _BT2020_MATRIX),
+    14: ("ICtCp", _BT2020_MATRIX),
+    15: ("IPT", _BT2020_MATRIX),
+}
+_NAMES = {_UNSPECIFIED: "BT.601", _BT2020_MATRIX: "BT.2020"}
 
 
-def to_rgb(frame: Any) -> NDArray[np.uint8]:
-    """Return the stored pixels of a frame as RGB (height, width, 3), not yet upright.
+def to_picture(frame: Any, context: Any, *, maps_tones: bool) -> tuple[NDArray[np.uint8], list[Note]]:
+    """Return a frame as RGB (height, width, 3), upright, and notes on how it differs from what a player shows.
 
     Matrix and range are those that the frame is tagged with; without a tag, FFmpeg assumes BT.601 and limited range. Chroma is
-    enlarged bilinearly, separately for the two fields of an interlaced frame. Alpha is dropped, deeper colours are rounded.
+    enlarged bilinearly, for each field of its own if the frame is interlaced. Alpha is dropped, deeper colours are rounded.
+    HDR and wide gamut are mapped as `colour` describes.
+
+    Parameters
+    ----------
+    frame : av.VideoFrame
+    context : av.VideoCodecContext
+        Its decoder.
+    maps_tones : bool
+        False to leave HDR and wide gamut as they are stored.
     """
-    return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+    tags, notes = ColourTags.read(frame, context), []
+    if frame.interlaced_frame:
+        notes.append(
+            Note(
+                "The video is interlaced: the two fields of each frame, taken at different moments, are woven into one "
+                "picture, so moving edges look like combs."
+            )
+        )
+    if tags.is_mapped and maps_tones:
+        picture = tone_map(_convert(frame, "rgb48le", tags, notes), tags)
+        what = f"The video's {tags.describe()} is {describe_mapping(tags)}"
+        advice = "; usual decoders give the stored numbers, as tone_map=False does"
+        notes.append(Note(f"{what}.", f"{what}{advice}"))
+    else:
+        picture = _convert(frame, "rgb24", tags, notes)
+        if tags.is_mapped:
+            notes.append(Note(f"The video's {tags.describe()} is not mapped to the colours of a usual screen."))
+    return make_upright(picture, display_orientation(frame)), notes
 
 
-def make_upright(picture: NDArray[Any], frame: Any) -> NDArray[Any]:
-    """Return a picture rotated and mirrored as the frame's display matrix says."""
-    matrix = display_matrix(frame)
-    if matrix is None:
+def pixel_note(ratio: Fraction | None, size: tuple[int, int]) -> list[Note]:
+    """Return a note if pixels are not square.
+
+    Parameters
+    ----------
+    ratio : Fraction or None
+        Width of a pixel divided by its height, as stored; None if unknown.
+    size : (height, width) ints
+        Size of a frame, as stored.
+    """
+    if not ratio or abs(ratio - 1) < _NEARLY_SQUARE:
+        return []
+    height, width = size
+    return [
+        Note(
+            f"The video's pixels are not square ({ratio.numerator}:{ratio.denominator}): frames stay {width} x {height} as "
+            f"stored, where a player shows {round(width * ratio)} x {height}."
+        )
+    ]
+
+
+def make_upright(picture: NDArray[Any], orientation: Orientation | None) -> NDArray[Any]:
+    """Return a picture with its axes swapped and reversed as an orientation says."""
+    if orientation is None:
         return picture
-    across, mirrored_x, mirrored_y = matrix
-    if across:
-        picture = picture.swapaxes(0, 1)
-    if mirrored_x:
-        picture = picture[:, ::-1]
-    if mirrored_y:
-        picture = picture[::-1]
-    return np.ascontiguousarray(picture)
+    has_swapped_axes, has_reversed_x, has_reversed_y = orientation
+    upright = picture.swapaxes(0, 1) if has_swapped_axes else picture
+    upright = upright[:: -1 if has_reversed_y else 1, :: -1 if has_reversed_x else 1]
+    return np.ascontiguousarray(upright)
 
 
-def display_matrix(frame: Any) -> tuple[bool, bool, bool] | None:
-    """Return how a frame is shown: whether its axes are swapped, then whether x and y are reversed; None if as stored."""
-    entries = [data for data in frame.side_data if data.type.name == "DISPLAYMATRIX"]
-    if not entries:
-        return None
-    return orientation(struct.unpack("=9i", bytes(entries[0])[:36]))
+def display_orientation(frame: Any) -> Orientation | None:
+    """Return the orientation of a frame by its display matrix; None if it is shown as it is stored."""
+    for data in frame.side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            return nearest_orientation(struct.unpack("=9i", bytes(data)[:36]))
+    return None
 
 
-def orientation(matrix: tuple[int, ...]) -> tuple[bool, bool, bool] | None:
-    """Return the nearest of the eight orientations to a display matrix; None if it is none, or changes nothing.
+def nearest_orientation(matrix: tuple[int, ...]) -> Orientation | None:
+    """Return the nearest of the eight orientations to a display matrix; None if it is far from all, or changes nothing.
 
-    The matrix maps a stored pixel (x, y) to (a x + c y, b x + d y), with a, b, c, d at 0, 1, 3, 4; y points down.
+    An orientation is three bools: whether the axes are swapped, and then whether x and whether y are reversed. The matrix maps
+    the stored pixel (x, y) to (a x + c y, b x + d y), with a, b, c, d at its indices 0, 1, 3, 4; y points down.
     """
-    a, b, c, d = (matrix[index] / 65536 for index in (0, 1, 3, 4))
-    across = abs(b) > abs(a)
-    first, second, rest = (b, c, (a, d)) if across else (a, d, (b, c))
-    tilt = math.atan2(max(map(abs, rest)), min(abs(first), abs(second)))
-    if tilt > _LARGEST_TILT:
+    a, b, c, d = (float(matrix[index]) for index in (0, 1, 3, 4))
+    is_swapped = abs(b) > abs(a)
+    x_from, y_from, rest = (c, b, (a, d)) if is_swapped else (a, d, (b, c))
+    if math.atan2(max(map(abs, rest)), min(abs(x_from), abs(y_from))) > _LARGEST_TILT:
         return None
-    # x of the screen comes from a (or from c, if the axes are swapped), y from d (or from b).
-    mirrored_x, mirrored_y = (c < 0, b < 0) if across else (a < 0, d < 0)
-    return (across, mirrored_x, mirrored_y) if across or mirrored_x or mirrored_y else None
+    orientation = is_swapped, x_from < 0, y_from < 0
+    return orientation if any(orientation) else None
+
+
+def _convert(frame: Any, pixels: str, tags: ColourTags, notes: list[Note]) -> NDArray[Any]:
+    """Return a frame in a format of RGB; a note is added for a colour matrix that cannot be converted exactly."""
+    import av
+
+    try:
+        return np.asarray(frame.to_ndarray(format=pixels))
+    except (av.FFmpegError, ValueError):
+        matrix = int(frame.colorspace)
+    if matrix == _YCGCO:
+        return _convert_ycgco(frame, pixels)
+    if matrix == _DERIVED:
+        frame.colorspace = _BT2020_MATRIX if tags.gamut == BT2020 else _BT709_MATRIX
+    else:
+        name, nearest = _NEAREST.get(matrix, (f"number {matrix} of ITU-T H.273", _UNSPECIFIED))
+        frame.colorspace = nearest
+        text = f"The video's colour matrix ({name}) is not supported: that of {_NAMES[nearest]} is used, so hues are approximate"
+        notes.append(Note(f"{text}.", text))
+    return np.asarray(frame.to_ndarray(format=pixels))
+
+
+def _convert_ycgco(frame: Any, pixels: str) -> NDArray[Any]:
+    """Return a frame with the matrix YCgCo, which FFmpeg does not convert, as RGB."""
+    frame.colorspace = _UNSPECIFIED
+    is_full = int(frame.color_range) == 2
+    planes = [
+        np.frombuffer(plane, "<u2").reshape(plane.height, -1)[:, : plane.width].astype(np.float32) / 256
+        for plane in frame.reformat(format="yuv444p16le").planes
+    ]
+    y, green, orange = planes[0] - (0 if is_full else 16), planes[1] - 128, planes[2] - 128
+    if not is_full:
+        y, green, orange = y * (255 / 219), green * (255 / 224), orange * (255 / 224)
+    rgb = np.clip(np.stack([y - green + orange, y + green, y - green - orange], axis=-1), 0, 255)
+    is_deep = pixels == "rgb48le"
+    return np.asarray(np.rint(rgb * (257 if is_deep else 1)), np.uint16 if is_deep else np.uint8)

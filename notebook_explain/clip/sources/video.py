@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.clip.sampling import Sampling, Times
-from notebook_explain.clip.sources.base import SourceFrame, SourceInfo
+from notebook_explain.clip.sources.base import Note, SourceFrame, SourceInfo
 from notebook_explain.clip.sources.container import codec_options, open_container, read_packets
-from notebook_explain.clip.sources.picture import make_upright, to_rgb
+from notebook_explain.clip.sources.picture import pixel_note, to_picture
 from notebook_explain.clip.sources.timestamps import Timeline
 from notebook_explain.clip.sources.tracks import choose_track, codec_name
 
@@ -40,11 +40,14 @@ class VideoFile:
         File name without its path; paths are stripped for privacy.
     failures : int
         Packets that could not be decoded in the last pass.
+    notes : list of Note
+        On the frames that were converted to RGB until now.
     """
 
-    def __init__(self, path: Path, max_pixels: int) -> None:
+    def __init__(self, path: Path, max_pixels: int, *, maps_tones: bool = True) -> None:
         self.path, self.name, self.failures = path, path.name, 0
-        self._max_pixels = max_pixels
+        self.notes: list[Note] = []
+        self._max_pixels, self._maps_tones = max_pixels, maps_tones
         self._track: int | None = None
         self._codec = ""
         self._timeline: Timeline | None = None
@@ -111,20 +114,23 @@ class VideoFile:
                 for frame in frames:
                     if number >= first:
                         seconds = self._timeline.seconds_of(frame, number)
-                        yield SourceFrame(number, seconds, partial(self._picture, frame, number))
+                        yield SourceFrame(number, seconds, partial(self._picture, stream, frame, number))
                     number += 1
         return number
 
-    def _picture(self, frame: Any, number: int) -> NDArray[np.uint8]:
+    def _picture(self, stream: Any, frame: Any, number: int) -> NDArray[np.uint8]:
         """Return a frame as upright RGB."""
         import av
 
         try:
-            return make_upright(to_rgb(frame), frame)
+            picture, notes = to_picture(frame, stream.codec_context, maps_tones=self._maps_tones)
         except (av.FFmpegError, ValueError, MemoryError) as error:
             raise UsageError(
                 f"frame {number} of {str(self.path)!r} was decoded, but cannot be converted to an image ({error})"
             ) from error
+        notes += pixel_note(stream.sample_aspect_ratio, (frame.height, frame.width))
+        self.notes += [note for note in notes if note not in self.notes]
+        return picture
 
     def _count_packets(self, tracks: list[int]) -> dict[int, int]:
         """Return the number of packets of each of some tracks."""

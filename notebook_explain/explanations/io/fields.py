@@ -37,6 +37,7 @@ def pack_clip(clip: Clip, arrays: Arrays) -> dict[str, Any]:
         "step": clip.step,
         "source_size": clip.source_size,
         "is_synthetic": clip.is_synthetic,
+        "caveats": list(clip.caveats),
     }
 
 
@@ -57,7 +58,10 @@ def read_clip(entry: Any, arrays: Mapping[str, NDArray[Any]]) -> Clip:
     synthetic = entry.get("is_synthetic", source.startswith("synthetic"))  # older files have only the source
     if not isinstance(synthetic, bool):
         raise RefusedError(f"expected true or false, got {_excerpt(synthetic)}")
-    return Clip(arrays["frames"], times, source, read_pair(entry["origin"]), step, size, numbers, synthetic)
+    caveats = tuple(
+        read_str(text) for text in read_list(entry.get("caveats", []), "clip's caveats")
+    )  # none in older files
+    return Clip(arrays["frames"], times, source, read_pair(entry["origin"]), step, size, numbers, synthetic, caveats)
 
 
 def pack_target(target: TargetResult) -> dict[str, Any]:
