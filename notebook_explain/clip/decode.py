@@ -152,20 +152,11 @@ class DecodePass:
 
 
 def _warn_of_losses(source: Source, info: SourceInfo, sampling: Sampling, count: int, times: Times) -> None:
-    """Issue one warning if frames are missing that the file claims to hold, or that the caller requested.
-
-    A file claims what its header announces if it is cut off, and a frame for each packet if some cannot be decoded. Packets
-    that give no frame are no damage: a frame that is only referred to, a field, frames before the first complete one.
-    """
+    """Issue one warning if frames are missing that the file claims to hold, or that the caller requested."""
     clauses = sampling.shortfalls(count, times)
     first, stop = sampling.bounds(count, times)
-    decoded = claimed = stop - first
-    if info.header_count and not sampling.in_seconds:
-        start, end = sampling.bounds(info.header_count, None)
-        claimed = end - start
-    elif source.failures:
-        start, end = sampling.bounds(info.count, info.times)
-        claimed = end - start
+    start, end = sampling.bounds(*source.claimed_frames(info, times, count))
+    decoded, claimed = stop - first, end - start
     if claimed - decoded > claimed // _TOLERATED_LOSS:
         window = "" if sampling.window is None else f" in the window {sampling.window}"
         clauses.insert(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -254,19 +255,35 @@ def test_colours_are_rgb(tmp_path: Path) -> None:
     np.testing.assert_array_equal(clip.frames, np.stack([red] * 3))
 
 
-def test_h265_is_decoded_by_one_thread_because_damage_can_deadlock_several(
+def test_threads_decode_different_frames_except_those_of_h265(
     videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from notebook_explain.clip.sources import video
 
-    contexts: list[Any] = []
+    types: list[ThreadType] = []
     real = video._set_threads
-    monkeypatch.setattr(video, "_set_threads", lambda context, **how: (contexts.append(context), real(context, **how)))
-    for name, threads, kind in (("h265.mp4", 1, None), ("h264.mp4", 0, ThreadType.AUTO)):
-        contexts.clear()
+
+    def recorded(context: Any, **how: Any) -> None:
+        real(context, **how)
+        types.append(context.thread_type)
+
+    monkeypatch.setattr(video, "_set_threads", recorded)
+    for name in ("h265.mp4", "h264.mp4"):
         Clip.read(videos[name], frames=2)
-        (context,) = contexts
-        if kind is None:
-            assert context.thread_count == threads
-        else:
-            assert context.thread_type == kind
+    assert types == [ThreadType.SLICE, ThreadType.AUTO]
+
+
+def test_after_a_packet_that_cannot_be_decoded_one_thread_gives_every_other_frame(tmp_path: Path) -> None:
+    path = write(tmp_path / "intra.mkv", "mpeg2video", 60, options={"g": "1"})
+    data = bytearray(path.read_bytes())
+    pictures = [match.start() for match in re.finditer(b"\0\0\1\0", data)]  # start codes of pictures
+    assert len(pictures) == 60
+    for index in (7, 8, 30, 59):
+        end = pictures[index + 1] - 40 if index < 59 else pictures[index] + 150
+        data[pictures[index] : end] = bytes(end - pictures[index])
+    path.write_bytes(data)
+    with pytest.warns(UserWarning, match=r"claims 60 frames, but only 56 could be decoded \(cut off or damaged\)"):
+        clip = Clip.read(path)
+    shown = [number for number in range(60) if number not in (7, 8, 30, 59)]
+    assert numbers_of(clip.frames) == shown
+    np.testing.assert_allclose(clip.times, np.array(shown) / 25, atol=1e-9)

@@ -86,15 +86,12 @@ class Source(Protocol):
     path : Path
     name : str
         Name of the file or folder without its path; paths are stripped for privacy.
-    failures : int
-        Parts of the file that could not be decoded in the last pass over the frames.
     notes : list of Note
         On the frames that were decoded until now.
     """
 
     path: Path
     name: str
-    failures: int
     notes: list[Note]
 
     def probe(self, sampling: Sampling) -> SourceInfo:
@@ -105,6 +102,9 @@ class Source(Protocol):
 
     def frame_times(self, seconds: list[float | None]) -> Times:
         """Return the times of the decoded frames, given what each frame reported."""
+
+    def claimed_frames(self, info: SourceInfo, times: Times, count: int) -> tuple[int, Times]:
+        """Return how many frames an intact file would have given, and their times, where ``count`` were decoded."""
 
     def no_frames_reason(self) -> str:
         """Return an error message for a source without a single decodable frame."""

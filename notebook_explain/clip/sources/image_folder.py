@@ -43,13 +43,10 @@ class ImageFolder:
         Frames per second.
     max_pixels : int
         Limit for one image, checked before it is decoded.
-    failures : int
-        Always 0: an image that cannot be decoded is an error.
     notes : list of Note
         Always empty.
     """
 
-    failures = 0
     notes: list[Note]
 
     def __init__(self, path: Path, fps: float | None, max_pixels: int) -> None:
@@ -73,6 +70,10 @@ class ImageFolder:
     def frame_times(self, seconds: list[Any]) -> Times:
         """Return evenly spaced times at the given frame rate; None without one."""
         return None if self.fps is None else np.arange(len(seconds)) / self.fps
+
+    def claimed_frames(self, info: SourceInfo, times: Times, count: int) -> tuple[int, Times]:
+        """Return what was decoded: an image that cannot be decoded is an error."""
+        return count, times
 
     def no_frames_reason(self) -> str:
         """Return an error message (never needed: a folder without images is refused earlier)."""

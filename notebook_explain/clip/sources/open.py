@@ -95,6 +95,8 @@ def _is_text(path: Path) -> bool:
     """Return whether a file begins like text: FFmpeg would render it as a video, or open the files that it lists."""
     with path.open("rb") as file:
         start = file.read(4096)
+    if start.startswith(b"YUV4MPEG2"):  # raw frames after one line of text
+        return False
     is_playlist = start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_PLAYLIST_STARTS)
     return (
         is_playlist or start.startswith(_UTF16_STARTS) or all(byte >= 32 or byte in b"\t\n\r\f\x1b" for byte in start)

@@ -16,10 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from notebook_explain.clip.sampling import Sampling, Times
+from notebook_explain.clip.sampling import TIME_TOLERANCE, Sampling, Times
 
 _REORDERING = (64, 2.0)  # frames and seconds by which packets, which are in decoding order, may be late
 _RESTART = 1.0  # seconds: larger steps back in time are a new beginning
+_TWO_FIELDS = 1.8  # times as many packets as frames: each field has its packet
+_EMPTY_MPEG4 = (
+    12  # bytes of the largest packet of MPEG-4 that only repeats the frame before; no frame is decoded from it
+)
 _VP8_SHOWN = 0x10  # bit of the first byte of a VP8 packet; frames without it are only referred to by others
 
 
@@ -42,7 +46,11 @@ class Timeline:
     has_gaps : bool
         True if a packet has no stamp, or if stamps start again.
     end : int
-        Ticks at which the last of these packets ends.
+        Ticks at which the last packet of the track ends, shown or not.
+    total : int
+        Packets of the track, shown or not.
+    repeats : int
+        Packets that may only repeat the frame before.
     last_end : float
         Seconds at which the last packet of any track ends, on the container's clock.
     is_complete : bool
@@ -55,6 +63,8 @@ class Timeline:
     stamps: list[int] = field(default_factory=list)
     start: int = 0
     end: int = 0
+    total: int = 0
+    repeats: int = 0
     has_gaps: bool = False
     last_end: float = 0.0
     is_complete: bool = False
@@ -80,16 +90,16 @@ class Timeline:
             rate if rate and 0 < rate < 1000 else None,
             not (is_avi and context is not None and context.has_b_frames),
         )
-        is_vp8 = context is not None and context.name in ("vp8", "libvpx")
+        codec = "" if context is None else context.name
         for packet in packets:
             if packet.size == 0:
                 continue
-            timeline._note_end(packet)
-            if packet.stream.index != stream.index or packet.is_discard:
-                continue
-            if is_vp8 and not bytes(packet)[0] & _VP8_SHOWN:
+            is_chosen = packet.stream.index == stream.index
+            timeline._note_end(packet, is_chosen=is_chosen)
+            if not is_chosen or packet.is_discard or (codec == "vp8" and not bytes(packet)[0] & _VP8_SHOWN):
                 continue
             timeline._add(packet)
+            timeline.repeats += codec == "mpeg4" and packet.size <= _EMPTY_MPEG4
             seconds = timeline._seconds(timeline.stamps[-1])
             if sampling.is_past_end(len(timeline.stamps), None if timeline.has_gaps else seconds, _REORDERING):
                 return timeline
@@ -116,17 +126,29 @@ class Timeline:
             return None if frame.pts is None else self._seconds(frame.pts)
         return None if self.times is None or number >= len(self.times) else float(self.times[number])
 
+    def expected(self, decoded: Times, count: int) -> tuple[int, Times]:
+        """Return how many of the packets should have given a frame, and their times, where ``count`` frames were decoded.
+
+        Packets before the first decoded frame need not: recordings start between key frames. Nor do second fields with
+        packets of their own, packets that repeat a frame, or any if there are no stamps to tell them apart by.
+        """
+        times = self.times
+        if not self._is_stamped or times is None or decoded is None or self.packet_count >= _TWO_FIELDS * count:
+            return count, decoded
+        times = times[times > decoded[0] - TIME_TOLERANCE]
+        return (count, decoded) if len(times) - count <= self.repeats else (len(times), times)
+
     def plausible(self, seconds: Sequence[float | None]) -> Times:
         """Return the times that frames reported if they are plausible, otherwise even times at the frame rate.
 
-        Times are plausible if all are known, more than 90 % of the steps are positive, and none goes back by a second.
+        Times are plausible if all are known, more than 90 % lie after all that came before, and none goes back by a second.
         """
         if any(second is None for second in seconds):
             return self._even(len(seconds))
         times = np.asarray(seconds, np.float64)
-        steps = np.diff(times)
-        if len(times) < 2 or (np.mean(steps > 0) > 0.9 and steps.min() > -_RESTART):
-            return np.maximum.accumulate(np.maximum(times, 0.0))
+        latest = np.maximum.accumulate(times)
+        if len(times) < 2 or (np.mean(times[1:] > latest[:-1]) > 0.9 and np.diff(times).min() > -_RESTART):
+            return np.maximum(latest, 0.0)
         return self._even(len(times))
 
     @cached_property
@@ -140,14 +162,15 @@ class Timeline:
         elif self.stamps and (stamp - self.stamps[-1]) * self.time_base < -(_RESTART + _REORDERING[1]):
             self.has_gaps = True
         self.start = min(self.start, stamp) if self.stamps else stamp
-        self.end = max(self.end, stamp + (packet.duration or 0))
         self.stamps.append(stamp)
 
-    def _note_end(self, packet: Any) -> None:
+    def _note_end(self, packet: Any, *, is_chosen: bool) -> None:
         stamp = packet.dts if packet.pts is None else packet.pts
+        self.total += is_chosen
         if stamp is not None and packet.time_base:
-            end = float((stamp + (packet.duration or 0)) * packet.time_base)
-            self.last_end = max(self.last_end, end)
+            end = stamp + (packet.duration or 0)
+            self.end = max(self.end, end) if is_chosen else self.end
+            self.last_end = max(self.last_end, float(end * packet.time_base))
 
     def _seconds(self, stamp: int) -> float:
         return (stamp - self.start) * self.time_base.numerator / self.time_base.denominator

@@ -24,10 +24,10 @@ from notebook_explain.clip.sources.picture import pixel_note, to_picture
 from notebook_explain.clip.sources.timestamps import Timeline
 from notebook_explain.clip.sources.tracks import choose_track, codec_name
 
-# Frames of H.265 are decoded one by one: in a damaged stream, FFmpeg's threads may wait for each other forever.
+# Frames of H.265 are decoded one after the other, each by several threads: in damaged streams, threads that decode different
+# frames have been seen to wait for each other forever.
 _ONE_FRAME_AT_A_TIME = ("hevc",)
-# Containers whose header states durations; others estimate them from what is there.
-_TRACK_DURATIONS, _FILE_DURATIONS = ("mov", "avi"), ("matroska", "flv", "asf", "mxf")
+_STATED_DURATIONS = ("matroska", "flv", "asf", "mxf")  # others estimate it from what is there
 
 
 class VideoFile:
@@ -38,18 +38,17 @@ class VideoFile:
     path : Path
     name : str
         File name without its path; paths are stripped for privacy.
-    failures : int
-        Packets that could not be decoded in the last pass.
     notes : list of Note
         On the frames that were converted to RGB until now.
     """
 
     def __init__(self, path: Path, max_pixels: int, *, maps_tones: bool = True) -> None:
-        self.path, self.name, self.failures = path, path.name, 0
+        self.path, self.name = path, path.name
         self.notes: list[Note] = []
         self._max_pixels, self._maps_tones = max_pixels, maps_tones
         self._track: int | None = None
         self._codec = ""
+        self._failures = 0  # packets that could not be decoded in the last pass
         self._timeline: Timeline | None = None
 
     def probe(self, sampling: Sampling) -> SourceInfo:
@@ -68,15 +67,21 @@ class VideoFile:
 
     def frames(self, info: SourceInfo) -> Generator[SourceFrame, None, None]:
         """Decode from the first frame to the last."""
-        self.failures = 0
+        self._failures = 0
         number = yield from self._decode(0, all_threads=True)
-        if self.failures:
-            self.failures = 0
+        if self._failures:
+            self._failures = 0
             yield from self._decode(number, all_threads=False)
 
     def frame_times(self, seconds: list[Any]) -> Times:
         """Return the container's times if they are plausible, otherwise evenly spaced times at the frame rate."""
         return None if self._timeline is None else self._timeline.plausible(seconds)
+
+    def claimed_frames(self, info: SourceInfo, times: Times, count: int) -> tuple[int, Times]:
+        """Return the frames that the header announces if the file is cut off, else those that the packets should give."""
+        if info.header_count or self._timeline is None:
+            return max(info.header_count, info.count), info.times
+        return (info.count, info.times) if self._failures else self._timeline.expected(times, count)
 
     def no_frames_reason(self) -> str:
         """Return an error message for a file without a single decodable frame."""
@@ -107,7 +112,7 @@ class VideoFile:
                 try:
                     frames = packet.decode()
                 except (av.FFmpegError, MemoryError):
-                    self.failures += 1
+                    self._failures += 1
                     if all_threads:
                         return number
                     continue
@@ -143,29 +148,34 @@ class VideoFile:
 
 def _set_threads(context: Any, *, all_threads: bool) -> None:
     """Set the threads of a decoder that has not started."""
-    if not all_threads or context.name in _ONE_FRAME_AT_A_TIME:
+    if not all_threads:
         context.thread_count = 1
-    else:
-        context.thread_type = "AUTO"
+    context.thread_type = "SLICE" if context.name in _ONE_FRAME_AT_A_TIME else "AUTO"
 
 
 def _frames_if_cut_off(container: Any, stream: Any, timeline: Timeline) -> int:
-    """Return how many frames the header announces if the packets end well before the duration that it states, else 0.
+    """Return how many frames the header announces if the file ends before them, else 0.
 
-    Some containers state the duration of each track, others that of the longest one, which all tracks are held against.
+    An mp4 lists its frames, and an edit list may leave some out. AVI and fragmented mp4 state the duration of each track;
+    other containers state that of the longest one, which all tracks are held against.
     """
     formats = set(container.format.name.split(","))
-    if not timeline.is_complete or not formats & {*_TRACK_DURATIONS, *_FILE_DURATIONS}:
+    if not timeline.is_complete:
         return 0
-    if formats & set(_TRACK_DURATIONS) and stream.duration:
-        # In AVI, a tick is a frame, and FFmpeg shortens the duration of files that are cut off.
-        ticks = max(stream.duration, stream.frames) if "avi" in formats else stream.duration
-        duration = float(ticks * timeline.time_base)
-        end = float((timeline.end - timeline.start) * timeline.time_base)
-    else:
+    if "mov" in formats and stream.frames:
+        return int(stream.frames) if len(stream.index_entries) > timeline.total else 0
+    start = 0.0
+    if "avi" in formats:  # a tick is a frame; FFmpeg shortens the duration of files that are cut off
+        duration, end = float(stream.frames * timeline.time_base), float(timeline.end * timeline.time_base)
+    elif "mov" in formats and stream.duration:
+        duration, end = float(stream.duration * timeline.time_base), float(timeline.end * timeline.time_base)
+        start = float(timeline.start * timeline.time_base)
+    elif formats & set(_STATED_DURATIONS):
         duration, end = (container.duration or 0) / 1e6, timeline.last_end
+    else:
+        return 0
     times = timeline.times
     gap = float(np.diff(times).max()) if times is not None and len(times) > 1 else 0.0
-    if duration - end <= max(2.5 * gap, 0.02 * duration, 0.1):
+    if start + duration - end <= max(2.5 * gap, 0.02 * duration, 0.1):
         return 0
     return int(stream.frames) or round(duration * float(timeline.rate or 0))
