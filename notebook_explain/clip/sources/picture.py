@@ -10,21 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from notebook_explain.clip.sources import matrices
 from notebook_explain.clip.sources.base import Note
 from notebook_explain.clip.sources.colour import BT2020, ColourTags, describe_mapping, tone_map
 
 Orientation = tuple[bool, bool, bool]
 _LARGEST_TILT = math.radians(10)  # a display matrix further from a right angle is not a rotation that a player shows
+_RESERVED = 3  # a colour matrix without a meaning
 _NEARLY_SQUARE = 0.02  # proportions of pixels this close to 1 are not worth a caveat
-# Matrices of ITU-T H.273 that FFmpeg does not convert, and the nearest that it does.
-_BT709_MATRIX, _UNSPECIFIED, _YCGCO, _BT2020_MATRIX, _DERIVED = 1, 2, 8, 9, 12
-_NEAREST = {
-    10: ("BT.2020 with constant luminance", _BT2020_MATRIX),
-    13: ("derived from the primaries, with constant luminance", _BT2020_MATRIX),
-    14: ("ICtCp", _BT2020_MATRIX),
-    15: ("IPT", _BT2020_MATRIX),
-}
-_NAMES = {_UNSPECIFIED: "BT.601", _BT2020_MATRIX: "BT.2020"}
 
 
 def to_picture(frame: Any, context: Any, *, maps_tones: bool) -> tuple[NDArray[np.uint8], list[Note]]:
@@ -51,12 +44,13 @@ def to_picture(frame: Any, context: Any, *, maps_tones: bool) -> tuple[NDArray[n
             )
         )
     if tags.is_mapped and maps_tones:
-        picture = tone_map(_convert(frame, "rgb48le", tags, notes), tags)
+        matrix = _supported_matrix(int(frame.colorspace), tags, notes)
+        picture = tone_map(matrices.to_rgb16(frame, matrix), tags)
         what = f"The video's {tags.describe()} is {describe_mapping(tags)}"
         advice = "; usual decoders give the stored numbers, as tone_map=False does"
         notes.append(Note(f"{what}.", f"{what}{advice}"))
     else:
-        picture = _convert(frame, "rgb24", tags, notes)
+        picture = _convert_to_8_bits(frame, tags, notes)
         if tags.is_mapped:
             notes.append(Note(f"The video's {tags.describe()} is not mapped to the colours of a usual screen."))
     return make_upright(picture, display_orientation(frame)), notes
@@ -116,37 +110,27 @@ def nearest_orientation(matrix: tuple[int, ...]) -> Orientation | None:
     return orientation if any(orientation) else None
 
 
-def _convert(frame: Any, pixels: str, tags: ColourTags, notes: list[Note]) -> NDArray[Any]:
-    """Return a frame in a format of RGB; a note is added for a colour matrix that cannot be converted exactly."""
+def _convert_to_8_bits(frame: Any, tags: ColourTags, notes: list[Note]) -> NDArray[np.uint8]:
+    """Return a frame as R'G'B'; a note is added for a colour matrix that cannot be converted exactly."""
     import av
 
     try:
-        return np.asarray(frame.to_ndarray(format=pixels))
+        return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     except (av.FFmpegError, ValueError):
-        matrix = int(frame.colorspace)
-    if matrix == _YCGCO:
-        return _convert_ycgco(frame, pixels)
-    if matrix == _DERIVED:
-        frame.colorspace = _BT2020_MATRIX if tags.gamut == BT2020 else _BT709_MATRIX
-    else:
-        name, nearest = _NEAREST.get(matrix, (f"number {matrix} of ITU-T H.273", _UNSPECIFIED))
-        frame.colorspace = nearest
-        text = f"The video's colour matrix ({name}) is not supported: that of {_NAMES[nearest]} is used, so hues are approximate"
-        notes.append(Note(f"{text}.", text))
-    return np.asarray(frame.to_ndarray(format=pixels))
+        matrix = _supported_matrix(int(frame.colorspace), tags, notes)
+    if matrix == matrices.YCGCO:
+        return np.asarray(np.rint(matrices.to_rgb16(frame, matrix) / 257), np.uint8)
+    frame.colorspace = matrix
+    return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
 
 
-def _convert_ycgco(frame: Any, pixels: str) -> NDArray[Any]:
-    """Return a frame with the matrix YCgCo, which FFmpeg does not convert, as RGB."""
-    frame.colorspace = _UNSPECIFIED
-    is_full = int(frame.color_range) == 2
-    planes = [
-        np.frombuffer(plane, "<u2").reshape(plane.height, -1)[:, : plane.width].astype(np.float32) / 256
-        for plane in frame.reformat(format="yuv444p16le").planes
-    ]
-    y, green, orange = planes[0] - (0 if is_full else 16), planes[1] - 128, planes[2] - 128
-    if not is_full:
-        y, green, orange = y * (255 / 219), green * (255 / 224), orange * (255 / 224)
-    rgb = np.clip(np.stack([y - green + orange, y + green, y - green - orange], axis=-1), 0, 255)
-    is_deep = pixels == "rgb48le"
-    return np.asarray(np.rint(rgb * (257 if is_deep else 1)), np.uint16 if is_deep else np.uint8)
+def _supported_matrix(matrix: int, tags: ColourTags, notes: list[Note]) -> int:
+    """Return a colour matrix that can be converted: the same, an equal one, or the nearest with a note."""
+    if matrix == matrices.DERIVED:
+        return matrices.BT2020 if tags.gamut == BT2020 else matrices.BT709
+    if matrix <= matrices.BT2020 and matrix != _RESERVED:
+        return matrix
+    name, nearest = matrices.UNSUPPORTED.get(matrix, (f"number {matrix} of ITU-T H.273", matrices.UNSPECIFIED))
+    what = f"The video's colour matrix ({name}) is not supported: that of {matrices.NAMES[nearest]} is used"
+    notes.append(Note(f"{what}, so hues are approximate.", f"{what}, so hues are approximate"))
+    return nearest
