@@ -16,11 +16,12 @@ from notebook_explain.clip.sources.colour import BT2020, ColourTags, describe_ma
 
 Orientation = tuple[bool, bool, bool]
 _LARGEST_TILT = math.radians(10)  # a display matrix further from a right angle is not a rotation that a player shows
+_LARGE = 2**20  # pixels from which several threads convert a frame faster than one
 _RESERVED = 3  # a colour matrix without a meaning
 _NEARLY_SQUARE = 0.02  # proportions of pixels this close to 1 are not worth a caveat
 
 
-def to_picture(frame: Any, context: Any, *, maps_tones: bool) -> tuple[NDArray[np.uint8], list[Note]]:
+def to_picture(frame: Any, context: Any, reformatter: Any, *, maps_tones: bool) -> tuple[NDArray[np.uint8], list[Note]]:
     """Return a frame as RGB (height, width, 3), upright, and notes on how it differs from what a player shows.
 
     Matrix and range are those that the frame is tagged with; without a tag, FFmpeg assumes BT.601 and limited range. Chroma is
@@ -32,6 +33,8 @@ def to_picture(frame: Any, context: Any, *, maps_tones: bool) -> tuple[NDArray[n
     frame : av.VideoFrame
     context : av.VideoCodecContext
         Its decoder.
+    reformatter : av.video.reformatter.VideoReformatter
+        Kept for all frames of a pass: a new one for each frame takes most of the time of a small frame.
     maps_tones : bool
         False to leave HDR and wide gamut as they are stored.
     """
@@ -50,7 +53,7 @@ def to_picture(frame: Any, context: Any, *, maps_tones: bool) -> tuple[NDArray[n
         advice = "; usual decoders give the stored numbers, as tone_map=False does"
         notes.append(Note(f"{what}.", f"{what}{advice}"))
     else:
-        picture = _convert_to_8_bits(frame, tags, notes)
+        picture = _convert_to_8_bits(frame, reformatter, tags, notes)
         if tags.is_mapped:
             notes.append(Note(f"The video's {tags.describe()} is not mapped to the colours of a usual screen."))
     return make_upright(picture, display_orientation(frame)), notes
@@ -110,12 +113,13 @@ def nearest_orientation(matrix: tuple[int, ...]) -> Orientation | None:
     return orientation if any(orientation) else None
 
 
-def _convert_to_8_bits(frame: Any, tags: ColourTags, notes: list[Note]) -> NDArray[np.uint8]:
+def _convert_to_8_bits(frame: Any, reformatter: Any, tags: ColourTags, notes: list[Note]) -> NDArray[np.uint8]:
     """Return a frame as R'G'B'; a note is added for a colour matrix that cannot be converted exactly."""
     import av
 
+    threads = 1 if frame.width * frame.height < _LARGE else 0  # 0: all
     try:
-        return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+        return np.asarray(reformatter.reformat(frame, format="rgb24", threads=threads).to_ndarray(), np.uint8)
     except (av.FFmpegError, ValueError):
         matrix = _supported_matrix(int(frame.colorspace), tags, notes)
     if matrix == matrices.YCGCO:

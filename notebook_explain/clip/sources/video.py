@@ -99,9 +99,10 @@ class VideoFile:
         With all threads, the first packet that cannot be decoded ends the generator.
         """
         import av
+        from av.video.reformatter import VideoReformatter
 
         assert self._timeline is not None
-        number = 0
+        number, reformatter = 0, VideoReformatter()
         with open_container(self.path, self._max_pixels) as container:
             stream = container.streams[self._track]
             if stream.codec_context is None:
@@ -119,16 +120,16 @@ class VideoFile:
                 for frame in frames:
                     if number >= first:
                         seconds = self._timeline.seconds_of(frame, number)
-                        yield SourceFrame(number, seconds, partial(self._picture, stream, frame, number))
+                        yield SourceFrame(number, seconds, partial(self._picture, stream, reformatter, frame, number))
                     number += 1
         return number
 
-    def _picture(self, stream: Any, frame: Any, number: int) -> NDArray[np.uint8]:
+    def _picture(self, stream: Any, reformatter: Any, frame: Any, number: int) -> NDArray[np.uint8]:
         """Return a frame as upright RGB."""
         import av
 
         try:
-            picture, notes = to_picture(frame, stream.codec_context, maps_tones=self._maps_tones)
+            picture, notes = to_picture(frame, stream.codec_context, reformatter, maps_tones=self._maps_tones)
         except (av.FFmpegError, ValueError, MemoryError) as error:
             raise UsageError(
                 f"frame {number} of {str(self.path)!r} was decoded, but cannot be converted to an image ({error})"
