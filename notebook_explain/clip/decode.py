@@ -78,13 +78,20 @@ class DecodedFrames:
 
 
 def decode(source: Source, sampling: Sampling, fit: FitOptions) -> DecodedFrames:
-    """Decode the chosen frames of a source; a second time if it turns out to have other frames than it claims.
+    """Decode the chosen frames of a source, and close it.
+
+    It is decoded a second time if it turns out to have other frames than it claims.
 
     Raises
     ------
     ValueError
         No frame can be decoded or lies in the window; the frames differ in size, or have too many pixels.
     """
+    with contextlib.closing(source):
+        return _decode(source, sampling, fit)
+
+
+def _decode(source: Source, sampling: Sampling, fit: FitOptions) -> DecodedFrames:
     info = source.probe(sampling)
     planned = sampling.choose(info.count, info.times) if info.count > 0 else np.zeros(0, np.int64)
     fit.check(info.size, len(np.unique(planned)), source.name)

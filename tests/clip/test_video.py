@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from av.codec.context import ThreadType
@@ -287,3 +288,21 @@ def test_after_a_packet_that_cannot_be_decoded_one_thread_gives_every_other_fram
     shown = [number for number in range(60) if number not in (7, 8, 30, 59)]
     assert numbers_of(clip.frames) == shown
     np.testing.assert_allclose(clip.times, np.array(shown) / 25, atol=1e-9)
+
+
+def test_an_intact_video_is_opened_once_if_its_packets_fit_into_memory(
+    videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from notebook_explain.clip.sources import container
+
+    opened: list[Any] = []
+    real_open = av.open
+    monkeypatch.setattr(av, "open", lambda *args, **how: opened.append(args) or real_open(*args, **how))
+    for limit, expected in ((2**26, 1), (500, 2)):
+        monkeypatch.setattr(container, "_MAX_TAPE", limit)
+        for name in ("h264.mp4", "uneven.webm", "palette.gif"):
+            for options in ({}, {"window": (3, 7)}, {"window": (0.2, 0.5)}, {"frames": 4, "stride": 3}):
+                opened.clear()
+                clip = Clip.read(videos[name], **options)
+                assert len(opened) == expected
+                assert numbers_of(clip.frames) == clip.frame_numbers.tolist()

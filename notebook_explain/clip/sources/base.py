@@ -97,6 +97,9 @@ class Source(Protocol):
     def probe(self, sampling: Sampling) -> SourceInfo:
         """Return what can be known without decoding, up to the last frame that the sampling needs."""
 
+    def close(self) -> None:
+        """Close what ``probe`` may have left open."""
+
     def frames(self, info: SourceInfo) -> Generator[SourceFrame, None, None]:
         """Yield every frame that can be decoded, in order."""
 

@@ -18,12 +18,12 @@ _FORMATS = (
     "yuv4mpegpipe swf flic smk bink roq film_cpk 4xm dxa idcin ea nuv pva mtv vivo rpl lmlm4 r3d cine ser dhav ty xmv vmd "
     "mp3 aac flac wav w64 aiff ape tta wv mpc mpc8 ac3 eac3 dts truehd caf amr au tak oma dsf"
 ).split()
+_MAX_TAPE = 2**26  # bytes of compressed packets that are kept in memory
 _SMALLEST_LIMIT = 2**24  # pixels of a coded frame: smaller limits are checked afterwards, with a better message
 
 
-@contextlib.contextmanager
-def open_container(path: Path, max_pixels: int) -> Iterator[Any]:
-    """Yield an ``av.container.InputContainer``, and close it afterwards.
+def open_container(path: Path, max_pixels: int) -> Any:
+    """Open a file as an ``av.container.InputContainer``, which the caller closes.
 
     Parameters
     ----------
@@ -35,28 +35,33 @@ def open_container(path: Path, max_pixels: int) -> Iterator[Any]:
     Raises
     ------
     ValueError
-        FFmpeg cannot open the file, or fails while the body runs.
+        FFmpeg cannot open the file.
     """
+    import av
+
+    try:
+        return av.open(
+            f"file:{path.absolute()}",
+            options=codec_options(max_pixels),
+            container_options={"protocol_whitelist": "file", "format_whitelist": ",".join(_FORMATS)},
+            metadata_errors="replace",
+        )
+    except (av.FFmpegError, ValueError, OSError, MemoryError) as error:
+        raise UsageError(
+            f"{str(path)!r} could not be opened as a video; it may be empty, cut off, or not a video"
+        ) from error
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Silence FFmpeg while the body reads a file, and raise its errors as UsageError."""
     import av
 
     with silenced():
         try:
-            container = av.open(
-                f"file:{path.absolute()}",
-                options=codec_options(max_pixels),
-                container_options={"protocol_whitelist": "file", "format_whitelist": ",".join(_FORMATS)},
-                metadata_errors="replace",
-            )
-        except (av.FFmpegError, ValueError, OSError, MemoryError) as error:
-            raise UsageError(
-                f"{str(path)!r} could not be opened as a video; it may be empty, cut off, or not a video"
-            ) from error
-        try:
-            yield container
+            yield
         except (av.FFmpegError, MemoryError) as error:
             raise UsageError(f"{str(path)!r} could not be decoded: {error}") from error
-        finally:
-            container.close()
 
 
 def codec_options(max_pixels: int) -> dict[str, str]:
@@ -75,3 +80,43 @@ def read_packets(container: Any, streams: Any) -> Iterator[Any]:
         except (StopIteration, av.FFmpegError):
             return
         yield packet
+
+
+class PacketTape:
+    """Packets of some tracks, of which those of one are kept, to be decoded without reading the file again.
+
+    Parameters
+    ----------
+    packets : iterator of av.Packet
+    track : int
+        Index of the track that is kept.
+
+    Attributes
+    ----------
+    is_kept : bool
+        False once the packets are larger than `_MAX_TAPE`: then none is kept.
+    """
+
+    def __init__(self, packets: Iterator[Any], track: int) -> None:
+        self._packets, self._track = packets, track
+        self._kept: list[Any] = []
+        self._bytes = 0
+        self.is_kept = True
+
+    def record(self) -> Iterator[Any]:
+        """Yield all packets while they are read."""
+        for packet in self._packets:
+            if self.is_kept and packet.stream.index == self._track:
+                self._kept.append(packet)
+                self._bytes += packet.size
+                if self._bytes > _MAX_TAPE:
+                    self.is_kept, self._kept = False, []
+            yield packet
+
+    def replay(self) -> Iterator[Any]:
+        """Yield the packets of the track: those that were kept, then those that have not been read."""
+        kept, self._kept = self._kept, []
+        yield from kept
+        for packet in self._packets:
+            if packet.stream.index == self._track:
+                yield packet

@@ -61,6 +61,9 @@ class ImageFolder:
             size = image.height, image.width
         return SourceInfo(count, self.frame_times([None] * count), size)
 
+    def close(self) -> None:
+        """Close nothing: each image is opened when it is decoded."""
+
     def frames(self, info: SourceInfo) -> Generator[SourceFrame, None, None]:
         """Yield the images; each is decoded only when requested."""
         for number, path in enumerate(self.files):

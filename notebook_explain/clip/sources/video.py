@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import contextlib
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from notebook_explain._errors import UsageError
 from notebook_explain.clip.sampling import Sampling, Times
 from notebook_explain.clip.sources.base import Note, SourceFrame, SourceInfo
-from notebook_explain.clip.sources.container import codec_options, open_container, read_packets
+from notebook_explain.clip.sources.container import PacketTape, codec_options, open_container, read_packets, reading
 from notebook_explain.clip.sources.picture import pixel_note, to_picture
 from notebook_explain.clip.sources.timestamps import Timeline
 from notebook_explain.clip.sources.tracks import choose_track, codec_name
@@ -48,22 +49,35 @@ class VideoFile:
         self._max_pixels, self._maps_tones = max_pixels, maps_tones
         self._track: int | None = None
         self._codec = ""
+        self._opened: tuple[Any, Iterator[Any]] | None = None  # a container, and the packets that are to be decoded
         self._failures = 0  # packets that could not be decoded in the last pass
         self._timeline: Timeline | None = None
 
     def probe(self, sampling: Sampling) -> SourceInfo:
         """Read the header and the packets, up to the last that is needed, without decoding."""
-        with open_container(self.path, self._max_pixels) as container:
+        self.close()
+        with reading(self.path), contextlib.ExitStack() as closing:
+            container = open_container(self.path, self._max_pixels)
+            closing.callback(container.close)
             if self._track is None:
                 self._track = choose_track(container, self.name, self._count_packets)
             stream = container.streams[self._track]
             self._codec = codec_name(stream)
+            tape = PacketTape(read_packets(container, list(container.streams)), self._track)
             is_avi = container.format.name == "avi"
-            timeline = Timeline.read(read_packets(container, list(container.streams)), stream, sampling, is_avi=is_avi)
-            self._timeline = timeline
+            timeline = self._timeline = Timeline.read(tape.record(), stream, sampling, is_avi=is_avi)
             header_count = _frames_if_cut_off(container, stream, timeline)
             size = (stream.height, stream.width) if stream.codec_context is not None else (0, 0)
+            if tape.is_kept:
+                self._opened = container, tape.replay()
+                closing.pop_all()
         return SourceInfo(timeline.packet_count, timeline.times, size, header_count)
+
+    def close(self) -> None:
+        """Close the file that `probe` may have left open for `frames`."""
+        if self._opened is not None:
+            self._opened[0].close()
+            self._opened = None
 
     def frames(self, info: SourceInfo) -> Generator[SourceFrame, None, None]:
         """Decode from the first frame to the last."""
@@ -103,13 +117,16 @@ class VideoFile:
 
         assert self._timeline is not None
         number, reformatter = 0, VideoReformatter()
-        with open_container(self.path, self._max_pixels) as container:
+        with reading(self.path), contextlib.ExitStack() as closing:
+            container, packets = self._opened or (open_container(self.path, self._max_pixels), None)
+            self._opened = None
+            closing.callback(container.close)
             stream = container.streams[self._track]
             if stream.codec_context is None:
                 return 0
             stream.codec_context.options = codec_options(self._max_pixels)
             _set_threads(stream.codec_context, all_threads=all_threads)
-            for packet in read_packets(container, stream):
+            for packet in packets or read_packets(container, stream):
                 try:
                     frames = packet.decode()
                 except (av.FFmpegError, MemoryError):
@@ -141,7 +158,7 @@ class VideoFile:
     def _count_packets(self, tracks: list[int]) -> dict[int, int]:
         """Return the number of packets of each of some tracks."""
         counts = dict.fromkeys(tracks, 0)
-        with open_container(self.path, self._max_pixels) as container:
+        with contextlib.closing(open_container(self.path, self._max_pixels)) as container:
             for packet in read_packets(container, [container.streams[track] for track in tracks]):
                 counts[packet.stream.index] += packet.size > 0
         return counts
