@@ -72,6 +72,29 @@ def test_files_that_are_not_videos_are_refused_whatever_their_name(
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile secret.mp4\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsecret.ts\n#EXT-X-ENDLIST\n",
+        "<?xml version='1.0'?><MPD xmlns='urn:mpeg:dash:schema:mpd:2011' type='static'></MPD>",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+    ],
+)
+def test_ffmpeg_itself_may_not_open_lists_of_other_files(tmp_path: Path, text: str) -> None:
+    from notebook_explain.clip.sources.container import open_container
+
+    for name in ("secret.mp4", "secret.ts"):
+        write(tmp_path / name, frames=2)
+    path = tmp_path / ("list.m3u8" if text.startswith("#EXTM3U") else "list.mp4")
+    path.write_text(text)
+    if text.startswith(("ffconcat", "#EXTM3U")):  # without the list of formats, FFmpeg follows these
+        with av.open(str(path), options={"allowed_extensions": "ALL", "extension_picky": "0"}) as followed:
+            assert followed.streams.video
+    with pytest.raises(ValueError, match="could not be opened as a video"):
+        open_container(path, 10**6)
+
+
+@pytest.mark.parametrize(
     ("kind", "codec", "pixels"),
     [
         ("avi", "mjpeg", "yuvj420p"),

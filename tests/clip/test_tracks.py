@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from av.stream import Disposition
 
 from notebook_explain import Clip
+from notebook_explain.clip.sources.tracks import choose_track
 from tests.clip.video_files import add_sound, add_video, coded, decode_with_pyav, numbers_of, write
 
 FILM = [coded(index) for index in range(30)]
@@ -49,19 +51,45 @@ def test_a_track_of_thumbnails_is_not_the_film(
     _check_film(tmp_path / f"drone.{kind}")
 
 
-@pytest.mark.parametrize("mark", ["attached_pic", "timed_thumbnails", "still_image"])
-def test_marked_pictures_are_not_the_film(tmp_path: Path, mark: str) -> None:
+def test_an_attached_picture_is_not_the_film(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "film.mp4"), "w") as out:
         writers = [
-            add_video(out, "mjpeg", PICTURE * 30, "yuvj420p", disposition=Disposition[mark]),
+            add_video(out, "mjpeg", PICTURE, "yuvj420p", disposition=Disposition.attached_pic),
             add_video(out, "libx264", FILM),
         ]
         for write_frames in writers:
             write_frames()
     with av.open(str(tmp_path / "film.mp4")) as file:
-        if not Disposition[mark] & Disposition(int(file.streams[0].disposition)):
-            pytest.skip("this container does not store the mark")
+        assert any(int(stream.disposition) == Disposition.attached_pic for stream in file.streams)
     _check_film(tmp_path / "film.mp4")
+
+
+class _Track(SimpleNamespace):
+    """A track as PyAV describes it, with a mark that no muxer here writes."""
+
+    def __init__(self, index: int, mark: Disposition, codec: str = "h264") -> None:
+        context = SimpleNamespace(name=codec, bit_rate=0)
+        super().__init__(
+            index=index, disposition=mark, codec_context=context, type="video", frames=0, width=8, height=6
+        )
+
+
+@pytest.mark.parametrize("name", ["attached_pic", "timed_thumbnails", "still_image"])
+def test_tracks_that_are_marked_as_pictures_are_never_chosen(name: str) -> None:
+    mark = Disposition[name] | Disposition.default
+    picture, film = _Track(0, mark), _Track(1, Disposition(0))
+    for tracks, expected in (((picture, film), 1), ((_Track(0, Disposition(0)), _Track(1, mark)), 0)):
+        streams = SimpleNamespace(video=tracks, audio=(), best=lambda kind, first=tracks[0]: first)
+        assert choose_track(SimpleNamespace(streams=streams), "a.mp4", lambda indices: {}) == expected
+
+    class Streams(tuple):
+        video, audio = (picture,), ()
+
+        def best(self, kind: str) -> _Track:
+            return picture
+
+    with pytest.raises(ValueError, match=r"no video in 'a.mp4': its only track is h264 8 x 6 \("):
+        choose_track(SimpleNamespace(streams=Streams((picture,))), "a.mp4", lambda indices: {})
 
 
 @pytest.mark.parametrize("kind", ["mkv", "mp4", "avi"])

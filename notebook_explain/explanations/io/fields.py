@@ -61,7 +61,9 @@ def read_clip(entry: Any, arrays: Mapping[str, NDArray[Any]]) -> Clip:
     caveats = tuple(
         read_str(text) for text in read_list(entry.get("caveats", []), "clip's caveats")
     )  # none in older files
-    return Clip(arrays["frames"], times, source, read_pair(entry["origin"]), step, size, numbers, synthetic, caveats=caveats)
+    return Clip(
+        arrays["frames"], times, source, read_pair(entry["origin"]), step, size, numbers, synthetic, caveats=caveats
+    )
 
 
 def pack_target(target: TargetResult) -> dict[str, Any]:
