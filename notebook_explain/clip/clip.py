@@ -38,7 +38,7 @@ class Clip:
     source_size : (height, width) ints
         Size of the source's frames, upright as a player shows them.
     frame_numbers : int64 array (time,) or None
-        Number of each frame in the source, from 0 in decoding order; ``None`` if unknown.
+        Number of each frame in the source, from 0 in order of presentation; ``None`` if unknown.
     is_synthetic : bool
         True if the frames were rendered by ``notebook_explain.samples``.
     caveats : tuple of str

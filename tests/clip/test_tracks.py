@@ -68,7 +68,7 @@ class _Track(SimpleNamespace):
     """A track as PyAV describes it, with a mark that no muxer here writes."""
 
     def __init__(self, index: int, mark: Disposition, codec: str = "h264") -> None:
-        context = SimpleNamespace(name=codec, bit_rate=0)
+        context = SimpleNamespace(codec=SimpleNamespace(canonical_name=codec), bit_rate=0)
         super().__init__(
             index=index, disposition=mark, codec_context=context, type="video", frames=0, width=8, height=6
         )
@@ -135,6 +135,24 @@ def test_a_song_with_a_cover_is_no_video(tmp_path: Path, kind: str, mark: Dispos
         Clip.read(path)
     assert re.search(r"mjpeg 160 x 90 \((attached )?picture\)", str(refused.value))
     assert "aac (audio)" in str(refused.value)
+
+
+@pytest.mark.skipif("libmp3lame" not in av.codecs_available, reason="PyAV here has no encoder for MP3")
+def test_an_mp3_with_a_cover_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "song.mp3"
+    with av.open(str(path), "w") as out:
+        sound = out.add_stream("libmp3lame", rate=44100, layout="mono")
+        add_video(out, "mjpeg", PICTURE, "yuvj420p", disposition=Disposition.attached_pic)()
+        for start in range(0, 44100, 1152):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1152), np.float32), format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 44100, start
+            out.mux(sound.encode(frame))
+        out.mux(sound.encode(None))
+    message = (
+        r"no video in 'song.mp3': its tracks are mp3 \(audio\) and mjpeg 160 x 90 \(attached picture\); give a file"
+    )
+    with pytest.raises(ValueError, match=message):
+        Clip.read(path)
 
 
 def test_a_film_of_jpegs_with_sound_is_a_video(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def describe_tracks(streams: Iterable[Any]) -> str:
 def codec_name(stream: Any) -> str:
     """Return the name of a track's codec; "" if there is no decoder for it, since PyAV does not name it then."""
     context = stream.codec_context
-    return str(context.name) if context is not None else ""
+    return str(context.codec.canonical_name) if context is not None else ""
 
 
 def _is_picture(stream: Any) -> bool:
