@@ -76,6 +76,7 @@ class Clip:
         for name, kind in (("times", np.float64), ("frame_numbers", np.int64)):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _check_length(name, getattr(self, name), kind, len(frames)))
+        object.__setattr__(self, "caveats", tuple(str(text) for text in self.caveats))
         if self.source_size is None:
             object.__setattr__(self, "source_size", frames.shape[1:3])
 

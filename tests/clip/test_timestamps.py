@@ -120,8 +120,10 @@ def test_an_edit_list_that_skips_whole_groups_of_frames(tmp_path: Path, start: f
     assert clip.times[0] == 0
 
 
-def test_a_recording_that_starts_between_key_frames_is_not_called_damaged(tmp_path: Path) -> None:
-    whole = write(tmp_path / "whole.ts", frames=36, options=GROUPS)
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video", "libx265"])
+def test_a_recording_that_starts_between_key_frames_is_not_called_damaged(tmp_path: Path, codec: str) -> None:
+    options = {"x265-params": "log-level=none:keyint=12:bframes=2"} if codec == "libx265" else GROUPS
+    whole = write(tmp_path / "whole.ts", codec, 36, options=options)
     path = _remux(whole, tmp_path / "recorded.ts", skip=5)
     frames, _ = decode_with_pyav(path)
     with warnings.catch_warnings():

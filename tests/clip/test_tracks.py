@@ -205,6 +205,32 @@ def test_a_picture_in_the_container_of_videos_is_no_video(tmp_path: Path) -> Non
         Clip.read(picture)
 
 
+def test_a_film_cut_off_before_its_longer_sound_claims_the_frames_of_the_film(tmp_path: Path) -> None:
+    path = tmp_path / "cut.mkv"
+    with av.open(str(path), "w") as out:
+        film, sound = (
+            out.add_stream("libx264", rate=25, options={"g": "5"}),
+            out.add_stream("aac", rate=16000, layout="mono"),
+        )
+        film.height, film.width, film.pix_fmt = 96, 128, "yuv420p"
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        silence.sample_rate = 16000
+        for index in range(240):
+            if index < 100:
+                out.mux(film.encode(av.VideoFrame.from_ndarray(coded(index), format="rgb24")))
+            for start in range(1024 * ((640 * index) // 1024), 640 * (index + 1), 1024):
+                if start >= 640 * index:
+                    silence.pts = start
+                    out.mux(sound.encode(silence))
+        out.mux(film.encode(None))
+        out.mux(sound.encode(None))
+    assert len(Clip.read(path)) == 100
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    with pytest.warns(UserWarning, match=r"claims 100 frames, but only \d\d could be decoded"):
+        clip = Clip.read(path)
+    assert 10 < len(clip) < 95
+
+
 @pytest.mark.parametrize("kind", ["mp4", "mkv"])
 def test_a_fragmented_file_that_is_cut_off_says_so_with_both_numbers(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"cut.{kind}"

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
@@ -130,6 +131,8 @@ class VideoFile:
                 try:
                     frames = packet.decode()
                 except (av.FFmpegError, MemoryError):
+                    if not number and not packet.is_keyframe:  # a recording that starts between key frames
+                        continue
                     self._failures += 1
                     if all_threads:
                         return number
@@ -172,28 +175,39 @@ def _set_threads(context: Any, *, all_threads: bool) -> None:
 
 
 def _frames_if_cut_off(container: Any, stream: Any, timeline: Timeline) -> int:
-    """Return how many frames the header announces if the file ends before them, else 0.
-
-    An mp4 lists its frames, and an edit list may leave some out. AVI and fragmented mp4 state the duration of each track;
-    other containers state that of the longest one, which all tracks are held against.
-    """
-    formats = set(container.format.name.split(","))
+    """Return how many frames the header announces if the file ends before them, else 0."""
+    is_mp4 = "mov" in container.format.name.split(",")
     if not timeline.is_complete:
         return 0
-    if "mov" in formats and stream.frames:
+    if is_mp4 and stream.frames:  # it lists its frames; an edit list may leave some out
         return int(stream.frames) if len(stream.index_entries) > timeline.total else 0
-    start = 0.0
-    if "avi" in formats:  # a tick is a frame; FFmpeg shortens the duration of files that are cut off
-        duration, end = float(stream.frames * timeline.time_base), float(timeline.end * timeline.time_base)
-    elif "mov" in formats and stream.duration:
-        duration, end = float(stream.duration * timeline.time_base), float(timeline.end * timeline.time_base)
-        start = float(timeline.start * timeline.time_base)
-    elif formats & set(_STATED_DURATIONS):
-        duration, end = (container.duration or 0) / 1e6, timeline.last_end
-    else:
-        return 0
+    stated, reached = _durations(container, stream, timeline)
     times = timeline.times
     gap = float(np.diff(times).max()) if times is not None and len(times) > 1 else 0.0
-    if start + duration - end <= max(2.5 * gap, 0.02 * duration, 0.1):
+    if stated - reached <= max(2.5 * gap, 0.02 * stated, 0.1):
         return 0
-    return int(stream.frames) or round(duration * float(timeline.rate or 0))
+    return int(stream.frames) or round(min(_tagged_duration(stream) or stated, stated) * float(timeline.rate or 0))
+
+
+def _durations(container: Any, stream: Any, timeline: Timeline) -> tuple[float, float]:
+    """Return the seconds that the header states, and those that the packets reach; zeros if it states none.
+
+    AVI and fragmented mp4 state the duration of each track, others that of the longest track, which may be the sound.
+    """
+    formats, tick = set(container.format.name.split(",")), float(timeline.time_base)
+    if "avi" in formats:  # a tick is a frame; FFmpeg shortens the duration of files that are cut off
+        return stream.frames * tick, timeline.end * tick
+    if "mov" in formats:
+        return (stream.duration or 0) * tick, (timeline.end - timeline.start) * tick
+    if formats & set(_STATED_DURATIONS):
+        return (container.duration or 0) / 1e6, timeline.last_end
+    return 0.0, 0.0
+
+
+def _tagged_duration(stream: Any) -> float:
+    """Return the seconds of a track of a Matroska file by its tag, such as "00:00:04.000000000"; 0 without one."""
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d*)?)", stream.metadata.get("DURATION", ""))
+    if match is None:
+        return 0.0
+    hours, minutes, seconds = map(float, match.groups())
+    return 3600 * hours + 60 * minutes + seconds
