@@ -47,7 +47,7 @@ FORMATS = {
         "webm",
         "VP8",
         ("libvpx",),
-        {"crf": "6", "b": "20M", "deadline": "good", "cpu-used": "4", "auto-alt-ref": "0"},
+        {"crf": "6", "b": "4M", "deadline": "realtime", "cpu-used": "4", "lag-in-frames": "0"},
     ),
     ".mp4": Format(
         "mp4",
