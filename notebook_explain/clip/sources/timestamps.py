@@ -20,6 +20,7 @@ from notebook_explain.clip.sampling import TIME_TOLERANCE, Sampling, Times
 
 _REORDERING = (64, 2.0)  # frames and seconds by which packets, which are in decoding order, may be late
 _RESTART = 1.0  # seconds: larger steps back in time are a new beginning
+_MAY_REORDER = ("h264", "hevc")  # codecs whose first frames need not show that later ones are reordered
 _TWO_FIELDS = 1.8  # times as many packets as frames: each field has its packet
 _EMPTY_MPEG4 = (
     12  # bytes of the largest packet of MPEG-4 that only repeats the frame before; no frame is decoded from it
@@ -84,13 +85,13 @@ class Timeline:
             Whether the container stores decoding times only.
         """
         context = stream.codec_context
+        codec = "" if context is None else context.name
         rate = stream.average_rate or stream.guessed_rate or stream.base_rate
         timeline = cls(
             stream.time_base or Fraction(1, 1000),
             rate if rate and 0 < rate < 1000 else None,
-            not (is_avi and context is not None and context.has_b_frames),
+            not (is_avi and (codec in _MAY_REORDER or (context is not None and context.has_b_frames))),
         )
-        codec = "" if context is None else context.name
         for packet in packets:
             if packet.size == 0:
                 continue
