@@ -288,6 +288,8 @@ def test_after_a_packet_that_cannot_be_decoded_one_thread_gives_every_other_fram
     shown = [number for number in range(60) if number not in (7, 8, 30, 59)]
     assert numbers_of(clip.frames) == shown
     np.testing.assert_allclose(clip.times, np.array(shown) / 25, atol=1e-9)
+    with pytest.warns(UserWarning, match=r"claims 10 frames in the window \(0.2, 0.6\), but only 8 could be decoded"):
+        assert numbers_of(Clip.read(path, window=(0.2, 0.6)).frames) == [5, 6, 9, 10, 11, 12, 13, 14]
 
 
 def test_an_intact_video_is_opened_once_if_its_packets_fit_into_memory(

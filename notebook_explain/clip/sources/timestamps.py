@@ -134,9 +134,11 @@ class Timeline:
         packets of their own, packets that repeat a frame, or any if there are no stamps to tell them apart by.
         """
         times = self.times
-        if not self._is_stamped or times is None or decoded is None or self.packet_count >= _TWO_FIELDS * count:
+        if not self._is_stamped or times is None or decoded is None:
             return count, decoded
         times = times[times > decoded[0] - TIME_TOLERANCE]
+        if np.sum(times < decoded[-1] + TIME_TOLERANCE) >= _TWO_FIELDS * count:
+            return count, decoded
         return (count, decoded) if len(times) - count <= self.repeats else (len(times), times)
 
     def plausible(self, seconds: Sequence[float | None]) -> Times:
