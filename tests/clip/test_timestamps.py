@@ -166,3 +166,58 @@ def test_frames_that_others_refer_to_are_neither_shown_nor_missed(tmp_path: Path
     np.testing.assert_array_equal(clip.frames, decode_with_pyav(path)[0])
     assert numbers_of(clip.frames) == shown
     np.testing.assert_allclose(clip.times, np.array(shown) / 25, atol=1e-9)
+
+
+def _not_coded(index: int) -> bytes:
+    """Return a frame of MPEG-4 Part 2 that only repeats the one before, at 25 frames a second: a header and nothing else."""
+    header = "01" + "0" + "1" + format(index % 25, "05b") + "1" + "0"
+    header += "0" + "1" * (-(len(header) + 1) % 8)
+    return b"\0\0\1\xb6" + int(header, 2).to_bytes(len(header) // 8, "big")
+
+
+def _mpeg4_packets(path: Path) -> tuple[list[bytes], bytes]:
+    with av.open(str(path)) as file:
+        stream = file.streams.video[0]
+        return [bytes(packet) for packet in file.demux(stream) if packet.size], stream.codec_context.extradata
+
+
+def _mux_avi(path: Path, packets: list[bytes], like: Path) -> Path:
+    with av.open(str(like)) as file, av.open(str(path), "w") as out:
+        copy = out.add_stream_from_template(file.streams.video[0])
+        for index, data in enumerate(packets):
+            packet = av.Packet(data)
+            packet.pts = packet.dts = index
+            packet.time_base, packet.stream, packet.is_keyframe = Fraction(1, 25), copy, index == 0
+            out.mux(packet)
+    return path
+
+
+def test_an_avi_of_divx_packs_two_frames_into_one_packet(tmp_path: Path) -> None:
+    options = {"bf": "1", "g": "300", "b_strategy": "0", "sc_threshold": "1000000000"}
+    whole = write(tmp_path / "whole.avi", "mpeg4", 31, options=options)
+    data, header = _mpeg4_packets(whole)
+    packets = [header[: header.index(b"\0\0\1\xb2")] + b"\0\0\1\xb2DivX503b1393p" + data[0]]
+    for index in range(1, 31, 2):  # a frame and the one before it, then an empty packet
+        packets += [data[index] + data[index + 1], _not_coded(index)]
+    path = _mux_avi(tmp_path / "packed.avi", packets, whole)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clip = Clip.read(path)
+        some = Clip.read(path, window=(0.2, 0.6))
+    assert numbers_of(clip.frames) == list(range(31))
+    np.testing.assert_allclose(clip.times, np.arange(31) / 25, atol=1e-9)
+    assert numbers_of(some.frames) == list(range(5, 15))
+
+
+def test_packets_that_repeat_a_frame_are_no_loss(tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole.avi", "mpeg4", 30, options={"g": "300"})
+    packets, shown = [], []
+    for index, data in enumerate(_mpeg4_packets(whole)[0]):
+        shown.append(len(packets))
+        packets += [data, _not_coded(index)] if index % 4 == 3 else [data]
+    path = _mux_avi(tmp_path / "repeats.avi", packets, whole)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clip = Clip.read(path)
+    assert numbers_of(clip.frames) == list(range(30))
+    np.testing.assert_allclose(clip.times, np.array(shown) / 25, atol=1e-9)
