@@ -125,3 +125,18 @@ def test_frames_larger_than_the_header_says_are_refused_before_they_are_allocate
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"no frame of .* could be decoded|above the limit"):
         Clip.read(path, max_pixels=10**6)
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_rotation_stored_by_matroska(tmp_path: Path, degrees: int) -> None:
+    path = tmp_path / "rotated.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        if not hasattr(stream, "set_display_rotation"):
+            pytest.skip("this version of PyAV does not write rotations")
+        stream.height, stream.width, stream.pix_fmt = 48, 80, "yuv420p"
+        stream.set_display_rotation(degrees)  # counterclockwise
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(coded(0b0110_1001, 48, 80), format="rgb24")))
+        out.mux(stream.encode(None))
+    stored, _ = decode_with_pyav(path)
+    np.testing.assert_array_equal(Clip.read(path).frames, np.rot90(stored, degrees // 90, axes=(1, 2)))

@@ -22,9 +22,7 @@ _REORDERING = (64, 2.0)  # frames and seconds by which packets, which are in dec
 _RESTART = 1.0  # seconds: larger steps back in time are a new beginning
 _MAY_REORDER = ("h264", "hevc")  # codecs whose first frames need not show that later ones are reordered
 _TWO_FIELDS = 1.8  # times as many packets as frames: each field has its packet
-_EMPTY_MPEG4 = (
-    12  # bytes of the largest packet of MPEG-4 that only repeats the frame before; no frame is decoded from it
-)
+_EMPTY_MPEG4 = 12  # bytes of the largest packet of MPEG-4 that only repeats the frame before and gives none
 _VP8_SHOWN = 0x10  # bit of the first byte of a VP8 packet; frames without it are only referred to by others
 
 
