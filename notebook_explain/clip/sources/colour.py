@@ -30,7 +30,7 @@ _CHROMATICITIES = {  # x and y of red, green and blue; P3 of cinemas is shown wi
 }
 PEAK, WHITE, GAMMA = 1000.0, 203.0, 2.4  # cd/m² of the brightest light kept, and of the white that it becomes
 _HLG_GAMMA = 1.2
-_STEPS = 4096  # entries of the table of the curve, which is sampled at the fourth root of the light
+_STEPS = 16384  # entries of the tables of curves, which are sampled at roots of the light
 
 
 @dataclass(frozen=True)
@@ -83,22 +83,18 @@ def describe_mapping(tags: ColourTags) -> str:
 
 
 def tone_map(codes: NDArray[np.uint16], tags: ColourTags) -> NDArray[np.uint8]:
-    """Return R'G'B' of 16 bits (height, width, 3), full range, as R'G'B' of 8 bits with the colours of BT.709."""
-    import cv2
-
-    light: NDArray[Any] = _light_table(tags.transfer)[codes]
+    """Return R'G'B' of 16 bits (3, height, width), full range, as R'G'B' of 8 bits (height, width, 3) of BT.709."""
+    light = np.take(_light_table(tags.transfer), codes)
     if tags.transfer == HLG:
-        weights = np.asarray(rgb_to_xyz(tags.gamut)[1:2], np.float32)
-        luminance = cv2.transform(light, weights)
-        light *= cv2.pow(luminance, _HLG_GAMMA - 1).reshape(*light.shape[:2], 1)
+        luminance = np.tensordot(np.asarray(rgb_to_xyz(tags.gamut)[1], np.float32), light, 1)
+        light *= np.power(luminance, np.float32(_HLG_GAMMA - 1))
     if tags.is_hdr:
-        brightest = light.max(axis=2)
-        index = np.sqrt(np.sqrt(np.minimum(brightest, 1.0))) * np.float32(_STEPS - 1)
-        light *= _gain_table()[np.rint(index).astype(np.int32)][..., None]
+        brightest = np.minimum(np.maximum(np.maximum(light[0], light[1]), light[2]), np.float32(1))
+        light *= np.take(_gain_table(), _table_index(np.sqrt(np.sqrt(brightest))))
     if tags.gamut != _BT709:
-        light = cv2.transform(light, np.asarray(gamut_matrix(tags.gamut), np.float32))
-    shown = cv2.pow(np.clip(light, 0.0, 1.0), 1 / GAMMA)
-    return np.asarray(np.rint(shown * np.float32(255)), np.uint8)
+        light = np.tensordot(np.asarray(gamut_matrix(tags.gamut), np.float32), light, 1)
+    shown = np.take(_display_table(), _table_index(np.sqrt(np.clip(light, 0, 1, out=light))))
+    return np.ascontiguousarray(np.moveaxis(shown, 0, -1))
 
 
 def pq_to_light(code: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -154,6 +150,17 @@ def _light_table(transfer: int) -> NDArray[np.float32]:
     by_transfer = {PQ: lambda: pq_to_light(code) / PEAK, HLG: lambda: hlg_to_scene(code)}
     light = by_transfer.get(transfer, lambda: code**GAMMA)()
     return np.asarray(light, np.float32)
+
+
+@cache
+def _display_table() -> NDArray[np.uint8]:
+    """Return the 8-bit value of light in fractions of `WHITE`, for `_STEPS` of its square root."""
+    return np.rint(255 * np.linspace(0, 1, _STEPS) ** (2 / GAMMA)).astype(np.uint8)
+
+
+def _table_index(fractions: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return the nearest of `_STEPS` entries of a table for fractions in 0..1."""
+    return np.asarray(fractions * np.float32(_STEPS - 1) + np.float32(0.5), np.uint16)
 
 
 @cache

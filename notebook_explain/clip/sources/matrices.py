@@ -27,7 +27,7 @@ _FULL_RANGE = 2
 
 
 def to_rgb16(frame: Any, matrix: int) -> NDArray[np.uint16]:
-    """Return a frame as R'G'B' (height, width, 3) of 16 bits, full range.
+    """Return a frame as R'G'B' (3, height, width) of 16 bits, full range.
 
     Parameters
     ----------
@@ -37,11 +37,11 @@ def to_rgb16(frame: Any, matrix: int) -> NDArray[np.uint16]:
         One of FFmpeg's matrices, or `YCGCO`.
     """
     if frame.format.is_rgb:
-        return np.asarray(frame.to_ndarray(format="rgb48le"), np.uint16)
+        return np.ascontiguousarray(np.moveaxis(np.asarray(frame.to_ndarray(format="rgb48le"), np.uint16), -1, 0))
     frame.colorspace = UNSPECIFIED  # the planes are to be enlarged and deepened, not converted
     luma, first, second = _planes(frame)
-    rgb = np.stack(_combine(luma, first, second, matrix), axis=-1)
-    return np.asarray(np.rint(np.clip(rgb, 0, 1) * np.float32(65535)), np.uint16)
+    rgb = np.stack(_combine(luma, first, second, matrix))
+    return np.asarray(np.clip(rgb, 0, 1, out=rgb) * np.float32(65535) + np.float32(0.5), np.uint16)
 
 
 def _planes(frame: Any) -> list[Any]:

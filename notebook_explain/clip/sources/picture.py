@@ -123,7 +123,9 @@ def _convert_to_8_bits(frame: Any, reformatter: Any, tags: ColourTags, notes: li
     except (av.FFmpegError, ValueError):
         matrix = _supported_matrix(int(frame.colorspace), tags, notes)
     if matrix == matrices.YCGCO:
-        return np.asarray(np.rint(matrices.to_rgb16(frame, matrix) / 257), np.uint8)
+        return np.ascontiguousarray(
+            np.moveaxis(np.rint(matrices.to_rgb16(frame, matrix) / 257).astype(np.uint8), 0, -1)
+        )
     frame.colorspace = matrix
     return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
 
