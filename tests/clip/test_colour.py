@@ -190,7 +190,7 @@ def test_hdr_and_wide_gamut_are_mapped_as_stated_with_one_warning(
     with pytest.warns(UserWarning, match=rf"hdr.mp4: The video's {what}") as caught:
         clip = Clip.read(path)
     assert len(caught) == 1
-    assert str(caught[0].message).endswith("usual decoders give the stored numbers, as tone_map=False does")
+    assert str(caught[0].message).endswith("pass tone_map=False to Clip.read")
     assert len(clip.caveats) == 1
     with av.open(str(path)) as file:  # what the file stores, in steps of 10 bits
         stored_planes = next(file.decode(video=0)).planes

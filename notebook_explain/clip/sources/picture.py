@@ -50,7 +50,7 @@ def to_picture(frame: Any, context: Any, reformatter: Any, *, maps_tones: bool) 
         matrix = _supported_matrix(int(frame.colorspace), tags, notes)
         picture = tone_map(matrices.to_rgb16(frame, matrix), tags)
         what = f"The video's {tags.describe()} is {describe_mapping(tags)}"
-        advice = "; usual decoders give the stored numbers, as tone_map=False does"
+        advice = "; for a network that was trained with the stored numbers, pass tone_map=False to Clip.read"
         notes.append(Note(f"{what}.", f"{what}{advice}"))
     else:
         picture = _convert_to_8_bits(frame, reformatter, tags, notes)
