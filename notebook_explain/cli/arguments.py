@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
         "--against", metavar="LABEL", help="explain why each target rather than this class (target minus against)"
     )
     _add_output_options(explain).add_argument(
-        "--source", action="store_true", help="draw .webm over all frames of CLIP, at full size"
+        "--source", action="store_true", help="draw .webm and .mp4 over all frames of CLIP, at full size"
     )
     explain.set_defaults(run=commands.explain)
 
@@ -86,7 +86,9 @@ def parser() -> argparse.ArgumentParser:
     group = _add_output_options(opened)
     group.add_argument("--target", metavar="LABEL", help="target to show, by name or position (default: the first)")
     group.add_argument(
-        "--source", metavar="CLIP", help="the clip that was explained: draw .webm over all its frames, at full size"
+        "--source",
+        metavar="CLIP",
+        help="the clip that was explained: draw .webm and .mp4 over all its frames, at full size",
     )
     opened.set_defaults(run=commands.open_)
 
