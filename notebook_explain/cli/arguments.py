@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import notebook_explain
-from notebook_explain.cli import commands, outputs
+from notebook_explain.cli import array_files, commands, outputs
 from notebook_explain.cli.console import NAME, single_line
 
 _ABOUT = "See why a video model decides what it decides."
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=commands.demo)
 
     explain = subparsers.add_parser("explain", help="explain a clip", usage=_USAGE, description=_EXPLAIN, **style)
-    explain.add_argument("clip", metavar="CLIP", help="a video file, or a folder of images")
+    explain.add_argument("clip", metavar="CLIP", help="a video file, a folder of images, or an .npy file")
     _add_network_options(explain)
     _add_clip_options(explain)
     group = explain.add_argument_group("target")
@@ -124,8 +124,21 @@ def _add_network_options(command: argparse.ArgumentParser) -> None:
         "--size", type=_size, metavar="N", help="input size in pixels: N (a square) or HxW (height x width)"
     )
     trained.add_argument("--frames", type=_count, metavar="N", help="number of input frames")
-    trained.add_argument("--mean", type=_rgb, metavar="R,G,B", help="in 0..1, such as 0.432,0.395,0.376")
-    trained.add_argument("--std", type=_rgb, metavar="R,G,B", help="in 0..1; the input is (rgb / 255 - mean) / std")
+    trained.add_argument(
+        "--channels",
+        type=_count,
+        metavar="N",
+        help="number of input channels (default: 3, else those of the first layer)",
+    )
+    trained.add_argument(
+        "--mean",
+        type=_per_channel,
+        metavar="R,G,B",
+        help="in 0..1, such as 0.432,0.395,0.376; one number for each channel",
+    )
+    trained.add_argument(
+        "--std", type=_per_channel, metavar="R,G,B", help="in 0..1; the input is (rgb / 255 - mean) / std"
+    )
     trained.add_argument(
         "--layout",
         type=_layout,
@@ -153,6 +166,19 @@ def _add_clip_options(command: argparse.ArgumentParser) -> None:
         help="how to fit a frame to --size: crop to its centre (default), pad with black bars, or stretch",
     )
     group.add_argument("--fps", type=_positive_number, metavar="N", help="frames per second of an image folder")
+    group.add_argument("--axes", metavar="AXES", help="axes of an .npy file, such as THW, TCHW (default: THWC or THW)")
+    group.add_argument(
+        "--picture",
+        type=array_files.picture,
+        metavar="WHAT",
+        help="what to show of an .npy file: grey, rgb, flow, heatmaps, or indices of channels: 3,2,1",
+    )
+    group.add_argument(
+        "--range",
+        type=array_files.limits,
+        metavar="LOW,HIGH",
+        help="values of an .npy file shown darkest and brightest, or percentiles (default: the smallest and the largest)",
+    )
     group.add_argument(
         "--max-pixels",
         type=_count,
@@ -202,10 +228,12 @@ def _numbers(text: str) -> list[float]:
         return []
 
 
-def _rgb(text: str) -> float | tuple[float, ...]:
+def _per_channel(text: str) -> float | tuple[float, ...]:
     numbers = _numbers(text)
-    if len(numbers) not in (1, 3):
-        raise argparse.ArgumentTypeError(f"must be one number or three (red,green,blue), got {text!r}")
+    if not numbers:
+        raise argparse.ArgumentTypeError(
+            f"must be one number or three (red,green,blue), or one for each other channel, got {text!r}"
+        )
     return numbers[0] if len(numbers) == 1 else tuple(numbers)
 
 

@@ -338,7 +338,8 @@ def _resized(frames: NDArray[Any], resize: Resize, background: Any = 0) -> NDArr
 def _shape_hint(shape: tuple[int, ...]) -> str:
     """Return a hint on how to fix an array of nearly the right shape."""
     if len(shape) == 5 and shape[0] == 1:
-        return "; for a batch of one, name the axes as in Clip.of(frames, layout='BTCHW'), or pass frames[0]"
+        call = "of(frames" if {1, 3} & set(shape[1:]) else "from_array(values"
+        return f"; for a batch of one, name the axes as in Clip.{call}, layout='BTCHW'), or pass frames[0]"
     if len(shape) == 4 and shape[3] == 4:
         return "; drop the alpha channel with frames[..., :3], or keep four channels with Clip.from_array(values)"
     if (len(shape) == 4 and shape[3] == 1) or (len(shape) == 3 and 3 not in shape):
