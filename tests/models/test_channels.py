@@ -364,3 +364,17 @@ def test_groups_and_patches_count_whole_channels() -> None:
     for net, channels in ((Grouped(), 4), (Patches(), 5)):
         model = ne.adapt(net, mean=0, std=1, **STATED)
         assert model.preprocessing.channels == channels
+
+
+def test_the_flow_of_a_stated_number_of_frames_may_be_stacked_in_the_channels() -> None:
+    """The temporal stream of a two-stream network: ten frames of flow to the right and down in twenty channels."""
+    convolutions = nn.Conv2d(20, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1), nn.ReLU()
+    net = nn.Sequential(*convolutions, nn.AdaptiveAvgPool2d(1), nn.Flatten(1), nn.Linear(8, 3))
+    flow = RNG.normal(size=(10, 24, 24, 2)).astype(np.float32)
+    with pytest.warns(UserWarning, match=r"assumed: layout 'B\(TC\)HW'"):
+        model = ne.adapt(net, size=24, frames=10, mean=0, std=1)
+    assert (model.preprocessing.channels, model.preprocessing.layout) == (2, "B(TC)HW")
+    tubes = ne.SaliencyTubes()(model, flow, 1)
+    with torch.no_grad():
+        scores = net(torch.from_numpy(flow).permute(0, 3, 1, 2).reshape(1, 20, 24, 24))
+    assert tubes.targets[0].logit == pytest.approx(float(scores[0, 1]), abs=1e-5)
