@@ -49,7 +49,7 @@ def test_verdicts_and_sides(result: TargetResult, words: str, sides: tuple[str, 
     assert tubes_of(result).in_words().startswith(f"{words}. ")
 
 
-def test_a_value_is_told_by_what_raises_and_what_lowers_it() -> None:
+def test_a_value_is_described_by_what_raises_and_what_lowers_it() -> None:
     volume = np.zeros((2, 6, 4, 4), np.float32)
     volume[:, 1, 0, 0], volume[:, 4, 3, 3] = 2.0, -1.0
     first = small_tubes().layers[0]

@@ -108,7 +108,7 @@ def test_strided_dense_scores_are_per_position_and_means_over_time_per_pixel() -
 
 
 @pytest.mark.parametrize("classes", [3, 4])
-def test_views_of_the_whole_clip_are_told_from_classes_by_the_classifier(classes: int) -> None:
+def test_the_classifier_distinguishes_views_of_the_whole_clip_from_classes(classes: int) -> None:
     """(B, N, C) with as many views as classes: no position changes along either axis."""
 
     class Views(Frames):

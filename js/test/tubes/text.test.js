@@ -108,7 +108,7 @@ test("menus name values with their unit", () => {
   );
 });
 
-test("one class in two regions is told apart, and subtracted", () => {
+test("one class in two regions is named with its region, and subtracted", () => {
   const one = { name: "jump", logit: 1, probability: 0.5, rival: null, best: [], region: "frames 1 to 2" };
   const targets = [one, { ...one, region: "frames 5 to 6" }, { ...one, region: undefined }];
   expect(targets.map((target) => plain(targetWords(target)))).toEqual([
