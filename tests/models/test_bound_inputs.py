@@ -464,3 +464,18 @@ def test_inputs_of_a_wrong_shape_are_an_error_with_the_reason_of_the_network() -
     with pytest.raises(ne.ExplainError, match="shapes cannot be multiplied") as caught:
         ne.adapt(Both(), inputs={"audio": torch.randn(1, 7)}, **STATED)
     assert caught.value.example == ""
+
+
+def test_bound_inputs_are_carried_over_by_like_by_swap_and_by_predictions() -> None:
+    net = Both()
+    model = ne.adapt(net, inputs={"audio": AUDIO}, **STATED)
+    tubes = ne.SaliencyTubes(layers=("video.conv",))(model, CLIP, 1)
+    exchanged = ne.layers.swap(model, {"video.stem": lambda old: nn.Sequential(old)}).model
+    for other in (ne.adapt(net, like=model), exchanged):
+        again = ne.SaliencyTubes(layers=("video.conv",))(other, CLIP, 1)
+        np.testing.assert_array_equal(again.layers[0].values, tubes.layers[0].values)
+        assert other.caveats == model.caveats
+    video = (torch.from_numpy(CLIP).permute(3, 0, 1, 2)[None].float() / 255 - 0.5) / 0.25
+    with torch.no_grad():
+        expected = net(video, AUDIO)[0].numpy()
+    np.testing.assert_allclose(np.asarray(model(CLIP).heads[0].logits), expected, atol=1e-5)
