@@ -60,7 +60,7 @@ MOVED = {
     "figures.reels": "figures.video.frames",
     "figures.sheets": "figures.blocks.scale",
     "figures.strip": "figures.thumbnail",
-    "figures.webm": "figures.video.webm",
+    "figures.webm": "figures.video.encoding",
     "layers.released": "layers.released_checkpoints",
     "layers.routing": "layers.soft_pool.weights",
     "layers.soft_mean": "layers.soft_pool.autograd",

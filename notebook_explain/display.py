@@ -211,7 +211,8 @@ def _question(explanation: Explanation, first_values: Mapping[str, Any]) -> str:
     result = explanation.targets[index]
     if result.kind == REGRESSION:
         return f"Why {verdict_of(result, 80)}?"
-    return f"Why {shortened(result.name, 80)!r}?"
+    place = f" in {result.region}" if result.region else ""
+    return f"Why {shortened(result.name, 80)!r}{place}?"
 
 
 def mimebundle(explanation: Explanation) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import notebook_explain
-from notebook_explain.cli import commands, outputs
+from notebook_explain.cli import array_files, commands, outputs
 from notebook_explain.cli.console import NAME, single_line
 
 _ABOUT = "See why a video model decides what it decides."
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=commands.demo)
 
     explain = subparsers.add_parser("explain", help="explain a clip", usage=_USAGE, description=_EXPLAIN, **style)
-    explain.add_argument("clip", metavar="CLIP", help="a video file, or a folder of images")
+    explain.add_argument("clip", metavar="CLIP", help="a video file, a folder of images, or an .npy file")
     _add_network_options(explain)
     _add_clip_options(explain)
     group = explain.add_argument_group("target")
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
         "--against", metavar="LABEL", help="explain why each target rather than this class (target minus against)"
     )
     _add_output_options(explain).add_argument(
-        "--source", action="store_true", help="draw .webm over all frames of CLIP, at full size"
+        "--source", action="store_true", help="draw .webm and .mp4 over all frames of CLIP, at full size"
     )
     explain.set_defaults(run=commands.explain)
 
@@ -86,7 +86,9 @@ def parser() -> argparse.ArgumentParser:
     group = _add_output_options(opened)
     group.add_argument("--target", metavar="LABEL", help="target to show, by name or position (default: the first)")
     group.add_argument(
-        "--source", metavar="CLIP", help="the clip that was explained: draw .webm over all its frames, at full size"
+        "--source",
+        metavar="CLIP",
+        help="the clip that was explained: draw .webm and .mp4 over all its frames, at full size",
     )
     opened.set_defaults(run=commands.open_)
 
@@ -135,13 +137,27 @@ def _add_network_options(command: argparse.ArgumentParser) -> None:
         "--size", type=_size, metavar="N", help="input size in pixels: N (a square) or HxW (height x width)"
     )
     trained.add_argument("--frames", type=_count, metavar="N", help="number of input frames")
-    trained.add_argument("--mean", type=_rgb, metavar="R,G,B", help="in 0..1, such as 0.432,0.395,0.376")
-    trained.add_argument("--std", type=_rgb, metavar="R,G,B", help="in 0..1; the input is (rgb / 255 - mean) / std")
+    trained.add_argument(
+        "--channels",
+        type=_count,
+        metavar="N",
+        help="number of input channels (default: 3, else those of the first layer)",
+    )
+    trained.add_argument(
+        "--mean",
+        type=_per_channel,
+        metavar="R,G,B",
+        help="in 0..1, such as 0.432,0.395,0.376; one number for each channel",
+    )
+    trained.add_argument(
+        "--std", type=_per_channel, metavar="R,G,B", help="in 0..1; the input is (rgb / 255 - mean) / std"
+    )
     trained.add_argument(
         "--layout",
         type=_layout,
         metavar="AXES",
-        help="BCTHW, BTCHW (Hugging Face), BTHWC, '(BT)CHW', or the temporal stride of each pathway: 4,1 for SlowFast",
+        help="BCTHW, BTCHW (Hugging Face), '(BT)CHW', BTHW (no axis for one channel) or another order of the axes; or the "
+        "temporal stride of each pathway: 4,1 for SlowFast",
     )
     trained.add_argument(
         "--keep-hooks", action="store_true", help="run with the network's forward hooks (default: leave them out)"
@@ -165,6 +181,19 @@ def _add_clip_options(command: argparse.ArgumentParser) -> None:
         "center:128x171: resize the shorter side or both sides to this, then crop",
     )
     group.add_argument("--fps", type=_positive_number, metavar="N", help="frames per second of an image folder")
+    group.add_argument("--axes", metavar="AXES", help="axes of an .npy file, such as THW, TCHW (default: THWC or THW)")
+    group.add_argument(
+        "--picture",
+        type=array_files.picture,
+        metavar="WHAT",
+        help="what to show of an .npy file: grey, rgb, flow, heatmaps, or indices of channels: 3,2,1",
+    )
+    group.add_argument(
+        "--range",
+        type=array_files.limits,
+        metavar="LOW,HIGH",
+        help="values of an .npy file shown darkest and brightest, or percentiles (default: the smallest and the largest)",
+    )
     group.add_argument(
         "--max-pixels",
         type=_count,
@@ -214,10 +243,12 @@ def _numbers(text: str) -> list[float]:
         return []
 
 
-def _rgb(text: str) -> float | tuple[float, ...]:
+def _per_channel(text: str) -> float | tuple[float, ...]:
     numbers = _numbers(text)
-    if len(numbers) not in (1, 3):
-        raise argparse.ArgumentTypeError(f"must be one number or three (red,green,blue), got {text!r}")
+    if not numbers:
+        raise argparse.ArgumentTypeError(
+            f"must be one number or three (red,green,blue), or one for each other channel, got {text!r}"
+        )
     return numbers[0] if len(numbers) == 1 else tuple(numbers)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from notebook_explain._errors import UsageError
 from notebook_explain.cli import outputs
+from notebook_explain.cli.array_files import array_clip
 from notebook_explain.cli.console import collect_warnings, print_error, print_rows, progress
 from notebook_explain.cli.errors import caveat_text, error_text, is_user_error
 from notebook_explain.cli.label_files import read_labels
@@ -127,11 +128,14 @@ def _compute_tubes(options: argparse.Namespace, step: Step) -> tuple[Tubes, str]
 
     step("checking the clip")
     limits = _given(fps=options.fps, max_pixels=options.max_pixels)
-    Clip.read(options.clip, frames=1, **limits)  # report a mistyped path before loading torch and the network
+    clip = array_clip(options)
+    if clip is None:
+        Clip.read(options.clip, frames=1, **limits)  # report a mistyped path before loading torch and the network
     model, weights = _load_model(options, step)
     step("reading the clip")
     part, p = _given(window=options.window, stride=options.stride, **limits), model.preprocessing
-    clip = Clip.read(options.clip, frames=p.frames, size=p.size, crop=p.crop, **part)
+    if clip is None:
+        clip = Clip.read(options.clip, frames=p.frames, size=p.size, crop=p.crop, **part)
     step("explaining the clip")
     explainer = SaliencyTubes(layers=_layer_names(model, options.layer))
     try:
@@ -159,7 +163,7 @@ def _load_model(options: argparse.Namespace, step: Step) -> tuple[VideoModel, st
     step("measuring the layers")
     stated = {
         name: getattr(options, name)
-        for name in ("size", "frames", "mean", "std", "layout", "outputs", "unit", "keep_hooks")
+        for name in ("size", "frames", "channels", "mean", "std", "layout", "outputs", "unit", "keep_hooks")
     }
     stated |= _given(crop=getattr(options, "crop", None))  # 'layers' has no --crop: it moves no layer
     return adapt(network, labels=labels, **stated), weights

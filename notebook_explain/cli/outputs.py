@@ -55,8 +55,10 @@ def check_video_source(paths: Iterable[Path], source: str | bool | None) -> None
     """Refuse a source that does not exist, or that no output uses (FileNotFoundError, ValueError)."""
     if isinstance(source, str) and not Path(source).exists():
         raise FileNotFoundError(f"no clip at {source!r} to draw the video over; give the clip that was explained")
-    if source and not any(path.suffix.lower() == VIDEO for path in paths):
-        raise UsageError(f"--source applies to videos, but no --out ends in {VIDEO}; add one, or leave out --source")
+    if source and not any(path.suffix.lower() in VIDEOS for path in paths):
+        raise UsageError(
+            f"--source applies to videos, but no --out ends in {' or '.join(VIDEOS)}; add one, or leave out --source"
+        )
 
 
 def write(tubes: Any, path: Path, view: ViewOptions, source: str | Path | None = None) -> Path:
@@ -65,7 +67,7 @@ def write(tubes: Any, path: Path, view: ViewOptions, source: str | Path | None =
     A video is drawn over ``source``, the video that the clip was read from, if given.
     """
     ending = path.suffix.lower()
-    extra = {"source": source} if source is not None and ending == VIDEO else {}
+    extra = {"source": source} if source is not None and ending in VIDEOS else {}
     written: Path = FORMATS[ending](tubes, path, {**view, **extra})
     return written
 
@@ -96,13 +98,14 @@ def _save(tubes: Any, path: Path, _: ViewOptions) -> Path:
     return written
 
 
-VIDEO = ".webm"
+VIDEOS = (".webm", ".mp4")
 FORMATS: dict[str, Callable[[Any, Path, ViewOptions], Path]] = {
     ".html": _write_page,
     ".png": _write_figure,
     ".svg": _write_figure,
     ".pdf": _write_figure,
     ".gif": _write_gif,
-    VIDEO: _write_video,
+    ".webm": _write_video,
+    ".mp4": _write_video,
     ".npz": _save,
 }

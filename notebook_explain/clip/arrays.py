@@ -114,7 +114,7 @@ def to_uint8(array: NDArray[Any], layout: str | None = None) -> NDArray[np.uint8
 def _out_of_range_hint(dtype: np.dtype[Any], may_be_normalised: bool, layout: str | None) -> str:
     """Return advice for values that are no colours: volumes, depth, flow; or colours that were normalised."""
     axes = "" if layout is None else f"layout={layout!r}, "
-    keep = f"Clip.from_array(volume, {axes}range=(low, high)), which shows them in grey from low to high"
+    keep = f"Clip.from_array(volume, {axes}range=(low, high)), which shows them from low to high"
     if may_be_normalised:
         return f"undo the normalisation first: frames * std + mean; or, if these are no colours, keep the values with {keep}"
     return f"keep the values with {keep}"

@@ -40,11 +40,12 @@ class Clip:
     source_size : (height, width) ints
         Size of the source's frames, upright as a player shows them.
     frame_numbers : int64 array (time,) or None
-        Number of each frame in the source, from 0 in decoding order; ``None`` if unknown.
+        Number of each frame in the source, from 0 in order of presentation; ``None`` if unknown.
     is_synthetic : bool
         True if the frames were rendered by ``notebook_explain.samples``.
     caveats : tuple of str
-        Whole sentences on the frames that readers of an explanation must see.
+        Sentences that readers of an explanation must see: how the source was decoded (interlaced frames, HDR that was
+        tone-mapped, pixels that are not square), or what the frames show of the values.
     values : float32 array (time, height, width, channel) or None
         What the network gets, if it is not the frames: real numbers, with any number of channels (`from_array`).
     picture : Picture or None
@@ -83,6 +84,7 @@ class Clip:
         for name, kind in (("times", np.float64), ("frame_numbers", np.int64)):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _check_length(name, getattr(self, name), kind, len(frames)))
+        object.__setattr__(self, "caveats", tuple(str(text) for text in self.caveats))
         if self.source_size is None:
             object.__setattr__(self, "source_size", frames.shape[1:3])
         if self.values is not None:
@@ -214,12 +216,15 @@ class Clip:
         crop: str = "center",
         fps: float | None = None,
         max_pixels: int = MAX_PIXELS,
+        tone_map: bool = True,
     ) -> Clip:
-        """Decode a video that OpenCV reads (mp4, avi, mkv, webm, gif), or a folder of images in natural order.
+        """Decode a video that FFmpeg reads (mp4, mov, avi, mkv, webm, gif), or a folder of images in natural order.
 
         Headers are not trusted: frames are decoded one by one and counted. If there are fewer than the file claims, the
-        requested frames are spread over those, and one warning gives both numbers. Videos are rotated upright as their
-        metadata say, alpha is dropped, and deeper colours are reduced to 8 bits.
+        requested frames are spread over those, and one warning gives both numbers. The video track is the one that FFmpeg
+        chooses, never a cover or a thumbnail. Videos are rotated upright as their metadata say, alpha is dropped, deeper
+        colours are reduced to 8 bits, and interlaced frames and pixels that are not square stay as they are stored, which
+        ``caveats`` says.
 
         Parameters
         ----------
@@ -241,6 +246,9 @@ class Clip:
             Frames per second of a folder of images, which has none; needed for ``times`` and for a window in seconds.
         max_pixels : int
             Limit for one frame of the source, and for the whole clip.
+        tone_map : bool
+            Map HDR (PQ, HLG) and wide gamut (BT.2020, P3) to the colours of a usual screen, with one warning. False keeps the
+            stored numbers, as decord, torchcodec and PyAV give them: for a network that was trained with those.
 
         Raises
         ------
@@ -251,7 +259,7 @@ class Clip:
         fit = FitOptions(
             None if size is None else check_size(size), check_crop(crop), check_int("max_pixels", max_pixels)
         )
-        source = open_source(path, fps=fps, max_pixels=fit.max_pixels)
+        source = open_source(path, fps=fps, max_pixels=fit.max_pixels, tone_map=bool(tone_map))
         decoded = decode(source, sampling, fit)
         origin, step = decoded.resize.transform((0.0, 0.0), (1.0, 1.0))
         return cls(
@@ -262,6 +270,7 @@ class Clip:
             step,
             decoded.resize.source_size,
             decoded.numbers,
+            caveats=decoded.caveats,
         )
 
     def sampled(self, frames: int) -> Clip:
@@ -339,7 +348,8 @@ def _resized(frames: NDArray[Any], resize: Resize, background: Any = 0) -> NDArr
 def _shape_hint(shape: tuple[int, ...]) -> str:
     """Return a hint on how to fix an array of nearly the right shape."""
     if len(shape) == 5 and shape[0] == 1:
-        return "; for a batch of one, name the axes as in Clip.of(frames, layout='BTCHW'), or pass frames[0]"
+        call = "of(frames" if {1, 3} & set(shape[1:]) else "from_array(values"
+        return f"; for a batch of one, name the axes as in Clip.{call}, layout='BTCHW'), or pass frames[0]"
     if len(shape) == 4 and shape[3] == 4:
         return "; drop the alpha channel with frames[..., :3], or keep four channels with Clip.from_array(values)"
     if (len(shape) == 4 and shape[3] == 1) or (len(shape) == 3 and 3 not in shape):

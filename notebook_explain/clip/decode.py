@@ -66,22 +66,32 @@ class DecodedFrames:
         Number of each frame in the source.
     resize : Resize
         Operation that fitted the frames.
+    caveats : tuple of str
+        Sentences on what was done to the frames, or not done.
     """
 
     frames: NDArray[np.uint8]
     times: Times
     numbers: NDArray[np.int64]
     resize: Resize
+    caveats: tuple[str, ...] = ()
 
 
 def decode(source: Source, sampling: Sampling, fit: FitOptions) -> DecodedFrames:
-    """Decode the chosen frames of a source; a second time if it turns out to have other frames than it claims.
+    """Decode the chosen frames of a source, and close it.
+
+    It is decoded a second time if it turns out to have other frames than it claims.
 
     Raises
     ------
     ValueError
         No frame can be decoded or lies in the window; the frames differ in size, or have too many pixels.
     """
+    with contextlib.closing(source):
+        return _decode(source, sampling, fit)
+
+
+def _decode(source: Source, sampling: Sampling, fit: FitOptions) -> DecodedFrames:
     info = source.probe(sampling)
     planned = sampling.choose(info.count, info.times) if info.count > 0 else np.zeros(0, np.int64)
     fit.check(info.size, len(np.unique(planned)), source.name)
@@ -96,9 +106,13 @@ def decode(source: Source, sampling: Sampling, fit: FitOptions) -> DecodedFrames
     positions = np.array([result.positions.get(number, -1) for number in numbers.tolist()])
     if result.resize is None or positions.min() < 0:
         raise UsageError(f"{source.name!r} is too damaged to read: decoding it twice gave different frames")
-    _warn_of_losses(source.name, info, sampling, count, times)
+    _warn_of_losses(source, info, sampling, count, times)
+    for note in source.notes:
+        if note.warning:
+            warn(f"{source.name}: {note.warning}")
     frames = result.frames if len(positions) == len(result.frames) else result.frames[positions]
-    return DecodedFrames(frames, None if times is None else times[numbers], numbers, result.resize)
+    caveats = tuple(note.text for note in source.notes)
+    return DecodedFrames(frames, None if times is None else times[numbers], numbers, result.resize, caveats)
 
 
 @dataclass
@@ -144,18 +158,18 @@ class DecodePass:
         self.frames[position] = self.resize.apply(image)
 
 
-def _warn_of_losses(name: str, info: SourceInfo, sampling: Sampling, count: int, times: Times) -> None:
-    """Issue one warning if frames are missing that the source claims, or that the caller requested."""
+def _warn_of_losses(source: Source, info: SourceInfo, sampling: Sampling, count: int, times: Times) -> None:
+    """Issue one warning if frames are missing that the file claims to hold, or that the caller requested."""
     clauses = sampling.shortfalls(count, times)
     first, stop = sampling.bounds(count, times)
-    start, end = sampling.bounds(info.count if sampling.in_seconds else info.expected_count(times), info.times)
+    start, end = sampling.bounds(*source.claimed_frames(info, times, count))
     decoded, claimed = stop - first, end - start
     if claimed - decoded > claimed // _TOLERATED_LOSS:
         window = "" if sampling.window is None else f" in the window {sampling.window}"
         clauses.insert(
             0,
-            f"the file claims {claimed} frames{window}, but only {decoded} could be decoded (cut off, damaged, or trimmed "
-            f"without re-encoding); {sampling.consequence(decoded)}",
+            f"the file claims {claimed} frames{window}, but only {decoded} could be decoded (cut off or damaged); "
+            f"{sampling.consequence(decoded)}",
         )
     if clauses:
-        warn(f"{name}: {'; '.join(clauses)}")
+        warn(f"{source.name}: {'; '.join(clauses)}")

@@ -13,7 +13,7 @@ from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.explanations.reliability import EmptyCause, Reliability
-from notebook_explain.explanations.targets import Target, TargetResult
+from notebook_explain.explanations.targets import Mask, Target, TargetResult
 from notebook_explain.explanations.text import in_words, percent
 from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, kept
 from notebook_explain.explanations.tubes import LayerMap, Tubes
@@ -33,6 +33,7 @@ __all__ = [
     "Kept",
     "LabelledValues",
     "LayerMap",
+    "Mask",
     "Predictions",
     "Progress",
     "Provenance",

@@ -42,7 +42,8 @@ class CaveatCode(str, Enum):
     """Kind of a caveat; code compares these and never the sentences."""
 
     SYNTHETIC_CLIP = "synthetic_clip"
-    CLIP = "clip"  # of the clip itself: how it was read, or how its picture shows its values
+    DECODING = "decoding"  # the frames are not those that a player shows
+    PICTURE = "picture"  # how the frames show the clip's values
     GREY_INPUT = "grey_input"  # the network takes one channel, and gets the grey of a clip of colours
     HELD_INPUTS = "held_inputs"  # the network takes more than the clip, and only the clip is explained
     REPEATED_FRAMES = "repeated_frames"  # the clip is shorter than the network's input
@@ -110,7 +111,8 @@ def caveats(explanation: Tubes | Pyramid | BlockReport) -> list[str]:
     found: list[str] = []
     if explanation.clip.is_synthetic:
         found.append(Caveat(f"The clip is a {explanation.clip.source}.", CaveatCode.SYNTHETIC_CLIP))
-    found += [text if isinstance(text, Caveat) else Caveat(text, CaveatCode.CLIP) for text in explanation.clip.caveats]
+    about_clip = CaveatCode.DECODING if explanation.clip.values is None else CaveatCode.PICTURE
+    found += [Caveat(text, about_clip) for text in explanation.clip.caveats]
     found += [_improbable(target) for target in explanation.targets if _is_improbable(target)]
     found += explanation.provenance.caveats
     has_sums = any(row.kind == SUM for row in getattr(explanation, "rows", ()))

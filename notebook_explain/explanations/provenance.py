@@ -28,8 +28,8 @@ class Provenance:
     model : str
         Class of the network and its number of parameters.
     preprocessing : dict
-        Size (height, width; one number in older files), crop, frames, mean, std and layout; ``"assumed"`` lists those
-        that were not given, and ``"sources"`` says where each came from, labels included.
+        Size (height, width; one number in older files), crop, frames, channels, mean, std and layout; ``"assumed"`` lists
+        those that were not given, and ``"sources"`` says where each came from, labels included.
     versions : dict
         Versions of this package, torch, numpy and Python.
     seconds : float

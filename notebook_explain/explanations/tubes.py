@@ -290,11 +290,11 @@ class Tubes:
         size: int | None = None,
         source: bool | str | os.PathLike[str] = False,
     ) -> Path:
-        """Write a WebM video (VP8) of the clip with its evidence, or of the clip's source with it.
+        """Write a video, WebM (VP8) or MP4 (H.264), of the clip with its evidence, or of the clip's source with it.
 
         Parameters
         ----------
-        path : path to a file (".webm" is added if it has no extension)
+        path : path to a file that ends in ".webm" or ".mp4" (".webm" is added if it has no extension)
         layer, target, threshold
             As for `figure`.
         fps : float, optional
@@ -314,7 +314,7 @@ class Tubes:
         Raises
         ------
         FileNotFoundError, ValueError, ExplainError
-            The source is missing or is another video; an argument is out of range; OpenCV cannot write WebM.
+            The source is missing or is another video; an argument is out of range; PyAV lacks the encoder.
         """
         from notebook_explain import display
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from unicodedata import east_asian_width
 
@@ -37,14 +39,25 @@ class TextFigure(Figure):
     def savefig(self, *args: Any, **kwargs: Any) -> None:
         """Save as matplotlib does, with text as text in SVG and whole TrueType fonts (type 42) in PDF."""
         text_as_text = rc_context({"svg.fonttype": "none", "pdf.fonttype": 42, "ps.fonttype": 42})
-        with text_as_text, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from")  # font_for() has already warned, once
+        with text_as_text, _without_glyph_warnings():
             super().savefig(*args, **kwargs)
+
+    def draw(self, renderer: Any) -> None:
+        """Draw as matplotlib does; `font_for` has warned of missing characters, once."""
+        with _without_glyph_warnings():
+            super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
         with io.BytesIO() as out:
             self.savefig(out, format="png", dpi=110)
             return out.getvalue()
+
+
+@contextmanager
+def _without_glyph_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        yield
 
 
 def break_lines(text: str, inches: float, points: float) -> list[str]:

@@ -49,4 +49,4 @@ def _caption_text(tubes: Tubes, threshold: float) -> list[Paragraph]:
     duration = "" if tubes.clip.times is None else f", {seconds(np.ptp(tubes.clip.times))}"
     about = f"{tubes.provenance.method}, layer {tubes.layer().name}, clip: {tubes.clip.name}{duration}"
     caveats = [Paragraph(text, 3) for text in all_caveats(tubes)]
-    return [Paragraph(caption_sentence(tubes, threshold), 4, bold=True), Paragraph(about), *caveats[:MAX_CAVEATS]]
+    return [Paragraph(caption_sentence(tubes, threshold), 5, bold=True), Paragraph(about), *caveats[:MAX_CAVEATS]]

@@ -27,7 +27,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from notebook_explain._errors import ExplainError
+from notebook_explain._errors import ExplainError, UsageError
 from notebook_explain._validation import check_choice
 from notebook_explain.explanations import LayerMap, Target, TargetResult, Tubes
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
@@ -36,6 +36,7 @@ from notebook_explain.explanations.tubes import ATTENTION, RELEVANCE
 from notebook_explain.methods.common import prepare_clip, provenance
 from notebook_explain.models import Layer, Recording, VideoModel, score_of
 from notebook_explain.models.attention import AttentionRecorder, Relevance, relevance_of
+from notebook_explain.models.regions import has_any_region
 
 Rule = Literal["gradient", "rollout"]
 RULES: tuple[Rule, ...] = ("gradient", "rollout")
@@ -58,6 +59,7 @@ _MERGED = (
 _ELSEWHERE = (
     "{} of the relevance stays on tokens without a position, such as a class token or padding, and is not shown."
 )
+_NO_REGION = "AttentionMaps has no map of a region or a moment; leave out where= and frames=, or use SaliencyTubes"
 _NO_ATTENTION = (
     "no attention was found in the forward pass of {} (scaled_dot_product_attention, nn.MultiheadAttention, or a product "
     "with a softmax); use SaliencyTubes"
@@ -108,6 +110,8 @@ class AttentionMaps:
 
         def compute(recording: Recording) -> tuple[tuple[TargetResult, ...], Layer, list[Relevance]]:
             targets = model.resolve(recording.heads, target)
+            if any(map(has_any_region, targets)):
+                raise UsageError(_NO_REGION)
             layer = _first_tokens(model, recorder)
             relevances = self._relevances(model, recorder, layer, recording, targets)
             return model.results(recording, targets), layer, relevances
@@ -131,7 +135,7 @@ class AttentionMaps:
     ) -> list[Relevance]:
         """Return the relevance of the layer's tokens for each target."""
         weights = [call.weights.detach() for call in recorder.calls]
-        heads = [(str(target.head), recording.heads[str(target.head)].logits.shape[1]) for target in targets]
+        heads = [(str(target.head), recording.heads[str(target.head)].outputs.shape[1]) for target in targets]
 
         def run(head: tuple[str, int], multipliers: Sequence[torch.Tensor]) -> Relevance:
             assert recorder.shadow is not None

@@ -27,7 +27,7 @@ from notebook_explain.models.known_values import (
 )
 from notebook_explain.models.metadata import read_labels
 from notebook_explain.models.model_caveats import held_inputs_caveat, model_caveats
-from notebook_explain.models.output_kinds import carried_kinds, check_outputs, check_unit
+from notebook_explain.models.output_kinds import carried_kinds, check_label_count, check_outputs, check_unit
 from notebook_explain.models.preprocessing import check_units, numbers
 from notebook_explain.models.shadow import refuse_scripted, unwrapped
 from notebook_explain.models.video_model import VideoModel
@@ -72,8 +72,11 @@ def adapt(
         In units of 0..1: the network gets ``(rgb / 255 - mean) / std``; of a clip of values ``(values - mean) / std``, in
         their unit. By default those of Kinetics for three channels, 0 and 1 for others.
     layout : str or sequence of int, optional
-        "BCTHW" (channels before time), "BTCHW" (Hugging Face), "BTHWC", "(BT)CHW", or the strides in time of several
-        pathways, such as ``(4, 1)`` for SlowFast.
+        The network's axes in order: B (batch), C (channels), T (time), H, W, each once, and N for views or clips of a video,
+        of which it gets one; axes in parentheses are merged. "BCTHW", "BTCHW" (Hugging Face), "BTHWC", "TBCHW" (time
+        first), "(BT)CHW" (frames in the batch axis), "B(TC)HW" (the channels of all frames in one axis), "BNCTHW", "BTHW"
+        (no axis for channels: the network gets the grey of a colour clip). Or the strides in time of several pathways,
+        such as ``(4, 1)`` for SlowFast.
     crop : str, optional
         Method that fits a clip to the size, as for ``Clip.read``: "center" (the default) keeps the middle, "letterbox"
         keeps everything between black bars, "stretch" keeps everything but not the proportions; "center:256" and
@@ -115,12 +118,20 @@ def adapt(
         each came from. Guesses are listed in one warning, in ``preprocessing.assumed`` and as a caveat on every
         explanation.
 
+        A layout is tested, whether you pass it or not, by one pass of positions: do the first weights combine the colours
+        of each frame, or frames as if they were colours; does the network treat rows and columns alike; do frames meet, or
+        are they separate clips? A guessed layout counts as found, not as assumed, only if these tests decide for it. Where
+        they raise a suspicion, up to six forward passes on noise measure it. What contradicts a layout that you pass is an
+        error or a caveat with the numbers.
+
     Raises
     ------
     TypeError, ValueError
-        An argument does not have this form.
+        An argument does not have this form; or with the layout that you pass, the colours of a frame never meet in the
+        network, though they do with another one.
     ExplainError
-        The module is scripted; or it runs with none of the usual sizes and layouts (the most likely error is quoted).
+        The module is scripted; or it runs with none of the usual sizes and layouts (the most likely error is quoted), or
+        only with layouts in which colours act as frames.
     """
     if not isinstance(module, nn.Module):
         raise UsageTypeError(f"adapt takes a torch.nn.Module, got {_describe_type(module)}")
@@ -168,13 +179,16 @@ def adapt(
     if known_hooks and not keep_hooks:
         with inputs_while_adapting(network, bound):
             caveats += hook_caveat(network, preprocessing)
+    names, labels_source = known.values.get("labels", {}), _labels_source(sources)
+    if found.trace is not None and labels is not None:
+        check_label_count(labels_source, names, kinds, found.trace.ends)
     return VideoModel(
         network,
         preprocessing,
-        known.values.get("labels", {}),
+        names,
         found.layers,
         caveats,
-        labels_source=_labels_source(sources),
+        labels_source=labels_source,
         layer_trace=None if found.trace is None else found.trace.slim(),
         keep_hooks=keep_hooks,
         known_hooks=known_hooks,

@@ -12,7 +12,8 @@ from enum import Enum
 import torch
 from torch import nn
 
-from notebook_explain.models.axis_use import AxisUse, Window, odd_axis
+from notebook_explain.models.axis_calls import Window
+from notebook_explain.models.axis_use import AxisUse, odd_axis
 from notebook_explain.models.layer_trace import tensors
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.rng import LocalRandomness
@@ -41,11 +42,14 @@ class Judgement:
         The axis of which windows differ from those of the two others; "T" in video networks.
     rows : int
         Number of rows of scores that frames are distributed to.
+    reads_one_frame : bool
+        All other frames are ignored.
     """
 
     channels: Channels
     odd_axis: str | None
     rows: int
+    reads_one_frame: bool = False
 
     @property
     def is_contradicted(self) -> bool:
@@ -53,14 +57,17 @@ class Judgement:
         return self.channels is Channels.APART or self.odd_axis in ("H", "W")
 
     @property
-    def rank(self) -> tuple[bool, bool, bool, bool]:
-        """Order of layouts: those without contradictions, with colours that meet, with one row, and with time apart first."""
-        return self.is_contradicted, self.channels is not Channels.TOGETHER, self.rows > 1, self.odd_axis != "T"
+    def rank(self) -> tuple[bool, ...]:
+        """Order of layouts; first come those without contradictions, with colours that meet, and with frames that meet."""
+        is_confirmed = self.channels is Channels.TOGETHER
+        return self.is_contradicted, not is_confirmed, self.reads_one_frame, self.rows > 1, self.odd_axis != "T"
 
 
 def judge(use: AxisUse, channels: int) -> Judgement:
     """Judge a layout by what a network does with its axes, for a clip with some channels."""
-    return Judgement(_where_channels_meet(use, channels), odd_axis(use), use.rows)
+    return Judgement(
+        _where_channels_meet(use, channels), odd_axis(use), use.rows, use.span is not None and use.span < 0.5
+    )
 
 
 def _where_channels_meet(use: AxisUse, channels: int) -> Channels:
@@ -83,44 +90,40 @@ def orders_channels(use: AxisUse) -> bool:
 
 @dataclass(frozen=True)
 class Exchanges:
-    """Change of the scores, as a fraction of the largest, if channels or frames are exchanged.
+    """Change of the scores for noise, as a fraction of the largest, if channels or frames are exchanged.
 
     Attributes
     ----------
     of_channels, of_frames : float
-    are_equal : bool
-        Exchanging channels changes nothing beyond rounding.
+    are_colours_like_frames : bool
+        Channels can be exchanged without effect, though the network does more than to average them.
     """
 
     of_channels: float
     of_frames: float
-    are_equal: bool
+    are_colours_like_frames: bool
 
 
 def exchange(network: nn.Module, preprocessing: Preprocessing, keep_hooks: bool) -> Exchanges | None:
-    """Measure the scores for noise, for its channels in another order, and for its frames in another order."""
-    noise = _noise(preprocessing)
-    versions = (noise, noise.roll(1, 1), noise.flip(2))
-    found = [_scores(network, preprocessing, version, keep_hooks) for version in versions]
-    first, by_channels, by_frames = found
-    if not first.numel() or not bool(first.isfinite().all()) or any(other.shape != first.shape for other in found):
-        return None
-    scale = float(first.abs().max()) or 1.0
-    of_channels, of_frames = (float((other - first).abs().max()) / scale for other in (by_channels, by_frames))
-    return Exchanges(of_channels, of_frames, of_channels <= _tolerance(network))
+    """Measure the scores for noise, for its channels and its frames in another order, and for another noise of the same mean.
 
-
-def are_colours_like_frames(network: nn.Module, preprocessing: Preprocessing, keep_hooks: bool) -> bool:
-    """Return whether channels can be exchanged without effect, though the network does more than to average them."""
-    found = exchange(network, preprocessing, keep_hooks)
-    if found is None or not found.are_equal:
-        return False
+    None if the scores cannot be compared.
+    """
     noise = _noise(preprocessing)
     same_mean = noise.clone()
     same_mean[:, 0] += noise[:, 0]
-    same_mean[:, 1] -= noise[:, 0]
-    a, b = (_scores(network, preprocessing, version, keep_hooks) for version in (noise, same_mean))
-    return float((a - b).abs().max()) > _tolerance(network) * float(a.abs().max())
+    same_mean[:, -1] -= noise[:, 0]
+    versions = (noise, noise.roll(1, 1), noise.flip(2), same_mean)
+    try:
+        first, *others = (_scores(network, preprocessing, version, keep_hooks) for version in versions)
+    except Exception:  # a network that runs on positions only
+        return None
+    if not first.numel() or not bool(first.isfinite().all()) or any(other.shape != first.shape for other in others):
+        return None
+    scale = float(first.abs().max()) or 1.0
+    of_channels, of_frames, of_same_mean = (float((other - first).abs().max()) / scale for other in others)
+    tolerance = _tolerance(network)
+    return Exchanges(of_channels, of_frames, of_channels <= tolerance < of_same_mean)
 
 
 def changed_rows(network: nn.Module, preprocessing: Preprocessing, keep_hooks: bool) -> int | None:

@@ -1,4 +1,4 @@
-"""Outputs of the last layers with weights: they tell the classifier's bias, the number of classes and their axis."""
+"""Outputs of the last layers with weights: they give the classifier's bias, the number of classes and their axis."""
 
 from __future__ import annotations
 

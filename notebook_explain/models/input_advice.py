@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from notebook_explain._errors import join_names
-from notebook_explain.models.bound_inputs import parameters_of
+from notebook_explain.models.bound_inputs import inputs_of, parameters_of
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.rng import LocalRandomness
 from notebook_explain.models.shadow import on_shadow, reference_parameter
@@ -61,6 +62,8 @@ def input_advice(module: nn.Module, error: BaseException | None, p: Preprocessin
     p : Preprocessing
         An input with which it was tried.
     """
+    if inputs_of(module) is not None:  # they are stated already
+        return None
     needed, optional = _parameters(module)
     if len(needed) > 1:
         return _several_arguments(module, needed)
@@ -83,11 +86,12 @@ def input_advice(module: nn.Module, error: BaseException | None, p: Preprocessin
             "while the clip is explained",
             _example(names[:1]),
         )
-    mentioned = [name for name in names[1:] if name in str(error)] or (names[1:] if "None" in str(error) else [])
+    words = set(re.findall(r"\w+", str(error)))
+    mentioned = [name for name in names[1:] if name in words] or (names[1:] if words & {"None", "NoneType"} else [])
     return _vectors(module, first) or (_optional_arguments(module, mentioned) if mentioned else None)
 
 
-def _by_keyword(module: nn.Module, names: Sequence[str]) -> InputAdvice | None:
+def _by_keyword(module: nn.Module, names: Sequence[str]) -> InputAdvice:
     """Return advice for a forward without positional arguments, which may take any keywords."""
     clip = next(filter(_may_be_clip, names), names[0] if names else "video")
     known = f", {_listed(names)}" if names else ""

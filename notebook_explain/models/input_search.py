@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 
 from notebook_explain._errors import ExplainError
 from notebook_explain.explanations import Geometry
-from notebook_explain.models.axis_checks import are_colours_like_frames
+from notebook_explain.models.axis_checks import exchange
 from notebook_explain.models.block_outputs import MAX_LAYERS
 from notebook_explain.models.bound_inputs import BoundInputsError
 from notebook_explain.models.input_advice import input_advice
@@ -40,6 +41,7 @@ from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.shadow import on_shadow, reference_parameter
 from notebook_explain.models.video_model import position_input
 
+STACKED, MAX_STACKED = "B(TC)HW", 4  # usual layout of stacked frames, and the most channels that each of them has
 MAX_SECONDS = 30.0  # for inputs with which a network does not run, with positions and with real passes each
 # (frames, size) in the order in which they are tried.
 _SHAPES = ((16, 112), (16, 224), (8, 224), (32, 224), (32, 256), (8, 256), (64, 224), (16, 64), (4, 182), (13, 182))
@@ -94,7 +96,13 @@ def first_that_runs(module: nn.Module, specified: Mapping[str, Any], keep_hooks:
         for by_first_layer in (False,) if "channels" in specified else (False, True):
             inputs: Iterator[Preprocessing] = _candidate_inputs(specified)
             if by_first_layer:
-                inputs = inputs_of_first_layer(module, inputs, keep_hooks)
+                stacked = (
+                    _candidate_inputs({**specified, "layout": STACKED}) if _may_be_stacked(specified) else iter(())
+                )
+                inputs = chain(
+                    (p for p in inputs_of_first_layer(module, stacked, keep_hooks) if p.channels <= MAX_STACKED),
+                    inputs_of_first_layer(module, inputs, keep_hooks),
+                )
             try:
                 found = _first_of(inputs, attempts, with_positions, specified)
             except ColoursAsFramesError as error:
@@ -108,6 +116,11 @@ def first_that_runs(module: nn.Module, specified: Mapping[str, Any], keep_hooks:
     if "layout" in specified and attempts.first is None:  # it runs, but has no layers
         check_stated_layout(module, next(_candidate_inputs(specified)), keep_hooks)
     raise attempts.error(specified)
+
+
+def _may_be_stacked(specified: Mapping[str, Any]) -> bool:
+    """Return whether a network for pictures may take all frames in its channels, as networks for optical flow do."""
+    return "frames" in specified and "layout" not in specified
 
 
 class ColoursAsFramesError(ExplainError):
@@ -257,7 +270,8 @@ def _measured(module: nn.Module, attempts: _Attempts, found: FoundInput, keep_ho
     for layout in dict.fromkeys((first.layout, *COMMON_LAYOUTS, *RARE_LAYOUTS)):
         preprocessing = replace(first, layout=layout)
         other = found if layout == first.layout else attempts.attempt(preprocessing, False)
-        if other is not None and not are_colours_like_frames(module, preprocessing, keep_hooks):
+        measured = None if other is None else exchange(module, preprocessing, keep_hooks)
+        if other is not None and (measured is None or not measured.are_colours_like_frames):
             return other
     return found
 

@@ -18,8 +18,8 @@ from notebook_explain._warn import warn
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.models.axis_checks import (
     Channels,
+    Exchanges,
     Judgement,
-    are_colours_like_frames,
     changed_rows,
     describe_windows,
     exchange,
@@ -112,7 +112,11 @@ def has_confirmed_contradiction(candidate: Candidate, network: nn.Module, keep_h
     """Return whether colours act as frames, as the order of windows or an exchange of colours shows."""
     if candidate.judgement.channels is not Channels.APART:
         return False
-    return orders_channels(candidate.use) or are_colours_like_frames(network, candidate.preprocessing, keep_hooks)
+    return orders_channels(candidate.use) or _can_exchange(exchange(network, candidate.preprocessing, keep_hooks))
+
+
+def _can_exchange(measured: Exchanges | None) -> bool:
+    return measured is not None and measured.are_colours_like_frames
 
 
 def check_stated_layout(network: nn.Module, stated: Preprocessing, keep_hooks: bool) -> tuple[Caveat, ...]:
@@ -135,13 +139,16 @@ def check_stated_layout(network: nn.Module, stated: Preprocessing, keep_hooks: b
         if found.judgement.channels is Channels.APART:
             if confirmed:
                 raise _contradiction_error(network, found, confirmed[0])
-            if has_confirmed_contradiction(found, network, keep_hooks):
-                caveats.append(_colours_caveat(network, found, fitting, keep_hooks))
+            measured = exchange(network, stated, keep_hooks)
+            if orders_channels(found.use) or _can_exchange(measured):
+                caveats.append(_colours_caveat(found, measured, fitting))
         else:
-            caveats.append(_space_caveat(found, confirmed))
+            caveats += [_space_caveat(found, other) for other in confirmed if other.judgement.odd_axis == "T"][:1]
+    caveats += rows_caveat(network, found, keep_hooks)
     for caveat in caveats:
-        warn(Caveat(f"{type(network).__name__}: {caveat}", caveat.code, caveat.arguments))
-    return (*caveats, *rows_caveat(network, found, keep_hooks))
+        if caveat.arguments:  # another layout would remove it
+            warn(Caveat(f"{type(network).__name__}: {caveat}", caveat.code, caveat.arguments))
+    return tuple(caveats)
 
 
 def rows_caveat(network: nn.Module, chosen: Candidate, keep_hooks: bool) -> tuple[Caveat, ...]:
@@ -171,7 +178,8 @@ def _layout_with_one_row(network: nn.Module, chosen: Candidate, keep_hooks: bool
     """Return the layout with time and batch exchanged, if the network combines the frames in it."""
     exchanged = {"BTCHW": "TBCHW", "TBCHW": "BTCHW"}.get(str(chosen.layout))
     found = [] if exchanged is None else candidates(network, chosen.preprocessing, keep_hooks, [exchanged])
-    return exchanged if found and found[0].judgement.rows == 1 else None
+    combines_frames = bool(found) and found[0].judgement.rows == 1 and not found[0].judgement.reads_one_frame
+    return exchanged if combines_frames else None
 
 
 def _contradiction_error(network: nn.Module, found: Candidate, other: Candidate) -> UsageError:
@@ -184,12 +192,11 @@ def _contradiction_error(network: nn.Module, found: Candidate, other: Candidate)
     )
 
 
-def _colours_caveat(network: nn.Module, found: Candidate, fitting: Sequence[Candidate], keep_hooks: bool) -> Caveat:
+def _colours_caveat(found: Candidate, measured: Exchanges | None, fitting: Sequence[Candidate]) -> Caveat:
     text = (
         f"With layout {found.layout!r}, the network never combines the colours of a frame in its first weights and treats "
         "colours like frames"
     )
-    measured = exchange(network, found.preprocessing, keep_hooks)
     if measured is not None:
         text += (
             f": on noise, exchanging the colours changes its scores by {100 * measured.of_channels:.2g} %, reversing the "
@@ -201,11 +208,10 @@ def _colours_caveat(network: nn.Module, found: Candidate, fitting: Sequence[Cand
     return Caveat(text, CaveatCode.INPUT_LAYOUT, ("layout",))
 
 
-def _space_caveat(found: Candidate, confirmed: Sequence[Candidate]) -> Caveat:
+def _space_caveat(found: Candidate, other: Candidate) -> Caveat:
     text = (
         f"With layout {found.layout!r}, the network treats rows and columns differently and frames like one of them (windows "
-        f"of {describe_windows(found.use)}), as if an axis of space were time. If the layout is wrong, so is the explanation."
+        f"of {describe_windows(found.use)}), as if an axis of space were time; with layout={other.layout!r} it treats rows "
+        "and columns alike. If the layout is wrong, so is the explanation."
     )
-    if confirmed:
-        text += f" With layout={confirmed[0].layout!r} it treats rows and columns alike."
     return Caveat(text, CaveatCode.INPUT_LAYOUT, ("layout",))

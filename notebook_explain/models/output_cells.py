@@ -192,6 +192,27 @@ def _holds_rows(tensor: torch.Tensor, axis: int, rows: Sequence[torch.Tensor]) -
     return False
 
 
+def joined_outputs(
+    tensor: torch.Tensor, measured: OutputPositions | None
+) -> tuple[torch.Tensor, OutputPositions | None]:
+    """Join the axes along which positions do not change, as of coordinates (batch, joint, axis), into one at the end."""
+    if measured is None:
+        return tensor, None
+    free = [axis for axis in range(1, tensor.ndim) if tensor.shape[axis] > 1 and not measured.varies_along(axis)]
+    if len(free) < 2:
+        return tensor, measured
+    ends = list(range(-len(free), 0))
+    joined = tensor.movedim(free, ends).flatten(-len(free))
+
+    def moved(position: torch.Tensor | None) -> torch.Tensor | None:
+        for axis in free if position is not None else ():
+            position = position.narrow(axis, 0, 1)  # type: ignore[union-attr]
+        return None if position is None else position.movedim(free, ends).flatten(-len(free))
+
+    t, y, x = map(moved, measured.positions)
+    return joined, OutputPositions(tuple(joined.shape), (t, y, x))
+
+
 def cell_scores(tensor: torch.Tensor, axis: int | None) -> torch.Tensor:
     """Return a tensor as (cell, class)."""
     return tensor.reshape(-1, 1) if axis is None else tensor.movedim(axis, -1).flatten(0, -2)

@@ -11,6 +11,7 @@ from torch import nn
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._validation import check_choice
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.explanations.number_format import counted
 from notebook_explain.explanations.targets import BINARY, CLASSES, KINDS, MAX_UNIT, MULTILABEL, REGRESSION
 from notebook_explain.models.metadata import to_plain_text
 from notebook_explain.models.output_cells import OutputPositions, Path, Size
@@ -53,6 +54,11 @@ class OutputSpec:
     unit: str = ""
     positions: Mapping[Path, OutputPositions] = field(default_factory=dict)
     size: Size = (1, 1, 1)
+
+    def is_regression(self, key: str) -> bool:
+        """Return whether the head of a returned tensor, by its key, is stated to hold values."""
+        kind = self.kinds.get(key, self.kinds.get(""))
+        return kind == REGRESSION or (kind is None and bool(self.unit))
 
     def stated_kind(self, head: str, count: int, *, is_only: bool) -> str | None:
         """Return the kind that was stated for a head with ``count`` outputs; None if it must be guessed.
@@ -113,9 +119,41 @@ def check_unit(unit: Any) -> str:
 
 
 def carried_kinds(module: nn.Module) -> dict[str, str]:
-    """Return the kind that a Hugging Face configuration states as its ``problem_type``."""
-    kind = _PROBLEM_TYPES.get(str(getattr(getattr(module, "config", None), "problem_type", None)))
+    """Return the kind that a Hugging Face configuration states as its ``problem_type``.
+
+    Without it, Hugging Face trains a single output as a regression.
+    """
+    config = getattr(module, "config", None)
+    kind = _PROBLEM_TYPES.get(str(getattr(config, "problem_type", None)))
+    if kind is None and hasattr(config, "problem_type") and getattr(config, "num_labels", None) == 1:
+        kind = REGRESSION
     return {} if kind is None else {"": kind}
+
+
+def label_count_error(source: str, head: str, names: int, count: int, kind: str) -> UsageError:
+    """Return the error for a number of labels that a head does not have."""
+    of_head = f" of head {head!r}" if head else ""
+    has = counted(count, "class", "classes") if kind == CLASSES else counted(count, f"{kind} output")
+    return UsageError(
+        f"{source}{of_head} hold {names} names, but the model has {has}", arguments=("labels",), call="adapt()"
+    )
+
+
+def check_label_count(
+    source: str,
+    labels: Mapping[str, tuple[str, ...]],
+    kinds: Mapping[str, str],
+    positions: Mapping[Path, OutputPositions],
+) -> None:
+    """Raise ValueError if a traced network returns one tensor whose axis of classes is not as long as its labels."""
+    scores = positions.get(("logits",)) or (next(iter(positions.values())) if len(positions) == 1 else None)
+    if scores is None or set(labels) != {""}:
+        return
+    names = len(labels[""])
+    long = [axis for axis, length in enumerate(scores.shape) if length > 1]
+    free = [axis for axis in long if not scores.varies_along(axis)]
+    if len(free) == 1 and free[0] > 0 and names != scores.shape[free[0]]:
+        raise label_count_error(source, "", names, scores.shape[free[0]], kinds.get("", CLASSES))
 
 
 def guess_kind(count: int, names: tuple[str, ...] | None, link: str | None, bias: float | None) -> tuple[str, str]:

@@ -19,7 +19,15 @@ from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.targets import BINARY, CLASSES, REGRESSION
 from notebook_explain.models.classifier_outputs import ClassifierOutputs
 from notebook_explain.models.heads import Head
-from notebook_explain.models.output_cells import Cells, Path, cell_scores, cells_of, class_axis, measured_at
+from notebook_explain.models.output_cells import (
+    Cells,
+    Path,
+    cell_scores,
+    cells_of,
+    class_axis,
+    joined_outputs,
+    measured_at,
+)
 from notebook_explain.models.output_kinds import OutputSpec, guess_kind, kind_caveat
 
 LOG_P = Caveat(
@@ -31,7 +39,10 @@ _ASSUMED_AXIS = (
     "Which axis of the network's output {shape} holds the classes could not be measured; {which} is taken. If the guess is "
     "wrong, another score is explained."
 )
-_LINKS = {"softmax": "softmax", "log_softmax": "softmax", "sigmoid": "sigmoid"}
+_LINKS = {
+    **dict.fromkeys(("softmax", "log_softmax", "special_softmax", "special_log_softmax"), "softmax"),
+    **dict.fromkeys(("sigmoid", "log_sigmoid", "special_expit"), "sigmoid"),
+}
 
 
 class LastActivations(TorchFunctionMode):
@@ -197,10 +208,13 @@ def _as_scores(
         return _Scores(tensor.reshape(1, -1), 1 if tensor.numel() > 1 else None, True, None)
     if is_leaf:
         return None
+    if spec.is_regression(str(path[-1]) if path else ""):
+        tensor, measured = joined_outputs(tensor, measured)
     axis, is_measured = class_axis(tensor, measured, counts, classifiers.rows())
     count = 1 if axis is None else int(tensor.shape[axis])
     cell_axes = [index for index, length in enumerate(tensor.shape) if length > 1 and index != axis]
-    if len(cell_axes) > 1 and count not in counts | {classifiers.count()}:
+    is_alone = is_only and count == 1
+    if len(cell_axes) > 1 and count not in counts | {classifiers.count()} and not is_alone:
         return None  # features
     cells = cells_of(tensor.shape, axis, measured, spec.size) if cell_axes else None
     return _Scores(tensor, axis, is_measured, cells)

@@ -27,6 +27,11 @@ def has_region(target: Target) -> bool:
     return target.where is not None or target.frames is not None
 
 
+def has_any_region(target: Target) -> bool:
+    """Return whether a target, or the one that is subtracted, names a region or a moment."""
+    return has_region(target) or (target.against is not None and has_region(target.against))
+
+
 def region_text(target: Target) -> str:
     """Describe the region of a target: "frames 11 to 20", "a region of 3.1 % of the clip"; "" for all."""
     parts = []

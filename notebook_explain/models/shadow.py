@@ -108,7 +108,20 @@ def shadow_of(module: nn.Module, *, copy_parameters: bool = False, keep_hooks: b
         shadow = copy.deepcopy(module, memo)
         if keep_hooks:
             copy_hooks(module, shadow, memo)
-    return shadow.eval()  # deepcopy drops what module.compile() made, in which hooks would not fire
+    shadow.eval()  # deepcopy drops what module.compile() made, in which hooks would not fire
+    _keep_gradients_of_rnns(shadow)
+    return shadow
+
+
+def _keep_gradients_of_rnns(module: nn.Module) -> None:
+    """Put recurrent layers on CUDA into training mode without dropout: in evaluation mode, cuDNN gives no gradients."""
+    for part in module.modules():
+        if isinstance(part, nn.RNNBase) and _is_on_cuda(part):
+            part.dropout, part.training = 0.0, True
+
+
+def _is_on_cuda(module: nn.Module) -> bool:
+    return any(parameter.is_cuda for parameter in module.parameters())
 
 
 @contextmanager
@@ -139,6 +152,7 @@ def guarded(module: nn.Module, *, keep_hooks: bool = False) -> Iterator[nn.Modul
             for part in modules:
                 part.training = False
                 part._compiled_call_impl = None
+            _keep_gradients_of_rnns(module)
             yield module
         finally:
             for value, entries, _ in hooks:

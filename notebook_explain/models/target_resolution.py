@@ -38,6 +38,9 @@ def resolve(labels: Labels, heads: Mapping[str, Head], target: Any) -> Target:
     head = _head(labels, heads, target)
     resolved = Target(_index(labels, head, heads[head], target.label), head, None, target.where, target.frames)
     heads[head].logits_in(resolved)  # raises if there is no such region
+    if against is not None and heads[str(against.head)].kind != heads[head].kind:
+        kinds = heads[head].kind, heads[str(against.head)].kind
+        raise UsageError(f"a difference needs two scores of one kind, got one of {kinds[0]!r} and one of {kinds[1]!r}")
     if against == resolved:
         raise UsageError(
             f"target {target.label!r} is compared with itself, and that difference is 0; give another class"
@@ -88,10 +91,11 @@ def region_caveats(recording: Recording) -> tuple[Caveat, ...]:
     found = []
     for target in recording.targets:
         for part in (target, target.against):
-            cells = None if part is None else recording.heads[str(part.head)].cells
-            if part is not None and cells is not None:
+            head = None if part is None else recording.heads[str(part.head)]
+            if part is not None and head is not None and head.cells is not None:
                 over = f"the mean over {region_text(part)}" if has_region(part) else "their mean"
-                text = f"The network returns one score per {cells.noun}; {over} is explained."
+                what = "value" if head.kind == REGRESSION else "score"
+                text = f"The network returns one {what} per {head.cells.noun}; {over} is explained."
                 found.append(Caveat(text, CaveatCode.SCORE))
     return tuple(dict.fromkeys(found))
 

@@ -16,8 +16,6 @@ from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.predictions import Predictions
-from notebook_explain.explanations.targets import CLASSES
-from notebook_explain.explanations.text import counted
 from notebook_explain.models.bound_inputs import BoundInputs, bound_to
 from notebook_explain.models.carried import Carried
 from notebook_explain.models.clip_input import clip_of_array, is_array
@@ -26,7 +24,7 @@ from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.heads import Head
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.layers import Layer, named_layer, state_caveats
-from notebook_explain.models.output_kinds import OutputSpec
+from notebook_explain.models.output_kinds import OutputSpec, label_count_error
 from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.prediction import predict
 from notebook_explain.models.preprocessing import Preprocessing
@@ -312,17 +310,7 @@ class VideoModel:
             head = heads[name]
             count = head.logits.shape[1]
             if len(names) != count:
-                of_head = f" of head {name!r}" if name else ""
-                has = (
-                    counted(count, "class", "classes")
-                    if head.kind == CLASSES
-                    else counted(count, f"{head.kind} output")
-                )
-                raise UsageError(
-                    f"{self.labels_source}{of_head} hold {len(names)} names, but the model has {has}",
-                    arguments=("labels",),
-                    call="adapt()",
-                )
+                raise label_count_error(self.labels_source, name, len(names), count, head.kind)
 
     def label(self, head: str, index: int) -> str:
         """Return the name of a class; "class 3" if it has none."""

@@ -53,6 +53,7 @@ def test_the_ending_sets_the_format(folder: Path, capsys: pytest.CaptureFixture[
         "pdf": b"%PDF",
         "gif": b"GIF89a",
         "webm": b"\x1a\x45\xdf\xa3",
+        "mp4": b"\0\0\0",
         "npz": b"PK",
     }
     assert main(["open", "t.npz", "--out", *(f"x.{ending}" for ending in signatures)]) == 0, capsys.readouterr().err

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
+from av.codec.context import ThreadType
 
 from notebook_explain import Clip
 from tests.clip.video_files import decode_with_pyav, numbers_of, rotated, uneven_times, write
@@ -49,7 +53,7 @@ def test_every_frame_and_time_equals_that_of_a_second_decoder(videos: dict[str, 
     clip = Clip.read(videos[name])
     frames, seconds = decode_with_pyav(videos[name])
     assert numbers_of(clip.frames) == list(range(60))
-    assert np.abs(clip.frames.astype(int) - frames).max() <= 2
+    np.testing.assert_array_equal(clip.frames, frames)
     np.testing.assert_allclose(clip.times, seconds, atol=1e-9)
     np.testing.assert_array_equal(clip.frame_numbers, np.arange(60))
     assert clip.source_size == clip.frames.shape[1:3] == frames.shape[1:3]
@@ -252,17 +256,55 @@ def test_colours_are_rgb(tmp_path: Path) -> None:
     np.testing.assert_array_equal(clip.frames, np.stack([red] * 3))
 
 
-def test_h265_is_decoded_by_one_thread_because_damage_can_deadlock_several(
+def test_threads_decode_different_frames_except_those_of_h265(
     videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import cv2
+    from notebook_explain.clip.sources import video
 
-    opened: list[list[int]] = []
-    real = cv2.VideoCapture
-    monkeypatch.setattr(
-        cv2, "VideoCapture", lambda path, backend, flags: opened.append(flags) or real(path, backend, flags)
-    )
-    for name, threads in (("h265.mp4", [cv2.CAP_PROP_N_THREADS, 1]), ("h264.mp4", [])):
-        opened.clear()
+    types: list[ThreadType] = []
+    real = video._set_threads
+
+    def recorded(context: Any, **how: Any) -> None:
+        real(context, **how)
+        types.append(context.thread_type)
+
+    monkeypatch.setattr(video, "_set_threads", recorded)
+    for name in ("h265.mp4", "h264.mp4"):
         Clip.read(videos[name], frames=2)
-        assert opened == [[cv2.CAP_PROP_FORMAT, -1], threads]  # opened twice: packets counted, frames decoded
+    assert types == [ThreadType.SLICE, ThreadType.AUTO]
+
+
+def test_after_a_packet_that_cannot_be_decoded_one_thread_gives_every_other_frame(tmp_path: Path) -> None:
+    path = write(tmp_path / "intra.mkv", "mpeg2video", 60, options={"g": "1"})
+    data = bytearray(path.read_bytes())
+    pictures = [match.start() for match in re.finditer(b"\0\0\1\0", data)]  # start codes of pictures
+    assert len(pictures) == 60
+    for index in (7, 8, 30, 59):
+        end = pictures[index + 1] - 40 if index < 59 else pictures[index] + 150
+        data[pictures[index] : end] = bytes(end - pictures[index])
+    path.write_bytes(data)
+    with pytest.warns(UserWarning, match=r"claims 60 frames, but only 56 could be decoded \(cut off or damaged\)"):
+        clip = Clip.read(path)
+    shown = [number for number in range(60) if number not in (7, 8, 30, 59)]
+    assert numbers_of(clip.frames) == shown
+    np.testing.assert_allclose(clip.times, np.array(shown) / 25, atol=1e-9)
+    with pytest.warns(UserWarning, match=r"claims 10 frames in the window \(0.2, 0.6\), but only 8 could be decoded"):
+        assert numbers_of(Clip.read(path, window=(0.2, 0.6)).frames) == [5, 6, 9, 10, 11, 12, 13, 14]
+
+
+def test_an_intact_video_is_opened_once_if_its_packets_fit_into_memory(
+    videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from notebook_explain.clip.sources import container
+
+    opened: list[Any] = []
+    real_open = av.open
+    monkeypatch.setattr(av, "open", lambda *args, **how: opened.append(args) or real_open(*args, **how))
+    for limit, expected in ((2**26, 1), (500, 2)):
+        monkeypatch.setattr(container, "_MAX_TAPE", limit)
+        for name in ("h264.mp4", "uneven.webm", "palette.gif"):
+            for options in ({}, {"window": (3, 7)}, {"window": (0.2, 0.5)}, {"frames": 4, "stride": 3}):
+                opened.clear()
+                clip = Clip.read(videos[name], **options)
+                assert len(opened) == expected
+                assert numbers_of(clip.frames) == clip.frame_numbers.tolist()

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -68,24 +69,79 @@ def uneven_times(count: int, start: int = 0, seed: int = 0) -> list[int]:
 
 def rotated(path: Path, degrees: int) -> Path:
     """Write a display matrix into the only track of an mp4: players rotate it clockwise by these degrees."""
+    cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
+    return with_display_matrix(path, cosine, sine, -sine, cosine)
+
+
+def with_display_matrix(path: Path, a: float, b: float, c: float, d: float) -> Path:
+    """Write a display matrix into the only track of an mp4: pixel (x, y) is shown at (a x + c y, b x + d y), y downwards."""
     data = bytearray(path.read_bytes())
     header = data.index(b"tkhd")
     assert data[header + 4] == 0, "only version 0 of the box is supported"
-    cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
     one = 1 << 16
-    matrix = (cosine * one, sine * one, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30)
+    matrix = (round(a * one), round(b * one), 0, round(c * one), round(d * one), 0, 0, 0, 1 << 30)
     data[header + 44 : header + 80] = struct.pack(">9i", *matrix)
     path.write_bytes(data)
     return path
 
 
-def decode_with_pyav(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Decode every frame (time, height, width, 3), RGB, and its seconds with PyAV."""
+def add_video(
+    container: Any, codec: str, images: Sequence[np.ndarray], pixels: str = "yuv420p", **properties: Any
+) -> Any:
+    """Add a track to an open container and return the function that writes its frames; properties are set on the stream."""
+    stream = container.add_stream(codec, rate=25)
+    stream.height, stream.width = images[0].shape[:2]
+    stream.pix_fmt = pixels
+    for name, value in properties.items():
+        setattr(stream, name, value)
+
+    def write_frames() -> None:
+        for image in images:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+
+    return write_frames
+
+
+def add_sound(container: Any, seconds: float, codec: str = "aac", rate: int = 16000) -> Any:
+    """Add a silent track to an open container and return the function that writes it."""
+    stream = container.add_stream(codec, rate=rate, layout="mono")
+
+    def write_frames() -> None:
+        for start in range(0, round(seconds * rate), 1024):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = rate, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+    return write_frames
+
+
+def write_planes(
+    path: Path, planes: Sequence[np.ndarray], options: dict[str, str], *, full_range: bool, pixels: str = "yuv444p"
+) -> Path:
+    """Encode one picture without loss from its planes, so that its tags alone decide how it is shown."""
+    height, width = planes[0].shape
+    frame = av.VideoFrame(width, height, pixels)
+    for plane, values in zip(frame.planes, planes, strict=True):
+        kind = np.dtype(np.uint8 if pixels.endswith("p") else np.uint16)
+        padded = np.zeros((plane.height, plane.line_size // kind.itemsize), kind)
+        padded[:, : values.shape[1]] = values
+        plane.update(padded.tobytes())
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "0", **options})
+        stream.height, stream.width, stream.pix_fmt = height, width, pixels
+        frame.color_range = stream.codec_context.color_range = 2 if full_range else 1
+        frame.pts = 0
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    return path
+
+
+def decode_with_pyav(path: Path, track: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Decode every frame (time, height, width, 3), RGB, and its seconds with a bare loop of PyAV."""
     with av.open(str(path)) as container:
-        stream = container.streams.video[0]
+        stream = container.streams.video[0] if track is None else container.streams[track]
         frames = list(container.decode(stream))
         start = stream.start_time or 0
         seconds = np.array([float((frame.pts - start) * stream.time_base) for frame in frames])
-        # As in OpenCV: chroma upsampled bicubically, rounded in BGR.
-        images = [frame.reformat(format="bgr24", interpolation="BICUBIC").to_ndarray()[..., ::-1] for frame in frames]
-    return np.stack(images), seconds
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in frames]), seconds

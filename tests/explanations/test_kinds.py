@@ -49,7 +49,7 @@ def test_verdicts_and_sides(result: TargetResult, words: str, sides: tuple[str, 
     assert tubes_of(result).in_words().startswith(f"{words}. ")
 
 
-def test_a_value_is_told_by_what_raises_and_what_lowers_it() -> None:
+def test_a_value_is_described_by_what_raises_and_what_lowers_it() -> None:
     volume = np.zeros((2, 6, 4, 4), np.float32)
     volume[:, 1, 0, 0], volume[:, 4, 3, 3] = 2.0, -1.0
     first = small_tubes().layers[0]
@@ -111,7 +111,8 @@ def test_figures_captions_and_pages_say_what_colours_mean(name: str, legend: str
     caption = _caption_text(tubes, clip_sequence(tubes.clip, 200), None, 0, 0.15)
     assert caption[0].text.startswith(f"{legend}, from 15 %")
     page = tubes.to_html(tmp_path / "t.html").read_text(encoding="utf-8").replace("&#x27;", "'")
-    question = f"Why {verdict_of(result)}?" if result.kind == "regression" else f"Why {result.name!r}?"
+    place = f" in {result.region}" if result.region else ""
+    question = f"Why {verdict_of(result)}?" if result.kind == "regression" else f"Why {result.name!r}{place}?"
     assert f"<title>{question}</title>" in page
     report = replace(small_report(), target=result)
     printed = "\n".join(text.get_text() for text in report.figure().texts).replace("\n", " ")

@@ -32,7 +32,9 @@ def test_clips_of_values_are_saved_and_loaded_whole(make: Any, tmp_path: Path) -
     explanation = of_values(make())
     loaded = ne.load(explanation.save(tmp_path / "values.npz"))
     assert_same(loaded, explanation)
-    assert [one.code for one in caveats(loaded) if getattr(one, "code", None) == CaveatCode.CLIP] == [CaveatCode.CLIP]
+    assert [one.code for one in caveats(loaded) if getattr(one, "code", None) == CaveatCode.PICTURE] == [
+        CaveatCode.PICTURE
+    ]
 
 
 def test_the_caveat_is_on_the_page_and_in_the_figure(tmp_path: Path) -> None:

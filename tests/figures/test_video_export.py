@@ -1,4 +1,4 @@
-"""Videos of the clip's frames as GIF and WebM: every frame, no flicker, all text; a complete file or none."""
+"""Videos of the clip's frames as GIF, WebM and MP4: every frame, no flicker, all text; a complete file or none."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
+from notebook_explain.clip import Clip
 from notebook_explain.explanations import ExplainError, Tubes
 from notebook_explain.figures.overlay import overlay_evidence
-from notebook_explain.figures.video import webm
+from notebook_explain.figures.video import encoding
+from notebook_explain.figures.video.encoding import write_video
 from notebook_explain.figures.video.frames import clip_sequence, resolve_fps
 from notebook_explain.figures.video.gif import write_gif
 from notebook_explain.figures.video.render import render_frames
@@ -37,11 +39,15 @@ def gif_of(path: Path) -> tuple[Frames, list[int], dict[Any, Any]]:
 
 def video_of(path: Path) -> tuple[Frames, float]:
     """Return the frames and the frames per second."""
-    video = cv2.VideoCapture(str(path))
-    pictures = [picture[..., ::-1] for good, picture in iter(video.read, (False, None)) if good]
-    fps = video.get(cv2.CAP_PROP_FPS)
-    video.release()
-    return np.stack(pictures).astype(int), fps
+    with av.open(str(path)) as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        return np.stack(pictures).astype(int), float(container.streams.video[0].average_rate)
+
+
+def times_of(path: Path) -> list[float]:
+    """Return the seconds of each frame."""
+    with av.open(str(path)) as container:
+        return [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
 
 
 def rendered_frames(tubes: Tubes, longest: int = 96, threshold: float = 0.4) -> Frames:
@@ -167,69 +173,90 @@ def test_default_size_of_a_gif(tmp_path: Path, side: int, size: int | None, long
     assert pictures.shape[2] == longer
 
 
-def test_a_video_has_every_frame_at_the_requested_speed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "head", "start"),
+    [
+        ("wave", b"\x1a\x45\xdf\xa3", b"webm"),
+        ("wave.webm", b"\x1a\x45\xdf\xa3", b"webm"),
+        ("WAVE.MP4", b"\0\0\0", b"ftyp"),
+    ],
+)
+def test_a_video_has_every_frame_at_the_requested_speed(tmp_path: Path, name: str, head: bytes, start: bytes) -> None:
     tubes = made(9, 30, 40)
-    path = tubes.to_video(tmp_path / "wave", fps=12.5, size=200)
-    assert path == tmp_path / "wave.webm"
-    assert path.read_bytes()[:4] == b"\x1a\x45\xdf\xa3"  # EBML: WebM's first bytes
-    assert b"webm" in path.read_bytes()[:64]
+    path = tubes.to_video(tmp_path / name, fps=12.5, size=200)
+    assert path.name == ("wave.webm" if name == "wave" else name)
+    assert path.read_bytes().startswith(head)
+    assert start in path.read_bytes()[:64]
     pictures, fps = video_of(path)
     film = rendered_frames(tubes, 200)
     assert fps == pytest.approx(12.5)
     assert len(pictures) == 9
-    assert np.abs(pictures[:, : film.shape[1], : film.shape[2]] - film).mean() < 6
+    assert times_of(path) == pytest.approx(np.arange(9) / 12.5, abs=1e-9 if path.suffix == ".MP4" else 5e-4)
+    assert np.abs(pictures[:, : film.shape[1], : film.shape[2]] - film).mean() < 3
     for k in range(9):  # each is nearer to its own than to any other
         wrong = [np.abs(pictures[k, : film.shape[1]] - other).mean() for other in film]
         assert int(np.argmin(wrong)) == k
 
 
-def test_a_video_of_odd_width_and_height_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["webm", "mp4"])
+@pytest.mark.parametrize("fps", [29.97, 7.3, 60.0, 0.1])
+def test_frame_times_are_exact(tmp_path: Path, kind: str, fps: float) -> None:
+    pictures = [np.full((32, 32, 3), 20 * k, np.uint8) for k in range(7)]
+    path = write_video(tmp_path / f"v.{kind}", pictures, fps)
+    assert times_of(path) == pytest.approx(np.arange(7) / fps, abs=1e-5 if kind == "mp4" else 6e-4)
+
+
+@pytest.mark.parametrize("kind", ["webm", "mp4"])
+def test_colours_of_a_video_survive(tmp_path: Path, kind: str) -> None:
+    colours = np.array([(220, 30, 30), (30, 200, 40), (40, 50, 220), (128, 128, 128), (250, 250, 250), (240, 140, 20)])
+    picture = np.repeat(np.repeat(colours[None].astype(np.uint8), 64, 0), 32, 1)
+    shown, _ = video_of(write_video(tmp_path / f"v.{kind}", [picture] * 3, 5))
+    assert np.abs(shown[:, 32, 16::32] - colours).max() <= 4
+    np.testing.assert_array_equal(Clip.read(tmp_path / f"v.{kind}").frames, shown)
+
+
+@pytest.mark.parametrize("kind", ["webm", "mp4"])
+def test_a_video_of_odd_width_and_height_loses_nothing(tmp_path: Path, kind: str) -> None:
     picture = np.zeros((33, 47, 3), np.uint8)
     picture[:, -1] = picture[-1] = 255
-    shown, _ = video_of(webm.write_webm(tmp_path / "v.webm", [picture] * 3, 5))
+    shown, _ = video_of(write_video(tmp_path / f"v.{kind}", [picture] * 3, 5))
     assert shown.shape == (3, 34, 48, 3)
     assert shown[1, 10, 46].min() > 180
     assert shown[1, 32, 10].min() > 180
 
 
-def test_a_video_is_silent_on_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    made().to_video(tmp_path / "v.webm")
+@pytest.mark.parametrize("kind", ["webm", "mp4"])
+def test_a_video_is_silent_on_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: str) -> None:
+    made().to_video(tmp_path / f"v.{kind}")
     print("still here")
     content = capfd.readouterr()
     assert content.err == ""
     assert content.out == "still here\n"
 
 
-class NoWriter:
-    """The video writer of an OpenCV without the codec."""
-
-    def __init__(self, *_: Any) -> None: ...
-
-    def isOpened(self) -> bool:  # noqa: N802
-        return False
-
-    def release(self) -> None: ...
-
-
-def test_a_missing_codec_is_an_error_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "v.webm").write_bytes(b"of before")
-    monkeypatch.setattr(cv2, "VideoWriter", type("VideoWriter", (NoWriter,), {"fourcc": cv2.VideoWriter.fourcc}))
+@pytest.mark.parametrize(("kind", "codec"), [("webm", "VP8"), ("mp4", "H.264")])
+def test_a_missing_codec_is_an_error_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, codec: str
+) -> None:
+    path = tmp_path / f"v.{kind}"
+    path.write_bytes(b"of before")
+    monkeypatch.setattr(av, "codecs_available", {"mpeg4"})
     with pytest.raises(
-        ExplainError, match=r"cannot write VP8 video .* opencv-python-headless.* to_gif\(\) needs neither"
+        ExplainError, match=rf"cannot write {codec} video here: .* --force-reinstall av\).* to_gif\(\) needs none"
     ):
-        made().to_video(tmp_path / "v.webm")
+        made().to_video(path)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"of before"]
 
 
 def test_an_incomplete_video_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    encode = webm._encode
+    encode = encoding._encode
 
     def cut_off(path: Path, *given: Any) -> Any:
         found = encode(path, *given)
         path.write_bytes(path.read_bytes()[:-200])
         return found
 
-    monkeypatch.setattr(webm, "_encode", cut_off)
+    monkeypatch.setattr(encoding, "_encode", cut_off)
     with pytest.raises(
         ExplainError, match=r"is incomplete: 6 frames of 320 x \d+ were written, [0-5] can be read back"
     ):
@@ -237,7 +264,7 @@ def test_an_incomplete_video_is_not_kept(tmp_path: Path, monkeypatch: pytest.Mon
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("kind", ["gif", "webm"])
+@pytest.mark.parametrize("kind", ["gif", "webm", "mp4"])
 def test_the_old_file_is_kept_if_writing_fails(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"f.{kind}"
     path.write_bytes(b"of before")
@@ -247,7 +274,7 @@ def test_the_old_file_is_kept_if_writing_fails(tmp_path: Path, kind: str) -> Non
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_gif(path, failing(), 5, "") if kind == "gif" else webm.write_webm(path, failing(), 5)
+        write_gif(path, failing(), 5, "") if kind == "gif" else write_video(path, failing(), 5)
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"of before"]
 
 
@@ -276,8 +303,10 @@ def test_invalid_arguments_are_errors_and_nothing_is_written(
 
 
 def test_other_suffixes_are_errors_that_name_the_right_one(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"writes WebM, the only format .* name the file 'wave.webm', not 'wave.mp4'"):
-        made().to_video(tmp_path / "wave.mp4")
+    with pytest.raises(
+        ValueError, match=r"writes WebM or MP4, .* name the file 'wave.webm' or 'wave.mp4', not 'wave.avi'"
+    ):
+        made().to_video(tmp_path / "wave.avi")
     with pytest.raises(ValueError, match=r"to_gif\(\) writes a GIF .* name the file 'wave.gif', not 'wave.png'"):
         made().to_gif(tmp_path / "wave.png")
     assert made().to_gif(tmp_path / "WAVE.GIF").name == "WAVE.GIF"

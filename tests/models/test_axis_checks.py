@@ -57,6 +57,7 @@ def _right_layouts() -> dict[str, tuple[Maker, Any, int, int]]:
     nets["grey inside"] = (partial(layout_nets.VolumeNet, lambda x: x.mean(1, keepdim=True), 1), "BCTHW", 8, 32)
     nets["strongest colour"] = (partial(layout_nets.VolumeNet, lambda x: x.amax(1, keepdim=True), 1), "BCTHW", 8, 32)
     nets["three frames"] = (layout_nets.VolumeNet, "BCTHW", 3, 32)
+    nets["steps over rows only"] = (partial(layout_nets.VolumeNet, None, 3, (3, 3, 3), (1, 2, 1)), "BCTHW", 8, 32)
     nets["a cube"] = (layout_nets.VolumeNet, "BCTHW", 16, 16)
     nets["a cube, kernels alike"] = (partial(layout_nets.VolumeNet, None, 3, (3, 3, 3), (2, 2, 2)), "BCTHW", 16, 16)
     return nets
@@ -64,7 +65,14 @@ def _right_layouts() -> dict[str, tuple[Maker, Any, int, int]]:
 
 RIGHT = _right_layouts()
 ROWS = {"layouts: rows": 8, "layouts: pictures": 8}
-OPEN = {"weighted frames", "three weighted frames", "colour tokens", "grey inside", "strongest colour"}
+OPEN = {
+    "steps over rows only",
+    "weighted frames",
+    "three weighted frames",
+    "colour tokens",
+    "grey inside",
+    "strongest colour",
+}
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -177,11 +185,25 @@ def test_frames_that_never_meet_because_they_lie_in_the_batch_have_a_caveat(
     batch_first: bool, wrong: str, right: str
 ) -> None:
     net = zoo.seeded(partial(layout_nets.FrameGRU, batch_first))
-    (caveat,) = ne.adapt(net, **STATED, layout=wrong).caveats
+    with pytest.warns(UserWarning, match="FrameGRU: The network returns 8 rows"):
+        (caveat,) = ne.adapt(net, **STATED, layout=wrong).caveats
     assert "returns 8 rows of scores for the 8 frames" in caveat
     assert f"With layout={right!r} it returns one row for all frames." in caveat
     assert caveat.arguments == ("layout",)
     assert ne.adapt(net, **STATED, layout=right).caveats == ()
+
+
+def test_the_first_clip_of_a_batch_is_not_taken_for_the_first_frame() -> None:
+    class First(layout_nets.FrameNet):
+        """Returns one row for each frame of the first clip."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(self.features(x[0]))
+
+    model = ne.adapt(zoo.seeded(First), **STATED)
+    assert model.preprocessing.layout == "BTCHW"
+    (caveat,) = model.caveats
+    assert "TBCHW" not in caveat
 
 
 def test_rows_of_frames_that_meet_are_counted() -> None:

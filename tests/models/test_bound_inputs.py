@@ -318,6 +318,7 @@ def test_held_tensors_with_a_graph_keep_it() -> None:
     weight = torch.randn(20, 20, requires_grad=True)
     audio = AUDIO @ weight
     model = ne.adapt(Both(), inputs={"audio": audio}, **STATED)
+    assert [getattr(caveat, "code", None) for caveat in model.caveats] == [CaveatCode.HELD_INPUTS]
     ne.SaliencyTubes()(model, CLIP, 0)
     audio.sum().backward()
     assert weight.grad is not None
@@ -457,3 +458,9 @@ def test_features_are_explained_together_with_the_network_that_makes_them() -> N
 
     model = ne.adapt(nn.Sequential(Backbone(), Features()), **STATED)
     assert ne.SaliencyTubes()(model, CLIP, 0).layers[-1].grid == (2, 6, 6)
+
+
+def test_inputs_of_a_wrong_shape_are_an_error_with_the_reason_of_the_network() -> None:
+    with pytest.raises(ne.ExplainError, match="shapes cannot be multiplied") as caught:
+        ne.adapt(Both(), inputs={"audio": torch.randn(1, 7)}, **STATED)
+    assert caught.value.example == ""

@@ -205,7 +205,7 @@ def test_how_values_are_shown_is_a_caveat_of_every_explanation() -> None:
     clip = ne.Clip.from_array(values(1)[..., 0], range=(-1000, 400))
     for explanation in (ne.SaliencyTubes()(model, clip, 0), ne.FeaturePyramid()(model, clip, 0)):
         found = caveats(explanation)
-        (caveat,) = (one for one in found if getattr(one, "code", None) == CaveatCode.CLIP)
+        (caveat,) = (one for one in found if getattr(one, "code", None) == CaveatCode.PICTURE)
         assert "in grey, from -1000 to 400" in caveat
 
 
@@ -334,3 +334,47 @@ def test_values_that_are_far_from_normalised_have_a_caveat_unless_they_are_state
     colours = ne.Clip.from_array(zoo.random_clip(8, 24))
     assert about_units(colours, mean=0.45, std=0.225)
     assert not about_units(ne.Clip.from_array(zoo.random_clip(8, 24) / 255), mean=0.45, std=0.225)
+
+
+def test_groups_and_patches_count_whole_channels() -> None:
+    class Grouped(nn.Module):
+        """Each of four channels has filters of its own."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.net = nn.Conv3d(4, 8, 3, padding=1, groups=4), Small(8)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.net(self.stem(x))
+
+    class Patches(nn.Module):
+        """Patches of 2 x 8 x 8 values of five channels, unfolded and embedded by a linear layer."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.mix, self.fc = nn.Linear(5 * 2 * 8 * 8, 16), nn.Linear(16, 16), nn.Linear(16, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            batch, channels, time, height, width = x.shape
+            x = x.view(batch, channels, time // 2, 2, height // 8, 8, width // 8, 8)
+            x = x.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(4).flatten(1, 3)
+            tokens = self.embed(x)
+            return self.fc((tokens + self.mix(tokens)).mean(1))
+
+    for net, channels in ((Grouped(), 4), (Patches(), 5)):
+        model = ne.adapt(net, mean=0, std=1, **STATED)
+        assert model.preprocessing.channels == channels
+
+
+def test_the_flow_of_a_stated_number_of_frames_may_be_stacked_in_the_channels() -> None:
+    """The temporal stream of a two-stream network: ten frames of flow to the right and down in twenty channels."""
+    convolutions = nn.Conv2d(20, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1), nn.ReLU()
+    net = nn.Sequential(*convolutions, nn.AdaptiveAvgPool2d(1), nn.Flatten(1), nn.Linear(8, 3))
+    flow = RNG.normal(size=(10, 24, 24, 2)).astype(np.float32)
+    with pytest.warns(UserWarning, match=r"assumed: layout 'B\(TC\)HW'"):
+        model = ne.adapt(net, size=24, frames=10, mean=0, std=1)
+    assert (model.preprocessing.channels, model.preprocessing.layout) == (2, "B(TC)HW")
+    tubes = ne.SaliencyTubes()(model, flow, 1)
+    with torch.no_grad():
+        scores = net(torch.from_numpy(flow).permute(0, 3, 1, 2).reshape(1, 20, 24, 24))
+    assert tubes.targets[0].logit == pytest.approx(float(scores[0, 1]), abs=1e-5)

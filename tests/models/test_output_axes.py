@@ -108,7 +108,7 @@ def test_strided_dense_scores_are_per_position_and_means_over_time_per_pixel() -
 
 
 @pytest.mark.parametrize("classes", [3, 4])
-def test_views_of_the_whole_clip_are_told_from_classes_by_the_classifier(classes: int) -> None:
+def test_the_classifier_distinguishes_views_of_the_whole_clip_from_classes(classes: int) -> None:
     """(B, N, C) with as many views as classes: no position changes along either axis."""
 
     class Views(Frames):
@@ -127,7 +127,7 @@ def test_one_value_per_frame_is_one_output() -> None:
     for arrange in (lambda scores: scores, lambda scores: scores[..., 0], lambda scores: scores[0, :, 0]):
         tubes = assert_explains(Frames(arrange, 1), 0, outputs="regression")
         assert tubes.targets[0].name == "value"
-        assert "The network returns one score per frame; their mean is explained." in tubes.provenance.caveats
+        assert "The network returns one value per frame; their mean is explained." in tubes.provenance.caveats
 
 
 def test_an_axis_that_cannot_be_measured_is_a_caveat() -> None:

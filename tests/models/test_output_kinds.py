@@ -114,7 +114,36 @@ def test_several_values_are_named_by_labels_and_subtracted() -> None:
     assert explained(net, "output 1", outputs="regression").targets[0].index == 1
 
 
-@pytest.mark.parametrize("activation", [None, nn.Sigmoid()])
+def test_coordinates_on_two_axes_are_values_of_their_own() -> None:
+    class Pose(Pooled):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.before(x).unflatten(1, (3, 2))  # (batch, joint, axis)
+
+    class Poses(Pooled):
+        def forward(self, x: Tensor) -> Tensor:
+            frames = torch.relu(self.stem(x)).mean((3, 4)).transpose(1, 2)
+            return self.fc(frames).unflatten(2, (3, 2)).permute(0, 2, 1, 3)  # (batch, joint, frame, axis)
+
+    labels = [f"{joint} {axis}" for joint in ("hand", "head", "foot") for axis in "xy"]
+    for net in (Pose(6), Poses(6)):
+        tubes = explained(net, "head y", outputs="regression", unit="px", labels=labels)
+        result = assert_explains(tubes, net, lambda n, x: n.before(x)[0, 3])
+        assert (result.name, result.index) == ("head y", 3)
+    assert "The network returns one value per frame; their mean is explained." in tubes.provenance.caveats
+
+
+def test_a_dense_output_without_an_axis_of_classes_is_one_output() -> None:
+    class Depth(Pooled):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.relu(self.stem(x)).mean(1)
+
+    net = Depth().eval()
+    tubes = explained(net, outputs="regression", unit="m")
+    assert tubes.targets[0].logit == pytest.approx(float(net.double()(INPUT).mean().detach()), rel=1e-4)
+    assert "The network returns one value per voxel; their mean is explained." in tubes.provenance.caveats
+
+
+@pytest.mark.parametrize("activation", [None, nn.Sigmoid(), nn.LogSigmoid()])
 @pytest.mark.parametrize("stated", [True, False])
 def test_two_names_of_one_logit_are_no_and_yes(activation: nn.Module | None, stated: bool) -> None:
     net = Pooled(activation=activation, bias=0.7)
@@ -213,6 +242,30 @@ def test_a_hugging_face_configuration_states_the_kind() -> None:
         tubes = explained(net)
         assert tubes.targets[0].kind == kind
         assert not guesses(tubes)
+
+
+def test_a_single_output_of_hugging_face_is_a_value() -> None:
+    net = Pooled(1)
+    net.config = SimpleNamespace(problem_type=None, num_labels=1, id2label={0: "LABEL_0"})  # type: ignore[assignment]
+    tubes = explained(net)
+    assert (tubes.targets[0].kind, tubes.targets[0].name, guesses(tubes)) == ("regression", "LABEL_0", [])
+
+
+def test_a_wrong_number_of_labels_is_found_by_adapt() -> None:
+    for names in (2, 4):
+        with pytest.raises(ValueError, match=f"labels hold {names} names, but the model has 3 classes"):
+            ne.adapt(Pooled(3).eval(), labels=list("abcd")[:names], **STATED)
+    assert ne.adapt(Pooled(1).eval(), labels=["no", "yes"], **STATED).labels
+
+
+def test_a_difference_of_two_kinds_is_refused() -> None:
+    class Two(Pooled):
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            scores = self.before(x)
+            return {"action": scores[:, :3], "age": scores[:, 3:]}
+
+    with pytest.raises(ValueError, match="two scores of one kind, got one of 'classes' and one of 'regression'"):
+        explained(Two(4), ne.Target(0, "action") - ne.Target(0, "age"), outputs={"age": "regression"})
 
 
 def test_kinds_that_do_not_fit_are_clear_errors() -> None:

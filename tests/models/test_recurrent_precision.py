@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import notebook_explain as ne
+from notebook_explain.models import shadow
 from notebook_explain.models.positions.tensor import PositionTensor
 from tests import zoo
 from tests.zoo import layout_nets, recurrent
@@ -179,3 +180,18 @@ def test_a_position_tensor_has_the_precision_of_what_made_it() -> None:
     weight = torch.zeros(3, 3, 1, 1, 1, dtype=torch.bfloat16)
     assert torch.nn.functional.conv3d(x, weight).dtype is torch.bfloat16
     assert {field.dtype for field in x.double().fields} == {torch.float32}
+
+
+def test_recurrent_layers_on_cuda_run_without_dropout_in_the_mode_in_which_they_have_gradients(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = zoo.seeded(partial(CNNThenRNN, num_layers=2, dropout=0.5))
+    clip = zoo.random_clip(8, 32)
+    expected = ne.SaliencyTubes()(ne.adapt(net, **STATED), clip, 2)
+    monkeypatch.setattr(shadow, "_is_on_cuda", lambda module: True)
+    copied = shadow.shadow_of(net)
+    assert copied.rnn.training
+    assert not copied.training
+    found = ne.SaliencyTubes()(ne.adapt(net, **STATED), clip, 2)
+    np.testing.assert_allclose(found.layers[-1].values, expected.layers[-1].values, rtol=1e-5, atol=1e-6)
+    assert (net.rnn.dropout, net.rnn.training) == (0.5, False)

@@ -168,6 +168,27 @@ def test_an_output_finer_than_the_clip_takes_the_nearest_pixels() -> None:
     assert tubes.targets[0].logit == pytest.approx(float(up[:, torch.tensor(wide)].mean().detach()), abs=1e-4)
 
 
+@pytest.mark.parametrize("up", ["transposed", "trilinear"])
+def test_a_mask_of_a_u_net_is_that_of_its_voxels(up: str) -> None:
+    class UNet(Dense):
+        def __init__(self) -> None:
+            super().__init__()
+            self.down, self.up = nn.Conv3d(6, 6, 3, 2, 1), nn.ConvTranspose3d(6, 6, 2, 2)
+            self.mix = nn.Conv3d(12, 6, 3, padding=1)
+
+        def scores(self, x: Tensor) -> Tensor:
+            fine = torch.relu(self.stem(x))
+            coarse = torch.relu(self.down(fine))
+            wide = self.up(coarse) if up == "transposed" else F.interpolate(coarse, scale_factor=2.0, mode="trilinear")
+            return self.head(torch.relu(self.mix(torch.cat([fine, wide], 1))))
+
+    net, mask = UNet().eval(), blob(FRAMES, SIZE, SIZE)
+    tubes = ne.SaliencyTubes()(ne.adapt(net, labels=LABELS, **STATED), CLIP, ne.Target("edge", where=mask))
+    wanted = net(INPUT.float())[0, 2][torch.tensor(mask)].mean().detach()
+    assert tubes.targets[0].logit == pytest.approx(float(wanted), abs=1e-5)
+    assert any("one score per voxel" in caveat for caveat in tubes.provenance.caveats)
+
+
 class Frames(nn.Module):
     """Class scores per frame, (B, T, C)."""
 
@@ -228,6 +249,50 @@ def test_regions_that_a_model_does_not_have_are_clear_errors() -> None:
             ne.Target(1, frames=wrong)
     with pytest.raises(ValueError, match="compared with itself"):
         tubes(dense, CLIP, ne.Target(1, frames=(0, 2)) - ne.Target(1, frames=(0, 2)))
+
+
+def test_pyramids_of_a_region_are_by_gradient() -> None:
+    class Deep(Dense):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mid = nn.Conv3d(6, 6, 3, padding=1)
+
+        def scores(self, x: Tensor) -> Tensor:
+            return self.head(torch.relu(self.mid(torch.relu(self.stem(x)))))
+
+    net, mask = Deep().eval(), blob(FRAMES, SIZE, SIZE)
+    model, target = ne.adapt(net, labels=LABELS, **STATED), ne.Target("lesion", where=mask)
+    pyramid = ne.FeaturePyramid()(model, CLIP, target)
+    activation = torch.relu(net.double().mid(torch.relu(net.stem(INPUT))))[0]
+    inside = activation[:, torch.tensor(mask)].mean(1)
+    effect = (net.head.weight[1, :, 0, 0, 0] * inside).detach().numpy()
+    row = next(row for row in pyramid.rows if row.name == "mid")
+    scores = {
+        pyramid.units[unit].channel: pyramid.units[unit].score for unit in row.units if pyramid.units[unit].score > 0
+    }
+    wanted = effect.clip(0) / effect.clip(0).sum()
+    assert scores
+    for channel, score in scores.items():
+        assert score == pytest.approx(wanted[channel], abs=1e-4)
+    with pytest.raises(ValueError, match="only contributions by gradient have a region"):
+        ne.FeaturePyramid(contribution="preactivation")(model, CLIP, target)
+    with pytest.raises(ValueError, match="AttentionMaps has no map of a region"):
+        _attention_of_a_region()
+
+
+def _attention_of_a_region() -> None:
+    class Attending(Dense):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            maps = torch.relu(self.stem(x))[..., ::4, ::4]
+            tokens = maps.flatten(2).transpose(1, 2)
+            mixed = (tokens + self.attention(tokens, tokens, tokens)[0]).transpose(1, 2).reshape(maps.shape)
+            return self.head(mixed)
+
+    ne.AttentionMaps()(ne.adapt(Attending().eval(), **STATED), CLIP, ne.Target(1, frames=(0, 2)))
 
 
 def test_a_target_with_a_region_is_a_plain_value() -> None:

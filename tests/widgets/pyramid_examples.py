@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from notebook_explain.explanations.pyramid.pyramid import Pyramid
+from notebook_explain.clip import Clip
+from notebook_explain.explanations.pyramid.pyramid import INPUT, Pyramid
 from notebook_explain.explanations.pyramid.text import unit_name
 from notebook_explain.widgets.html import _encode
 from notebook_explain.widgets.wire import pyramid as pyramid_wire
@@ -72,6 +73,14 @@ def of_a_value(pyramid: Pyramid) -> Pyramid:
     return replace(pyramid, target=target)
 
 
+def of_values(pyramid: Pyramid) -> Pyramid:
+    """Return the same pyramid, as if the network took five channels of values."""
+    values = np.random.default_rng(0).normal(size=(*pyramid.clip.size, 5))
+    rows = tuple(replace(row, width=5) if row.kind == INPUT else row for row in pyramid.rows)
+    assert any(row.kind == INPUT for row in rows)
+    return replace(pyramid, clip=Clip.from_array(values), rows=rows)
+
+
 def make() -> dict[str, Any]:
     """Return all examples as plain values."""
     pyramids = [random_pyramid(seed, rows=3 + seed, size=SIZE) for seed in range(4)]
@@ -81,6 +90,7 @@ def make() -> dict[str, Any]:
     pyramids.append(of_a_value(random_pyramid(5, rows=3, size=SIZE)))
     unnamed = of_a_value(random_pyramid(6, rows=3, size=SIZE))
     pyramids.append(replace(unnamed, target=replace(unnamed.target, name="value", unit="")))
+    pyramids.append(of_values(random_pyramid(5, rows=3, size=SIZE)))
     return {"thresholds": THRESHOLDS, "pyramids": [example(pyramid) for pyramid in pyramids]}
 
 

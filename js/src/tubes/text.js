@@ -46,11 +46,11 @@ const isUnnamed = (explained) => isValue(explained) && explained.name === UNNAME
 
 /** "wave · 93 %", "'wave' rather than 'kick' · logits differ by 1.20", "ESV · 55.6 ml" @param {TargetState} target */
 export function targetWords(target) {
-  const { name, probability, value } = target;
-  if (value) return isUnnamed(target) ? value : `${target.against ? quotedTarget(target) : name} · ${value}`;
-  return probability === null
-    ? `${quotedTarget(target)} · logits differ by ${target.logit.toFixed(2)}`
-    : `${name} · ${percent(probability)}`;
+  const { name, probability, value, region } = target;
+  const place = region ? ` · ${region}` : "";
+  if (value) return (isUnnamed(target) ? value : `${target.against ? quotedTarget(target) : name} · ${value}`) + place;
+  const score = probability === null ? `logits differ by ${target.logit.toFixed(2)}` : percent(probability);
+  return `${probability === null ? quotedTarget(target) : name} · ${score}${place}`;
 }
 
 /**
@@ -71,8 +71,11 @@ export function sides({ name, kind, rival }) {
  */
 export function explained({ targets }, { target, against }) {
   if (against === null) return targets[target];
-  const [{ name, kind, region }, other] = [targets[target], targets[against].name];
-  return { name: name + DIFFERENCE + other, against: other, probability: null, rival: null, kind, region };
+  const both = [targets[target], targets[against]];
+  const [{ name, kind, region }, { name: other, region: otherRegion }] = both;
+  const places = both.map((one) => one.region || "the whole clip").join(" against ");
+  const place = region === otherRegion ? region : places;
+  return { name: name + DIFFERENCE + other, against: other, probability: null, rival: null, kind, region: place };
 }
 
 /** "'wave'", "'wave' rather than 'kick'" for a difference, "the value" @param {Pick<Explained, "name" | "against" | "kind">} explained */

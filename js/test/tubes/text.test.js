@@ -91,6 +91,36 @@ test("a map of another quantity is called by its name", () => {
   expect([0, 1].map((layer) => quantityOf(/** @type {any} */ ({ layers }), layer))).toEqual(["evidence", "activity"]);
 });
 
+test("menus name values with their unit", () => {
+  const value = {
+    name: "ESV",
+    logit: 70,
+    probability: null,
+    rival: null,
+    best: [],
+    kind: "regression",
+    value: "70 ml",
+  };
+  expect(targetWords(value)).toBe("ESV · 70 ml");
+  expect(targetWords({ ...value, name: "value" })).toBe("70 ml");
+  expect(targetWords({ ...value, name: "EDV − ESV", against: "ESV", value: "50 ml" })).toBe(
+    "'EDV' minus 'ESV' · 50 ml",
+  );
+});
+
+test("one class in two regions is named with its region, and subtracted", () => {
+  const one = { name: "jump", logit: 1, probability: 0.5, rival: null, best: [], region: "frames 1 to 2" };
+  const targets = [one, { ...one, region: "frames 5 to 6" }, { ...one, region: undefined }];
+  expect(targets.map((target) => plain(targetWords(target)))).toEqual([
+    "jump · 50 % · frames 1 to 2",
+    "jump · 50 % · frames 5 to 6",
+    "jump · 50 %",
+  ]);
+  const made = (target, against) => verdict(explained(/** @type {any} */ ({ targets }), { target, against }));
+  expect(made(1, 0)).toBe("'jump' rather than 'jump', in frames 5 to 6 against frames 1 to 2");
+  expect(made(0, 2)).toBe("'jump' rather than 'jump', in frames 1 to 2 against the whole clip");
+});
+
 describe("a difference of two classes", () => {
   const made = { name: "wave − clap", against: "clap", logit: 2.104, probability: null, rival: null, best: [] };
   const [wave, clap] = ["wave", "clap"].map((name) => ({ ...made, name, against: null, probability: 0.5 }));

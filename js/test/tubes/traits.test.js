@@ -37,6 +37,11 @@ const WRONG = [
   ["caveats no list", { caveats: "careful" }, "`caveats` must be a list of strings"],
   ["no targets", { targets: [] }, "`targets` must list at least one class"],
   ["target without logit", { targets: [{ name: "a", probability: 1 }, {}] }, "`targets[0]` must have a name, a logit"],
+  [
+    "kind no text",
+    { targets: [{ name: "a", logit: 1, probability: 1, rival: null, best: [], kind: 7 }, {}] },
+    "`targets[0].kind` must be text, got 7",
+  ],
   ["target null", { targets: [null, null] }, "`targets[0]` must have a name"],
   ["too few maps", { maps: [] }, "`maps` must hold one buffer for each of the 2 targets, got 0"],
   ["a map no bytes", { maps: [[1, 2], "x"] }, "`maps[0]` must be bytes, got [1,2]"],

@@ -374,6 +374,35 @@ describe("choices", () => {
     expect(el.querySelector(".ne-best").textContent).toBe("wave50\u00a0%");
   });
 
+  test("of two values, one is raised, lowered and subtracted", async () => {
+    const targets = ["EDV", "ESV"].map((name, k) => ({
+      ...{ name, logit: 120 - 50 * k, probability: null, rival: null, best: [] },
+      ...{ kind: "regression", value: `${120 - 50 * k} ml` },
+    }));
+    await render({ targets });
+    await vi.waitFor(() =>
+      expect(sentence()).toMatch(/^'EDV' 120 ml\. Raised by .* of the evidence that raises 'EDV'\./),
+    );
+    const [words, legend] = [(name) => [...find(name).options].map(({ text }) => text), el.querySelector(".ne-legend")];
+    expect(legend.textContent).toBe("lowersraisesdark part: hidden by the threshold");
+    expect(words("target")).toEqual(["EDV · 120 ml", "ESV · 70 ml"]);
+    expect(words("against")).toEqual(["no other value", "EDV", "ESV"]);
+    expect(words("sign")).toEqual(["raises and lowers", "raises only", "lowers only"]);
+    expect(el.querySelector(".ne-target").textContent).toContain("minus");
+    expect(el.querySelector(".ne-best").closest("div").hidden).toBe(true);
+    pick("against", "1");
+    await vi.waitFor(() => expect(sentence()).toMatch(/^'EDV' minus 'ESV'\. .*that (raises|lowers) this difference/));
+    pick("sign", "negative");
+    await vi.waitFor(() => expect(legend.textContent).toContain("strong lowers"));
+  });
+
+  test("the legend of a binary head names both sides", async () => {
+    const fake = { name: "fake", logit: 1, probability: 0.7, rival: { name: "real", probability: 0.3 }, best: [] };
+    await render({ targets: [{ ...fake, kind: "binary" }, fake] });
+    await vi.waitFor(() => expect(sentence()).toMatch(/^'fake' 70 %, ahead of 'real' 30 %\. /));
+    expect(el.querySelector(".ne-legend").textContent).toMatch(/^for 'real'for 'fake'/);
+  });
+
   test("nothing can be subtracted from a target that is a difference already", async () => {
     await render();
     expect(find("against")).toBeNull();

@@ -1,5 +1,5 @@
 """Sources of frames: video files and folders of images, behind one protocol."""
 
-from notebook_explain.clip.sources.base import Source, SourceFrame, SourceInfo
+from notebook_explain.clip.sources.base import Note, Source, SourceFrame, SourceInfo
 
-__all__ = ["Source", "SourceFrame", "SourceInfo"]
+__all__ = ["Note", "Source", "SourceFrame", "SourceInfo"]

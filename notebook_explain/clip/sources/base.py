@@ -26,36 +26,34 @@ class SourceInfo:
     size : (height, width) ints
         Size of the frames in pixels.
     header_count : int
-        Number of frames according to the header; 0 if it has none.
-    header_seconds : float
-        Duration according to the header; 0 if it has none.
-    packet_count : int
-        Packets of the file, each of which may give one frame.
+        Number of frames that the header announces, if the file ends before the duration that the header states; else 0.
     """
 
     count: int
     times: Times
     size: tuple[int, int]
     header_count: int = 0
-    header_seconds: float = 0.0
-    packet_count: int = 0
 
     @property
     def promised(self) -> int:
         """Largest number of frames that any claim gives."""
         return max(self.count, self.header_count)
 
-    def expected_count(self, times: Times) -> int:
-        """Return how many frames the source should have, given the times of those that were decoded.
 
-        That is the header's number if the last decoded frame lies well before the end, and otherwise the smaller of the
-        two claims: headers round the duration, give that of the sound, or multiply it by a mean frame rate.
-        """
-        if times is not None and len(times) and self.header_count > 0:
-            longest_gap = float(np.diff(times).max()) if len(times) > 1 else 0.0
-            if self.header_seconds - float(times[-1]) > max(2.5 * longest_gap, 0.02 * self.header_seconds, 0.1):
-                return self.header_count
-        return min(filter(None, (self.count, self.header_count)), default=0)
+@dataclass(frozen=True)
+class Note:
+    """What readers must know about the frames of a source.
+
+    Attributes
+    ----------
+    text : str
+        A whole sentence, for those who see the frames.
+    warning : str
+        A clause for the one who reads the source, without the name of the file; "" for none.
+    """
+
+    text: str
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,19 +86,28 @@ class Source(Protocol):
     path : Path
     name : str
         Name of the file or folder without its path; paths are stripped for privacy.
+    notes : list of Note
+        On the frames that were decoded until now.
     """
 
     path: Path
     name: str
+    notes: list[Note]
 
     def probe(self, sampling: Sampling) -> SourceInfo:
         """Return what can be known without decoding, up to the last frame that the sampling needs."""
+
+    def close(self) -> None:
+        """Close what ``probe`` may have left open."""
 
     def frames(self, info: SourceInfo) -> Generator[SourceFrame, None, None]:
         """Yield every frame that can be decoded, in order."""
 
     def frame_times(self, seconds: list[float | None]) -> Times:
         """Return the times of the decoded frames, given what each frame reported."""
+
+    def claimed_frames(self, info: SourceInfo, times: Times, count: int) -> tuple[int, Times]:
+        """Return how many frames an intact file would have given, and their times, where ``count`` were decoded."""
 
     def no_frames_reason(self) -> str:
         """Return an error message for a source without a single decodable frame."""

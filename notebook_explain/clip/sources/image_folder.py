@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from notebook_explain._errors import UsageError
 from notebook_explain._warn import warn
 from notebook_explain.clip.sampling import Sampling, Times
-from notebook_explain.clip.sources.base import SourceFrame, SourceInfo
+from notebook_explain.clip.sources.base import Note, SourceFrame, SourceInfo
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 # Pattern of a series, see _name_pattern: "flow_x_#", "flow#", "x_#", "P01_flow_u_#", "#_flow_y", "#_x".
@@ -43,10 +43,15 @@ class ImageFolder:
         Frames per second.
     max_pixels : int
         Limit for one image, checked before it is decoded.
+    notes : list of Note
+        Always empty.
     """
+
+    notes: list[Note]
 
     def __init__(self, path: Path, fps: float | None, max_pixels: int) -> None:
         self.path, self.name, self.fps, self.max_pixels = path, path.name, fps, max_pixels
+        self.notes = []
         self.files = _list_frames(path) if path.is_dir() else [path]
 
     def probe(self, sampling: Sampling) -> SourceInfo:
@@ -55,6 +60,9 @@ class ImageFolder:
         with self._open(self.files[0]) as image:
             size = image.height, image.width
         return SourceInfo(count, self.frame_times([None] * count), size)
+
+    def close(self) -> None:
+        """Close nothing: each image is opened when it is decoded."""
 
     def frames(self, info: SourceInfo) -> Generator[SourceFrame, None, None]:
         """Yield the images; each is decoded only when requested."""
@@ -65,6 +73,10 @@ class ImageFolder:
     def frame_times(self, seconds: list[Any]) -> Times:
         """Return evenly spaced times at the given frame rate; None without one."""
         return None if self.fps is None else np.arange(len(seconds)) / self.fps
+
+    def claimed_frames(self, info: SourceInfo, times: Times, count: int) -> tuple[int, Times]:
+        """Return what was decoded: an image that cannot be decoded is an error."""
+        return count, times
 
     def no_frames_reason(self) -> str:
         """Return an error message (never needed: a folder without images is refused earlier)."""

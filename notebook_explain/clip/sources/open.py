@@ -21,7 +21,7 @@ _UTF16_STARTS = (b"\xff\xfe", b"\xfe\xff")
 _EXPECTED = "give the path of an mp4, avi, mkv, webm or gif file, or of a folder of images"
 
 
-def open_source(path: Any, *, fps: float | None = None, max_pixels: int = MAX_PIXELS) -> Source:
+def open_source(path: Any, *, fps: float | None = None, max_pixels: int = MAX_PIXELS, tone_map: bool = True) -> Source:
     """Return the video or the images at a path, without decoding anything.
 
     Parameters
@@ -30,7 +30,9 @@ def open_source(path: Any, *, fps: float | None = None, max_pixels: int = MAX_PI
     fps : float, optional
         Frames per second of a folder of images.
     max_pixels : int
-        Limit for one image of a folder, checked before it is decoded.
+        Limit for one frame or image, checked before it is decoded.
+    tone_map : bool
+        False to leave HDR and wide gamut as they are stored.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def open_source(path: Any, *, fps: float | None = None, max_pixels: int = MAX_PI
         raise UsageError(
             f"fps applies to folders of images, but {path.name!r} is a video, which has its own frame times"
         )
-    return VideoFile(path)
+    return VideoFile(path, max_pixels, maps_tones=tone_map)
 
 
 def _check_path(path: Any) -> Path:
@@ -93,6 +95,8 @@ def _is_text(path: Path) -> bool:
     """Return whether a file begins like text: FFmpeg would render it as a video, or open the files that it lists."""
     with path.open("rb") as file:
         start = file.read(4096)
+    if start.startswith(b"YUV4MPEG2"):  # raw frames after one line of text
+        return False
     is_playlist = start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_PLAYLIST_STARTS)
     return (
         is_playlist or start.startswith(_UTF16_STARTS) or all(byte >= 32 or byte in b"\t\n\r\f\x1b" for byte in start)

@@ -1,1 +1,1 @@
-"""Videos of tubes as GIF and WebM files."""
+"""Videos of tubes as GIF, WebM and MP4 files."""

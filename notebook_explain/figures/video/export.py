@@ -1,4 +1,4 @@
-"""Tubes as animated files: a GIF for a slide or a web page, a WebM to play and to step through."""
+"""Tubes as animated files: a GIF for a slide or a web page, a WebM or MP4 to play and to step through."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from notebook_explain._errors import UsageError
+from notebook_explain._errors import UsageError, join_names
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.explanations.caveats import all_caveats
 from notebook_explain.explanations.provenance import provenance_lines
-from notebook_explain.figures.video import gif, webm
+from notebook_explain.figures.video import encoding, gif
 from notebook_explain.figures.video.frames import (
     MAX_SIZE,
     clip_sequence,
@@ -39,7 +39,7 @@ def tubes_gif(
     size: int | None = None,
 ) -> Path:
     """Write the clip's frames with their evidence as a looping GIF; see `Tubes.to_gif`."""
-    path = _with_suffix(path, ".gif", "to_gif() writes a GIF (to_video() a WebM, figure() a picture)")
+    path = _with_suffix(path, (".gif",), "to_gif() writes a GIF (to_video() a video, figure() a picture)")
     sequence = clip_sequence(tubes.clip, resolve_size(size, tubes.clip, SMALL, LARGE))
     fps = resolve_fps(fps, sequence.fps, gif.MAX_FPS)
     comment = "\n".join((*provenance_lines(tubes), *all_caveats(tubes, layer, target)))
@@ -57,8 +57,8 @@ def tubes_video(
     size: int | None = None,
     source: bool | str | os.PathLike[str] = False,
 ) -> Path:
-    """Write a WebM over the clip's frames or over the video that they came from; see `Tubes.to_video`."""
-    path = _with_suffix(path, ".webm", "to_video() writes WebM, the only format that OpenCV writes and browsers play")
+    """Write a video over the clip's frames or over the video that they came from; see `Tubes.to_video`."""
+    path = _with_suffix(path, tuple(encoding.FORMATS), "to_video() writes WebM or MP4, which browsers play")
     if source is False:
         sequence = clip_sequence(tubes.clip, resolve_size(size, tubes.clip, SMALL, MAX_SIZE))
         fps = resolve_fps(fps, sequence.fps)
@@ -68,19 +68,20 @@ def tubes_video(
         # All frames of the source are shown, so its own speed can be followed.
         fps = resolve_fps(fps, None) if fps is not None or sequence.fps is None else sequence.fps
     images = _with_progress(render_frames(tubes, sequence, layer, target, threshold), len(sequence.labels))
-    return webm.write_webm(path, images, fps)
+    return encoding.write_video(path, images, fps)
 
 
-def _with_suffix(path: str | os.PathLike[str], suffix: str, reason: str) -> Path:
-    """Return the path with a suffix added if it has none; ValueError for another suffix."""
+def _with_suffix(path: str | os.PathLike[str], suffixes: tuple[str, ...], reason: str) -> Path:
+    """Return the path, with the first of the suffixes added if it has none; ValueError for another suffix."""
     path = Path(path)
     if not path.name:
         raise IsADirectoryError(f"{str(path)!r} is a folder; give the path of a file in it")
-    if path.suffix.lower() == suffix:
+    if path.suffix.lower() in suffixes:
         return path
     if path.suffix:
-        raise UsageError(f"{reason}; name the file {path.stem + suffix!r}, not {path.name!r}")
-    return path.with_name(path.name + suffix)
+        names = join_names([repr(path.stem + suffix) for suffix in suffixes], "or")
+        raise UsageError(f"{reason}; name the file {names}, not {path.name!r}")
+    return path.with_name(path.name + suffixes[0])
 
 
 def _with_progress(images: Iterable[NDArray[np.uint8]], count: int) -> Iterator[NDArray[np.uint8]]:

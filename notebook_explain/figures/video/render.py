@@ -19,6 +19,7 @@ from notebook_explain.figures.placement import evidence_per_frame
 from notebook_explain.figures.video.frames import FrameSequence
 
 WHITE = (255, 255, 255)
+MAX_LINES = 7  # of the explanation as text; values have a sentence for either side
 
 
 def render_frames(
@@ -69,7 +70,7 @@ class Caption:
         width = sequence.placement.size[1]
         size = int(np.clip(round(width / 34), 11, 30))
         pad, track_height = size // 2, 2 * size
-        title = Paragraph(caption_sentence(tubes, threshold, layer, target), 4, bold=True)
+        title = Paragraph(caption_sentence(tubes, threshold, layer, target), MAX_LINES, bold=True)
         head = render_caption([title], width, size, DARK, pad)
         foot = render_caption(_caption_text(tubes, sequence, layer, target, threshold), width, size, DARK, pad)
         label_top, top = pad + head.height, pad + head.height + round(1.5 * size)

@@ -17,6 +17,8 @@ class DescentCaveats:
     ----------
     is_first_order : bool
         Contributions are to the class score, so nothing is known below a layer without a gradient.
+    is_value : bool
+        What is explained is the value of a regression.
     below_operations : dict of names of operations to names of rows
         Rows right below operations that channels cannot be followed through.
     without_gradient : list of str
@@ -26,6 +28,7 @@ class DescentCaveats:
     """
 
     is_first_order: bool
+    is_value: bool = False
     below_operations: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
     without_gradient: list[str] = field(default_factory=list)
     last: str = ""
@@ -60,7 +63,8 @@ class DescentCaveats:
         """Return a caveat on a descent that ended above the clip, unless its cause is said already."""
         if self.is_first_order and self.last in self.without_gradient:
             return []
-        text = f"Nothing below {self.last} supports the class on balance, so the pyramid ends there."
+        supports = "raises the value" if self.is_value else "supports the class"
+        text = f"Nothing below {self.last} {supports} on balance, so the pyramid ends there."
         return [Caveat(text, CaveatCode.EARLY_END)]
 
 

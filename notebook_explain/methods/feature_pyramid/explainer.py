@@ -32,6 +32,7 @@ from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
+from notebook_explain.explanations.targets import REGRESSION
 from notebook_explain.methods.common import prepare_clip, provenance
 from notebook_explain.methods.feature_pyramid import paper
 from notebook_explain.methods.feature_pyramid.builder import PyramidBuilder
@@ -53,7 +54,11 @@ from notebook_explain.methods.feature_pyramid.operands import class_units
 from notebook_explain.methods.progress_bar import run_with_progress
 from notebook_explain.models import Recording, VideoModel, score_of
 from notebook_explain.models.channel_graph import ChannelGraph, channel_graph
+from notebook_explain.models.regions import has_any_region
 
+_NO_REGION = (
+    "only contributions by gradient have a region or a moment; leave out where= and frames=, or the contribution"
+)
 CORRECTED, PAPER = MODES = ("corrected", "paper")
 WORDS = {
     PRODUCT: "gradient x activation",
@@ -173,7 +178,7 @@ class FeaturePyramid:
         layers, caveats = self._layers(graph, classes)
         model_caveats = (*model.caveats, *model.clip_caveats(clip), *pass_caveats, *graph.notes)
         builder = PyramidBuilder(model, graph, records, fitted_clip, result)
-        descent_caveats = DescentCaveats(self.contribution in FIRST_ORDER)
+        descent_caveats = DescentCaveats(self.contribution in FIRST_ORDER, result.kind == REGRESSION)
         for done, row in enumerate(self._descend(graph, records, layers, classes), 1):
             builder.add(row)
             if row.channels and self.mode != PAPER:
@@ -198,6 +203,8 @@ class FeaturePyramid:
 
         def compute(recording: Recording) -> tuple[Target, TargetResult, LayerRecords]:
             (resolved,) = model.resolve(recording.heads, target)
+            if has_any_region(resolved) and (is_paper or self.contribution not in FIRST_ORDER):
+                raise UsageError(_NO_REGION)
             records = recorder.finish(None if is_paper else score_of(recording, resolved))
             return resolved, model.results(recording, (resolved,))[0], records
 
