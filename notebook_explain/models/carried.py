@@ -54,8 +54,9 @@ class Carried:
         taken = [
             name for name in other.values if name not in self.values or (name in self.hints and name not in other.hints)
         ]
-        if "crop" in taken and "size" not in taken and self.values.get("size") != other.values.get("size"):
-            taken.remove("crop")  # it belongs to another size
+        is_other_size = "size" not in taken and self.values.get("size") != other.values.get("size")
+        if "crop" in taken and is_other_size and ":" in other.values["crop"]:
+            taken.remove("crop")  # "center:256" belongs to a size
         values = {**self.values, **{name: other.values[name] for name in taken}}
         sources = {**self.sources, **{name: other.sources[name] for name in taken}}
         hints = (self.hints - set(taken)) | (other.hints & set(taken))

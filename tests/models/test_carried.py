@@ -283,6 +283,7 @@ def test_a_model_like_another_has_everything_of_it() -> None:
     stated = ne.adapt(other.module, like=model, mean=0.5, labels=NAMES[::-1], keep_hooks=False, crop="stretch")
     assert stated.preprocessing == replace(model.preprocessing, mean=(0.5,) * 3, crop="stretch")
     assert (stated.labels, stated.keep_hooks) == ({"": tuple(NAMES[::-1])}, False)
+    assert ne.adapt(other.module, like=model, size=48).preprocessing.crop == "letterbox"
 
 
 class OfTwo(nn.Module):
