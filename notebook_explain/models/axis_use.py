@@ -115,7 +115,8 @@ def _positions_with_channels(preprocessing: Preprocessing, reference: torch.Tens
     p = preprocessing
     clip = PositionTensor.for_clip(*p.shape, reference.device, reference.dtype, channels=p.channels)
     channels = torch.arange(clip.shape[1], device=reference.device, dtype=torch.float32).view(1, -1, 1, 1, 1)
-    fields = (clip.fields[0], clip.fields[1] + period * channels, *clip.fields[2:])
+    times = clip.fields[1][..., :1, :1] + period * channels  # expanded as before, since passes are then fast
+    fields = (clip.fields[0], times.expand(clip.shape), *clip.fields[2:])
     marked = PositionTensor.from_fields(fields)
     marked.precision = reference.dtype
     return preprocessing.arrange(marked)

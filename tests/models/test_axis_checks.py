@@ -180,6 +180,26 @@ def test_the_order_of_axes_that_a_network_treats_alike_is_a_guess() -> None:
     assert model.preprocessing.assumed == ("layout",)
 
 
+@pytest.mark.parametrize(("pool", "odd_axis"), [((1, 1, 1), None), ((1, 2, 2), "T"), ((2, 2, 2), None)])
+def test_windows_of_an_axis_of_length_1_count_as_those_of_the_axis_that_is_missing(
+    pool: Any, odd_axis: str | None
+) -> None:
+    class Collapsing(nn.Module):
+        """Two strides of 2 leave one of 4 frames, before a pooling over windows."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.convs = nn.Sequential(nn.Conv3d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv3d(8, 8, 3, 2, 1), nn.ReLU())
+            self.pool, self.fc = nn.AvgPool3d(pool, pool, ceil_mode=True), nn.Linear(8, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(self.pool(self.convs(x)).mean((2, 3, 4)))
+
+    p = Preprocessing(32, 4, (0.5,) * 3, (0.25,) * 3, "BCTHW")
+    found = candidates(zoo.seeded(Collapsing), p, keep_hooks=False, layouts=["BCTHW"])
+    assert found[0].judgement.odd_axis == odd_axis
+
+
 @pytest.mark.parametrize(("batch_first", "wrong", "right"), [(True, "TBCHW", "BTCHW"), (False, "BTCHW", "TBCHW")])
 def test_frames_that_never_meet_because_they_lie_in_the_batch_have_a_caveat(
     batch_first: bool, wrong: str, right: str
