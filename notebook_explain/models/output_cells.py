@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from notebook_explain.models.positions.extents import AXES, EPS, is_merged, narrow, position_along, spread
-from notebook_explain.models.positions.merging import MINIMUM
+from notebook_explain.models.positions.merging import MINIMUM, is_mixed
 from notebook_explain.models.positions.tensor import PositionTensor
 
 Path = tuple[Any, ...]
@@ -33,10 +33,13 @@ class OutputPositions:
     positions : (t, y, x)
         Clip frame, pixel row and pixel column of every value, each of a shape that broadcasts to ``shape``; ``None`` along
         an axis of the clip on which the values have no positions of their own.
+    is_mixed : bool
+        A layer over time or over tokens has mixed all positions, so that an axis without positions may be one of the clip.
     """
 
     shape: tuple[int, ...]
     positions: tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]
+    is_mixed: bool = False
 
     def varies_along(self, axis: int) -> bool:
         """Return whether positions in the clip change along an axis of the tensor."""
@@ -58,7 +61,8 @@ def _positions(tensor: PositionTensor) -> OutputPositions:
             for axis, extent in zip(AXES, spread(tensor), strict=True)
         ]
         t, y, x = (None if part is None else narrow(part) for part in found)
-        return OutputPositions(tuple(tensor.shape), (t, y, x))
+        has_mixture = any(is_mixed(tensor, axis, totally=True) for axis in AXES)
+        return OutputPositions(tuple(tensor.shape), (t, y, x), has_mixture)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +111,8 @@ def cells_of(shape: Sequence[int], axis: int | None, measured: OutputPositions |
             position = position.nanmean(axis) if position.shape[axis] > 1 else position.squeeze(axis)
         parts.append(None if position is None else position.expand(rest).flatten().double().cpu().numpy())
     t, y, x = parts
-    return Cells((t, y, x), size, _noun((t, y, x), size))
+    noun = UNMEASURED if measured.is_mixed and t is y is x is None else _noun((t, y, x), size)
+    return Cells((t, y, x), size, noun)
 
 
 def _noun(positions: Sequence[NDArray[np.float64] | None], size: Size) -> str:
@@ -155,7 +160,8 @@ def class_axis(
     if len(free) == 1:
         return free[0], True
     if len(free) > 1:
-        return _unmeasured_axis(tensor, free, counts, rows)
+        axis, is_known = _unmeasured_axis(tensor, free, counts, rows)
+        return axis, is_known and (tensor.ndim == 2 or not measured.is_mixed)
     # Positions change along every axis: there is one output per cell, unless each class reads its own part of the clip.
     if tensor.ndim == 2 and tensor.shape[0] == 1 and tensor.shape[1] in counts:
         return (1, True) if long else (None, True)
@@ -170,12 +176,12 @@ def _unmeasured_axis(
         return (1 if tensor.shape[1] > 1 else None), True
     if not long:
         return None, True
-    matching = [axis for axis in long if _holds_rows(tensor, axis, rows)]
-    if len(matching) == 1:
-        return matching[0], True
     if len(long) == 1 and tensor.shape[0] == 1:
         return long[0], True
     counted = [axis for axis in long if tensor.shape[axis] in counts]
+    matching = [axis for axis in counted or long if _holds_rows(tensor, axis, rows)]
+    if len(matching) == 1:
+        return matching[0], True
     if 1 in counts and not counted:
         return None, False
     return (1 if 1 in counted or not counted else counted[0]), False
@@ -210,7 +216,7 @@ def joined_outputs(
         return None if position is None else position.movedim(free, ends).flatten(-len(free))
 
     t, y, x = map(moved, measured.positions)
-    return joined, OutputPositions(tuple(joined.shape), (t, y, x))
+    return joined, OutputPositions(tuple(joined.shape), (t, y, x), measured.is_mixed)
 
 
 def cell_scores(tensor: torch.Tensor, axis: int | None) -> torch.Tensor:

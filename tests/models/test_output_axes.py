@@ -123,6 +123,26 @@ def test_the_classifier_distinguishes_views_of_the_whole_clip_from_classes(class
     assert "The network returns one score per view; their mean is explained." in tubes.provenance.caveats
 
 
+@pytest.mark.parametrize("classes", [FRAMES, 3])
+def test_after_a_layer_over_time_the_axis_is_a_guess(classes: int) -> None:
+    """Positions are mixed, and the layer's rows run along time: labels decide, and a caveat says that it is a guess."""
+
+    class Mixed(Frames):
+        def __init__(self) -> None:
+            super().__init__(None, classes)
+            self.mix = nn.Linear(FRAMES, FRAMES)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.mix(self.scores(x).transpose(1, 2)).transpose(1, 2)
+
+    net = Mixed().eval()
+    tubes = ne.explain(net, CLIP, 1, list("abcde")[:classes], **STATED)
+    assert any("could not be measured; axis" in text for text in tubes.provenance.caveats)
+    if classes != FRAMES:
+        assert tubes.targets[0].logit == pytest.approx(float(net(INPUT.float())[..., 1].mean().detach()), abs=1e-5)
+    assert "The network returns one score per time step (or view); their mean is explained." in tubes.provenance.caveats
+
+
 def test_one_value_per_frame_is_one_output() -> None:
     for arrange in (lambda scores: scores, lambda scores: scores[..., 0], lambda scores: scores[0, :, 0]):
         tubes = assert_explains(Frames(arrange, 1), 0, outputs="regression")
