@@ -13,6 +13,7 @@ _NOTES: dict[CaveatCode, str | None] = {
     CaveatCode.COARSE_MAP: None,
     CaveatCode.LOCAL_SHARES: None,
     CaveatCode.EARLY_END: None,
+    CaveatCode.PICTURE: None,
     CaveatCode.INCOMPLETE_MAP: "the maps do not add up to the score: what follows them is not linear",
     CaveatCode.EMPTY_MAP: "the layer shown first is empty",
     CaveatCode.ASSUMED_POSITIONS: "some positions in the clip are assumed, not measured",

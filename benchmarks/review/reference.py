@@ -65,7 +65,7 @@ def logits_of(output: Any) -> Tensor:
 def _with_graph(value: Any, with_graph: bool) -> Any:
     """Return the input with copies of its tensors of floats, which require a gradient if asked for."""
     if isinstance(value, Tensor):
-        return value.requires_grad_(with_graph) * 1 if value.is_floating_point() else value
+        return value.detach().requires_grad_(with_graph) * 1 if value.is_floating_point() else value
     if isinstance(value, (list, tuple)):
         return type(value)(_with_graph(part, with_graph) for part in value)
     if isinstance(value, dict):

@@ -29,7 +29,7 @@ from notebook_explain.models.metadata import read_labels
 from notebook_explain.models.model_caveats import held_inputs_caveat, model_caveats
 from notebook_explain.models.output_kinds import carried_kinds, check_label_count, check_outputs, check_unit
 from notebook_explain.models.preprocessing import check_units, numbers
-from notebook_explain.models.shadow import refuse_scripted, unwrapped
+from notebook_explain.models.shadow import refuse_programs, unwrapped
 from notebook_explain.models.video_model import VideoModel
 
 _INFERRED = ("size", "frames", "channels", "mean", "std", "layout")
@@ -137,9 +137,9 @@ def adapt(
         raise UsageTypeError(f"adapt takes a torch.nn.Module, got {_describe_type(module)}")
     if like is not None and not isinstance(like, VideoModel):
         raise UsageTypeError(f"like must be a VideoModel, as adapt() returns it; got {type(like).__name__}")
-    refuse_scripted(module)
+    refuse_programs(module)
     network = unwrapped(module)
-    refuse_scripted(network)
+    refuse_programs(network)
     if any(parameter.is_meta for parameter in network.parameters()):
         raise ExplainError("this model has no weights yet: its parameters are on the meta device; load them first")
     given = {
@@ -224,6 +224,8 @@ def _labels_source(sources: Mapping[str, str]) -> str:
 
 
 def _describe_type(value: Any) -> str:
-    """Return the type of a value, with advice if its attribute ``model`` is a module, as that of a swapped network."""
+    """Return the type of a value, with advice on the module to pass instead: that in a swapped network or before an export."""
     advice = "; pass its .model" if isinstance(getattr(value, "model", None), nn.Module) else ""
+    if type(value).__module__.startswith("torch.export."):
+        advice = "; pass the nn.Module that it was exported from"
     return f"{type(value).__name__}{advice}"

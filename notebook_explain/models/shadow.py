@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
+import torch.fx
 from torch import nn
 
 from notebook_explain._errors import ExplainError
@@ -53,15 +54,24 @@ def unwrapped(module: nn.Module) -> nn.Module:
             return module
 
 
-def refuse_scripted(module: nn.Module) -> None:
-    """Raise ExplainError for scripted modules, in which hooks do not fire or raise."""
+def refuse_programs(module: nn.Module) -> None:
+    """Raise ExplainError for scripted modules, in which hooks do not fire or raise, and for exported programs."""
     for name, part in module.named_modules():
+        which = f"its module {name!r}" if name else "it"
         if isinstance(part, torch.jit.ScriptModule):
-            scripted = f"its module {name!r}" if name else "it"
             raise ExplainError(
-                f"this model cannot be explained: {scripted} is scripted (torch.jit), and the layers and gradients of a "
+                f"this model cannot be explained: {which} is scripted (torch.jit), and the layers and gradients of a "
                 "scripted module are not accessible; pass the nn.Module that it was scripted from"
             )
+        if isinstance(part, torch.fx.GraphModule) and any(map(_is_operator, part.graph.nodes)):
+            raise ExplainError(
+                f"this model cannot be explained: {which} is an exported program (torch.export), whose operations belong to "
+                "no modules; pass the nn.Module that it was exported from"
+            )
+
+
+def _is_operator(node: torch.fx.Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload)
 
 
 def reference_parameter(module: nn.Module) -> torch.Tensor:

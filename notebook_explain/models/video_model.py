@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -18,30 +17,27 @@ from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.predictions import Predictions
 from notebook_explain.models.bound_inputs import BoundInputs, bound_to
 from notebook_explain.models.carried import Carried
+from notebook_explain.models.clip_caveats import clip_caveats
 from notebook_explain.models.clip_input import clip_of_array, is_array
 from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, ConstantNorms
 from notebook_explain.models.forward_hooks import user_hooks
+from notebook_explain.models.head_check import check_heads
 from notebook_explain.models.heads import Head
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.layers import Layer, named_layer, state_caveats
-from notebook_explain.models.output_kinds import OutputSpec, label_count_error
+from notebook_explain.models.output_kinds import OutputSpec
 from notebook_explain.models.positions.tensor import PositionTensor
 from notebook_explain.models.prediction import predict
 from notebook_explain.models.preprocessing import Preprocessing
 from notebook_explain.models.recording import CUTS, Recording, record
 from notebook_explain.models.shadow import on_shadow, reference_parameter, shadow_of
-from notebook_explain.models.target_resolution import class_label, quoted_heads, region_caveats, resolve, target_result
+from notebook_explain.models.target_resolution import class_label, region_caveats, resolve, target_result
 
 Result = TypeVar("Result")
-FAR_FROM_NORMALISED = 20.0  # standard deviations
 _ADDED_HOOKS = Caveat(
     "Forward hooks were added to the network after adapt(). They are left out of this explanation; if they change what the "
     "network computes, adapt it again with keep_hooks=True.",
     CaveatCode.FORWARD_HOOKS,
-)
-_IN_GREY = Caveat(
-    "The network takes one channel, so it gets the clip in grey: 0.299 red + 0.587 green + 0.114 blue.",
-    CaveatCode.GREY_INPUT,
 )
 
 
@@ -203,17 +199,7 @@ class VideoModel:
 
     def clip_caveats(self, clip: Clip) -> tuple[str, ...]:
         """Return caveats about how a clip was made to fit, as sentences."""
-        wanted = self.preprocessing.frames
-        available = len(clip) if clip.times is None else len(np.unique(clip.times))
-        found = []
-        if available < wanted:
-            text = f"The clip has {available} frames and the network takes {wanted}, so some frames are repeated."
-            found.append(Caveat(text, CaveatCode.REPEATED_FRAMES))
-        if self.preprocessing.takes_grey_of(clip.sampled(wanted)):
-            found.append(_IN_GREY)
-        if clip.values is not None and clip.values.shape[3] == self.preprocessing.channels:
-            found += _unit_caveat(self.preprocessing, clip)
-        return tuple(found)
+        return clip_caveats(self.preprocessing, clip)
 
     remarks = clip_caveats  # old name
 
@@ -293,24 +279,7 @@ class VideoModel:
 
     def check_labels(self, heads: Mapping[str, Head]) -> None:
         """Raise ValueError unless there are as many labels as classes: an off-by-one list would rename every class."""
-        for name in self.outputs:
-            if name and name not in heads:
-                raise UsageError(
-                    f"outputs name the head {name!r}, but the model {_has_heads(heads)}",
-                    arguments=("outputs",),
-                    call="adapt()",
-                )
-        for name, names in self.labels.items():
-            if name not in heads and not name:
-                raise UsageError(
-                    f"labels are one list, but the model has the heads {quoted_heads(heads)}; give labels as {{head: names}}"
-                )
-            if name not in heads:
-                raise UsageError(f"labels name the head {name!r}, but the model's heads are {quoted_heads(heads)}")
-            head = heads[name]
-            count = head.logits.shape[1]
-            if len(names) != count:
-                raise label_count_error(self.labels_source, name, len(names), count, head.kind)
+        check_heads(self.output_spec, heads, self.labels_source)
 
     def label(self, head: str, index: int) -> str:
         """Return the name of a class; "class 3" if it has none."""
@@ -339,24 +308,6 @@ class VideoModel:
     def results(self, recording: Recording, targets: Sequence[Target]) -> tuple[TargetResult, ...]:
         """Return the network's scores for resolved targets."""
         return tuple(target_result(self.labels, recording, target) for target in targets)
-
-
-def _unit_caveat(p: Preprocessing, clip: Clip) -> list[Caveat]:
-    """Return a caveat if values are far from normalised, unless mean and std of 0 and 1 are stated."""
-    low, high = p.range_of(clip)
-    is_stated = not {"mean", "std"} & set(p.assumed)
-    as_they_are = set(p.mean) == {0.0} and set(p.std) == {1.0}
-    if max(-low, high) <= FAR_FROM_NORMALISED or (is_stated and as_they_are):
-        return []
-    text = (
-        f"After mean and std, the network gets numbers from {low:.4g} to {high:.4g}. If it was trained on normalised values, "
-        "mean and std are not in the unit of the clip's values."
-    )
-    return [Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, ("mean", "std"))]
-
-
-def _has_heads(heads: Mapping[str, Head]) -> str:
-    return f"has the heads {quoted_heads(heads)}" if any(heads) else "has one head without a name"
 
 
 def position_input(preprocessing: Preprocessing, device: torch.device, dtype: torch.dtype = torch.float32) -> Any:

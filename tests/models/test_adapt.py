@@ -182,6 +182,20 @@ def test_a_model_that_runs_with_no_input_names_the_missing_arguments() -> None:
         ne.adapt(nn.Linear(7, 3), size=8, frames=4)
 
 
+def test_an_exported_program_is_refused() -> None:
+    net = nn.Sequential(nn.Conv3d(3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(1), nn.Linear(4, 2)).eval()
+    program = torch.export.export(net, (torch.zeros(1, 3, 4, 8, 8),))
+    for module in (program.module(), nn.Sequential(program.module())):
+        with pytest.raises(
+            ne.ExplainError, match=r"is an exported program .*pass the nn.Module that it was exported from"
+        ):
+            ne.adapt(module)
+    with pytest.raises(TypeError, match=r"got ExportedProgram; pass the nn.Module that it was exported from"):
+        ne.adapt(program)
+    traced = torch.fx.symbolic_trace(net)  # calls modules, so it can be explained
+    assert [layer.name for layer in ne.adapt(traced, size=8, frames=4, mean=0.5, std=0.5, layout="BCTHW").layers]
+
+
 def test_a_scripted_model_is_refused() -> None:
     net = zoo.ZOO["plain"].make()
     scripted = torch.jit.script(nn.Sequential(nn.Conv3d(3, 4, 1), nn.ReLU()))
