@@ -22,7 +22,7 @@ from tests.zoo.layout_nets import LAYOUT_NETS, LayoutNet
 SIZES = {"B": 1, "N": 1, "C": 3, "T": 4, "H": 5, "W": 6}
 LAYOUTS = (
     *("BCTHW", "BTCHW", "BTHWC", "BCHWT", "TBCHW", "BNCTHW", "BNTCHW", "(BT)CHW", "B(TC)HW", "B(CT)HW", "(BN)CTHW"),
-    *("BT(CHW)", "(BNT)C(HW)", "WHTCB"),
+    *("BT(CHW)", "(BNT)C(HW)", "WHTCB", "HWBTC"),
 )
 NETS = pytest.mark.parametrize("net", LAYOUT_NETS.values(), ids=list(LAYOUT_NETS))
 
