@@ -213,8 +213,8 @@ def _as_scores(
     axis, is_measured = class_axis(tensor, measured, counts, classifiers.rows())
     count = 1 if axis is None else int(tensor.shape[axis])
     cell_axes = [index for index, length in enumerate(tensor.shape) if length > 1 and index != axis]
-    is_alone = is_only and count == 1
-    if len(cell_axes) > 1 and count not in counts | {classifiers.count()} and not is_alone:
+    is_stated = is_only and count == 1 and bool(spec.kinds or spec.unit)
+    if len(cell_axes) > 1 and count not in counts | {classifiers.count()} and not is_stated:
         return None  # features
     cells = cells_of(tensor.shape, axis, measured, spec.size) if cell_axes else None
     return _Scores(tensor, axis, is_measured, cells)
