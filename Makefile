@@ -43,11 +43,13 @@ js/node_modules/.installed: js/package.json js/package-lock.json
 demo: $(VENV)/.installed  ## explain the bundled clip with the bundled model: text, a page, a picture
 	@$(BIN)/python -m notebook_explain demo
 
+# One process for each core, with one thread each.
+test: export OMP_NUM_THREADS = 1
 test: $(VENV)/.test $(VENV)/models/.installed  ## run all Python tests (browser tests need Chromium)
 ifeq ($(CHROMIUM),)
 	@echo "*** No Chromium found: the browser tests will be SKIPPED. 'make browser' installs it. ***"
 endif
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(PYTEST)
 
 browser:  ## install Chromium for the browser tests (Debian, Ubuntu)
 ifeq ($(CHROMIUM),)

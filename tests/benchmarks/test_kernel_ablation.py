@@ -44,7 +44,7 @@ def make_net(seed: int = 0, inplace: bool = False) -> nn.Module:
 
 
 def adapted(net: nn.Module) -> ne.VideoModel:
-    return ne.adapt(net, frames=4, size=8, mean=0.5, std=0.25)
+    return ne.adapt(net, frames=4, size=8, mean=0.5, std=0.25, layout="BCTHW")
 
 
 def clip_of(seed: int) -> ne.Clip:

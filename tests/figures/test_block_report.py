@@ -325,9 +325,9 @@ def test_the_size_of_the_figure_is_limited_for_any_file() -> None:
     numbers = tuple(replace(guesses(CLASSES, 1)[0], what=f"guess {k}") for k in range(40))
     every = tuple(replace(tables(CLASSES, 1)[0], what=f"table {k}") for k in range(40))
     shown = report(frame_signals=(long, *kinds), labelled_values=numbers, tables=every)
-    start = time.perf_counter()
+    start = time.process_time()  # other processes may share the machine
     figure = shown.figure()
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert max(figure.get_size_inches()) < 100
     content = figure_text(shown)
     assert "… and 4,989 more kinds of values from other blocks" in content

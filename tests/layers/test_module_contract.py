@@ -237,4 +237,4 @@ print(*(name for name in sys.modules if name.startswith("notebook_explain.layers
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = {name.split(".")[2] for name in run.stdout.split()}
-    assert imported == {"signal_types", "signals", "swap"}
+    assert imported == {"signal_types", "signals", "swap", "swap_report"}

@@ -248,7 +248,7 @@ def test_a_single_output_of_hugging_face_is_a_value() -> None:
     net = Pooled(1)
     net.config = SimpleNamespace(problem_type=None, num_labels=1, id2label={0: "LABEL_0"})  # type: ignore[assignment]
     tubes = explained(net)
-    assert (tubes.targets[0].kind, tubes.targets[0].name, guesses(tubes)) == ("regression", "LABEL_0", [])
+    assert (tubes.targets[0].kind, tubes.targets[0].name, guesses(tubes)) == ("regression", "value", [])
 
 
 def test_a_wrong_number_of_labels_is_found_by_adapt() -> None:
