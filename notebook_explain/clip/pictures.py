@@ -217,5 +217,10 @@ def _names(channels: Sequence[int], count: int) -> str:
 
 
 def _span(limits: tuple[float, float]) -> str:
-    low, high = limits
-    return f"{low:.6g} to {high:.6g}"
+    return " to ".join(map(_number, limits))
+
+
+def _number(value: float) -> str:
+    """Format a number with a minus sign: whole numbers as they are, others with four digits."""
+    is_whole = float(value).is_integer() and abs(value) < 1e6
+    return (f"{value:.0f}" if is_whole else f"{value:.4g}").replace("-", "\u2212")

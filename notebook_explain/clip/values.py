@@ -79,7 +79,10 @@ def choose_picture(array: Any, values: NDArray[np.float32], channels: Any, limit
     count = values.shape[-1]
     unstated = [name for name, given in (("channels", channels), ("range", limits)) if given is None]
     unstated = unstated if count > 1 else [name for name in unstated if name == "range"]
-    note = f" Chosen by default: {' and '.join(unstated)} of Clip.from_array." if unstated else ""
+    subject = f"The {' and '.join(unstated)} {'are defaults' if len(unstated) > 1 else 'is a default'}"
+    if unstated == ["channels"]:
+        subject = "The channels are a default"
+    note = f" {subject}; Clip.from_array takes others." if unstated else ""
     return picture, picture.describe(count) + note
 
 

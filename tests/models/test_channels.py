@@ -206,7 +206,7 @@ def test_how_values_are_shown_is_a_caveat_of_every_explanation() -> None:
     for explanation in (ne.SaliencyTubes()(model, clip, 0), ne.FeaturePyramid()(model, clip, 0)):
         found = caveats(explanation)
         (caveat,) = (one for one in found if getattr(one, "code", None) == CaveatCode.PICTURE)
-        assert "in grey, from -1000 to 400" in caveat
+        assert "in grey, from \u22121000 to 400" in caveat
 
 
 @pytest.mark.parametrize(
