@@ -30,8 +30,8 @@ Each *works* is held to these checks:
   largest difference.
 - Where the maps are said to add up, they and the constant of the head are the score, to 0.1 %.
 - Impulses planted in the clip change the cells that are drawn there, to half a cell.
-- Pyramids: if a kernel's output is changed and all others are held, no channel changes that has no link to it. This check is
-  left out where a note says that some links are not shown.
+- Pyramids: if the output of a kernel that the clip reaches is changed and all others are held, no channel changes that has no
+  link to it. This check is left out where a note says that some links are not shown.
 - Attention maps and block signals are checked for traces only.
 """
 

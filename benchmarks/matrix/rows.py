@@ -122,7 +122,7 @@ _PACKAGES = (
         Architecture(
             "MONAI DenseNet121, 1 channel",
             partial(_monai, "DenseNet121", in_channels=1, out_channels=5),
-            *(32, 64),
+            *(32, 96),
             channels=1,
             options={"channels": 1},
         ),

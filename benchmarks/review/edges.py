@@ -106,6 +106,16 @@ def channel_axis(module: nn.Module, tensor: Tensor) -> int:
     return -1 - next(count for kind, count in spatial.items() if isinstance(module, kind))
 
 
+def _layers_of_clip(reference: Reference, names: set[str]) -> set[CallKey]:
+    """Return the calls whose output depends on the clip, and not only on inputs that are held beside it."""
+    negative = reference.clip.max() - reference.clip
+    first, second = (
+        reference.run(with_graph=False, modules=names, clip=clip).outputs for clip in (reference.clip, negative)
+    )
+    changed = [name for name, output in first.items() if not torch.equal(output, second[name])]
+    return {(name.split("#")[0], int(name.split("#")[1].split("[")[0])) for name in changed}
+
+
 def check_edges(reference: Reference, claims: Claims, known: set[CallKey], kernels: int) -> EdgeCheck:
     """Compare the edges of sampled kernels with brute force.
 
@@ -121,7 +131,8 @@ def check_edges(reference: Reference, claims: Claims, known: set[CallKey], kerne
     """
     force = BruteForce(reference)
     last = list(force.outputs)[-1]  # nothing reads the classifier
-    candidates = [kernel for kernel in force.kernels() if kernel[0] in known and kernel[0] != last]
+    reached = _layers_of_clip(reference, {key[0] for key in known})
+    candidates = [kernel for kernel in force.kernels() if kernel[0] in known & reached and kernel[0] != last]
     random.Random(0).shuffle(candidates)
     confirmed = missing = unconfirmed = 0
     for key, channel in candidates[:kernels]:

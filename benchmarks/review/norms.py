@@ -21,7 +21,7 @@ _NORMALISE = {torch.nn.functional.normalize}
 
 
 class ConstantNorms(TorchFunctionMode):
-    """Replaces layer, group and RMS norms and L2 normalisation by versions with a detached divisor, while it is active.
+    """Replaces layer, group, instance and RMS norms and L2 normalisation by versions with a detached divisor, while it is active.
 
     Parameters
     ----------
@@ -49,6 +49,8 @@ class ConstantNorms(TorchFunctionMode):
             return self._layer_norm(*args, **kwargs)
         if func in _GROUP_NORM:
             return self._group_norm(*args, **kwargs)
+        if func is torch.nn.functional.instance_norm:
+            return self._instance_norm(*args, **kwargs)
         if func in _RMS_NORM:
             return self._rms_norm(*args, **kwargs)
         if func in _NORMALISE:
@@ -82,6 +84,20 @@ class ConstantNorms(TorchFunctionMode):
         shape = (1, -1, *[1] * (x.ndim - 2))
         y = y if weight is None else y * weight.view(shape)
         return y if bias is None else y + bias.view(shape)
+
+    def _instance_norm(
+        self,
+        x: Tensor,
+        running_mean: Any = None,
+        running_var: Any = None,
+        weight: Any = None,
+        bias: Any = None,
+        use_input_stats: bool = True,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+    ) -> Tensor:
+        assert use_input_stats, "statistics of training are constant anyway"
+        return self._group_norm(x, x.shape[1], weight, bias, eps)
 
     def _rms_norm(self, x: Tensor, shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
         axes = tuple(range(-len(tuple(shape)), 0))

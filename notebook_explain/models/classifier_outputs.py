@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-_CLASSIFIERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_CLASSIFIERS = (nn.Linear, *_CONVOLUTIONS)
 
 
 class ClassifierOutputs:
@@ -26,7 +27,10 @@ class ClassifierOutputs:
 
     def count(self) -> int | None:
         """Return the number of outputs of the last layer with weights."""
-        return int(self.calls[-1][0].weight.shape[0]) if self.calls else None  # type: ignore[index]
+        if not self.calls:
+            return None
+        module = self.calls[-1][0]
+        return int(module.out_features if isinstance(module, nn.Linear) else module.out_channels)  # type: ignore[arg-type]
 
     def rows(self) -> list[torch.Tensor]:
         """Return the outputs of the last few layers with their channels on the last axis, the last one first."""

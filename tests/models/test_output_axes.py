@@ -143,6 +143,17 @@ def test_after_a_layer_over_time_the_axis_is_a_guess(classes: int) -> None:
     assert "The network returns one score per time step (or view); their mean is explained." in tubes.provenance.caveats
 
 
+def test_a_network_that_ends_in_a_transposed_convolution_returns_classes_of_voxels() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv3d(3, 6, 3, 2, 1), nn.ReLU(), nn.ConvTranspose3d(6, 4, 4, 2, 1))
+    stated = {**STATED, "frames": 6}
+    clip = np.random.default_rng(3).integers(0, 256, (6, SIZE, SIZE, 3), dtype=np.uint8)
+    tubes = ne.SaliencyTubes()(ne.adapt(net.eval(), **stated), clip, 2)
+    x = (torch.tensor(clip).permute(3, 0, 1, 2)[None].float() / 255 - 0.5) / 0.25
+    assert tubes.targets[0].logit == pytest.approx(float(net(x)[0, 2].mean().detach()), abs=1e-5)
+    assert any("one score per voxel" in caveat for caveat in tubes.provenance.caveats)
+
+
 def test_one_value_per_frame_is_one_output() -> None:
     for arrange in (lambda scores: scores, lambda scores: scores[..., 0], lambda scores: scores[0, :, 0]):
         tubes = assert_explains(Frames(arrange, 1), 0, outputs="regression")
