@@ -15,8 +15,8 @@ _INTRODUCTION = """\
 <!-- Written by `python -m benchmarks.matrix`. Do not edit by hand. -->
 
 Does it work with your network? This table answers by real runs: each network is built with random weights, adapted with its
-size, frames, mean and std and the arguments in the third column, and given to every explainer. Networks of packages take
-shorter and smaller clips than in training, and transformers are narrower than published.
+size, frames, mean, std, layout ("BCTHW" unless stated) and the arguments in the third column, and given to every explainer.
+Networks of packages take shorter and smaller clips than in training, and transformers are narrower than published.
 
 - **works**: all checks below are met.
 - **works** with a number: all checks are met, and the explanation carries a caveat: see the note with this number.
