@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 import torch
 from torch import nn
@@ -10,6 +11,10 @@ from tests import branch_net as second_network
 
 # Small networks do not gain from a second thread, and lose time if other processes use the cores.
 torch.set_num_threads(1)
+
+# Other processes may share the machine.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

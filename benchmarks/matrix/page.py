@@ -14,25 +14,27 @@ _INTRODUCTION = """\
 
 <!-- Written by `python -m benchmarks.matrix`. Do not edit by hand. -->
 
-Does it work with your network? This table answers by real runs: each network is built with random weights, adapted with its
-size, frames, mean, std, layout ("BCTHW" unless stated) and the arguments in the third column, and given to every explainer.
-Networks of packages take shorter and smaller clips than in training, and transformers are narrower than published.
+Does it work with your network? The tables below show what happened in real runs. Each network is built with random
+weights, adapted with its size, frames, mean, std, layout ("BCTHW" unless stated) and the arguments in the third column,
+and given to every explainer. Networks from packages take shorter and smaller clips than in training, and transformers
+are narrower than published.
 
 - **works**: all checks below are met.
-- **works** with a number: all checks are met, and the explanation carries a caveat: see the note with this number.
+- **works** with a number: all checks are met, and the explanation has a caveat. The note with this number gives it.
 - **refused** with a number: you get one error. The note with this number says why.
 
-Each *works* is held to these checks:
+A cell says *works* only if these checks are met:
 
-- The network is as before: parameters, buffers, gradients, modes, hooks and random states.
+- The network is unchanged: parameters, buffers, gradients, modes, hooks and random states.
 - Tubes equal gradient x activation of a copy in float64 (or float32, where rounding opens or closes a ReLU), computed with
   hooks of the benchmark: to 1e-4 of each map's peak, unless the network runs in half precision. The last column is the
   largest difference.
-- Where the maps are said to add up, they and the constant of the head are the score, to 0.1 %.
-- Impulses planted in the clip change the cells that are drawn there, to half a cell.
-- Pyramids: if the output of a kernel that the clip reaches is changed and all others are held, no channel changes that has no
-  link to it. This check is left out where a note says that some links are not shown.
-- Attention maps and block signals are checked for traces only.
+- Where the maps are said to add up, their mean and the head's constant (its bias, or its score of zeros) add up to
+  the score, to 0.1 %.
+- A change planted at one place in the clip changes the cells that are drawn at this place, to half a cell.
+- Pyramids: if the output of one kernel that the clip reaches is changed and all others are held, only channels with a
+  link to this kernel change. This check is left out where a note says that some links are not shown.
+- For attention maps and block signals, only the first check is made.
 """
 
 
@@ -83,8 +85,6 @@ def counts(results: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 def _summary(results: Sequence[Mapping[str, Any]], versions: Mapping[str, str]) -> str:
     found = counts(results)
-    first, *others = (f"{name.lower()} {count}" for name, count in found.items())
+    *others, last = (f"{name.lower()} with {count}" for name, count in found.items())
     packages = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return (
-        f"Of {len(results)} networks, the explainers work with: {first}, {', '.join(others)}. Measured with {packages}."
-    )
+    return f"Of {len(results)} networks, these work: {', '.join(others)} and {last}. Measured with {packages}."

@@ -295,7 +295,7 @@ class Clip:
         size : int or (height, width)
             In pixels; one number is a square.
         crop : str
-            "center", "letterbox" or "stretch", as for ``read``.
+            "center", "letterbox", "stretch", "center:256" or "center:128x171", as for ``read``.
         """
         _, height, width = self.size
         resize = Resize.fit((height, width), check_size(size), check_crop(crop))

@@ -1,4 +1,4 @@
-"""Pictures of values: what people see of a clip whose channels are not red, green and blue.
+"""Pictures of values: how people see a clip whose channels are not red, green and blue.
 
 The network gets the values themselves. A `Picture` says which of their channels are shown, how, and between which limits.
 """
@@ -61,9 +61,10 @@ class Picture:
         values : float32 array (time, height, width, channel)
         channels : None, str, int or sequence of int
             A kind, or one to three channels. By default one channel is grey; two are flow, or red and cyan if none is
-            negative; many that are mostly 0 are heatmaps; of others the first three are red, green and blue.
+            negative; four or more that are mostly 0 are heatmaps; of others the first three are red, green and blue.
         limits : None, (low, high), "percentiles", or one pair for each channel
-            By default the smallest and the largest of the values that are shown; 0 to 1 for values that fill it.
+            By default the smallest and the largest of the values that are shown; 0 and 1 for values in 0..1 that exceed
+            0.5. Magnitudes of flow, and heatmaps without negative values, start at 0.
 
         Raises
         ------

@@ -82,7 +82,7 @@ def choose_picture(array: Any, values: NDArray[np.float32], channels: Any, limit
     subject = f"The {' and '.join(unstated)} {'are defaults' if len(unstated) > 1 else 'is a default'}"
     if unstated == ["channels"]:
         subject = "The channels are a default"
-    note = f" {subject}; Clip.from_array takes others." if unstated else ""
+    note = f" {subject}; Clip.from_array takes other ones." if unstated else ""
     return picture, picture.describe(count) + note
 
 

@@ -36,11 +36,11 @@ class HeadPrediction:
         Scores that explanations explain.
     probabilities : float32 array (class,) or None
         In 0..1: they sum to 1 for exclusive classes, and each stands for itself if several may apply. ``None`` if the
-        outputs are quantities.
+        outputs are values.
     kind : str
         "classes", "binary", "multilabel" or "regression".
     unit : str
-        Of quantities, such as "ms".
+        Of values, such as "ms".
     """
 
     name: str
@@ -51,7 +51,7 @@ class HeadPrediction:
     unit: str = ""
 
     def top(self, count: int = TOP) -> tuple[tuple[str, float], ...]:
-        """Return (label, probability) of the most probable classes, best first; (label, value) of quantities, in order.
+        """Return (label, probability) of the most probable classes, best first; (label, value) of a regression.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class Predictions:
 
     @property
     def probabilities(self) -> NDArray[np.float32] | None:
-        """Probabilities (class,) of the only head; ``None`` for quantities."""
+        """Probabilities (class,) of the only head; ``None`` for values."""
         return self.head().probabilities
 
     @property

@@ -59,7 +59,7 @@ def adapt(
     Parameters
     ----------
     module : nn.Module
-        Video classifier; plain, or wrapped in ``torch.compile`` or ``DataParallel``.
+        Video network; plain, or wrapped in ``torch.compile`` or ``DataParallel``.
     size : int or (height, width), optional
         Input size in pixels used in training; one number is a square.
     frames : int, optional
@@ -95,7 +95,8 @@ def adapt(
         What the network returns: scores of classes that exclude one another (softmax), one logit of no and yes, scores of
         labels that do not exclude one another (sigmoid), or values. Taken from ``module.config.problem_type`` if there is
         one, else guessed: several outputs are classes, or labels if the network ends in a sigmoid; one output is a logit
-        if it ends in a sigmoid or has labels, else a value. A guess about one output or about labels is a caveat.
+        if it ends in a sigmoid or has labels, else a value. A guess about one output, or
+        about labels that do not exclude one another, is a caveat.
     unit : str, optional
         Unit of the values of a regression, such as "%" or "ms".
     keep_hooks : bool, optional
@@ -120,9 +121,9 @@ def adapt(
 
         A layout is tested, whether you pass it or not, by one pass of positions: do the first weights combine the colours
         of each frame, or frames as if they were colours; does the network treat rows and columns alike; do frames meet, or
-        are they separate clips? A guessed layout counts as found, not as assumed, only if these tests decide for it. Where
-        they raise a suspicion, up to six forward passes on noise measure it. What contradicts a layout that you pass is an
-        error or a caveat with the numbers.
+        are they separate clips? A guessed layout counts as tested, not as assumed, only if these tests confirm it. If a
+        layout looks wrong, up to six forward passes on noise measure how the scores change. What contradicts a layout
+        that you pass is an error or a caveat with the numbers.
 
     Raises
     ------
@@ -202,7 +203,7 @@ def adapt(
 def _sources(known: Carried, has_one_number: bool, is_layout_tested: bool) -> dict[str, str]:
     """Return where each value of the preprocessing, and the labels, came from.
 
-    Channels have a source unless the network takes no other number of them.
+    A number of channels that was not stated has no source if the network takes no other number.
     """
     sources = {name: known.sources.get(name, GUESS) for name in _INFERRED}
     sources["crop"] = known.sources.get("crop", "default")

@@ -60,7 +60,7 @@ class CallRecorder(TorchFunctionMode):
     Parameters
     ----------
     period : float
-        The time of every value has this multiple of its channel added, so that both can be told from it.
+        This multiple of its channel is added to the time of every value, so that both can be read from one number.
 
     Attributes
     ----------

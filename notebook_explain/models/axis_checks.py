@@ -1,6 +1,6 @@
 """Judge whether what a network does with the axes of its input fits a layout.
 
-Most layouts are judged by positions alone (``axis_use``). Only where these raise a suspicion, one or two further passes on
+Most layouts are judged by positions alone (``axis_use``). Where these raise a suspicion, up to six forward passes on
 noise measure how the scores change if channels or frames are exchanged.
 """
 
@@ -26,8 +26,8 @@ AXIS_NAMES = {"C": "colours", "T": "frames", "H": "rows", "W": "columns"}
 class Channels(Enum):
     """Where the channels of a frame meet in a network."""
 
-    TOGETHER = "together"  # the first weights sum over them, and only over them
-    APART = "apart"  # the first weights are applied to each of them, as to different frames
+    COMBINED = "combined"  # the first weights sum over them, and only over them
+    SEPARATE = "separate"  # the first weights are applied to each of them, as to different frames
     UNKNOWN = "unknown"  # there is only one, or they are averaged before
 
 
@@ -41,7 +41,7 @@ class Judgement:
     odd_axis : "T", "H", "W" or None
         The axis of which windows differ from those of the two others; "T" in video networks.
     rows : int
-        Number of rows of scores that frames are distributed to.
+        Number of rows of scores among which frames are distributed.
     reads_one_frame : bool
         All other frames are ignored.
     """
@@ -54,12 +54,12 @@ class Judgement:
     @property
     def is_contradicted(self) -> bool:
         """True if colours act as frames, or rows or columns as time."""
-        return self.channels is Channels.APART or self.odd_axis in ("H", "W")
+        return self.channels is Channels.SEPARATE or self.odd_axis in ("H", "W")
 
     @property
     def rank(self) -> tuple[bool, ...]:
-        """Order of layouts; first come those without contradictions, with colours that meet, and with frames that meet."""
-        is_confirmed = self.channels is Channels.TOGETHER
+        """Sort key: first layouts without contradictions, then those in which colours meet, then frames."""
+        is_confirmed = self.channels is Channels.COMBINED
         return self.is_contradicted, not is_confirmed, self.reads_one_frame, self.rows > 1, self.odd_axis != "T"
 
 
@@ -76,11 +76,11 @@ def _where_channels_meet(use: AxisUse, channels: int) -> Channels:
         return Channels.UNKNOWN
     is_apart = ["C" in call.elsewhere for call in first]
     if not any(is_apart):
-        return Channels.TOGETHER
+        return Channels.COMBINED
     # A weighted mean of frames, for example, comes before the layer that sums over the colours.
     meet_later = any(call.has_weights and call.summed == {"C"} and call.length == channels for call in use.calls)
     is_unknown = not all(is_apart) or meet_later or channels > MAX_COLOURS
-    return Channels.UNKNOWN if is_unknown else Channels.APART
+    return Channels.UNKNOWN if is_unknown else Channels.SEPARATE
 
 
 def orders_channels(use: AxisUse) -> bool:
@@ -96,7 +96,7 @@ class Exchanges:
     ----------
     of_channels, of_frames : float
     are_colours_like_frames : bool
-        Channels can be exchanged without effect, though the network does more than to average them.
+        Channels can be exchanged without effect, though the network does more than average them.
     """
 
     of_channels: float
@@ -105,9 +105,9 @@ class Exchanges:
 
 
 def exchange(network: nn.Module, preprocessing: Preprocessing, keep_hooks: bool) -> Exchanges | None:
-    """Measure the scores for noise, for its channels and its frames in another order, and for another noise of the same mean.
+    """Measure how scores change for noise with channels or frames in another order, and for noise of the same mean.
 
-    None if the scores cannot be compared.
+    Returns None if the scores cannot be compared.
     """
     noise = _noise(preprocessing)
     same_mean = noise.clone()

@@ -1,10 +1,11 @@
 """Use of the axes of a network's input, as a pass of positions shows it.
 
-The pass carries the frame, row and column of every value (``positions``), with a multiple of its channel added to the frame,
-so that both can be told from one number. The calls of functions with weights and of poolings are recorded: along which axes of
-a tensor the channels, frames, rows and columns of the clip change, over which axes the weights sum, and how far windows reach.
-So it is known whether the first weights combine the channels of one frame, or frames as if they were channels, and which axes
-the network treats alike.
+The pass carries the frame, row and column of every value (``positions``). A multiple of the channel is added to the
+frame, so that both can be read from one number. The calls of functions with weights and of poolings are recorded: along
+which axes of a tensor the channels, frames, rows and columns of the clip change, over which axes the weights sum, and
+how far windows reach.
+This shows whether the first weights combine the channels of one frame, or frames as if they were channels, and which
+axes the network treats alike.
 """
 
 from __future__ import annotations

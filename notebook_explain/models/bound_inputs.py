@@ -1,7 +1,7 @@
 """Inputs of a network beside the clip: bound when it is adapted, held as they are while the clip is explained.
 
 Every pass of an explanation calls the network with the clip alone. A forward pre-hook on the shadow turns that call into the
-network's own: ``net(clip, audio=audio)``. So it holds for activations, gradients, positions and relevance alike.
+network's own: ``net(clip, audio=audio)``. So activations, gradients, positions and relevance are those of this call.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class BoundInputs:
     ----------
     given : function, dict, list or tuple
         Function ``clip -> (args, kwargs)``; or keyword or positional arguments, in which `CLIP` stands for the clip at any
-        depth. Without `CLIP`, the clip is the first positional argument that is not among them.
+        depth. Without it, the clip is the first argument that a dict does not name, and comes before those of a list.
     """
 
     given: Any
@@ -114,7 +114,7 @@ class BoundInputs:
         ----------
         module : nn.Module
         clip : tensor, or list of tensors
-            That are part of an autograd graph.
+            Part of an autograd graph.
         """
         args, kwargs = self.arguments(module, clip)
         try:
@@ -182,7 +182,7 @@ def _has_clip(value: Any) -> bool:
 
 
 def _returned(call: Any) -> tuple[Any, Mapping[str, Any]]:
-    """Return args and kwargs of a call, as a function of the clip returned them."""
+    """Return the args and kwargs that a function of the clip returned."""
     is_pair = isinstance(call, tuple) and len(call) == 2 and isinstance(call[0], (tuple, list))
     if is_pair and isinstance(call[1], Mapping):
         return call[0], call[1]
@@ -202,7 +202,7 @@ def _filled(value: Any, clip: Any, like: torch.Tensor) -> Any:
 
 
 def _moved(value: Any, like: torch.Tensor) -> Any:
-    """Return what a function made of the clip as it is, and all other tensors as copies in the network's precision."""
+    """Leave what a function computed from the clip as it is, and copy all other tensors in the network's precision."""
 
     def move(leaf: Any) -> Any:
         is_plain = type(leaf) in (torch.Tensor, nn.Parameter) and leaf.grad_fn is None

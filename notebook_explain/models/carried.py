@@ -1,7 +1,7 @@
 """Labels and preprocessing that a module carries: Hugging Face configurations, timm's, Lightning's hyperparameters.
 
-Values are taken as they are found only if they have the form that they must have; everything else is left alone, since
-nobody stated it for this purpose.
+Values are taken only if they have a valid form; all others are ignored without an error, since nobody stated them for
+this purpose.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Carried:
 
 
 def carried_by(module: nn.Module) -> Carried:
-    """Return what a module carries, or a part of it: hyperparameters before the configuration before timm's."""
+    """Return what a module or its parts carry: hyperparameters win over the configuration, and that over timm's."""
     found = _of_part(module, "module")
     for name, part in module.named_modules():
         if name and name.count(".") <= 1:
@@ -195,7 +195,7 @@ def to_labels(value: Any) -> dict[str, tuple[str, ...]] | None:
 
 
 def in_unit_range(mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation in units of 0..1, given those or such for values in 0..255."""
+    """Return mean and standard deviation in units of 0..1, given in these units or for values in 0..255."""
     if max(mean) <= 1.5 and max(std) <= 1.5:
         return mean, std
     return tuple(value / 255 for value in mean), tuple(value / 255 for value in std)

@@ -1,4 +1,4 @@
-"""Read what is passed to a model as its clip: arrays of values are clips of its channels, if they can mean nothing else."""
+"""Read what is passed to a model as its clip: an array becomes a clip of values if its shape can mean nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def is_array(value: Any) -> bool:
 
 
 def clip_of_array(value: Any, channels: int) -> Any:
-    """Return a clip of values, if that is what an array can only mean for this network; else the array itself.
+    """Return a clip of values if an array can mean nothing else for this network; else the array itself.
 
     8-bit numbers with one or three channels are grey or colours.
     """
@@ -30,15 +30,15 @@ def clip_of_array(value: Any, channels: int) -> Any:
     if channels == 1:
         return Clip.of(array, layout=layout)
     raise UsageError(
-        f"8-bit numbers in {channels} channels may be meant as 0..255 or as 0..1; for 0..255, as they are, pass "
-        "Clip.from_array(values), for 0..1 Clip.from_array(values / 255)"
+        f"8-bit numbers in {channels} channels may be meant as 0..255 or as 0..1; pass "
+        "Clip.from_array(values) to keep 0..255, or Clip.from_array(values / 255) for 0..1"
     )
 
 
 def _layout_of(shape: tuple[int, ...], channels: int) -> str | None:
-    """Return the layout of an array whose only axis with the network's number of channels is where a layout has it.
+    """Return the layout in which the axis of channels is as long as the network has channels; None if it is not clear.
 
-    The channels come last where several axes have this length.
+    If several layouts fit, the one with the channels last is taken.
     """
     batch = "B" if len(shape) == 5 and shape[0] == 1 else ""
     layouts = [batch + letters for letters in ("THWC", "CTHW", "TCHW")]

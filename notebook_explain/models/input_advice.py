@@ -1,4 +1,4 @@
-"""Advice for networks that take something else than one clip: several inputs, a dict, or vectors such as joints."""
+"""Advice for networks that take something other than one clip: several inputs, a dict, or vectors such as joints."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MAX_NAMES = 6
 
 @dataclass(frozen=True)
 class InputAdvice:
-    """What to do about a network that runs with no clip alone.
+    """What to do about a network that does not run on a clip alone.
 
     Attributes
     ----------
@@ -124,7 +124,9 @@ def _several_arguments(module: nn.Module, needed: Sequence[str]) -> InputAdvice:
     text = f"the forward of {type(module).__name__} takes {len(needed)} arguments, {_listed(needed)}, not only a clip"
     if sorted(needed) == ["fast", "slow"]:
         made = ", ".join("clip" if name == "fast" else "clip[:, :, ::4]" for name in needed)
-        return InputAdvice(f"{text}; make them of the clip", f"ne.adapt(net, inputs=lambda clip: (({made}), {{}}))")
+        return InputAdvice(
+            f"{text}; compute them from the clip", f"ne.adapt(net, inputs=lambda clip: (({made}), {{}}))"
+        )
     clip = next(filter(_may_be_clip, needed), needed[0])
     others = [name for name in needed if name != clip]
     text += "; state the others, and they are held while the clip is explained"
@@ -148,7 +150,7 @@ def _vectors(module: nn.Module, first: _FirstUse) -> InputAdvice | None:
         return None
     return InputAdvice(
         f"its first layer ({first.layer}) takes {first.width} numbers at a time; if these are joints or features, it takes no "
-        "pictures, so explain it together with the network that makes them of a clip",
+        "pictures, so explain it together with the network that computes them from a clip",
         "ne.adapt(torch.nn.Sequential(features, net))",
         is_certain=False,
     )

@@ -27,7 +27,7 @@ MAX_LINEAR_CHANNELS = 32  # of each pixel; a wider linear layer reads features o
 
 
 class _FirstLayer(TorchFunctionMode):
-    """Stop a pass at the first convolution or linear layer that reads the clip, and keep its numbers of channels."""
+    """Stop a pass at the first convolution or linear layer that reads the clip; keep the channels it gets and takes."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class _FoundError(Exception):
 
 
 def channels_of_first_layer(shadow: nn.Module, p: Preprocessing) -> int | None:
-    """Return how many channels a clip must have for the first layer that reads it, if that are not those of ``p``.
+    """Return how many channels a clip must have for the first layer that reads it, if that is not the number in ``p``.
 
     A layer may read several values of a clip's channel at once: a patch that is unfolded, or frames that are stacked in the
     axis of the channels. Its width then is a multiple of the number of channels. Where no layer is reached, the first
@@ -103,7 +103,7 @@ def channels_of_first_layer(shadow: nn.Module, p: Preprocessing) -> int | None:
 def inputs_of_first_layer(
     module: nn.Module, inputs: Iterable[Preprocessing], keep_hooks: bool
 ) -> Iterator[Preprocessing]:
-    """Yield inputs with the number of channels that the network's first layer takes, if that is another one."""
+    """Yield inputs with the number of channels that the network's first layer takes, if that is another number."""
     for p in inputs:
         if has_channels(p.layout):
             count = on_shadow(module, partial(channels_of_first_layer, p=p), keep_hooks=keep_hooks)[0]
@@ -148,5 +148,5 @@ def normalised(p: Preprocessing, specified: Mapping[str, Any]) -> Preprocessing:
 
 
 def with_channels(p: Preprocessing, channels: int) -> Preprocessing:
-    """Return the same preprocessing for another number of channels, with the mean and std of the first."""
+    """Return the same preprocessing for another number of channels, with the mean and std of the first channel."""
     return replace(p, channels=channels, mean=p.mean[:1], std=p.std[:1])

@@ -1,14 +1,14 @@
 """Layouts of a network's input: the order of the axes of a batch of one clip, or a list of pathways.
 
 A layout is a string of axes, each once: B (batch), T (time), C (channels), H (height), W (width), and N (views, clips or
-segments of a video: one here). Axes that the network takes as one stand in parentheses, the outer one first:
+segments of a video, of which there is one). Axes that are merged into one stand in parentheses, the outer one first:
 
 * "BCTHW", "BTCHW", "BTHWC", "BCHWT", "TBCHW" (time first), "BNCTHW" and "BNTCHW" have an axis for each;
 * "(BT)CHW" has the frames in the batch axis, as networks for pictures take them;
 * "B(TC)HW" has the channels of all frames in one axis, frame by frame; "B(CT)HW" all frames of one channel after another;
 * "BTHW" has no axis for channels: the network takes one channel. A clip in colour is converted to grey.
 
-Several pathways are the strides of their frames instead: ``(4, 1)`` gives SlowFast's slow pathway every fourth frame.
+For several pathways, the layout is their strides in time: ``(4, 1)`` gives SlowFast's slow pathway every fourth frame.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ def axes_of(layout: str) -> tuple[str, ...]:
 
 
 def has_channels(layout: InputLayout) -> bool:
-    """Return whether a layout has channels; without, the network takes one and has no axis for it."""
+    """Return whether a layout has channels; without them, the network takes one channel and has no axis for it."""
     return isinstance(layout, tuple) or "C" in layout
 
 
 def channel_axis(layout: InputLayout) -> int | None:
-    """Return the axis of the channels; None if they have no axis for themselves."""
+    """Return the axis of the channels; None if they have no axis of their own."""
     if isinstance(layout, tuple):
         return 1
     axes = axes_of(layout)

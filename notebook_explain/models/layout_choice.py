@@ -1,8 +1,8 @@
 """Choose among the layouts with which a network runs, and test a layout that was stated.
 
 Layouts are compared by what the network does with the axes of its input (``axis_checks``). Of those that run, the first
-without a contradiction is taken. It counts as tested, and not as a guess, only if the channels of each frame meet in the
-first weights and no other layout does as well.
+without a contradiction is taken. It counts as tested, and not as a guess, only if the first weights combine the
+channels of each frame and no other layout fits as well.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Candidate:
         return self.preprocessing.layout
 
     def is_same_function(self, other: Candidate) -> bool:
-        """Return whether the network does the same with both layouts: they differ in axes of length 1 and in merged axes."""
+        """Return whether both layouts are the same to the network, except for merged axes and those of length 1."""
         return _order(self.preprocessing) == _order(other.preprocessing) and self.use == other.use
 
 
@@ -91,7 +91,7 @@ def candidates(
 
 
 def _layouts(like: Preprocessing) -> list[InputLayout]:
-    """Return all layouts; for one channel without those that merge it with another axis, which is then that axis."""
+    """Return all layouts; for one channel, only those that do not merge it, since merging changes nothing."""
     layouts: list[InputLayout] = [*COMMON_LAYOUTS, *RARE_LAYOUTS]
     if like.channels > 1:
         return layouts
@@ -101,16 +101,16 @@ def _layouts(like: Preprocessing) -> list[InputLayout]:
 def is_tested(chosen: Candidate, running: Sequence[Candidate]) -> bool:
     """Return whether tests decide for a layout: it is confirmed, and no other one that runs is as plausible."""
     rivals = [other for other in running if other is not chosen and not chosen.is_same_function(other)]
-    # A single channel cannot meet others; on an axis for it, the other layouts decide, in which the network does worse.
+    # A single channel cannot meet others; a layout with an axis for it is confirmed if all others fit worse.
     is_single = chosen.preprocessing.channels == 1 and has_channels(chosen.layout)
-    channels_fit = chosen.judgement.channels is Channels.TOGETHER or is_single
+    channels_fit = chosen.judgement.channels is Channels.COMBINED or is_single
     confirmed = channels_fit and not chosen.judgement.is_contradicted
     return confirmed and all(rival.judgement.rank > chosen.judgement.rank for rival in rivals)
 
 
 def has_confirmed_contradiction(candidate: Candidate, network: nn.Module, keep_hooks: bool) -> bool:
     """Return whether colours act as frames, as the order of windows or an exchange of colours shows."""
-    if candidate.judgement.channels is not Channels.APART:
+    if candidate.judgement.channels is not Channels.SEPARATE:
         return False
     return orders_channels(candidate.use) or _can_exchange(exchange(network, candidate.preprocessing, keep_hooks))
 
@@ -135,8 +135,8 @@ def check_stated_layout(network: nn.Module, stated: Preprocessing, keep_hooks: b
     if found.judgement.is_contradicted:
         others = [other for other in candidates(network, stated, keep_hooks) if other.layout != stated.layout]
         fitting = [other for other in others if not other.judgement.is_contradicted]
-        confirmed = [other for other in fitting if other.judgement.channels is Channels.TOGETHER]
-        if found.judgement.channels is Channels.APART:
+        confirmed = [other for other in fitting if other.judgement.channels is Channels.COMBINED]
+        if found.judgement.channels is Channels.SEPARATE:
             if confirmed:
                 raise _contradiction_error(network, found, confirmed[0])
             measured = exchange(network, stated, keep_hooks)

@@ -1,4 +1,4 @@
-"""Kinds of heads: classes, a binary logit, labels that do not exclude one another, or values; stated, or guessed and said so."""
+"""Kinds of heads, stated or guessed: classes, a binary logit, labels that do not exclude one another, or values."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def carried_kinds(module: nn.Module) -> dict[str, str]:
 
 
 def label_count_error(source: str, head: str, names: int, count: int, kind: str) -> UsageError:
-    """Return the error for a number of labels that a head does not have."""
+    """Return the error for labels that are more or fewer than the outputs of a head."""
     of_head = f" of head {head!r}" if head else ""
     has = counted(count, "class", "classes") if kind == CLASSES else counted(count, f"{kind} output")
     return UsageError(
@@ -173,7 +173,7 @@ def guess_kind(count: int, names: tuple[str, ...] | None, link: str | None, bias
     Returns
     -------
     kind, reason : str
-        "" as a reason where nothing else is usual: several outputs without a sigmoid are classes.
+        The reason is "" for several outputs without a sigmoid: they are usually classes, so no caveat is needed.
     """
     if count > 1:
         return (MULTILABEL, _REASONS[MULTILABEL, "sigmoid"]) if link == "sigmoid" else (CLASSES, "")

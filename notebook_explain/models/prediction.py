@@ -18,6 +18,7 @@ from notebook_explain.models.outputs import has_one_tensor
 from notebook_explain.models.provenance import provenance_of
 from notebook_explain.models.recording import heads_of_pass
 from notebook_explain.models.shadow import reference_parameter
+from notebook_explain.models.target_resolution import head_label
 
 if TYPE_CHECKING:
     from notebook_explain.models.video_model import VideoModel
@@ -51,7 +52,7 @@ def _heads(
     arrange: Callable[[torch.Tensor], Any],
     spec: OutputSpec,
 ) -> _Found:
-    """Run a shadow once without gradients; once more with them, if they must tell logits from features."""
+    """Run a shadow once without gradients; once more with them, if they are needed to tell logits from features."""
     with torch.no_grad():
         output, find_heads = heads_of_pass(shadow, video, arrange, spec)
     if not has_one_tensor(output):
@@ -76,5 +77,5 @@ def _prediction(model: VideoModel, name: str, head: Head) -> HeadPrediction:
     logits = head.logits.detach().float()[0].cpu().numpy()
     found = head.probabilities()
     probabilities = None if found is None else found[0].detach().float().cpu().numpy().astype(np.float32)
-    labels = tuple(model.label(name, index) for index in range(len(logits)))
+    labels = tuple(head_label(model.labels, name, head, index) for index in range(len(logits)))
     return HeadPrediction(name, labels, logits.astype(np.float32), probabilities, head.kind, head.unit)

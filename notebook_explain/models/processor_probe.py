@@ -1,8 +1,8 @@
 """Measure what a processor does: it is called with clips of one colour, with ramps, and with a smooth picture.
 
-For values ``x`` of a channel the output is ``(x / 255 - mean) / std``, whatever the steps are called by which it gets
-there. Two colours determine mean and standard deviation; two more show whether the processor is of this form. All frames
-of a clip are the same, so that it does not matter which of them a processor takes.
+For values ``x`` of a channel, the output of a usual processor is ``(x / 255 - mean) / std``, whatever its steps are
+called. Two colours determine mean and standard deviation; two more show whether the processor is of this form. All
+frames of a clip are the same, so that it does not matter which of them a processor takes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Measured:
     Attributes
     ----------
     mean, std : 3 floats, or None
-        In units of 0..1; None if the processor is not of this form.
+        In units of 0..1; None if the output is not of this form.
     size : (height, width) or None
         Of the output; None if it depends on the clip.
     frames : int or None
@@ -116,7 +116,7 @@ class Probe:
         )
 
     def difference(self, values: Mapping[str, Any]) -> float | None:
-        """Return how much the processor's output and that of a preprocessing differ on smooth pictures, at most.
+        """Return the largest difference between the processor's output and that of a preprocessing, on smooth pictures.
 
         Parameters
         ----------
@@ -175,7 +175,7 @@ class Probe:
 
 
 def _difference(values: Mapping[str, Any], picture: Picture, found: _Output | None) -> float | None:
-    """Return how much an output and that of a preprocessing differ on average, in units of 0..1; None if in shape."""
+    """Return the mean difference between an output and that of a preprocessing; None if the shapes differ."""
     try:
         p = Preprocessing(frames=1, layout="BCTHW", **values)
     except UsageError:  # values that the network cannot be given

@@ -1,7 +1,7 @@
 """Preprocessing that a processor states: of Hugging Face, torchvision's weights and presets, timm, or a plain dict.
 
-A processor's attributes say what it does, or its code does (ViViT's video processor subtracts 1 in a method). Therefore a
-processor that can be called is also measured (``processor_probe``), and where the two differ, the measurement is right.
+Not all that a processor does is in its attributes: ViViT's video processor subtracts 1 in a method. Therefore a
+processor that can be called is also measured (``processor_probe``), and where the two differ, the measurement counts.
 None of these packages is imported: objects are recognised by their attributes.
 """
 
@@ -92,7 +92,7 @@ def _read(source: Any, name: str) -> Carried:
 
 
 def _normalization(source: Any, name: str) -> Carried:
-    """Return the mean and standard deviation, in units of 0..1, with which a processor's steps are one."""
+    """Return the mean and standard deviation, in units of 0..1, to which a processor's steps amount."""
     mean, std = _numbers(source, "image_mean", "mean"), _numbers(source, "image_std", "std")
     if not any(_has(source, key) for key in _HUGGING_FACE):
         if mean is None or std is None or min(std) <= 0:
@@ -168,8 +168,8 @@ def _as_measured(source: Any, name: str, stated: Carried) -> Carried:
         if gap is None or gap > _CLEAR:
             by = "in shape" if gap is None else f"by {percent(gap)} of the range of colours on average"
             text = (
-                f"The processor does more than is followed here: on a test clip, its output differs {by} from that of this "
-                "preprocessing."
+                f"The processor does something that is not reproduced here: on a test clip, its output differs {by} from that "
+                "of this preprocessing."
             )
             caveats.append(Caveat(text, CaveatCode.PROCESSOR, ("size", "crop", "mean", "std")))
     return Carried(found.values, found.sources, found.hints, tuple(caveats))
@@ -199,7 +199,7 @@ def _with_measured_crop(probe: Probe, name: str, found: Carried) -> tuple[Carrie
 
 
 def _corrections(measured: Measured, name: str, stated: Carried) -> Carried:
-    """Return measured values that are not stated or differ from those."""
+    """Return the measured values that are not stated, or that differ from the stated ones."""
     values: dict[str, Any] = {}
     if measured.mean is not None and measured.std is not None:
         here = (*measured.mean, *measured.std)

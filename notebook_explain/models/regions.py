@@ -33,7 +33,7 @@ def has_any_region(target: Target) -> bool:
 
 
 def region_text(target: Target) -> str:
-    """Describe the region of a target: "frames 11 to 20", "a region of 3.1 % of the clip"; "" for all."""
+    """Describe the region of a target: "frames 11 to 20", "a region of 3.1 % of the clip"; "" if there is none."""
     parts = []
     if target.frames is not None:
         first, end = target.frames
@@ -45,7 +45,7 @@ def region_text(target: Target) -> str:
 
 
 def cell_weights(target: Target, cells: Cells | None) -> Weights:
-    """Return the weight of each cell of a head, which add up to 1.
+    """Return the weights of the cells of a head; they add up to 1.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Find the state dict of a network among the tensors that a training script saved.
 
 Scripts save weights by themselves, in dicts within dicts, next to averaged weights (EMA, SWA) and other networks, and with
-prefixes that wrappers put before every name. Everything that holds most of the network's entries is a candidate.
+prefixes that wrappers put before every name. What holds at least half of the network's entries is a candidate.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _state_dict(
 
 
 def _rank(entry: StateDict) -> tuple[bool, bool, bool, int, int]:
-    """Sort key: likely before unlikely, complete before incomplete, raw weights before averages, then by name."""
+    """Sort key: likely first, then complete, then trained weights before their averages, then by name."""
     is_averaged = bool(_AVERAGED.search(entry.key) or _AVERAGED.search(entry.prefix))
     order = min((HOLDERS.index(part) for part in entry.key.split(".") if part in HOLDERS), default=len(HOLDERS))
     return entry.share < 0.5, not entry.is_complete, is_averaged, order if entry.key else -1, len(entry.prefix)

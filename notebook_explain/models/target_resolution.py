@@ -76,7 +76,7 @@ def target_result(labels: Labels, recording: Recording, target: Target) -> Targe
         bias=_bias(recording, target),
         against=None if against is None else int(against.label),
         top5=tuple(
-            (_label(labels, head_name, head, int(class_index)), float(value))
+            (head_label(labels, head_name, head, int(class_index)), float(value))
             for value, class_index in zip(best.values, best.indices, strict=True)
         ),
         against_name=against_name,
@@ -143,10 +143,10 @@ def _index(labels: Labels, name: str, head: Head, label: str | int) -> int:
         return label
     if names is None:
         prefix = "output " if head.kind == REGRESSION else "class "
-        if count == 1 and label == _label(labels, name, head, 0):
+        if count == 1 and label == head_label(labels, name, head, 0):
             return 0
         if label.startswith(prefix) and label.removeprefix(prefix).isdecimal():
-            return _index(labels, name, head, int(label.removeprefix(prefix)))  # the name that `_label` gives it
+            return _index(labels, name, head, int(label.removeprefix(prefix)))  # the name that `head_label` gives it
     if names is None:
         raise UsageError(
             f"target {label!r} is a name, but this model has no labels; use an index, or name the classes",
@@ -173,7 +173,7 @@ def _find_label(label: str, names: tuple[str, ...]) -> int:
     )
 
 
-def _label(labels: Labels, name: str, head: Head, index: int) -> str:
+def head_label(labels: Labels, name: str, head: Head, index: int) -> str:
     """Return the name of an output; without labels "class 3", "yes" of a single logit, "value", or "output 3" of values."""
     if name in labels or head.kind not in (BINARY, REGRESSION):
         return class_label(labels, name, index)
@@ -183,7 +183,7 @@ def _label(labels: Labels, name: str, head: Head, index: int) -> str:
 
 
 def _name(labels: Labels, head: Head, target: Target, with_head: bool) -> str:
-    label = _label(labels, str(target.head), head, int(target.label))
+    label = head_label(labels, str(target.head), head, int(target.label))
     return f"{target.head}: {label}" if with_head else label
 
 

@@ -67,11 +67,11 @@ class VideoModel:
     inputs : BoundInputs or None
         What the network takes beside the clip.
     sources : dict of str to str
-        Where each value of the preprocessing, and the labels, came from: "argument", "guess", or an attribute such as
-        "processor.image_mean" or "module.config.num_frames".
+        Where each value of the preprocessing, and the labels, came from: "argument", "guess", "tested" (a layout),
+        "default", or an attribute such as "processor.image_mean" or "module.config.num_frames".
     outputs : dict of head to kind
-        "classes", "binary", "multilabel" or "regression", as stated; "" stands for all heads. Kinds that are not stated are
-        guessed, with a caveat.
+        "classes", "binary", "multilabel" or "regression", as stated; "" stands for all heads. Kinds that are not stated
+        are guessed; guesses other than classes have a caveat.
     unit : str
         Unit of the values of regressions; "" if unknown.
     """

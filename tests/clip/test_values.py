@@ -170,7 +170,9 @@ def test_the_usual_picture_depends_on_the_number_of_channels_and_is_stated(
     clip = Clip.from_array(values)
     assert clip.picture is not None
     assert (clip.picture.kind, clip.picture.channels) == (kind, channels)
-    assert "default; Clip.from_array takes others" in clip.caveats[0] or "defaults; Clip.from_array" in clip.caveats[0]
+    assert (
+        "default; Clip.from_array takes other ones" in clip.caveats[0] or "defaults; Clip.from_array" in clip.caveats[0]
+    )
 
 
 @pytest.mark.parametrize("crop", ["center", "stretch", "letterbox"])

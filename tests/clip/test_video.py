@@ -301,7 +301,7 @@ def test_an_intact_video_is_opened_once_if_its_packets_fit_into_memory(
     real_open = av.open
     monkeypatch.setattr(av, "open", lambda *args, **how: opened.append(args) or real_open(*args, **how))
     for limit, expected in ((2**26, 1), (500, 2)):
-        monkeypatch.setattr(container, "_MAX_TAPE", limit)
+        monkeypatch.setattr(container, "_MAX_CACHED", limit)
         for name in ("h264.mp4", "uneven.webm", "palette.gif"):
             for options in ({}, {"window": (3, 7)}, {"window": (0.2, 0.5)}, {"frames": 4, "stride": 3}):
                 opened.clear()

@@ -87,7 +87,7 @@ class Source(Protocol):
     name : str
         Name of the file or folder without its path; paths are stripped for privacy.
     notes : list of Note
-        On the frames that were decoded until now.
+        On the frames that have been decoded so far.
     """
 
     path: Path

@@ -1,9 +1,9 @@
-"""HDR and wide gamut as the colours of a usual screen (BT.709), in one way for every video.
+"""Map HDR and wide gamut to the colours of a usual screen (BT.709), by one method for every video.
 
 1. R'G'B' becomes light: PQ by SMPTE ST 2084; HLG by ITU-R BT.2100 for a screen of 1000 cd/m² (system gamma 1.2); others by the
    power 2.4 of BT.1886.
-2. Of HDR, light up to 1000 cd/m² is compressed to 203 cd/m², the white of BT.2408, by the curve of ITU-R BT.2390 (EETF). It is
-   applied to the largest of R, G and B, and the others keep their ratio to it.
+2. In HDR videos, light up to 1000 cd/m² is compressed to 203 cd/m², the white of BT.2408, by the curve of ITU-R
+   BT.2390 (EETF). It is applied to the largest of R, G and B, and the others keep their ratio to it.
 3. BT.2020 or P3 primaries are converted to those of BT.709; colours that these cannot show are clipped.
 4. The power 1/2.4 of BT.1886 gives the 8-bit values. Grey of SDR videos does not change.
 """

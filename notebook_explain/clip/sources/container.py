@@ -18,7 +18,7 @@ _FORMATS = (
     "yuv4mpegpipe swf flic smk bink roq film_cpk 4xm dxa idcin ea nuv pva mtv vivo rpl lmlm4 r3d cine ser dhav ty xmv vmd "
     "mp3 aac flac wav w64 aiff ape tta wv mpc mpc8 ac3 eac3 dts truehd caf amr au tak oma dsf"
 ).split()
-_MAX_TAPE = 2**26  # bytes of compressed packets that are kept in memory
+_MAX_CACHED = 2**26  # bytes of compressed packets that are kept in memory
 _SMALLEST_LIMIT = 2**24  # pixels of a coded frame: smaller limits are checked afterwards, with a better message
 
 
@@ -82,7 +82,7 @@ def read_packets(container: Any, streams: Any) -> Iterator[Any]:
         yield packet
 
 
-class PacketTape:
+class PacketCache:
     """Packets of some tracks, of which those of one are kept, to be decoded without reading the file again.
 
     Parameters
@@ -94,7 +94,7 @@ class PacketTape:
     Attributes
     ----------
     is_kept : bool
-        False once the packets are larger than `_MAX_TAPE`: then none is kept.
+        False once the packets are larger than `_MAX_CACHED`: then none is kept.
     """
 
     def __init__(self, packets: Iterator[Any], track: int) -> None:
@@ -109,7 +109,7 @@ class PacketTape:
             if self.is_kept and packet.stream.index == self._track:
                 self._kept.append(packet)
                 self._bytes += packet.size
-                if self._bytes > _MAX_TAPE:
+                if self._bytes > _MAX_CACHED:
                     self.is_kept, self._kept = False, []
             yield packet
 

@@ -1,4 +1,4 @@
-"""R'G'B' of 16 bits from Y'CbCr, for what FFmpeg converts coarsely (deep colours lose half a percent) or not at all (YCgCo)."""
+"""Convert Y'CbCr to 16-bit R'G'B' where FFmpeg does so coarsely (deep colours are 0.5 % off) or not at all (YCgCo)."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 - Containers with presentation times (mp4, mkv, webm, ts, gif) stamp each frame; packets that an edit list hides do not count.
 - AVI stores one packet for each step of time, in decoding order. If the codec reorders frames, the stamps that FFmpeg makes
   up for them are wrong, but sorted they are the times of the frames in order.
-- Raw streams, and videos whose times start again (concatenated files), have a frame rate at most.
+- Raw streams, and videos whose times start again (concatenated files), have no usable times, only a frame rate, if any.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Timeline:
     rate : Fraction or None
         Frames per second, for frames without stamps.
     are_frames_stamped : bool
-        False if only the packets have right stamps, and decoded frames do not.
+        False if the stamps of packets are right, but those of decoded frames are not.
     stamps : list of int
         Ticks of each packet whose frame is shown, in decoding order.
     start : int

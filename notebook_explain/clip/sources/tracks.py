@@ -14,8 +14,8 @@ _FEW = 10  # a track of stills with this many times fewer pictures than another 
 def choose_track(container: Any, name: str, count_packets: Callable[[list[int]], dict[int, int]]) -> int:
     """Return the index of the video track to decode.
 
-    It is FFmpeg's choice (the default track; then the one with the higher bit rate), unless that is no film: an attached picture,
-    a thumbnail, a still picture, or a track of single JPEGs or PNGs beside one with many more frames.
+    It is FFmpeg's choice (the default track; then the one with the higher bit rate), unless that is not a film: an
+    attached picture, a thumbnail, a still picture, or a track of single JPEGs or PNGs beside one with many more frames.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def _is_lone_still(stream: Any, container: Any) -> bool:
 
 
 def _drop_previews(films: list[Any], counts: dict[int, int], *, has_sound: bool) -> list[Any]:
-    """Return the tracks that are no preview of another, and no single picture beside sound."""
+    """Return the tracks that are neither a preview of another track nor a single picture beside sound."""
     longest = max(counts.values())
     return [
         film

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from notebook_explain._errors import UsageError
 from notebook_explain.clip.sampling import Sampling, Times
 from notebook_explain.clip.sources.base import Note, SourceFrame, SourceInfo
-from notebook_explain.clip.sources.container import PacketTape, codec_options, open_container, read_packets, reading
+from notebook_explain.clip.sources.container import PacketCache, codec_options, open_container, read_packets, reading
 from notebook_explain.clip.sources.picture import pixel_note, to_picture
 from notebook_explain.clip.sources.timestamps import Timeline
 from notebook_explain.clip.sources.tracks import choose_track, codec_name
@@ -41,7 +41,7 @@ class VideoFile:
     name : str
         File name without its path; paths are stripped for privacy.
     notes : list of Note
-        On the frames that were converted to RGB until now.
+        On the frames that have been converted to RGB so far.
     """
 
     def __init__(self, path: Path, max_pixels: int, *, maps_tones: bool = True) -> None:
@@ -64,13 +64,13 @@ class VideoFile:
                 self._track = choose_track(container, self.name, self._count_packets)
             stream = container.streams[self._track]
             self._codec = codec_name(stream)
-            tape = PacketTape(read_packets(container, list(container.streams)), self._track)
+            packets = PacketCache(read_packets(container, list(container.streams)), self._track)
             is_avi = container.format.name == "avi"
-            timeline = self._timeline = Timeline.read(tape.record(), stream, sampling, is_avi=is_avi)
+            timeline = self._timeline = Timeline.read(packets.record(), stream, sampling, is_avi=is_avi)
             header_count = _frames_if_cut_off(container, stream, timeline)
             size = (stream.height, stream.width) if stream.codec_context is not None else (0, 0)
-            if tape.is_kept:
-                self._opened = container, tape.replay()
+            if packets.is_kept:
+                self._opened = container, packets.replay()
                 closing.pop_all()
         return SourceInfo(timeline.packet_count, timeline.times, size, header_count)
 

@@ -26,8 +26,10 @@ class Format:
     Attributes
     ----------
     container : str
-    codec, encoders : str
-        Name for people, and FFmpeg's encoders for it, the best first.
+    codec : str
+        Its name as readers know it.
+    encoders : tuple of str
+        FFmpeg's encoders for it, the best first.
     options, container_options : dict
         For the encoder and for the container.
     is_bt709 : bool
