@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -265,7 +266,9 @@ _OF_BLOCKS = tuple(
 
 
 def _quantised(net: nn.Module) -> nn.Module:
-    quantised: nn.Module = torch.ao.quantization.quantize_dynamic(copy.deepcopy(net), {nn.Linear})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch moves it to another package
+        quantised: nn.Module = torch.ao.quantization.quantize_dynamic(copy.deepcopy(net), {nn.Linear})
     return quantised
 
 

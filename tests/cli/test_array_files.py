@@ -37,7 +37,7 @@ def test_a_volume_is_explained_with_its_window(folder: Path, capsys: pytest.Capt
     tubes = explained(folder, volume, "--range=-1000,400", channels=1)
     np.testing.assert_array_equal(tubes.clip.values[..., 0], volume)
     assert tubes.clip.picture.ranges == ((-1000.0, 400.0),)
-    assert "in grey, from -1000 to 400" in capsys.readouterr().out
+    assert "in grey, from \u22121000 to 400" in capsys.readouterr().out
 
 
 def test_channels_and_axes_are_chosen(folder: Path) -> None:

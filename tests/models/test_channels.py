@@ -220,7 +220,7 @@ def test_how_values_are_shown_is_a_caveat_of_every_explanation() -> None:
         (3, ne.Clip.from_array(values(4)), "takes 3 channels, but the clip has values of 4"),
         (2, ne.Clip.from_array(values(17)), "takes 2 channels, but the clip has values of 17"),
         (2, zoo.random_clip(8, 24), r"takes 2 channels, but the clip has three colours .*Clip.from_array\(values\)"),
-        (2, np.zeros((8, 24, 24, 2), np.uint8), r"0..255, as they are, pass Clip.from_array\(values\)"),
+        (2, np.zeros((8, 24, 24, 2), np.uint8), r"pass Clip.from_array\(values\) to keep 0..255"),
         (3, values(4), r"keep the values with Clip.from_array\("),
     ],
 )
