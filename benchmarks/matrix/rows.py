@@ -267,7 +267,7 @@ _OF_BLOCKS = tuple(
 
 def _quantised(net: nn.Module) -> nn.Module:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch moves it to another package
+        warnings.simplefilter("ignore")  # torch moves it to another package
         quantised: nn.Module = torch.ao.quantization.quantize_dynamic(copy.deepcopy(net), {nn.Linear})
     return quantised
 
