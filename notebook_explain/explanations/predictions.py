@@ -24,7 +24,7 @@ _BAR = "height:8px;min-width:1px;background:currentColor;opacity:.55"
 
 @dataclass(frozen=True, eq=False)
 class HeadPrediction:
-    """What one head of a network says.
+    """Prediction of one head of a network.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class HeadPrediction:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a network says about one clip: ``model(clip)``.
+    """Predictions of a network for one clip: ``model(clip)``.
 
     Attributes
     ----------

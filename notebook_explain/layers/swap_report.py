@@ -1,4 +1,4 @@
-"""What `swap` changed in a copy of a network."""
+"""Report of the changes that `swap` made in a copy of a network."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ AXIS_NAMES = {"C": "colours", "T": "frames", "H": "rows", "W": "columns"}
 
 
 class Channels(Enum):
-    """Where the channels of a frame meet in a network."""
+    """Treatment of the channels of a frame by the first weights of a network."""
 
     COMBINED = "combined"  # the first weights sum over them, and only over them
     SEPARATE = "separate"  # the first weights are applied to each of them, as to different frames
@@ -33,7 +33,7 @@ class Channels(Enum):
 
 @dataclass(frozen=True)
 class Judgement:
-    """What speaks for and against a layout.
+    """Findings for and against a layout.
 
     Attributes
     ----------

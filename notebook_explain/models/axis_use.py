@@ -28,7 +28,7 @@ from notebook_explain.models.shadow import reference_parameter
 
 @dataclass(frozen=True)
 class AxisUse:
-    """What a network does with the axes of a clip in one layout.
+    """Use that a network makes of the axes of a clip in one layout.
 
     Attributes
     ----------

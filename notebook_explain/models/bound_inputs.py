@@ -43,7 +43,7 @@ CLIP = _ClipSlot()
 
 
 class BoundInputsError(UsageTypeError):
-    """What was passed as ``inputs`` does not give the arguments of a call."""
+    """Error: the value of ``inputs`` does not give the arguments of a call."""
 
 
 @dataclass(frozen=True, eq=False)

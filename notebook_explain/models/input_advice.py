@@ -34,7 +34,7 @@ MAX_NAMES = 6
 
 @dataclass(frozen=True)
 class InputAdvice:
-    """What to do about a network that does not run on a clip alone.
+    """Advice on a network that does not run on a clip alone.
 
     Attributes
     ----------
@@ -189,7 +189,7 @@ def _unpacks(error: Exception) -> bool:
 
 @dataclass(eq=False)
 class _FirstUse:
-    """What a network does first with its input: the keys that it asks for, and the first layer with weights.
+    """First use that a network makes of its input: the keys that it asks for, and the first layer with weights.
 
     ``width`` is the length of the vectors that this layer takes, None for a convolution over pictures; ``fits`` is whether it
     got such vectors.

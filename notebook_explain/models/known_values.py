@@ -1,4 +1,4 @@
-"""What is known about a network's preprocessing and labels before it runs, and from where."""
+"""Collect the preprocessing and labels of a network that are known before it runs, and their sources."""
 
 from __future__ import annotations
 

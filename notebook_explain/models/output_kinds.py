@@ -34,7 +34,7 @@ _REASONS = {
 
 @dataclass(frozen=True, eq=False)
 class OutputSpec:
-    """What is known of a network's outputs before a pass.
+    """Facts about a network's outputs that are known before a pass.
 
     Attributes
     ----------

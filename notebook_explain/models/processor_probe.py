@@ -38,7 +38,7 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Measured:
-    """What a processor does.
+    """Measured effect of a processor.
 
     Attributes
     ----------

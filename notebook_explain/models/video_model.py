@@ -273,7 +273,7 @@ class VideoModel:
 
     @property
     def output_spec(self) -> OutputSpec:
-        """What is known of the network's outputs: labels, stated kinds, and the positions of its scores."""
+        """Facts about the network's outputs: labels, stated kinds, and the positions of its scores."""
         positions = {} if self.layer_trace is None else self.layer_trace.ends
         return OutputSpec(self.labels, self.outputs, self.unit, positions, self.preprocessing.shape)
 

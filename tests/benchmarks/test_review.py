@@ -85,7 +85,7 @@ def test_maps_of_a_plain_network_are_right_and_changed_ones_are_not(shown: tuple
 
 
 def test_noise_and_blank_maps_are_told_from_wrong_ones() -> None:
-    """What a layer norm reads, before a mean over its own channels, has products that cancel exactly."""
+    """The products at the input of a layer norm, before a mean over its channels, cancel exactly."""
 
     class Cancelling(nn.Module):
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What a module, a processor or another model carries is taken, said, and gives way to arguments."""
+"""Values carried by a module, a processor or another model: they are taken, their source is named, and arguments win."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class SourceInfo:
 
 @dataclass(frozen=True)
 class Note:
-    """What readers must know about the frames of a source.
+    """Fact about the frames of a source that readers must know.
 
     Attributes
     ----------
