@@ -17,18 +17,11 @@ from notebook_explain.models.bound_inputs import BoundInputs, inputs_while_adapt
 from notebook_explain.models.carried import Carried
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.hook_check import hook_caveat
-from notebook_explain.models.input_channels import normalised, takes_other_channels
-from notebook_explain.models.known_values import (
-    ARGUMENT,
-    first_that_runs_with,
-    fitting_channels,
-    known_values,
-    specified_values,
-)
+from notebook_explain.models.known_values import ARGUMENT, find_input, known_values
 from notebook_explain.models.metadata import read_labels
 from notebook_explain.models.model_caveats import held_inputs_caveat, model_caveats
 from notebook_explain.models.output_kinds import carried_kinds, check_label_count, check_outputs, check_unit
-from notebook_explain.models.preprocessing import check_units, numbers
+from notebook_explain.models.preprocessing import numbers
 from notebook_explain.models.shadow import refuse_programs, unwrapped
 from notebook_explain.models.video_model import VideoModel
 
@@ -134,15 +127,7 @@ def adapt(
         The module is scripted; or it runs with none of the usual sizes and layouts (the most likely error is quoted), or
         only with layouts in which colours act as frames.
     """
-    if not isinstance(module, nn.Module):
-        raise UsageTypeError(f"adapt takes a torch.nn.Module, got {_describe_type(module)}")
-    if like is not None and not isinstance(like, VideoModel):
-        raise UsageTypeError(f"like must be a VideoModel, as adapt() returns it; got {type(like).__name__}")
-    refuse_programs(module)
-    network = unwrapped(module)
-    refuse_programs(network)
-    if any(parameter.is_meta for parameter in network.parameters()):
-        raise ExplainError("this model has no weights yet: its parameters are on the meta device; load them first")
+    network = _check_network(module, like)
     given = {
         "size": None if size is None else check_size(size),
         "frames": frames,
@@ -158,18 +143,10 @@ def adapt(
     kinds = check_outputs(outputs) or ({} if like is None else like.outputs) or carried_kinds(network)
     known = known_values(given, processor, like, network)
     with inputs_while_adapting(network, bound):
-        found, known = first_that_runs_with(network, known, keep_hooks)
-        known = fitting_channels(
-            known, normalised(found.preprocessing, known.only(lambda name, _: name == "channels").values).channels
-        )
-        specified = specified_values(known)
-        preprocessing = normalised(found.preprocessing, specified)
-        if preprocessing.channels == 3 and channels is None:  # stated, they may be values in another unit than colours
-            check_units(preprocessing.mean, preprocessing.std)
-        has_one_number = not takes_other_channels(network, preprocessing, specified, keep_hooks)
+        found, known, has_one_number = find_input(network, known, keep_hooks)
     sources = _sources(known, has_one_number, found.is_layout_tested)
     assumed = tuple(name for name in _INFERRED if sources.get(name) == GUESS or name in known.hints)
-    preprocessing = replace(preprocessing, assumed=assumed)
+    preprocessing = replace(found.preprocessing, assumed=assumed)
     caveats = (*model_caveats(network, preprocessing, found.trace), *found.caveats, *known.caveats)
     if assumed and not (like is not None and assumed == like.preprocessing.assumed):
         text = f"{type(network).__name__}: {caveats[0]}"
@@ -198,6 +175,20 @@ def adapt(
         unit=check_unit(unit) or ("" if like is None else like.unit),
         sources=sources,
     )
+
+
+def _check_network(module: Any, like: Any) -> nn.Module:
+    """Return the network inside wrappers; raise an error unless it can be explained and ``like`` is a model."""
+    if not isinstance(module, nn.Module):
+        raise UsageTypeError(f"adapt takes a torch.nn.Module, got {_describe_type(module)}")
+    if like is not None and not isinstance(like, VideoModel):
+        raise UsageTypeError(f"like must be a VideoModel, as adapt() returns it; got {type(like).__name__}")
+    refuse_programs(module)
+    network = unwrapped(module)
+    refuse_programs(network)
+    if any(parameter.is_meta for parameter in network.parameters()):
+        raise ExplainError("this model has no weights yet: its parameters are on the meta device; load them first")
+    return network
 
 
 def _sources(known: Carried, has_one_number: bool, is_layout_tested: bool) -> dict[str, str]:

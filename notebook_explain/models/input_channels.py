@@ -141,8 +141,6 @@ def _runs(module: nn.Module, p: Preprocessing, keep_hooks: bool) -> bool:
 
 def normalised(p: Preprocessing, specified: Mapping[str, Any]) -> Preprocessing:
     """Return preprocessing with the mean and std that are specified; by default those of Kinetics for colours, or 0 and 1."""
-    if "channels" not in specified and not has_channels(p.layout):
-        p = with_channels(p, 1)
     mean, std = (KINETICS_MEAN, KINETICS_STD) if p.channels == 3 else ((0.0,), (1.0,))
     return replace(p, mean=specified.get("mean", mean), std=specified.get("std", std))
 

@@ -10,7 +10,10 @@ from torch import nn
 
 from notebook_explain._errors import ExplainError, UsageTypeError
 from notebook_explain.models.carried import Carried, carried_by
+from notebook_explain.models.input_channels import normalised, takes_other_channels, with_channels
+from notebook_explain.models.input_layouts import has_channels
 from notebook_explain.models.input_search import FoundInput, first_that_runs
+from notebook_explain.models.preprocessing import check_units
 from notebook_explain.models.processors import read_processor
 from notebook_explain.models.video_model import VideoModel
 
@@ -31,12 +34,12 @@ def known_values(given: Mapping[str, Any], processor: Any, like: VideoModel | No
     return found.over(carried_by(network))
 
 
-def specified_values(found: Carried) -> dict[str, Any]:
+def _specified_values(found: Carried) -> dict[str, Any]:
     """Return the preprocessing that is known."""
     return {"crop": "center", **found.only(lambda name, _: name != "labels").values}
 
 
-def fitting_channels(found: Carried, channels: int) -> Carried:
+def _fitting_channels(found: Carried, channels: int) -> Carried:
     """Return values whose mean and std have one number, or one for each channel.
 
     Several numbers that are equal are one. Others that nobody passed, such as those of colours for a network of one channel,
@@ -51,8 +54,26 @@ def fitting_channels(found: Carried, channels: int) -> Carried:
     return _without_carried(found, ("mean", "std") if unfit else ())
 
 
-def first_that_runs_with(network: nn.Module, found: Carried, keep_hooks: bool) -> tuple[FoundInput, Carried]:
-    """Return the first input that runs, and what is known of it.
+def find_input(network: nn.Module, known: Carried, keep_hooks: bool) -> tuple[FoundInput, Carried, bool]:
+    """Find the input that a network accepts, with its normalisation.
+
+    Returns
+    -------
+    found, known, has_one_number
+        The input, what is known of it, and whether the network takes no other number of channels.
+    """
+    found, known = _first_that_runs_with(network, known, keep_hooks)
+    known = _fitting_channels(known, found.preprocessing.channels)
+    specified = _specified_values(known)
+    preprocessing = normalised(found.preprocessing, specified)
+    if preprocessing.channels == 3 and "channels" not in specified:  # stated, they may be values in another unit
+        check_units(preprocessing.mean, preprocessing.std)
+    has_one_number = not takes_other_channels(network, preprocessing, specified, keep_hooks)
+    return replace(found, preprocessing=preprocessing), known, has_one_number
+
+
+def _first_that_runs_with(network: nn.Module, found: Carried, keep_hooks: bool) -> tuple[FoundInput, Carried]:
+    """Return the first input that runs, and what is known of it; a layout without an axis for channels has one.
 
     Values that nobody passed are given up if nothing runs with them: first the layout, which a wrapper may change.
     """
@@ -60,9 +81,14 @@ def first_that_runs_with(network: nn.Module, found: Carried, keep_hooks: bool) -
     error: ExplainError | None = None
     for attempt in (entry for i, entry in enumerate(attempts) if i == 0 or entry.values != attempts[i - 1].values):
         try:
-            return first_that_runs(network, specified_values(attempt), keep_hooks), attempt
+            running = first_that_runs(network, _specified_values(attempt), keep_hooks)
         except ExplainError as raised:
             error = error or raised
+        else:
+            p = running.preprocessing
+            if "channels" not in attempt.values and not has_channels(p.layout):
+                running = replace(running, preprocessing=with_channels(p, 1))
+            return running, attempt
     assert error is not None
     raise error
 

@@ -350,3 +350,9 @@ def test_swap_of_a_model_carries_everything_over() -> None:
     direct = model.preprocessing.tensor(model.fit(ne.Clip(clip)), torch.device("cpu"), torch.float32)
     torch.testing.assert_close(torch.from_numpy(swapped.model(clip).logits), expected(direct)[0].detach())
     assert ne.SaliencyTubes()(swapped.model, clip, "kick").targets[0].name == "kick"
+
+
+def test_a_model_like_one_of_three_channels_of_values_keeps_their_unit() -> None:
+    net = nn.Sequential(nn.Conv3d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(1), nn.Linear(4, 2)).eval()
+    first = ne.adapt(net, size=16, frames=4, channels=3, mean=-300, std=500, layout="BCTHW")
+    assert ne.adapt(net, like=first).preprocessing == first.preprocessing

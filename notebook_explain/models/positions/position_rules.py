@@ -35,26 +35,6 @@ def _batch_norm(x: PositionTensor, *args: Any, **_: Any) -> PositionTensor:
     return keep_positions(x)
 
 
-@rule("float")
-def _to_float32(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
-    return _with_precision(x, torch.float32)
-
-
-@rule("half")
-def _to_float16(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
-    return _with_precision(x, torch.float16)
-
-
-@rule("bfloat16")
-def _to_bfloat16(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
-    return _with_precision(x, torch.bfloat16)
-
-
-@rule("double")
-def _to_float64(x: PositionTensor, *_: Any, **__: Any) -> PositionTensor:
-    return _with_precision(x, torch.float64)
-
-
 @rule("to", "type", "type_as")
 def _to(x: PositionTensor, *args: Any, **options: Any) -> PositionTensor:
     """Take the precision among the arguments: a dtype, or that of another tensor."""
@@ -68,6 +48,19 @@ def _with_precision(x: PositionTensor, dtype: torch.dtype) -> PositionTensor:
     result = keep_positions(x)
     result.precision = dtype
     return result
+
+
+def _conversion_to(dtype: torch.dtype) -> Callable[..., PositionTensor]:
+    return lambda x, *_, **__: _with_precision(x, dtype)
+
+
+for _name, _dtype in {
+    "float": torch.float32,
+    "half": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "double": torch.float64,
+}.items():
+    rule(_name)(_conversion_to(_dtype))
 
 
 @rule("retain_grad", "requires_grad")
