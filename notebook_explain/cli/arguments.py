@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import notebook_explain
+from notebook_explain._errors import UsageError
 from notebook_explain.cli import array_files, commands, outputs
 from notebook_explain.cli.console import NAME, single_line
 
@@ -129,6 +130,10 @@ def _add_network_options(command: argparse.ArgumentParser) -> None:
         help="what the network returns: classes, binary (one logit), multilabel (sigmoids) or regression (values)",
     )
     group.add_argument("--unit", metavar="TEXT", help="unit of the values of a regression, such as ms")
+    _add_preprocessing_options(command)
+
+
+def _add_preprocessing_options(command: argparse.ArgumentParser) -> None:
     trained = command.add_argument_group(
         "preprocessing",
         "As in training. What you leave out is guessed and reported; a wrong guess gives a wrong result.",
@@ -283,9 +288,12 @@ def _window(text: str) -> tuple[float, float] | tuple[int, int]:
 
 
 def _crop(text: str) -> str:
-    if not re.fullmatch(r"center|letterbox|stretch|center:[1-9][0-9]{0,4}(x[1-9][0-9]{0,4})?", text):
-        raise argparse.ArgumentTypeError(f"must be center, letterbox, stretch, or center:256, got {text!r}")
-    return text
+    from notebook_explain.clip.resize import check_crop
+
+    try:
+        return check_crop(text)
+    except UsageError:
+        raise argparse.ArgumentTypeError(f"must be center, letterbox, stretch, or center:256, got {text!r}") from None
 
 
 def _output_path(text: str) -> Path:

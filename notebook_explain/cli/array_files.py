@@ -47,8 +47,9 @@ def _read(path: Path, options: argparse.Namespace) -> Clip:
     except (ValueError, EOFError, OSError) as error:
         raise UsageError(f"{str(path)!r} is not an array of numbers that numpy.save wrote ({error})") from None
     axes = options.axes or ("THW" if array.ndim == 3 else "THWC")
-    colours = array.ndim == len(axes) and array.shape[axes.upper().index("C")] == 3 if "C" in axes.upper() else False
-    if array.dtype == np.uint8 and colours and options.picture is None and options.range is None:
+    lengths = dict(zip(axes.upper(), array.shape, strict=False))
+    is_colour = array.dtype == np.uint8 and array.ndim == len(axes) and lengths.get("C") == 3
+    if is_colour and options.picture is None and options.range is None:
         return Clip.of(array, layout=axes)
     return Clip.from_array(
         array, channels=options.picture, range=options.range, layout=axes, fps=options.fps, source=str(path)

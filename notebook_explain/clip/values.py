@@ -14,6 +14,11 @@ from notebook_explain.clip.pictures import Picture
 from notebook_explain.clip.sources.open import MAX_PIXELS
 
 _DEFAULT_LAYOUTS = {3: "THW", 4: "THWC"}
+_DEFAULTS = {  # by whether the channels and the range are not stated
+    (True, True): "The channels and range are defaults",
+    (True, False): "The channels are a default",
+    (False, True): "The range is a default",
+}
 MAX_FPS = 1e6
 
 
@@ -77,12 +82,8 @@ def choose_picture(array: Any, values: NDArray[np.float32], channels: Any, limit
     is_8_bit = str(getattr(array, "dtype", "")).removeprefix("torch.") == "uint8"
     picture = Picture.choose(values, channels, (0, 255) if limits is None and is_8_bit else limits)
     count = values.shape[-1]
-    unstated = [name for name, given in (("channels", channels), ("range", limits)) if given is None]
-    unstated = unstated if count > 1 else [name for name in unstated if name == "range"]
-    subject = f"The {' and '.join(unstated)} {'are defaults' if len(unstated) > 1 else 'is a default'}"
-    if unstated == ["channels"]:
-        subject = "The channels are a default"
-    note = f" {subject}; Clip.from_array takes other ones." if unstated else ""
+    default = _DEFAULTS.get((channels is None and count > 1, limits is None))
+    note = "" if default is None else f" {default}; Clip.from_array takes other ones."
     return picture, picture.describe(count) + note
 
 

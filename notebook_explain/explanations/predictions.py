@@ -13,10 +13,11 @@ from notebook_explain._validation import check_int
 from notebook_explain.clip import Clip
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.provenance import Provenance
-from notebook_explain.explanations.text import LONGEST_NAME, percent, short, shortened
+from notebook_explain.explanations.targets import CLASSES
+from notebook_explain.explanations.text import LONGEST_NAME, percent, short, shortened, value_text
 
-REGRESSION = "regression"
 TOP = 5  # classes in a table
+VALUE_DIGITS = 4
 _TABLE = "border-collapse:collapse;color:inherit;background:transparent"
 _CELL = "padding:1px 10px 1px 0;color:inherit;background:transparent;border:none;vertical-align:middle"
 _BAR = "height:8px;min-width:1px;background:currentColor;opacity:.55"
@@ -31,7 +32,7 @@ class HeadPrediction:
     name : str
         Name of the head, "" if it is the only one.
     labels : tuple of str (class,)
-        "class 3" for a class without a name.
+        "class 3" for a class without a name; others as for `TargetResult.name`.
     logits : float32 array (class,)
         Scores that explanations explain.
     probabilities : float32 array (class,) or None
@@ -47,7 +48,7 @@ class HeadPrediction:
     labels: tuple[str, ...]
     logits: NDArray[np.float32]
     probabilities: NDArray[np.float32] | None
-    kind: str = "classes"
+    kind: str = CLASSES
     unit: str = ""
 
     def top(self, count: int = TOP) -> tuple[tuple[str, float], ...]:
@@ -67,7 +68,7 @@ class HeadPrediction:
         for index in self._order(count):
             label, logit = self.labels[index], float(self.logits[index])
             if self.probabilities is None:
-                rows.append((label, f"{short(logit, 4)} {self.unit}".rstrip(), "", 0.0))
+                rows.append((label, value_text(logit, self.unit, VALUE_DIGITS), "", 0.0))
             else:
                 probability = float(self.probabilities[index])
                 rows.append((label, percent(probability), short(logit), probability))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from notebook_explain.explanations.number_format import LEAST_SHORT as LEAST_SHORT
 from notebook_explain.explanations.number_format import MINUS as MINUS
@@ -48,9 +48,9 @@ def quoted_target(result: TargetResult) -> str:
     return quoted(result.class_name, result.against_name, result.kind)
 
 
-def value_text(value: float, unit: str = "") -> str:
+def value_text(value: float, unit: str = "", digits: int = 3) -> str:
     """Format a value and its unit: "55.6 ms"."""
-    return f"{short(value)} {unit}".rstrip()
+    return f"{short(value, digits)} {unit}".rstrip()
 
 
 def value_of(result: TargetResult) -> str | None:
@@ -135,20 +135,25 @@ def verdict(
 
 def verdict_of(result: TargetResult, limit: int | None = None) -> str:
     """Return `verdict` of a result, with labels of at most ``limit`` letters."""
+    return verdict(**_described(result, limit))
+
+
+def _described(result: TargetResult, limit: int | None) -> dict[str, Any]:
+    """Return the arguments of `verdict` for a result, with labels of at most ``limit`` letters."""
 
     def cut(label: str) -> str:
         return label if limit is None else shortened(label, limit)
 
     rival = rival_of(result)
-    return verdict(
-        cut(result.class_name),
-        result.probability,
-        None if rival is None else (cut(rival[0]), rival[1]),
-        None if result.against_name is None else cut(result.against_name),
-        kind=result.kind,
-        value=value_of(result),
-        region=result.region,
-    )
+    return {
+        "name": cut(result.class_name),
+        "probability": result.probability,
+        "rival": None if rival is None else (cut(rival[0]), rival[1]),
+        "against": None if result.against_name is None else cut(result.against_name),
+        "kind": result.kind,
+        "value": value_of(result),
+        "region": result.region,
+    }
 
 
 def in_words(
@@ -217,24 +222,13 @@ def kept_in_words(
     opposite: Kept | None = None,
 ) -> str:
     """Return `in_words` of a result, with labels of at most ``limit`` letters: a caption must have room for the numbers."""
-
-    def cut(label: str) -> str:
-        return label if limit is None else shortened(label, limit)
-
-    rival = rival_of(result)
     return in_words(
-        cut(result.class_name),
-        result.probability,
-        found,
-        len(clip),
-        None if rival is None else (cut(rival[0]), rival[1]),
-        against=None if result.against_name is None else cut(result.against_name),
+        found=found,
+        frames=len(clip),
         times=None if clip.times is None else clip.times.tolist(),
         quantity=quantity,
-        kind=result.kind,
-        value=value_of(result),
-        region=result.region,
         opposite=opposite,
+        **_described(result, limit),
     )
 
 
