@@ -172,11 +172,13 @@ def _faults_of_tubes(row: Row, findings: Findings, figures: dict[str, float]) ->
     if figures.get("geometry", 0.0) > CELLS_OFF:
         faults.append(f"cells are drawn {figures['geometry']:.2f} cells off")
     errors = findings.errors if row.tolerance == EXACT else {k: v for k, v in findings.errors.items() if k != "score"}
-    return faults + [f"{check}: {text[:120]}" for check, text in errors.items() if check != "edges"]
+    left_out = {check: text for check, text in findings.refused.items() if check != "edges"}
+    return faults + [f"{check}: {text[:120]}" for check, text in {**errors, **left_out}.items() if check != "edges"]
 
 
 def _faults_of_pyramid(findings: Findings, figures: dict[str, float]) -> list[str]:
-    faults = [f"{check}: {text[:120]}" for check, text in findings.errors.items() if check == "edges"]
+    failed = {**findings.errors, **findings.refused}  # a check that was left out is no check
+    faults = [f"{check}: {text[:120]}" for check, text in failed.items() if check == "edges"]
     if figures.get("edges missing"):
         faults.append(f"{figures['edges missing']:.0f} links are missing")
     return faults
