@@ -49,7 +49,7 @@ test: $(VENV)/.test $(VENV)/models/.installed  ## run all Python tests (browser 
 ifeq ($(CHROMIUM),)
 	@echo "*** No Chromium found: the browser tests will be SKIPPED. 'make browser' installs it. ***"
 endif
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(PYTEST)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST)
 
 browser:  ## install Chromium for the browser tests (Debian, Ubuntu)
 ifeq ($(CHROMIUM),)
