@@ -23,8 +23,13 @@ from notebook_explain.explanations.text import shortened, verdict_of
 
 if TYPE_CHECKING:
     from notebook_explain.widgets import CompareViewer
+    from notebook_explain.widgets.base import View
 
 LARGEST_CELL = 2_000_000  # bytes; by default, a notebook server stops output above 1 MB/s over three seconds
+LARGEST_FILE = 20_000_000  # bytes; in a notebook that runs without a front end (nbconvert --execute, papermill)
+_TOO_LARGE = (
+    "This view is too large to be saved in the notebook. Run the cell again, or write it to a file with to_html()."
+)
 _drawn: dict[str, tuple[Any, list[Any]]] = {}  # by cell: its last run, and the widgets that the run drew
 
 
@@ -91,15 +96,15 @@ def figure(explanation: Explanation | BlockReport, **options: Any) -> Any:
     return tubes.tubes_figure(explanation, **options)
 
 
-def _picture(explanation: Explanation) -> bytes:
-    """Return the PNG that is shown where neither a page nor a widget can be."""
+def _picture(explanation: Explanation, **state: Any) -> bytes:
+    """Return the PNG that is shown where neither a page nor a widget can be; ``state`` has a layer, target and threshold."""
     if isinstance(explanation, Pyramid):
         from notebook_explain.figures.pyramid import pyramid_png
 
         return pyramid_png(explanation)
     from notebook_explain.figures import strip_png
 
-    return strip_png(explanation)
+    return strip_png(explanation, **state)
 
 
 def to_gif(explanation: Tubes, path: str | os.PathLike[str], **options: Any) -> Path:
@@ -218,29 +223,71 @@ def _question(explanation: Explanation, first_values: Mapping[str, Any]) -> str:
 def mimebundle(explanation: Explanation) -> Any:
     """Return the output of a cell: the page, which is saved with the notebook and works without a kernel.
 
-    A page above `LARGEST_CELL` is replaced by the widget, with a picture for places that do not run widgets (GitHub,
-    nbviewer). Without a front end that could run a widget (``jupyter nbconvert --execute``, papermill) it is kept.
+    A page that is too large for an output of the front end is replaced by the output of a widget (see `widget_output`).
     """
     with share_volumes():
         page = embed(explanation)
-        cell, run = _cell()
-        if len(page.html) <= LARGEST_CELL or (cell is None and run is not None):
+        if len(page.html) <= _largest_output():
             return page._repr_mimebundle_()
-        widget = view(explanation)
-    bundle = widget._repr_mimebundle_()
-    data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-    return {**(data or {}), "text/plain": page.text, "image/png": page.png}, metadata
+        return view(explanation)._repr_mimebundle_()
 
 
 def embed(explanation: Explanation, title: str | None = None) -> Embedded:
     """Return the page of an explanation for the output of a cell."""
+    with share_volumes():
+        png = base64.b64encode(_picture(explanation)).decode()
+        return _embedded(_page([explanation], title), png, explanation)
+
+
+def widget_output(widget: View) -> Any:
+    """Return the output of a cell that shows a widget: a page, connected to the widget while the notebook runs.
+
+    In a notebook that is opened again, the page works on its own, with the widget's state of when it was shown. If it would
+    be too large for an output, a picture and a sentence take its place then.
+    """
+    from notebook_explain.widgets.html import live_page, live_page_without_state
+
+    title, notes = _heading(widget)
+    with share_volumes():
+        png = base64.b64encode(_pictures(widget)).decode()
+        page = live_page(widget, title, notes)
+        if len(page) > _largest_output():
+            page = live_page_without_state(widget, title, notes, png, _TOO_LARGE)
+        return _embedded(page, png, *widget.explanations)._repr_mimebundle_()
+
+
+def _heading(widget: View) -> tuple[str, list[str]]:
+    """Return the title of a widget's page and the lines at its foot."""
+    if len(widget.explanations) > 1:
+        comparison: CompareViewer = widget  # type: ignore[assignment]
+        return comparison.heading(), comparison.notes()
+    (explanation,) = widget.explanations
+    return _question(explanation, {"target": getattr(widget, "target", None)}), provenance_lines(explanation)
+
+
+def _pictures(widget: View) -> bytes:
+    """Return one PNG of what a widget shows, its sides one below the other."""
+    from notebook_explain.figures.thumbnail import stack_pngs
+
+    pictures = [_picture(explanation, **state) for explanation, state in widget.sides()]
+    return pictures[0] if len(pictures) == 1 else stack_pngs(list(dict.fromkeys(pictures)))
+
+
+def _embedded(page: str, png: str, *explanations: Explanation) -> Embedded:
+    """Return a page for the output of a cell, with the explanations as a picture and as text."""
     from notebook_explain.widgets.html import iframe
 
-    with share_volumes():
-        page = _page([explanation], title)
-        png = base64.b64encode(_picture(explanation)).decode()
-        description = f"{explanation.in_words()} Clip: {explanation.clip.name}."
-    return Embedded(iframe(page, png, description), png, _repr_without_folders(explanation))
+    distinct = list({id(explanation): explanation for explanation in explanations}.values())
+    description = " ".join(f"{explanation.in_words()} Clip: {explanation.clip.name}." for explanation in distinct)
+    text = "\n".join(_repr_without_folders(explanation) for explanation in distinct)
+    return Embedded(iframe(page, png, description), png, text)
+
+
+def _largest_output() -> int:
+    """Return the bytes that a page in the output of the running cell may have."""
+    cell, run = _cell()
+    has_front_end = cell is not None or run is None
+    return LARGEST_CELL if has_front_end else LARGEST_FILE
 
 
 def picture(report: BlockReport) -> dict[str, str]:

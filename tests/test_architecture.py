@@ -34,8 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 SHARED = {"_errors", "_validation", "_atomic", "_warn", "_deprecated"}  # any package may import these
-# Allowed inside functions only: an explanation calls display to show itself.
-ALLOWED_IN_FUNCTIONS = {("explanations", "display")}
+# Allowed inside functions only: an explanation or a widget calls display to show itself.
+ALLOWED_IN_FUNCTIONS = {("explanations", "display"), ("widgets", "display")}
 ROOT_NAMES = {"__version__"}
 
 

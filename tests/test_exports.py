@@ -26,8 +26,11 @@ from notebook_explain import display
 from notebook_explain.explanations import Tubes, shared_volumes
 from notebook_explain.explanations.caveats import caveats
 from notebook_explain.explanations.geometry import stretch
+from notebook_explain.figures import strip_png
+from notebook_explain.widgets.html import read_data
 from tests.example_values import small_tubes
 from tests.figures.example_tubes import CAVEATS, COARSE, LONG, drawn, made
+from tests.figures.test_tubes import picture_of
 
 __all__ = ["drawn"]
 
@@ -35,9 +38,7 @@ SYNTHETIC = "The clip is a synthetic sample: wave."
 
 
 def state_of(page: str) -> list[dict[str, Any]]:
-    data = re.search(r"id='ne-data'>(.*?)</script>", page, re.DOTALL)
-    assert data is not None
-    return [widget["state"] for widget in json.loads(data.group(1))["widgets"]]
+    return [widget["state"] for widget in read_data(page)["widgets"]]
 
 
 def text_of_page(path: Path) -> str:
@@ -239,18 +240,62 @@ def test_a_cell_shows_the_page() -> None:
     assert bundle["text/plain"].startswith("Tubes('wave'")
 
 
-def test_a_page_too_large_for_a_cell_is_replaced_by_the_widget(monkeypatch: pytest.MonkeyPatch) -> None:
+def data_in(bundle: dict[str, str]) -> Any:
+    inner = re.search(r'srcdoc="(.*?)"', bundle["text/html"], re.DOTALL)
+    assert inner is not None
+    return read_data(html.unescape(inner.group(1)))
+
+
+def test_a_page_too_large_for_a_cell_shows_the_widget_and_is_saved_as_a_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     tubes = made()
     monkeypatch.setattr(display, "LARGEST_CELL", 10_000)
     monkeypatch.setattr(display, "_cell", lambda: (None, "request of a program"))
-    assert sorted(tubes._repr_mimebundle_()[0]) == ["image/png", "text/html", "text/plain"]
+    (widget,) = data_in(tubes._repr_mimebundle_()[0])["widgets"]
+    assert "state" in widget, "no limit without a front end"
     for cell in (("cell of JupyterLab", 1), (None, None)):
         monkeypatch.setattr(display, "_cell", lambda cell=cell: cell)
         bundle, _ = tubes._repr_mimebundle_()
-        assert "application/vnd.jupyter.widget-view+json" in bundle
-        assert "text/html" not in bundle
-        assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+        assert sorted(bundle) == ["image/png", "text/html", "text/plain"]
+        (widget,) = data_in(bundle)["widgets"]
+        assert sorted(widget) == ["link"]
+        assert widget["link"]["id"] in [each._page_id for each in _instances.values() if hasattr(each, "_page_id")]
+        text = html.unescape(html.unescape(bundle["text/html"]))
+        assert "This view is too large to be saved in the notebook." in text
+        assert text.count(bundle["image/png"]) == 2, "on the page, and below it for where pages are removed"
         assert bundle["text/plain"].startswith("Tubes('wave'")
+
+
+def test_a_widget_in_a_cell_is_a_page_of_its_state_that_finds_the_widget() -> None:
+    tubes = made()
+    viewer = tubes.view(threshold=0.2)
+    viewer.frame = 3
+    bundle, _ = viewer._repr_mimebundle_()
+    assert sorted(bundle) == ["image/png", "text/html", "text/plain"]
+    (widget,) = data_in(bundle)["widgets"]
+    assert (widget["state"]["frame"], widget["state"]["threshold"]) == (3, 0.2)
+    assert widget["link"]["id"] == viewer._page_id
+    assert set(widget["link"]["movable"]) | set(widget["link"]["content"]) == set(widget["state"])
+    assert tubes.view()._page_id != viewer._page_id
+
+
+def test_two_explanations_in_a_cell_are_a_page_with_a_picture_of_both() -> None:
+    bundle, _ = ne.compare(made(), made(name="kick"), titles=("one", "two"))._repr_mimebundle_()
+    (widget,) = data_in(bundle)["widgets"]
+    assert widget["state"]["titles"] == ["one", "two"]
+    assert [line[:12] for line in bundle["text/plain"].split("\n")] == ["Tubes('wave'", "Tubes('kick'"]
+    heights = [len(picture_of(strip_png(tubes))) for tubes in (made(), made(name="kick"))]
+    assert len(picture_of(base64.b64decode(bundle["image/png"]))) == sum(heights)
+
+
+@pytest.mark.parametrize("front_end", ["google.colab", "VSCODE_PID"])
+def test_where_pages_cannot_find_widgets_a_cell_holds_the_widget(
+    front_end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "google.colab", sys) if "." in front_end else monkeypatch.setenv(front_end, "1")
+    bundle, _ = made().view()._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
 
 
 def test_text_of_a_model_cannot_end_the_element_of_the_page() -> None:

@@ -11,7 +11,7 @@ const ARROWS = {
   tubes: ["shared"],
   pyramid: ["shared", "tubes"],
   compare: ["shared", "tubes"],
-  "host.js": ["shared"],
+  page: ["shared"],
 };
 const FILES = readdirSync(SOURCE, { recursive: true }).filter((path) => /\.(js|css)$/.test(path));
 /** Relative paths in import and export statements, dynamic imports, `import("...")` types and CSS @import rules. */

@@ -48,6 +48,7 @@ export function layerOf(name, shape, size, offset, targets = 1) {
     shape,
     offset,
     bytes: 1,
+    levels: Array(targets).fill(Array.from({ length: 128 }, (_, code) => (code / 127) ** 2.5)),
     scale: Array(targets).fill(2),
     geometry: even(shape, size),
     gap: Array(targets).fill(null),
@@ -134,3 +135,12 @@ export const context2d = (drawn = []) => ({
   stroke() {},
   setLineDash() {},
 });
+
+/** Decode the JSON of an example; bytes are stored as {"$b64": "..."}. @param {any} value @returns {any} */
+export function decode(value) {
+  if (Array.isArray(value)) return value.map(decode);
+  if (value === null || typeof value !== "object") return value;
+  if (typeof value.$b64 === "string")
+    return new DataView(Uint8Array.from(atob(value.$b64), (char) => char.charCodeAt(0)).buffer);
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, decode(part)]));
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -19,34 +20,61 @@ MAX_FRAME_HEIGHT = 200  # pixels, for a single frame
 MAX_CAVEATS = 12
 
 
-def strip_png(tubes: Tubes, frames: int = 6, threshold: float = DEFAULT_THRESHOLD) -> bytes:
-    """Draw a PNG of evenly spaced frames with the evidence of the last layer, a sentence and the caveats beneath."""
+def strip_png(
+    tubes: Tubes,
+    frames: int = 6,
+    threshold: float = DEFAULT_THRESHOLD,
+    layer: str | int | None = None,
+    target: int = 0,
+) -> bytes:
+    """Draw a PNG of evenly spaced frames with the evidence of a layer, a sentence and the caveats beneath."""
     chosen = evenly_spaced(len(tubes.clip), frames)
     _, height, width = tubes.clip.size
     scale = min((WIDTH - GAP * (len(chosen) + 1)) / len(chosen) / width, MAX_FRAME_HEIGHT / height)
     placement = Placement.build(tubes.clip, max(8, round(scale * max(height, width))))
-    layer = tubes.layer()
+    chosen_layer = tubes.layer(layer)
     images = [
         overlay_evidence(
             resize_image(tubes.clip.frames[frame], placement.size),
-            placement.evidence(layer, 0, float(frame)),
+            placement.evidence(chosen_layer, target, float(frame)),
             threshold,
         )
         for frame in chosen
     ]
-    caption = render_caption(_caption_text(tubes, threshold), WIDTH, FONT_SIZE, LIGHT, pad=GAP)
+    caption = render_caption(
+        _caption_text(tubes, threshold, chosen_layer.name, target), WIDTH, FONT_SIZE, LIGHT, pad=GAP
+    )
     page = Image.new("RGB", (WIDTH, placement.size[0] + 3 * GAP + caption.height + GAP), LIGHT.background)
     for k, image in enumerate(images):
         page.paste(Image.fromarray(image), (GAP + k * (placement.size[1] + GAP), GAP))
     page.paste(caption, (0, placement.size[0] + 3 * GAP))
+    return _encode(page)
+
+
+def stack_pngs(pictures: Sequence[bytes]) -> bytes:
+    """Return one PNG of several pictures, one below the other."""
+    images = [Image.open(io.BytesIO(picture)).convert("RGB") for picture in pictures]
+    page = Image.new("RGB", (max(image.width for image in images), sum(image.height for image in images)), "white")
+    top = 0
+    for image in images:
+        page.paste(image, (0, top))
+        top += image.height
+    return _encode(page)
+
+
+def _encode(page: Image.Image) -> bytes:
+    """Return a PNG of 256 colours: saved with every notebook, it takes a third of the bytes and looks the same."""
     with io.BytesIO() as out:
-        # Saved with every notebook: 256 colours take a third of the bytes and look the same at this size.
         page.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(out, "PNG")
         return out.getvalue()
 
 
-def _caption_text(tubes: Tubes, threshold: float) -> list[Paragraph]:
+def _caption_text(tubes: Tubes, threshold: float, layer: str, target: int) -> list[Paragraph]:
     duration = "" if tubes.clip.times is None else f", {seconds(np.ptp(tubes.clip.times))}"
-    about = f"{tubes.provenance.method}, layer {tubes.layer().name}, clip: {tubes.clip.name}{duration}"
+    about = f"{tubes.provenance.method}, layer {layer}, clip: {tubes.clip.name}{duration}"
     caveats = [Paragraph(text, 3) for text in all_caveats(tubes)]
-    return [Paragraph(caption_sentence(tubes, threshold), 5, bold=True), Paragraph(about), *caveats[:MAX_CAVEATS]]
+    return [
+        Paragraph(caption_sentence(tubes, threshold, layer, target), 5, bold=True),
+        Paragraph(about),
+        *caveats[:MAX_CAVEATS],
+    ]

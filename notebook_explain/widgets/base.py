@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import operator
+import os
+import sys
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -14,6 +17,8 @@ import traitlets
 
 from notebook_explain._deprecated import warn_renamed
 from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain.explanations import Explanation
+from notebook_explain.widgets.kernel_messages import handle_during_cells
 
 STATIC = Path(__file__).parent.parent / "static"
 State = dict[str, Any]  # plain values of every trait of a viewer, by name
@@ -24,10 +29,42 @@ class TraitValueError(UsageError, traitlets.TraitError):
 
 
 class View(anywidget.AnyWidget):
-    """Widget with a bundle in `STATIC`; closing it also closes its layout, so that nothing stays in the kernel."""
+    """Widget with a bundle in `STATIC`, which a cell shows as a page that stays when the notebook is opened again.
+
+    Closing it also closes its layout, so that nothing stays in the kernel.
+
+    Attributes
+    ----------
+    explanations : tuple of Explanation
+        What the widget shows.
+    """
 
     bundle: ClassVar[str]
+    movable: ClassVar[Sequence[str]]  # names of the traits that follow the controls
+    explanations: tuple[Explanation, ...] = ()
     renamed_traits: ClassVar[Mapping[str, str]] = {}  # new name of each old one, which `observe` still accepts
+    _page_id = traitlets.Unicode(help="id by which the page in a cell finds the model of this widget").tag(sync=True)
+
+    @traitlets.default("_page_id")
+    def _new_page_id(self) -> str:
+        return uuid.uuid4().hex
+
+    def sides(self) -> list[tuple[Explanation, State]]:
+        """Return each explanation that the widget shows, with the layer, target and threshold shown, if it has them."""
+        return [(explanation, {}) for explanation in self.explanations]
+
+    def open(self) -> None:
+        """Open the connection to the front end; messages are handled while a cell runs, where the kernel can."""
+        super().open()
+        handle_during_cells(self)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """Return the output of a cell: a page, which works when the notebook is opened again."""
+        if self._view_name is None or not self.explanations or shows_widgets_only():
+            return super()._repr_mimebundle_(**options)
+        from notebook_explain import display
+
+        return display.widget_output(self)
 
     def observe(self, handler: Any, names: Any = traitlets.All, type: Any = "change") -> None:
         """Call a handler on changes of some traits, as traitlets does."""
@@ -55,6 +92,11 @@ class View(anywidget.AnyWidget):
         super().close()
         if layout is not None:
             layout.close()
+
+
+def shows_widgets_only() -> bool:
+    """Return whether the notebook's front end keeps pages and widgets apart, so that a page cannot find its widget's model."""
+    return "google.colab" in sys.modules or "VSCODE_PID" in os.environ
 
 
 @cache

@@ -13,7 +13,7 @@ import traitlets
 from notebook_explain._atomic import replacing
 from notebook_explain._deprecated import renamed_arguments, renamed_attributes
 from notebook_explain._errors import UsageError, UsageTypeError
-from notebook_explain.explanations import Tubes
+from notebook_explain.explanations import Explanation, Tubes
 from notebook_explain.explanations.provenance import provenance_lines
 from notebook_explain.widgets import base
 from notebook_explain.widgets.base import State
@@ -74,6 +74,7 @@ class CompareViewer(base.View):
     """
 
     bundle = BUNDLE
+    movable = (*MOVABLE, "linked")
     renamed_traits = _RENAMED_TRAITS
     _esm, _css = base.read_bundle(BUNDLE)
 
@@ -126,6 +127,7 @@ class CompareViewer(base.View):
     def __init__(self, a: Tubes, b: Tubes, *, titles: Sequence[str] | None = None, **state: Any) -> None:
         first_values = initial_state(a, b, titles=titles, **state)
         super().__init__(**first_values)
+        self.explanations = (a, b)
         self._notes = _notes(a, b, first_values["titles"])
 
     def to_html(self, path: str | os.PathLike[str], title: str | None = None) -> Path:
@@ -145,11 +147,24 @@ class CompareViewer(base.View):
             The folder does not exist.
         """
         path = Path(path)
-        if title is None:
-            title = " and ".join(name for name in self.titles if name) or "Comparison"
         with replacing(path) as temporary:
-            temporary.write_text(page([self], title, self._notes, width=1600), encoding="utf-8")
+            temporary.write_text(page([self], title or self.heading(), self.notes(), width=1600), encoding="utf-8")
         return path
+
+    def sides(self) -> list[tuple[Explanation, State]]:
+        """Return the tubes of each side, with the layer, target and threshold shown."""
+        return [
+            (tubes, {name: getattr(self, f"{side}_{name}") for name in ("layer", "target", "threshold")})
+            for side, tubes in zip(SIDES, self.explanations, strict=True)
+        ]
+
+    def heading(self) -> str:
+        """Return the heading of a page: the titles of the two sides."""
+        return " and ".join(name for name in self.titles if name) or "Comparison"
+
+    def notes(self) -> list[str]:
+        """Return the lines at the foot of a page: the provenance of both sides, once if they share it."""
+        return self._notes
 
     @traitlets.validate(*MOVABLE)
     def _check_movable(self, proposal: Any) -> Any:

@@ -1,25 +1,25 @@
 """HTML pages that show viewers without a kernel or a network: bundles, plain states and a small host in one file.
 
-The Content-Security-Policy of the page forbids all network access. States are embedded as JSON in which no text can
-end the script element.
+The Content-Security-Policy of the page forbids all network access. States are embedded in packed form (see `page_data`), in
+which no text can end the script element.
 """
 
 from __future__ import annotations
 
-import base64
 import html
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anywidget import AnyWidget
 
+from notebook_explain.widgets import page_data
 from notebook_explain.widgets.base import STATIC, View, read_bundle, widget_state
 
 CSP = (
     "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; img-src data: blob:; "
     "connect-src 'none'; base-uri 'none'; form-action 'none'"
 )
+DATA_ELEMENT = "<script type='application/gzip' id='ne-data'>"
 _STYLE = """
 :root { color-scheme: light dark; }
 body { margin: 0; padding: 16px; font: 14px/1.45 system-ui, sans-serif;
@@ -27,6 +27,7 @@ body { margin: 0; padding: 16px; font: 14px/1.45 system-ui, sans-serif;
 main { margin: 0 auto; }
 h1 { font-size: 20px; font-weight: 600; margin: 0 0 12px; }
 section { margin-bottom: 28px; }
+#app > img { max-width: 100%; }
 footer { font-size: 12px; opacity: .75; margin-top: 16px; overflow-wrap: anywhere; }
 """
 # In a cell output, the page takes the height of its content and the colour scheme of the notebook.
@@ -73,21 +74,74 @@ def page(
     for widget in widgets:
         name, (esm, css), state = _resolve(widget)
         modules.setdefault(name, {"esm": esm, "css": css})
-        shown.append({"module": name, "state": _encode(state)})
+        shown.append({"module": name, "state": state})
+    return _document({"modules": modules, "widgets": shown}, title, notes, width)
+
+
+def live_page(widget: View, title: str, notes: Sequence[str] = ()) -> str:
+    """Return the text of a page in the output of a cell that is connected to its widget while the notebook runs.
+
+    Without the widget, as in a notebook that was opened again, the page works with the widget's state of now.
+    """
+    name, (esm, css), state = _resolve(widget)
+    data = {
+        "modules": {name: {"esm": esm, "css": css}},
+        "widgets": [{"module": name, "state": state, "link": _link(widget)}],
+    }
+    return _document(data, title, notes, width_of(widget))
+
+
+def live_page_without_state(widget: View, title: str, notes: Sequence[str], picture: str, sentence: str) -> str:
+    """Return the text of a small page that shows a widget while the notebook runs, and a picture and a sentence without it.
+
+    Parameters
+    ----------
+    widget : View
+    title, notes
+        Heading of the page and lines at its foot, plain text.
+    picture : str
+        PNG in base64.
+    sentence : str
+        What to do when the widget is gone, plain text.
+    """
+    text = html.escape(sentence)
+    content = f'<img alt="" src="data:image/png;base64,{picture}"><p>{text}</p>'
+    return _document({"modules": {}, "widgets": [{"link": _link(widget)}]}, title, notes, width_of(widget), content)
+
+
+def width_of(widget: View) -> int:
+    """Return the maximum width of a widget's page in pixels."""
+    return 1100 if len(widget.explanations) == 1 else 1600
+
+
+def _link(widget: View) -> dict[str, Any]:
+    """Return what a page needs to find a widget's live model and to share its traits."""
+    movable = list(widget.movable)
+    content = [name for name in widget_state(widget) if name not in movable]
+    return {"id": widget._page_id, "content": content, "movable": movable}
+
+
+def _document(data: Mapping[str, Any], title: str, notes: Sequence[str], width: int, content: str = "") -> str:
+    """Return the text of a page; ``content`` is HTML that stands where the widgets will be."""
     host = (STATIC / "host.js").read_text(encoding="utf-8")
-    data = _script_json({"modules": modules, "widgets": shown})
     footer = "".join(f"<div>{html.escape(note)}</div>" for note in notes)
     return (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
         f'<meta http-equiv="Content-Security-Policy" content="{CSP}">'
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n"
-        f"<body><main style='max-width:{width:d}px'><h1>{html.escape(title)}</h1><div id='app'></div>"
+        f"<body><main style='max-width:{width:d}px'><h1>{html.escape(title)}</h1><div id='app'>{content}</div>"
         f"<footer>{footer}</footer></main>\n"
-        f"<script type='application/json' id='ne-data'>{data}</script>\n"
+        f"{DATA_ELEMENT}{page_data.pack(data)}</script>\n"
         f"<script type='module'>{_IN_A_CELL}</script>\n"
         f"<script type='module'>{host}</script></body></html>\n"
     )
+
+
+def read_data(text: str) -> Any:
+    """Return the data of a page: its modules and its widgets with their states."""
+    start = text.index(DATA_ELEMENT) + len(DATA_ELEMENT)
+    return page_data.unpack(text[start : text.index("</script>", start)])
 
 
 def _resolve(widget: AnyWidget | tuple[str, Mapping[str, Any]]) -> tuple[str, tuple[str, str], Mapping[str, Any]]:
@@ -124,20 +178,3 @@ def iframe(page: str, picture: str, description: str, height: int = 640) -> str:
         f'<div style="grid-area:1/1"><iframe title="{text}" srcdoc="{html.escape(page, quote=True)}" '
         f'style="display:block;width:100%;height:{height}px;border:0"></iframe></div></div>'
     )
-
-
-def _encode(value: Any) -> Any:
-    """Return a value with all bytes replaced by base64 in the form that the host decodes."""
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return {"$b64": base64.b64encode(bytes(value)).decode()}
-    if isinstance(value, (list, tuple)):
-        return [_encode(entry) for entry in value]
-    if isinstance(value, Mapping):
-        return {key: _encode(entry) for key, entry in value.items()}
-    return value
-
-
-def _script_json(value: Any) -> str:
-    """Return JSON that is safe inside a script element."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -43,6 +43,7 @@ class PyramidViewer(base.View):
     """
 
     bundle = BUNDLE
+    movable = MOVABLE
     _esm, _css = base.read_bundle(BUNDLE)
 
     title = traitlets.Unicode("", help="heading, plain text").tag(sync=True)
@@ -69,6 +70,7 @@ class PyramidViewer(base.View):
 
     def __init__(self, pyramid: Pyramid, *, title: str = "", **state: Any) -> None:
         super().__init__(**initial_state(pyramid, title=title, **state))
+        self.explanations = (pyramid,)
 
     @traitlets.validate(*MOVABLE)
     def _check_movable(self, proposal: Any) -> Any:

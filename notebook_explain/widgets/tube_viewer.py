@@ -9,7 +9,7 @@ import traitlets
 
 from notebook_explain._deprecated import renamed_arguments, renamed_attributes
 from notebook_explain._errors import UsageError
-from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
+from notebook_explain.explanations import DEFAULT_THRESHOLD, Explanation, Tubes
 from notebook_explain.explanations.blocks.frame_signal import FrameSignal
 from notebook_explain.widgets import base
 from notebook_explain.widgets.base import State, TraitValueError
@@ -91,6 +91,7 @@ class TubeViewer(base.View):
     """
 
     bundle = BUNDLE
+    movable = MOVABLE
     renamed_traits = RENAMED_TRAITS
     _esm, _css = base.read_bundle(BUNDLE)
 
@@ -123,6 +124,12 @@ class TubeViewer(base.View):
 
     def __init__(self, tubes: Tubes, *, title: str = "", **state: Any) -> None:
         super().__init__(**initial_state(tubes, title=title, **state))
+        self.explanations = (tubes,)
+
+    def sides(self) -> list[tuple[Explanation, State]]:
+        """Return the tubes, with the layer, target and threshold shown."""
+        shown = {"layer": self.layer, "target": self.target, "threshold": self.threshold}
+        return [(tubes, shown) for tubes in self.explanations]
 
     @traitlets.validate(*MOVABLE)
     def _check_movable(self, proposal: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, sync_playwright
+
+from notebook_explain.widgets import page_data
+from notebook_explain.widgets.html import DATA_ELEMENT, read_data
 
 QUIET = (
     "--no-first-run",
@@ -190,16 +192,12 @@ def _resize(picture: NDArray[np.int16], size: tuple[int, int]) -> NDArray[np.int
     return np.asarray(resized, np.int16)
 
 
-DATA = "<script type='application/json' id='ne-data'>"
-
-
 def edited(path: Path, edit: Callable[[dict[str, Any]], None]) -> Path:
     """Return a copy of a page with the state of its first widget edited."""
     text = path.read_text(encoding="utf-8")
-    start = text.index(DATA) + len(DATA)
-    end = text.index("</script>", start)
-    data = json.loads(text[start:end])
+    start = text.index(DATA_ELEMENT) + len(DATA_ELEMENT)
+    data = read_data(text)
     edit(data["widgets"][0]["state"])
     copy = path.with_name("edited.html")
-    copy.write_text(text[:start] + json.dumps(data).replace("<", "\\u003c") + text[end:], encoding="utf-8")
+    copy.write_text(text[:start] + page_data.pack(data) + text[text.index("</script>", start) :], encoding="utf-8")
     return copy

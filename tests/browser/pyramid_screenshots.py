@@ -93,7 +93,7 @@ def pyramid_pages(browser: Browser, out: Path) -> Iterator[Path]:
         for name, state in (("big-network", {}), ("big-network-deep", {"row": 60, "threshold": 0.1})):
             path = write_page(Path(folder) / f"{name}.html", deep, "120 random layers", **state)
             yield take(browser, path, out / f"pyramid-{name}.png", do_nothing, 1100, "light")
-        invalid = edited(path, lambda state: state.update(thumbnails={"$b64": "AAAA"}))
+        invalid = edited(path, lambda state: state.update(thumbnails=b"\0\0\0"))
         yield take(browser, invalid, out / "pyramid-error.png", do_nothing, 800, "light")
 
 

@@ -183,7 +183,7 @@ def test_a_pyramid_of_120_layers_fills_the_canvas(open_page: OpenPage, tmp_path:
 
 
 def test_invalid_data_show_an_error(open_page: OpenPage, path: Path) -> None:
-    copy = edited(path, lambda state: state.update(thumbnails={"$b64": "AAAA"}))
+    copy = edited(path, lambda state: state.update(thumbnails=b"\0\0\0"))
     driver = PyramidDriver(open_page(copy, wait=SETTLED).page)
     assert "This view cannot be drawn: row 'sum in block1': " in driver.text
     assert "within their buffer, got 3 bytes." in driver.text

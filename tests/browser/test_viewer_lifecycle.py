@@ -30,11 +30,12 @@ def path(world: Tubes, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # The page's own widget, imported, rendered and ended again and again, as a cell run again does it.
 AGAIN = """async count => {
-  const data = JSON.parse(document.getElementById("ne-data").textContent), { esm } = Object.values(data.modules)[0];
-  const decode = v => Array.isArray(v) ? v.map(decode) : v === null || typeof v !== "object" ? v : "$b64" in v
-    ? new DataView(Uint8Array.from(atob(v.$b64), c => c.charCodeAt(0)).buffer)
-    : Object.fromEntries(Object.entries(v).map(([k, x]) => [k, decode(x)]));
-  const state = decode(data.widgets[0].state), app = document.getElementById("app");
+  const packed = Uint8Array.from(atob(document.getElementById("ne-data").textContent), c => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const bytes = await new Response(stream).arrayBuffer(), length = new DataView(bytes).getUint32(0, true);
+  const data = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)), (_, v) =>
+    Array.isArray(v?.$bytes) ? new DataView(bytes, 4 + length + v.$bytes[0], v.$bytes[1]) : v);
+  const { esm } = Object.values(data.modules)[0], { state } = data.widgets[0], app = document.getElementById("app");
   for (let k = 0; k < count; k++) {
     const widget = (await import(URL.createObjectURL(new Blob([esm], { type: "text/javascript" })))).default;
     const el = app.appendChild(document.createElement("section"));

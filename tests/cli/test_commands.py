@@ -15,6 +15,7 @@ from PIL import Image
 import notebook_explain as ne
 from notebook_explain.__main__ import main
 from notebook_explain.explanations import Tubes
+from notebook_explain.widgets.html import read_data
 from tests import zoo
 from tests.cli.run_cli import ROOT, STATED, explain_arguments, parse_rows, run
 from tests.example_values import small_tubes
@@ -96,7 +97,7 @@ def test_a_page_opens_at_the_given_view_and_contains_the_rest(folder: Path) -> N
         main(["open", "t.npz", "--layer", "stem", "--target", "class 1", "--threshold", "0.75", "--out", "t.html"]) == 0
     )
     text = (folder / "t.html").read_text()
-    data = json.loads(text.split("id='ne-data'>")[1].split("</script>")[0])
+    data = read_data(text)
     state = data["widgets"][0]["state"]
     assert (state["layer"], state["target"], state["threshold"]) == (0, 1, 0.75)
     assert [layer["name"] for layer in state["layers"]] == ["stem", "last"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from torch import nn
 import notebook_explain as ne
 from notebook_explain.__main__ import main
 from notebook_explain.cli.arguments import parser
+from notebook_explain.widgets.html import read_data
 from tests import zoo
 from tests.cli.run_cli import STATED as NETWORK_STATED
 from tests.cli.run_cli import explain_arguments, parse_rows
@@ -216,5 +216,5 @@ def test_a_page_of_a_difference_is_titled_with_it(folder: Path) -> None:
     )
     text = (folder / "a.html").read_text(encoding="utf-8")
     assert re.search("<title>Why &#x27;kick - wave − bow&#x27;[?]</title>", text)
-    data = json.loads(text.split("id='ne-data'>")[1].split("</script>")[0])
+    data = read_data(text)
     assert [target["name"] for target in data["widgets"][0]["state"]["targets"]] == ["kick - wave − bow"]

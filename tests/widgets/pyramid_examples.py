@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,6 @@ import numpy as np
 from notebook_explain.clip import Clip
 from notebook_explain.explanations.pyramid.pyramid import INPUT, Pyramid
 from notebook_explain.explanations.pyramid.text import unit_name
-from notebook_explain.widgets.html import _encode
 from notebook_explain.widgets.wire import pyramid as pyramid_wire
 from tests.widgets.random_pyramids import random_pyramid
 
@@ -41,7 +41,18 @@ def example(pyramid: Pyramid) -> dict[str, Any]:
 
 def encoded_state(pyramid: Pyramid) -> Any:
     """Return a pyramid's state as the browser gets it; its frames are stand-ins of one byte."""
-    return _encode({**pyramid_wire.state(pyramid), "frames": [b"\xff"] * len(pyramid.clip)})
+    return _with_base64({**pyramid_wire.state(pyramid), "frames": [b"\xff"] * len(pyramid.clip)})
+
+
+def _with_base64(value: Any) -> Any:
+    """Return a value with all bytes as {"$b64": base64}, for JSON; js/test/helpers.js decodes it."""
+    if isinstance(value, bytes):
+        return {"$b64": base64.b64encode(value).decode()}
+    if isinstance(value, list):
+        return [_with_base64(entry) for entry in value]
+    if isinstance(value, dict):
+        return {key: _with_base64(entry) for key, entry in value.items()}
+    return value
 
 
 def _words(pyramid: Pyramid, threshold: float) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import traitlets
 import notebook_explain as ne
 from notebook_explain import CompareViewer, display
 from notebook_explain.explanations import Tubes
+from notebook_explain.widgets.html import read_data
 from tests.browser.example_tubes import tubes as world
 from tests.example_values import small_frame_signals, small_tubes
 
@@ -199,7 +199,7 @@ def test_the_page_holds_the_frames_once_both_sides_and_their_provenance(tmp_path
     viewer.b_threshold = 0.7
     path = viewer.to_html(tmp_path / "two.html", title="<before> & after")
     text = path.read_text(encoding="utf-8")
-    data = json.loads(re.search(r"id='ne-data'>(.*?)</script>", text, re.S).group(1))  # type: ignore[union-attr]
+    data = read_data(text)
     (widget,) = data["widgets"]
     assert list(data["modules"]) == [widget["module"]] == ["compare_viewer"]
     assert len(widget["state"]["frames"]) == 16

@@ -29,7 +29,7 @@ from tests.widgets.test_examples import assert_same
 JS = Path(__file__).parents[2] / "js"
 # Prints the units that the viewer's own code keeps of a state at each threshold.
 PRUNE = """
-import { decode } from "%(src)s/host.js";
+import { decode } from "%(src)s/../test/helpers.js";
 import { createGraph } from "%(src)s/pyramid/graph.js";
 import { readContent } from "%(src)s/pyramid/traits.js";
 const { state, thresholds } = JSON.parse(await new Response(process.stdin).text());

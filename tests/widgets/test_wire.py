@@ -6,7 +6,6 @@ import base64
 import dataclasses
 import gc
 import io
-import json
 import re
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from notebook_explain import CompareViewer, TubeViewer, display
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry, LayerMap, TargetResult
 from notebook_explain.widgets import PyramidViewer, compare_viewer, page, pyramid_viewer, tube_viewer
+from notebook_explain.widgets.html import read_data
 from notebook_explain.widgets.wire import common
 from notebook_explain.widgets.wire import tubes as tubes_wire
 from tests.example_values import small_tubes
@@ -35,16 +35,16 @@ from tests.widgets.random_pyramids import random_pyramid
 ROOT = Path(__file__).parents[2]
 
 
-def unpack(data: bytes, width: int) -> NDArray[np.float64]:
+def unpack(data: bytes, width: int, levels: list[float]) -> NDArray[np.float64]:
     """Decode a packed map, as fractions of its scale: a second implementation of the definition."""
     if width == 2:
         return np.frombuffer(data, "<i2") / 32767
-    codes = np.frombuffer(data, "i1") / 127
-    return np.sign(codes) * np.abs(codes) ** 2.5
+    codes = np.frombuffer(data, "i1").astype(int)
+    return np.sign(codes) * np.array(levels)[np.abs(codes)]
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_maps_are_decoded_within_half_a_step_and_keep_every_sign(large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_maps_are_decoded_within_a_step_and_keep_every_sign(large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if large:
         monkeypatch.setattr(tubes_wire, "SMALL_MAP", 0)
     tubes = small_tubes()
@@ -54,13 +54,18 @@ def test_maps_are_decoded_within_half_a_step_and_keep_every_sign(large: bool, mo
         for layer, sent in zip(tubes.layers, viewer.layers, strict=True):
             assert sent["bytes"] == (1 if large else 2)
             end = sent["offset"] + int(np.prod(sent["shape"])) * sent["bytes"]
-            share = unpack(viewer.maps[target][sent["offset"] : end], sent["bytes"]).reshape(sent["shape"])
+            buffer = viewer.maps[target][sent["offset"] : end]
+            share = unpack(buffer, sent["bytes"], sent["levels"][target]).reshape(sent["shape"])
             true = layer.values[target].astype(np.float64) / sent["scale"][target]
-            # The next code is 1/127 further on the power's scale, whose steps are largest at the upper end.
-            step = 2.5 * (np.abs(true) ** 0.4 + 1 / 254) ** 1.5 / 127 if large else 1 / 32767
-            tiny = 1.001 * (127.0**-2.5 if large else 1 / 32767)  # nearly 0 is sent as the smallest code
-            assert (np.abs(share - true) <= np.maximum(0.501 * step, tiny)).all()
+            tiny = 1.001 / 32767  # nearly 0 is sent as the smallest code of two bytes
+            step = np.where(np.abs(true) < 0.01, 0.006, 0.01) if large else np.maximum(0.501 / 32767, tiny)
+            assert (np.abs(share - true) <= step).all()
             np.testing.assert_array_equal(np.sign(share), np.sign(true))
+            if large:  # nothing crosses a stop of the threshold's slider
+                stops = np.arange(1, 101) / 100 - 1e-6
+                np.testing.assert_array_equal(
+                    np.searchsorted(stops, np.abs(share), "right"), np.searchsorted(stops, np.abs(true), "right")
+                )
             assert sent["scale"][target] == pytest.approx(np.abs(layer.values[target]).max())
     viewer.close()
 
@@ -205,19 +210,13 @@ def test_an_unknown_layer_for_the_view_is_rejected() -> None:
         small_tubes().view(layer="x")
 
 
-def _data(text: str) -> Any:
-    match = re.search(r"<script type='application/json' id='ne-data'>(.*?)</script>", text, re.S)
-    assert match
-    return json.loads(match.group(1))
-
-
 def test_a_page_of_widgets_holds_every_trait_per_widget_and_every_bundle_once() -> None:
     viewers = [small_tubes(seed=seed).view() for seed in (0, 1)]
-    data = _data(page(viewers, "two"))
+    data = read_data(page(viewers, "two"))
     assert list(data["modules"]) == ["tube_viewer"]
     assert set(data["widgets"][0]["state"]) == set(_typedef())
     for sent, viewer in zip(data["widgets"], viewers, strict=True):
-        assert base64.b64decode(sent["state"]["maps"][0]["$b64"]) == viewer.maps[0]
+        assert sent["state"]["maps"][0] == viewer.maps[0]
         viewer.close()
 
 
@@ -233,7 +232,7 @@ def test_a_page_of_plain_states_holds_what_a_page_of_widgets_holds() -> None:
         ("pyramid_viewer", pyramid_viewer.initial_state(pyramid, row="clip", selected=[3, 1, 3])),
         ("compare_viewer", compare_viewer.initial_state(tubes, tubes, a_layer="stem", titles=("one", "two"))),
     ]
-    assert _data(page(widgets, "three")) == _data(page(states, "three"))
+    assert read_data(page(widgets, "three")) == read_data(page(states, "three"))
     for widget in widgets:
         widget.close()
 
@@ -243,7 +242,7 @@ def test_a_page_keeps_the_code_of_a_subclass() -> None:
         _esm = "export default {}"
 
     viewers = [TubeViewer(small_tubes()), Custom(small_tubes())]
-    data = _data(page(viewers))
+    data = read_data(page(viewers))
     assert data["modules"]["Custom"]["esm"] == "export default {}"
     assert [widget["module"] for widget in data["widgets"]] == ["tube_viewer", "Custom"]
     for viewer in viewers:
@@ -256,7 +255,7 @@ def test_a_page_shows_any_anywidget() -> None:
         count = traitlets.Int(3).tag(sync=True)
 
     counter = Counter()
-    data = _data(page([counter]))
+    data = read_data(page([counter]))
     assert data["modules"]["Counter"]["esm"] == Counter._esm
     assert data["widgets"] == [{"module": "Counter", "state": {"count": 3}}]
     counter.close()
@@ -294,7 +293,7 @@ def test_text_cannot_end_the_elements_of_a_page() -> None:
     text = page([viewer], evil, [evil])
     assert "alert(1)</script>" not in text.replace("\\u003c/script>", "")
     assert "<script>alert" not in text
-    assert _data(text)["widgets"][0]["state"]["targets"][0]["name"] == evil
+    assert read_data(text)["widgets"][0]["state"]["targets"][0]["name"] == evil
     assert "default-src 'none'" in text
     viewer.close()
 

@@ -2,6 +2,7 @@
 // class are separate, unless they are linked.
 
 import { followScheme, h, listen, on, onAbort } from "../shared/dom.js";
+import { registerModel } from "../shared/live_models.js";
 import { StateError } from "../shared/validate.js";
 import createTubeViewer from "../tubes/index.js";
 import { explained, verdict } from "../tubes/text.js";
@@ -109,6 +110,7 @@ function forwardKeys(header, first, signal) {
 }
 
 export default () => ({
+  initialize: registerModel,
   /** @param {{model: CompareModel, el: HTMLElement, signal?: AbortSignal}} host */
   render({ model, el, signal }) {
     const lifetime = new AbortController();

@@ -1,9 +1,12 @@
 // PyramidViewer: a class and, layer by layer, the kernels that contribute to it.
+
 import { mountView } from "../shared/lifecycle.js";
+import { registerModel } from "../shared/live_models.js";
 import { CONTENT, readContent } from "./traits.js";
 import { mount } from "./viewer.js";
 
 export default () => ({
+  initialize: registerModel,
   /** @param {{model: import("./traits.js").PyramidModel, el: HTMLElement, signal?: AbortSignal}} context */
   render({ model, el, signal }) {
     const camera = { x: 0, y: 0, zoom: 1 }; // kept when the content is replaced

@@ -2,6 +2,7 @@
 // together, traits.js says what it shows, shared/kernel_sync.js when the kernel gets a message.
 
 import { mountView } from "../shared/lifecycle.js";
+import { registerModel } from "../shared/live_models.js";
 import { CONTENT, readContent } from "./traits.js";
 import { mount } from "./viewer.js";
 import { Orbit } from "./volume/camera.js";
@@ -30,6 +31,7 @@ const render = ({ model, el, signal, orbit = new Orbit() }, traits, content) =>
 export const renderValues = (host) => render(host, ["content"], () => host.model.get("content"));
 
 export default () => ({
+  initialize: registerModel,
   /** @param {Host & {model: TubeModel}} host */
   render: (host) => render(host, CONTENT, () => readContent(host.model)),
 });

@@ -54,7 +54,7 @@ import { decodeMap } from "./decode_maps.js";
  * @property {string[]} unaccounted - caveat about the part of the score that the map leaves out, per target; "" for none
  * @property {string} [quantity] - "evidence" (default), "activity", "attention" or "relevance"
  */
-/** @typedef {Layer & {offset: number, bytes: number, gap: (number | null)[]}} LayerState `offset`: first byte in each buffer of `maps`; `bytes`: per value */
+/** @typedef {Layer & {offset: number, bytes: number, levels: number[][], gap: (number | null)[]}} LayerState `offset`: first byte in each buffer of `maps`; `bytes`: per value; `levels`: of each target, the value of each code of one byte */
 /** @typedef {{name: string, logit: number, probability: number | null, rival: Guess | null, best: Guess[], against?: string | null, kind?: string, value?: string, region?: string}} TargetState `against`: second class of a difference; `kind`: "classes" by default; `value` of a regression with its unit; `region`: where a dense network's score was taken */
 /** @typedef {{name: string, kind: string, what: string, values: number[], rows: number[], neutral: number | null}} FrameSignalState name and class of the module, description of the values; the (fractional) frame of each value; the value that has no effect */
 /** @typedef {{name: string, probability: number}} Guess a class and its predicted probability */
@@ -104,7 +104,7 @@ export function readContent(model) {
     caveats,
     targets,
     layers,
-    mapOf: (layer, target) => decodeMap(layers[layer], maps[target]),
+    mapOf: (layer, target) => decodeMap(layers[layer], target, maps[target]),
     times: readTimes(model, size[0]),
     frames: readFrames(model, size[0]),
     frame_signals: readFrameSignals(model.get("frame_signals") ?? []), // older files have none
@@ -153,9 +153,13 @@ function readMaps(maps, targets) {
   return maps.map((map, index) => bytesOf(map, `maps[${index}]`));
 }
 
+/** @param {unknown} values @returns {values is number[]} */
+const isLevels = (values) =>
+  Array.isArray(values) && values.length <= 128 && values.every((level) => Number.isFinite(level) && level >= 0);
+
 /** @param {LayerState} layer @param {number} index @param {Uint8Array[]} maps */
 function checkLayer(layer, index, maps) {
-  const { name, kind, pathway, shape, scale, gap, share, caveats, unaccounted, quantity, bytes, offset } =
+  const { name, kind, pathway, shape, scale, gap, share, caveats, unaccounted, quantity, bytes, levels, offset } =
     /** @type {LayerState} */ (layer ?? {});
   need(typeof name === "string", `\`layers[${index}]\` must have a name`, layer);
   const which = `layer '${name}'`;
@@ -185,6 +189,11 @@ function checkLayer(layer, index, maps) {
   need(QUANTITIES.includes(quantity), `${which}: quantity must be one of ${QUANTITIES.slice(1).join(", ")}`, quantity);
   checkGeometry(layer, which);
   need(bytes === 1 || bytes === 2, `${which}: bytes must be 1 or 2`, bytes);
+  need(
+    bytes === 2 || (Array.isArray(levels) && levels.length === maps.length && levels.every(isLevels)),
+    `${which}: levels must hold at most 128 numbers, 0 or above, for each of ${maps.length} targets`,
+    levels,
+  );
   const end = offset + bytes * shape[0] * shape[1] * shape[2];
   need(
     Number.isInteger(offset) && offset >= 0 && maps.every((map) => end <= map.length),

@@ -1,7 +1,7 @@
 // Pyramid viewer without a page: pruning, layout, links, row labels, keys, tubes, texts and validation. The examples come
 // from Python (python -m tests.widgets.pyramid_examples).
+
 import { describe, expect, test } from "vitest";
-import { decode } from "../../src/host.js";
 import { nextUnit } from "../../src/pyramid/accessible_tree.js";
 import { createGraph } from "../../src/pyramid/graph.js";
 import { boxOf, heightsOf, hitTest, layoutOf, tile } from "../../src/pyramid/layout.js";
@@ -21,6 +21,7 @@ import { readContent, readViewState } from "../../src/pyramid/traits.js";
 import { tubesOf } from "../../src/pyramid/tube_panel.js";
 import { rowTube, tubeContent, unitTube } from "../../src/pyramid/unit_maps.js";
 import { plan, slice } from "../../src/shared/interpolate.js";
+import { decode } from "../helpers.js";
 import { pyramids, thresholds } from "./examples.json";
 
 const modelOf = (state) => ({ get: (name) => state[name] });

@@ -1,10 +1,9 @@
 // @vitest-environment jsdom
 // Pyramid viewer in a page: pointer, keyboard, accessibility, linked tube, lifecycle; everything but pixels.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { decode } from "../../src/host.js";
 import widget from "../../src/pyramid/index.js";
 import { readContent } from "../../src/pyramid/traits.js";
-import { FakeModel } from "../helpers.js";
+import { decode, FakeModel } from "../helpers.js";
 import { pyramids } from "./examples.json";
 
 const FIRST_VALUES = { frame: 1, row: 1, threshold: 0, against: true, selected: [], collapsed: [], playing: false };

@@ -120,7 +120,13 @@ describe("drawing", () => {
     await render({
       targets: [targets[0]],
       maps: [maps[0]],
-      layers: layers.map((layer) => ({ ...layer, scale: [1], gap: [null], unaccounted: [""] })),
+      layers: layers.map((layer) => ({
+        ...layer,
+        levels: layer.levels.slice(0, 1),
+        scale: [1],
+        gap: [null],
+        unaccounted: [""],
+      })),
     });
     expect(find("target")).toBeNull();
     expect(el.querySelector(".ne-target").textContent).toBe("evidence for wave · 93\u00a0%");

@@ -1,7 +1,8 @@
 """State of a pyramid viewer on the wire: units and edges as columns, a thumbnail of every map, some maps in full.
 
 The state is saved with the notebook, so its size is limited to `MAX_BYTES` for networks of any depth. A larger pyramid
-loses, in this order, detail of the thumbnails, full maps, and the weakest edges. The scores always count everything.
+loses, in this order, levels of its maps, detail of the thumbnails, full maps, and the weakest edges. The scores always
+count everything.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ THUMBNAIL_SIZES = (  # largest first: (time, height, width)
     *((1, 5, 5), (1, 3, 3), (1, 1, 1)),
 )
 MAX_FULL_MAPS = 8  # per row
+MANY_BYTES = 400_000  # of maps; from here on, their codes are multiples of a step, which compresses well
+THUMBNAIL_STEP, FULL_MAP_STEP = 6, 5
 
 Grid = tuple[int, int, int]
 
@@ -226,6 +229,8 @@ def _pack_maps(pyramid: Pyramid, room: int) -> _PackedMaps:
         if 3 * needed <= 2 * room:
             break
     counts = _full_map_counts(rows, shapes, room - needed)
+    full = sum(counts[id(row)] * int(np.prod(_grid(row))) for row in rows)
+    is_large = needed + full > MANY_BYTES
     peaks = np.zeros(len(pyramid.units))
     described: list[dict[str, Any] | None] = []
     thumbnails, full_maps = bytearray(), bytearray()
@@ -234,8 +239,8 @@ def _pack_maps(pyramid: Pyramid, room: int) -> _PackedMaps:
             described.append(None)
             continue
         shape, count, maps = shapes[id(row)], counts[id(row)], np.nan_to_num(row.maps)
-        small_codes, peaks[list(row.units)] = _quantize(_mean_pool(maps, shape))
-        full_codes, full_peaks = _quantize(maps[:count])
+        small_codes, peaks[list(row.units)] = _quantize(_mean_pool(maps, shape), THUMBNAIL_STEP if is_large else 1)
+        full_codes, full_peaks = _quantize(maps[:count], FULL_MAP_STEP if is_large else 1)
         described.append(
             {
                 "shape": list(shape),
@@ -278,11 +283,15 @@ def _full_map_counts(rows: list[Row], shapes: dict[int, Grid], room: int) -> dic
     return counts
 
 
-def _quantize(maps: NDArray[np.float32]) -> tuple[bytes, NDArray[np.float32]]:
-    """Return maps with one byte per value, and the largest absolute value of each."""
+def _quantize(maps: NDArray[np.float32], step: int) -> tuple[bytes, NDArray[np.float32]]:
+    """Return maps with one byte per value, a multiple of ``step`` or the largest code, and the largest absolute value of each.
+
+    Few distinct codes compress well.
+    """
     peaks: NDArray[np.float32] = np.abs(maps).max(axis=(1, 2, 3), initial=0.0)
     scale = np.where(peaks > 0, peaks, 1)[:, None, None, None]
-    return np.round(127 * (maps / scale)).astype("i1").tobytes(), peaks
+    codes = step * np.round(127 * (maps / scale) / step)
+    return codes.clip(-127, 127).astype("i1").tobytes(), peaks
 
 
 def _mean_pool(maps: NDArray[np.float32], shape: Grid) -> NDArray[np.float32]:

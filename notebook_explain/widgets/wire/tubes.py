@@ -15,7 +15,9 @@ from notebook_explain.explanations.caveats import caveats, incompleteness_caveat
 from notebook_explain.widgets.wire.common import clip_state, geometry_state, target_state
 
 SMALL_MAP = 8192  # cells; larger maps are sent with one byte per value
-POWER = 2.5  # of the one-byte code
+# Fractions of the peak between the codes of one byte: the stops of the threshold's slider, one below them for weak evidence,
+# which fills most of a large map, and the peak.
+EDGES = np.array([0, 0.004, *(np.arange(1, 101) / 100)])
 MAX_FRAME_SIGNALS = 512  # the viewer rejects more
 
 
@@ -44,26 +46,39 @@ def pack_maps(tubes: Tubes) -> tuple[list[dict[str, Any]], list[bytes]]:
     end = 0
     for layer in tubes.layers:
         packed = [pack_map(layer.values[target], layer.peak(target)) for target in range(len(tubes.targets))]
-        key = b"".join(packed)
+        codes, levels = [codes for codes, _ in packed], [levels for _, levels in packed]
+        key = b"".join(codes)
         if key not in offsets:
-            offsets[key], end = end, end + len(packed[0])
-            for buffer, data in zip(buffers, packed, strict=True):
+            offsets[key], end = end, end + len(codes[0])
+            for buffer, data in zip(buffers, codes, strict=True):
                 buffer.append(data)
-        layers.append(_layer_state(layer, offsets[key], tubes.targets))
+        layers.append(_layer_state(layer, offsets[key], levels, tubes.targets))
     return layers, [b"".join(parts) for parts in buffers]
 
 
-def pack_map(values: NDArray[np.float32], peak: float) -> bytes:
+def pack_map(values: NDArray[np.float32], peak: float) -> tuple[bytes, list[float]]:
     """Quantize a map; values other than 0 never become 0, so every sign is kept.
 
-    A small map has two bytes per value, with value = code / 32767 * peak. A large one has one byte per value, with
-    |value| = |code / 127| ** 2.5 * peak: the power gives weak evidence, which fills most of a large map, the finer
-    steps. The shares that a threshold keeps then differ by less than half a percentage point from those of the map.
+    A small map has two bytes per value, with value = code / 32767 * peak. A large one has one byte per value, with |value| =
+    levels[|code|] * peak: a code stands for the values between two of the `EDGES`, its level is their mean. The shares that a
+    threshold keeps then differ by less than half a percentage point from those of the map.
+
+    Returns
+    -------
+    bytes
+        Codes, little endian.
+    list of float
+        Fraction of the peak of each code, from 0 to 1; empty for a small map.
     """
     share = np.abs(values) / np.float32(peak if peak > 0 else 1)
-    code = share * 32767 if bytes_per_value(values) == 2 else share ** (1 / POWER) * 127
-    code = np.where(values != 0, np.maximum(np.round(code), 1), 0)
-    return (np.sign(values) * code).astype("<i2" if bytes_per_value(values) == 2 else "i1").tobytes()
+    if bytes_per_value(values) == 2:
+        code = np.where(values != 0, np.maximum(np.round(share * 32767), 1), 0)
+        return (np.sign(values) * code).astype("<i2").tobytes(), []
+    code = np.where(share > 0, np.searchsorted(EDGES, share + 1e-6, side="right"), 0)
+    number = np.bincount(code.ravel(), minlength=len(EDGES) + 1)
+    total = np.bincount(code.ravel(), share.ravel(), len(EDGES) + 1)
+    levels = np.divide(total, number, out=np.zeros_like(total), where=number > 0)
+    return (np.sign(values) * code).astype("i1").tobytes(), [float(f"{level:.6g}") for level in levels]
 
 
 def bytes_per_value(values: NDArray[np.float32]) -> int:
@@ -71,7 +86,9 @@ def bytes_per_value(values: NDArray[np.float32]) -> int:
     return 2 if values.size <= SMALL_MAP else 1
 
 
-def _layer_state(layer: LayerMap, offset: int, results: tuple[TargetResult, ...]) -> dict[str, Any]:
+def _layer_state(
+    layer: LayerMap, offset: int, levels: list[list[float]], results: tuple[TargetResult, ...]
+) -> dict[str, Any]:
     targets = range(len(results))
     return {
         "name": layer.name,
@@ -80,6 +97,7 @@ def _layer_state(layer: LayerMap, offset: int, results: tuple[TargetResult, ...]
         "shape": list(layer.grid),
         "offset": offset,
         "bytes": bytes_per_value(layer.values[0]),
+        "levels": levels,
         "scale": [layer.peak(target) for target in targets],
         "geometry": geometry_state(layer.geometry),
         "gap": [None for _ in targets] if layer.gap is None else [float(gap) for gap in layer.gap],
