@@ -35,6 +35,12 @@ $(VENV)/models/.installed: pyproject.toml | $(VENV)/.test
 	$(PIP) --no-deps --target $(VENV)/models --group models
 	@touch $@
 
+# An older kernel, for the tests of views while a cell runs.
+$(VENV)/ipykernel6/.installed: pyproject.toml | $(VENV)/models/.installed
+	rm -rf $(VENV)/ipykernel6
+	$(PIP) --no-deps --target $(VENV)/ipykernel6 --group ipykernel6
+	@touch $@
+
 # Not `npm ci`: it refuses a lock file without the packages of other platforms, which some registries lack.
 js/node_modules/.installed: js/package.json js/package-lock.json
 	cd js && npm install --no-save --no-audit --no-fund --loglevel=error
@@ -45,7 +51,7 @@ demo: $(VENV)/.installed  ## explain the bundled clip with the bundled model: te
 
 # One process for each core, with one thread each.
 test: export OMP_NUM_THREADS = 1
-test: $(VENV)/.test $(VENV)/models/.installed  ## run all Python tests (browser tests need Chromium)
+test: $(VENV)/.test $(VENV)/models/.installed $(VENV)/ipykernel6/.installed  ## run all Python tests (browser tests need Chromium)
 ifeq ($(CHROMIUM),)
 	@echo "*** No Chromium found: the browser tests will be SKIPPED. 'make browser' installs it. ***"
 endif

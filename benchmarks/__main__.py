@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from benchmarks import blocks, browser, channel_graphs, decoding, exports, pyramids, real_people, sizes, tubes
+from benchmarks import blocks, browser, channel_graphs, decoding, exports, pages, pyramids, real_people, sizes, tubes
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -12,6 +12,7 @@ with warnings.catch_warnings():
     pyramids.main()
     channel_graphs.main()
     sizes.main()
+    pages.main()
     decoding.main()
     exports.main()
     blocks.main()

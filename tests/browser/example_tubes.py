@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,18 @@ def tubes(
     )
     maps = tuple(_map(layer, clip.size, len(targets)) for layer in layers)
     return Tubes(clip, results, maps, provenance)
+
+
+def noisy_tubes(size: tuple[int, int, int], layers: int) -> Tubes:
+    """Return tubes with noise in every map, which compresses badly; the maps are half as high and wide as the clip."""
+    frames, height, width = size
+    names = [f"layer{k}" for k in range(layers)]
+    grid = (frames, height // 2, width // 2)
+    made = tubes(frames=frames, size=height, width=width, layers=[Layer(name, "block", (1, 2, 2)) for name in names])
+    rng = np.random.default_rng(0)
+    geometry = Geometry.even(grid, made.clip.size)
+    maps = [LayerMap(name, "block", rng.normal(size=(1, *grid)).astype(np.float32), geometry) for name in names]
+    return replace(made, targets=made.targets[:1], layers=tuple(maps))
 
 
 def frame_signals(frames: int = 16) -> tuple[FrameSignal, ...]:

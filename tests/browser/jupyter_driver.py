@@ -24,10 +24,10 @@ from playwright.sync_api import Locator, Page, TimeoutError, WebSocket
 REPOSITORY = Path(__file__).parents[2]
 
 
-def write_notebook(path: Path, cells: Sequence[str]) -> None:
+def write_notebook(path: Path, cells: Sequence[str], kernel: str = "python3") -> None:
     """Write a notebook of code cells."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["kernelspec"] = {"name": kernel, "display_name": kernel, "language": "python"}
     path.write_text(nbformat.writes(notebook), encoding="utf-8")
 
 

@@ -46,6 +46,11 @@ def inside(cell: Locator) -> FrameLocator:
     return cell.locator("iframe").first.content_frame
 
 
+def view_in(page: Page, cell: Locator, index: int = 0) -> Viewer:
+    """The tube viewer on the page in a cell's output."""
+    return Viewer(page, index, within=inside(cell).locator("body"))
+
+
 def drag(page: Page, slider: Locator, start: float, end: float, moves: int) -> None:
     """Hold a slider and pull it from one share of its length to another; do not let go."""
     box = slider.bounding_box()
@@ -63,8 +68,8 @@ def test_the_viewer_in_jupyterlab(address: str, page: Page) -> None:
     messages = Messages(page)
     notebook = Notebook(page, address, "viewer.ipynb")
     notebook.run_all()
-    viewer = Viewer(page, within=notebook.cell(SHOW))
-    viewer.root.and_(page.locator("[data-ready=true]")).wait_for(timeout=30_000)
+    viewer = view_in(page, notebook.cell(SHOW))
+    inside(notebook.cell(SHOW)).locator(READY).wait_for(timeout=30_000)
     notebook.idle()
     viewer.sharp()
 
@@ -72,7 +77,7 @@ def test_the_viewer_in_jupyterlab(address: str, page: Page) -> None:
     assert viewer.screenshot("frame").std() > 15
     assert viewer.screenshot("tube").std() > 15
     inside(notebook.cell(TUBES)).locator(READY).wait_for(timeout=15_000)
-    Viewer(page, within=notebook.cell(LARGE)).root.wait_for(timeout=15_000)
+    view_in(page, notebook.cell(LARGE)).root.wait_for(timeout=15_000)
 
     # A drag moves the picture and sends no message; its end sends one short message.
     for name, start, end in (("frame", 0.1, 0.95), ("threshold", 0.4, 0.7), ("layer", 0.9, 0.1)):
@@ -119,13 +124,14 @@ def test_the_viewer_in_jupyterlab(address: str, page: Page) -> None:
     for _ in range(5):
         notebook.run(LARGE)
         alive.append(json.loads(notebook.run(COUNT)))
-    Viewer(page, within=notebook.cell(LARGE)).root.wait_for()
-    assert notebook.cell(LARGE).locator(".ne-tubes").count() == 1
+    view_in(page, notebook.cell(LARGE)).root.wait_for()
+    assert notebook.cell(LARGE).locator("iframe").count() == 1
     assert errors == []
     assert [names.count("TubeViewer") for names in alive] == [2] * 5
     assert alive[-1] == alive[0]  # nor anything that a viewer brought with it
 
     # Saved, and opened without its kernel, a cell shows its explanation as before, and it moves.
+    notebook.cell(PRINT).locator(".cm-content").first.click()
     page.keyboard.press("Control+s")
     page.locator(".jp-mod-dirty").wait_for(state="detached")
     jupyter_driver.end_kernels(address)

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser import jupyter_driver
-from tests.browser.browser_driver import READY, Viewer, changed
+from tests.browser.browser_driver import READY, changed
 from tests.browser.jupyter_driver import REPOSITORY, Messages, Notebook
-from tests.browser.test_lab import drag, inside
+from tests.browser.test_lab import drag, inside, view_in
 
 CELLS = (
     f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
@@ -47,8 +47,8 @@ def test_the_viewers_in_notebook_7(address: str, page: Page) -> None:
     errors: list[str] = []  # from here on: Notebook has one of its own while it starts
     page.on("pageerror", lambda error: errors.append(f"{error}\n{error.stack}"))
     notebook.run_all()
-    viewer = Viewer(page, within=notebook.cell(SHOW))
-    viewer.root.and_(page.locator("[data-ready=true]")).wait_for(timeout=30_000)
+    viewer = view_in(page, notebook.cell(SHOW))
+    inside(notebook.cell(SHOW)).locator(READY).wait_for(timeout=30_000)
     notebook.idle()
     viewer.sharp()
     assert viewer.screenshot("tube").std() > 15
@@ -61,10 +61,10 @@ def test_the_viewers_in_notebook_7(address: str, page: Page) -> None:
 
     # Two side by side: a drag sends no message until it ends, and moves its own side, or both sides if they share the value.
     notebook.cell(TWO).scroll_into_view_if_needed()
-    sides = [Viewer(page, k, within=notebook.cell(TWO)) for k in (0, 1)]
+    sides = [view_in(page, notebook.cell(TWO), k) for k in (0, 1)]
     for side in sides:
         side.root.locator(".ne-tools").scroll_into_view_if_needed()
-        side.root.and_(page.locator("[data-ready=true]")).wait_for(timeout=30_000)
+        side.wait("root.dataset.ready === 'true'")
         side.sharp()
     for name, moved in (("frame", (True, True)), ("threshold", (True, False))):
         sides[0].part(name).scroll_into_view_if_needed()

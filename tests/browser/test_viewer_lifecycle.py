@@ -154,8 +154,8 @@ def test_every_control_works_when_the_kernel_is_gone(notebook: tuple[jupyter_dri
     errors: list[str] = []
     opened.page.on("pageerror", lambda error: errors.append(str(error)))
     opened.run_all()
-    viewer = Viewer(opened.page, within=opened.cell(0))
-    viewer.root.and_(opened.page.locator("[data-ready=true]")).wait_for(timeout=30_000)
+    viewer = Viewer(opened.page, within=opened.cell(0).locator("iframe").content_frame.locator("body"))
+    viewer.wait("root.dataset.ready === 'true'")
     opened.idle()
     viewer.sharp()
     kernels = opened.page.evaluate("url => fetch(url).then(answer => answer.json())", f"{address}/api/kernels")
