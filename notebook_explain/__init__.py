@@ -12,6 +12,7 @@ Names are imported on first use: importing the package imports neither torch nor
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from notebook_explain._moved_modules import install as _install_moved_modules
@@ -19,6 +20,11 @@ from notebook_explain._moved_modules import install as _install_moved_modules
 __version__ = "0.3.0.dev0"
 
 _install_moved_modules()
+
+if "ipykernel" in sys.modules:  # in a notebook
+    from notebook_explain._progress.notebook import watch_cells as _watch_cells
+
+    _watch_cells()
 
 if TYPE_CHECKING:
     from notebook_explain import layers, samples

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from notebook_explain._atomic import replacing
 from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._progress import counted, working
 from notebook_explain.explanations import BlockReport, Explanation, Pyramid, Tubes
 from notebook_explain.explanations.provenance import provenance_lines
 from notebook_explain.explanations.shared_volumes import share_volumes
@@ -89,11 +90,12 @@ def figure(explanation: Explanation | BlockReport, **options: Any) -> Any:
     from notebook_explain.figures import pyramid, tubes
     from notebook_explain.figures.blocks import report
 
-    if isinstance(explanation, BlockReport):
-        return report.report_figure(explanation, **options)
-    if isinstance(explanation, Pyramid):
-        return pyramid.pyramid_figure(explanation, **options)
-    return tubes.tubes_figure(explanation, **options)
+    with working("drawing the figure"):
+        if isinstance(explanation, BlockReport):
+            return report.report_figure(explanation, **options)
+        if isinstance(explanation, Pyramid):
+            return pyramid.pyramid_figure(explanation, **options)
+        return tubes.tubes_figure(explanation, **options)
 
 
 def _picture(explanation: Explanation, **state: Any) -> bytes:
@@ -165,7 +167,7 @@ def to_html(
     path = Path(path)
     is_single = isinstance(explanations, Explanation | BlockReport)
     shown: list[Any] = [explanations] if is_single else list(explanations)  # type: ignore[arg-type]
-    with replacing(path) as temporary:
+    with working(f"writing {path.name}"), replacing(path) as temporary:
         temporary.write_text(_page(shown, title, state), encoding="utf-8")
     return path
 
@@ -178,7 +180,7 @@ def _page(
     _check_explanations(explanations)
     is_single = len(explanations) == 1
     viewers, notes = [], []
-    for explanation in explanations:
+    for explanation in counted(explanations, "viewers", len(explanations)):
         heading = f"{_question(explanation, state)} ({explanation.clip.name})"
         viewers.append(_viewer_state(explanation, "" if is_single else heading, state))
         notes += [line if is_single else f"{heading}: {line}" for line in provenance_lines(explanation)]

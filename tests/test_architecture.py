@@ -13,11 +13,12 @@ PACKAGE = Path(__file__).parents[1] / "notebook_explain"
 
 # Package or module -> others that it may import; "torch" is PyTorch itself.
 ALLOWED: dict[str, set[str]] = {
-    "__init__": {"_moved_modules"},
+    "__init__": {"_moved_modules", "_progress"},
     "_errors": set(),
     "_validation": set(),
     "_atomic": set(),
     "_warn": set(),
+    "_progress": set(),
     "_deprecated": set(),
     "_moved_modules": set(),
     "clip": set(),
@@ -33,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": {"clip", "explanations", "models", "methods", "widgets", "api"},
     "__main__": {"cli"},
 }
-SHARED = {"_errors", "_validation", "_atomic", "_warn", "_deprecated"}  # any package may import these
+SHARED = {"_errors", "_validation", "_atomic", "_warn", "_deprecated", "_progress"}  # any package may import these
 # Allowed inside functions only: an explanation or a widget calls display to show itself.
 ALLOWED_IN_FUNCTIONS = {("explanations", "display"), ("widgets", "display")}
 ROOT_NAMES = {"__version__"}

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from notebook_explain._progress import working
+
 NAME = "notebook-explain"
 
 
@@ -65,20 +67,17 @@ def _columns(rows: list[list[str]], is_table: bool) -> list[str]:
 
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[str], None]]:
-    """Yield a function that announces the next step: a progress bar in a terminal, nothing in a pipe."""
-    from tqdm import tqdm
-
-    # Set the size explicitly: tqdm draws nothing on terminals that do not report theirs.
-    style: dict[str, Any] = {"leave": False, "ncols": 64, "nrows": 20, "bar_format": "{desc:<28} {bar} {elapsed}"}
-    with tqdm(total=total, disable=not _is_terminal(sys.stderr), **style) as bar:
-        has_begun = False
+    """Yield a function that announces the next step: a line of progress in a terminal, nothing in a pipe."""
+    done = 0
+    with working(NAME, delay=0) as line:
 
         def step(description: str) -> None:
-            nonlocal has_begun
-            if has_begun:
-                bar.update()
-            has_begun = True
-            bar.set_description_str(description)
+            nonlocal done
+            done += 1
+            if line is not None:
+                line.name = f"{done}/{total} {single_line(description)}"
+                line.set_stage("")
+                line.draw()
 
         yield step
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
+from notebook_explain._progress import counted, working
 from notebook_explain._warn import warn
 from notebook_explain.clip.resize import Resize
 from notebook_explain.clip.sampling import Sampling, Times
@@ -87,7 +88,7 @@ def decode(source: Source, sampling: Sampling, fit: FitOptions) -> DecodedFrames
     ValueError
         No frame can be decoded or lies in the window; the frames differ in size, or have too many pixels.
     """
-    with contextlib.closing(source):
+    with working(f"reading {source.name}"), contextlib.closing(source):
         return _decode(source, sampling, fit)
 
 
@@ -132,7 +133,7 @@ class DecodePass:
         """Decode up to the last frame that may be needed."""
         needed = set(self.numbers.tolist())
         with contextlib.closing(self.source.frames(info)) as frames:
-            for frame in frames:
+            for frame in counted(frames, "frames", info.count):
                 if self.sampling.is_past_end(frame.number, frame.seconds):
                     break
                 self.seconds.append(frame.seconds)

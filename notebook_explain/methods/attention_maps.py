@@ -28,6 +28,7 @@ import numpy as np
 import torch
 
 from notebook_explain._errors import ExplainError, UsageError
+from notebook_explain._progress import stage, working
 from notebook_explain._validation import check_choice
 from notebook_explain.explanations import LayerMap, Target, TargetResult, Tubes
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
@@ -82,7 +83,7 @@ class AttentionMaps:
         check_choice("rule", self.rule, RULES)
 
     def __call__(self, model: VideoModel, clip: Any, target: Any = None) -> Tubes:
-        """Explain one clip.
+        """Explain one clip, under a line of progress where that takes a while.
 
         Parameters
         ----------
@@ -104,6 +105,10 @@ class AttentionMaps:
         ExplainError
             The network has no attention, or its tokens cannot be followed to the class scores.
         """
+        with working("attention maps"):
+            return self._explain(model, clip, target)
+
+    def _explain(self, model: VideoModel, clip: Any, target: Any) -> Tubes:
         start = time.perf_counter()
         clip, seen = prepare_clip(model, clip)
         recorder = AttentionRecorder()
@@ -141,13 +146,16 @@ class AttentionMaps:
             assert recorder.shadow is not None
             return relevance_of(recorder.shadow, model.preprocessing, layer, multipliers, head, self.rule == "gradient")
 
+        stage("relevance")
         # Without the class: the rollout, or what tokens pass on without attention.
         shared = weights if self.rule == "rollout" else [weight.new_zeros(()).expand_as(weight) for weight in weights]
         by_head = {head: run(head, shared) for head in dict.fromkeys(heads)}
         if self.rule == "rollout":
             return [by_head[head] for head in heads]
         relevances = []
-        for target, head in zip(targets, heads, strict=True):
+        for index, (target, head) in enumerate(zip(targets, heads, strict=True), 1):
+            if len(targets) > 1:
+                stage("target", index, len(targets))
             multipliers = _gradient_weights(recorder, score_of(recording, target), target is targets[-1])
             found = run(head, multipliers)
             relevances.append(replace(found, cells=found.cells - by_head[head].cells))

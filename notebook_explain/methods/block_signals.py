@@ -25,6 +25,7 @@ import torch
 from torch import nn
 
 from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._progress import stage, working
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import BlockReport, FrameSignal, LabelledValues, Quantity, Target, TargetResult
 from notebook_explain.explanations.blocks.report import ADDED
@@ -64,7 +65,7 @@ class BlockSignals:
     each: bool = False
 
     def __call__(self, model: VideoModel, clip: Any, target: Any = None) -> BlockReport:
-        """Explain one clip.
+        """Explain one clip, under a line of progress where that takes a while.
 
         Parameters
         ----------
@@ -83,6 +84,10 @@ class BlockSignals:
         TypeError, ValueError
             The network has no such block; several targets or an unknown one; or an argument that is not a model or a clip.
         """
+        with working("block signals"):
+            return self._explain(model, clip, target)
+
+    def _explain(self, model: VideoModel, clip: Any, target: Any) -> BlockReport:
         start = time.perf_counter()
         clip, seen = prepare_clip(model, clip)
         if isinstance(target, (list, tuple)):
@@ -175,7 +180,8 @@ def _effects(model: VideoModel, seen: Clip, target: Target, score: float, ablati
     if not ablations:
         return []
     values = []
-    for parts in ablations.values():
+    for index, parts in enumerate(ablations.values(), 1):
+        stage("ablation", index, len(ablations))
         ablated, _ = model.run(
             seen, (), lambda recording: float(score_of(recording, target).detach()), _ablation_context(parts)
         )

@@ -35,6 +35,7 @@ import torch
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageTypeError
+from notebook_explain._progress import stage, working
 from notebook_explain._validation import check_choice
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
@@ -83,7 +84,7 @@ class SaliencyTubes:
             object.__setattr__(self, "layers", tuple(given))
 
     def __call__(self, model: VideoModel, clip: Any, target: Any = None) -> Tubes:
-        """Explain one clip.
+        """Explain one clip, under a line of progress where that takes a while.
 
         Parameters
         ----------
@@ -104,6 +105,10 @@ class SaliencyTubes:
         ExplainError
             No gradient reaches a layer.
         """
+        with working("saliency tubes"):
+            return self._explain(model, clip, target)
+
+    def _explain(self, model: VideoModel, clip: Any, target: Any) -> Tubes:
         start = time.perf_counter()
         clip, seen = prepare_clip(model, clip)
         layers = model.select(self.layers)
@@ -114,6 +119,7 @@ class SaliencyTubes:
 
         result, pass_caveats = model.run(seen, layers, compute, recorder.hooks, norms=self.norms)
         if self.check_rounding:
+            stage("comparison with float64")
             result = self._with_agreement(
                 result, lambda: model.run(seen, layers, compute, norms=self.norms, dtype=torch.float64)[0]
             )
@@ -132,7 +138,9 @@ class SaliencyTubes:
         targets = model.resolve(recording.heads, target)
         results = model.results(recording, targets)
         columns = []
-        for resolved in targets:
+        for index, resolved in enumerate(targets, 1):
+            if len(targets) > 1:
+                stage("target", index, len(targets))
             score, logits = score_of(recording, resolved), recording.heads[str(resolved.head)].logits
             gradients = recording.backward(score, last=resolved is targets[-1])
             columns.append([_cells(recording, layer, gradients, logits, self.pooled) for layer in recording.layers])
@@ -145,6 +153,7 @@ class SaliencyTubes:
             for column in columns
         ]
         chosen = [recording.layers[index] for index in final]
+        stage("completeness")
         tested = completeness.with_tested_constants(recording, chosen, totals, targets, results)
         results = tuple(completeness.with_constant(*pair) for pair in zip(results, tested, strict=True))
         caveats = completeness.completeness_caveats([layer.name for layer in chosen], tested, results)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from notebook_explain._errors import ExplainError, UsageTypeError
+from notebook_explain._progress import stage, working
 from notebook_explain._validation import check_int, check_size
 from notebook_explain._warn import warn
 from notebook_explain.clip.resize import check_crop
@@ -142,21 +143,23 @@ def adapt(
     bound = BoundInputs(inputs) if inputs is not None else None if like is None else like.inputs
     kinds = check_outputs(outputs) or ({} if like is None else like.outputs) or carried_kinds(network)
     known = known_values(given, processor, like, network)
-    with inputs_while_adapting(network, bound):
-        found, known, has_one_number = find_input(network, known, keep_hooks)
-    sources = _sources(known, has_one_number, found.is_layout_tested)
-    assumed = tuple(name for name in _INFERRED if sources.get(name) == GUESS or name in known.hints)
-    preprocessing = replace(found.preprocessing, assumed=assumed)
-    caveats = (*model_caveats(network, preprocessing, found.trace), *found.caveats, *known.caveats)
-    if assumed and not (like is not None and assumed == like.preprocessing.assumed):
-        text = f"{type(network).__name__}: {caveats[0]}"
-        warn(Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, assumed))
-    if bound is not None:
-        caveats += held_inputs_caveat(network, preprocessing, bound)
-    known_hooks = user_hooks(network)
-    if known_hooks and not keep_hooks:
+    with working(f"adapting {type(network).__name__}"):
         with inputs_while_adapting(network, bound):
-            caveats += hook_caveat(network, preprocessing)
+            found, known, has_one_number = find_input(network, known, keep_hooks)
+        sources = _sources(known, has_one_number, found.is_layout_tested)
+        assumed = tuple(name for name in _INFERRED if sources.get(name) == GUESS or name in known.hints)
+        preprocessing = replace(found.preprocessing, assumed=assumed)
+        caveats = (*model_caveats(network, preprocessing, found.trace), *found.caveats, *known.caveats)
+        if assumed and not (like is not None and assumed == like.preprocessing.assumed):
+            text = f"{type(network).__name__}: {caveats[0]}"
+            warn(Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, assumed))
+        if bound is not None:
+            caveats += held_inputs_caveat(network, preprocessing, bound)
+        known_hooks = user_hooks(network)
+        if known_hooks and not keep_hooks:
+            stage("test of its hooks")
+            with inputs_while_adapting(network, bound):
+                caveats += hook_caveat(network, preprocessing)
     names, labels_source = known.values.get("labels", {}), _labels_source(sources)
     if found.trace is not None and labels is not None:
         check_label_count(labels_source, names, kinds, found.trace.ends)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from notebook_explain._errors import ExplainError
+from notebook_explain._progress import stage
 from notebook_explain.explanations import Geometry
 from notebook_explain.models.axis_checks import exchange
 from notebook_explain.models.block_outputs import MAX_LAYERS
@@ -162,6 +163,7 @@ class _Attempts:
             self.left_out += 1
             return None
         self.tried[preprocessing.shape, preprocessing.layout] = None
+        stage(f"trying {'x'.join(map(str, preprocessing.shape))} as {preprocessing.layout}")
         try:
             if with_positions:
                 trace = _trace(self.module, preprocessing, self.keep_hooks)

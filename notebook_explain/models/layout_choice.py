@@ -14,6 +14,7 @@ from functools import partial
 from torch import nn
 
 from notebook_explain._errors import UsageError
+from notebook_explain._progress import stage
 from notebook_explain._warn import warn
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.models.axis_checks import (
@@ -82,6 +83,7 @@ def candidates(
         if str(layout).endswith("T") and any(not any(candidate.judgement.rank) for candidate in found):
             continue
         preprocessing = replace(like, layout=layout)
+        stage(f"testing layout {layout}")
         try:
             use = on_shadow(network, partial(observe_axes, preprocessing=preprocessing), keep_hooks=keep_hooks)[0]
         except Exception:  # anything that a network raises on an input that it does not accept

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from notebook_explain._progress import working
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.predictions import HeadPrediction, Predictions
 from notebook_explain.models.heads import Head
@@ -29,6 +30,11 @@ _OF_MAPS = {CaveatCode.ASSUMED_POSITIONS, CaveatCode.NO_GRADIENT}  # say nothing
 
 def predict(model: VideoModel, clip: Any) -> Predictions:
     """Return what a model says about a clip; see ``VideoModel.__call__``."""
+    with working("prediction"):
+        return _predict(model, clip)
+
+
+def _predict(model: VideoModel, clip: Any) -> Predictions:
     start = time.perf_counter()
     clip, seen = model.prepare(clip)
 

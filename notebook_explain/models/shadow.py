@@ -30,6 +30,7 @@ from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.models.bound_inputs import BoundInputs, bound_to, inputs_of
 from notebook_explain.models.checkpointing import no_checkpointing
 from notebook_explain.models.forward_hooks import computes_weights, copy_hooks, tensors_with_graph
+from notebook_explain.models.layer_progress import reporting_layers
 
 Result = TypeVar("Result")
 CHANGED = Caveat(
@@ -202,8 +203,9 @@ def on_shadow(
     result, caveats
         Result of ``compute``; caveats if the parameters changed during it, or if it was computed in float32.
     """
+    compute = reporting_layers(bound_to(inputs_of(module) if inputs is None else inputs, compute))
     with no_checkpointing():
-        return _on_shadow(module, bound_to(inputs_of(module) if inputs is None else inputs, compute), keep_hooks)
+        return _on_shadow(module, compute, keep_hooks)
 
 
 def _on_shadow(

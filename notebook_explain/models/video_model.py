@@ -23,6 +23,7 @@ from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED, Con
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.head_check import check_heads
 from notebook_explain.models.heads import Head
+from notebook_explain.models.layer_progress import reporting_layers
 from notebook_explain.models.layer_trace import LayerTrace
 from notebook_explain.models.layers import Layer, named_layer, state_caveats
 from notebook_explain.models.output_kinds import OutputSpec
@@ -240,7 +241,7 @@ class VideoModel:
             if dtype is None:
                 return run_shadow(shadow)
             copied = shadow_of(shadow, copy_parameters=True, keep_hooks=self.keep_hooks).to(dtype)
-            return bound_to(self.inputs, run_shadow)(copied)
+            return reporting_layers(bound_to(self.inputs, run_shadow))(copied)
 
         def run_shadow(shadow: nn.Module) -> tuple[Result, tuple[str, ...]]:
             reference = reference_parameter(shadow)

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from tqdm.auto import tqdm
-
 from notebook_explain._errors import UsageError, join_names
+from notebook_explain._progress import counted, working
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.explanations.caveats import all_caveats
 from notebook_explain.explanations.provenance import provenance_lines
@@ -43,7 +38,9 @@ def tubes_gif(
     sequence = clip_sequence(tubes.clip, resolve_size(size, tubes.clip, SMALL, LARGE))
     fps = resolve_fps(fps, sequence.fps, gif.MAX_FPS)
     comment = "\n".join((*provenance_lines(tubes), *all_caveats(tubes, layer, target)))
-    return gif.write_gif(path, render_frames(tubes, sequence, layer, target, threshold), fps, comment)
+    with working(f"writing {path.name}"):
+        images = counted(render_frames(tubes, sequence, layer, target, threshold), "frames", len(sequence.labels))
+        return gif.write_gif(path, images, fps, comment)
 
 
 def tubes_video(
@@ -67,8 +64,9 @@ def tubes_video(
         sequence = source_sequence(tubes.clip, None if source is True else source, longest)
         # All frames of the source are shown, so its own speed can be followed.
         fps = resolve_fps(fps, None) if fps is not None or sequence.fps is None else sequence.fps
-    images = _with_progress(render_frames(tubes, sequence, layer, target, threshold), len(sequence.labels))
-    return encoding.write_video(path, images, fps)
+    with working(f"writing {path.name}"):
+        images = counted(render_frames(tubes, sequence, layer, target, threshold), "frames", len(sequence.labels))
+        return encoding.write_video(path, images, fps)
 
 
 def _with_suffix(path: str | os.PathLike[str], suffixes: tuple[str, ...], reason: str) -> Path:
@@ -82,9 +80,3 @@ def _with_suffix(path: str | os.PathLike[str], suffixes: tuple[str, ...], reason
         names = join_names([repr(path.stem + suffix) for suffix in suffixes], "or")
         raise UsageError(f"{reason}; name the file {names}, not {path.name!r}")
     return path.with_name(path.name + suffixes[0])
-
-
-def _with_progress(images: Iterable[NDArray[np.uint8]], count: int) -> Iterator[NDArray[np.uint8]]:
-    """Yield the images under a progress bar, which appears in a terminal or notebook after two seconds."""
-    is_watched = sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules)
-    yield from tqdm(images, "video", count, leave=False, delay=2, unit=" frames", disable=not is_watched)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from notebook_explain._atomic import replacing
+from notebook_explain._progress import counted, stage
 
 COLOURS = 256
 CLOSE = 3  # levels of 0..255: a palette colour this close needs no dither
@@ -31,9 +32,10 @@ def write_gif(path: Path, images: Iterable[NDArray[np.uint8]], fps: float, comme
     """
     with replacing(path) as temporary:
         frames = np.stack(list(images))  # all at once, since the palette is computed from all frames
+        stage("palette")
         palette = _compute_palette(frames)
         pattern = _dither_pattern(frames, palette)
-        pages = [_apply_palette(frame, pattern, palette) for frame in frames]
+        pages = [_apply_palette(frame, pattern, palette) for frame in counted(frames, "colours of frames", len(frames))]
         pages[0].save(
             temporary,
             "GIF",

@@ -27,6 +27,7 @@ from typing import Any
 
 from notebook_explain._deprecated import warn_renamed
 from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._progress import stage
 from notebook_explain._validation import check_choice, check_int
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
@@ -128,7 +129,7 @@ class FeaturePyramid:
                 check_int(name, getattr(self, name))
 
     def __call__(self, model: VideoModel, clip: Any, target: Any = None) -> Pyramid:
-        """Explain one class of one clip, under a progress bar where that takes a while.
+        """Explain one class of one clip, under a line of progress where that takes a while.
 
         Parameters
         ----------
@@ -169,13 +170,16 @@ class FeaturePyramid:
             raise UsageTypeError(
                 "a pyramid has one target; make one for each: [explainer(model, clip, t) for t in targets]"
             )
+        stage("connections")
         graph = channel_graph(model)
         yield Progress("connections", 1, 1, time.perf_counter() - start)
 
+        stage("pass")
         result, records, classes, pass_caveats = self._record(model, graph, fitted_clip, target)
         yield Progress("pass", 1, 1, time.perf_counter() - start)
 
         layers, caveats = self._layers(graph, classes)
+        stage("rows", 0, len(layers))
         model_caveats = (*model.caveats, *model.clip_caveats(clip), *pass_caveats, *graph.notes)
         builder = PyramidBuilder(model, graph, records, fitted_clip, result)
         descent_caveats = DescentCaveats(self.contribution in FIRST_ORDER, result.kind == REGRESSION)

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from notebook_explain._progress import stage
 from notebook_explain.explanations import ExplainError
 from notebook_explain.models.channel_graph.backtrace import AutogradWalker
 from notebook_explain.models.channel_graph.graph import (
@@ -115,6 +116,7 @@ def _build_graph(traced: TracedPass) -> ChannelGraph:
     walker = traced.walker
     layers: list[KernelLayer] = []
     for order, call in enumerate(traced.calls):
+        stage("connections", order + 1, len(traced.calls))
         if call.call.weight is not None:
             layers.append(_kernel_layer(walker, call, layers))
             if call.result is not None:
