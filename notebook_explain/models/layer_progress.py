@@ -26,14 +26,15 @@ def reporting_layers(compute: Callable[[nn.Module], Result]) -> Callable[[nn.Mod
         return compute
 
     def run(shadow: nn.Module) -> Result:
-        with _watched(shadow, line):
+        with layer_hooks(shadow, line):
             return compute(shadow)
 
     return run
 
 
 @contextmanager
-def _watched(shadow: nn.Module, line: Line) -> Iterator[None]:
+def layer_hooks(shadow: nn.Module, line: Line) -> Iterator[None]:
+    """Report the layers of all passes of a shadow within this context."""
     leaves = [module for module in shadow.modules() if next(module.children(), None) is None]
     layers = _Layers(line, len(leaves))
     handles: list[Any] = [shadow.register_forward_hook(_RootHook(layers))]

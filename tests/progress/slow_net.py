@@ -56,3 +56,14 @@ class SlowNet(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(x).mean((2, 3, 4)))
+
+
+# Code for another process: a model that waits as long as ``net.seconds[0]`` says, and a clip.
+SETUP = """
+import numpy as np, notebook_explain as ne
+from tests.progress.slow_net import SPECIFIED, SlowNet
+net = SlowNet()
+model = ne.adapt(net, **SPECIFIED)
+clip = ne.Clip(np.random.default_rng(0).integers(0, 255, (4, 16, 16, 3), dtype=np.uint8))
+tubes = ne.SaliencyTubes()(model, clip)    # what is imported late
+"""
