@@ -56,7 +56,11 @@ def main(repeats: int = 7) -> None:
     compare("adapt / forward", lambda: ne.adapt(net, **STATED), forward)
     count = sum(next(module.children(), None) is None for module in net.modules())
     cost, base = _seconds_of_reports(count), min(seconds(forward) for _ in range(repeats))
-    line(f"progress of {count} layers, both passes / forward", f"{cost / base:.2%}  = {1000 * cost:.1f} ms of {base:.2f} s", "goal 1%")
+    line(
+        f"progress of {count} layers, both passes / forward",
+        f"{cost / base:.2%}  = {1000 * cost:.1f} ms of {base:.2f} s",
+        "goal 1%",
+    )
     explained = tubes(model, clip, 0)
     explained._repr_mimebundle_()
     from notebook_explain.figures import strip_png

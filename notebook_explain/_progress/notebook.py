@@ -65,7 +65,8 @@ class NotebookDisplay:
     """An output of the cell that is updated."""
 
     def __init__(self, shell: Any) -> None:
-        self._shell, self._handle, self._sent = shell, None, 0
+        self._shell, self._sent = shell, 0
+        self._handle: Any = None
 
     def show(self, text: str, fraction: float | None) -> None:
         """Send the line to the cell."""

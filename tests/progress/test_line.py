@@ -19,9 +19,13 @@ from notebook_explain._progress import line as lines
 from notebook_explain._warn import warn
 from notebook_explain.explanations import Progress
 from notebook_explain.methods.progress_bar import run_with_progress
+from notebook_explain.models import on_shadow
+from notebook_explain.models.layer_progress import layer_hooks
 from tests import zoo
 from tests.progress.slow_net import SPECIFIED, SlowNet
+from tests.zoo.attention_nets import JointTransformer
 
+STATED = {"size": 32, "frames": 8, "mean": zoo.MEAN, "std": zoo.STD, "layout": "BCTHW"}
 CLIP = ne.Clip(np.random.default_rng(0).integers(0, 255, (4, 16, 16, 3), dtype=np.uint8))
 
 
@@ -159,8 +163,26 @@ def test_modules_that_never_run_are_not_counted_after_the_first_pass(
     assert {count for direction, _, count in reached if direction == "backward"} == {9}
 
 
+def test_hooks_are_removed_after_an_error_too(display: Recorder) -> None:
+    net = SlowNet()
+    with _progress.working("tubes", delay=9) as line:
+        assert line is not None
+        with pytest.raises(ValueError, match=r"\d hooks"), layer_hooks(net, line):
+            raise ValueError(f"{max(_slots(net)) or 'no'} hooks")
+    assert max(_slots(net)) == 0
+
+
+def test_without_a_listener_there_are_no_hooks() -> None:
+    hooks: list[list[int]] = []
+    net = SlowNet()
+    on_shadow(net, lambda shadow: hooks.append(_slots(shadow)))
+    assert max(hooks[0]) == 0
+
+
 def _slots(net: nn.Module) -> list[int]:
-    return [len(part._forward_hooks) + len(part._forward_pre_hooks) + len(part._backward_hooks) for part in net.modules()]
+    return [
+        len(part._forward_hooks) + len(part._forward_pre_hooks) + len(part._backward_hooks) for part in net.modules()
+    ]
 
 
 EXPLAINERS = {
@@ -176,7 +198,6 @@ EXPLAINERS = {
 def test_results_are_the_same_and_the_model_is_unchanged_while_someone_listens(
     monkeypatch: pytest.MonkeyPatch, explainer: Any, kind: str
 ) -> None:
-    specified = {"size": 32, "frames": 8, "mean": zoo.MEAN, "std": zoo.STD, "layout": "BCTHW"}
     clip = zoo.random_clip(8, 32)
     net = zoo.ZOO["residual"].make()
     if kind == "with hooks":
@@ -184,13 +205,13 @@ def test_results_are_the_same_and_the_model_is_unchanged_while_someone_listens(
     if kind == "cannot be copied":
         net.lock = threading.Lock()
     before = _slots(net)
-    model = ne.adapt(net, keep_hooks=True, **specified)
+    model = ne.adapt(net, keep_hooks=True, **STATED)
     alone = explainer(model, clip, 1)
     random = torch.get_rng_state()
 
     recorder = Recorder()
     monkeypatch.setattr(lines, "find_display", lambda: recorder)
-    watched_model = ne.adapt(net, keep_hooks=True, **specified)
+    watched_model = ne.adapt(net, keep_hooks=True, **STATED)
     watched = explainer(watched_model, clip, 1)
     assert recorder.events.count("close") == 2
     assert _slots(net) == before
@@ -202,7 +223,31 @@ def test_results_are_the_same_and_the_model_is_unchanged_while_someone_listens(
         assert (alone.units, alone.edges) == (watched.units, watched.edges)
 
 
+@pytest.mark.parametrize("name", ["residual", "cls_token", "tsm", "slowfast", "reused_relu"])
+def test_other_networks_give_the_same_maps_while_someone_listens(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    entry = zoo.ZOO[name]
+    maps = []
+    for display in (None, Recorder()):
+        monkeypatch.setattr(lines, "find_display", lambda display=display: display)
+        model = ne.adapt(entry.make(), **{**STATED, "frames": entry.frames, "layout": entry.layout})
+        maps.append(ne.SaliencyTubes()(model, zoo.random_clip(entry.frames, entry.size), 0))
+    for a, b in zip(*(tubes.layers for tubes in maps), strict=True):
+        np.testing.assert_array_equal(a.values, b.values)
+
+
+def _read(model: ne.VideoModel, folder: Any) -> Any:
+    video = ne.SaliencyTubes()(model, CLIP).to_video(folder / "a.webm")
+    return ne.Clip.read(video)
+
+
 LONG_WORK = {
+    "reading a.webm": _read,
+    "attention maps": lambda model, folder: ne.AttentionMaps()(
+        ne.adapt(zoo.seeded(JointTransformer), **STATED), zoo.random_clip(8, 32)
+    ),
+    "block signals": lambda model, folder: ne.BlockSignals()(
+        ne.adapt(zoo.seeded(zoo.BLOCKS["class regularization"]), **STATED), zoo.random_clip(8, 32)
+    ),
     "adapting SlowNet": lambda model, folder: ne.adapt(SlowNet(), **SPECIFIED),
     "prediction": lambda model, folder: model(CLIP),
     "saliency tubes": lambda model, folder: ne.SaliencyTubes()(model, CLIP),
@@ -219,7 +264,9 @@ def test_long_work_names_itself(display: Recorder, monkeypatch: pytest.MonkeyPat
     names: list[str] = []
     create = lines.Line.__init__
     monkeypatch.setattr(
-        lines.Line, "__init__", lambda self, *args: names.append(args[0]) or create(self, *args)  # type: ignore[func-returns-value]
+        lines.Line,
+        "__init__",
+        lambda self, *args: names.append(args[0]) or create(self, *args),  # type: ignore[func-returns-value]
     )
     LONG_WORK[name](ne.adapt(SlowNet(), **SPECIFIED), tmp_path)
     assert names[-1] == name

@@ -114,6 +114,22 @@ def test_a_thread_displays_in_the_cell_that_started_it(kernel: Kernel) -> None:
     assert "display_data" in kinds(kernel.run(code + "thread.join()"))
 
 
+def test_the_line_stays_in_its_cell_if_another_one_starts(kernel: Kernel) -> None:
+    """Subshells run cells at the same time; the kernel's last request is then another one."""
+    code = """import threading
+publisher = get_ipython().display_pub
+if not hasattr(publisher, "set_thread_parent"):
+    raise NotImplementedError
+thread = threading.Thread(target=publisher.set_parent, args=({"header": {"msg_id": "other"}},))
+thread.start()
+thread.join()
+"""
+    messages = kernel.run(code + SLOW)
+    if messages[-1]["content"].get("ename") == "NotImplementedError":
+        pytest.skip("this version of ipykernel runs one cell at a time")
+    assert kinds(messages) == ["display_data", "update_display_data", "clear_output"]
+
+
 def test_captured_output_is_without_progress(kernel: Kernel) -> None:
     assert kinds(kernel.run(f"%%capture captured\n{SLOW}")) == []
     assert kernel.run("print(len(captured.outputs))")[-1]["content"]["text"] == "0\n"
