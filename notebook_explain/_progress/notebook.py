@@ -1,7 +1,8 @@
 """A line of progress in the output of a cell: text and HTML that are updated, never a widget, which a notebook would save.
 
 The Jupyter protocol can remove all outputs of a cell, or empty one of them, but not remove one. At the end, the outputs are
-removed if the line is all that the cell has sent so far; else the line's output is emptied, and shows nothing.
+removed if the line is all that the cell has sent so far; else the line's output is emptied, and serves the next line of the
+cell.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ class CellMessages:
     def __init__(self, shell: Any) -> None:
         self._kernel = weakref.proxy(shell.kernel)
         self._cell, self._first = "", 0
+        self._emptied: tuple[str, Any] = ("", None)
         shell.events.register("pre_run_cell", self.restart)
+        if hasattr(shell.display_pub, "register_hook"):
+            shell.display_pub.register_hook(self._on_message)
 
     def restart(self, _: Any = None) -> None:
         """Count from here on."""
@@ -56,6 +60,21 @@ class CellMessages:
         sys.stdout.flush()  # prints are sent later otherwise
         sys.stderr.flush()
         return int(self._kernel.session.message_count - self._first)
+
+    def keep(self, handle: Any) -> None:
+        """Keep an output of this cell that was emptied."""
+        self._emptied = self._running(), handle
+
+    def take(self) -> Any:
+        """Return an emptied output of this cell; None if there is none."""
+        (cell, handle), self._emptied = self._emptied, ("", None)
+        return handle if cell == self._running() else None
+
+    def _on_message(self, message: Any) -> Any:
+        """Note that emptied outputs are gone, and pass on what the cell displays."""
+        if message["header"]["msg_type"] == "clear_output":
+            self._emptied = "", None
+        return message
 
     def _running(self) -> str:
         return str(self._kernel.get_parent().get("header", {}).get("msg_id", ""))
@@ -82,6 +101,8 @@ class NotebookDisplay:
         messages = _messages.get(self._shell)
         if messages is None or messages.count() != self._sent:
             self._send({})
+            if messages is not None:
+                messages.keep(self._handle)
             return
         self._shell.display_pub.clear_output()
         messages.restart()
@@ -90,6 +111,8 @@ class NotebookDisplay:
         from IPython.display import display
 
         self._sent += 1
+        if self._handle is None and self._shell in _messages:
+            self._handle = _messages[self._shell].take()
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:

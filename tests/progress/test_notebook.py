@@ -98,6 +98,14 @@ def test_output_by_others_while_the_work_runs_is_kept(kernel: Kernel) -> None:
     assert shown(messages)[-1] == {}
 
 
+def test_lines_of_one_cell_share_an_output_until_it_is_cleared(kernel: Kernel) -> None:
+    indented = "\n".join(f"    {line}" for line in SLOW.splitlines())
+    loop = f"for index in range(2):\n    print(index)\n{indented}"
+    assert kinds(kernel.run(loop)) == ["stream", "display_data", "update_display_data", "stream", "update_display_data"]
+    cleared = kernel.run(f"print(1)\n{SLOW}\nfrom IPython.display import clear_output\nclear_output()\n{SLOW}")
+    assert kinds(cleared)[3:] == ["clear_output", "display_data", "update_display_data"]
+
+
 @pytest.mark.parametrize("interrupt", [False, True], ids=["error", "interrupt"])
 def test_the_line_is_removed_before_an_error(kernel: Kernel, interrupt: bool) -> None:
     code = SLOW.replace("clip)", "clip, 'nobody')")
