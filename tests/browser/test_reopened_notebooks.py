@@ -62,6 +62,16 @@ def views_in(notebook: Notebook, cells: range) -> None:
         expect(inside(notebook.cell(index)).locator(VIEW).first).to_be_attached(timeout=60_000)
 
 
+def saved_outputs(page: Page, path: Path) -> list[nbformat.NotebookNode]:
+    """Return the outputs of a notebook once they are saved."""
+    for _ in range(60):
+        outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.outputs]
+        if len(outputs) == len(LIVE):
+            return outputs
+        page.wait_for_timeout(500)
+    raise AssertionError(f"{len(outputs)} outputs were saved")
+
+
 def test_every_result_is_there_again_when_the_notebook_is_opened(server: tuple[str, str, Path], page: Page) -> None:
     address, app, path = server
     notebook = Notebook(page, address, path.name, app)
@@ -71,11 +81,7 @@ def test_every_result_is_there_again_when_the_notebook_is_opened(server: tuple[s
     views_in(notebook, LIVE)  # the largest too, while their widgets live
     notebook.cell(0).locator(".cm-content").first.click()
     page.keyboard.press("Control+s")
-    page.wait_for_timeout(1500)
-    saved = nbformat.read(path, as_version=4)
-    outputs = [output for cell in saved.cells for output in cell.outputs]
-    assert len(outputs) == len(LIVE)
-    for output in outputs:
+    for output in saved_outputs(page, path):
         assert sorted(output["data"]) == ["image/png", "text/html", "text/plain"]
         assert len(output["data"]["text/html"]) < 2_500_000
     jupyter_driver.end_kernels(address)
@@ -96,7 +102,7 @@ def test_nbconvert_shows_every_result(browser: Browser, tmp_path: Path) -> None:
     subprocess.run(convert, cwd=tmp_path, check=True, capture_output=True, env=environment)
     page, wrong = offline_page(browser, 1000, 1300)
     try:
-        page.goto((tmp_path / "n.html").as_uri())
+        page.goto((tmp_path / "n.html").as_uri(), wait_until="domcontentloaded", timeout=120_000)
         frames = page.locator("iframe")
         assert frames.count() == len(LIVE)
         for index in range(len(LIVE)):
