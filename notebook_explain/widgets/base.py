@@ -42,6 +42,7 @@ class View(anywidget.AnyWidget):
     bundle: ClassVar[str]
     movable: ClassVar[Sequence[str]]  # names of the traits that follow the controls
     explanations: tuple[Explanation, ...] = ()
+    page_width = 1100  # pixels, at most
     renamed_traits: ClassVar[Mapping[str, str]] = {}  # new name of each old one, which `observe` still accepts
     _page_id = traitlets.Unicode(help="id by which the page in a cell finds the model of this widget").tag(sync=True)
 

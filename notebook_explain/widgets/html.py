@@ -88,7 +88,7 @@ def live_page(widget: View, title: str, notes: Sequence[str] = ()) -> str:
         "modules": {name: {"esm": esm, "css": css}},
         "widgets": [{"module": name, "state": state, "link": _link(widget)}],
     }
-    return _document(data, title, notes, width_of(widget))
+    return _document(data, title, notes, widget.page_width)
 
 
 def live_page_without_state(widget: View, title: str, notes: Sequence[str], picture: str, sentence: str) -> str:
@@ -106,12 +106,7 @@ def live_page_without_state(widget: View, title: str, notes: Sequence[str], pict
     """
     text = html.escape(sentence)
     content = f'<img alt="" src="data:image/png;base64,{picture}"><p>{text}</p>'
-    return _document({"modules": {}, "widgets": [{"link": _link(widget)}]}, title, notes, width_of(widget), content)
-
-
-def width_of(widget: View) -> int:
-    """Return the maximum width of a widget's page in pixels."""
-    return 1100 if len(widget.explanations) == 1 else 1600
+    return _document({"modules": {}, "widgets": [{"link": _link(widget)}]}, title, notes, widget.page_width, content)
 
 
 def _link(widget: View) -> dict[str, Any]:

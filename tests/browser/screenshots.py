@@ -209,50 +209,81 @@ def with_frame_signals(browser: Browser, out: Path) -> Iterator[Path]:
         yield take(browser, path, out / "signals-long-clip-360.png", width=360)
 
 
-def wait_for_second(viewer: Viewer) -> None:
-    """Wait for the second of two viewers, which is drawn once it is visible."""
-    other = Viewer(viewer.page, 1)
-    other.root.locator(".ne-tools").scroll_into_view_if_needed()
-    other.wait("root.dataset.gl")
-    other.sharp()
-    other.wait("!/counting/i.test(root.querySelector('.ne-kept').textContent)")
+def wait_for_all(viewer: Viewer) -> None:
+    """Wait for every viewer of a comparison; each is drawn once it is visible."""
+    for index in range(1, viewer.page.locator(".ne-tubes").count()):
+        other = Viewer(viewer.page, index)
+        other.root.locator(".ne-beside").scroll_into_view_if_needed()
+        other.wait("root.dataset.gl")
+        other.sharp()
+        other.wait("!/counting/i.test(root.querySelector('.ne-kept').textContent)")
 
 
 def _truncate_second_maps(state: dict[str, Any]) -> None:
     state["b_maps"][0] = b"\0\0\0"
 
 
-def pairs(browser: Browser, out: Path) -> Iterator[Path]:
-    """Take comparisons of two layers, classes and networks, and one with invalid data."""
+def press_shared(*names: str) -> Action:
+    """Press controls that all sides share."""
+    return lambda viewer: [viewer.page.locator(f".ne-compare-bar [data-name={name}]").click() for name in names]
+
+
+def uneven_sides() -> list[Tubes]:
+    """Return tubes that differ in everything that takes room: title, caveats, frame signals, targets, names, shape of the clip."""
+    plain = tubes(targets=("ball rolls right",), probabilities=(0.83,))
+    long = ("a rather long name of a class, as some data sets have them", "ball is thrown")
+    made_by_hand = ("These maps are made by hand: they show how a caveat reads, and how a long one wraps in a column.",)
+    full = tubes(size=72, width=128, targets=long, caveats=made_by_hand).with_frame_signals(frame_signals())
+    return [plain, full, tubes(size=128, width=72), tubes(targets=long, probabilities=(0.06, 0.05))]
+
+
+def comparisons() -> Iterator[tuple[str, tuple[int, ...], list[Tubes], dict[str, Any]]]:
+    """Yield the name, widths, sides and arguments of comparisons."""
     world, unsure = tubes(), tubes(probabilities=(0.21, 0.55))
     tuned = dataclasses.replace(unsure, provenance=dataclasses.replace(unsure.provenance, model="fine-tuned"))
-    with tempfile.TemporaryDirectory() as folder:
+    gated = world.with_frame_signals(frame_signals())
+    yield "layers", (360, 900, 1400), [world, world], {"a_layer": "stem"}
+    yield "classes", (1400,), [world, world], {"b_target": 1}
+    yield "networks", (1400,), [world, tuned], {}
+    yield "signals-one-side", (1400,), [gated, world], {}
+    yield "signals", (360, 1400), [gated, gated], {"a_frame_signal": 0, "b_frame_signal": 1}
+    yield "three", (900, 1200, 1600), [world, tuned, world], {"c_layer": "stem", "titles": ("before", "after", "stem")}
+    four = {"a_layer": 0, "b_layer": 1, "c_layer": 2, "d_layer": 3}
+    yield "four", (360, 900, 1300, 1800), [world] * 4, four
+    uneven = uneven_sides()
+    yield "uneven", (360, 900, 1400), uneven[:2], {"titles": ("", "everything"), "same_clip": False}
+    yield "uneven-four", (900, 1300, 1600), uneven, {"titles": ("", "a long title " * 4, "", "x"), "same_clip": False}
+    other = tubes(source="another landscape", size=48, width=80)
+    yield "clips", (360, 1400), [world, other], {"same_clip": False}
+    yield "times", (360, 1400), [world, tubes(frames=10, source="a shorter clip")], {"same_clip": False, "frame": 9}
 
-        def page(name: str, *sides: Tubes, **state: Any) -> Path:
+
+def pairs(browser: Browser, out: Path) -> Iterator[Path]:
+    """Take comparisons of two to four layers, classes, networks and clips, and one with invalid data."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, widths, sides, state in comparisons():
             viewer = compare(*sides, **state)
             path = viewer.to_html(Path(folder) / f"{name}.html")
             viewer.close()
-            return path
-
-        layers = page("layers", world, world, a_layer="stem")
-        for scheme in ("light", "dark"):
-            for width in (360, 900, 1400):
-                options: dict[str, Any] = {"width": width, "scheme": scheme}
-                yield take(browser, layers, out / f"compare-{scheme}-{width}.png", wait_for_second, **options)
-        yield take(browser, layers, out / "compare-montage.png", MONTAGE, width=1400)
-        yield take(browser, edited(layers, _truncate_second_maps), out / "compare-one-malformed.png", width=1400)
-        classes = page("classes", world, world, b_target=1)
-        yield take(browser, classes, out / "compare-classes.png", wait_for_second, width=1400)
-        turned = after(lambda viewer: viewer.look("side"), slide(threshold=0.2), wait_for_second)
-        gated = world.with_frame_signals(frame_signals())
-        yield take(
-            browser, page("gated", gated, world), out / "compare-signals-one-side.png", wait_for_second, width=1400
-        )
-        for width, scheme in ((360, "dark"), (1400, "light")):
-            two = page("frame_signals", gated, gated, a_frame_signal=0, b_frame_signal=1)
-            yield take(browser, two, out / f"compare-signals-{width}.png", wait_for_second, width=width, scheme=scheme)
-        networks = page("networks", world, tuned)
-        yield take(browser, networks, out / "compare-networks-linked.png", turned, width=1400, scheme="dark")
+            schemes = ("light", "dark") if name in ("layers", "four", "times") else ("light",)
+            for scheme in schemes:
+                for width in widths:
+                    picture = out / f"compare-{name}-{scheme}-{width}.png"
+                    yield take(browser, path, picture, wait_for_all, width=width, scheme=scheme)
+            if name == "layers":
+                montage = after(press_shared("mode-montage"), wait_for_all)
+                for state_name, act in {
+                    "montage": montage,
+                    "more": after(press_shared("more"), wait_for_all),
+                    "print": after(wait_for_all, paper),
+                    "print-montage": after(montage, paper),
+                }.items():
+                    yield take(browser, path, out / f"compare-{state_name}.png", act, width=1400)
+                malformed = edited(path, _truncate_second_maps)
+                yield take(browser, malformed, out / "compare-one-malformed.png", width=1400)
+            if name == "networks":
+                turned = after(press_shared("side"), slide(threshold=0.2), wait_for_all)
+                yield take(browser, path, out / "compare-linked.png", turned, width=1400, scheme="dark")
 
 
 def demo(browser: Browser, out: Path) -> Iterator[Path]:

@@ -1,52 +1,13 @@
-// Each viewer of a comparison reads the model through a side, under the trait names of a tube viewer. Shared traits (the
-// clip, its frame, how evidence is drawn) keep their names; traits of one side get a prefix.
+// Each viewer of a comparison reads the model through a side, under the trait names of a tube viewer. Shared traits (how
+// evidence is drawn) keep their names; traits of one side get a prefix; its clip comes from the list of clips, and its frame
+// from the step that all sides show.
 
-/** @typedef {import("../tubes/traits.js").FrameSignalState} FrameSignalState */
-/** @typedef {import("../tubes/traits.js").LayerState} LayerState */
-/** @typedef {import("../tubes/traits.js").TargetState} TargetState */
 /** @typedef {import("../tubes/traits.js").TubeModel} TubeModel */
+/** @typedef {import("../tubes/traits.js").TubeViewerState} TubeViewerState */
 
-/**
- * One trait per line; a Python test compares the names with the widget's class.
- * @typedef {Object} CompareViewerState
- * @property {string[]} titles - titles of the two sides; a title may be empty
- * @property {number[]} size - the clip that both networks saw: [time, height, width]
- * @property {number[]} times - seconds of each frame; empty where unknown
- * @property {DataView[]} frames - one JPEG per frame, for both sides
- * @property {LayerState[]} a_layers - of the first side, as in TubeViewerState; likewise the next four
- * @property {DataView[]} a_maps
- * @property {TargetState[]} a_targets
- * @property {string[]} a_caveats
- * @property {FrameSignalState[]} a_frame_signals
- * @property {LayerState[]} b_layers - of the second side
- * @property {DataView[]} b_maps
- * @property {TargetState[]} b_targets
- * @property {string[]} b_caveats
- * @property {FrameSignalState[]} b_frame_signals
- * @property {number} a_layer - index of the first side's layer
- * @property {number} a_threshold - fraction 0..1 of the largest absolute value of its layer and target
- * @property {number} a_target - index of its target
- * @property {number | null} a_against - index of its target whose map is subtracted
- * @property {number | null} a_frame_signal - index of its frame signal on its timeline
- * @property {number} b_layer
- * @property {number} b_threshold
- * @property {number} b_target
- * @property {number | null} b_against
- * @property {number | null} b_frame_signal
- * @property {boolean} linked - whether changing the layer or threshold of one side changes the other's too
- * @property {number} frame - index of the frame shown on both sides; all following traits are shared too
- * @property {boolean} playing
- * @property {number} speed
- * @property {string} mode
- * @property {string} sign
- * @property {string} scale
- * @property {string} colours
- * @property {number} opacity
- */
-
-/** @typedef {import("../shared/model.js").WidgetModel<CompareViewerState>} CompareModel */
-
-const SIDE_TRAITS = [
+export const SIDES = /** @type {const} */ (["a", "b", "c", "d"]);
+/** Traits of a tube viewer that each side has for itself: `a_layer`, `b_layer` and so on. */
+export const SIDE_TRAITS = /** @type {const} */ ([
   "layers",
   "maps",
   "targets",
@@ -57,46 +18,85 @@ const SIDE_TRAITS = [
   "target",
   "against",
   "frame_signal",
-];
+]);
+
+/**
+ * Traits beside those of the sides, one per line; a Python test compares the names with the widget's class.
+ * @typedef {Object} SharedState
+ * @property {string[]} titles - title of each side; a title may be empty
+ * @property {number[]} size - [steps, height, width]: a step is a value of `frame`
+ * @property {number[]} times - seconds of each step; empty where unknown
+ * @property {DataView[]} frames - the JPEGs of all clips, each once
+ * @property {ClipState[]} clips - the clip of each side
+ * @property {string} alignment - how frames of the sides correspond: "clip", "frame", "time" or "elapsed"
+ * @property {boolean} linked - whether changing the layer or threshold of one side changes the others' too
+ * @property {number} frame - the step shown; all following traits are as in TubeViewerState
+ * @property {boolean} playing
+ * @property {number} speed
+ * @property {string} mode
+ * @property {string} sign
+ * @property {string} scale
+ * @property {string} colours
+ * @property {number} opacity
+ */
+/** @typedef {{size: number[], times: number[], frames: number[], shown: number[], steps: number[]}} ClipState `frames`: index of each JPEG; `shown`: the frame shown at each step; `steps`: the step of each frame */
+/** @typedef {typeof SIDES[number]} SideName */
+/** @typedef {{[Name in typeof SIDE_TRAITS[number] as `${SideName}_${Name}`]: TubeViewerState[Name]}} SideState */
+/** @typedef {SharedState & SideState} CompareViewerState */
+/** @typedef {import("../shared/model.js").WidgetModel<CompareViewerState>} CompareModel */
 
 /** One side of the model, as a model of a tube viewer. @implements {TubeModel} */
-class Side {
+export class Side {
   /** @type {CompareModel} */
   #model;
-  /** @type {string} */
-  #prefix;
-  /** @type {Side | undefined} */
-  other;
+  /** @type {number} */
+  #index;
+  /** The sides of the model, with this one. @type {Side[]} */
+  #sides;
 
-  /** @param {CompareModel} model @param {"a" | "b"} prefix */
-  constructor(model, prefix) {
+  /** @param {CompareModel} model @param {number} index @param {Side[]} sides */
+  constructor(model, index, sides) {
     this.#model = model;
-    this.#prefix = prefix;
+    this.#index = index;
+    this.#sides = sides;
   }
 
-  /** The model's name of a trait. @param {string} name */
-  #traitName(name) {
-    return /** @type {keyof CompareViewerState} */ (SIDE_TRAITS.includes(name) ? `${this.#prefix}_${name}` : name);
+  /** The model's name of a trait, or of the trait that its value comes from. @param {string} name */
+  traitName(name) {
+    const isOwn = SIDE_TRAITS.some((own) => own === name);
+    const source = name === "size" || name === "times" ? "clips" : name;
+    return /** @type {keyof CompareViewerState} */ (isOwn ? `${SIDES[this.#index]}_${name}` : source);
+  }
+
+  /** @returns {Partial<ClipState>} */
+  get #clip() {
+    return this.#model.get("clips")?.[this.#index] ?? {};
   }
 
   /** @param {string} name @returns {any} */
   get(name) {
     if (name === "title") return ""; // shown in the heading above the side
-    return this.#model.get(this.#traitName(name));
+    const value = /** @type {any} */ (this.#model.get(this.traitName(name)));
+    const { size, times, frames, shown } = this.#clip;
+    if (name === "size") return size;
+    if (name === "times") return times;
+    if (name === "frames") return frames?.map((index) => value?.[index]);
+    if (name === "frame") return shown?.[Math.min(Math.max(value, 0), shown.length - 1)];
+    return value;
   }
 
   /** Called for user input only: Python sets traits on the model itself, and no link follows it. @param {string} name @param {any} value */
   set(name, value) {
-    this.#model.set(this.#traitName(name), value);
-    if (this.#model.get("linked") && this.other) this.other.copyFrom(this, name);
+    this.#model.set(this.traitName(name), name === "frame" ? this.#clip.steps?.[value] : value);
+    if (this.#model.get("linked")) for (const side of this.#sides) if (side !== this) side.copyFrom(this, name);
   }
 
   /** Copy a trait from another side, if it can be linked: the threshold, or a layer that both have. @param {Side} side @param {string} name */
   copyFrom(side, name) {
-    if (name === "threshold") this.#model.set(this.#traitName(name), side.get(name));
+    if (name === "threshold") this.#model.set(this.traitName(name), side.get(name));
     if (name !== "layer") return;
     const index = layerIndex(this.get("layers"), side.get("layers")?.[side.get("layer")]?.name);
-    if (index >= 0) this.#model.set(this.#traitName(name), index);
+    if (index >= 0) this.#model.set(this.traitName(name), index);
   }
 
   save_changes() {
@@ -115,7 +115,7 @@ class Side {
 
   /** The model's name of a change event. @param {string} event */
   #eventName(event) {
-    return `change:${this.#traitName(event.slice("change:".length))}`;
+    return `change:${this.traitName(event.slice("change:".length))}`;
   }
 }
 
@@ -124,9 +124,11 @@ function layerIndex(layers, name) {
   return Array.isArray(layers) ? layers.findIndex((layer) => layer?.name === name) : -1;
 }
 
-/** Both sides of a model, linked to each other. @param {CompareModel} model @returns {[Side, Side]} */
+/** The sides of a model, linked to each other. @param {CompareModel} model */
 export function createSides(model) {
-  const [a, b] = [new Side(model, "a"), new Side(model, "b")];
-  [a.other, b.other] = [b, a];
-  return [a, b];
+  const { length: count = 2 } = model.get("clips") ?? [];
+  /** @type {Side[]} */
+  const sides = [];
+  for (let k = 0; k < Math.min(Math.max(count, 2), SIDES.length); k++) sides.push(new Side(model, k, sides));
+  return sides;
 }

@@ -25,8 +25,8 @@ function icon(path) {
   return svg;
 }
 
-/** Play button, frame number and playback speed. @param {Content} content @param {Handlers} handlers @param {AbortSignal} signal */
-export function createPlayBar(content, handlers, signal) {
+/** Play button, frame number and playback speed. @param {Pick<Content, "size" | "times">} content @param {Handlers} handlers @param {AbortSignal} signal */
+export function createPlayBar(content, handlers, signal, words = frameWords) {
   const play = h("button", { type: "button", "data-name": "play", class: "ne-play" });
   on(play, "click", handlers.play, signal);
   play.disabled = content.size[0] < 2;
@@ -38,7 +38,7 @@ export function createPlayBar(content, handlers, signal) {
     element: h("div", { class: "ne-row-frame ne-play-bar" }, play, frame, speed.select),
     /** @param {ViewState} view */
     show({ frame: index, speed: factor, playing }) {
-      frame.textContent = frameWords(content, index);
+      frame.textContent = words(content, index);
       speed.show(factor);
       if (shown === playing) return;
       shown = playing;
@@ -94,7 +94,7 @@ function createTargetMenus(content, handlers, signal) {
 }
 
 /** The colour ramps, darkened where the threshold hides the evidence. @param {Content} content */
-function createLegend(content) {
+export function createLegend(content) {
   const [low, high] = [h("span", {}), h("span", {})];
   const hidden = h("div", { class: "ne-ramp-hidden" });
   const bar = h("div", { class: "ne-ramp" }, hidden);
@@ -164,13 +164,14 @@ const row = (label, control, output, name, note = "") =>
  * @param {Content} content
  * @param {Handlers} handlers
  * @param {AbortSignal} signal
+ * @param {import("./viewer.js").ControlsOption} [option]
  */
-export function createControls(content, handlers, signal) {
+export function createControls(content, handlers, signal, option = "own") {
   const layer = createLayerPicker(content, handlers, signal);
   const threshold = createSlider("threshold", "threshold", { max: 1, step: 0.01 }, handlers, signal);
   const [layerValue, thresholdValue] = [h("span", { class: "ne-value" }), h("span", { class: "ne-value" })];
   const target = createTargetMenus(content, handlers, signal);
-  const settings = createSettings(content, handlers, signal);
+  const settings = createSettings(content, handlers, option, signal);
   const legend = createLegend(content);
   const caveats = createCaveats(content);
   const [prediction, sentence] = [h("b", {}), h("span", {})];

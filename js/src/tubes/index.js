@@ -9,17 +9,17 @@ import { Orbit } from "./volume/camera.js";
 
 /** @typedef {import("./traits.js").TubeModel} TubeModel */
 /** @typedef {import("./traits.js").Content} Content */
-/** @typedef {{model: any, el: HTMLElement, signal?: AbortSignal, orbit?: Orbit}} Host an orbit is passed by views that share one */
+/** @typedef {{model: any, el: HTMLElement, signal?: AbortSignal, orbit?: Orbit, controls?: import("./viewer.js").ControlsOption}} Host an orbit is passed by views that share one; so is "shared" for controls */
 
 /** @param {Host} host @param {readonly string[]} traits whose change mounts the view again @param {() => Content} content */
-const render = ({ model, el, signal, orbit = new Orbit() }, traits, content) =>
+const render = ({ model, el, signal, orbit = new Orbit(), controls }, traits, content) =>
   mountView(
     { model, el, signal },
     {
       kind: "ne-tubes",
       name: "Saliency tubes",
       content: traits,
-      mount: (root, lifetime) => mount(model, root, content(), orbit, lifetime),
+      mount: (root, lifetime) => mount(model, root, content(), orbit, lifetime, { controls }),
     },
   );
 

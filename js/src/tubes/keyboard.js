@@ -8,8 +8,8 @@ import { CHOICES, SPEEDS } from "./view_state.js";
 /** Return whether a focused control handles a key itself. @param {Element} target @param {string} key */
 function isNative(target, key) {
   if (target.matches("select")) return true;
-  if (target.matches("button, summary")) return key === " " || key === "Enter";
-  return target.matches("input") && /^(Arrow|Home|End|Page)/.test(key);
+  if (target.matches("button, summary, [type=checkbox]")) return key === " " || key === "Enter";
+  return target.matches("[type=range]") && /^(Arrow|Home|End|Page)/.test(key);
 }
 
 /**

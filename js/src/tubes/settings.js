@@ -30,15 +30,41 @@ const field = (label, control) => h("label", { class: "ne-field" }, h("span", {}
 /** @param {string} heading @param {HTMLElement} body */
 const section = (heading, body) => h("div", {}, h("p", { class: "ne-about" }, heading), body);
 
-/**
- * @param {import("./traits.js").Content} content
- * @param {import("./view_state.js").Handlers} handlers
- * @param {AbortSignal} signal
- */
-export function createSettings(content, handlers, signal) {
+/** @param {...HTMLElement} children */
+const drawer = (...children) =>
+  h("details", { class: "ne-drawer" }, h("summary", { "data-name": "more" }, "More"), ...children);
+
+/** The drawer of a view: all settings, or those parts only that are about its own content. @param {import("./traits.js").Content} content @param {import("./view_state.js").Handlers} handlers @param {import("./viewer.js").ControlsOption} option @param {AbortSignal} signal */
+export function createSettings(content, handlers, option, signal) {
+  const about = createAbout(content);
+  const display = option === "own" ? createDisplaySettings([content], handlers, signal) : null;
+  return {
+    element: drawer(
+      ...(display ? [display.fields] : []),
+      h("div", { class: "ne-lists" }, about.element, ...(display ? [display.keys] : [])),
+    ),
+    /** @param {import("./view_state.js").ViewState} view */
+    show(view) {
+      display?.show(view);
+      about.show(view);
+    },
+  };
+}
+
+/** The drawer of what several views share. @param {Pick<import("./traits.js").Content, "targets" | "layers">[]} contents @param {import("./view_state.js").Handlers} handlers @param {AbortSignal} signal */
+export function createSharedSettings(contents, handlers, signal) {
+  const { fields, keys, show } = createDisplaySettings(contents, handlers, signal);
+  return { element: drawer(fields, h("div", { class: "ne-lists" }, keys)), show };
+}
+
+/** How evidence is drawn, and the keyboard shortcuts; named neutrally where the contents differ. @param {Pick<import("./traits.js").Content, "targets" | "layers">[]} contents @param {import("./view_state.js").Handlers} handlers @param {AbortSignal} signal */
+function createDisplaySettings(contents, handlers, signal) {
   const parse = (/** @type {string} */ value) => value;
-  const quantity = quantityOf(content);
-  const [positive, negative] = sides(content.targets[0]);
+  const quantities = new Set(contents.map((content) => quantityOf(content)));
+  const quantity = quantities.size === 1 ? [...quantities][0] : "values";
+  const words = contents.map(({ targets }) => sides(targets[0]));
+  const isOne = words.length > 0 && words.every((pair) => pair.join() === words[0].join());
+  const [positive, negative] = isOne ? words[0] : ["positive", "negative"];
   const signs = /** @type {[string, string][]} */ ([
     ["both", `${positive} and ${negative}`],
     ["positive", `${positive} only`],
@@ -48,32 +74,37 @@ export function createSettings(content, handlers, signal) {
   const colours = createMenu("colours", "colours", COLOURS, handlers, parse, signal);
   const scale = createMenu("scale", "scale", SCALES, handlers, parse, signal);
   const opacity = createSlider("opacity", "opacity", { max: 1, step: 0.05 }, handlers, signal);
-  const best = h("dl", { class: "ne-best" });
-  const predictions = section("Top predictions", best);
   const keys = h("dl", { class: "ne-keys" }, ...KEYS.flatMap(([key, does]) => [h("dt", {}, key), h("dd", {}, does)]));
-  const bars = section("Layer bars", h("p", { class: "ne-bars" }, barsWords(content)));
-  let shownTarget = -1;
   return {
-    element: h(
-      "details",
-      { class: "ne-drawer" },
-      h("summary", { "data-name": "more" }, "More"),
-      h(
-        "div",
-        { class: "ne-fields" },
-        field(quantity, sign.select),
-        field("colours", colours.select),
-        field("scale", scale.select),
-        field("opacity", opacity.input),
-      ),
-      h("div", { class: "ne-lists" }, h("div", {}, predictions, bars), section("Keyboard shortcuts", keys)),
+    fields: h(
+      "div",
+      { class: "ne-fields" },
+      field(quantity, sign.select),
+      field("colours", colours.select),
+      field("scale", scale.select),
+      field("opacity", opacity.input),
     ),
+    keys: section("Keyboard shortcuts", keys),
     /** @param {import("./view_state.js").ViewState} view */
     show(view) {
       sign.show(view.sign);
       colours.show(view.colours);
       scale.show(view.scale);
       opacity.show(view.opacity, whole(view.opacity));
+    },
+  };
+}
+
+/** Top predictions, and what the layer bars mean. @param {import("./traits.js").Content} content */
+function createAbout(content) {
+  const best = h("dl", { class: "ne-best" });
+  const predictions = section("Top predictions", best);
+  const bars = section("Layer bars", h("p", { class: "ne-bars" }, barsWords(content)));
+  let shownTarget = -1;
+  return {
+    element: h("div", {}, predictions, bars),
+    /** @param {import("./view_state.js").ViewState} view */
+    show(view) {
       if (shownTarget === view.target) return;
       shownTarget = view.target;
       const guesses = content.targets[view.target].best;

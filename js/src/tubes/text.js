@@ -16,7 +16,7 @@ export const whole = wholePercent;
 const isNarrow = (a, b) => Math.abs(a - b) < 0.1 && Math.min(a, b) >= 0.8 * Math.max(a, b);
 const DIFFERENCE = " − "; // between the names of the two classes of a difference
 
-/** "frame 5 of 16 · 0.33 s" @param {Content} content @param {number} frame */
+/** "frame 5 of 16 · 0.33 s" @param {Pick<Content, "size" | "times">} content @param {number} frame */
 export const frameWords = ({ size, times }, frame) =>
   `frame ${frame + 1} of ${size[0]}${times.length ? ` · ${seconds(times[frame])}` : ""}`;
 

@@ -28,6 +28,10 @@ export function createTimeline(content, handlers, signal) {
   return {
     element,
     choice: bar.element,
+    /** Where another control moves the frame too, this one is for the pointer only. */
+    leaveTabOrder: () => {
+      strip.input.tabIndex = -1;
+    },
     /** @param {import("./view_state.js").ViewState} view */
     show(view) {
       strip.show(view.frame, frameWords(content, view.frame));

@@ -9,7 +9,7 @@ import { createFrameCanvas, createFrameView } from "./frame_view.js";
 import { addKeyboard } from "./keyboard.js";
 import { createFields } from "./layer_values.js";
 import { createMontage } from "./montage.js";
-import { createPlayer } from "./player.js";
+import { followPlayback, frameDuration } from "./player.js";
 import { explained, keptWords, positionWords, quantityOf, verdict } from "./text.js";
 import { curves, kept } from "./threshold.js";
 import { createCounter } from "./threshold_counter.js";
@@ -23,12 +23,35 @@ import { createTubeView } from "./volume/view.js";
 /** @typedef {import("./view_state.js").ViewState} ViewState */
 /** @typedef {ReturnType<typeof createParts>} Parts */
 
-/** Create the elements of the view. @param {HTMLElement} root @param {Content} content @param {import("./view_state.js").Handlers} handlers @param {HTMLElement} cameraButtons @param {AbortSignal} signal */
-function createParts(root, content, handlers, cameraButtons, signal) {
-  const timeline = createTimeline(content, handlers, signal);
+/**
+ * What several views may share: with "own" controls a view has all of them; with "shared" ones, the play bar, the buttons of
+ * the view and the camera, and the settings of the display stand outside it.
+ * @typedef {"own" | "shared"} ControlsOption
+ */
+
+/** Play bar, and buttons of the view and the camera. @param {Content} content @param {import("./view_state.js").Handlers} handlers @param {import("./volume/camera.js").Orbit} orbit @param {AbortSignal} signal */
+function createOwnControls(content, handlers, orbit, signal) {
   const playBar = createPlayBar(content, handlers, signal);
-  const controls = createControls(content, handlers, signal);
   const modes = createModeButtons(handlers, signal);
+  const cameraButtons = createCameraButtons(orbit, signal);
+  return {
+    playBar: playBar.element,
+    tools: h("div", { class: "ne-tools" }, modes.element, cameraButtons),
+    /** @param {ViewState} view */
+    show(view) {
+      playBar.show(view);
+      modes.show(view.mode);
+      cameraButtons.hidden = view.mode !== "tube";
+    },
+  };
+}
+
+/** Create the elements of the view. @param {HTMLElement} root @param {Content} content @param {import("./view_state.js").Handlers} handlers @param {import("./volume/camera.js").Orbit} orbit @param {ControlsOption} option @param {AbortSignal} signal */
+function createParts(root, content, handlers, orbit, option, signal) {
+  const timeline = createTimeline(content, handlers, signal);
+  const own = option === "own" ? createOwnControls(content, handlers, orbit, signal) : null;
+  if (!own) timeline.leaveTabOrder();
+  const controls = createControls(content, handlers, signal, option);
   const canvas = createFrameCanvas(content);
   const liveRegion = h("p", { class: "ne-live", "aria-live": "polite" });
   const beside = h("div", { class: "ne-beside" });
@@ -37,9 +60,9 @@ function createParts(root, content, handlers, cameraButtons, signal) {
     { class: "ne-left" },
     h("div", { class: "ne-stage ne-stage-frame" }, canvas),
     timeline.element,
-    playBar.element,
+    own?.playBar ?? "",
   );
-  const right = h("div", { class: "ne-right" }, beside, h("div", { class: "ne-tools" }, modes.element, cameraButtons));
+  const right = h("div", { class: "ne-right" }, beside, own?.tools ?? "");
   root.append(
     controls.head,
     h("div", { class: "ne-stages" }, left, timeline.choice, right),
@@ -54,10 +77,8 @@ function createParts(root, content, handlers, cameraButtons, signal) {
     /** @param {ViewState} view @param {string} summary what the threshold keeps */
     show(view, summary) {
       timeline.show(view);
-      playBar.show(view);
       controls.show(view, summary);
-      modes.show(view.mode);
-      cameraButtons.hidden = view.mode !== "tube";
+      own?.show(view);
     },
     /** Tell screen readers the result of a gesture. @param {ViewState} view @param {string} summary */
     announce(view, summary) {
@@ -104,8 +125,9 @@ function thresholdSummary(content, counter, view) {
  * @param {Content} content
  * @param {import("./volume/camera.js").Orbit} orbit
  * @param {AbortSignal} signal
+ * @param {{controls?: ControlsOption}} [options]
  */
-export function mount(model, root, content, orbit, signal) {
+export function mount(model, root, content, orbit, signal, { controls = "own" } = {}) {
   /** @type {import("../shared/kernel_sync.js").Commits<import("./view_state.js").Movable>} */
   const commits = createCommits(/** @type {any} */ (model), signal);
   const viewState = () => readViewState(model, content);
@@ -126,13 +148,15 @@ export function mount(model, root, content, orbit, signal) {
       commits.commit();
     },
   };
-  const parts = createParts(root, content, handlers, createCameraButtons(orbit, signal), signal);
+  const parts = createParts(root, content, handlers, orbit, controls, signal);
   const update = () => {
     parts.show(viewState(), summaryOf(viewState())?.text ?? "");
     invalidate();
   };
   addKeyboard(root, viewState, content, handlers, signal);
-  followModel(model, viewState, content, commits, update, signal);
+  const duration = (/** @type {number} */ frame) => frameDuration(content.times, frame);
+  if (controls === "own") followPlayback(model, viewState, content.size[0], duration, commits, signal);
+  followModel(model, commits, update, signal);
   const onCameraMove = () => {
     root.dataset.camera = orbit.view;
     invalidate();
@@ -170,30 +194,18 @@ export function mount(model, root, content, orbit, signal) {
 /**
  * Follow every change of the view state, whether it comes from this view, a linked one, Python or playback.
  * @param {TubeModel} model
- * @param {() => ViewState} viewState
- * @param {Content} content
  * @param {import("../shared/kernel_sync.js").Commits<import("./view_state.js").Movable>} commits
  * @param {() => void} update
  * @param {AbortSignal} signal
  */
-function followModel(model, viewState, content, commits, update, signal) {
-  const showFrame = (/** @type {number} */ frame) => {
-    commits.set("frame", frame);
-    commits.commitThrottled();
-  };
-  const schedule = createPlayer(viewState, content, showFrame, signal);
-  // With prefers-reduced-motion, never autoplay.
-  const isReduced = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches;
-  if (isReduced && viewState().playing) commits.set("playing", false);
+function followModel(model, commits, update, signal) {
   for (const name of MOVABLE) {
     const onChange = () => {
       if (!commits.isSetting()) commits.noteExternalChange(name);
-      if (name === "frame" || name === "playing" || name === "speed") schedule();
       update();
     };
     listen(model, `change:${name}`, onChange, signal);
   }
-  schedule();
 }
 
 /**
