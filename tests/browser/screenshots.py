@@ -19,6 +19,7 @@ from tests.browser.example_tubes import COARSE, LAYERS, TWO_PATHWAYS, Layer, fra
 from tests.browser.pyramid_screenshots import pyramid_pages
 
 HEIGHT = 760
+TALL = 4000  # all sides of a comparison are in view at once
 WIDTHS = (360, 800, 1600)
 SETTLED = ".ne-tubes:is([data-ready=true], [data-error=true])"
 LOSE = "canvas => canvas.getContext('webgl2').getExtension('WEBGL_lose_context').loseContext()"
@@ -32,11 +33,12 @@ def take(
     act: Action = lambda viewer: None,
     *,
     width: int = 800,
+    height: int = HEIGHT,
     scheme: str = "light",
     script: str = "",
 ) -> Path:
     """Open a page, perform an action, and save a screenshot."""
-    page, wrong = offline_page(browser, width, HEIGHT, scheme)
+    page, wrong = offline_page(browser, width, height, scheme)
     try:
         if script:
             page.add_init_script(script)
@@ -50,7 +52,9 @@ def take(
             viewer.wait("!/counting/i.test(root.querySelector('.ne-kept').textContent)")
             if (viewer.data("mode"), viewer.data("gl"), viewer.data("playing")) == ("tube", "webgl2", "false"):
                 viewer.sharp()
-        page.screenshot(path=picture, full_page=True)
+        content = page.evaluate("Math.ceil(document.documentElement.getBoundingClientRect().height)")
+        clip: Any = {"x": 0, "y": 0, "width": width, "height": content}
+        page.screenshot(path=picture, full_page=True, clip=clip if height > content else None)
     finally:
         page.context.close()
     if wrong:
@@ -229,7 +233,7 @@ def press_shared(*names: str) -> Action:
 
 
 def uneven_sides() -> list[Tubes]:
-    """Return tubes that differ in everything that takes room: title, caveats, frame signals, targets, names, shape of the clip."""
+    """Return tubes that differ in all that takes room: caveats, frame signals, targets, names, shape of the clip."""
     plain = tubes(targets=("ball rolls right",), probabilities=(0.83,))
     long = ("a rather long name of a class, as some data sets have them", "ball is thrown")
     made_by_hand = ("These maps are made by hand: they show how a caveat reads, and how a long one wraps in a column.",)
@@ -269,7 +273,7 @@ def pairs(browser: Browser, out: Path) -> Iterator[Path]:
             for scheme in schemes:
                 for width in widths:
                     picture = out / f"compare-{name}-{scheme}-{width}.png"
-                    yield take(browser, path, picture, wait_for_all, width=width, scheme=scheme)
+                    yield take(browser, path, picture, wait_for_all, width=width, height=TALL, scheme=scheme)
             if name == "layers":
                 montage = after(press_shared("mode-montage"), wait_for_all)
                 for state_name, act in {
@@ -278,12 +282,12 @@ def pairs(browser: Browser, out: Path) -> Iterator[Path]:
                     "print": after(wait_for_all, paper),
                     "print-montage": after(montage, paper),
                 }.items():
-                    yield take(browser, path, out / f"compare-{state_name}.png", act, width=1400)
+                    yield take(browser, path, out / f"compare-{state_name}.png", act, width=1400, height=TALL)
                 malformed = edited(path, _truncate_second_maps)
-                yield take(browser, malformed, out / "compare-one-malformed.png", width=1400)
+                yield take(browser, malformed, out / "compare-one-malformed.png", width=1400, height=TALL)
             if name == "networks":
                 turned = after(press_shared("side"), slide(threshold=0.2), wait_for_all)
-                yield take(browser, path, out / "compare-linked.png", turned, width=1400, scheme="dark")
+                yield take(browser, path, out / "compare-linked.png", turned, width=1400, height=TALL, scheme="dark")
 
 
 def demo(browser: Browser, out: Path) -> Iterator[Path]:

@@ -1,17 +1,21 @@
-"""Two explanations side by side, without a network: what moves both, what moves one, how they lie on the page."""
+"""Explanations side by side, without a network: what moves all, what moves one, how they lie on the page."""
 
 from __future__ import annotations
 
+import dataclasses
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import Locator
 
 import notebook_explain as ne
 from tests.browser.browser_driver import Viewer, changed, edited
 from tests.browser.conftest import OpenPage
 from tests.browser.example_tubes import frame_signals, tubes
+from tests.browser.screenshots import uneven_sides
 from tests.browser.test_viewer_frame_signals import signal_pixels
 
 
@@ -25,13 +29,18 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def sides_of(first: Viewer) -> tuple[Viewer, Viewer]:
-    sides = (first, Viewer(first.page, 1))
+def sides_of(first: Viewer) -> list[Viewer]:
+    sides = [first, *(Viewer(first.page, k) for k in range(1, first.page.locator(".ne-tubes").count()))]
     for side in sides:
         side.root.scroll_into_view_if_needed()
         side.wait("root.dataset.ready")
         side.sharp()
     return sides
+
+
+def shared(viewer: Viewer, name: str) -> Locator:
+    """Return a control of all sides by its data-name."""
+    return viewer.page.locator(f".ne-compare-bar [data-name={name}]")
 
 
 def labels(viewer: Viewer) -> str:
@@ -86,40 +95,138 @@ def test_each_side_draws_the_frame_signal_that_it_chose(open_page: OpenPage, tmp
     b.wait("root.dataset.frame_signal === '1'")
     assert a.data("frame_signal") == "0"
     assert signal_pixels(b) > 0.3
-    a.put("frame", 2)
+    shared(a, "frame").press("Home")
+    shared(a, "frame").press("ArrowRight")
+    shared(a, "frame").press("ArrowRight")
     b.wait("root.dataset.frame === '2'")
     values = [side.root.locator(".ne-signal b").inner_text() for side in (a, b)]
     assert values == [f"frame 3: {world.frame_signals[0].values[2]:.3f}", "frame 3: 1 (yes)"]
 
 
-@pytest.mark.parametrize(("width", "level"), [(1200, True), (700, False)])
-def test_where_one_side_draws_a_frame_signal_the_other_leaves_its_room(
-    open_page: OpenPage, tmp_path: Path, width: int, level: bool
-) -> None:
-    viewer = ne.compare(tubes().with_frame_signals(frame_signals()), tubes(), a_frame_signal=0)
-    path = viewer.to_html(tmp_path / "one.html")
+def test_each_shared_control_is_reached_by_tab_once(open_page: OpenPage, path: Path) -> None:
+    a, b = sides_of(open_page(path, 1000, 1000))
+    shared(a, "more").click()
+    shared(a, "play").focus()
+    reached = ["play"]
+    while reached[-1] and len(reached) < 60:
+        a.page.keyboard.press("Tab")
+        element = "(({ dataset, className }) => dataset.name ?? className)(document.activeElement)"
+        reached.append(a.page.evaluate(element))
+    bar = "play frame speed mode-tube mode-montage front side top reset linked more sign colours scale opacity".split()
+    own = "target against ne-tube layer threshold more".split()
+    assert reached == [*bar, *own, *own, ""]
+
+    shared(a, "colours").select_option("sequential")
+    b.wait("root.dataset.colours === 'sequential'")
+    shared(a, "mode-montage").click()
+    for side in (a, b):
+        side.wait("root.dataset.mode === 'montage' && root.querySelector('.ne-montage')")
+    assert shared(a, "front").is_hidden()
+
+
+def test_the_frame_slider_and_playback_move_all_sides(open_page: OpenPage, tmp_path: Path) -> None:
+    world = tubes()
+    viewer = ne.compare(world, world, world, frame=2)
+    page = viewer.to_html(tmp_path / "three.html")
     viewer.close()
-    sides = sides_of(open_page(path, width, 1000))
-    below = []
+    sides = sides_of(open_page(page, 1200, 1600))
+    before = [side.canvas("frame") for side in sides]
+    box = shared(sides[0], "frame").bounding_box()
+    assert box is not None
+    mouse = sides[0].page.mouse
+    mouse.move(box["x"] + 0.2 * box["width"], box["y"] + box["height"] / 2)
+    mouse.down()
+    mouse.move(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2, steps=6)
+    mouse.up()
+    frame = float(shared(sides[0], "frame").input_value())
+    assert frame > 10
+    for side, old in zip(sides, before, strict=True):
+        side.shows("frame", frame)
+        assert changed(old, side.canvas("frame")).mean() > 0.005
+    shared(sides[0], "play").click()
     for side in sides:
-        timeline, bar = (side.root.locator(name).bounding_box() for name in (".ne-timeline", ".ne-play-bar"))
-        assert timeline is not None
-        assert bar is not None
-        below.append(bar["y"] - timeline["y"])
-    assert below[0] - below[1] == pytest.approx(0 if level else 40, abs=0.5)
+        side.wait("(root.seen ??= new Set()).add(root.dataset.frame).size > 2")
+    shared(sides[0], "play").click()
+    assert len({side.data("frame") for side in sides}) == 1
 
 
-@pytest.mark.parametrize(("width", "beside"), [(1200, True), (840, True), (700, False), (360, False)])
-def test_the_sides_lie_beside_one_another_where_there_is_room(
-    open_page: OpenPage, path: Path, width: int, beside: bool
+# Parts of a side, from top to bottom.
+PARTS = ".ne-side-title .ne-head .ne-stage-frame .ne-timeline .ne-signal .ne-beside .ne-kept .ne-strip-layer".split()
+PARTS += ["[data-name=threshold]", ".ne-legend", ".ne-drawer", ".ne-caveats"]
+
+
+@pytest.mark.parametrize(
+    ("count", "width", "columns"),
+    [
+        *((2, 360, 1), (2, 700, 1), (2, 840, 2), (2, 1400, 2)),
+        *((3, 700, 1), (3, 900, 2), (3, 1200, 3)),
+        *((4, 360, 1), (4, 900, 2), (4, 1300, 2), (4, 1600, 4)),
+    ],
+)
+def test_the_parts_of_sides_beside_one_another_align_whatever_each_side_has(
+    open_page: OpenPage, tmp_path: Path, count: int, width: int, columns: int
 ) -> None:
-    first = open_page(path, width, 800)
-    boxes = [first.page.locator(".ne-side").nth(k).bounding_box() for k in (0, 1)]
-    assert boxes[0] is not None
-    assert boxes[1] is not None
-    assert (boxes[1]["x"] > boxes[0]["x"] + boxes[0]["width"] - 1) == beside
-    assert (boxes[1]["y"] > boxes[0]["y"] + boxes[0]["height"] - 1) == (not beside)
-    assert first.page.evaluate("document.documentElement.scrollWidth") == width
+    titles = ("", "a long title that wraps in a narrow column", "", "d")[:count]
+    viewer = ne.compare(*uneven_sides()[:count], titles=titles, same_clip=False, linked=False)
+    path = viewer.to_html(tmp_path / "uneven.html")
+    viewer.close()
+    sides = sides_of(open_page(path, width, 2400))
+    for side in sides:
+        side.wait("!/counting/i.test(root.querySelector('.ne-kept').textContent)")
+    page = sides[0].page
+    boxes: list[dict[str, dict[str, float]]] = page.evaluate(
+        """parts => [...document.querySelectorAll(".ne-side")].map(side => Object.fromEntries(["self", ...parts]
+          .map(part => [part, part === "self" ? side : side.querySelector(part)])
+          .filter(([, element]) => element?.getClientRects().length)
+          .map(([part, element]) => [part, element.getBoundingClientRect().toJSON()])))""",
+        PARTS,
+    )
+    assert len({round(box["self"]["left"]) for box in boxes}) == columns
+    rows: dict[int, list[dict[str, dict[str, float]]]] = {}
+    for box in boxes:
+        rows.setdefault(round(box["self"]["top"]), []).append(box)
+    assert len(rows) == -(-count // columns)
+    for row in rows.values():
+        for part in PARTS:
+            tops = [box[part]["top"] for box in row if part in box]
+            assert max(tops, default=0) - min(tops, default=0) < 0.6, part
+    # No part covers another one, and nothing is wider than the page.
+    for box in boxes:
+        for one, other in combinations([box[part] for part in PARTS if part in box], 2):
+            across = min(one["right"], other["right"]) - max(one["left"], other["left"])
+            down = min(one["bottom"], other["bottom"]) - max(one["top"], other["top"])
+            assert min(across, down) < 0.6
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_clips_of_different_length_show_their_nearest_frames_and_name_them(open_page: OpenPage, tmp_path: Path) -> None:
+    long, short = tubes(), tubes(frames=10, source="a shorter clip")
+    times = np.linspace(0, 1.8, 10)
+    short = dataclasses.replace(short, clip=dataclasses.replace(short.clip, times=times))
+    viewer = ne.compare(long, short, same_clip=False, frame=0)
+    page = viewer.to_html(tmp_path / "times.html")
+    steps = viewer.times
+    viewer.close()
+    a, b = sides_of(open_page(page, 1200, 1000))
+    slider = shared(a, "frame")
+    assert long.clip.times is not None
+    for step in (3, len(steps) - 1):
+        slider.fill(str(step))
+        nearest = [int(np.abs(each - steps[step]).argmin()) for each in (long.clip.times, times)]
+        a.shows("frame", nearest[0])
+        b.shows("frame", nearest[1])
+        named = a.page.locator(".ne-side-frame").all_inner_texts()
+        assert [text.replace("\u00a0", " ") for text in named] == [
+            f"frame {nearest[0] + 1} of 16 · {long.clip.times[nearest[0]]:.2f} s",
+            f"frame {nearest[1] + 1} of 10 · {times[nearest[1]]:.2f} s",
+        ]
+    # The timeline of a side moves all to the time of its frame.
+    b.put("frame", 4)
+    a.shows("frame", int(np.abs(long.clip.times - times[4]).argmin()))
+    # Each side shows its own pictures.
+    alone = open_page(short.to_html(tmp_path / "alone.html", frame=4), 900)
+    alone.sharp()
+    np.testing.assert_array_equal(b.canvas("frame"), alone.canvas("frame"))
 
 
 def test_a_side_that_cannot_be_drawn_says_so_in_its_place(open_page: OpenPage, path: Path) -> None:

@@ -63,15 +63,20 @@ def test_the_viewers_in_notebook_7(address: str, page: Page) -> None:
     notebook.cell(TWO).scroll_into_view_if_needed()
     sides = [view_in(page, notebook.cell(TWO), k) for k in (0, 1)]
     for side in sides:
-        side.root.locator(".ne-tools").scroll_into_view_if_needed()
+        side.root.locator(".ne-beside").scroll_into_view_if_needed()
         side.wait("root.dataset.ready === 'true'")
         side.sharp()
-    for name, moved in (("frame", (True, True)), ("threshold", (True, False))):
-        sides[0].part(name).scroll_into_view_if_needed()
+    slider = inside(notebook.cell(TWO)).locator(".ne-compare-bar [data-name=frame]")
+    for control, name, moved in (
+        (slider, "frame", (True, True)),
+        (sides[0].part("frame"), "frame", (True, True)),
+        (sides[0].part("threshold"), "threshold", (True, False)),
+    ):
+        control.scroll_into_view_if_needed()
         before, stood = [side.canvas("frame") for side in sides], sides[0].number(name)
         messages.forget()
-        drag(page, sides[0].part(name), 0.1, 0.6, 12)
-        sides[0].shows(name, float(sides[0].part(name).input_value()))
+        drag(page, control, 0.1, 0.6 if control == slider else 0.3, 12)
+        sides[0].shows(name, float(control.input_value()))
         assert sides[0].number(name) != stood
         page.wait_for_timeout(300)  # what were to come would have come
         assert (messages.sent, messages.received) == ([], []), f"messages while {name} was dragged"

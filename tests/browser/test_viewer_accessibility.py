@@ -104,12 +104,25 @@ def test_axe_finds_nothing_wrong_with_two_side_by_side(
     two.close()
     viewer = open_page(path, 900, color_scheme=scheme)
     viewer.sharp()
+    viewer.page.locator(".ne-compare-bar [data-name=more]").click()
     assert wrongs(viewer, axe) == []
 
     def spoil(state: dict[str, Any]) -> None:
         state["b_maps"][0] = b"\0\0\0"
 
     assert wrongs(open_page(edited(path, spoil), 900, color_scheme=scheme), axe) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_wrong_with_four_clips_side_by_side(
+    open_page: OpenPage, axe: str, scheme: str, tmp_path: Path
+) -> None:
+    four = ne.compare(*(tubes(frames=frames) for frames in (16, 8, 8, 4)), same_clip=False)
+    path = four.to_html(tmp_path / "four.html")
+    four.close()
+    viewer = open_page(path, 900, 2400, color_scheme=scheme)
+    viewer.sharp()
+    assert wrongs(viewer, axe) == []
 
 
 def test_every_control_is_reached_by_tab_and_shows_that_it_has_the_focus(open_page: OpenPage, path: Path) -> None:

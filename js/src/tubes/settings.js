@@ -54,7 +54,8 @@ export function createSettings(content, handlers, option, signal) {
 /** The drawer of what several views share. @param {Pick<import("./traits.js").Content, "targets" | "layers">[]} contents @param {import("./view_state.js").Handlers} handlers @param {AbortSignal} signal */
 export function createSharedSettings(contents, handlers, signal) {
   const { fields, keys, show } = createDisplaySettings(contents, handlers, signal);
-  return { element: drawer(fields, h("div", { class: "ne-lists" }, keys)), show };
+  const note = h("p", { class: "ne-bars" }, "The keys for layer and threshold move the side that has the focus.");
+  return { element: drawer(fields, h("div", { class: "ne-lists" }, h("div", {}, keys, note))), show };
 }
 
 /** How evidence is drawn, and the keyboard shortcuts; named neutrally where the contents differ. @param {Pick<import("./traits.js").Content, "targets" | "layers">[]} contents @param {import("./view_state.js").Handlers} handlers @param {AbortSignal} signal */
