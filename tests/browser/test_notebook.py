@@ -76,7 +76,9 @@ def test_the_viewers_in_notebook_7(address: str, page: Page) -> None:
         before, stood = [side.canvas("frame") for side in sides], sides[0].number(name)
         messages.forget()
         drag(page, control, 0.1, 0.6 if control == slider else 0.3, 12)
-        sides[0].shows(name, float(control.input_value()))
+        for side, follows in zip(sides, moved, strict=True):
+            if follows:
+                side.wait(f"Number(root.dataset.{name}) === given", float(control.input_value()))
         assert sides[0].number(name) != stood
         page.wait_for_timeout(300)  # what were to come would have come
         assert (messages.sent, messages.received) == ([], []), f"messages while {name} was dragged"
