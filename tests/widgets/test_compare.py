@@ -245,7 +245,10 @@ def test_explanations_of_two_clips_are_rejected_with_the_difference() -> None:
         ne.compare(a, dataclasses.replace(a, clip=slower))
     # The same frames from another source, or without times, are the same clip.
     again = dataclasses.replace(a.clip, frames=a.clip.frames.copy(), times=None, source="elsewhere")
-    ne.compare(a, dataclasses.replace(a, clip=again)).close()
+    viewer = ne.compare(a, dataclasses.replace(a, clip=again))
+    assert (viewer.alignment, viewer.titles) == ("clip", ["a", "b"])
+    assert viewer.clips[1]["times"] == viewer.clips[0]["times"] == viewer.times != []
+    viewer.close()
 
 
 def test_the_page_holds_the_frames_once_both_sides_and_their_provenance(tmp_path: Path) -> None:
@@ -407,9 +410,10 @@ def test_clips_of_different_length_are_linked_by_the_nearest_frame_in_time() -> 
 
 
 def test_a_comparison_opens_at_the_brightest_frame_of_its_first_side() -> None:
-    a, b = world(), world(frames=10, source="shorter")
+    a, b = world(), with_clip(world(frames=10, source="shorter"), times=np.arange(10) / 11)
     alone, viewer = a.view(), ne.compare(a, b, same_clip=False)
     assert viewer.clips[0]["shown"][viewer.frame] == alone.frame
+    assert viewer.frame > alone.frame
     alone.close()
     viewer.close()
 

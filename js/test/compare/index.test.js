@@ -414,6 +414,7 @@ describe("keys", () => {
     press(bar(), "]", "keyup");
     const moved = traits("frame", "mode", "speed", "a_layer", "b_layer", "a_threshold", "b_threshold");
     expect([moved, model.saved]).toEqual([[3, "montage", 2, 0, 1, 0.4, 0.4], 1]);
+    expect(traits("layer", "threshold")).toEqual([undefined, undefined]); // the model has no such traits
     press(shared("frame"), " ");
     expect(model.get("playing")).toBe(true);
     expect(press(shared("frame"), "ArrowLeft").defaultPrevented).toBe(false); // the slider moves itself
