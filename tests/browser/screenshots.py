@@ -218,8 +218,9 @@ def wait_for_all(viewer: Viewer) -> None:
     for index in range(1, viewer.page.locator(".ne-tubes").count()):
         other = Viewer(viewer.page, index)
         other.root.locator(".ne-beside").scroll_into_view_if_needed()
-        other.wait("root.dataset.gl")
-        other.sharp()
+        other.wait("root.dataset.mode === 'montage' || root.dataset.gl")
+        if other.data("mode") == "tube":
+            other.sharp()
         other.wait("!/counting/i.test(root.querySelector('.ne-kept').textContent)")
 
 
