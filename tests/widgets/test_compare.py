@@ -357,9 +357,7 @@ def test_an_edited_copy_is_linked_by_frame_number_and_its_unchanged_frames_are_s
     alone = edited.view()
     assert [viewer.frames[k] for k in viewer.clips[1]["frames"]] == alone.frames
     alone.close()
-    state = json.loads(
-        re.search(r"id='ne-data'>(.*?)</script>", viewer.to_html(tmp_path / "x.html").read_text(), re.S).group(1)
-    )  # type: ignore[union-attr]
+    state = read_data(viewer.to_html(tmp_path / "x.html").read_text())
     assert len(state["widgets"][0]["state"]["frames"]) == 18
     viewer.close()
 
