@@ -7,6 +7,7 @@ shown, it is what flows through them.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.explanations.pyramid.text import has_colours, input_name, noun_of, receptive_field_text
 from notebook_explain.explanations.pyramid.units import CLASS, COLOURS, INPUT, SUM, UNKNOWN, Row, Unit
 from notebook_explain.explanations.targets import REGRESSION
-from notebook_explain.explanations.text import MINUS, colour_legend, shortened
+from notebook_explain.explanations.text import MINUS, colour_legend, has_named_sides, shortened, sides_of
 from notebook_explain.figures.base import SMALL_PRINT, TextFigure, break_lines
 from notebook_explain.figures.captions import printable
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlay_evidence
@@ -38,6 +39,7 @@ MIN_LINK = 0.02  # fraction of the strongest link: weaker ones are not drawn
 MAX_LINKS = 60  # between two rows: more cannot be distinguished
 PIXELS = 160  # largest size of a tile's longer side
 DPI = 80
+NAME_LENGTH = 26  # letters of a row's name on one line
 DASHES, DOTS = (0, (3, 1.5)), (0, (0.6, 1.4))  # against the class; across an operation that cannot be traced
 Rows = int | Sequence[str | int]
 
@@ -52,7 +54,12 @@ class _Tile:
 
 
 def pyramid_figure(
-    pyramid: Pyramid, rows: Rows = 6, units: int = 8, threshold: float = 0.0, against: bool = True
+    pyramid: Pyramid,
+    rows: Rows = 6,
+    units: int = 8,
+    threshold: float = 0.0,
+    against: bool = True,
+    by: str = "path",
 ) -> TextFigure:
     """Draw a pyramid.
 
@@ -66,6 +73,8 @@ def pyramid_figure(
     threshold : float in 0..1
     against : bool
         As for ``Pyramid.prune``; False leaves out the links against units too.
+    by : "path" or "score"
+        As for ``Pyramid.prune``.
 
     Returns
     -------
@@ -73,13 +82,13 @@ def pyramid_figure(
     """
     units = check_int("units", units)
     chosen = _chosen(pyramid, rows)
-    kept = set(pyramid.prune(threshold, against))
+    kept = set(pyramid.prune(threshold, against, by))
     shown = {index: [unit for unit in pyramid.rows[index].units if unit in kept][:units] for index in chosen}
     shown = {index: row_units for index, row_units in shown.items() if row_units}
     width = MARGIN + max(map(len, shown.values())) * (TILE + GAP) + OTHERS
     small = _small_print(pyramid, threshold, width)
     foot = 0.25 + 0.125 * len(small)
-    title = break_lines(pyramid.in_words(threshold=threshold), width, 10)
+    title = break_lines(pyramid.in_words(threshold=threshold, by=by), width, 10)
     height = foot + len(shown) * (TILE + ROW_GAP) - ROW_GAP + 0.55 + 0.18 * len(title)
     figure = TextFigure(figsize=(width, height), facecolor="white")
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0, width), ylim=(0, height))
@@ -222,13 +231,30 @@ def _draw_row(axes: Axes, pyramid: Pyramid, row: Row, units: list[int], tiles: d
 def _label(pyramid: Pyramid, row: Row) -> list[str]:
     inputs = "colours" if has_colours(pyramid) else "channels"
     kind = {CLASS: f"the {noun_of(pyramid.target)[0]}", SUM: "channels", INPUT: inputs}.get(row.kind, "kernels")
-    name = printable(shortened(row.name, 26))
     field = "" if row.kind in (CLASS, INPUT) else receptive_field_text(row, pyramid.clip.size)
-    lines = [name, kind if row.kind in (CLASS, INPUT) else f"{row.width:,} {kind}"]
+    lines = [
+        *(printable(line) for line in _name_lines(row.name)),
+        kind if row.kind in (CLASS, INPUT) else f"{row.width:,} {kind}",
+    ]
     if field:
         first, *others = (part.strip() for part in field.split(","))
         lines += [f"sees {first}", *others]
     return lines
+
+
+def _name_lines(name: str) -> list[str]:
+    """Break a long name after a dot or a space, onto two lines at most; of a longer one the first and the last parts are kept."""
+    if len(name) <= NAME_LENGTH:
+        return [name]
+    parts = re.split(r"(?<=[. ])", name)
+    for first in range(len(parts) - 1, 0, -1):
+        lines = ["".join(parts[:first]), "".join(parts[first:])]
+        if len(lines[0]) <= NAME_LENGTH:
+            last = next((k for k in range(first, len(parts)) if len("".join(parts[k:])) < NAME_LENGTH), None)
+            if last is None:
+                break
+            return [lines[0], lines[1] if len(lines[1]) <= NAME_LENGTH else "…" + "".join(parts[last:])]
+    return [shortened(name, NAME_LENGTH)]
 
 
 def _draw_unit(axes: Axes, pyramid: Pyramid, row: Row, index: int, tile: _Tile) -> None:
@@ -306,14 +332,16 @@ def _pad_to_square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _small_print(pyramid: Pyramid, threshold: float, inches: float) -> list[str]:
     """Return how to read the figure and where it comes from, then every caveat."""
-    is_value = pyramid.target.kind == REGRESSION
+    against = "lowers the value" if pyramid.target.kind == REGRESSION else "works against the class"
+    if has_named_sides(pyramid.target):
+        against = f"works {sides_of(pyramid.target)[1]}"
     pruned = f", units from {percent(threshold)} of their row's largest score" if threshold > 0 else ""
     about = (
         f"{pyramid.provenance.method}{pruned}; clip: {pyramid.clip.name}. Below a tile: kernel (or channel) and the share of "
         f"the positive evidence that reaches it; {MINUS}: less of its output helps. A tile shows the frame in which the unit is "
         f"most active, with its map from {percent(DEFAULT_THRESHOLD)} of its largest value; {colour_legend(pyramid.target)} "
         f"(the {noun_of(pyramid.target)[0]}). The width of a link is the evidence that flows along it; blue: the child weakens "
-        f"its parent; dashed: it {'lowers the value' if is_value else 'works against the class'} there."
+        f"its parent; dashed: it {against} there."
     )
     if any(edge.kind == UNKNOWN for edge in pyramid.edges):
         about += " Dotted: through an operation that channels cannot be followed through."

@@ -8,21 +8,22 @@ from typing import Any
 import traitlets
 
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
+from notebook_explain.explanations.pyramid.units import PRUNE_BY
 from notebook_explain.widgets import base
 from notebook_explain.widgets.base import State
 from notebook_explain.widgets.wire import pyramid as pyramid_wire
 
 BUNDLE = "pyramid_viewer"
-MOVABLE = ("frame", "row", "threshold", "against", "selected", "collapsed", "playing")
+MOVABLE = ("frame", "row", "threshold", "prune_by", "against", "selected", "collapsed", "playing")
 
 
 class PyramidViewer(base.View):
     """Show a pyramid in a cell; all controls run in the browser and keep working when the kernel is busy or gone.
 
     The movable traits follow the controls (one message at the end of a gesture, none during it). You can also set,
-    observe and link them from Python: ``threshold`` (0..1, prunes like ``Pyramid.prune``), ``against`` (False hides links and
-    units against the class), ``row`` (index of the row
-    around which the rows are drawn large), ``selected`` (indices of the units whose tubes are shown), ``collapsed``
+    observe and link them from Python: ``threshold`` (0..1, prunes like ``Pyramid.prune``), ``prune_by`` ("path" or "score",
+    its ``by``), ``against`` (False hides links and units against the class), ``row`` (index of the row around which the rows
+    are drawn large), ``selected`` (indices of the units whose tubes are shown), ``collapsed``
     (indices of the rows that are kept small), ``frame`` and ``playing``.
 
     Parameters
@@ -63,6 +64,7 @@ class PyramidViewer(base.View):
     frame = traitlets.Int(0, help="index of the frame shown").tag(sync=True)
     row = traitlets.Int(0, help="index of the row around which the rows are drawn large").tag(sync=True)
     threshold = traitlets.Float(0.0, help="fraction of a row's largest score").tag(sync=True)
+    prune_by = traitlets.Unicode("path", help="what pruning goes by: path or score, as in Pyramid.prune").tag(sync=True)
     against = traitlets.Bool(True, help="whether links and units against the class are shown").tag(sync=True)
     selected = traitlets.List(traitlets.Int(), help="indices of the units whose tubes are shown").tag(sync=True)
     collapsed = traitlets.List(traitlets.Int(), help="indices of the rows that are kept small").tag(sync=True)
@@ -85,7 +87,7 @@ def initial_state(pyramid: Pyramid, *, title: str = "", **values: Any) -> State:
         return pyramid.row_index(row) if isinstance(row, str) else row
 
     content = pyramid_wire.state(pyramid, title)
-    first_values = {"threshold": 0.0, "against": True, "selected": [], "playing": False, **values}
+    first_values = {"threshold": 0.0, "prune_by": "path", "against": True, "selected": [], "playing": False, **values}
     first_values["row"] = row_index(values.get("row", min(1, len(pyramid.rows) - 1)))
     first_values["collapsed"] = [row_index(row) for row in values.get("collapsed", ())]
     checked = {name: _check_movable(name, value, content) for name, value in first_values.items()}
@@ -98,6 +100,8 @@ def _check_movable(name: str, value: Any, content: Mapping[str, Any]) -> Any:
     """Return the value of a movable trait; ``content`` holds the frames and rows that indices refer to."""
     if name == "threshold":
         return base.check_number(name, value, 0, 1)
+    if name == "prune_by":
+        return base.check_choice(name, value, PRUNE_BY)
     if name in ("playing", "against"):
         return base.check_flag(name, value)
     if name == "selected":

@@ -120,7 +120,7 @@ def test_in_words_of_a_unit() -> None:
     assert pyramid.in_words(6) == (
         "kernel 0 of early carries 25 % of the positive evidence for 'class 0'. It mostly feeds channel 1 of sum in late "
         "(unchanged) and 2 other units. Higher output favours the class. Largest inputs: green of the clip (80 %). "
-        "Receptive field: 3 frames, 3x3 pixels."
+        "Receptive field: 3 frames, 3×3 pixels."
     )
     assert "Lower output favours the class." in pyramid.in_words(2)
     assert pyramid.in_words(0).startswith("'class 0', the explained class. Largest inputs: kernel 7 of late (34 %), ")
@@ -131,11 +131,19 @@ def test_in_words_of_a_unit() -> None:
 def test_in_words_of_a_row() -> None:
     pyramid = small_pyramid()
     words = [pyramid.in_words(row=index) for index in range(len(pyramid.rows))]
-    late = "late: 3 of 8 kernels. Shown units carry 80 % of the evidence that reaches this layer, the others 20 %."
-    assert words[0] == "fc: 1 of 4 classes. Receptive field: the whole clip."
-    assert words[1] == f"{late} Receptive field: 5 frames, 9x9 pixels."
-    assert words[4].startswith("clip: 1 of 3 colours. Shown units carry 90 % of the evidence that reaches this layer, ")
-    assert pyramid.in_words(row="late", threshold=0.9).startswith("late: 1 of 8 kernels. Shown units carry 50 % of")
+    late = (
+        "late: 3 of 8 kernels shown (5 not in this pyramid). "
+        "Shown units carry 80 % of the evidence that reaches this layer, the others 20 %."
+    )
+    assert words[0] == "fc: 1 of 4 classes explained. Receptive field: the whole clip."
+    assert words[1] == f"{late} Receptive field: 5 frames, 9×9 pixels."
+    assert words[4].startswith(
+        "clip: 1 of 3 colours shown (2 not in this pyramid). The shown unit carries 90 % of the evidence"
+    )
+    assert pyramid.in_words(row="late", threshold=0.9) == (
+        "late: 1 of 8 kernels shown (2 pruned, 5 not in this pyramid). The shown unit carries 50 % of the evidence that "
+        "reaches this layer, pruned units 30 %, the others 20 %. Receptive field: 5 frames, 9×9 pixels."
+    )
     unknown = dataclasses.replace(pyramid.rows[1], receptive_field=None)
     assert pyramid_text.row_sentences(pyramid, unknown, pyramid.prune(0)) == late
     with pytest.raises(ValueError, match="row 'later' is not in this pyramid"):
@@ -159,7 +167,7 @@ def test_caveats_include_that_of_sums() -> None:
 
 def test_the_figure_names_its_rows_its_units_and_its_caveats() -> None:
     said = texts(made(source="synthetic sample: wave", is_synthetic=True).figure())
-    for words in ("late", "early", "sum in late", "7:  10 %", "sees 5 frames", "9x9 pixels", "+ 5 others", "class 0"):
+    for words in ("late", "early", "sum in late", "7:  10 %", "sees 5 frames", "9×9 pixels", "+ 5 others", "class 0"):
         assert words in said, words
     assert "The clip is a synthetic sample: wave." in said
     assert "green:  20 %" in said

@@ -13,15 +13,29 @@ from numpy.typing import NDArray
 
 from notebook_explain._atomic import replacing
 from notebook_explain._errors import UsageError
+from notebook_explain._validation import check_choice
 from notebook_explain.clip import Clip
 from notebook_explain.explanations.geometry import stretch
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.pyramid import export
+from notebook_explain.explanations.pyramid import path as pyramid_path
 from notebook_explain.explanations.pyramid import text as pyramid_text
-from notebook_explain.explanations.pyramid.units import CLASS, FIRST_ORDER, INPUT, KERNEL, SUM, Edge, Row, Unit
+from notebook_explain.explanations.pyramid.path import StrongestPath
+from notebook_explain.explanations.pyramid.units import (
+    CLASS,
+    FIRST_ORDER,
+    INPUT,
+    KERNEL,
+    PRUNE_BY,
+    SUM,
+    UNKNOWN,
+    Edge,
+    Row,
+    Unit,
+)
 from notebook_explain.explanations.targets import TargetResult
 
-__all__ = ["CLASS", "INPUT", "KERNEL", "SUM", "Edge", "Pyramid", "Row", "Unit"]
+__all__ = ["CLASS", "INPUT", "KERNEL", "SUM", "Edge", "Pyramid", "Row", "StrongestPath", "Unit"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +77,20 @@ class Pyramid:
         """True if contributions to a sum are measured at the sum itself, whatever the next layer does with it."""
         return self.provenance.knobs.get("contribution") not in FIRST_ORDER
 
+    @property
+    def has_score_contributions(self) -> bool:
+        """True if contributions are to the class score, to first order; False if they are to the mean of the parent."""
+        return not self.has_local_shares and self.provenance.knobs.get("mode") != "paper"
+
+    @cached_property
+    def _contributions(self) -> dict[int, float]:
+        """Sum of each unit's contributions over its edges to parents, where one is known."""
+        sums: dict[int, float] = {}
+        for edge in self.edges:
+            if edge.kind != UNKNOWN:
+                sums[edge.child] = sums.get(edge.child, 0.0) + edge.contribution
+        return sums
+
     @cached_property
     def _parents(self) -> tuple[tuple[int, ...], ...]:
         """Parents of each unit."""
@@ -84,10 +112,9 @@ class Pyramid:
             return names.index(str(which))
         raise UsageError(f"row {which!r} is not in this pyramid; it has {', '.join(names)}")
 
-    def prune(self, threshold: float, against: bool = True) -> tuple[int, ...]:
+    def prune(self, threshold: float, against: bool = True, by: str = "path") -> tuple[int, ...]:
         """Return the units that a threshold keeps; all views agree with this method.
 
-        A unit is kept if its score is at least ``threshold`` times the largest of its row and one of its parents is kept.
         Classes are always kept. At 0 all units are kept; a higher threshold never adds one.
 
         Parameters
@@ -95,6 +122,10 @@ class Pyramid:
         threshold : float in 0..1
         against : bool
             Keep units that are shown only because they work against a unit above; their score is 0.
+        by : "path" or "score"
+            "score" keeps a unit if its score is at least ``threshold`` times the largest of its row. "path" also requires
+            that one of its parents is kept, so that links lead from every unit to the class; it may remove the strongest
+            unit of a row.
 
         Returns
         -------
@@ -103,17 +134,38 @@ class Pyramid:
         """
         if not 0 <= threshold <= 1:
             raise UsageError(f"threshold must lie in 0..1, got {threshold}")
+        is_by_path = check_choice("by", by, PRUNE_BY) == "path"
         kept: set[int] = set()
         for row in self.rows:
             largest = max((self.units[unit].score for unit in row.units), default=0.0)
             for unit in row.units:
-                score = self.units[unit].score
+                score, parents = self.units[unit].score, self._parents[unit]
                 strong = score >= threshold * largest and (against or score > 0)
-                if row.kind == CLASS or (strong and any(parent in kept for parent in self._parents[unit])):
+                if row.kind == CLASS or (strong and (not is_by_path or any(parent in kept for parent in parents))):
                     kept.add(unit)
         return tuple(sorted(kept))
 
-    def tube(self, which: str | int, threshold: float = 0.0) -> NDArray[np.float32]:
+    def contribution(self, unit: int) -> float | None:
+        """Return what a unit adds to the class score through the shown units above, to first order: the sum over its edges.
+
+        None for a class, for units of which no edge has a contribution of its own, and where contributions are to the mean of
+        the parent, which cannot be added (``contribution="preactivation"``, ``mode="paper"``).
+        """
+        return self._contributions.get(unit) if self.has_score_contributions else None
+
+    def strongest_path(self, threshold: float = 0.0, by: str = "path") -> StrongestPath:
+        """Return the path from the class down to the clip that follows the child with the largest share at each step.
+
+        A child from which positive shares lead on to the clip comes before one where the path would end.
+
+        Parameters
+        ----------
+        threshold, by
+            As for ``prune``: only kept units count.
+        """
+        return pyramid_path.strongest_path(self, self.prune(threshold, by=by))
+
+    def tube(self, which: str | int, threshold: float = 0.0, by: str = "path") -> NDArray[np.float32]:
         """Return the activity of a row's units: their maps, weighted by score and sign, stretched over the clip.
 
         A map counts as negative where higher values of it lower the score of the class (``Unit.map_direction``).
@@ -122,7 +174,7 @@ class Pyramid:
         ----------
         which : str or int
             Name or index of the row.
-        threshold : float in 0..1
+        threshold, by
             As for ``prune``: only kept units count.
 
         Returns
@@ -137,29 +189,31 @@ class Pyramid:
         row = self.row(which)
         if row.maps is None or row.geometry is None:
             raise UsageError(f"row {row.name!r} has no maps: its units have no positions in the clip")
-        kept = set(self.prune(threshold))
+        kept = set(self.prune(threshold, by=by))
         weights = [self.units[unit].score * self.units[unit].map_direction * (unit in kept) for unit in row.units]
         total = np.einsum("u,uthw->thw", np.asarray(weights, np.float32), row.maps)
         return stretch(total, row.geometry, self.clip.size)
 
-    def in_words(self, unit: int | None = None, threshold: float = 0.0, *, row: str | int | None = None) -> str:
+    def in_words(
+        self, unit: int | None = None, threshold: float = 0.0, *, row: str | int | None = None, by: str = "path"
+    ) -> str:
         """Return sentences on the whole pyramid, on one unit, or on one row.
 
         Parameters
         ----------
         unit : int, optional
             Index of a unit.
-        threshold : float in 0..1
+        threshold, by
             As for ``prune``: only kept units count.
         row : str or int, optional
-            Name or index of a row.
+            Name or index of a row: how many of its layer's channels are shown, and the evidence that they carry.
 
         Raises
         ------
         ValueError
             No such unit or row; a threshold outside 0..1.
         """
-        kept = self.prune(threshold)
+        kept = self.prune(threshold, by=by)
         if unit is not None:
             return pyramid_text.unit_sentences(self, unit, kept)
         if row is not None:
@@ -199,8 +253,9 @@ class Pyramid:
         Parameters
         ----------
         **state
-            Initial state: ``threshold`` (0..1), ``against`` (False hides links and units against the class), ``row`` by
-            name or index, ``selected`` (indices of units), ``title``, and the other traits of the viewer.
+            Initial state: ``threshold`` (0..1), ``prune_by`` ("path" or "score"), ``against`` (False hides links and units
+            against the class), ``row`` by name or index, ``selected`` (indices of units), ``title``, and the other traits of
+            the viewer.
         """
         from notebook_explain import display
 
@@ -212,6 +267,7 @@ class Pyramid:
         units: int = 8,
         threshold: float = 0.0,
         against: bool = True,
+        by: str = "path",
     ) -> Any:
         """Return a matplotlib figure: rows of units with their maps overlaid on a frame, and the links between them.
 
@@ -224,10 +280,12 @@ class Pyramid:
         threshold : float in 0..1
         against : bool
             As for ``prune``; False leaves out the links against units too.
+        by : "path" or "score"
+            As for ``prune``.
         """
         from notebook_explain import display
 
-        return display.figure(self, rows=rows, units=units, threshold=threshold, against=against)
+        return display.figure(self, rows=rows, units=units, threshold=threshold, against=against, by=by)
 
     def to_html(self, path: str | os.PathLike[str], title: str | None = None, **state: Any) -> Path:
         """Write one interactive HTML page that opens anywhere, with no kernel and no network.

@@ -6,9 +6,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from notebook_explain._errors import UsageError
-from notebook_explain.explanations.pyramid.units import CLASS, COLOURS, IDENTITY, INPUT, KERNEL, SUM, UNKNOWN, Edge, Row
-from notebook_explain.explanations.targets import BINARY, REGRESSION, TargetResult
-from notebook_explain.explanations.text import MINUS, counted, percent, quoted, quoted_target, verdict_of
+from notebook_explain.explanations.pyramid.names import NOUNS as NOUNS
+from notebook_explain.explanations.pyramid.names import contribution_text as contribution_text
+from notebook_explain.explanations.pyramid.names import has_colours as has_colours
+from notebook_explain.explanations.pyramid.names import input_name as input_name
+from notebook_explain.explanations.pyramid.names import measure_of as measure_of
+from notebook_explain.explanations.pyramid.names import noun_of as noun_of
+from notebook_explain.explanations.pyramid.names import receptive_field_text as receptive_field_text
+from notebook_explain.explanations.pyramid.names import unit_name as unit_name
+from notebook_explain.explanations.pyramid.path import strongest_edges
+from notebook_explain.explanations.pyramid.units import CLASS, IDENTITY, INPUT, KERNEL, SUM, UNKNOWN, Edge, Row
+from notebook_explain.explanations.targets import REGRESSION, TargetResult
+from notebook_explain.explanations.text import (
+    counted,
+    has_named_sides,
+    percent,
+    quoted_target,
+    signed_percent,
+    verdict_of,
+)
 
 if TYPE_CHECKING:
     from notebook_explain.explanations.pyramid.pyramid import Pyramid
@@ -16,12 +32,6 @@ if TYPE_CHECKING:
 MAX_PATH = 4  # units of the strongest path in a sentence
 MAX_INPUTS = 3  # of a unit, for it and against it
 LEAST_REST = 0.001  # smaller remainders are not named
-_NOUNS = {
-    KERNEL: ("kernel", "kernels"),
-    SUM: ("channel", "channels"),
-    CLASS: ("class", "classes"),
-    INPUT: ("colour", "colours"),
-}
 
 
 def pyramid_sentences(pyramid: Pyramid, kept: Sequence[int]) -> str:
@@ -32,9 +42,9 @@ def pyramid_sentences(pyramid: Pyramid, kept: Sequence[int]) -> str:
     if not kernels:
         return f"{head}. No kernel carries {_evidence_for(target)} at this threshold."
     rows = {pyramid.units[unit].row for unit in kernels}
-    width = counted(sum(pyramid.rows[row].width for row in rows), *_NOUNS[KERNEL])
+    width = counted(sum(pyramid.rows[row].width for row in rows), *NOUNS[KERNEL])
     verb = "carries" if len(kernels) == 1 else "carry"
-    path = [unit_name(pyramid, unit) for unit in strongest_path(pyramid, kept)[:MAX_PATH]]
+    path = [unit_name(pyramid, edge.child) for edge in strongest_edges(pyramid, kept)[:MAX_PATH]]
     strongest = f" Strongest path: {', '.join(path)}." if path else ""
     return (
         f"{head}. {len(kernels):,} of {width} in {counted(len(rows), 'layer')} {verb} "
@@ -42,13 +52,15 @@ def pyramid_sentences(pyramid: Pyramid, kept: Sequence[int]) -> str:
     )
 
 
-def noun_of(target: TargetResult) -> tuple[str, str]:
-    """Return the noun of what is explained, one and several: a class, or a value."""
-    return ("value", "values") if target.kind == REGRESSION else _NOUNS[CLASS]
-
-
 def _verb(target: TargetResult) -> str:
     return "raises" if target.kind == REGRESSION else "favours"
+
+
+def _favoured(target: TargetResult) -> str:
+    """Return "the class", "the value", "the difference", or "'fake'" of a binary head with two names."""
+    if target.against is not None:
+        return "the difference"
+    return quoted_target(target) if has_named_sides(target) else f"the {noun_of(target)[0]}"
 
 
 def _evidence_for(target: TargetResult) -> str:
@@ -57,25 +69,36 @@ def _evidence_for(target: TargetResult) -> str:
 
 
 def row_sentences(pyramid: Pyramid, row: Row, kept: Sequence[int]) -> str:
-    """Return how many of a layer's channels are shown, how much evidence they carry, and their receptive field."""
+    """Return how many of a layer's channels are shown, pruned and not in the pyramid, and the evidence that each part carries."""
     shown = set(kept).intersection(row.units)
+    head = f"{row.name}: {len(shown):,} of {counted(row.width, *_row_nouns(pyramid, row))}"
+    field = _receptive_field_sentence(pyramid, row)
     if row.kind == CLASS:
-        nouns = noun_of(pyramid.target)
-    else:
-        nouns = _NOUNS[SUM if row.kind == INPUT and not has_colours(pyramid) else row.kind]
-    text = f"{row.name}: {len(shown):,} of {counted(row.width, *nouns)}."
+        return f"{head} explained.{field}"
+    pruned, absent = len(row.units) - len(shown), row.width - len(row.units)
+    others = [f"{count:,} {what}" for count, what in ((pruned, "pruned"), (absent, "not in this pyramid")) if count > 0]
     opposing = sum(pyramid.units[unit].score == 0 for unit in shown)
-    if opposing:
-        text += f" {opposing:,} of them only work{'s' if opposing == 1 else ''} against units above."
-    if row.kind != CLASS:
-        total = sum(pyramid.units[unit].score for unit in row.units)
-        carried = sum(pyramid.units[unit].score for unit in row.units if unit in shown)
-        coverage = row.coverage * carried / total if total > 0 else 0.0
-        text += (
-            f" Shown units carry {percent(coverage)} of the evidence that reaches this layer, "
-            f"the others {percent(1 - coverage)}."
-        )
-    return text + _receptive_field_sentence(pyramid, row)
+    only = "unit only works" if opposing == 1 else "units only work"
+    against = f" {opposing:,} shown {only} against units above." if opposing else ""
+    total = sum(pyramid.units[unit].score for unit in row.units)
+    coverage = row.coverage * sum(pyramid.units[unit].score for unit in shown) / total if total > 0 else 0.0
+    shares = [
+        f"{'The shown unit carries' if len(shown) == 1 else 'Shown units carry'} {percent(coverage)} of the evidence"
+    ]
+    shares[0] += " that reaches this layer"
+    if pruned:
+        shares.append(f"pruned units {percent(row.coverage - coverage)}")
+    rest = f" ({', '.join(others)})" if others else ""
+    if absent > 0:
+        shares.append(f"the others {percent(1 - row.coverage)}")
+    return f"{head} shown{rest}.{against} {', '.join(shares)}.{field}"
+
+
+def _row_nouns(pyramid: Pyramid, row: Row) -> tuple[str, str]:
+    """Return the noun of a row's units, one and several."""
+    if row.kind == CLASS:
+        return noun_of(pyramid.target)
+    return NOUNS[SUM if row.kind == INPUT and not has_colours(pyramid) else row.kind]
 
 
 def unit_sentences(pyramid: Pyramid, unit: int, kept: Sequence[int]) -> str:
@@ -95,73 +118,33 @@ def unit_sentences(pyramid: Pyramid, unit: int, kept: Sequence[int]) -> str:
         noun = noun_of(target)
         role = f"the explained {noun[0]}" if is_single else f"one of the two explained {noun[1]}"
         return f"{name}, {role}.{inputs}"
-    favours = f"{_verb(target)} {f'the {noun_of(target)[0]}' if is_single else 'the difference'}"
+    favours = f"{_verb(target)} {_favoured(target)}"
     score, direction = pyramid.units[unit].score, pyramid.units[unit].direction
     more = "Higher" if direction > 0 else "Lower"
     evidence = f"{percent(score)} of the positive" if score > 0 else "no positive"
     stage = "" if direction == pyramid.units[unit].map_direction else " before norm and activation"
+    contribution = pyramid.contribution(unit)
+    measured = "" if contribution is None else f" ({contribution_text(contribution, measure_of(pyramid))})"
+    parents = [edge.parent for edge in pyramid.edges if edge.child == unit]
+    pruned = ""
+    if parents and shown.isdisjoint(parents):
+        pruned = " Its parent was pruned." if len(parents) == 1 else " All its parents were pruned."
     return (
-        f"{name} carries {evidence} {_evidence_for(target)}."
+        f"{name} carries {evidence} {_evidence_for(target)}{measured}.{pruned}"
         f"{_output_sentences(pyramid, unit, shown, favours)}"
         f" {more} {'intensity' if row.kind == INPUT else 'output'}{stage} {favours}."
         f"{inputs}{_receptive_field_sentence(pyramid, row)}"
     )
 
 
-def unit_name(pyramid: Pyramid, unit: int) -> str:
-    """Return the name of a unit: "kernel 17 of layer2.conv1", "kernel 1 of layer 3", "red of the clip", "'wave'"."""
-    row, channel, target = _row_of(pyramid, unit), pyramid.units[unit].channel, pyramid.target
-    if row.kind == CLASS:
-        if target.against is None or target.kind == BINARY:  # both names stand for the same output
-            return quoted_target(target)
-        names = {target.against: target.against_name, target.index: target.class_name}
-        label = names.get(channel) if target.against_name is not None else None
-        return f"class {channel}" if label is None else quoted(label)
-    if row.kind == INPUT:
-        return f"{input_name(pyramid, channel)} of the {row.name}"
-    layer = f"layer {row.name}" if row.name[:1].isdecimal() else row.name
-    return f"{_NOUNS[row.kind][0]} {channel} of {layer}"
-
-
-def has_colours(pyramid: Pyramid) -> bool:
-    """Return whether the channels of the network's input are red, green and blue."""
-    widths = {row.width for row in pyramid.rows if row.kind == INPUT}
-    return pyramid.clip.values is None and 1 not in widths
-
-
-def input_name(pyramid: Pyramid, channel: int) -> str:
-    """Return the name of a channel of the network's input: "red", "grey", "channel 12"."""
-    if pyramid.clip.values is not None:
-        return f"channel {channel}"
-    if not has_colours(pyramid):
-        return "grey"
-    return COLOURS[channel] if channel < len(COLOURS) else str(channel)
-
-
-def receptive_field_text(row: Row, size: tuple[int, int, int]) -> str:
-    """Return a row's receptive field within a clip of (time, height, width), "3 frames, 9x9 pixels"; "" if unknown."""
-    if row.receptive_field is None:
-        return ""
-    time, height, width = (min(extent, limit) for extent, limit in zip(row.receptive_field, size, strict=True))
-    if (time, height, width) == size:
-        return "the whole clip"
-    frames = "all frames" if time == size[0] > 1 else counted(time, "frame")
-    return f"{frames}, {'the whole picture' if (height, width) == size[1:] else f'{height}x{width} pixels'}"
-
-
-def strongest_path(pyramid: Pyramid, kept: Sequence[int]) -> list[int]:
-    """Follow the largest share from the class down, within the kept units; the class is not part of the path."""
-    shown = set(kept)
-    best: dict[int, Edge] = {}
-    for edge in pyramid.edges:
-        if edge.child in shown and edge.share > 0 and (edge.parent not in best or edge.share > best[edge.parent].share):
-            best[edge.parent] = edge
-    unit = next((unit for unit in kept if _row_of(pyramid, unit).kind == CLASS), -1)
-    path: list[int] = []
-    while unit in best:
-        unit = best[unit].child
-        path.append(unit)
-    return path
+def link_sentence(pyramid: Pyramid, edge: Edge) -> str:
+    """Return the two units of a link, its contribution and its share of all positive contributions to the parent."""
+    ends = f"{unit_name(pyramid, edge.child)} to {unit_name(pyramid, edge.parent)}"
+    if edge.kind == UNKNOWN:
+        return f"{ends}: contribution unknown, about {percent(edge.share)} of the positive contributions there."
+    number = contribution_text(edge.contribution, measure_of(pyramid))
+    note = " (unchanged)" if edge.kind == IDENTITY else ""
+    return f"{ends}{note}: {number}, {signed_percent(edge.share)} of the positive contributions there."
 
 
 def _row_of(pyramid: Pyramid, unit: int) -> Row:
@@ -203,7 +186,7 @@ def _input_sentence(pyramid: Pyramid, unit: int, shown: set[int]) -> str:
         (f"Largest inputs{local}", [edge for edge in edges if edge.share >= 0][:MAX_INPUTS]),
         ("Inputs against it", [edge for edge in reversed(edges) if edge.share < 0][:MAX_INPUTS]),
     ):
-        listed = (f"{unit_name(pyramid, edge.child)} ({_signed_percent(edge.share)})" for edge in chosen)
+        listed = (f"{unit_name(pyramid, edge.child)} ({signed_percent(edge.share)})" for edge in chosen)
         text += f" {start}: {', '.join(listed)}." if chosen else ""
     remainder = pyramid.units[unit].remainder
     scaled = [edge for edge in pyramid.edges if edge.parent == unit and edge.contribution and edge.share]
@@ -211,12 +194,8 @@ def _input_sentence(pyramid: Pyramid, unit: int, shown: set[int]) -> str:
         return text
     rest = remainder_share(remainder, max(scaled, key=lambda edge: abs(edge.share)))
     if abs(rest) >= LEAST_REST:
-        text += f" All inputs without a link together: {'+' if rest > 0 else ''}{_signed_percent(rest)}."
+        text += f" All inputs without a link together: {'+' if rest > 0 else ''}{signed_percent(rest)}."
     return text
-
-
-def _signed_percent(share: float) -> str:
-    return f"{MINUS if share < 0 else ''}{percent(abs(share))}"
 
 
 def _receptive_field_sentence(pyramid: Pyramid, row: Row) -> str:

@@ -12,6 +12,7 @@ from notebook_explain.explanations.geometry import Geometry
 CLASS, KERNEL, SUM, INPUT = ROW_KINDS = ("class", "kernel", "sum", "input")
 EDGE_KINDS = CONV, IDENTITY, CONCAT, UNKNOWN = ("conv", "identity", "concat", "unknown")
 FIRST_ORDER = ("gradient", "gradient_x_activation")  # contributions to the class score, whatever lies between
+PRUNE_BY = ("path", "score")  # what pruning keeps: units with a path to the class, or any unit with a large score
 COLOURS = ("red", "green", "blue")
 
 

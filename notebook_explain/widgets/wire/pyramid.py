@@ -20,6 +20,7 @@ from notebook_explain.explanations.pyramid.pyramid import CLASS, INPUT, SUM, Pyr
 from notebook_explain.explanations.pyramid.text import (
     has_colours,
     input_name,
+    measure_of,
     receptive_field_text,
     remainder_share,
     unit_name,
@@ -69,7 +70,7 @@ def state(pyramid: Pyramid, title: str = "") -> dict[str, Any]:
         "edges": edges,
         "thumbnails": packed.thumbnails,
         "maps": packed.full_maps,
-        "explained": target_state(pyramid.target),
+        "explained": {**target_state(pyramid.target), "measure": measure_of(pyramid)},
         "caveats": [*caveats(pyramid), *_omission_caveats(len(pyramid.edges), omitted)],
     }
 
@@ -109,7 +110,14 @@ def _unit_columns(pyramid: Pyramid) -> dict[str, bytes]:
         "direction": np.array([unit.direction for unit in pyramid.units], "i1").tobytes(),
         "map_direction": np.array([unit.map_direction for unit in pyramid.units], "i1").tobytes(),
         "remainder": np.array(_remainders(pyramid), "<f8").tobytes(),
+        "contribution": np.array(_contributions(pyramid), "<f8").tobytes(),
     }
+
+
+def _contributions(pyramid: Pyramid) -> list[float]:
+    """Return the contribution of each unit to the score; NaN where it is unknown."""
+    known = map(pyramid.contribution, range(len(pyramid.units)))
+    return [np.nan if value is None else value for value in known]
 
 
 def _remainders(pyramid: Pyramid) -> list[float]:
