@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from notebook_explain.clip import Clip
+from notebook_explain.explanations.pyramid.path import strongest_edges
 from notebook_explain.explanations.pyramid.pyramid import INPUT, Pyramid
-from notebook_explain.explanations.pyramid.text import unit_name
+from notebook_explain.explanations.pyramid.text import link_sentence, unit_name
 from notebook_explain.widgets.wire import pyramid as pyramid_wire
 from tests.widgets.random_pyramids import random_pyramid
 
@@ -29,6 +30,8 @@ def example(pyramid: Pyramid) -> dict[str, Any]:
     return {
         "state": encoded_state(pyramid),
         "kept": [list(pyramid.prune(threshold)) for threshold in THRESHOLDS],
+        "kept_by_score": [list(pyramid.prune(threshold, by="score")) for threshold in THRESHOLDS],
+        "links": {f"{edge.child} {edge.parent}": link_sentence(pyramid, edge) for edge in pyramid.edges[::5]},
         "names": [unit_name(pyramid, unit) for unit in range(len(pyramid.units))],
         "words": [_words(pyramid, threshold) for threshold in (0.0, 0.3, 1.0)],
         "tubes": {
@@ -61,7 +64,8 @@ def _words(pyramid: Pyramid, threshold: float) -> dict[str, Any]:
         "threshold": threshold,
         "pyramid": pyramid.in_words(threshold=threshold),
         "rows": [pyramid.in_words(threshold=threshold, row=index) for index in range(len(pyramid.rows))],
-        "units": {str(unit): pyramid.in_words(unit, threshold) for unit in kept},
+        "units": {str(unit): pyramid.in_words(unit, threshold) for unit in pyramid.prune(threshold, by="score")},
+        "path": [[edge.child, edge.parent] for edge in strongest_edges(pyramid, kept)],
     }
 
 
@@ -84,6 +88,12 @@ def of_a_value(pyramid: Pyramid) -> Pyramid:
     return replace(pyramid, target=target)
 
 
+def of_two_names(pyramid: Pyramid) -> Pyramid:
+    """Return the same pyramid, as if it explained the first of a binary head's two names."""
+    target = replace(pyramid.target, name="fake", kind="binary", top5=(("fake", 0.7), ("real", 0.3)))
+    return replace(pyramid, target=target)
+
+
 def of_values(pyramid: Pyramid) -> Pyramid:
     """Return the same pyramid, as if the network took five channels of values."""
     values = np.random.default_rng(0).normal(size=(*pyramid.clip.size, 5))
@@ -98,9 +108,10 @@ def make() -> dict[str, Any]:
     by_gradient = replace(pyramids[2].provenance, knobs={"contribution": "gradient"})
     pyramids[2] = replace(pyramids[2], provenance=by_gradient)
     pyramids.append(difference_of_classes(random_pyramid(4, rows=3, size=SIZE)))
-    pyramids.append(of_a_value(random_pyramid(5, rows=3, size=SIZE)))
+    pyramids.append(replace(of_a_value(random_pyramid(5, rows=3, size=SIZE)), provenance=by_gradient))
     unnamed = of_a_value(random_pyramid(6, rows=3, size=SIZE))
     pyramids.append(replace(unnamed, target=replace(unnamed.target, name="value", unit="")))
+    pyramids.append(of_two_names(random_pyramid(6, rows=3, size=SIZE)))
     pyramids.append(of_values(random_pyramid(5, rows=3, size=SIZE)))
     return {"thresholds": THRESHOLDS, "pyramids": [example(pyramid) for pyramid in pyramids]}
 

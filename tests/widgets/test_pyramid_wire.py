@@ -35,7 +35,8 @@ import { readContent } from "%(src)s/pyramid/traits.js";
 const { state, thresholds } = JSON.parse(await new Response(process.stdin).text());
 const decoded = decode(state);
 const graph = createGraph(readContent({ get: (name) => decoded[name] }));
-const keptAt = (threshold) => [...graph.prune(threshold, %(against)s).entries()].filter(([, kept]) => kept).map(([unit]) => unit);
+const prune = (threshold) => [...graph.prune(threshold, %(against)s, "%(by)s").entries()];
+const keptAt = (threshold) => prune(threshold).filter(([, kept]) => kept).map(([unit]) => unit);
 const units = thresholds.map(keptAt);
 console.log(JSON.stringify(units));
 """
@@ -97,7 +98,7 @@ def test_units_are_sent_exactly() -> None:
     ]
     assert state["explained"]["name"] == "wave"
     assert [row["names"] for row in state["rows"][:2]] == [["'wave'"], []]
-    assert state["rows"][2]["sees"] == "3 frames, 9x9 pixels"
+    assert state["rows"][2]["sees"] == "3 frames, 9×9 pixels"
 
 
 def _thumbnails(state: dict[str, Any], row: int) -> NDArray[np.float64]:
@@ -118,6 +119,18 @@ def test_small_maps_are_sent_in_full_within_half_a_step() -> None:
     assert (np.abs(_thumbnails(state, 2) - row.maps) <= 0.501 * step).all()
     assert state["rows"][2]["map"]["whole"]["peaks"] == []
     assert state["rows"][0]["map"] is None
+
+
+def test_the_contribution_of_a_unit_is_sent_exactly() -> None:
+    local = random_pyramid(1)
+    assert np.isnan(np.frombuffer(pyramid_wire.state(local)["units"]["contribution"], "<f8")).all()
+    assert pyramid_wire.state(local)["explained"]["measure"] == "to its mean"
+    knobs = {"contribution": "gradient"}
+    pyramid = dataclasses.replace(local, provenance=dataclasses.replace(local.provenance, knobs=knobs))
+    state = pyramid_wire.state(pyramid)
+    assert state["explained"]["measure"] == "logits"
+    for unit, value in enumerate(np.frombuffer(state["units"]["contribution"], "<f8")):
+        assert (None if np.isnan(value) else value) == pyramid.contribution(unit)
 
 
 def test_a_remainder_is_sent_as_a_share_of_the_positive_contributions() -> None:
@@ -203,12 +216,14 @@ def test_maps_of_zeros_are_sent() -> None:
 # Pruning in JavaScript
 
 
-def pruned_in_javascript(pyramid: Pyramid, thresholds: list[float], against: bool = True) -> list[list[int]]:
+def pruned_in_javascript(
+    pyramid: Pyramid, thresholds: list[float], against: bool = True, by: str = "path"
+) -> list[list[int]]:
     node = shutil.which("node")
     if node is None or not (JS / "src").is_dir():
         pytest.skip("no node, or no js/src: the committed examples are compared all the same")
     request = json.dumps({"state": encoded_state(pyramid), "thresholds": thresholds})
-    script = PRUNE % {"src": (JS / "src").as_uri(), "against": str(against).lower()}
+    script = PRUNE % {"src": (JS / "src").as_uri(), "against": str(against).lower(), "by": by}
     run = subprocess.run(
         [node, "--input-type=module", "-e", script], input=request, capture_output=True, text=True, check=True
     )
@@ -222,7 +237,9 @@ def test_javascript_prunes_random_pyramids_like_python(deep: Pyramid) -> None:
         largest = max(unit.score for unit in pyramid.units if unit.row == 2)
         ties = [min(1.0, unit.score / largest) for unit in pyramid.units if unit.row == 2][:10]
         thresholds = [*map(float, np.linspace(0, 1, 20)), *ties]
-        assert pruned_in_javascript(pyramid, thresholds) == [list(pyramid.prune(threshold)) for threshold in thresholds]
+        for by in ("path", "score"):
+            expected = [list(pyramid.prune(threshold, by=by)) for threshold in thresholds]
+            assert pruned_in_javascript(pyramid, thresholds, by=by) == expected
 
 
 def test_indices_of_many_units_take_four_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,6 +298,7 @@ def test_the_view_opens_below_the_class_at_its_brightest_frame() -> None:
     assert viewer.frame == int(pyramid.tube(1).clip(min=0).sum(axis=(1, 2)).argmax())
     viewer.close()
     named = PyramidViewer(pyramid, row="clip", collapsed=["sum in block1"], selected=[3, 1, 3], frame=2)
+    assert (viewer.prune_by, named.prune_by) == ("path", "path")
     assert (named.row, named.collapsed, named.selected, named.frame) == (7, [1], [3, 1], 2)
     named.close()
 
@@ -292,6 +310,7 @@ def test_the_view_opens_below_the_class_at_its_brightest_frame() -> None:
         ("row", -1, r"row must lie in 0..7, got -1"),
         ("threshold", 1.01, r"threshold must lie in 0..1, got 1.01"),
         ("threshold", float("nan"), r"threshold must lie in 0..1, got nan"),
+        ("prune_by", "rank", r"prune_by must be one of 'path', 'score'; got 'rank'"),
         ("selected", [0, 1000], r"selected must hold indices in 0..\d+, got 1000"),
         ("collapsed", [9], r"collapsed must hold indices in 0..7, got 9"),
     ],

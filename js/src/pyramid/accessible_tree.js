@@ -7,7 +7,7 @@ import { unitWords } from "./text.js";
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {import("./graph.js").Graph} Graph */
 /** @typedef {import("./layout.js").Layout} Layout */
-/** @typedef {{kept: Uint8Array, collapsed: number[]}} Shown `kept`: 1 for each unit that pruning keeps */
+/** @typedef {{kept: Uint8Array, drawn: Uint8Array, collapsed: number[]}} Shown `kept`: 1 for each unit that pruning keeps; `drawn`: for these and the grey ones */
 
 const ZOOM_KEYS = /** @type {Record<string, number>} */ ({ "+": 1.25, "=": 1.25, "-": 0.8, 0: 0 });
 const PRUNE_KEYS = /** @type {Record<string, number>} */ ({ "[": -0.01, "]": 0.01 });
@@ -23,15 +23,15 @@ export const isForeignKey = ({ key, shiftKey, ctrlKey, metaKey, altKey }) =>
  * @param {Content} content @param {Graph} graph @param {Shown} shown @param {number} unit @param {string} key
  * @returns {number | undefined}
  */
-export function nextUnit({ rows, units, edges }, graph, { kept, collapsed }, unit, key) {
+export function nextUnit({ rows, units, edges }, graph, { drawn, collapsed }, unit, key) {
   const row = units.row[unit];
-  const siblings = graph.keptUnits(row, kept);
+  const siblings = graph.keptUnits(row, drawn);
   const index = siblings.indexOf(unit);
   const isExpanded = (/** @type {number} */ other) => !collapsed.includes(units.row[other]);
   /** First unit of the next expanded row. @param {1 | -1} direction */
   const firstOfRow = (direction) => {
     for (let other = row + direction; other >= 0 && other < rows.length; other += direction)
-      if (!collapsed.includes(other) && graph.keptUnits(other, kept).length) return graph.keptUnits(other, kept)[0];
+      if (!collapsed.includes(other) && graph.keptUnits(other, drawn).length) return graph.keptUnits(other, drawn)[0];
     return undefined;
   };
   switch (key) {
@@ -42,14 +42,14 @@ export function nextUnit({ rows, units, edges }, graph, { kept, collapsed }, uni
     case "ArrowDown":
       return (
         graph
-          .below(unit, kept)
+          .below(unit, drawn)
           .map((edge) => edges.child[edge])
           .find(isExpanded) ?? firstOfRow(1)
       );
     case "ArrowUp":
       return (
         graph
-          .above(unit, kept)
+          .above(unit, drawn)
           .map((edge) => edges.parent[edge])
           .find(isExpanded) ?? firstOfRow(-1)
       );
@@ -81,7 +81,7 @@ export function createTree(content, graph, getShown, actions, signal) {
     role: "tree",
     tabindex: 0,
     "aria-multiselectable": "true",
-    "aria-label": `Units that contribute to ${content.explained.name}: arrow keys follow the strongest links, Enter shows the tube of a unit`,
+    "aria-label": `Units that contribute to ${content.explained.name}: arrow keys follow the strongest links, L steps through the links of a unit, Enter shows its tube`,
   });
   element.addEventListener(
     "keydown",
@@ -90,6 +90,7 @@ export function createTree(content, graph, getShown, actions, signal) {
       if (isForeignKey(event)) return;
       const shown = getShown();
       if (key === "Enter" || key === " ") actions.select(shown.focus, key === " ");
+      else if (key.toLowerCase() === "l") actions.nextLink(key === "l" ? 1 : -1);
       else if (key === "c") actions.collapse(units.row[shown.focus]);
       else if (key in ZOOM_KEYS) actions.zoom(ZOOM_KEYS[key]);
       else if (key in PRUNE_KEYS) actions.prune(PRUNE_KEYS[key]);
@@ -104,11 +105,11 @@ export function createTree(content, graph, getShown, actions, signal) {
   for (const type of ["keyup", "blur"]) element.addEventListener(type, actions.done, { signal });
 
   /** Units with an element: the class, the focused unit, two on each side, its first parent, three children. @param {number} focus @param {Shown} shown */
-  const unitsAround = (focus, { kept, collapsed }) => {
-    const siblings = graph.keptUnits(units.row[focus], kept);
+  const unitsAround = (focus, { drawn, collapsed }) => {
+    const siblings = graph.keptUnits(units.row[focus], drawn);
     const index = siblings.indexOf(focus);
-    const parents = graph.above(focus, kept).slice(0, 1);
-    const children = graph.below(focus, kept).slice(0, 3);
+    const parents = graph.above(focus, drawn).slice(0, 1);
+    const children = graph.below(focus, drawn).slice(0, 3);
     const found = new Set([0, ...parents.map((edge) => edges.parent[edge])]);
     for (const unit of siblings.slice(Math.max(index - 2, 0), index + 3)) found.add(unit);
     for (const edge of children) if (!collapsed.includes(units.row[edges.child[edge]])) found.add(edges.child[edge]);
@@ -124,11 +125,17 @@ export function createTree(content, graph, getShown, actions, signal) {
     show(layout, selected, projection) {
       const shown = getShown();
       const wanted = unitsAround(shown.focus, shown);
-      const key = JSON.stringify([wanted, shown.focus, selected, shown.collapsed]);
+      const key = JSON.stringify([
+        wanted,
+        wanted.map((unit) => shown.kept[unit]),
+        shown.focus,
+        selected,
+        shown.collapsed,
+      ]);
       if (key !== renderedKey) {
         const items = wanted.map((unit) => {
           const row = units.row[unit];
-          const siblings = graph.keptUnits(row, shown.kept);
+          const siblings = graph.keptUnits(row, shown.drawn);
           return h("div", {
             ...{ role: "treeitem", id: `${id}-${unit}`, "data-unit": unit },
             ...{ "aria-level": row + 1, "aria-posinset": siblings.indexOf(unit) + 1, "aria-setsize": siblings.length },

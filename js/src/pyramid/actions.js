@@ -19,7 +19,7 @@ export function createActions({ rows, units }, getState, viewport, localState, {
     done,
     /** Move the focus to a unit and its row. @param {number} unit */
     focus(unit) {
-      [localState.focus, localState.hovered] = [unit, null];
+      Object.assign(localState, { focus: unit, hovered: null, link: null });
       if (rows[units.row[unit]].kind !== "class") set("row", units.row[unit]);
       viewport.reveal(unit);
       update();
@@ -31,6 +31,14 @@ export function createActions({ rows, units }, getState, viewport, localState, {
       const isOnlySelection = selected.length === 1 && selected[0] === unit;
       set("selected", isMultiple ? toggle(selected, unit) : isOnlySelection ? [] : [unit]);
       done();
+    },
+    /** Show the numbers of the next link of the focused unit, first those to its parents. @param {1 | -1} step */
+    nextLink(step) {
+      const [kept, { focus, link }] = [viewport.kept(), localState];
+      const links = [...viewport.graph.above(focus, kept), ...viewport.graph.below(focus, kept)];
+      const index = link === null ? -1 : links.indexOf(link);
+      localState.link = links.at((index < 0 && step < 0 ? 0 : index + step) % links.length) ?? null;
+      update();
     },
     /** Draw the rows around this one large. @param {number} row */
     goToRow(row) {

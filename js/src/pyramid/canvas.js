@@ -18,6 +18,7 @@ const INK = "#e6e9ee";
 const PALE = "#a9b1bd";
 const BACKGROUND = "#14171c";
 const OTHERS = "#2c3139";
+export const PRUNED = [104, 112, 124];
 const MIN_UNIT_HEIGHT = 10; // pixels of the screen; a lower small row is drawn as one bar, not unit by unit
 const LINK_MARGIN = 7; // pixels left of the first tiles, for links that pass there
 const FONT = "11px system-ui, sans-serif";
@@ -32,6 +33,8 @@ const LABEL_HEIGHT = 12; // pixels of the screen; a tile with a label is at leas
  * @property {number | null} hovered - unit under the pointer
  * @property {number | null} focused - unit with the keyboard focus
  * @property {number | null} thinRow - row under the pointer or with the keyboard focus
+ * @property {number | null} link - edge under the pointer or chosen by key
+ * @property {Uint8Array} kept - 0 for units drawn grey, whose parents are pruned
  * @property {Set<number>} dimmedExcept - units that are not dimmed; empty: none is dimmed
  */
 
@@ -68,15 +71,15 @@ export function createRenderer(content, graph, bitmaps, canvas) {
     context.fillRect(box.x, box.y, box.w, box.h);
     if (!band.large || box.w < 36 || box.h < 2.2 * LABEL_HEIGHT) return;
     write("others", box.x + 6, box.y + box.h / 2 - 3, PALE);
-    write(percent(1 - band.coverage), box.x + 6, box.y + box.h / 2 + 11, INK);
+    write(percent(band.rest), box.x + 6, box.y + box.h / 2 + 11, INK);
   };
 
-  /** Score bar and label of a tile. @param {number} unit @param {Box} box @param {number} maxScore of its row @param {boolean} coarse */
-  const drawLabel = (unit, box, maxScore, coarse) => {
+  /** Score bar and label of a tile. @param {number} unit @param {Box} box @param {number} maxScore of its row @param {boolean} coarse @param {boolean} isKept */
+  const drawLabel = (unit, box, maxScore, coarse, isKept) => {
     const { score, direction } = content.units;
     const fraction = maxScore ? score[unit] / maxScore : 0;
     const barHeight = Math.min(4, 0.09 * box.h);
-    context.fillStyle = cssColour(colourAt(direction[unit] < 0 ? AGAINST : FOR, 0.55));
+    context.fillStyle = cssColour(isKept ? colourAt(direction[unit] < 0 ? AGAINST : FOR, 0.55) : PRUNED);
     context.fillRect(box.x, box.y + box.h - barHeight, box.w * fraction, barHeight);
     if (coarse || box.h < 2.2 * LABEL_HEIGHT || content.rows[content.units.row[unit]].kind === "class") return;
     const name = shortName(content, unit).replace(/^\D+(?=\d)/, "");
@@ -93,29 +96,38 @@ export function createRenderer(content, graph, bitmaps, canvas) {
     context.textAlign = "left";
   };
 
-  /** Plain rectangle, coloured by score and direction. @param {number} unit @param {number} maxScore @param {Box} box @param {CanvasRenderingContext2D} [target] */
-  const drawPlain = (unit, maxScore, { x, y, w, h: tall }, target = context) => {
+  /** Plain rectangle, coloured by score and direction; grey if the unit's parents are pruned. @param {number} unit @param {boolean} isKept @param {number} maxScore @param {Box} box @param {CanvasRenderingContext2D} [target] */
+  const drawPlain = (unit, isKept, maxScore, { x, y, w, h: tall }, target = context) => {
     const { score, direction } = content.units;
     const strength = maxScore ? 0.1 + 0.65 * (score[unit] / maxScore) : 0;
-    target.fillStyle = cssColour(colourAt(direction[unit] < 0 ? AGAINST : FOR, strength));
+    target.fillStyle = cssColour(isKept ? colourAt(direction[unit] < 0 ? AGAINST : FOR, strength) : PRUNED);
     target.fillRect(x, y, Math.max(w - (w > 3 ? 0.6 : 0), 0.4), tall);
   };
-  /** Bar of a small row, drawn once: drawing dozens of rectangles for each of a hundred rows would be slow. @param {Band} band @param {Layout} layout */
-  const barOf = (band, { boxes, left, width }) => {
+  /** Take the colours off a tile whose parents are pruned. @param {Box} box */
+  const drawGrey = ({ x, y, w, h: tall }) => {
+    context.globalCompositeOperation = "saturation";
+    context.fillStyle = "#808080";
+    context.fillRect(x, y, w, tall);
+    context.globalCompositeOperation = "source-over";
+    context.fillStyle = "#14171c66";
+    context.fillRect(x, y, w, tall);
+  };
+  /** Bar of a small row, drawn once: drawing dozens of rectangles for each of a hundred rows would be slow. @param {Band} band @param {Layout} layout @param {Uint8Array} kept */
+  const barOf = (band, { boxes, left, width }, kept) => {
     const cached = bars.get(band);
     if (cached) return cached;
     const bar = h("canvas", { width: width - left - 8, height: 1 });
     const barContext = contextOf(bar, { willReadFrequently: true });
     for (const unit of band.units) {
       const { x, w } = boxOf(boxes, unit);
-      drawPlain(unit, content.units.score[band.units[0]], { x: x - left, y: 0, w, h: 1 }, barContext);
+      drawPlain(unit, !!kept[unit], content.units.score[band.units[0]], { x: x - left, y: 0, w, h: 1 }, barContext);
     }
     bars.set(band, bar);
     return bar;
   };
 
   /** @param {Band} band @param {Projection} projection @param {Layout} layout @param {Highlights} highlights @param {boolean} coarse */
-  const drawBand = (band, projection, layout, { dimmedExcept, frame }, coarse) => {
+  const drawBand = (band, projection, layout, { dimmedExcept, frame, kept }, coarse) => {
     const maxScore = band.units.length ? content.units.score[band.units[0]] : 0;
     const others = band.others && project(band.others, projection);
     if (others) drawOthers(band, others);
@@ -123,7 +135,7 @@ export function createRenderer(content, graph, bitmaps, canvas) {
     const bar = isBar && project(barBox(band, layout), projection);
     if (bar) {
       context.globalAlpha = dimmedExcept.size ? 0.4 : 1;
-      context.drawImage(barOf(band, layout), bar.x, bar.y, bar.w, bar.h);
+      context.drawImage(barOf(band, layout, kept), bar.x, bar.y, bar.w, bar.h);
       context.globalAlpha = 1;
     }
     for (const unit of band.units) {
@@ -131,12 +143,14 @@ export function createRenderer(content, graph, bitmaps, canvas) {
       if (bar && (isDimmed || !dimmedExcept.size)) continue;
       const box = project(boxOf(layout.boxes, unit), projection);
       if (!box) continue;
-      if (!band.large || !tiles.draw(context, unit, frame, box)) drawPlain(unit, maxScore, box);
+      const isKept = !!kept[unit];
+      if (!band.large || !tiles.draw(context, unit, frame, box)) drawPlain(unit, isKept, maxScore, box);
+      else if (!isKept) drawGrey(box);
       if (isDimmed) {
         context.fillStyle = "#14171c99";
         context.fillRect(box.x, box.y, box.w, box.h);
       }
-      if (band.large) drawLabel(unit, box, maxScore, coarse);
+      if (band.large) drawLabel(unit, box, maxScore, coarse, isKept);
     }
   };
 
@@ -173,13 +187,15 @@ export function createRenderer(content, graph, bitmaps, canvas) {
     context.strokeRect(box.x - 1, box.y - 1, box.w + 2, box.h + 2);
   };
 
+  /** @type {(x: number, y: number) => number | null} */
+  let linkAt = () => null;
   /**
    * @param {Layout} layout @param {import("./links.js").Links} links @param {Projection} projection
    * @param {Highlights} highlights @param {{ratio: number, coarse: boolean}} resolution
    */
-  return (layout, links, projection, highlights, { ratio, coarse }) => {
+  const draw = (layout, links, projection, highlights, { ratio, coarse }) => {
     const { width, height } = projection;
-    const { hovered, focused, thinRow, selected } = highlights;
+    const { hovered, focused, thinRow, selected, link } = highlights;
     const [wide, tall] = [Math.round(width * ratio), Math.round(height * ratio)];
     if (canvas.width !== wide || canvas.height !== tall) Object.assign(canvas, { width: wide, height: tall });
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -193,7 +209,8 @@ export function createRenderer(content, graph, bitmaps, canvas) {
     pen.drawBelow();
     for (const band of layout.bands) drawBand(band, projection, layout, highlights, coarse);
     for (const band of layout.bands) if (content.rows[band.row].kind === "class") drawClass(band, projection, layout);
-    pen.drawAbove();
+    pen.drawAbove(link);
+    linkAt = (x, y) => pen.at(x, y, ratio);
     for (const unit of selected) drawRing(unit, projection, layout, "#ffffff", 2.5);
     if (hovered !== null) drawRing(hovered, projection, layout, "#ffffff", 1.5);
     if (thinRow !== null && !layout.bands[thinRow].large) drawOutline(layout.bands[thinRow], projection, layout);
@@ -204,4 +221,6 @@ export function createRenderer(content, graph, bitmaps, canvas) {
     context.restore();
     drawRowLabels(context, content, layout, projection, highlights);
   };
+  /** `linkAt`: edge of the link at a pixel of the screen, as drawn last; null if there is none. */
+  return { draw, linkAt: (/** @type {number} */ x, /** @type {number} */ y) => linkAt(x, y) };
 }

@@ -21,6 +21,7 @@ import { createRoutes } from "./link_routing.js";
 const MAX_PER_ROW = 40; // links drawn below the tiles
 const MAX_PER_UNIT = 40; // highlighted links in each direction
 const MAX_WIDTH = 9; // pixels, for the largest flow from the parent's row
+const MIN_TARGET = 7; // pixels; a thinner link is hit as if it were this wide
 const CASING = 3; // pixels of the background colour around a highlighted link
 export const UNKNOWN = 3; // kind of an edge across an operation that channels cannot be followed through
 const [DASHED, DOTTED] = [
@@ -54,7 +55,7 @@ export function linksOf(content, graph, layout, kept, units, against = true) {
   const maxFlow = content.rows.map(() => 0);
   const base = layout.bands.flatMap(({ row, large, units: rowUnits }) => {
     const candidates = [];
-    for (const unit of rowUnits)
+    for (const unit of rowUnits.filter((other) => kept[other]))
       for (let edge = edges.first[unit]; edge < edges.first[unit + 1]; edge++)
         if (kept[edges.child[edge]] && isShown(edge)) {
           maxFlow[row] = Math.max(maxFlow[row], strength(edge));
@@ -100,12 +101,16 @@ export function createLinkPen(context, { edges, units }, graph, { boxes, bands }
     }
     return true;
   };
+  /** Width on the screen. @param {number} edge */
+  const widthOf = (edge) => {
+    const fraction = Math.abs(graph.flow(edge)) / maxFlow[units.row[edges.parent[edge]]];
+    return Math.max(MAX_WIDTH * Math.min(fraction, 1) * Math.sqrt(projection.zoom), 0.7);
+  };
   /** @param {number} edge @param {number} alpha @param {boolean} hasCasing */
   const draw = (edge, alpha, hasCasing) => {
     if (!trace(edge)) return;
     const isAgainst = edges.share[edge] < 0;
-    const fraction = Math.abs(graph.flow(edge)) / maxFlow[units.row[edges.parent[edge]]];
-    const width = Math.max(MAX_WIDTH * fraction * Math.sqrt(projection.zoom), 0.7);
+    const width = widthOf(edge);
     context.globalAlpha = alpha;
     if (hasCasing) {
       context.lineWidth = width + CASING;
@@ -124,9 +129,21 @@ export function createLinkPen(context, { edges, units }, graph, { boxes, bands }
       for (const edge of base) draw(edge, opacityOf(edge) * (highlighted.length ? 0.12 : 0.45), false);
       context.globalAlpha = 1;
     },
-    drawAbove() {
+    /** @param {number | null} [link] drawn above all others */
+    drawAbove(link = null) {
       for (const edge of highlighted) draw(edge, 0.85, true);
+      if (link !== null) draw(link, 1, true);
       context.globalAlpha = 1;
+    },
+    /** Link at a pixel of the screen, the uppermost of several. @param {number} x @param {number} y @param {number} ratio canvas pixels per pixel of the screen @returns {number | null} */
+    at(x, y, ratio) {
+      const found = [...base, ...highlighted].reverse().find((edge) => {
+        const runs = routes(edge);
+        if (projection.y(runs[0].top) > y || projection.y(runs[runs.length - 1].foot) < y || !trace(edge)) return false;
+        context.lineWidth = Math.max(widthOf(edge), MIN_TARGET);
+        return context.isPointInStroke(x * ratio, y * ratio);
+      });
+      return found ?? null;
     },
   };
 }

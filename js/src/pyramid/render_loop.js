@@ -38,7 +38,7 @@ export const isFocused = (element) => element.matches(":focus-visible");
  * @param {import("./viewport.js").Viewport} parts.viewport
  * @param {import("./viewer.js").LocalState} parts.localState
  * @param {ReturnType<import("./accessible_tree.js").createTree>} parts.tree
- * @param {ReturnType<import("./canvas.js").createRenderer>} parts.draw
+ * @param {ReturnType<import("./canvas.js").createRenderer>["draw"]} parts.draw
  * @param {ReturnType<typeof createAdaptiveResolution>} parts.getResolution
  */
 export function createPainter({ root, content, getState, viewport, localState, tree, draw, getResolution }) {
@@ -51,7 +51,8 @@ export function createPainter({ root, content, getState, viewport, localState, t
     // Units that are not linked to the highlighted one are dimmed; the class is linked to all of them.
     const dimmedExcept = highlighted === null || highlighted === 0 ? new Set() : links.dimmedExcept;
     const thinRow = localState.band ?? (focused === null ? null : content.units.row[focused]);
-    const view = { ...state, hovered: localState.hovered, focused, thinRow, dimmedExcept };
+    const { hovered, link } = localState;
+    const view = { ...state, hovered, link, focused, thinRow, dimmedExcept, kept };
     draw(layout, links, projection, view, getResolution());
     tree.show(layout, state.selected, projection);
     for (const name of MOVABLE) root.dataset[name] = String(state[name]);

@@ -1,5 +1,5 @@
-// Labels of the rows: in a margin, or above the tiles if there is no room for one. If rows are thinner than a line of text,
-// every second is labelled, or every fourth, and so on; the hovered or focused row always is.
+// Labels of the rows: in a margin, or above the tiles and over the bars if there is no room for one. If rows are thinner than
+// a line of text, every second is labelled, or every fourth, and so on; the last row and the hovered or focused one always are.
 
 import { percent } from "../tubes/text.js";
 import { FILLED } from "./layout.js";
@@ -24,15 +24,45 @@ export const shorten = (text, length) =>
     : `${text.slice(0, Math.ceil(length * 0.4))}…${text.slice(text.length - Math.floor(length * 0.6) + 1)}`;
 
 /**
+ * A name that fits: whole, else without the parts in its middle or its first parts, else cut in the middle of its last part.
+ * @param {string} name @param {(text: string) => boolean} fits
+ */
+export function fitName(name, fits) {
+  const parts = partsOf(name);
+  const last = parts[parts.length - 1];
+  const shorter = parts.flatMap((_, k) => {
+    const end = parts.slice(k).join("");
+    return k ? [...(k > 1 ? [`${parts[0]}…${end}`] : []), `…${end}`] : [name];
+  });
+  shorter.sort((a, b) => b.length - a.length);
+  for (let length = last.length - 1; length > 2; length--) shorter.push(shorten(last, length));
+  return shorter.find(fits) ?? "…";
+}
+
+/** A name on one line, or broken after a dot or a space onto two. @param {string} name @param {(text: string) => boolean} fits */
+export function breakName(name, fits) {
+  const parts = partsOf(name);
+  for (let k = parts.length - 1; k > 0 && !fits(name); k--)
+    if (fits(parts.slice(0, k).join(""))) return [parts.slice(0, k).join(""), fitName(parts.slice(k).join(""), fits)];
+  return [fitName(name, fits)];
+}
+
+/** Parts of a name, each with the dot or space at its end. @param {string} name */
+const partsOf = (name) => name.split(/(?<=[. ])/);
+
+/**
  * Bands with a label: those as high as a line, and every n-th of the thinner ones, so that labels do not overlap. Zooming in
- * only adds labels. A collapsed row always has one, because a click on it expands the row.
+ * only adds labels. The last row always has one, and a collapsed row, because a click on it expands the row.
  * @param {Band[]} bands @param {number} zoom
  * @returns {Band[]}
  */
 export function labelledBands(bands, zoom) {
-  return bands.filter(({ row, h, large, open }) => {
-    const level = Math.ceil(Math.log2((LINE_HEIGHT * FILLED) / (h * zoom)));
-    return large || !open || row % 2 ** Math.max(level, 0) === 0;
+  const end = bands.length - 1;
+  return bands.filter(({ row, h, large, open }, k) => {
+    const pitch = (h * zoom) / FILLED;
+    const every = 2 ** Math.max(Math.ceil(Math.log2(LINE_HEIGHT / pitch)), 0);
+    const isFree = bands[end].large || k === end || (end - k) * pitch >= LINE_HEIGHT;
+    return large || !open || k === end || (row % every === 0 && isFree);
   });
 }
 
@@ -42,55 +72,80 @@ export function labelledBands(bands, zoom) {
  */
 export function drawRowLabels(context, content, { bands, left }, projection, { row: chosen, thinRow }) {
   const hasMargin = left >= MIN_MARGIN;
-  /** @param {string} text @param {number} x @param {number} y @param {string} colour @param {string} font */
-  const write = (text, x, y, colour, font) => {
-    context.font = font;
+  const right = projection.width - 10;
+  const middleOf = (/** @type {Band} */ { y, h }) => projection.y(y + h / 2);
+  /** @param {string} text @param {number} x @param {number} y @param {string} colour */
+  const write = (text, x, y, colour) => {
     context.fillStyle = colour;
     context.fillText(text, x, y);
   };
-  /** @param {Band} band @param {string} font @param {number} y @param {string} text @param {string} colour @param {string} background */
-  const writeBoxed = ({ row }, font, y, text, colour, background) => {
-    context.font = `${row === chosen ? "600 " : ""}${font}`;
+  /** @param {string} text @param {number} x left end @param {number} y foot @param {string} colour @param {string} background */
+  const writeBoxed = (text, x, y, colour, background) => {
     context.fillStyle = background;
-    context.fillRect(left - 2, y - 11, context.measureText(text).width + 6, 14);
-    write(text, left, y, colour, context.font);
+    context.fillRect(x - 3, y - 10, context.measureText(text).width + 6, 13);
+    write(text, x, y, colour);
   };
-  /** Label above the tiles. @param {Band} band @param {string} marker */
-  const writeAbove = (band, marker) => {
+  /** Whether a text fits a width in the current font. @param {number} room */
+  const within = (room) => (/** @type {string} */ text) => context.measureText(text).width <= room;
+  const markerOf = (/** @type {Band} */ { row, open, large }) =>
+    content.rows[row].kind === "class" ? "" : open ? (large ? "▾ " : "") : "▸ ";
+  const setFont = (/** @type {Band} */ { row }, /** @type {number} */ size) => {
+    context.font = `${row === chosen ? "600 " : ""}${size}px ${FAMILY}`;
+  };
+  /** Name above the tiles of a large row. @param {Band} band */
+  const writeAbove = (band) => {
     const { name, kind } = content.rows[band.row];
-    if (!band.large || kind === "class") return;
-    const text = `${marker}${shorten(name, 26)} · ${percent(band.coverage)}`;
-    const colour = band.row === chosen ? INK : PALE;
-    writeBoxed(band, `11px ${FAMILY}`, projection.y(band.y) - 4, text, colour, TRANSLUCENT);
+    if (kind === "class") return;
+    setFont(band, 11);
+    const end = ` · ${percent(band.coverage)}`;
+    const text = markerOf(band) + fitName(name, within(right - left - 60)) + end;
+    writeBoxed(text, left, projection.y(band.y) - 4, band.row === chosen ? INK : PALE, BACKGROUND);
   };
-  /** Label in the margin, with the count of units on a second line if there is room. @param {Band} band @param {string} marker */
-  const writeInMargin = (band, marker) => {
+  /** Name at the right end of a bar, over its weakest units. @param {Band} band @param {string} colour @param {string} background */
+  const writeOver = (band, colour, background) => {
+    setFont(band, 9.5);
+    const text = markerOf(band) + fitName(content.rows[band.row].name, within(0.6 * (right - left)));
+    writeBoxed(text, right - context.measureText(text).width - 3, middleOf(band) + 3.5, colour, background);
+  };
+  /** Name in the margin, on two lines if there is room, and the count of units. @param {Band} band */
+  const writeInMargin = (band) => {
     const { name, kind } = content.rows[band.row];
     const height = band.h * projection.zoom;
-    const middle = Math.max(projection.y(band.y), 0) + Math.min(height, 96) / 2;
     const hasCount = band.large && height > 34;
     const size = Math.min(Math.max(height, 9.5), 11.5);
-    const [colour, bold] = band.row === chosen ? [WHITE, "600 "] : [band.large ? INK : PALE, ""];
-    write(marker + shorten(name, 20), 8, middle + (hasCount ? -3 : 0.35 * size), colour, `${bold}${size}px ${FAMILY}`);
+    setFont(band, size);
+    const marker = markerOf(band);
+    const fits = within(left - 20 - context.measureText(marker).width);
+    const lines = hasCount && height > 48 ? breakName(name, fits) : [fitName(name, fits)];
+    const middle = Math.max(projection.y(band.y), 0) + Math.min(height, 96) / 2;
+    let y = middle + (hasCount ? 4 - 7 * lines.length : 0.35 * size);
+    for (const [k, line] of lines.entries()) {
+      write(
+        (k ? "" : marker) + line,
+        8 + (k ? context.measureText(marker).width : 0),
+        y,
+        band.row === chosen ? WHITE : band.large ? INK : PALE,
+      );
+      y += 14;
+    }
     if (!hasCount) return;
-    const count = countWords(content, band.row, band.units.length);
-    const text = kind === "class" ? count : `${count} · ${percent(band.coverage)}`;
-    write(text, 8, middle + 13, PALE, `10.5px ${FAMILY}`);
+    const count = countWords(content, band.row, band.count);
+    context.font = `10.5px ${FAMILY}`;
+    write(kind === "class" ? count : `${count} · ${percent(band.coverage)}`, 8, y + 1, PALE);
   };
-  const middleOf = (/** @type {Band} */ { y, h }) => projection.y(y + h / 2);
   const thinBand = thinRow === null || bands[thinRow].large ? null : bands[thinRow];
-  /** Label of the hovered or focused row; it replaces the labels around it. @param {Band} band */
+  /** Name of the hovered or focused row; it replaces those around it. @param {Band} band */
   const writeThin = (band) => {
-    const text = `${band.open ? "" : "▸ "}${shorten(content.rows[band.row].name, hasMargin ? 20 : 40)}`;
-    if (hasMargin) write(text, 8, middleOf(band) + 4, WHITE, `11.5px ${FAMILY}`);
-    else writeBoxed(band, `11px ${FAMILY}`, projection.y(band.y) - 6, text, WHITE, BACKGROUND);
+    if (!hasMargin) return writeOver(band, WHITE, BACKGROUND);
+    context.font = `11.5px ${FAMILY}`;
+    write(markerOf(band) + fitName(content.rows[band.row].name, within(left - 28)), 8, middleOf(band) + 4, WHITE);
   };
-  for (const band of hasMargin ? labelledBands(bands, projection.zoom) : bands) {
+  for (const band of labelledBands(bands, projection.zoom)) {
     if (projection.y(band.y) > projection.height || projection.y(band.y + band.h) < 0) continue;
     if (thinBand && !band.large && Math.abs(middleOf(band) - middleOf(thinBand)) < LINE_HEIGHT) continue;
-    const { kind } = content.rows[band.row];
-    const marker = kind === "class" ? "" : band.open ? (band.large ? "▾ " : "") : "▸ ";
-    (hasMargin ? writeInMargin : writeAbove)(band, marker);
+    if (hasMargin) writeInMargin(band);
+    else if (band.large) writeAbove(band);
+    else writeOver(band, PALE, TRANSLUCENT);
   }
   if (thinBand) writeThin(thinBand);
 }

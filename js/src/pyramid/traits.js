@@ -19,7 +19,7 @@ import {
  * @property {number[]} times - seconds of each frame; empty if unknown
  * @property {DataView[]} frames - one JPEG per frame, height x width
  * @property {RowState[]} rows - the layers, from the class down
- * @property {Record<string, DataView>} units - columns: score, channel, direction, map_direction, remainder, peak
+ * @property {Record<string, DataView>} units - columns: score, channel, direction, map_direction, remainder, contribution, peak
  * @property {Record<string, DataView>} edges - columns, sorted by parent: child, fan, contribution, scale, share, kind
  * @property {DataView} thumbnails - a small map of each unit, one byte for each value
  * @property {DataView} maps - whole maps of the first units of each row
@@ -28,6 +28,7 @@ import {
  * @property {number} frame - index of the frame shown
  * @property {number} row - index of the row around which the rows are drawn large
  * @property {number} threshold - fraction 0..1 of a row's largest score
+ * @property {string} prune_by - what pruning goes by: path or score
  * @property {boolean} against - whether links and units against the class are shown
  * @property {number[]} selected - indices of the units whose tubes are shown
  * @property {number[]} collapsed - indices of the rows that are kept small
@@ -38,8 +39,8 @@ import {
 /** @typedef {{shape: number[], offset: number, geometry: Geometry, whole: {shape: number[], offset: number, geometry: Geometry, peaks: number[]}}} RowMap */
 /** @typedef {{name: string, kind: string, width: number, count: number, coverage: number, is_local?: boolean, sees: string, names: string[], map: RowMap | null}} RowState */
 /** @typedef {RowState & {first: number}} Row `first`: index of its first unit */
-/** @typedef {import("../tubes/traits.js").TargetState} Explained */
-/** @typedef {{count: number, score: Float64Array, channel: Int32Array, direction: Int8Array, mapDirection: Int8Array, remainder: Float64Array, peak: Float32Array, row: Uint32Array}} Units */
+/** @typedef {import("../tubes/traits.js").TargetState & {measure: string}} Explained `measure`: of contributions, "logits" or a unit */
+/** @typedef {{count: number, score: Float64Array, channel: Int32Array, direction: Int8Array, mapDirection: Int8Array, remainder: Float64Array, contribution: Float64Array, peak: Float32Array, row: Uint32Array}} Units */
 /** @typedef {{count: number, child: Uint32Array, parent: Uint32Array, first: Uint32Array, contribution: Float32Array, share: Float32Array, kind: Uint8Array}} Edges `first`: first edge of each unit to its children, and the number of edges at the end */
 /** @typedef {{title: string, size: number[], times: number[], frames: Uint8Array<ArrayBuffer>[], rows: Row[], units: Units, edges: Edges, thumbnails: Int8Array, maps: Int8Array, explained: Explained, caveats: string[]}} Content the content traits, validated */
 /** @typedef {{get: <K extends keyof PyramidViewerState>(name: K) => PyramidViewerState[K], set: <K extends keyof PyramidViewerState>(name: K, value: PyramidViewerState[K]) => void, save_changes: () => void, on: (event: string, listener: () => void) => void, off: (event: string, listener: () => void) => void}} PyramidModel */
@@ -62,6 +63,7 @@ export const MOVABLE = /** @type {const} */ ([
   "frame",
   "row",
   "threshold",
+  "prune_by",
   "against",
   "selected",
   "collapsed",
@@ -157,6 +159,7 @@ function readUnits(units, rows) {
     direction: column(units, "direction", Int8Array, count),
     mapDirection: column(units, "map_direction", Int8Array, count),
     remainder: column(units, "remainder", Float64Array, count),
+    contribution: column(units, "contribution", Float64Array, count),
     peak: column(units, "peak", Float32Array, count),
   };
 }
@@ -189,12 +192,12 @@ function readExplained(explained) {
   const { name, logit, probability } = explained ?? {};
   const isClass = typeof name === "string" && Number.isFinite(logit) && (probability === null || probability >= 0);
   check(isClass, "`explained`", "be a class with name, logit and probability (or null)", explained);
-  return { rival: null, best: [], ...explained };
+  return { rival: null, best: [], measure: "", ...explained };
 }
 
 /**
  * Read the movable traits, clamped to valid values.
- * @typedef {{frame: number, row: number, threshold: number, against: boolean, selected: number[], collapsed: number[], playing: boolean}} ViewState
+ * @typedef {{frame: number, row: number, threshold: number, prune_by: "path" | "score", against: boolean, selected: number[], collapsed: number[], playing: boolean}} ViewState
  * @param {PyramidModel} model @param {Content} content @returns {ViewState}
  */
 export function readViewState(model, { size, rows, units }) {
@@ -210,6 +213,7 @@ export function readViewState(model, { size, rows, units }) {
     threshold: clamp(model.get("threshold"), 1, 0),
     selected: validIndices(model.get("selected"), units.count),
     collapsed: validIndices(model.get("collapsed"), rows.length),
+    prune_by: model.get("prune_by") === "score" ? "score" : "path",
     against: model.get("against") !== false,
     playing: model.get("playing") === true,
   };

@@ -53,7 +53,7 @@ export function createTubes(content, graph, outer, signal) {
   /** With several units selected, the heading follows the layer chosen in the panel. */
   const showHeading = () => {
     const index = inner?.get("layer") ?? names.length - 1;
-    const several = `Activity of ${names[index]} (${index + 1} of ${names.length} selected; "layer" switches)`;
+    const several = `Activity of ${names[index]} (${index + 1} of ${names.length} selected; "selected unit" switches)`;
     heading.textContent = names.length > 1 ? several : title;
   };
   onAbort(signal, () => clearTimeout(timer));

@@ -52,7 +52,7 @@ export function rowTube(content, row, among) {
     const codes = /** @type {Int8Array} */ (thumbnail(content, unit));
     for (let c = 0; c < values.length; c++) values[c] += weight * codes[c];
   }
-  const label = `${among.length === 1 ? "the only unit" : `the ${among.length} units`} of ${name}`;
+  const label = `${among.length === 1 ? "the one unit" : `the ${among.length} units`} shown of ${name}`;
   return { values, shape: map.shape, geometry: map.geometry, name: label, caveats: thumbnailCaveats(map) };
 }
 

@@ -24,16 +24,19 @@ export function createViewport(content, getState, container, camera) {
     if (cache[name]?.key !== key) cache[name] = { key, value: compute() };
     return cache[name].value;
   };
-  /** @returns {[number, boolean]} */
-  const pruning = () => [getState().threshold, getState().against];
+  /** @returns {[number, boolean, "path" | "score"]} */
+  const pruning = () => [getState().threshold, getState().against, getState().prune_by];
   const kept = () => memoize("kept", pruning(), () => graph.prune(...pruning()));
+  /** Kept units, and those with a large score whose parents are pruned: they are drawn grey. */
+  const drawn = () => memoize("drawn", pruning(), () => graph.prune(getState().threshold, getState().against, "score"));
   const size = () => ({ width: container.clientWidth || 640, height: container.clientHeight || 600 });
   const layoutInputs = () => {
     const { row, collapsed } = getState();
     return { row, collapsed, pruning: pruning(), ...size() };
   };
   /** @returns {Layout} */
-  const layout = () => memoize("layout", layoutInputs(), () => layoutOf(content, graph, kept(), getState(), size()));
+  const layout = () =>
+    memoize("layout", layoutInputs(), () => layoutOf(content, graph, kept(), getState(), size(), drawn()));
   /** Keep the camera within the layout. */
   const clampCamera = () => {
     const [{ width, height }, whole] = [size(), layout()];
@@ -54,7 +57,7 @@ export function createViewport(content, getState, container, camera) {
     };
   };
   return {
-    ...{ graph, kept, layout, projection },
+    ...{ graph, kept, drawn, layout, projection },
     /** @param {number[]} highlighted units */
     links: (highlighted) =>
       memoize("links", [layoutInputs(), highlighted], () =>

@@ -2,7 +2,7 @@
 import { cssGradient, rampsOf } from "../shared/colormaps.js";
 import { h, on } from "../shared/dom.js";
 import { createMenu, createSlider } from "../shared/inputs.js";
-import { createLayerPicker } from "./layer_picker.js";
+import { createLayerPicker, layerLabel } from "./layer_picker.js";
 import { createSettings } from "./settings.js";
 import { explained, frameWords, isValue, layerWords, quantityOf, sides, targetWords, verdict, whole } from "./text.js";
 import { plainTargets, SPEEDS } from "./view_state.js";
@@ -181,7 +181,7 @@ export function createControls(content, handlers, signal, option = "own") {
     rows: h(
       "div",
       { class: "ne-controls" },
-      row("layer", layer.element, layerValue, "layer", "tall bar = finer map"),
+      row(layerLabel(content), layer.element, layerValue, "layer", "tall bar = finer map"),
       row("threshold", threshold.input, thresholdValue, "threshold"),
       legend.element,
       settings.element,

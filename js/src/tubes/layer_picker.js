@@ -19,6 +19,9 @@ export function barsOf(layers) {
   }));
 }
 
+/** Name of the picker: maps of single units are no layers. @param {Pick<import("./traits.js").Content, "layers">} content */
+export const layerLabel = ({ layers }) => (layers[0].quantity === "activity" ? "selected unit" : "layer");
+
 /** Explanation of the bars. @param {import("./traits.js").Content} content */
 export function barsWords({ layers }) {
   const hasPooling = layers.some(({ kind }) => kind === POOLING);
@@ -44,7 +47,7 @@ export function createLayerPicker(content, handlers, signal) {
   });
   let shown = 0; // target
   const picture = h("div", { class: "ne-network", "aria-hidden": "true" }, ...bars);
-  const { element, input, show } = createStrip("layer", "layer", bars.length, handlers, signal, picture);
+  const { element, input, show } = createStrip("layer", layerLabel(content), bars.length, handlers, signal, picture);
   on(
     input,
     "pointermove",

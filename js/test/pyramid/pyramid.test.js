@@ -7,14 +7,18 @@ import { createGraph } from "../../src/pyramid/graph.js";
 import { boxOf, heightsOf, hitTest, layoutOf, tile } from "../../src/pyramid/layout.js";
 import { gapsOf } from "../../src/pyramid/link_routing.js";
 import { createLinkPen, linksOf } from "../../src/pyramid/links.js";
-import { labelledBands, shorten } from "../../src/pyramid/row_labels.js";
+import { breakName, fitName, labelledBands, shorten } from "../../src/pyramid/row_labels.js";
 import {
   bandWords,
   headWords,
+  linkTip,
+  linkWords,
   prunedWords,
   pyramidWords,
   rowWords,
+  sideWords,
   unitName,
+  unitTip,
   unitWords,
 } from "../../src/pyramid/text.js";
 import { readContent, readViewState } from "../../src/pyramid/traits.js";
@@ -38,6 +42,9 @@ describe("agreement with Python", () => {
       expect(thresholds.map((threshold) => unitsOf(graph.prune(threshold)))).toEqual(kept);
     expect(thresholds).toHaveLength(20);
     expect(new Set(examples[3].kept.map(String)).size).toBeGreaterThan(6);
+    for (const { graph, kept_by_score } of examples)
+      expect(thresholds.map((threshold) => unitsOf(graph.prune(threshold, true, "score")))).toEqual(kept_by_score);
+    expect(examples[3].kept_by_score[8].length).toBeGreaterThan(examples[3].kept[8].length);
   });
 
   test("the tube of a row agrees with Python up to quantization", () => {
@@ -138,6 +145,32 @@ describe("the layout", () => {
     }
   });
 
+  test("units whose parents are pruned are laid out in their place, but not counted", () => {
+    const [path, score] = ["path", "score"].map((by) => graph.prune(0.4, true, by));
+    const mixed = layoutOf(content, graph, path, { row: 2, collapsed: [] }, container, score);
+    const grey = unitsOf(score).filter((unit) => !path[unit]);
+    expect(grey.length).toBeGreaterThan(2);
+    for (const unit of grey) expect(boxOf(mixed.boxes, unit).w).toBeGreaterThan(0);
+    for (const { row, units, count, coverage, rest } of mixed.bands) {
+      expect(units).toEqual(graph.keptUnits(row, score));
+      expect(count).toBe(graph.keptUnits(row, path).length);
+      expect([coverage, rest]).toEqual([graph.coverage(row, path), 1 - graph.coverage(row, score)]);
+    }
+    const links = linksOf(content, graph, mixed, path, []);
+    for (const edge of links.base) expect(path[content.edges.parent[edge]] && path[content.edges.child[edge]]).toBe(1);
+  });
+
+  test("rows as high as a line leave room for the large ones", () => {
+    for (const chosen of [1, 16, 31]) {
+      const rows = Array.from({ length: 32 }, (_, k) => ({
+        large: k === 0 || Math.abs(k - chosen) < 3,
+        wanted: k === 0 ? 62 : ([96, 88, 54][Math.abs(k - chosen)] ?? 0),
+      }));
+      for (const [k, { h }] of heightsOf(rows, 788).entries())
+        expect(h).toBeGreaterThan(rows[k].large ? 40 : 0.74 * 10.5);
+    }
+  });
+
   test("a point hits a unit, a thin row, the channels not shown, or nothing", () => {
     const unit = layout.bands[2].units[1];
     const { x, y, w, h } = boxOf(layout.boxes, unit);
@@ -227,6 +260,32 @@ describe("the route of a link", () => {
     for (const edge of [...hidden.base, ...hidden.highlighted]) expect(edges.share[edge]).toBeGreaterThanOrEqual(0);
   });
 
+  test("is hit by the pointer where it is drawn, the uppermost first", () => {
+    const [traced, asked] = [[], []];
+    let hit = () => false;
+    const context = new Proxy(
+      {
+        moveTo: (x) => traced.push(x),
+        isPointInStroke: (x, y) => asked.push([x, y]) && hit(traced.at(-1), context.lineWidth),
+      },
+      { get: (target, name) => target[name] ?? (() => {}) },
+    );
+    const links = linksOf(content, graph, layout, kept, [bands[3].units[0]]);
+    const projection = { width: 900, height: 600, zoom: 1, x: (x) => x, y: (y) => y };
+    const pen = createLinkPen(context, content, graph, layout, links, projection);
+    const y = bands[4].y - 5;
+    expect(pen.at(300, y, 2)).toBeNull();
+    expect(asked.length).toBeGreaterThan(2);
+    expect(asked[0]).toEqual([600, 2 * y]);
+    expect(asked.length).toBeLessThan(links.base.length + links.highlighted.length); // those at other heights are skipped
+    hit = (_, width) => width >= 7;
+    const top = [...links.base, ...links.highlighted].reverse().find((edge) => {
+      const runs = links.routes(edge);
+      return runs[0].top <= y && runs.at(-1).foot >= y;
+    });
+    expect(pen.at(300, y, 2)).toBe(top);
+  });
+
   test("is drawn below the tiles, and highlighted with a casing above them", () => {
     const strokes = [];
     const context = new Proxy(
@@ -271,8 +330,31 @@ describe("row labels", () => {
     expect(labelled(bandsOf(120, 1.9), 16)).toHaveLength(120);
   });
 
-  test("a collapsed row has one at any height", () => {
-    expect(labelled(bandsOf(8, 1, { 3: { open: false }, 5: { large: true } }), 1)).toEqual([0, 3, 5]);
+  test("a collapsed row has one at any height, and the last row", () => {
+    expect(labelled(bandsOf(8, 1, { 3: { open: false }, 5: { large: true } }), 1)).toEqual([3, 5, 7]);
+    for (const h of [7, 4, 1.9, 0.7]) expect(labelled(bandsOf(117, h), 1).at(-1)).toBe(116);
+  });
+
+  test("a name that does not fit keeps its last part, and as much as possible of the others", () => {
+    const fit = (name, length) => fitName(name, (text) => text.length <= length);
+    expect(fit("layer3.0.downsample.0", 21)).toBe("layer3.0.downsample.0");
+    expect(fit("layer3.0.downsample.0", 20)).toBe("layer3.…downsample.0");
+    expect(fit("features.denseblock3.denselayer24.conv1", 30)).toBe("features.…denselayer24.conv1");
+    expect(fit("features.denseblock3.denselayer24.conv1", 20)).toBe("…denselayer24.conv1");
+    expect(fit("features.denseblock3.denselayer24.conv1", 8)).toBe("…conv1");
+    expect(fit("abcdefghijklmnop", 7).length).toBeLessThanOrEqual(7);
+    expect(fit("abc", 0)).toBe("…");
+  });
+
+  test("a long name breaks after a dot", () => {
+    const lines = (name, length) => breakName(name, (text) => text.length <= length);
+    expect(lines("layer3.0.conv1", 20)).toEqual(["layer3.0.conv1"]);
+    expect(lines("features.denseblock3.denselayer24.conv1", 22)).toEqual([
+      "features.denseblock3.",
+      "denselayer24.conv1",
+    ]);
+    expect(lines("sum in encoder.layers.11", 16)).toEqual(["sum in encoder.", "layers.11"]);
+    expect(lines("a.very_long_last_part_of_a_name", 12)[1].length).toBeLessThanOrEqual(12);
   });
 
   test("a long name is shortened in the middle", () => {
@@ -284,7 +366,7 @@ describe("row labels", () => {
 describe("the keys", () => {
   const { content, graph } = examples[3];
   const kept = graph.prune(0);
-  const go = (unit, key, collapsed = []) => nextUnit(content, graph, { kept, collapsed }, unit, key);
+  const go = (unit, key, collapsed = []) => nextUnit(content, graph, { drawn: kept, collapsed }, unit, key);
 
   test("down goes to the child with the largest share, up to the parent with the largest flow", () => {
     const child = go(0, "ArrowDown");
@@ -301,7 +383,7 @@ describe("the keys", () => {
     expect(go(first, "End")).toBe(graph.keptUnits(2, kept).at(-1));
     const gap = kept.slice();
     gap[first + 1] = 0;
-    expect(nextUnit(content, graph, { kept: gap, collapsed: [] }, first, "ArrowRight")).toBe(first + 2);
+    expect(nextUnit(content, graph, { drawn: gap, collapsed: [] }, first, "ArrowRight")).toBe(first + 2);
     expect(count).toBeGreaterThan(2);
   });
 
@@ -345,7 +427,7 @@ describe("tubes", () => {
     const inner = tubeContent(content, shownTubes);
     expect(inner.layers.map(({ name }) => name)).toEqual([
       unitName(content, units[0]),
-      `the ${graph.keptUnits(3, kept).length} units of ${content.rows[3].name}`,
+      `the ${graph.keptUnits(3, kept).length} units shown of ${content.rows[3].name}`,
     ]);
     expect(inner.targets[0].name).toBe("wave");
     for (const [k, { values }] of shownTubes.entries()) {
@@ -366,7 +448,7 @@ describe("tubes", () => {
     );
     expect(tubesOf(content, graph, { ...view, selected: [unit, unit + 1] }, kept).tubes).toHaveLength(2);
     expect(tubesOf(content, graph, view, kept).title).toMatch(
-      /^Activity of the \d+ units of block2.conv, weighted by score$/,
+      /^Activity of the \d+ units shown of block2.conv, weighted by score$/,
     );
     expect(tubesOf(content, graph, { ...view, row: 0 }, kept).title).toMatch(/sum in block1.*\(head has no map\)$/);
     const mapless = { ...content, rows: content.rows.map((row) => ({ ...row, map: null })) };
@@ -377,13 +459,15 @@ describe("tubes", () => {
 describe("texts", () => {
   test("the sentences on the pyramid, its rows and its units agree with Python", () => {
     for (const { content, graph, words } of examples) {
-      for (const { threshold, pyramid, rows, units } of words) {
+      for (const { threshold, pyramid, rows, units, path } of words) {
         const kept = graph.prune(threshold);
         expect(withSpaces(pyramidWords(content, graph, kept))).toBe(pyramid);
         for (const [row, sentences] of rows.entries()) {
           const band = { row, units: graph.keptUnits(row, kept), coverage: graph.coverage(row, kept) };
           expect(withSpaces(bandWords(content, band))).toBe(sentences);
         }
+        const pairs = graph.strongestPath(kept).map((edge) => [content.edges.child[edge], content.edges.parent[edge]]);
+        expect(pairs).toEqual(path);
         for (const [unit, sentences] of Object.entries(units))
           expect(withSpaces(unitWords(content, graph, kept, Number(unit)))).toBe(sentences);
       }
@@ -394,9 +478,43 @@ describe("texts", () => {
       ...["Higher output", "Lower output", "Higher intensity", "by share of the sum itself", "Receptive field: "],
       ...["It works against", "Inputs against it: ", "All inputs without a link together: ", "(link unknown)"],
       ...["carries no positive evidence", "against units above", "before norm and activation"],
+      ...["Its parent was pruned.", "All its parents were pruned.", "pruned units ", " not in this pyramid)"],
+      ...[" logits).", " ml).", "favours 'fake'", "The shown unit carries"],
       ...["'wave' rather than 'clap'", "favours the difference", "No kernel carries", "Strongest path: "],
     ])
       expect(texts).toContain(phrase);
+  });
+
+  test("the sentences on links agree with Python", () => {
+    for (const { content, links } of examples) {
+      const { child, parent } = content.edges;
+      const found = [...child.keys()].filter((edge) => `${child[edge]} ${parent[edge]}` in links);
+      expect(found).toHaveLength(Object.keys(links).length);
+      for (const edge of found)
+        expect(withSpaces(linkWords(content, edge))).toBe(links[`${child[edge]} ${parent[edge]}`]);
+    }
+    const texts = JSON.stringify(examples.map(({ links }) => links));
+    for (const phrase of ["to its mean, ", "logits, ", "ml, ", "contribution unknown, about ", "(unchanged): ", "−"])
+      expect(texts).toContain(phrase);
+  });
+
+  test("beside the pointer are the contribution and the share", () => {
+    const { content, graph } = examples[2];
+    const kept = graph.prune(0);
+    const edge = graph.below(0, kept)[0];
+    const unit = content.edges.child[edge];
+    const value = content.units.contribution[unit];
+    const number = `${value < 0 ? "−" : "+"}${Number(Math.abs(value).toPrecision(2))} logits`;
+    expect(withSpaces(unitTip(content, kept, unit))).toMatch(new RegExp(`^channel \\d+: \\${number}, .* %$`));
+    expect(unitTip(content, kept.fill(0), unit)).toMatch(/ · parent pruned$/);
+    expect(linkTip(content, edge)).toMatch(/^channel \d+ → 'wave': [+−].* logits, \d/);
+  });
+
+  test("the legend uses the names of a binary head and the verbs of values", () => {
+    const of = (name) => sideWords(examples.find(({ content }) => content.explained.name === name).content);
+    expect(of("wave")).toEqual({ raises: "for the class", lowers: "against", helps: "helps" });
+    expect(of("ESV")).toEqual({ raises: "raises the value", lowers: "lowers it", helps: "raises it" });
+    expect(of("fake")).toEqual({ raises: "for 'fake'", lowers: "for 'real'", helps: "speaks for 'fake'" });
   });
 
   test("the first caption also explains the tiles", () => {
@@ -410,8 +528,10 @@ describe("texts", () => {
     const { content } = examples[1];
     const { count } = content.units;
     expect(withSpaces(rowWords(content, 2, 3, 0.64))).toBe(
-      `block2.conv · 3 of ${content.rows[2].width} kernels · shown units carry 64 % of the evidence that reaches this layer`,
+      `block2.conv · 3 of ${content.rows[2].width} kernels · they carry 64 % of the evidence that reaches this layer`,
     );
+    expect(rowWords(content, 2, 1, 0.64)).toContain(" · it carries 64");
+    expect(prunedWords(content, 1, 0.2, 3)).toMatch(/; 3 more in grey: no parent is kept$/);
     expect(rowWords(content, 0, 1, 1)).toBe(`head · 1 of ${content.rows[0].width} classes`);
     expect(prunedWords(content, count, 0.02)).toBe(`showing all ${count} units`);
     expect(withSpaces(prunedWords(content, 1, 0.2))).toBe(
@@ -451,7 +571,16 @@ describe("validation", () => {
     const { content } = examples[0];
     const wild = { frame: 99, row: -3, threshold: Number.NaN, selected: [1, 1, -1, 9999, "x"], collapsed: null };
     expect(readViewState(modelOf(wild), content)).toEqual({
-      ...{ frame: 7, row: 0, threshold: 0, against: true, selected: [1], collapsed: [], playing: false },
+      ...{
+        frame: 7,
+        row: 0,
+        threshold: 0,
+        prune_by: "path",
+        against: true,
+        selected: [1],
+        collapsed: [],
+        playing: false,
+      },
     });
   });
 });

@@ -6,7 +6,16 @@ import { readContent } from "../../src/pyramid/traits.js";
 import { decode, FakeModel } from "../helpers.js";
 import { pyramids } from "./examples.json";
 
-const FIRST_VALUES = { frame: 1, row: 1, threshold: 0, against: true, selected: [], collapsed: [], playing: false };
+const FIRST_VALUES = {
+  frame: 1,
+  row: 1,
+  threshold: 0,
+  prune_by: "path",
+  against: true,
+  selected: [],
+  collapsed: [],
+  playing: false,
+};
 let model;
 let el;
 let cleanup;
@@ -58,6 +67,8 @@ const slide = (name, ...values) => {
   }
 };
 
+const modelOf = (example) => new FakeModel({ ...decode(pyramids[example].state), ...FIRST_VALUES });
+
 async function render(changes = {}, example = 2) {
   model = new FakeModel({ ...decode(pyramids[example].state), ...FIRST_VALUES, ...changes });
   el = document.body.appendChild(document.createElement("div"));
@@ -84,6 +95,46 @@ describe("pruning", () => {
     model.set("threshold", 1);
     await painted("shown", pyramids[2].kept[19].length);
     expect(model.saved).toBe(0);
+  });
+});
+
+describe("units whose parents are pruned", () => {
+  const THRESHOLD = 8; // index
+  const { kept, kept_by_score } = pyramids[3];
+  const grey = kept_by_score[THRESHOLD].filter((unit) => !kept[THRESHOLD].includes(unit));
+
+  test("are counted and explained, and part of the accessible tree", async () => {
+    const threshold = (THRESHOLD + 0.001) / 19;
+    const row = readContent(modelOf(3)).units.row[grey[0]];
+    await render({ threshold, row: row === 1 ? 2 : 1 }, 3);
+    model.set("row", row);
+    await painted("shown", kept[THRESHOLD].length);
+    expect(root().textContent).toContain(`${grey.length} more in grey: no parent is kept`);
+    const legend = [...el.querySelectorAll(".ne-pyramid-legend span")].find(({ textContent }) =>
+      /^grey/.test(textContent),
+    );
+    expect(legend.hidden).toBe(false);
+    for (let k = 0; focused() !== grey[0] && k < 40; k++) {
+      const before = focused();
+      press("ArrowRight");
+      await vi.waitFor(() => expect(focused()).not.toBe(before));
+    }
+    const active = document.getElementById(tree().getAttribute("aria-activedescendant"));
+    expect(active.getAttribute("aria-label")).toMatch(/(Its parent was|All its parents were) pruned\./);
+  });
+
+  test("are kept by the menu, with one message", async () => {
+    await render({ threshold: (THRESHOLD + 0.001) / 19 }, 3);
+    const menu = find("prune_by");
+    expect(menu.value).toBe("path");
+    menu.value = "score";
+    menu.dispatchEvent(new Event("change", { bubbles: true }));
+    expect([model.get("prune_by"), model.saved]).toEqual(["score", 1]);
+    await painted("shown", kept_by_score[THRESHOLD].length);
+    expect(root().textContent).not.toContain("more in grey");
+    model.set("prune_by", "path");
+    await painted("shown", kept[THRESHOLD].length);
+    expect(menu.value).toBe("path");
   });
 });
 
@@ -176,6 +227,28 @@ describe("the accessible tree", () => {
     expect(model.get("collapsed")).toEqual([1]);
   });
 
+  test("l steps through the links of the focused unit; their numbers are shown and announced", async () => {
+    await render();
+    press("PageDown");
+    await vi.waitFor(() => expect(focused()).toBe(1));
+    const caption = () => el.querySelector(".ne-said").textContent;
+    const before = caption();
+    const found = [];
+    for (let k = 0; k < 30 && (k < 2 || found[0] !== found.at(-1)); k++) {
+      stroke("l");
+      expect(root().querySelector(":scope > .ne-live").textContent).toBe(caption());
+      found.push(caption());
+    }
+    expect(found.length).toBeGreaterThan(2);
+    expect(found[0]).toMatch(/ to 'wave'.*: [+−].* logits, .* of the positive contributions there\.$/);
+    stroke("L");
+    expect(caption()).toBe(found.at(-2));
+    stroke("ArrowRight");
+    await vi.waitFor(() => expect(focused()).not.toBe(1));
+    expect(caption()).not.toContain("positive contributions there");
+    expect(before).not.toContain("positive contributions there");
+  });
+
   test("the focus follows the row slider", async () => {
     await render();
     slide("row", 3);
@@ -199,15 +272,37 @@ describe("the picture", () => {
 
   test("a hovered thin row is labelled if there is no margin for labels", async () => {
     vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(400);
-    await render({ row: 1 });
-    const last = pyramids[2].state.rows.at(-1).name;
-    expect(written).not.toContain(last);
-    tree().dispatchEvent(new MouseEvent("pointermove", { clientX: 100, clientY: 585 }));
-    await vi.waitFor(() => expect(written).toContain(last));
+    vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(90); // rows thinner than a line of text
+    await render({ row: 1 }, 3);
+    const names = pyramids[3].state.rows.map(({ name }) => name);
+    const hidden = names.at(-2);
+    expect(written).toContain(names.at(-1));
+    expect(written).not.toContain(hidden);
+    for (let y = 60; y < 90 && !written.includes(hidden); y++) {
+      written = [];
+      tree().dispatchEvent(new MouseEvent("pointermove", { clientX: 100, clientY: y }));
+      tree().dispatchEvent(new MouseEvent("pointerleave"));
+      tree().dispatchEvent(new MouseEvent("pointermove", { clientX: 100, clientY: y }));
+      await vi.waitFor(() => expect(written).not.toHaveLength(0));
+    }
+    expect(written).toContain(hidden);
     written = [];
     tree().dispatchEvent(new MouseEvent("pointerleave"));
     await vi.waitFor(() => expect(written).not.toHaveLength(0));
-    expect(written).not.toContain(last);
+    expect(written).not.toContain(hidden);
+  });
+
+  test("the name, contribution and share of a hovered unit stand beside the pointer", async () => {
+    await render();
+    const tip = el.querySelector(".ne-pyramid-tip");
+    expect([tip.hidden, tip.getAttribute("aria-hidden")]).toEqual([true, "true"]);
+    tree().dispatchEvent(new MouseEvent("pointermove", { clientX: 190, clientY: 150 }));
+    expect(tip.hidden).toBe(false);
+    expect(tip.textContent).toMatch(/^channel \d+: [+−].* logits, .*%$/);
+    expect(tip.style.transform).toContain("translate(204px, 166px)");
+    expect(el.querySelector(".ne-said").textContent).toContain(tip.textContent.split(": ")[0]);
+    tree().dispatchEvent(new MouseEvent("pointerleave"));
+    expect(tip.hidden).toBe(true);
   });
 
   test("a row collapsed by key stays labelled while it has the focus", async () => {
@@ -227,13 +322,28 @@ describe("the linked tube", () => {
   test("shows the row, and the unit once one is selected", async () => {
     await render();
     await vi.waitFor(() => expect(inner()?.dataset.ready).toBe("true"));
-    expect(heading()).toMatch(/^Activity of the \d+ units of sum in block1, weighted/);
+    expect(heading()).toMatch(/^Activity of the \d+ units shown of sum in block1, weighted/);
     model.set("selected", [1]);
     await vi.waitFor(() => expect(heading()).toBe(`Activity of ${pyramids[2].names[1]}`));
     await vi.waitFor(() =>
       expect(inner().querySelector(".ne-row-layer .ne-value").textContent).toContain(pyramids[2].names[1]),
     );
     expect(el.querySelectorAll(".ne-tubes")).toHaveLength(1);
+  });
+
+  test("with several units, every control has a name of its own", async () => {
+    await render({ selected: [1, 2, 3] });
+    await vi.waitFor(() => expect(heading()).toContain("3 of 3 selected"));
+    expect(heading()).toContain('"selected unit" switches');
+    await vi.waitFor(() => expect(inner()?.dataset.ready).toBe("true"));
+    const controls = [...el.querySelectorAll("input, select, button, summary")];
+    const names = controls.map(
+      (control) => control.getAttribute("aria-label") ?? control.closest("label")?.textContent ?? control.textContent,
+    );
+    expect(names).toEqual(expect.arrayContaining(["row", "selected unit", "threshold", "prune units below"]));
+    expect(names.filter((name, k) => names.indexOf(name) !== k)).toEqual([]);
+    const labels = [...el.querySelectorAll(".ne-row .ne-label")].map(({ firstChild }) => firstChild.textContent);
+    expect(new Set(labels).size).toBe(labels.length);
   });
 
   test("calls what it shows activity, not evidence", async () => {
