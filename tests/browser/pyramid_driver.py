@@ -64,6 +64,22 @@ class PyramidDriver(Viewer):
         assert tree
         return box["x"] - tree["x"], box["y"] - tree["y"], box["width"], box["height"]
 
+    @property
+    def tip(self) -> str:
+        """Return the text beside the pointer; empty if there is none."""
+        tip = self.root.locator(".ne-pyramid-tip")
+        return tip.inner_text().replace("\u00a0", " ") if tip.is_visible() else ""
+
+    def hover_link(self, above: int, below: int) -> tuple[float, float]:
+        """Move the pointer to a link between the rows of two units with tiles, and return its position."""
+        first, second = self.tile(above), self.tile(below)
+        y = (first[1] + first[3] + second[1]) / 2
+        for x in range(170, 400, 3):
+            self.tree.hover(position={"x": x, "y": y})
+            if "→" in self.tip:
+                return x, y
+        raise AssertionError(f"no link at height {y}")
+
     def pixels(self) -> NDArray[np.int16]:
         """Return a screenshot of the canvas, RGB."""
         return pixels_of(self.tree.screenshot())

@@ -12,7 +12,8 @@ from playwright.sync_api import Browser
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from tests.browser.browser_driver import edited, offline_page
 from tests.browser.pyramid_driver import SETTLED, PyramidDriver, write_page
-from tests.widgets.random_pyramids import deep_pyramid
+from tests.widgets.pyramid_examples import of_a_value, of_two_names
+from tests.widgets.random_pyramids import deep_pyramid, r3d_18_names, r3d_18_pyramid
 
 Action = Callable[[PyramidDriver], object]
 DEEP = "blocks.1.conv2.0"
@@ -45,6 +46,24 @@ def do_nothing(driver: PyramidDriver) -> None:
 
 def hover(driver: PyramidDriver) -> None:
     driver.tree.hover(position={"x": 210, "y": 300})
+
+
+def hover_unit(driver: PyramidDriver) -> None:
+    x, y, width, height = driver.tile(0)
+    driver.tree.hover(position={"x": x + width / 2, "y": y + height + 90})
+
+
+def hover_link(driver: PyramidDriver) -> None:
+    driver.tree.focus()
+    driver.tree.press("ArrowDown")
+    driver.hover_link(0, int(driver.number("focused")))
+
+
+def step_through_links(driver: PyramidDriver) -> None:
+    driver.page.evaluate("scrollTo(0, 0)")
+    driver.part("threshold").focus()
+    for key in ("ArrowDown", "ArrowRight", "l", "l"):
+        driver.tree.press(key)
 
 
 def keys(driver: PyramidDriver) -> None:
@@ -82,6 +101,19 @@ STATES: dict[str, tuple[dict[str, Any], Action, int, str]] = {
 }
 
 
+# The rows of an r3d_18: every row is named, tiles whose parents are pruned are grey, numbers stand beside the pointer.
+ROW_STATES: dict[str, tuple[dict[str, Any], Action, int, str]] = {
+    "names": ({}, do_nothing, 1100, "light"),
+    "names-360": ({"row": 3}, do_nothing, 360, "light"),
+    "names-1600": ({"row": 14}, do_nothing, 1600, "dark"),
+    "pruned-grey": ({"threshold": 0.4, "row": 12}, do_nothing, 1100, "dark"),
+    "pruned-by-score": ({"threshold": 0.4, "row": 12, "prune_by": "score"}, do_nothing, 1100, "dark"),
+    "hover-unit": ({}, hover_unit, 1100, "dark"),
+    "hover-link": ({}, hover_link, 1100, "light"),
+    "link-by-key": ({}, step_through_links, 1100, "light"),
+}
+
+
 def pyramid_pages(browser: Browser, out: Path) -> Iterator[Path]:
     """Take the demo network's pyramid in every state, one of 120 layers, and one with invalid data."""
     with tempfile.TemporaryDirectory() as folder:
@@ -89,6 +121,15 @@ def pyramid_pages(browser: Browser, out: Path) -> Iterator[Path]:
         for name, (state, act, width, scheme) in STATES.items():
             path = write_page(Path(folder) / f"{name}.html", pyramid, "", **state)
             yield take(browser, path, out / f"pyramid-{name}.png", act, width, scheme)
+        rows = r3d_18_pyramid()
+        for name, (state, act, width, scheme) in ROW_STATES.items():
+            path = write_page(Path(folder) / f"{name}.html", rows, "", **state)
+            yield take(browser, path, out / f"pyramid-{name}.png", act, width, scheme)
+        long_names = r3d_18_pyramid([f"backbone.encoder.stages.{name}" for name in r3d_18_names()])
+        others = {"long-names": long_names, "two-names": of_two_names(pyramid), "value": of_a_value(pyramid)}
+        for name, other in others.items():
+            path = write_page(Path(folder) / f"{name}.html", other, "")
+            yield take(browser, path, out / f"pyramid-{name}.png", do_nothing, 1100, "light")
         deep = deep_pyramid()
         for name, state in (("big-network", {}), ("big-network-deep", {"row": 60, "threshold": 0.1})):
             path = write_page(Path(folder) / f"{name}.html", deep, "120 random layers", **state)

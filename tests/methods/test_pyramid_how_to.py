@@ -26,6 +26,10 @@ def test_the_code_of_the_page_runs_in_order(tmp_path, monkeypatch, capsys):
     assert re.search(r"\d+ of \d+ units at 0\.3; \(16, 64, 64\)", output)
     assert re.search(r"head \[\(\d+, 1\), \(\d+, -1\)\]|head \[\(\d+, -1\), \(\d+, 1\)\]", output)
     assert re.search(r"^rows 5 of \d+ Pyramid\('kick'; 5 rows", output, re.MULTILINE)
+    assert re.search(r"^sum in .*: \d+ of 64 \w+ shown|^\S+: \d+ of 64 kernels shown", output, re.MULTILINE)
+    assert re.search(r"^\d+ units have a large score, but no parent that is kept$", output, re.MULTILINE)
+    assert "Strongest path from 'wave one hand' down to the clip: " in output
+    assert re.search(r"^(red|green|blue) of the clip +[+-]\d\.\d{3} logits +\d+%$", output, re.MULTILINE)
     assert "4 rows; This is the published rule" in output
 
 

@@ -78,6 +78,33 @@ def random_pyramid(
     return Pyramid(clip, target, tuple(all_rows), tuple(all_units), tuple(edges[k] for k in order.tolist()), provenance)
 
 
+def r3d_18_names() -> list[str]:
+    """Return the names of the rows of a torchvision r3d_18, between the class and the clip."""
+    names = []
+    for layer, block in ((layer, block) for layer in (4, 3, 2, 1) for block in (1, 0)):
+        name = f"layer{layer}.{block}"
+        shortcut = [f"{name}.downsample.0"] if block == 0 and layer > 1 else []
+        names += [f"sum in {name}", *shortcut, f"{name}.conv2.0", f"{name}.conv1.0"]
+    return [*names, "stem.0"]
+
+
+def r3d_18_pyramid(names: list[str] | None = None) -> Pyramid:
+    """Return a random pyramid with the rows of an r3d_18, of up to 64 units each; ``names`` replaces their names."""
+    names = names or r3d_18_names()
+    pyramid = random_pyramid(3, rows=len(names), units=(14, 64), links=8, size=(8, 56, 56), grid=(4, 7, 7))
+    titles = ["fc", *names, "clip"]
+    rows = [
+        replace(row, name=name, kind=row.kind if row.maps is None else "sum" if name.startswith("sum") else "kernel")
+        for row, name in zip(pyramid.rows, titles, strict=True)
+    ]
+    edges = [
+        replace(edge, kind=CONV, contribution=3 * edge.share) if edge.kind == UNKNOWN else edge
+        for edge in pyramid.edges
+    ]
+    provenance = replace(pyramid.provenance, knobs={"contribution": "gradient_x_activation"})
+    return replace(pyramid, rows=tuple(rows), edges=tuple(edges), provenance=provenance)
+
+
 def deep_pyramid(rows: int = 120, units: int = 64, links: int = 30) -> Pyramid:
     """Return a pyramid as large as that of a DenseNet-121: 120 rows of 64 units, about 94,000 edges, 28 x 28 maps."""
     return random_pyramid(5, rows=rows, units=(units, units), links=links, grid=(4, 28, 28), size=(16, 112, 112))

@@ -12,7 +12,7 @@ import { countWords } from "./text.js";
 /** @typedef {{row: number, thinRow: number | null}} LabelledRows the chosen row; the hovered or focused row */
 
 const [INK, PALE, WHITE] = ["#e6e9ee", "#a9b1bd", "#fff"];
-const [TRANSLUCENT, BACKGROUND] = ["#14171cc0", "#14171c"];
+const [TRANSLUCENT, BACKGROUND] = ["#14171cd8", "#14171c"];
 const FAMILY = "system-ui, sans-serif";
 const LINE_HEIGHT = 10.5; // pixels of the screen
 const MIN_MARGIN = 100; // pixels; a narrower margin holds no labels
@@ -39,11 +39,13 @@ export function fitName(name, fits) {
   return shorter.find(fits) ?? "…";
 }
 
-/** A name on one line, or broken after a dot or a space onto two. @param {string} name @param {(text: string) => boolean} fits */
+/** A name on one line, or broken after a dot or a space onto two, without a mere number on the second. @param {string} name @param {(text: string) => boolean} fits */
 export function breakName(name, fits) {
   const parts = partsOf(name);
-  for (let k = parts.length - 1; k > 0 && !fits(name); k--)
-    if (fits(parts.slice(0, k).join(""))) return [parts.slice(0, k).join(""), fitName(parts.slice(k).join(""), fits)];
+  for (let k = parts.length - 1; k > 0 && !fits(name); k--) {
+    const [start, end] = [parts.slice(0, k).join(""), parts.slice(k).join("")];
+    if (fits(start) && (k === 1 || !/^\d+$/.test(end))) return [start, fitName(end, fits)];
+  }
   return [fitName(name, fits)];
 }
 
@@ -116,7 +118,7 @@ export function drawRowLabels(context, content, { bands, left }, projection, { r
     setFont(band, size);
     const marker = markerOf(band);
     const fits = within(left - 20 - context.measureText(marker).width);
-    const lines = hasCount && height > 48 ? breakName(name, fits) : [fitName(name, fits)];
+    const lines = hasCount && height > 40 ? breakName(name, fits) : [fitName(name, fits)];
     const middle = Math.max(projection.y(band.y), 0) + Math.min(height, 96) / 2;
     let y = middle + (hasCount ? 4 - 7 * lines.length : 0.35 * size);
     for (const [k, line] of lines.entries()) {

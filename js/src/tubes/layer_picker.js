@@ -22,14 +22,23 @@ export function barsOf(layers) {
 /** Name of the picker: maps of single units are no layers. @param {Pick<import("./traits.js").Content, "layers">} content */
 export const layerLabel = ({ layers }) => (layers[0].quantity === "activity" ? "selected unit" : "layer");
 
+/** Explanation of the bars, with a swatch of those of pooling layers. @param {import("./traits.js").Content} content */
+export function barsKey(content) {
+  const pooling = [h("i", { class: "ne-layer-pooling" }), "Input of a pooling layer."];
+  return h(
+    "p",
+    { class: "ne-bars" },
+    barsWords(content),
+    ...(content.layers.some(({ kind }) => kind === POOLING) ? pooling : []),
+  );
+}
+
 /** Explanation of the bars. @param {import("./traits.js").Content} content */
 export function barsWords({ layers }) {
-  const hasPooling = layers.some(({ kind }) => kind === POOLING);
   const hasLanes = layers.some(({ pathway }) => pathway !== layers[0].pathway);
   return (
     "Layers from input to output. A tall bar means a finer map, not a more important layer. " +
     "Cells: time × height × width." +
-    (hasPooling ? " Dark grey: input of a pooling layer." : "") +
     (hasLanes ? " Bars at two heights: parallel pathways." : "")
   );
 }

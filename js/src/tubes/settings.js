@@ -1,7 +1,7 @@
 // The drawer below the controls: settings that are seldom changed, the top predictions and the keyboard shortcuts.
 import { h } from "../shared/dom.js";
 import { createMenu, createSlider } from "../shared/inputs.js";
-import { barsWords } from "./layer_picker.js";
+import { barsKey } from "./layer_picker.js";
 import { percent, quantityOf, sides, whole } from "./text.js";
 
 const COLOURS = /** @type {[string, string][]} */ ([
@@ -100,7 +100,7 @@ function createDisplaySettings(contents, handlers, signal) {
 function createAbout(content) {
   const best = h("dl", { class: "ne-best" });
   const predictions = section("Top predictions", best);
-  const bars = section("Layer bars", h("p", { class: "ne-bars" }, barsWords(content)));
+  const bars = section("Layer bars", barsKey(content));
   let shownTarget = -1;
   return {
     element: h("div", {}, predictions, bars),

@@ -155,5 +155,6 @@ export function positionWords(content, position, sentence) {
   const frameSignal = position.frame_signal === null ? null : content.frame_signals[position.frame_signal];
   const signal = frameSignal ? `, ${frameSignalName(frameSignal)}, ${frameSignalAt(frameSignal, position.frame)}` : "";
   const layer = layerWords(content, position.layer);
-  return `${frameWords(content, position.frame)}, layer ${layer}, threshold ${whole(position.threshold)}${signal}. ${sentence}`;
+  const noun = quantityOf(content) === "activity" ? "" : "layer "; // maps of single units are no layers
+  return `${frameWords(content, position.frame)}, ${noun}${layer}, threshold ${whole(position.threshold)}${signal}. ${sentence}`;
 }

@@ -354,6 +354,7 @@ describe("row labels", () => {
       "denselayer24.conv1",
     ]);
     expect(lines("sum in encoder.layers.11", 16)).toEqual(["sum in encoder.", "layers.11"]);
+    expect(lines("layer3.0.downsample.0", 20)).toEqual(["layer3.0.", "downsample.0"]);
     expect(lines("a.very_long_last_part_of_a_name", 12)[1].length).toBeLessThanOrEqual(12);
   });
 

@@ -593,11 +593,12 @@ test("the layer bars are explained in the drawer and in their tooltip", async ()
   await render();
   const plain = el.querySelector(".ne-drawer").textContent;
   expect(plain).toContain("Cells: time × height × width.");
-  expect(plain).not.toMatch(/two heights|Dark grey/);
+  expect(plain).not.toMatch(/two heights|pooling/);
   expect(el.querySelector(".ne-row-layer .ne-label").textContent).toBe("layertall bar = finer map");
   cleanup();
   await render({ layers: layers.map((layer) => ({ ...layer, kind: "pooling input" })) });
-  expect(el.querySelector(".ne-drawer").textContent).toContain("Dark grey: input of a pooling layer.");
+  const swatch = el.querySelector(".ne-drawer .ne-bars .ne-layer-pooling");
+  expect(swatch.nextSibling.textContent).toBe("Input of a pooling layer.");
 });
 
 describe("reduced motion", () => {
