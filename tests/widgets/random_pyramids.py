@@ -101,6 +101,9 @@ def r3d_18_pyramid(names: list[str] | None = None) -> Pyramid:
         replace(edge, kind=CONV, contribution=3 * edge.share) if edge.kind == UNKNOWN else edge
         for edge in pyramid.edges
     ]
+    kept = set(pyramid.prune(0))
+    for row, above in zip(pyramid.rows[1:], pyramid.rows, strict=False):  # as in real pyramids, every unit has a parent
+        edges += [Edge(unit, above.units[0], 0.03, 0.01, CONV) for unit in row.units if unit not in kept]
     provenance = replace(pyramid.provenance, knobs={"contribution": "gradient_x_activation"})
     return replace(pyramid, rows=tuple(rows), edges=tuple(edges), provenance=provenance)
 

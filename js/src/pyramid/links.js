@@ -28,7 +28,7 @@ const [DASHED, DOTTED] = [
   [6, 4],
   [1.5, 4],
 ];
-const BACKGROUND = "#14171c";
+const [BACKGROUND, CHOSEN] = ["#14171c", "#e6e9ee"];
 const COLOURS = { positive: cssColour(colourAt(FOR, 0.5)), negative: cssColour(colourAt(AGAINST, 0.5)) };
 
 /** Edges from a unit up to the class, each to the parent with the largest flow. @param {Content} content @param {Graph} graph @param {Uint8Array} kept @param {number} unit */
@@ -106,15 +106,15 @@ export function createLinkPen(context, { edges, units }, graph, { boxes, bands }
     const fraction = Math.abs(graph.flow(edge)) / maxFlow[units.row[edges.parent[edge]]];
     return Math.max(MAX_WIDTH * Math.min(fraction, 1) * Math.sqrt(projection.zoom), 0.7);
   };
-  /** @param {number} edge @param {number} alpha @param {boolean} hasCasing */
-  const draw = (edge, alpha, hasCasing) => {
+  /** @param {number} edge @param {number} alpha @param {string} [casing] colour around the link */
+  const draw = (edge, alpha, casing) => {
     if (!trace(edge)) return;
     const isAgainst = edges.share[edge] < 0;
     const width = widthOf(edge);
     context.globalAlpha = alpha;
-    if (hasCasing) {
+    if (casing) {
       context.lineWidth = width + CASING;
-      context.strokeStyle = BACKGROUND;
+      context.strokeStyle = casing;
       context.stroke();
     }
     context.setLineDash(edges.kind[edge] === UNKNOWN ? DOTTED : isAgainst ? DASHED : []);
@@ -126,13 +126,13 @@ export function createLinkPen(context, { edges, units }, graph, { boxes, bands }
   const opacityOf = (/** @type {number} */ edge) => (bands[units.row[edges.child[edge]]].large ? 1 : 0.5);
   return {
     drawBelow() {
-      for (const edge of base) draw(edge, opacityOf(edge) * (highlighted.length ? 0.12 : 0.45), false);
+      for (const edge of base) draw(edge, opacityOf(edge) * (highlighted.length ? 0.12 : 0.45));
       context.globalAlpha = 1;
     },
     /** @param {number | null} [link] drawn above all others */
     drawAbove(link = null) {
-      for (const edge of highlighted) draw(edge, 0.85, true);
-      if (link !== null) draw(link, 1, true);
+      for (const edge of highlighted) draw(edge, 0.85, BACKGROUND);
+      if (link !== null) draw(link, 1, CHOSEN);
       context.globalAlpha = 1;
     },
     /** Link at a pixel of the screen, the uppermost of several. @param {number} x @param {number} y @param {number} ratio canvas pixels per pixel of the screen @returns {number | null} */

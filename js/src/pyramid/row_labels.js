@@ -32,7 +32,7 @@ export function fitName(name, fits) {
   const last = parts[parts.length - 1];
   const shorter = parts.flatMap((_, k) => {
     const end = parts.slice(k).join("");
-    return k ? [...(k > 1 ? [`${parts[0]}…${end}`] : []), `…${end}`] : [name];
+    return k ? [...(k > 1 ? [`${parts[0].slice(0, -1)}…${end}`] : []), `…${end}`] : [name];
   });
   shorter.sort((a, b) => b.length - a.length);
   for (let length = last.length - 1; length > 2; length--) shorter.push(shorten(last, length));

@@ -304,6 +304,10 @@ describe("the route of a link", () => {
       expect(strokes[k][0]).toBe("#14171c");
       expect(strokes[k][1]).toBeCloseTo(strokes[k + 1][1] + 3, 6);
     }
+    strokes.length = 0;
+    pen.drawAbove(links.base[0]); // the link under the pointer has a light outline
+    expect(strokes.at(-2)[0]).toBe("#e6e9ee");
+    expect(strokes).toHaveLength(2 * links.highlighted.length + 2);
   });
 });
 
@@ -338,8 +342,8 @@ describe("row labels", () => {
   test("a name that does not fit keeps its last part, and as much as possible of the others", () => {
     const fit = (name, length) => fitName(name, (text) => text.length <= length);
     expect(fit("layer3.0.downsample.0", 21)).toBe("layer3.0.downsample.0");
-    expect(fit("layer3.0.downsample.0", 20)).toBe("layer3.…downsample.0");
-    expect(fit("features.denseblock3.denselayer24.conv1", 30)).toBe("features.…denselayer24.conv1");
+    expect(fit("layer3.0.downsample.0", 19)).toBe("layer3…downsample.0");
+    expect(fit("features.denseblock3.denselayer24.conv1", 30)).toBe("features…denselayer24.conv1");
     expect(fit("features.denseblock3.denselayer24.conv1", 20)).toBe("…denselayer24.conv1");
     expect(fit("features.denseblock3.denselayer24.conv1", 8)).toBe("…conv1");
     expect(fit("abcdefghijklmnop", 7).length).toBeLessThanOrEqual(7);
