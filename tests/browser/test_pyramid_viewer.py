@@ -228,6 +228,28 @@ def test_numbers_stand_beside_the_pointer_within_a_frame(open_page: OpenPage, tm
     assert float(np.median(took)) < 16, took
 
 
+def test_numbers_beside_the_pointer_stay_inside_the_picture(open_page: OpenPage, tmp_path: Path) -> None:
+    pyramid = r3d_18_pyramid()
+    last = len(pyramid.rows) - 1
+    driver = opened(open_page, write_page(tmp_path / "rows.html", pyramid, row=last), width=360, height=1000)
+    driver.tree.focus()
+    driver.tree.press("PageDown")
+    driver.put("row", last)
+    driver.tree.focus()
+    driver.tree.press("End")
+    unit = int(driver.number("focused"))
+    assert pyramid.rows[pyramid.units[unit].row].kind == "input"
+    x, y, width, height = driver.tile(unit)
+    driver.tree.hover(position={"x": x + width - 4, "y": y + height - 4})
+    assert " logits, " in driver.tip
+    box, picture = driver.root.locator(".ne-pyramid-tip").bounding_box(), driver.tree.bounding_box()
+    assert box
+    assert picture
+    assert picture["x"] <= box["x"]
+    assert box["x"] + box["width"] <= picture["x"] + picture["width"]
+    assert box["y"] + box["height"] <= picture["y"] + picture["height"]
+
+
 def test_tiles_whose_parents_are_pruned_are_grey(open_page: OpenPage, path: Path, world: Pyramid) -> None:
     kept = {by: set(world.prune(0.4, by=by)) for by in ("path", "score")}
     grey = min(unit for unit in kept["score"] - kept["path"] if world.rows[world.units[unit].row].maps is not None)

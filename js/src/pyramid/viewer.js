@@ -175,7 +175,9 @@ function createHover(content, viewport, localState, { element, tip }, linkAt, up
     tip.hidden = link === null && unit === null;
     if (x !== undefined && !tip.hidden) {
       tip.textContent = link === null ? unitTip(content, viewport.kept(), unit ?? 0) : linkTip(content, link);
-      tip.style.transform = `translate(${x + 14}px, ${y + 16}px) translateX(${x > 0.6 * element.clientWidth ? "calc(-100% - 24px)" : "0"})`;
+      const [width, height] = [element.clientWidth || 640, element.clientHeight || 600];
+      const top = y + 40 > height ? y - 28 : y + 16; // below the pointer, at the lower edge above it
+      tip.style.transform = `translate(${Math.max(Math.min(x + 14, width - tip.offsetWidth - 4), 0)}px, ${top}px)`;
     }
     if (localState.hovered === unit && localState.link === link && localState.bandText === bandText) return;
     Object.assign(localState, { hovered: unit, link, band: hoveredBand?.row ?? null, bandText });

@@ -23,21 +23,27 @@ let closed;
 let drawn;
 let written;
 
-const context = () =>
+/** What is drawn on the pyramid's canvas; the tube viewer in the panel draws on others. */
+const context = ({ className }) =>
   new Proxy(
     {
       createImageData: (width, height) => ({ data: new Uint8ClampedArray(width * height * 4), width, height }),
       measureText: () => ({ width: 40 }),
       fillText: (text) => written.push(text),
     },
-    { get: (target, name) => target[name] ?? (() => void drawn.push(name)), set: () => true },
+    {
+      get: (target, name) => target[name] ?? (() => void (className === "ne-pyramid-canvas" && drawn.push(name))),
+      set: () => true,
+    },
   );
 
 beforeEach(() => {
   closed = 0;
   [drawn, written] = [[], []];
   vi.stubGlobal("createImageBitmap", async () => ({ width: 30, height: 24, close: () => closed++ }));
-  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((kind) => (kind === "2d" ? context() : null));
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation(function (kind) {
+    return kind === "2d" ? context(this) : null;
+  });
 });
 afterEach(() => {
   cleanup?.();
