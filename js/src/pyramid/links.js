@@ -110,7 +110,7 @@ export function createLinkPen(context, { edges, units }, graph, { boxes, bands }
   const draw = (edge, alpha, casing) => {
     if (!trace(edge)) return;
     const isAgainst = edges.share[edge] < 0;
-    const width = widthOf(edge);
+    const width = Math.max(widthOf(edge), casing === CHOSEN ? 2.5 : 0);
     context.globalAlpha = alpha;
     if (casing) {
       context.lineWidth = width + CASING;
