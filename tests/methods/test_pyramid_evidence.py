@@ -120,9 +120,9 @@ def test_links_against_a_unit_are_shown_from_the_strongest_down() -> None:
         assert pyramid.units[parent].remainder == pytest.approx(factor * (-0.4 + 0.1 - 0.05))
         against = shown[1].child
         assert pyramid.units[against].score == 0
-        assert "carries no positive evidence for 'class 1'. It works against kernel 0 of layer 2." in pyramid.in_words(
-            against
-        )
+        words = pyramid.in_words(against)
+        measured = "" if contribution == "preactivation" else " (\N{MINUS SIGN}1.8 logits)"
+        assert f"carries no positive evidence for 'class 1'{measured}. It works against kernel 0 of layer 2." in words
         assert "Inputs against it: kernel 1 of layer 0 (\N{MINUS SIGN}47 %)." in pyramid.in_words(parent)
         assert "All inputs without a link together: \N{MINUS SIGN}18 %." in pyramid.in_words(parent)
         assert against not in pyramid.prune(0, against=False)

@@ -28,11 +28,12 @@ export const shorten = (text, length) =>
  * @param {string} name @param {(text: string) => boolean} fits
  */
 export function fitName(name, fits) {
+  if (fits(name)) return name;
   const parts = partsOf(name);
   const last = parts[parts.length - 1];
   const shorter = parts.flatMap((_, k) => {
     const end = parts.slice(k).join("");
-    return k ? [...(k > 1 ? [`${parts[0].slice(0, -1)}…${end}`] : []), `…${end}`] : [name];
+    return k > 1 ? [`${parts[0].slice(0, -1)}…${end}`, `…${end}`] : k ? [`…${end}`] : [];
   });
   shorter.sort((a, b) => b.length - a.length);
   for (let length = last.length - 1; length > 2; length--) shorter.push(shorten(last, length));
