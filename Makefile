@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+FIREFOX := $(shell command -v firefox-esr || command -v firefox)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test browser notebook check lint format types test-js bundle js docs wheel screenshots images worlds bench train clean
@@ -57,12 +58,12 @@ ifeq ($(CHROMIUM),)
 endif
 	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST)
 
-browser:  ## install Chromium for the browser tests (Debian, Ubuntu)
-ifeq ($(CHROMIUM),)
-	apt-get update
-	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium
+browser:  ## install Chromium and Firefox for the browser tests (Debian)
+ifneq ($(and $(CHROMIUM),$(FIREFOX)),)
+	@echo "found $(CHROMIUM) and $(FIREFOX)"
 else
-	@echo "found $(CHROMIUM)"
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium firefox-esr
 endif
 
 $(VENV)/.docs: $(VENV)/.test
