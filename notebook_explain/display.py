@@ -23,6 +23,7 @@ from notebook_explain.explanations.targets import REGRESSION
 from notebook_explain.explanations.text import shortened, verdict_of
 
 if TYPE_CHECKING:
+    from notebook_explain.clip import Clip
     from notebook_explain.widgets import CompareViewer
     from notebook_explain.widgets.base import View
 
@@ -305,6 +306,13 @@ def picture(report: BlockReport) -> dict[str, str]:
     from notebook_explain.figures.blocks.report import report_png
 
     return {"image/png": base64.b64encode(report_png(report)).decode(), "text/plain": _repr_without_folders(report)}
+
+
+def clip_bundle(clip: Clip) -> dict[str, str]:
+    """Return the output of a cell for a clip: it plays, with what was read beside it."""
+    from notebook_explain.figures import clip_preview
+
+    return clip_preview.clip_bundle(clip)
 
 
 def _repr_without_folders(explanation: Explanation | BlockReport) -> str:

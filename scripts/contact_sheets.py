@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from notebook_explain._atomic import replacing
 from notebook_explain._validation import check_int
+from notebook_explain.preview.encoding import compute_palette
 from notebook_explain.samples.actions import ACTIONS, ARM_ACTIONS, IDLE, LEG_ACTIONS
-from notebook_explain.samples.preview import compute_palette
+from notebook_explain.samples.preview import COLOURS
 from notebook_explain.samples.sample import Sample
 from notebook_explain.samples.worlds import camera, compose, contrast, shortcut, single, still, window
 
@@ -63,7 +64,7 @@ def sheet(clips: list[Sample]) -> Picture:
             page.paste(strip, (x, y))
             x += strip.width + BETWEEN
         y += max(strip.height for strip in row) + BETWEEN
-    return page.quantize(palette=compute_palette(page), dither=Image.Dither.NONE)
+    return page.quantize(palette=compute_palette(page, COLOURS), dither=Image.Dither.NONE)
 
 
 def sheets(seed: int) -> dict[str, list[Sample]]:

@@ -21,13 +21,14 @@ ALLOWED: dict[str, set[str]] = {
     "_progress": set(),
     "_deprecated": set(),
     "_moved_modules": set(),
+    "preview": set(),
     "clip": set(),
-    "samples": set(),
+    "samples": {"preview"},
     "explanations": {"clip"},
     "layers": {"torch"},
     "models": {"clip", "samples", "explanations", "torch"},
     "methods": {"clip", "explanations", "layers", "models", "torch"},
-    "figures": {"clip", "explanations"},
+    "figures": {"clip", "explanations", "preview"},
     "widgets": {"clip", "explanations"},
     "display": {"clip", "explanations", "figures", "widgets"},
     "api": {"clip", "samples", "explanations", "models", "methods"},
@@ -35,8 +36,8 @@ ALLOWED: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 SHARED = {"_errors", "_validation", "_atomic", "_warn", "_deprecated", "_progress"}  # any package may import these
-# Allowed inside functions only: an explanation or a widget calls display to show itself.
-ALLOWED_IN_FUNCTIONS = {("explanations", "display"), ("widgets", "display")}
+# Allowed inside functions only: a clip, an explanation or a widget calls display to show itself.
+ALLOWED_IN_FUNCTIONS = {("clip", "display"), ("explanations", "display"), ("widgets", "display")}
 ROOT_NAMES = {"__version__"}
 
 

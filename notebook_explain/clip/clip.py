@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._validation import check_int, check_size
 from notebook_explain.clip.arrays import UINT8_HINT, to_frames, to_numpy
+from notebook_explain.clip.checks import check_length, check_values, shape_hint
 from notebook_explain.clip.decode import FitOptions, decode
+from notebook_explain.clip.description import summary
 from notebook_explain.clip.pictures import Picture
 from notebook_explain.clip.resize import Resize, check_crop
 from notebook_explain.clip.sampling import Sampling, spread_evenly
 from notebook_explain.clip.sources.open import MAX_PIXELS, open_source
-from notebook_explain.clip.values import check_finite, choose_picture, frame_times, to_values
+from notebook_explain.clip.values import choose_picture, frame_times, to_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,8 @@ class Clip:
         What the network gets, if it is not the frames: real numbers, with any number of channels (`from_array`).
     picture : Picture or None
         How the frames show the values.
+    source_frames : int or None
+        Number of frames of the source; ``None`` if unknown.
 
     Raises
     ------
@@ -68,6 +72,7 @@ class Clip:
     caveats: tuple[str, ...] = ()
     values: NDArray[np.float32] | None = None
     picture: Picture | None = None
+    source_frames: int | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.frames, (str, os.PathLike)):
@@ -78,25 +83,28 @@ class Clip:
         if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
             raise UsageError(
                 f"frames must have shape (time, height, width, 3) with no axis of length 0, got {frames.shape}"
-                + _shape_hint(frames.shape)
+                + shape_hint(frames.shape)
             )
         object.__setattr__(self, "frames", frames)
         for name, kind in (("times", np.float64), ("frame_numbers", np.int64)):
             if getattr(self, name) is not None:
-                object.__setattr__(self, name, _check_length(name, getattr(self, name), kind, len(frames)))
+                object.__setattr__(self, name, check_length(name, getattr(self, name), kind, len(frames)))
         object.__setattr__(self, "caveats", tuple(str(text) for text in self.caveats))
         if self.source_size is None:
             object.__setattr__(self, "source_size", frames.shape[1:3])
         if self.values is not None:
-            object.__setattr__(self, "values", _check_values(self.values, frames.shape[:3]))
+            object.__setattr__(self, "values", check_values(self.values, frames.shape[:3]))
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def __repr__(self) -> str:
-        time, height, width, _ = self.frames.shape
-        channels = "" if self.values is None else f", channels={self.values.shape[3]}"
-        return f"Clip({time} frames of {height} x {width}{channels}, source={self.source!r})"
+        return f"Clip({self.name!r}, {', '.join(summary(self))})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from notebook_explain import display  # a clip imports the packages that show it here and nowhere else
+
+        return display.clip_bundle(self)
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -271,6 +279,7 @@ class Clip:
             decoded.resize.source_size,
             decoded.numbers,
             caveats=decoded.caveats,
+            source_frames=decoded.total,
         )
 
     def sampled(self, frames: int) -> Clip:
@@ -312,6 +321,36 @@ class Clip:
             frames = self.picture.render(values)
         return replace(self, frames=frames, values=values, origin=origin, step=step)
 
+    def with_range(self, range: Any) -> Clip:
+        """Return the clip with its values shown between other limits, such as another window of a grey volume.
+
+        The network gets the same values.
+
+        Parameters
+        ----------
+        range : (low, high), "percentiles" or a pair for each channel shown
+            As for `from_array`. A window of level L and width W is ``(L - W / 2, L + W / 2)``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The clip is one of colours, which have no other range; limits that are not low < high.
+
+        Examples
+        --------
+        >>> Clip.from_array(ct, layout="THW").with_range((-160, 240))  # soft tissue: level 40, width 400
+        """
+        if self.values is None or self.picture is None:
+            raise UsageError(
+                f"clip {self.name!r} holds colours from 0 to 255, which have no other range; Clip.from_array makes a clip of "
+                "values, such as Hounsfield units"
+            )
+        picture = self.picture.with_range(range, self.values)
+        count = self.values.shape[3]
+        others = [text for text in self.caveats if not text.startswith(self.picture.describe(count))]
+        frames = picture.render(self.values)
+        return replace(self, frames=frames, picture=picture, caveats=(picture.describe(count), *others))
+
     def has_same_content(self, other: Clip) -> bool:
         """Return whether another clip has the same frames and the same values; times and sources may differ."""
         if not np.array_equal(self.frames, other.frames):
@@ -321,40 +360,5 @@ class Clip:
         return np.array_equal(self.values, other.values)
 
 
-def _check_length(name: str, value: Any, dtype: type, count: int) -> NDArray[Any]:
-    """Return one number per frame."""
-    array: NDArray[Any] = np.asarray(value, dtype)
-    if array.shape != (count,):
-        raise UsageError(f"{name} must have one number per frame ({count}), got shape {array.shape}")
-    return array
-
-
-def _check_values(value: Any, size: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return values that fit frames of (time, height, width)."""
-    values = np.asarray(value)
-    if values.dtype != np.float32 or values.ndim != 4 or values.shape[:3] != size or values.shape[3] < 1:
-        raise UsageError(
-            f"values must be a float32 array (time, height, width, channel) of {' x '.join(map(str, size))} pixels, got "
-            f"{values.dtype} of shape {values.shape}; Clip.from_array makes a clip of any numbers"
-        )
-    check_finite(values)
-    return values
-
-
 def _resized(frames: NDArray[Any], resize: Resize, background: Any = 0) -> NDArray[Any]:
     return np.stack([resize.apply(np.ascontiguousarray(frame), background) for frame in frames])
-
-
-def _shape_hint(shape: tuple[int, ...]) -> str:
-    """Return a hint on how to fix an array of nearly the right shape."""
-    if len(shape) == 5 and shape[0] == 1:
-        call = "of(frames" if {1, 3} & set(shape[1:]) else "from_array(values"
-        return f"; for a batch of one, name the axes as in Clip.{call}, layout='BTCHW'), or pass frames[0]"
-    if len(shape) == 4 and shape[3] == 4:
-        return "; drop the alpha channel with frames[..., :3], or keep four channels with Clip.from_array(values)"
-    if (len(shape) == 4 and shape[3] == 1) or (len(shape) == 3 and 3 not in shape):
-        return f"; for grey frames, use Clip.of(frames, layout={'THWC' if len(shape) == 4 else 'THW'!r})"
-    if len(shape) == 4 and 3 in shape[:2]:
-        layouts = " or ".join(repr(layout) for axis, layout in ((1, "TCHW"), (0, "CTHW")) if shape[axis] == 3)
-        return f"; name the axes with Clip.of(frames, layout=...): {layouts}"
-    return "; for channels other than red, green and blue, use Clip.from_array(values)" if len(shape) == 4 else ""

@@ -69,6 +69,8 @@ class DecodedFrames:
         Operation that fitted the frames.
     caveats : tuple of str
         Sentences on what was done to the frames, or not done.
+    total : int
+        Number of frames of the source: those that were read or, if reading ended before its end, at least those it claims.
     """
 
     frames: NDArray[np.uint8]
@@ -76,6 +78,7 @@ class DecodedFrames:
     numbers: NDArray[np.int64]
     resize: Resize
     caveats: tuple[str, ...] = ()
+    total: int = 0
 
 
 def decode(source: Source, sampling: Sampling, fit: FitOptions) -> DecodedFrames:
@@ -113,7 +116,8 @@ def _decode(source: Source, sampling: Sampling, fit: FitOptions) -> DecodedFrame
             warn(f"{source.name}: {note.warning}")
     frames = result.frames if len(positions) == len(result.frames) else result.frames[positions]
     caveats = tuple(note.text for note in source.notes)
-    return DecodedFrames(frames, None if times is None else times[numbers], numbers, result.resize, caveats)
+    total = count if result.is_complete else max(info.count, count)
+    return DecodedFrames(frames, None if times is None else times[numbers], numbers, result.resize, caveats, total)
 
 
 @dataclass
@@ -128,6 +132,7 @@ class DecodePass:
     positions: dict[int, int] = field(default_factory=dict)  # number of a frame -> its index in frames
     frames: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 1, 1, 3), np.uint8))
     resize: Resize | None = None
+    is_complete: bool = True  # whether every frame of the source was read
 
     def run(self, info: SourceInfo) -> DecodePass:
         """Decode up to the last frame that may be needed."""
@@ -135,6 +140,7 @@ class DecodePass:
         with contextlib.closing(self.source.frames(info)) as frames:
             for frame in counted(frames, "frames", info.count):
                 if self.sampling.is_past_end(frame.number, frame.seconds):
+                    self.is_complete = False
                     break
                 self.seconds.append(frame.seconds)
                 if frame.number in needed:

@@ -79,6 +79,11 @@ class Picture:
             shown = shown.reshape(-1, 1)
         return cls(kind, chosen, _ranges(limits, shown, kind))
 
+    def with_range(self, limits: Any, values: NDArray[np.float32]) -> Picture:
+        """Return a picture of the same channels between other limits, as for `choose`."""
+        channels: Any = self.kind if self.kind in (FLOW, HEATMAPS) else self.channels
+        return Picture.choose(values, channels, limits)
+
     def render(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return uint8 frames (time, height, width, 3) of values (time, height, width, channel)."""
         frames = np.empty((*values.shape[:3], 3), np.uint8)
@@ -218,10 +223,10 @@ def _names(channels: Sequence[int], count: int) -> str:
 
 
 def _span(limits: tuple[float, float]) -> str:
-    return " to ".join(map(_number, limits))
+    return " to ".join(map(number_text, limits))
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
     """Format a number with a minus sign: whole numbers as they are, others with four digits."""
     is_whole = float(value).is_integer() and abs(value) < 1e6
     return (f"{value:.0f}" if is_whole else f"{value:.4g}").replace("-", "\u2212")

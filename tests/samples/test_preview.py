@@ -14,6 +14,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from notebook_explain import samples
+from notebook_explain.preview.encoding import compute_palette
+from notebook_explain.preview.images import FONT_SIZE
 from notebook_explain.samples import preview
 from scripts import contact_sheets
 
@@ -107,7 +109,7 @@ def test_an_animation_loops_with_the_duration_and_frames_of_its_clip(kind, tmp_p
 
 def test_the_palette_is_close_to_all_colours_and_includes_the_fixed_ones():
     strip = samples.contrast("clap", "jog", seed=8).strip(6)
-    few = strip.quantize(palette=preview.compute_palette(strip), dither=Image.Dither.NONE).convert("RGB")
+    few = strip.quantize(palette=compute_palette(strip, preview.COLOURS), dither=Image.Dither.NONE).convert("RGB")
     wanted, shown = (np.asarray(picture).astype(int) for picture in (strip, few))
     away = np.abs(wanted - shown).max(axis=-1)
     assert away.mean() < 5
@@ -119,17 +121,17 @@ def test_the_palette_is_close_to_all_colours_and_includes_the_fixed_ones():
 def test_an_animation_without_masks_still_has_a_caption(tmp_path):
     with Image.open(KICK.film(tmp_path / "a.webp", masks=False, side=130)) as film:
         assert film.width == 128
-        assert film.height > 128 + 2 * preview.FONT_SIZE
+        assert film.height > 128 + 2 * FONT_SIZE
 
 
 @clips
 def test_the_caption_is_in_the_pixels(clip):
     assert clip.caption == f"synthetic sample: {clip.label}; world {clip.world}, seed {clip.seed}"
     film = preview.render_animation(clip)
-    paper = Image.new("RGB", (film.shape[2], 2 * preview.FONT_SIZE), "white")
-    place, font = (4, 2), ImageFont.load_default(preview.FONT_SIZE)
+    paper = Image.new("RGB", (film.shape[2], 2 * FONT_SIZE), "white")
+    place, font = (4, 2), ImageFont.load_default(FONT_SIZE)
     ImageDraw.Draw(paper).text(place, clip.caption, fill=(preview.INK,) * 3, font=font)
-    wanted = np.asarray(paper)[2 : preview.FONT_SIZE + 4]
+    wanted = np.asarray(paper)[2 : FONT_SIZE + 4]
     rows = len(wanted)
     for picture in (film[0], film[-1], np.asarray(clip.strip(6))[:, : film.shape[2]]):
         tops = range(len(picture) - rows)

@@ -44,6 +44,7 @@ def pack_clip(clip: Clip, arrays: Arrays) -> dict[str, Any]:
         "is_synthetic": clip.is_synthetic,
         "caveats": list(clip.caveats),
         "picture": None if clip.picture is None else asdict(clip.picture),
+        "source_frames": clip.source_frames,
     }
 
 
@@ -77,7 +78,16 @@ def read_clip(entry: Any, arrays: Mapping[str, NDArray[Any]]) -> Clip:
         caveats=tuple(read_str(text) for text in read_list(entry.get("caveats", []), "clip's caveats")),
         values=values,
         picture=_read_picture(entry.get("picture"), values),
+        source_frames=_read_count(entry.get("source_frames")),
     )
+
+
+def _read_count(entry: Any) -> int | None:
+    """Read the number of frames of a clip's source; older files have none."""
+    count = None if entry is None else read_int(entry)
+    if count is not None and not 0 < count < FAR:
+        raise RefusedError(f"the clip's source has the impossible number of {count} frames")
+    return count
 
 
 def _read_picture(entry: Any, values: NDArray[Any] | None) -> Picture | None:
