@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from notebook_explain._errors import UsageError, join_names
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -35,3 +37,16 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def with_suffix(path: str | os.PathLike[str], suffixes: tuple[str, ...], reason: str) -> Path:
+    """Return the path, with the first of the suffixes added if it has none; ValueError for another suffix."""
+    path = Path(path)
+    if not path.name:
+        raise IsADirectoryError(f"{str(path)!r} is a folder; give the path of a file in it")
+    if path.suffix.lower() in suffixes:
+        return path
+    if path.suffix:
+        names = join_names([repr(path.stem + suffix) for suffix in suffixes], "or")
+        raise UsageError(f"{reason}; name the file {names}, not {path.name!r}")
+    return path.with_name(path.name + suffixes[0])

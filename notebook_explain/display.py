@@ -13,9 +13,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from notebook_explain._atomic import replacing
+from notebook_explain._atomic import replacing, with_suffix
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._progress import counted, working
+from notebook_explain._validation import check_range
 from notebook_explain.explanations import BlockReport, Explanation, Pyramid, Tubes
 from notebook_explain.explanations.provenance import provenance_lines
 from notebook_explain.explanations.shared_volumes import share_volumes
@@ -32,6 +33,7 @@ LARGEST_FILE = 20_000_000  # bytes; in a notebook that runs without a front end 
 _TOO_LARGE = (
     "This view is too large to be saved in the notebook. Run the cell again, or write it to a file with to_html()."
 )
+MIN_DPI, MAX_DPI = 20, 1200  # of a PNG
 _drawn: dict[str, tuple[Any, list[Any]]] = {}  # by cell: its last run, and the widgets that the run drew
 
 
@@ -94,17 +96,34 @@ def compare(
     return widget
 
 
-def figure(explanation: Explanation | BlockReport, **options: Any) -> Any:
-    """Return the matplotlib figure of an explanation."""
+def figure(explanation: Explanation | BlockReport, window: Any = None, **options: Any) -> Any:
+    """Return the matplotlib figure of an explanation, whose clip is shown in a window of its values if one is given."""
     from notebook_explain.figures import pyramid, tubes
     from notebook_explain.figures.blocks import report
 
+    explanation = _in_window(explanation, window)
     with working("drawing the figure"):
         if isinstance(explanation, BlockReport):
             return report.report_figure(explanation, **options)
         if isinstance(explanation, Pyramid):
             return pyramid.pyramid_figure(explanation, **options)
         return tubes.tubes_figure(explanation, **options)
+
+
+def to_png(
+    explanation: Explanation | BlockReport, path: str | os.PathLike[str], *, dpi: float = 150, **options: Any
+) -> Path:
+    """Write the figure of an explanation as a PNG."""
+    path = with_suffix(path, (".png",), "to_png() writes a PNG (figure().savefig() other formats)")
+    dots = check_range("dpi", dpi, MIN_DPI, MAX_DPI)
+    with replacing(path) as temporary:
+        figure(explanation, **options).savefig(temporary, format="png", dpi=dots)
+    return path
+
+
+def _in_window(explanation: Any, window: Any) -> Any:
+    """Return an explanation whose clip is shown between other limits of its values; itself if there are none."""
+    return explanation if window is None else replace(explanation, clip=explanation.clip.with_range(window))
 
 
 def _picture(explanation: Explanation, **state: Any) -> bytes:
@@ -118,18 +137,18 @@ def _picture(explanation: Explanation, **state: Any) -> bytes:
     return strip_png(explanation, **state)
 
 
-def to_gif(explanation: Tubes, path: str | os.PathLike[str], **options: Any) -> Path:
+def to_gif(explanation: Tubes, path: str | os.PathLike[str], window: Any = None, **options: Any) -> Path:
     """Write an explanation as a GIF."""
     from notebook_explain.figures.video import export
 
-    return export.tubes_gif(explanation, path, **options)
+    return export.tubes_gif(_in_window(explanation, window), path, **options)
 
 
-def to_video(explanation: Tubes, path: str | os.PathLike[str], **options: Any) -> Path:
+def to_video(explanation: Tubes, path: str | os.PathLike[str], window: Any = None, **options: Any) -> Path:
     """Write an explanation as a video."""
     from notebook_explain.figures.video import export
 
-    return export.tubes_video(explanation, path, **options)
+    return export.tubes_video(_in_window(explanation, window), path, **options)
 
 
 def to_ipyvolume(explanation: Tubes, **options: Any) -> Any:

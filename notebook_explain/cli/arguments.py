@@ -87,6 +87,12 @@ def parser() -> argparse.ArgumentParser:
     group = _add_output_options(opened)
     group.add_argument("--target", metavar="LABEL", help="target to show, by name or position (default: the first)")
     group.add_argument(
+        "--range",
+        type=array_files.limits,
+        metavar="LOW,HIGH",
+        help="values of the clip shown darkest and brightest, or percentiles; for clips of an .npy file",
+    )
+    group.add_argument(
         "--source",
         metavar="CLIP",
         help="the clip that was explained: draw .webm and .mp4 over all its frames, at full size",
@@ -225,6 +231,7 @@ def _add_output_options(command: argparse.ArgumentParser) -> Any:
         metavar="FILE",
         help=f"files to write; the ending sets the format: {', '.join(outputs.FORMATS)}; existing files are replaced",
     )
+    group.add_argument("--no-caption", action="store_true", help="leave the text out of .gif, .webm and .mp4")
     return group
 
 

@@ -53,8 +53,7 @@ def explain(options: argparse.Namespace) -> int:
     if options.against is not None and options.target is None:
         raise UsageError("--against requires --target (explains target minus against)")
     inputs = [Path(options.clip), *filter(None, (options.weights, options.labels))]
-    outputs.check_paths(options.out, inputs)
-    outputs.check_video_source(options.out, options.source)
+    _check_outputs(options, inputs)
     with collect_warnings() as warnings:
         with user_code(5 + len(options.out)) as step:
             tubes, weights = _compute_tubes(options, step)
@@ -90,8 +89,7 @@ def open_(options: argparse.Namespace) -> int:
     from notebook_explain.explanations import Pyramid, Tubes, load
 
     inputs = [options.file, Path(f"{options.file}.npz"), *map(Path, filter(None, [options.source]))]
-    outputs.check_paths(options.out, inputs)
-    outputs.check_video_source(options.out, options.source)
+    _check_outputs(options, inputs)
     tubes = load(options.file)
     if not isinstance(tubes, Tubes):
         kind, call, effect = ("pyramid", "to_html('pyramid.html')", "writes a page of it")
@@ -101,7 +99,10 @@ def open_(options: argparse.Namespace) -> int:
             f"{str(options.file)!r} contains a {kind}, but this command reads tubes only; in Python, "
             f"notebook_explain.load(...).{call} {effect}"
         )
-    view = _given(layer=options.layer, threshold=options.threshold, target=_target_index(tubes, options.target))
+    target = _target_index(tubes, options.target)
+    view = _given(layer=options.layer, threshold=options.threshold, target=target, window=options.range)
+    if options.range is not None:
+        tubes.clip.with_range(options.range)  # report a clip of colours before anything is written
     rows = _summary(tubes, options, view, every_layer=True)
     with progress(len(options.out)) as step:
         written, failures = _write_outputs(tubes, options, view, step, options.source)
@@ -220,12 +221,19 @@ def _write_outputs(
     for path in dict.fromkeys(options.out):
         step(f"writing {path.name}")
         try:
-            rows.append(("wrote", outputs.write(tubes, path, view, source)))
+            rows.append(("wrote", outputs.write(tubes, path, view, source, not options.no_caption)))
         except Exception as error:
             if options.traceback or not is_user_error(error):
                 raise
             failures.append(error_text(error, vars(options)))
     return rows, failures
+
+
+def _check_outputs(options: argparse.Namespace, inputs: Sequence[Path]) -> None:
+    """Refuse outputs that cannot be written, and options that none of them uses."""
+    outputs.check_paths(options.out, inputs)
+    outputs.check_video_source(options.out, options.source)
+    outputs.check_caption(options.out, not options.no_caption)
 
 
 def _exit_code(failures: Sequence[str]) -> int:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from notebook_explain._atomic import replacing
-from notebook_explain._errors import UsageError
+from notebook_explain._errors import UsageError, join_names
 
-ViewOptions = dict[str, Any]  # layer, target, threshold, as far as they are given; source of a video
+ViewOptions = dict[str, Any]  # layer, target, threshold, window, as far as they are given
 
 
 def check_ending(path: Path) -> Path:
@@ -61,13 +61,23 @@ def check_video_source(paths: Iterable[Path], source: str | bool | None) -> None
         )
 
 
-def write(tubes: Any, path: Path, view: ViewOptions, source: str | Path | None = None) -> Path:
+def check_caption(paths: Iterable[Path], caption: bool) -> None:
+    """Refuse to leave out the caption where no output has one that can be left out (ValueError)."""
+    if not caption and not any(path.suffix.lower() in ANIMATIONS for path in paths):
+        raise UsageError(
+            f"--no-caption applies to animations, but no --out ends in {join_names(ANIMATIONS, 'or')}; add one, or leave out "
+            "--no-caption"
+        )
+
+
+def write(tubes: Any, path: Path, view: ViewOptions, source: str | Path | None = None, caption: bool = True) -> Path:
     """Write tubes in the format of the ending of ``path``, replacing an existing file.
 
-    A video is drawn over ``source``, the video that the clip was read from, if given.
+    A video is drawn over ``source``, the video that the clip was read from, if given. Animations may leave out the caption.
     """
     ending = path.suffix.lower()
-    extra = {"source": source} if source is not None and ending in VIDEOS else {}
+    extra: ViewOptions = {"source": source} if source is not None and ending in VIDEOS else {}
+    extra |= {"caption": caption} if ending in ANIMATIONS else {}
     written: Path = FORMATS[ending](tubes, path, {**view, **extra})
     return written
 
@@ -99,6 +109,7 @@ def _save(tubes: Any, path: Path, _: ViewOptions) -> Path:
 
 
 VIDEOS = (".webm", ".mp4")
+ANIMATIONS = (".gif", *VIDEOS)
 FORMATS: dict[str, Callable[[Any, Path, ViewOptions], Path]] = {
     ".html": _write_page,
     ".png": _write_figure,

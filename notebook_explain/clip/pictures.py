@@ -114,8 +114,8 @@ class Picture:
                 values[channel] = low
         return values
 
-    def describe(self, count: int) -> str:
-        """Return a sentence on how values of ``count`` channels are shown."""
+    def describe(self, count: int, with_range: bool = True) -> str:
+        """Return a sentence on how values of ``count`` channels are shown; for grey, the range may be left out."""
         if self.kind == FLOW:
             return (
                 "The picture shows flow: the hue is the direction (to the right red, down yellow-green, to the left cyan, "
@@ -126,6 +126,8 @@ class Picture:
                 f"The picture shows {_names(self.channels, count)}, each in a hue of its own, from {_span(self.ranges[0])}. "
                 "The network gets the values themselves."
             )
+        if self.kind == GREY and not with_range:
+            return f"The picture shows {_names(self.channels, count)} in grey. The network gets the values themselves."
         colours = {1: "in grey", 2: "as red and cyan", 3: "as red, green and blue"}[len(self.channels)]
         spans = list(dict.fromkeys(map(_span, self.ranges)))
         span = spans[0] if len(spans) == 1 else ", from ".join(map(_span, self.ranges))

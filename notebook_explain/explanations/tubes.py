@@ -190,7 +190,8 @@ class Tubes:
         ----------
         **state
             Initial state: ``layer`` and ``target`` by name or index, ``frame``, ``threshold`` (0..1), ``playing``,
-            ``title``, and the other traits of the viewer.
+            ``window`` (values of the clip that are shown darkest and brightest), ``title``, and the other traits of the
+            viewer.
         """
         from notebook_explain import display
 
@@ -202,6 +203,8 @@ class Tubes:
         target: int | str = 0,
         frames: int = 8,
         threshold: float = DEFAULT_THRESHOLD,
+        *,
+        window: Any = None,
     ) -> Any:
         """Return a matplotlib figure: a strip of frames with the evidence overlaid, and the evidence per frame.
 
@@ -215,10 +218,44 @@ class Tubes:
             Number of the clip's frames to show, evenly spaced.
         threshold : float in 0..1
             Evidence below this fraction of the layer's largest absolute value is not drawn.
+        window : (low, high), optional
+            Values of the clip that are shown darkest and brightest, for clips of `Clip.from_array`; see `Clip.with_range`.
         """
         from notebook_explain import display
 
-        return display.figure(self, layer=layer, target=self.target_index(target), frames=frames, threshold=threshold)
+        shown = {"layer": layer, "target": self.target_index(target), "frames": frames, "threshold": threshold}
+        return display.figure(self, window, **shown)
+
+    def to_png(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        layer: str | int | None = None,
+        target: int | str = 0,
+        frames: int = 8,
+        threshold: float = DEFAULT_THRESHOLD,
+        window: Any = None,
+        dpi: float = 150,
+    ) -> Path:
+        """Write the `figure` as a PNG, with every caveat below it.
+
+        Parameters
+        ----------
+        path : path to a file (".png" is added if it has no extension)
+        layer, target, frames, threshold, window
+            As for `figure`.
+        dpi : float
+            Pixels per inch, 20 to 1200; the figure is 6 inches wide or, for many frames, wider.
+
+        Returns
+        -------
+        Path
+            The file; an existing one is replaced atomically.
+        """
+        from notebook_explain import display
+
+        shown = {"layer": layer, "target": self.target_index(target), "frames": frames, "threshold": threshold}
+        return display.to_png(self, path, **shown, window=window, dpi=dpi)
 
     def to_html(self, path: str | os.PathLike[str], title: str | None = None, **state: Any) -> Path:
         """Write one interactive HTML page that opens anywhere, with no kernel and no network.
@@ -256,6 +293,8 @@ class Tubes:
         threshold: float = DEFAULT_THRESHOLD,
         fps: float | None = None,
         size: int | None = None,
+        caption: bool = True,
+        window: Any = None,
     ) -> Path:
         """Write the clip with its evidence as a repeating GIF, captioned with what it shows and the caveats.
 
@@ -268,6 +307,10 @@ class Tubes:
             Frames per second, at most 50; by default the clip's own, limited to 2..10.
         size : int, optional
             Pixels of the longer side; by default the clip's own, limited to 320..480.
+        caption : bool
+            False leaves out the caption. State the caveats yourself then; the file keeps them as a comment.
+        window : (low, high), optional
+            As for `figure`.
 
         Returns
         -------
@@ -277,7 +320,7 @@ class Tubes:
         from notebook_explain import display
 
         shown = {"layer": layer, "target": self.target_index(target), "threshold": threshold}
-        return display.to_gif(self, path, **shown, fps=fps, size=size)
+        return display.to_gif(self, path, window, **shown, fps=fps, size=size, caption=caption)
 
     def to_video(
         self,
@@ -289,6 +332,8 @@ class Tubes:
         fps: float | None = None,
         size: int | None = None,
         source: bool | str | os.PathLike[str] = False,
+        caption: bool = True,
+        window: Any = None,
     ) -> Path:
         """Write a video, WebM (VP8) or MP4 (H.264), of the clip with its evidence, or of the clip's source with it.
 
@@ -305,6 +350,10 @@ class Tubes:
             False: the frames that the network saw. True: every frame of the clip's source from the first of them to the
             last, at the source's resolution; evidence is interpolated between the frames that the network saw, and pixels
             outside the network's input are dimmed. A path replaces the recorded path of the source.
+        caption : bool
+            False leaves out the caption; state the caveats yourself then.
+        window : (low, high), optional
+            As for `figure`.
 
         Returns
         -------
@@ -319,7 +368,7 @@ class Tubes:
         from notebook_explain import display
 
         shown = {"layer": layer, "target": self.target_index(target), "threshold": threshold}
-        return display.to_video(self, path, **shown, fps=fps, size=size, source=source)
+        return display.to_video(self, path, window, **shown, fps=fps, size=size, source=source, caption=caption)
 
     def to_ipyvolume(
         self, *, layer: str | int | None = None, target: int | str = 0, threshold: float = DEFAULT_THRESHOLD

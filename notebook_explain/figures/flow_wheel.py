@@ -10,7 +10,8 @@ from notebook_explain.clip import Picture
 from notebook_explain.clip.pictures import FLOW, number_text
 from notebook_explain.figures.captions import LIGHT, CaptionStyle, font
 
-SIDE, WIDTH = 64, 120  # pixels: diameter of the wheel, width of the key
+SIDE, WIDTH, KEY_HEIGHT = 64, 120, 96  # pixels: diameter of the wheel, size of the key
+TEXT_HEIGHT = 30  # pixels below the wheel
 
 
 def draw_wheel(picture: Picture, side: int, background: tuple[int, int, int] = LIGHT.background) -> NDArray[np.uint8]:
@@ -34,7 +35,7 @@ def draw_wheel(picture: Picture, side: int, background: tuple[int, int, int] = L
     unit = np.stack([x, y], axis=-1) / np.maximum(radius, 1e-9)[..., None]
     values = np.zeros((1, side, side, max(picture.channels) + 1), np.float32)
     values[0][..., list(picture.channels)] = unit * (low + radius * (high - low))[..., None]
-    image = picture.render(values)[0]
+    image: NDArray[np.uint8] = picture.render(values)[0].copy()
     image[radius > 1] = background
     return image
 
@@ -45,7 +46,7 @@ def wheel_key(picture: Picture | None, height: int, style: CaptionStyle = LIGHT)
         return None
     low, high = map(number_text, picture.ranges[0])
     page = Image.new("RGB", (WIDTH, height), style.background)
-    side = min(SIDE, max(height - 30, 8))
+    side = min(SIDE, max(height - TEXT_HEIGHT, 8))
     left = (WIDTH - side) // 2
     page.paste(Image.fromarray(draw_wheel(picture, side, style.background)), (left, 0))
     pen = ImageDraw.Draw(page)

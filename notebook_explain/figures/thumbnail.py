@@ -12,6 +12,7 @@ from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.explanations.caveats import all_caveats
 from notebook_explain.explanations.text import caption_sentence, seconds
 from notebook_explain.figures.captions import LIGHT, Paragraph, render_caption
+from notebook_explain.figures.flow_wheel import KEY_HEIGHT, wheel_key
 from notebook_explain.figures.overlay import overlay_evidence
 from notebook_explain.figures.placement import Placement, evenly_spaced, resize_image
 
@@ -30,7 +31,9 @@ def strip_png(
     """Draw a PNG of evenly spaced frames with the evidence of a layer, a sentence and the caveats beneath."""
     chosen = evenly_spaced(len(tubes.clip), frames)
     _, height, width = tubes.clip.size
-    scale = min((WIDTH - GAP * (len(chosen) + 1)) / len(chosen) / width, MAX_FRAME_HEIGHT / height)
+    key = wheel_key(tubes.clip.picture, KEY_HEIGHT)
+    room = WIDTH - (0 if key is None else key.shape[1])
+    scale = min((room - GAP * (len(chosen) + 1)) / len(chosen) / width, MAX_FRAME_HEIGHT / height)
     placement = Placement.build(tubes.clip, max(8, round(scale * max(height, width))))
     chosen_layer = tubes.layer(layer)
     images = [
@@ -44,10 +47,13 @@ def strip_png(
     caption = render_caption(
         _caption_text(tubes, threshold, chosen_layer.name, target), WIDTH, FONT_SIZE, LIGHT, pad=GAP
     )
-    page = Image.new("RGB", (WIDTH, placement.size[0] + 3 * GAP + caption.height + GAP), LIGHT.background)
+    top = max(placement.size[0], 0 if key is None else KEY_HEIGHT) + 3 * GAP
+    page = Image.new("RGB", (WIDTH, top + caption.height + GAP), LIGHT.background)
     for k, image in enumerate(images):
         page.paste(Image.fromarray(image), (GAP + k * (placement.size[1] + GAP), GAP))
-    page.paste(caption, (0, placement.size[0] + 3 * GAP))
+    if key is not None:
+        page.paste(Image.fromarray(key), (room, GAP))
+    page.paste(caption, (0, top))
     return _encode(page)
 
 

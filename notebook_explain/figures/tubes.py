@@ -8,16 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
+from notebook_explain.clip import Picture
+from notebook_explain.clip.pictures import FLOW, number_text
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes, percent
 from notebook_explain.explanations.caveats import all_caveats
 from notebook_explain.explanations.text import LEGEND_NAME, caption_sentence, seconds, sides_of
 from notebook_explain.figures.base import SMALL_PRINT, TextFigure, break_lines
+from notebook_explain.figures.flow_wheel import draw_wheel
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlay_evidence
 from notebook_explain.figures.placement import Placement, evenly_spaced, evidence_per_frame, resize_image
 
 FRAME_WIDTH, FRAME_HEIGHT = 1.5, 2.2  # inches at most
 MIN_WIDTH = 6.0  # inches: leaves room for text below a single frame
 MIN_PIXELS = 320  # least size of a frame's longer side
+WHEEL = 160  # pixels
 
 
 def tubes_figure(
@@ -45,14 +49,18 @@ def tubes_figure(
     chosen = evenly_spaced(len(tubes.clip), frames)
     _, height, width = tubes.clip.size
     frame_width = min(FRAME_WIDTH, FRAME_HEIGHT * width / height)
-    inches = max(MIN_WIDTH, frame_width * len(chosen))
+    has_wheel = tubes.clip.picture is not None and tubes.clip.picture.kind == FLOW
+    inches = max(MIN_WIDTH, frame_width * (len(chosen) + has_wheel))
     title = break_lines(caption_sentence(tubes, threshold, layer, target), inches, 10)
     small = _small_print(tubes, layer, target, threshold, inches)
     heights = (frame_width * height / width + 0.5 + 0.18 * len(title), 1.6 + 0.12 * len(small))
     figure = TextFigure(figsize=(inches, sum(heights)), layout="constrained", facecolor="white")
     strip, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
     strip.suptitle("\n".join(title), fontsize=10)
-    _draw_frames(strip.subplots(1, len(chosen), squeeze=False)[0], tubes, chosen, layer, target, threshold)
+    columns = strip.subplots(1, len(chosen) + has_wheel, squeeze=False)[0]
+    _draw_frames(columns[: len(chosen)], tubes, chosen, layer, target, threshold)
+    if tubes.clip.picture is not None and has_wheel:
+        _draw_wheel(columns[-1], tubes.clip.picture)
     _draw_curve(below.subplots(), tubes, layer, target, chosen)
     below.supxlabel("\n".join(small), fontsize=SMALL_PRINT, x=0.01, ha="left", color="0.3")
     figure.set_literal_text()
@@ -68,6 +76,14 @@ def _draw_frames(row: Any, tubes: Tubes, chosen: Any, layer: Any, target: int, t
         time = "" if clip.times is None else f"\n{seconds(clip.times[frame])}"
         axes.set_title(f"frame {frame + 1}{time}", fontsize=8)
         axes.axis("off")
+
+
+def _draw_wheel(axes: Any, picture: Picture) -> None:
+    """Draw the key to the colours of flow."""
+    low, high = map(number_text, picture.ranges[0])
+    axes.imshow(draw_wheel(picture, WHEEL))
+    axes.set_title(f"flow: direction,\nmagnitude {low} to {high}", fontsize=8)
+    axes.axis("off")
 
 
 def _small_print(tubes: Tubes, layer: str | int | None, target: int, threshold: float, inches: float) -> list[str]:

@@ -25,6 +25,7 @@ from notebook_explain.widgets.tube_viewer import (
     TubeViewer,
     brightest_frame,
     check_movable,
+    in_window,
     indices_by_name,
 )
 from notebook_explain.widgets.wire import compare as compare_wire
@@ -34,7 +35,7 @@ BUNDLE = "compare_viewer"
 SIDES = ("a", "b", "c", "d")
 # Traits of TubeViewer that each side has for itself, as in a_layer and b_layer, and those that all sides share.
 SIDE_TRAITS = ("layer", "threshold", "target", "against", "frame_signal")
-SHARED_TRAITS = ("frame", "playing", "speed", "mode", "sign", "scale", "colours", "opacity")
+SHARED_TRAITS = ("frame", "playing", "speed", "mode", "sign", "scale", "colours", "opacity", "window")
 _SIDE_CONTENT = ("layers", "maps", "targets", "caveats", "frame_signals")
 MOVABLE = (*SHARED_TRAITS, *(f"{side}_{name}" for side in SIDES for name in SIDE_TRAITS))
 _RENAMED_TRAITS = {  # old names of traits, from when there were two sides
@@ -60,7 +61,7 @@ class CompareViewer(base.View, _Sides):
 
     The movable traits follow the controls (one message at the end of a gesture, none during it). You can also set,
     observe and link them from Python. All sides share ``frame``, ``playing``, ``speed``, ``mode``, ``sign``,
-    ``scale``, ``colours`` and ``opacity``, as described in `TubeViewer`, and the camera, which is not a trait. Each
+    ``scale``, ``colours``, ``opacity`` and ``window``, as described in `TubeViewer`, and the camera, which is not a trait. Each
     side has its own ``a_layer``, ``a_threshold``, ``a_target``, ``a_against`` and ``a_frame_signal``, then ``b_layer`` and
     so on, up to ``d_frame_signal``. While ``linked`` is true, moving the layer or threshold of one side in the browser also
     moves that of the others (a layer only where they have one of that name); from Python, set each side on its own.
@@ -180,6 +181,7 @@ def initial_state(
     titles = _default_titles(sides) if titles is None else _check_titles(titles, len(sides))
     values = renamed_arguments("compare", values, {**_RENAMED_TRAITS, **RENAMED_TRAITS})
     _check_names(values, tuple(sides))
+    sides, values = _in_window(sides, values)
     content = _content(sides)
     state = {name: value for name, value in {**DEFAULTS, **values}.items() if name in SHARED_TRAITS}
     for side, tubes in sides.items():
@@ -190,6 +192,12 @@ def initial_state(
         checked["frame"] = content["clips"][0]["steps"][frame]
     linked = base.check_flag("linked", values.get("linked", _is_alike(checked, sides)))
     return {"titles": titles, **content, **checked, "linked": linked}
+
+
+def _in_window(sides: Mapping[str, Tubes], values: State) -> tuple[dict[str, Tubes], State]:
+    """Return sides and first values in which a window is one that the browser can draw, on all sides."""
+    shown = {side: in_window(tubes, values) for side, tubes in sides.items()}
+    return {side: tubes for side, (tubes, _) in shown.items()}, shown["a"][1]
 
 
 def _sides(explanations: Sequence[Tubes]) -> dict[str, Tubes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import traitlets
@@ -31,7 +32,8 @@ class PyramidViewer(base.View):
     pyramid : Pyramid
     title : str
     **state
-        First values of these traits; ``row`` and ``collapsed`` can be given by name too.
+        First values of these traits; ``row`` and ``collapsed`` can be given by name too. ``window`` shows the clip between
+        other limits of its values, as `Clip.with_range` takes them.
 
     Raises
     ------
@@ -51,6 +53,9 @@ class PyramidViewer(base.View):
     size = traitlets.List(traitlets.Int(), help="[time, height, width] of the clip").tag(sync=True)
     times = traitlets.List(traitlets.Float(), help="seconds of each frame; empty when unknown").tag(sync=True)
     frames = traitlets.List(traitlets.Bytes(), help="one JPEG per frame").tag(sync=True)
+    picture = traitlets.Dict(help="how the frames show the clip's values: kind, range, values of a grey clip").tag(
+        sync=True
+    )
     rows = traitlets.List(traitlets.Dict(), help="name, kind, width, count, coverage, map ... of each row").tag(
         sync=True
     )
@@ -81,7 +86,10 @@ class PyramidViewer(base.View):
 
 def initial_state(pyramid: Pyramid, *, title: str = "", **values: Any) -> State:
     """Return the complete state of a viewer that opens with the given first values, as `PyramidViewer` takes them."""
-    base.check_names("view", values, (*MOVABLE, "title"))
+    base.check_names("view", values, (*MOVABLE, "title", "window"))
+    window = values.pop("window", None)
+    if window is not None:
+        pyramid = replace(pyramid, clip=pyramid.clip.with_range(window))
 
     def row_index(row: Any) -> Any:
         return pyramid.row_index(row) if isinstance(row, str) else row

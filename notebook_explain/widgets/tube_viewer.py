@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import traitlets
@@ -14,6 +16,7 @@ from notebook_explain.explanations.blocks.frame_signal import FrameSignal
 from notebook_explain.widgets import base
 from notebook_explain.widgets.base import State, TraitValueError
 from notebook_explain.widgets.wire import tubes as tubes_wire
+from notebook_explain.widgets.wire.picture import picture_state
 
 BUNDLE = "tube_viewer"
 MOVABLE = (
@@ -30,6 +33,7 @@ MOVABLE = (
     "colours",
     "opacity",
     "frame_signal",
+    "window",
 )
 RANGES = {"threshold": (0.0, 1.0), "opacity": (0.0, 1.0), "speed": (0.25, 4.0)}
 CHOICES = {
@@ -58,6 +62,7 @@ DEFAULTS: State = {
     "scale": "clip",
     "colours": "diverging",
     "opacity": 0.6,
+    "window": None,
 }
 
 
@@ -69,8 +74,9 @@ class TubeViewer(base.View):
     observe and link them from Python: ``frame``, ``layer``, ``threshold``, ``target``, ``against`` (class whose map is
     subtracted, or None), ``playing``, ``speed`` (0.25..4), ``mode`` ("tube" or "montage"), ``sign`` ("both", "positive"
     or "negative"), ``scale`` ("clip" or "frame": thresholds are fractions of the largest value of the clip or of each
-    frame), ``colours`` ("diverging" or "sequential"), ``opacity`` (0..1) and ``frame_signal`` (index of the frame signal that the
-    timeline draws over the evidence, or None; by default the first).
+    frame), ``colours`` ("diverging" or "sequential"), ``opacity`` (0..1), ``frame_signal`` (index of the frame signal that the
+    timeline draws over the evidence, or None; by default the first) and ``window`` (the values ``[low, high]`` of a grey
+    clip that are shown darkest and brightest, or None for the range of the clip).
 
     Parameters
     ----------
@@ -78,7 +84,9 @@ class TubeViewer(base.View):
     title : str
     **state
         First values of the movable traits; ``layer``, ``target``, ``against`` and ``frame_signal`` also by name (a frame
-        signal by its module's name or class, or by its description; the first match counts).
+        signal by its module's name or class, or by its description; the first match counts). ``window`` may also be
+        "percentiles", and for clips of flow, bands or heatmaps what `Clip.with_range` takes; their window does not change
+        in the viewer.
 
     Raises
     ------
@@ -99,6 +107,9 @@ class TubeViewer(base.View):
     size = traitlets.List(traitlets.Int(), help="[time, height, width] of the clip").tag(sync=True)
     times = traitlets.List(traitlets.Float(), help="seconds of each frame; empty when unknown").tag(sync=True)
     frames = traitlets.List(traitlets.Bytes(), help="one JPEG per frame").tag(sync=True)
+    picture = traitlets.Dict(help="how the frames show the clip's values: kind, range, values of a grey clip").tag(
+        sync=True
+    )
     layers = traitlets.List(traitlets.Dict(), help="name, kind, shape, scale, geometry ... of each map").tag(sync=True)
     maps = traitlets.List(traitlets.Bytes(), help="one buffer per target").tag(sync=True)
     targets = traitlets.List(traitlets.Dict(), help="name, logit, probability ... of each target").tag(sync=True)
@@ -122,6 +133,10 @@ class TubeViewer(base.View):
     opacity = traitlets.Float(DEFAULTS["opacity"], help="opacity of the evidence, 0..1").tag(sync=True)
     frame_signal = traitlets.Int(None, allow_none=True, help="index of the frame signal on the timeline").tag(sync=True)
 
+    window = traitlets.List(
+        traitlets.Float(), None, allow_none=True, help="[low, high]: values of a grey clip shown darkest and brightest"
+    ).tag(sync=True)
+
     def __init__(self, tubes: Tubes, *, title: str = "", **state: Any) -> None:
         super().__init__(**initial_state(tubes, title=title, **state))
         self.explanations = (tubes,)
@@ -133,7 +148,7 @@ class TubeViewer(base.View):
 
     @traitlets.validate(*MOVABLE)
     def _check_movable(self, proposal: Any) -> Any:
-        content = {items: getattr(self, items) for items in ITEMS.values()}
+        content = {name: getattr(self, name) for name in (*ITEMS.values(), "picture")}
         name = proposal["trait"].name
         return check_movable(name, proposal["value"], content)
 
@@ -142,12 +157,27 @@ def initial_state(tubes: Tubes, *, title: str = "", **values: Any) -> State:
     """Return the complete state of a viewer that opens with the given first values, as `TubeViewer` takes them."""
     values = renamed_arguments("view", values, {"course": "frame_signal"})
     base.check_names("view", values, (*MOVABLE, "title"))
+    tubes, values = in_window(tubes, values)
     content = tubes_wire.state(tubes, title)
     values = {**DEFAULTS, **indices_by_name(tubes, values)}
     checked = {name: check_movable(name, value, content) for name, value in values.items()}
     if "frame" not in checked:
         checked["frame"] = brightest_frame(tubes, checked["layer"], checked["target"])
     return {**content, **checked}
+
+
+def in_window(tubes: Tubes, values: Mapping[str, Any]) -> tuple[Tubes, State]:
+    """Return tubes and first values in which a window is one that the browser can draw: of a grey clip.
+
+    Any other window becomes part of the clip of the tubes.
+    """
+    window = values.get("window")
+    if window is None:
+        return tubes, dict(values)
+    clip = tubes.clip.with_range(window)
+    if clip.picture is not None and "data" in picture_state(tubes.clip):
+        return tubes, {**values, "window": list(clip.picture.ranges[0])}
+    return replace(tubes, clip=clip), {**values, "window": None}
 
 
 def indices_by_name(tubes: Tubes, values: Mapping[str, Any]) -> State:
@@ -173,7 +203,7 @@ def check_movable(name: str, value: Any, content: Mapping[str, Any], prefix: str
         One of `MOVABLE`.
     value : object
     content : mapping
-        Lists that indices refer to: "frames", "layers", "targets" and "frame_signals", as on the wire.
+        Lists that indices refer to: "frames", "layers", "targets" and "frame_signals", and "picture", as on the wire.
     prefix : str
         Prefix of the name in an error: "a_" or "b_" for one side of a comparison.
     """
@@ -184,8 +214,10 @@ def check_movable(name: str, value: Any, content: Mapping[str, Any], prefix: str
         return base.check_choice(label, value, CHOICES[name])
     if name == "playing":
         return base.check_flag(label, value)
-    if value is None and name in ("against", "frame_signal"):
+    if value is None and name in ("against", "frame_signal", "window"):
         return None
+    if name == "window":
+        return _check_window(label, value, "data" in content["picture"] or not content["frames"])
     items = content[ITEMS[name]]
     if name == "frame_signal" and not items:
         raise TraitValueError(f"{label} must be None because these tubes have no frame signals; got {value!r}")
@@ -195,6 +227,19 @@ def check_movable(name: str, value: Any, content: Mapping[str, Any], prefix: str
             f"{label} must be a single class, got {value!r}: {items[index]['name']!r} is a difference of classes"
         )
     return index
+
+
+def _check_window(label: str, value: Any, has_values: bool) -> list[float]:
+    """Return the limits of a window, or raise `TraitValueError`; without values, the browser cannot draw another one."""
+    if not has_values:
+        raise TraitValueError(f"{label} must be None, since the clip has no grey values to show; got {value!r}")
+    try:
+        low, high = (float(bound) for bound in value)
+    except (TypeError, ValueError):
+        low = high = 0.0
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise TraitValueError(f"{label} must be None or (low, high) with low < high, got {value!r}")
+    return [low, high]
 
 
 def _is_difference(target: Mapping[str, Any]) -> bool:

@@ -150,3 +150,36 @@ def _map(layer: Layer, size: tuple[int, int, int], targets: int) -> LayerMap:
     values *= np.float32(3.0)
     gap = np.full(targets, layer.gap, np.float32)
     return LayerMap(layer.name, layer.kind, values, geometry, layer.pathway, gap)
+
+
+def scan(frames: int = 16, size: int = 64) -> NDArray[np.int16]:
+    """Return a volume like a CT in Hounsfield units: air, bone, tissue at 40, an organ at 62, and one at 90 that moves down."""
+    noise = np.random.default_rng(0)
+    y, x = np.meshgrid(*[np.linspace(-1, 1, size)] * 2, indexing="ij")
+    body = np.hypot(x, 1.2 * y)
+    slices = []
+    for time in range(frames):
+        values = np.where(body < 0.9, 40.0, -1000.0)
+        values[np.hypot(x + 0.3, y) < 0.25] = 62
+        values[np.hypot(x - 0.35, y - 0.6 * (time / frames - 0.5)) < 0.18] = 90
+        values[(body > 0.83) & (body < 0.9)] = 1100
+        slices.append(values + np.where(body < 0.9, noise.normal(0, 4, values.shape), 0))
+    return np.rint(slices).astype(np.int16)
+
+
+def grey_tubes(frames: int = 16, size: int = 64) -> Tubes:
+    """Return tubes of a grey volume with values in thousands."""
+    return _with_values(Clip.from_array(scan(frames, size), layout="THW", fps=8, source="scan of a phantom"))
+
+
+def flow_tubes(frames: int = 16, size: int = 64) -> Tubes:
+    """Return tubes of optical flow: a disc that turns faster and faster."""
+    y, x = np.meshgrid(*[np.linspace(-1, 1, size)] * 2, indexing="ij")
+    turn = np.stack([-y, x], axis=-1)
+    flow = np.stack([4 * (1 + time / 8) * turn for time in range(frames)])
+    return _with_values(Clip.from_array(flow, channels="flow", fps=8, source="a turning disc"))
+
+
+def _with_values(clip: Clip) -> Tubes:
+    time, height, _ = clip.size
+    return replace(tubes(frames=time, size=height), clip=clip)

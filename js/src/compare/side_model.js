@@ -38,8 +38,9 @@ export const SIDE_TRAITS = /** @type {const} */ ([
  * @property {string} scale
  * @property {string} colours
  * @property {number} opacity
+ * @property {number[] | null} window
  */
-/** @typedef {{size: number[], times: number[], frames: number[], shown: number[], steps: number[]}} ClipState `frames`: index of each JPEG; `shown`: the frame shown at each step; `steps`: the step of each frame */
+/** @typedef {{size: number[], times: number[], frames: number[], picture: import("../shared/window.js").PictureState, shown: number[], steps: number[]}} ClipState `frames`: index of each JPEG; `shown`: the frame shown at each step; `steps`: the step of each frame */
 /** @typedef {typeof SIDES[number]} SideName */
 /** @typedef {{[Name in typeof SIDE_TRAITS[number] as `${SideName}_${Name}`]: TubeViewerState[Name]}} SideState */
 /** @typedef {SharedState & SideState} CompareViewerState */
@@ -64,7 +65,7 @@ export class Side {
   /** The model's name of a trait, or of the trait that its value comes from. @param {string} name */
   traitName(name) {
     const isOwn = SIDE_TRAITS.some((own) => own === name);
-    const source = name === "size" || name === "times" ? "clips" : name;
+    const source = ["size", "times", "picture"].includes(name) ? "clips" : name;
     return /** @type {keyof CompareViewerState} */ (isOwn ? `${SIDES[this.#index]}_${name}` : source);
   }
 
@@ -77,9 +78,10 @@ export class Side {
   get(name) {
     if (name === "title") return ""; // shown in the heading above the side
     const value = /** @type {any} */ (this.#model.get(this.traitName(name)));
-    const { size, times, frames, shown } = this.#clip;
+    const { size, times, frames, picture, shown } = this.#clip;
     if (name === "size") return size;
     if (name === "times") return times;
+    if (name === "picture") return picture;
     if (name === "frames") return frames?.map((index) => value?.[index]);
     if (name === "frame") return shown?.[Math.min(Math.max(value, 0), shown.length - 1)];
     return value;

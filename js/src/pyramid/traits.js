@@ -10,6 +10,7 @@ import {
   readTimes,
   shown,
 } from "../shared/validate.js";
+import { readPicture } from "../shared/window.js";
 
 /**
  * One trait per line; a Python test compares the names with those of the widget.
@@ -18,6 +19,7 @@ import {
  * @property {number[]} size - size of the clip that the network saw: [time, height, width]
  * @property {number[]} times - seconds of each frame; empty if unknown
  * @property {DataView[]} frames - one JPEG per frame, height x width
+ * @property {import("../shared/window.js").PictureState} picture - how the frames show the clip's values
  * @property {RowState[]} rows - the layers, from the class down
  * @property {Record<string, DataView>} units - columns: score, channel, direction, map_direction, remainder, contribution, peak
  * @property {Record<string, DataView>} edges - columns, sorted by parent: child, fan, contribution, scale, share, kind
@@ -42,7 +44,7 @@ import {
 /** @typedef {import("../tubes/traits.js").TargetState & {measure: string}} Explained `measure`: of contributions, "logits" or a unit */
 /** @typedef {{count: number, score: Float64Array, channel: Int32Array, direction: Int8Array, mapDirection: Int8Array, remainder: Float64Array, contribution: Float64Array, peak: Float32Array, row: Uint32Array}} Units */
 /** @typedef {{count: number, child: Uint32Array, parent: Uint32Array, first: Uint32Array, contribution: Float32Array, share: Float32Array, kind: Uint8Array}} Edges `first`: first edge of each unit to its children, and the number of edges at the end */
-/** @typedef {{title: string, size: number[], times: number[], frames: Uint8Array<ArrayBuffer>[], rows: Row[], units: Units, edges: Edges, thumbnails: Int8Array, maps: Int8Array, explained: Explained, caveats: string[]}} Content the content traits, validated */
+/** @typedef {{title: string, size: number[], times: number[], frames: Uint8Array<ArrayBuffer>[], picture: import("../shared/window.js").PictureState, rows: Row[], units: Units, edges: Edges, thumbnails: Int8Array, maps: Int8Array, explained: Explained, caveats: string[]}} Content the content traits, validated */
 /** @typedef {{get: <K extends keyof PyramidViewerState>(name: K) => PyramidViewerState[K], set: <K extends keyof PyramidViewerState>(name: K, value: PyramidViewerState[K]) => void, save_changes: () => void, on: (event: string, listener: () => void) => void, off: (event: string, listener: () => void) => void}} PyramidModel */
 
 /** @type {(keyof PyramidViewerState)[]} */
@@ -51,6 +53,7 @@ export const CONTENT = [
   "size",
   "times",
   "frames",
+  "picture",
   "rows",
   "units",
   "edges",
@@ -108,6 +111,7 @@ export function readContent(model) {
     explained: readExplained(model.get("explained")),
     times: readTimes(model, size[0]),
     frames: readFrames(model, size[0]),
+    picture: readPicture(model.get("picture")),
   };
 }
 

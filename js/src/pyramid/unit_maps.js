@@ -64,17 +64,17 @@ function thumbnailCaveats({ shape, whole }) {
 
 /**
  * Content of a tube viewer that shows some tubes, each as a layer.
- * @param {Pick<Content, "size" | "times" | "frames" | "explained">} content @param {Tube[]} tubes
+ * @param {Pick<Content, "size" | "times" | "frames" | "picture" | "explained">} content @param {Tube[]} tubes
  * @returns {import("../tubes/traits.js").Content}
  */
-export function tubeContent({ size, times, frames, explained }, tubes) {
+export function tubeContent({ size, times, frames, picture, explained }, tubes) {
   const peaks = tubes.map(({ values }) => values.reduce((peak, value) => Math.max(peak, Math.abs(value)), 0));
   // Rounded to 16 bits like the small maps that Python sends, so that the same map gives the same counts in every viewer.
   const maps = tubes.map(({ values }, k) =>
     values.map((value) => Math.round((32767 * value) / (peaks[k] || 1)) / 32767),
   );
   return {
-    ...{ title: "", size, times, frames, targets: [explained], caveats: [], frame_signals: [] },
+    ...{ title: "", size, times, frames, picture, targets: [explained], caveats: [], frame_signals: [] },
     layers: tubes.map(({ shape, geometry, name, caveats }, k) => ({
       ...{ name, kind: "named", quantity: "activity", pathway: null, shape, geometry, caveats },
       ...{ scale: [peaks[k]], unaccounted: [""] },

@@ -3,6 +3,7 @@ import { cssGradient, rampsOf } from "../shared/colormaps.js";
 import { h, on } from "../shared/dom.js";
 import { createMenu, createSlider } from "../shared/inputs.js";
 import { createLayerPicker, layerLabel } from "./layer_picker.js";
+import { createPictureControls } from "./picture_controls.js";
 import { createSettings } from "./settings.js";
 import { explained, frameWords, isValue, layerWords, quantityOf, sides, targetWords, verdict, whole } from "./text.js";
 import { plainTargets, SPEEDS } from "./view_state.js";
@@ -173,6 +174,7 @@ export function createControls(content, handlers, signal, option = "own") {
   const target = createTargetMenus(content, handlers, signal);
   const settings = createSettings(content, handlers, option, signal);
   const legend = createLegend(content);
+  const picture = createPictureControls(content.picture, handlers, row, signal);
   const caveats = createCaveats(content);
   const [prediction, sentence] = [h("b", {}), h("span", {})];
   return {
@@ -184,6 +186,7 @@ export function createControls(content, handlers, signal, option = "own") {
       row(layerLabel(content), layer.element, layerValue, "layer", "tall bar = finer map"),
       row("threshold", threshold.input, thresholdValue, "threshold"),
       legend.element,
+      picture.element,
       settings.element,
       caveats.element,
     ),
@@ -197,6 +200,7 @@ export function createControls(content, handlers, signal, option = "own") {
       target.show(view);
       settings.show(view);
       legend.show(view);
+      picture.show(view);
       caveats.show(view);
       prediction.textContent = verdict(explained(content, view));
       sentence.textContent = `. ${summary || `Counting the ${quantityOf(content)} …`}`;

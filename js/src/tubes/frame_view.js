@@ -19,7 +19,7 @@ export function createFrameCanvas({ size, layers }) {
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {import("./traits.js").Content} content
- * @param {ImageBitmap[]} bitmaps
+ * @param {import("../shared/window.js").FramePicture[]} bitmaps
  */
 export function createFrameView(canvas, { size }, bitmaps) {
   const overlay = createOverlay(size, Math.max(1, Math.round(SIDE / Math.max(size[1], size[2]))));

@@ -31,7 +31,7 @@ export function montageLayout([frames, clipHeight, clipWidth], width) {
 
 /**
  * @param {import("./traits.js").Content} content
- * @param {ImageBitmap[]} bitmaps
+ * @param {import("../shared/window.js").FramePicture[]} bitmaps
  * @param {(frame: number) => void} onPick
  * @param {AbortSignal} signal
  */

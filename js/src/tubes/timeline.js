@@ -41,7 +41,7 @@ export function createTimeline(content, handlers, signal) {
       bar.show(view);
     },
     /**
-     * @param {ImageBitmap[]} bitmaps
+     * @param {import("../shared/window.js").FramePicture[]} bitmaps
      * @param {{positive: Curve, negative: Curve} | undefined} evidence undefined while it is counted
      * @param {{colours: string, sign: string, frame_signal: number | null}} view
      */
@@ -59,7 +59,7 @@ export function createTimeline(content, handlers, signal) {
   };
 }
 
-/** Draw as many thumbnails as fit, each over the time that it stands for. @param {CanvasRenderingContext2D} context @param {ImageBitmap[]} bitmaps @param {number[]} size @param {number} stripWidth CSS pixels */
+/** Draw as many thumbnails as fit, each over the time that it stands for. @param {CanvasRenderingContext2D} context @param {import("../shared/window.js").FramePicture[]} bitmaps @param {number[]} size @param {number} stripWidth CSS pixels */
 function drawThumbs(context, bitmaps, [frames, height, width], stripWidth) {
   const count = Math.min(Math.max(1, Math.round(stripWidth / ((THUMBS * width) / height))), frames);
   const slot = stripWidth / count;

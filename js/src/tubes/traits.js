@@ -12,6 +12,7 @@ import {
   readTimes,
   shown,
 } from "../shared/validate.js";
+import { readPicture } from "../shared/window.js";
 import { decodeMap } from "./decode_maps.js";
 
 /**
@@ -21,6 +22,7 @@ import { decodeMap } from "./decode_maps.js";
  * @property {number[]} size - the clip that the network saw: [time, height, width]
  * @property {number[]} times - seconds of each frame; empty if unknown
  * @property {DataView[]} frames - one JPEG per frame, height x width
+ * @property {import("../shared/window.js").PictureState} picture - how the frames show the clip's values
  * @property {LayerState[]} layers - the maps' layers, from the network's input to its output
  * @property {DataView[]} maps - one buffer per target with the maps of all layers (decode_maps.js decodes them)
  * @property {TargetState[]} targets - the classes explained
@@ -39,6 +41,7 @@ import { decodeMap } from "./decode_maps.js";
  * @property {string} colours - "diverging" or "sequential"
  * @property {number} opacity - of the evidence, 0..1
  * @property {number | null} frame_signal - index of the frame signal on the timeline; null for none
+ * @property {number[] | null} window - values of a grey clip shown darkest and brightest; null for those of the clip
  */
 
 /**
@@ -67,6 +70,7 @@ import { decodeMap } from "./decode_maps.js";
  * @property {string} title
  * @property {number[]} times
  * @property {Uint8Array<ArrayBuffer>[]} frames
+ * @property {import("../shared/window.js").PictureState} [picture]
  * @property {Layer[]} layers
  * @property {(layer: number, target: number) => Float32Array} mapOf - values of a map, fractions -1..1 of its scale; not to be written to
  * @property {TargetState[]} targets
@@ -75,7 +79,18 @@ import { decodeMap } from "./decode_maps.js";
  */
 
 /** @type {(keyof TubeViewerState)[]} */
-export const CONTENT = ["title", "size", "times", "frames", "layers", "maps", "targets", "caveats", "frame_signals"];
+export const CONTENT = [
+  "title",
+  "size",
+  "times",
+  "frames",
+  "picture",
+  "layers",
+  "maps",
+  "targets",
+  "caveats",
+  "frame_signals",
+];
 const MAX_FRAME_SIGNALS = 512;
 const QUANTITIES = [undefined, "evidence", "activity", "attention", "relevance"];
 const KINDS = ["stem", "block", "pooling input", "named", "combined", "attention", "relevance"];
@@ -107,6 +122,7 @@ export function readContent(model) {
     mapOf: (layer, target) => decodeMap(layers[layer], target, maps[target]),
     times: readTimes(model, size[0]),
     frames: readFrames(model, size[0]),
+    picture: readPicture(model.get("picture")),
     frame_signals: readFrameSignals(model.get("frame_signals") ?? []), // older files have none
   };
 }

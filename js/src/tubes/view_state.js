@@ -1,5 +1,8 @@
 // The view state: the traits that the user moves (frame, layer, threshold, ...), clamped to what can be drawn.
 
+import { isNumbers } from "../shared/validate.js";
+import { greyValues } from "../shared/window.js";
+
 /** @typedef {import("./traits.js").TubeModel} TubeModel */
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {typeof MOVABLE[number]} Movable */
@@ -20,6 +23,7 @@
  * @property {string} colours
  * @property {number} opacity
  * @property {number | null} frame_signal
+ * @property {number[] | null} window
  */
 /** @typedef {ViewState} Position */
 
@@ -37,6 +41,7 @@ export const MOVABLE = /** @type {const} */ ([
   "colours",
   "opacity",
   "frame_signal",
+  "window",
 ]);
 
 /** Values of the traits that are chosen from a list; the first is the default. */
@@ -81,12 +86,17 @@ export function readViewState(model, content) {
     colours: choice("colours"),
     opacity: clamp(model.get("opacity"), 0, 1, OPACITY),
     frame_signal: frameSignalOf(model.get("frame_signal"), content.frame_signals.length),
+    window: windowOf(model.get("window"), content),
   };
 }
 
 /** @param {unknown} frameSignal @param {number} count of the content's frame signals @returns {number | null} */
 const frameSignalOf = (frameSignal, count) =>
   frameSignal === null || count === 0 ? null : Math.round(clamp(frameSignal, 0, count - 1, 0));
+
+/** Two limits, if the clip has values to draw between them. @param {unknown} window @param {Content} content */
+const windowOf = (window, { picture }) =>
+  greyValues(picture) && isNumbers(window, 2) && window[0] < window[1] ? window : null;
 
 /** Targets that are single classes or values. The others are differences already. @param {Content} content */
 export const plainTargets = ({ targets }) =>

@@ -4,6 +4,7 @@ import { decodeFrames } from "../shared/decode_frames.js";
 import { createScheduler, h, listen, onAbort, onResize } from "../shared/dom.js";
 import { createCommits } from "../shared/kernel_sync.js";
 import { showError } from "../shared/lifecycle.js";
+import { createWindowedFrames } from "../shared/window.js";
 import { createControls, createPlayBar } from "./controls.js";
 import { createFrameCanvas, createFrameView } from "./frame_view.js";
 import { addKeyboard } from "./keyboard.js";
@@ -165,12 +166,14 @@ export function mount(model, root, content, orbit, signal, { controls = "own" } 
   onCameraMove();
   update();
   decodeFrames(content.frames)
-    .then((bitmaps) => {
+    .then(async (jpegs) => {
       const close = () => {
-        for (const bitmap of bitmaps) bitmap.close();
+        for (const jpeg of jpegs) jpeg.close();
       };
       if (signal.aborted) return close();
       onAbort(signal, close);
+      const { pictures: bitmaps, show: showWindow } = await createWindowedFrames(jpegs, content.picture);
+      if (signal.aborted) return undefined;
       const pickFrame = (/** @type {number} */ frame) => {
         handlers.move("frame", frame);
         handlers.done();
@@ -178,6 +181,7 @@ export function mount(model, root, content, orbit, signal, { controls = "own" } 
       paint = createPainter(root, {
         parts,
         bitmaps,
+        showWindow,
         fields,
         summaryOf,
         frameView: createFrameView(parts.canvas, content, bitmaps),
@@ -212,7 +216,8 @@ function followModel(model, commits, update, signal) {
  * @param {HTMLElement} root
  * @param {Object} view
  * @param {Parts} view.parts
- * @param {ImageBitmap[]} view.bitmaps
+ * @param {import("../shared/window.js").FramePicture[]} view.bitmaps
+ * @param {(window: number[] | null) => void} view.showWindow draws the bitmaps in a window
  * @param {ReturnType<typeof createFields>} view.fields
  * @param {(view: ViewState) => ReturnType<typeof thresholdSummary>} view.summaryOf
  * @param {ReturnType<typeof createFrameView>} view.frameView
@@ -221,7 +226,7 @@ function followModel(model, commits, update, signal) {
  * @param {() => void} view.invalidate
  * @returns {(view: ViewState) => void}
  */
-function createPainter(root, { parts, bitmaps, fields, summaryOf, frameView, tube, montage, invalidate }) {
+function createPainter(root, { parts, bitmaps, showWindow, fields, summaryOf, frameView, tube, montage, invalidate }) {
   let painted = 0;
   /** State at the last draw of each part: turning the tube leaves the frame as it is. @type {Record<string, string>} */
   const drawn = {};
@@ -239,6 +244,7 @@ function createPainter(root, { parts, bitmaps, fields, summaryOf, frameView, tub
     try {
       const field = fields(view);
       const summary = summaryOf(view);
+      showWindow(view.window);
       drawIfChanged("frame", look, () => frameView.draw(view, field));
       const { frame, ...withoutFrame } = look;
       const width = parts.beside.clientWidth;

@@ -193,7 +193,43 @@ const VIEW_STATE = {
   colours: "diverging",
   opacity: 1,
   frame_signal: null,
+  window: null,
 };
+
+const GREY = {
+  kind: "grey",
+  range: [0, 10],
+  low: -5,
+  high: 20,
+  step: 1,
+  size: [4, 6],
+  data: viewOf(new Uint8Array(9)),
+};
+
+test("a window needs a grey clip and two limits; malformed ones are that of the clip", () => {
+  expect(viewState({ window: [2, 3.5] }, { picture: GREY }).window).toEqual([2, 3.5]);
+  for (const window of [[3, 2], [2, 2], [1], [1, 2, 3], "12", [1, null], undefined])
+    expect(viewState({ window }, { picture: GREY }).window).toBeNull();
+  for (const picture of [undefined, {}, { kind: "flow", range: [0, 1] }])
+    expect(viewState({ window: [2, 3] }, { picture }).window).toBeNull();
+});
+
+test("a picture is read; older files have none", () => {
+  expect(read().picture).toEqual({});
+  expect([...read({ picture: GREY }).picture.data]).toEqual(Array(9).fill(0));
+  expect(read({ picture: { kind: "flow", range: [0, 1], x: 1 } }).picture).toEqual({ kind: "flow", range: [0, 1] });
+});
+
+test.each([
+  ["range falling", { range: [1, 1] }, "`picture.range` must be two numbers, the smaller first, got [1,1]"],
+  ["range missing", { range: undefined }, "`picture.range` must be two numbers"],
+  ["no step", { step: 0 }, "`picture` must have low, high, step and size, got [-5,20,0,4,6]"],
+  ["no size", { size: undefined }, "`picture` must have low, high, step and size"],
+  ["data no bytes", { data: "abc" }, "`picture.data` must be bytes"],
+])("a malformed picture is refused: %s", (_, changes, message) => {
+  expect(() => read({ picture: { ...GREY, ...changes } })).toThrow(StateError);
+  expect(() => read({ picture: { ...GREY, ...changes } })).toThrow(message);
+});
 
 test("values out of range are clamped, malformed ones replaced by the default", () => {
   const far = { frame: 99, layer: -3, threshold: 1.5, target: 9, playing: 1, speed: 1000, opacity: 7, mode: "cube" };

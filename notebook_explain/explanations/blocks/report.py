@@ -172,17 +172,39 @@ class BlockReport:
 
         return save(self, path)
 
-    def figure(self, frames: int = 8) -> Any:
+    def figure(self, frames: int = 8, *, window: Any = None) -> Any:
         """Return a matplotlib figure: the clip, the signals of each frame below it, then labelled values and tables.
 
         Parameters
         ----------
         frames : int
             Number of the clip's frames to show, evenly spaced.
+        window : (low, high), optional
+            Values of the clip that are shown darkest and brightest, for clips of `Clip.from_array`; see `Clip.with_range`.
         """
         from notebook_explain import display
 
-        return display.figure(self, frames=frames)
+        return display.figure(self, window, frames=frames)
+
+    def to_png(self, path: str | os.PathLike[str], *, frames: int = 8, window: Any = None, dpi: float = 150) -> Path:
+        """Write the `figure` as a PNG.
+
+        Parameters
+        ----------
+        path : path to a file (".png" is added if it has no extension)
+        frames, window
+            As for `figure`.
+        dpi : float
+            Pixels per inch, 20 to 1200.
+
+        Returns
+        -------
+        Path
+            The file; an existing one is replaced atomically.
+        """
+        from notebook_explain import display
+
+        return display.to_png(self, path, frames=frames, window=window, dpi=dpi)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         from notebook_explain import display

@@ -254,8 +254,8 @@ class Pyramid:
         ----------
         **state
             Initial state: ``threshold`` (0..1), ``prune_by`` ("path" or "score"), ``against`` (False hides links and units
-            against the class), ``row`` by name or index, ``selected`` (indices of units), ``title``, and the other traits of
-            the viewer.
+            against the class), ``row`` by name or index, ``selected`` (indices of units), ``window`` (values of the clip that
+            are shown darkest and brightest), ``title``, and the other traits of the viewer.
         """
         from notebook_explain import display
 
@@ -268,6 +268,8 @@ class Pyramid:
         threshold: float = 0.0,
         against: bool = True,
         by: str = "path",
+        *,
+        window: Any = None,
     ) -> Any:
         """Return a matplotlib figure: rows of units with their maps overlaid on a frame, and the links between them.
 
@@ -282,10 +284,32 @@ class Pyramid:
             As for ``prune``; False leaves out the links against units too.
         by : "path" or "score"
             As for ``prune``.
+        window : (low, high), optional
+            Values of the clip that are shown darkest and brightest, for clips of `Clip.from_array`; see `Clip.with_range`.
         """
         from notebook_explain import display
 
-        return display.figure(self, rows=rows, units=units, threshold=threshold, against=against, by=by)
+        return display.figure(self, window, rows=rows, units=units, threshold=threshold, against=against, by=by)
+
+    def to_png(self, path: str | os.PathLike[str], *, dpi: float = 150, **options: Any) -> Path:
+        """Write the `figure` as a PNG.
+
+        Parameters
+        ----------
+        path : path to a file (".png" is added if it has no extension)
+        dpi : float
+            Pixels per inch, 20 to 1200.
+        **options
+            As for `figure`.
+
+        Returns
+        -------
+        Path
+            The file; an existing one is replaced atomically.
+        """
+        from notebook_explain import display
+
+        return display.to_png(self, path, dpi=dpi, **options)
 
     def to_html(self, path: str | os.PathLike[str], title: str | None = None, **state: Any) -> Path:
         """Write one interactive HTML page that opens anywhere, with no kernel and no network.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from notebook_explain._errors import UsageError, join_names
+from notebook_explain._atomic import with_suffix
 from notebook_explain._progress import counted, working
 from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
 from notebook_explain.explanations.caveats import all_caveats
@@ -32,14 +32,17 @@ def tubes_gif(
     threshold: float = DEFAULT_THRESHOLD,
     fps: float | None = None,
     size: int | None = None,
+    caption: bool = True,
 ) -> Path:
     """Write the clip's frames with their evidence as a looping GIF; see `Tubes.to_gif`."""
-    path = _with_suffix(path, (".gif",), "to_gif() writes a GIF (to_video() a video, figure() a picture)")
+    path = with_suffix(path, (".gif",), "to_gif() writes a GIF (to_video() a video, figure() a picture)")
     sequence = clip_sequence(tubes.clip, resolve_size(size, tubes.clip, SMALL, LARGE))
     fps = resolve_fps(fps, sequence.fps, gif.MAX_FPS)
     comment = "\n".join((*provenance_lines(tubes), *all_caveats(tubes, layer, target)))
     with working(f"writing {path.name}"):
-        images = counted(render_frames(tubes, sequence, layer, target, threshold), "frames", len(sequence.labels))
+        images = counted(
+            render_frames(tubes, sequence, layer, target, threshold, caption), "frames", len(sequence.labels)
+        )
         return gif.write_gif(path, images, fps, comment)
 
 
@@ -53,9 +56,10 @@ def tubes_video(
     fps: float | None = None,
     size: int | None = None,
     source: bool | str | os.PathLike[str] = False,
+    caption: bool = True,
 ) -> Path:
     """Write a video over the clip's frames or over the video that they came from; see `Tubes.to_video`."""
-    path = _with_suffix(path, tuple(encoding.FORMATS), "to_video() writes WebM or MP4, which browsers play")
+    path = with_suffix(path, tuple(encoding.FORMATS), "to_video() writes WebM or MP4, which browsers play")
     if source is False:
         sequence = clip_sequence(tubes.clip, resolve_size(size, tubes.clip, SMALL, MAX_SIZE))
         fps = resolve_fps(fps, sequence.fps)
@@ -65,18 +69,7 @@ def tubes_video(
         # All frames of the source are shown, so its own speed can be followed.
         fps = resolve_fps(fps, None) if fps is not None or sequence.fps is None else sequence.fps
     with working(f"writing {path.name}"):
-        images = counted(render_frames(tubes, sequence, layer, target, threshold), "frames", len(sequence.labels))
+        images = counted(
+            render_frames(tubes, sequence, layer, target, threshold, caption), "frames", len(sequence.labels)
+        )
         return encoding.write_video(path, images, fps)
-
-
-def _with_suffix(path: str | os.PathLike[str], suffixes: tuple[str, ...], reason: str) -> Path:
-    """Return the path, with the first of the suffixes added if it has none; ValueError for another suffix."""
-    path = Path(path)
-    if not path.name:
-        raise IsADirectoryError(f"{str(path)!r} is a folder; give the path of a file in it")
-    if path.suffix.lower() in suffixes:
-        return path
-    if path.suffix:
-        names = join_names([repr(path.stem + suffix) for suffix in suffixes], "or")
-        raise UsageError(f"{reason}; name the file {names}, not {path.name!r}")
-    return path.with_name(path.name + suffixes[0])

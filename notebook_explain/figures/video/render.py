@@ -14,6 +14,7 @@ from notebook_explain.explanations import Tubes, percent
 from notebook_explain.explanations.caveats import all_caveats
 from notebook_explain.explanations.text import caption_sentence, colour_legend
 from notebook_explain.figures.captions import DARK, Paragraph, font, render_caption
+from notebook_explain.figures.flow_wheel import KEY_HEIGHT, wheel_key
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlay_evidence
 from notebook_explain.figures.placement import evidence_per_frame
 from notebook_explain.figures.video.frames import FrameSequence
@@ -23,20 +24,25 @@ MAX_LINES = 7  # of the explanation as text; values have a sentence for either s
 
 
 def render_frames(
-    tubes: Tubes, sequence: FrameSequence, layer: str | int | None, target: int, threshold: float
+    tubes: Tubes,
+    sequence: FrameSequence,
+    layer: str | int | None,
+    target: int,
+    threshold: float,
+    with_caption: bool = True,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Yield images with evidence and caption, all of one size: uint8 (height, width, 3).
+    """Yield images with evidence and, unless it is left out, a caption, all of one size: uint8 (height, width, 3).
 
     No evidence is drawn outside what the network saw.
     """
     shown = tubes.layer(layer)
     rows, columns = sequence.placement.clip_slices(tubes.clip)
-    caption = Caption.build(tubes, sequence, layer, target, threshold)
+    caption = Caption.build(tubes, sequence, layer, target, threshold) if with_caption else None
     for k, image in enumerate(sequence.images):
         fractions = sequence.placement.evidence(shown, target, float(sequence.clip_frames[k]))
         painted = image.copy()
         painted[rows, columns] = overlay_evidence(image[rows, columns], fractions[rows, columns], threshold)
-        yield np.concatenate([painted, caption.render(k)])
+        yield painted if caption is None else np.concatenate([painted, caption.render(k)])
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class Caption:
         size = int(np.clip(round(width / 34), 11, 30))
         pad, track_height = size // 2, 2 * size
         title = Paragraph(caption_sentence(tubes, threshold, layer, target), MAX_LINES, bold=True)
-        head = render_caption([title], width, size, DARK, pad)
+        head = _head(title, tubes, width, size, pad)
         foot = render_caption(_caption_text(tubes, sequence, layer, target, threshold), width, size, DARK, pad)
         label_top, top = pad + head.height, pad + head.height + round(1.5 * size)
         image = Image.new("RGB", (width, top + track_height + pad + foot.height + pad), DARK.background)
@@ -91,6 +97,18 @@ class Caption:
         half = max(1, self.font_size // 8)
         draw.rectangle((x - half, top - 1, x + half, bottom + 1), WHITE)
         return np.asarray(image)
+
+
+def _head(title: Paragraph, tubes: Tubes, width: int, size: int, pad: int) -> Image.Image:
+    """Draw the explanation as text and, for a clip of flow, the key to its colours on the right."""
+    key = wheel_key(tubes.clip.picture, KEY_HEIGHT, DARK)
+    if key is None:
+        return render_caption([title], width, size, DARK, pad)
+    text = render_caption([title], max(width - key.shape[1], width // 2), size, DARK, pad)
+    image = Image.new("RGB", (width, max(text.height, KEY_HEIGHT)), DARK.background)
+    image.paste(text, (0, 0))
+    image.paste(Image.fromarray(key), (width - key.shape[1], 0))
+    return image
 
 
 def _caption_text(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from notebook_explain.clip import Clip
 from notebook_explain.explanations import Geometry, TargetResult
 from notebook_explain.explanations.targets import CLASSES
 from notebook_explain.explanations.text import rival_of, value_of
+from notebook_explain.widgets.wire.picture import picture_caveats, picture_state
 
 MAX_SIDE = 512  # pixels; viewers draw a frame at a few hundred
 # Small frames are drawn enlarged, where chroma subsampling shows as fringes; at full quality they cost little.
@@ -20,9 +22,18 @@ SMALL_SIDE, SMALL_QUALITY, QUALITY = 160, 90, 75
 
 
 def clip_state(clip: Clip) -> dict[str, Any]:
-    """Return the traits that describe a clip: its size, the seconds of its frames, its frames as JPEGs."""
+    """Return the traits that describe a clip: its size, the seconds of its frames, its frames as JPEGs, its picture."""
     times = [] if clip.times is None else [round(float(time), 4) for time in clip.times]
-    return {"size": list(clip.size), "times": times, "frames": encode_jpegs(clip.frames)}
+    frames = encode_jpegs(clip.frames)
+    return {"size": list(clip.size), "times": times, "frames": frames, "picture": picture_state(clip)}
+
+
+def clip_caveats(clip: Clip, picture: dict[str, Any], texts: Sequence[str]) -> list[str]:
+    """Return caveats for a viewer; where readers choose the window of a grey clip, none of them gives another one."""
+    if "data" not in picture or clip.picture is None or clip.values is None:
+        return list(texts)
+    fixed = clip.picture.describe(clip.values.shape[3])
+    return [*picture_caveats(clip, picture), *(text for text in texts if not text.startswith(fixed))]
 
 
 def encode_jpegs(frames: NDArray[np.uint8]) -> list[bytes]:

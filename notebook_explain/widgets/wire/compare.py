@@ -29,12 +29,12 @@ def clips_state(clips: Mapping[str, Clip], states: Sequence[Mapping[str, Any]]) 
     clips : mapping
         The clip of each side, by the name of the side.
     states : sequence of mapping
-        ``size``, ``times`` and ``frames`` of each clip, as `clip_state` returns them.
+        ``size``, ``times``, ``frames`` and ``picture`` of each clip, as `clip_state` returns them.
 
     Returns
     -------
     dict
-        ``frames``: the distinct JPEGs, first those of the first clip. ``clips``: for each side ``size``, ``times``,
+        ``frames``: the distinct JPEGs, first those of the first clip. ``clips``: for each side ``size``, ``times``, ``picture``,
         ``frames`` (index of each frame in the distinct ones), ``shown`` (the frame shown at each step) and ``steps`` (the
         step of each frame). ``size``: number of steps, height and width of the first clip. ``times``: seconds of each
         step, if known. ``alignment``: one of `ALIGNMENTS`.
@@ -62,9 +62,8 @@ def clips_state(clips: Mapping[str, Clip], states: Sequence[Mapping[str, Any]]) 
             if index.setdefault(frame, len(frames)) == len(frames):
                 frames.append(frame)
         indices = list(range(len(state["frames"]))) if k == 0 else [index[frame] for frame in state["frames"]]
-        described.append(
-            {"size": state["size"], "times": state["times"], "frames": indices, "shown": shown[k], "steps": steps[k]}
-        )
+        kept = {name: state[name] for name in ("size", "times", "picture")}
+        described.append({**kept, "frames": indices, "shown": shown[k], "steps": steps[k]})
     size = [len(shown[0]), *states[0]["size"][1:]]
     return {"size": size, "times": moments, "frames": frames, "clips": described, "alignment": alignment}
 

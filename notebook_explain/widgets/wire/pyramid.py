@@ -26,7 +26,7 @@ from notebook_explain.explanations.pyramid.text import (
     unit_name,
 )
 from notebook_explain.explanations.pyramid.units import EDGE_KINDS, Edge
-from notebook_explain.widgets.wire.common import clip_state, geometry_state, target_state
+from notebook_explain.widgets.wire.common import clip_caveats, clip_state, geometry_state, target_state
 
 MAX_BYTES = 2_000_000
 TEXT_BYTES = 120_000  # part of MAX_BYTES reserved for text
@@ -57,7 +57,12 @@ def state(pyramid: Pyramid, title: str = "") -> dict[str, Any]:
     clip = clip_state(pyramid.clip)
     edges, omitted = _edge_columns(pyramid)
     units = _unit_columns(pyramid)
-    used = sum(map(len, clip["frames"])) + sum(map(len, edges.values())) + sum(map(len, units.values()))
+    used = (
+        sum(map(len, clip["frames"]))
+        + len(clip["picture"].get("data", b""))
+        + sum(map(len, edges.values()))
+        + sum(map(len, units.values()))
+    )
     packed = _pack_maps(pyramid, max(MAX_BYTES - used - TEXT_BYTES, MAX_BYTES // 5))
     return {
         "title": title,
@@ -71,7 +76,10 @@ def state(pyramid: Pyramid, title: str = "") -> dict[str, Any]:
         "thumbnails": packed.thumbnails,
         "maps": packed.full_maps,
         "explained": {**target_state(pyramid.target), "measure": measure_of(pyramid)},
-        "caveats": [*caveats(pyramid), *_omission_caveats(len(pyramid.edges), omitted)],
+        "caveats": [
+            *clip_caveats(pyramid.clip, clip["picture"], caveats(pyramid)),
+            *_omission_caveats(len(pyramid.edges), omitted),
+        ],
     }
 
 

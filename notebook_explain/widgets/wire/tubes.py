@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes
 from notebook_explain.explanations.blocks.frame_signal import FrameSignal
 from notebook_explain.explanations.caveats import caveats, incompleteness_caveat, resolution_caveat
-from notebook_explain.widgets.wire.common import clip_state, geometry_state, target_state
+from notebook_explain.widgets.wire.common import clip_caveats, clip_state, geometry_state, target_state
 
 SMALL_MAP = 8192  # cells; larger maps are sent with one byte per value
 # Fractions of the peak between the codes of one byte: the stops of the threshold's slider, one below them for weak evidence,
@@ -24,13 +24,14 @@ MAX_FRAME_SIGNALS = 512  # the viewer rejects more
 def state(tubes: Tubes, title: str = "") -> dict[str, Any]:
     """Return the traits that describe tubes, as plain values."""
     layers, buffers = pack_maps(tubes)
+    clip = clip_state(tubes.clip)
     return {
         "title": title,
-        **clip_state(tubes.clip),
+        **clip,
         "layers": layers,
         "maps": buffers,
         "targets": [target_state(result) for result in tubes.targets],
-        "caveats": [*caveats(tubes), *_omission_caveats(tubes)],
+        "caveats": [*clip_caveats(tubes.clip, clip["picture"], caveats(tubes)), *_omission_caveats(tubes)],
         "frame_signals": frame_signal_states(tubes.frame_signals),
     }
 

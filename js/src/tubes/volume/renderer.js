@@ -107,7 +107,7 @@ function lineOf(from, to, opacity, thickness) {
 /**
  * @param {WebGL2RenderingContext} gl
  * @param {number[]} size clip: [time, height, width]
- * @param {ImageBitmap[]} bitmaps
+ * @param {import("../../shared/window.js").FramePicture[]} bitmaps
  */
 export function createVolume(gl, size, bitmaps) {
   const half = halfBox(size);
@@ -120,9 +120,6 @@ export function createVolume(gl, size, bitmaps) {
   // Large frames are sent downscaled, so the bitmaps may be smaller than the clip.
   const { width, height } = bitmaps[0];
   gl.texStorage3D(gl.TEXTURE_2D_ARRAY, 1, gl.RGBA8, width, height, size[0]);
-  for (const [f, bitmap] of bitmaps.entries()) {
-    gl.texSubImage3D(gl.TEXTURE_2D_ARRAY, 0, 0, 0, f, width, height, 1, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
-  }
   gl.enable(gl.BLEND);
   gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   gl.useProgram(box.program);
@@ -166,6 +163,13 @@ export function createVolume(gl, size, bitmaps) {
   };
 
   return {
+    /** Upload the frames; again when their window has changed. */
+    setFrames() {
+      gl.activeTexture(gl.TEXTURE1);
+      for (const [f, bitmap] of bitmaps.entries())
+        gl.texSubImage3D(gl.TEXTURE_2D_ARRAY, 0, 0, 0, f, width, height, 1, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
+    },
+
     /**
      * Upload a map as bytes, which software rendering filters fastest; the error is at most half a 127th of the scale.
      * @param {Float32Array} values [frames, height, width of the map], -1..1

@@ -20,7 +20,7 @@ const RELEASE_AFTER = 5000; // ms out of view before the context is released: a 
 /**
  * @param {Object} parts
  * @param {import("../traits.js").Content} parts.content
- * @param {ImageBitmap[]} parts.bitmaps
+ * @param {import("../../shared/window.js").FramePicture[]} parts.bitmaps drawn in the window of the view
  * @param {import("./camera.js").Orbit} parts.orbit kept by the caller, so that it outlives the content
  * @param {HTMLElement} parts.root carries data-gl
  * @param {() => void} parts.invalidate request a draw
@@ -41,6 +41,7 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
   /** @type {ReturnType<typeof projectVolume> | null} */
   let projections = null;
   let uploadedKey = "";
+  let uploadedWindow = "";
   let isVisible = typeof IntersectionObserver === "undefined";
   const liveVolume = () => (gl?.isContextLost() ? null : volume);
   const busy = () => liveVolume()?.busy() ?? false;
@@ -85,6 +86,7 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
   const onContextRestored = () => {
     try {
       volume = gl && createVolume(gl, content.size, bitmaps);
+      uploadedWindow = "";
     } catch (error) {
       if (gl?.isContextLost()) return undefined; // onContextLost follows
       return fallBack(error instanceof Error ? error.message : String(error));
@@ -160,6 +162,8 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
     if (canvas.width !== canvasSize.width || canvas.height !== canvasSize.height) Object.assign(canvas, canvasSize);
     upload(field);
     if (volume) {
+      if (uploadedWindow !== String(view.window)) volume.setFrames();
+      uploadedWindow = String(view.window);
       const scale = scaleToFit(basisOf(camera), half, width - SIDE_LABELS, height, MARGIN) * camera.zoom;
       volume.draw(view, camera, scale * ratio, accentOf(root), ratio, sharp);
       if (sharp) resolution.drawn();

@@ -1,0 +1,76 @@
+// Windows of grey clips: their values, which Python sends beside the JPEGs, drawn between any two limits.
+import { contextOf, h } from "./dom.js";
+import { bytesOf, isNumbers, need } from "./validate.js";
+
+/**
+ * How the frames show the clip's values; wire/picture.py describes the fields. A clip of colours has none of them.
+ * @typedef {{kind?: string, range?: number[], low?: number, high?: number, step?: number, size?: number[], data?: any}} PictureState
+ */
+/** @typedef {{range: number[], low: number, high: number, step: number, size: number[], data: Uint8Array<ArrayBuffer>}} GreyValues */
+/** @typedef {ImageBitmap | HTMLCanvasElement} FramePicture */
+
+/** Read and check the picture of a clip. @param {any} picture @returns {PictureState} */
+export function readPicture(picture) {
+  const { kind, range, low, high, step, size, data } = picture ?? {};
+  if (kind === undefined) return {}; // clips of colours, older files
+  need(isNumbers(range, 2) && range[0] < range[1], "`picture.range` must be two numbers, the smaller first", range);
+  if (data === undefined) return { kind, range };
+  const values = [low, high, step, ...(size ?? [])];
+  need(isNumbers(values, 5) && step > 0, "`picture` must have low, high, step and size", values);
+  return { kind, range, low, high, step, size, data: bytesOf(data, "picture.data") };
+}
+
+/** Values of a grey clip; undefined if there are none. @param {PictureState} [picture] @returns {GreyValues | undefined} */
+export const greyValues = (picture) => (picture?.data ? /** @type {any} */ (picture) : undefined);
+
+/** Codes of all values. @param {GreyValues} values */
+async function decodeCodes({ data }) {
+  const stream = new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const codes = new Uint16Array(bytes.length / 2);
+  let code = 0;
+  for (let k = 0; k < codes.length; k++) {
+    code += bytes[k] + 256 * bytes[codes.length + k];
+    codes[k] = code; // modulo 65536
+  }
+  return codes;
+}
+
+/**
+ * Pictures of all frames that follow the window; those of other clips do not change.
+ * @param {ImageBitmap[]} bitmaps the frames in the clip's own range
+ * @param {PictureState} [picture]
+ * @returns {Promise<{pictures: FramePicture[], show: (window: number[] | null) => void}>}
+ */
+export async function createWindowedFrames(bitmaps, picture) {
+  const values = greyValues(picture);
+  if (!values) return { pictures: bitmaps, show() {} };
+  const { low, step, size } = values;
+  const codes = await decodeCodes(values);
+  const pictures = bitmaps.map(({ width, height }) => h("canvas", { width, height }));
+  const small = h("canvas", { width: size[1], height: size[0] });
+  const image = contextOf(small).createImageData(size[1], size[0]);
+  const pixels = new Uint32Array(image.data.buffer);
+  const colours = new Uint8ClampedArray(4 << 16); // of each code; assignments are clamped and rounded
+  const colourOf = new Uint32Array(colours.buffer);
+  let shown = "";
+  return {
+    pictures,
+    show(window) {
+      if (shown === String(window)) return;
+      shown = String(window);
+      for (let k = 0; window && k < colourOf.length; k++) {
+        const grey = (255 * (low + step * k - window[0])) / (window[1] - window[0]);
+        colours.set([grey, grey, grey, 255], 4 * k);
+      }
+      for (const [f, canvas] of pictures.entries()) {
+        const context = contextOf(canvas);
+        if (window) {
+          for (let k = 0; k < pixels.length; k++) pixels[k] = colourOf[codes[f * pixels.length + k]];
+          contextOf(small).putImageData(image, 0, 0);
+        }
+        context.drawImage(window ? small : bitmaps[f], 0, 0, canvas.width, canvas.height);
+      }
+    },
+  };
+}
