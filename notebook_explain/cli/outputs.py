@@ -77,7 +77,7 @@ def write(tubes: Any, path: Path, view: ViewOptions, source: str | Path | None =
     """
     ending = path.suffix.lower()
     extra: ViewOptions = {"source": source} if source is not None and ending in VIDEOS else {}
-    extra |= {"caption": caption} if ending in ANIMATIONS else {}
+    extra |= {"caption": False} if not caption and ending in ANIMATIONS else {}
     written: Path = FORMATS[ending](tubes, path, {**view, **extra})
     return written
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from notebook_explain.clip import Clip
 from notebook_explain.clip.description import facts
+from notebook_explain.explanations.text import seconds
 from notebook_explain.figures.captions import LIGHT, Paragraph, render_caption
 from notebook_explain.figures.flow_wheel import wheel_key
 from notebook_explain.preview import cell, encoding
@@ -88,7 +89,7 @@ def _animation(clip: Clip, chosen: NDArray[np.int64], side: int) -> Images:
 
 
 def _time_line(clip: Clip, index: int) -> list[tuple[None, str]]:
-    return [] if clip.times is None else [(None, f"{clip.times[index]:.2f} s")]
+    return [] if clip.times is None else [(None, seconds(clip.times[index]))]
 
 
 def _height(clip: Clip, side: int) -> int:

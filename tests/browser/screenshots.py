@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from playwright.sync_api import Browser
 
+from notebook_explain.clip import Clip
 from notebook_explain.display import compare
 from notebook_explain.explanations import Tubes
 from tests.browser import jupyter_driver
 from tests.browser.browser_driver import NO_WEBGL2, Viewer, chromium, edited, offline_page
-from tests.browser.example_tubes import COARSE, LAYERS, TWO_PATHWAYS, Layer, frame_signals, tubes
+from tests.browser.example_tubes import (
+    COARSE,
+    LAYERS,
+    TWO_PATHWAYS,
+    Layer,
+    flow_tubes,
+    frame_signals,
+    grey_tubes,
+    landscape,
+    tubes,
+)
 from tests.browser.pyramid_screenshots import pyramid_pages
 
 HEIGHT = 760
@@ -263,6 +276,46 @@ def comparisons() -> Iterator[tuple[str, tuple[int, ...], list[Tubes], dict[str,
     yield "times", (360, 1400), [world, tubes(frames=10, source="a shorter clip")], {"same_clip": False, "frame": 9}
 
 
+def with_values(browser: Browser, out: Path) -> Iterator[Path]:
+    """Take clips of values: a grey volume in its own range and in a narrow window, and flow with its wheel."""
+    with tempfile.TemporaryDirectory() as folder:
+        grey = grey_tubes().to_html(Path(folder) / "grey.html")
+        narrow = grey_tubes().to_html(Path(folder) / "narrow.html", window=(20, 110))
+        flow = flow_tubes().to_html(Path(folder) / "flow.html")
+        yield take(browser, grey, out / "grey.png")
+        for name, path in (("window", narrow), ("flow", flow)):
+            for width, scheme in ((360, "dark"), (800, "light"), (1600, "dark")):
+                yield take(browser, path, out / f"{name}-{scheme}-{width}.png", width=width, scheme=scheme)
+            yield take(browser, path, out / f"{name}-print.png", paper)
+        yield take(browser, narrow, out / "window-montage.png", MONTAGE)
+        yield take(browser, narrow, out / "window-focus.png", focus("[data-name=width]"))
+        viewer = compare(grey_tubes(), grey_tubes(), a_layer="stem", window=(20, 110))
+        path = viewer.to_html(Path(folder) / "compare.html")
+        viewer.close()
+        yield take(browser, path, out / "window-compare.png", wait_for_second, width=1400)
+
+
+def clip_previews(browser: Browser, out: Path) -> Iterator[Path]:
+    """Take clips as a cell shows them: the animation beside what was read, in both schemes, and the strips as they are."""
+    ball = Clip(landscape(16, 64, 96), times=np.arange(16) / 8, source="bowling.mp4", source_frames=300)
+    clips = {"colours": ball.resized(64), "grey": grey_tubes().clip.with_range((20, 110)), "flow": flow_tubes().clip}
+    bundles = {name: clip._repr_mimebundle_() for name, clip in clips.items()}
+    for name, bundle in bundles.items():
+        (out / f"clip-strip-{name}.png").write_bytes(base64.b64decode(bundle["image/png"]))
+        yield out / f"clip-strip-{name}.png"
+    style = "<style>:root { color-scheme: light dark; } body { font: 14px system-ui; }</style>"
+    text = "<hr>".join(bundle["text/html"] for bundle in bundles.values())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clips.html"
+        path.write_text(f"<!doctype html><meta charset=utf-8>{style}{text}", encoding="utf-8")
+        for width, scheme in ((360, "dark"), (800, "light")):
+            page, _ = offline_page(browser, width, HEIGHT, scheme)
+            page.goto(path.as_uri())
+            page.screenshot(path=out / f"clips-{scheme}-{width}.png", full_page=True, timeout=120_000)
+            page.context.close()
+            yield out / f"clips-{scheme}-{width}.png"
+
+
 def pairs(browser: Browser, out: Path) -> Iterator[Path]:
     """Take comparisons of two to four layers, classes, networks and clips, and one with invalid data."""
     with tempfile.TemporaryDirectory() as folder:
@@ -340,6 +393,8 @@ def main() -> None:
         for take_all in (
             pages,
             with_frame_signals,
+            with_values,
+            clip_previews,
             pairs,
             pyramid_pages,
             *([demo] if arguments.demo else []),

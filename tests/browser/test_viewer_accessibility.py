@@ -14,7 +14,7 @@ from notebook_explain.explanations import Tubes
 from notebook_explain.widgets.html import iframe
 from tests.browser.browser_driver import NO_WEBGL2, Viewer, edited
 from tests.browser.conftest import OpenPage
-from tests.browser.example_tubes import frame_signals, tubes
+from tests.browser.example_tubes import flow_tubes, frame_signals, grey_tubes, tubes
 
 AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
 SETTLED = ".ne-tubes:is([data-ready=true], [data-error=true])"
@@ -72,6 +72,16 @@ def _lost(viewer: Viewer) -> None:
         "canvas => canvas.getContext('webgl2').getExtension('WEBGL_lose_context').loseContext()"
     )
     viewer.wait("root.dataset.gl === 'lost'")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("make", [grey_tubes, flow_tubes])
+def test_axe_finds_nothing_wrong_with_clips_of_values(
+    open_page: OpenPage, make: Callable[[], Tubes], scheme: str, axe: str, tmp_path: Path
+) -> None:
+    viewer = open_page(make().to_html(tmp_path / "page.html"), color_scheme=scheme)
+    viewer.sharp()
+    assert wrongs(viewer, axe) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

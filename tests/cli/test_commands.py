@@ -17,6 +17,7 @@ from notebook_explain.__main__ import main
 from notebook_explain.explanations import Tubes
 from notebook_explain.widgets.html import read_data
 from tests import zoo
+from tests.browser.example_tubes import grey_tubes
 from tests.cli.run_cli import ROOT, STATED, explain_arguments, parse_rows, run
 from tests.example_values import small_tubes
 
@@ -89,6 +90,56 @@ def test_layer_threshold_and_target_reach_the_video(folder: Path, monkeypatch: p
     assert main(["open", "t.npz", *options, "--out", "x.gif", "x.webm"]) == 0
     view = {"layer": "stem", "threshold": 0.7, "target": 1}
     assert calls == [("x.gif", view), ("x.webm", view)]
+
+
+def test_the_window_and_the_missing_caption_reach_their_outputs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def record(self: Tubes, path: Path, **view: Any) -> Path:
+        calls.append((path.name, view))
+        return path
+
+    grey_tubes().save("t.npz")
+    for name in ("to_gif", "to_video", "to_html"):
+        monkeypatch.setattr(Tubes, name, record)
+    assert main(["open", "t.npz", "--range=-160,240", "--no-caption", "--out", "x.gif", "x.mp4", "x.html"]) == 0
+    window = {"window": (-160.0, 240.0)}
+    assert calls == [
+        ("x.gif", {**window, "caption": False}),
+        ("x.mp4", {**window, "caption": False}),
+        ("x.html", window),
+    ]
+    pictures = []
+    for given in ([], ["--range=20,110"], ["--range=percentiles"]):
+        assert main(["open", "t.npz", *given, "--out", "x.png"]) == 0
+        pictures.append((folder / "x.png").read_bytes())
+    assert len(set(pictures)) == 3
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--range=0,10", "--out", "x.png"], "holds colours from 0 to 255, which have no other range"),
+        (["--range=0", "--out", "x.png"], "must be LOW,HIGH or percentiles, got '0'"),
+        (
+            ["--no-caption", "--out", "x.png"],
+            "--no-caption applies to animations, but no --out ends in .gif, .webm or .mp4",
+        ),
+    ],
+)
+def test_a_window_or_a_caption_that_does_not_apply_is_one_error_line(
+    folder: Path, more: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_tubes().save("t.npz")
+    try:
+        code = main(["open", "t.npz", *more])
+    except SystemExit as exit_:
+        code = exit_.code
+    assert code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (folder / "x.png").exists()
 
 
 def test_a_page_opens_at_the_given_view_and_contains_the_rest(folder: Path) -> None:

@@ -12,12 +12,16 @@ import { bytesOf, isNumbers, need } from "./validate.js";
 /** Read and check the picture of a clip. @param {any} picture @returns {PictureState} */
 export function readPicture(picture) {
   const { kind, range, low, high, step, size, data } = picture ?? {};
-  if (kind === undefined) return {}; // clips of colours, older files
-  need(isNumbers(range, 2) && range[0] < range[1], "`picture.range` must be two numbers, the smaller first", range);
-  if (data === undefined) return { kind, range };
-  const values = [low, high, step, ...(size ?? [])];
-  need(isNumbers(values, 5) && step > 0, "`picture` must have low, high, step and size", values);
-  return { kind, range, low, high, step, size, data: bytesOf(data, "picture.data") };
+  if (!kind) return {}; // clips of colours, older files
+  const hasValues = data !== undefined;
+  need(
+    isNumbers(range, 2) &&
+      range[0] < range[1] &&
+      (!hasValues || (isNumbers([low, high, step, ...(size ?? [])], 5) && step > 0)),
+    "`picture` must have an increasing range and, with data, low, high, step above 0, height and width",
+    { range, low, high, step, size },
+  );
+  return hasValues ? { kind, range, low, high, step, size, data: bytesOf(data, "picture.data") } : { kind, range };
 }
 
 /** Values of a grey clip; undefined if there are none. @param {PictureState} [picture] @returns {GreyValues | undefined} */
@@ -51,8 +55,7 @@ export async function createWindowedFrames(bitmaps, picture) {
   const small = h("canvas", { width: size[1], height: size[0] });
   const image = contextOf(small).createImageData(size[1], size[0]);
   const pixels = new Uint32Array(image.data.buffer);
-  const colours = new Uint8ClampedArray(4 << 16); // of each code; assignments are clamped and rounded
-  const colourOf = new Uint32Array(colours.buffer);
+  const colourOf = new Uint32Array(1 << 16); // of each code
   let shown = "";
   return {
     pictures,
@@ -60,8 +63,8 @@ export async function createWindowedFrames(bitmaps, picture) {
       if (shown === String(window)) return;
       shown = String(window);
       for (let k = 0; window && k < colourOf.length; k++) {
-        const grey = (255 * (low + step * k - window[0])) / (window[1] - window[0]);
-        colours.set([grey, grey, grey, 255], 4 * k);
+        const grey = Math.round((255 * (low + step * k - window[0])) / (window[1] - window[0]));
+        colourOf[k] = 0xff000000 + 0x10101 * Math.min(Math.max(grey, 0), 255);
       }
       for (const [f, canvas] of pictures.entries()) {
         const context = contextOf(canvas);

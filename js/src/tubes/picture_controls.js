@@ -17,7 +17,7 @@ const rangeText = ([low, high]) => `${numberText(low)} to ${numberText(high)}`;
  * Level and width of the window of a grey clip, in the unit of its values.
  * @param {import("../shared/window.js").GreyValues} values
  * @param {Handlers} handlers
- * @param {(label: string, control: HTMLElement, output: HTMLElement, name: string) => HTMLElement} row
+ * @param {(label: string, control: HTMLElement, output: HTMLElement, name: string, note: string) => HTMLElement} row
  * @param {AbortSignal} signal
  */
 function createWindow({ range, low, high, step }, handlers, row, signal) {
@@ -31,33 +31,34 @@ function createWindow({ range, low, high, step }, handlers, row, signal) {
     else width = Math.max(snapped(span * (stop / stops) ** 2), step);
     handlers.move("window", [level - width / 2, level + width / 2]);
   };
-  const slider = (/** @type {"level" | "width"} */ name) =>
-    createSlider(name, `${name} of the window`, { max: stops, step: 1 }, { move, done: handlers.done }, signal);
-  const sliders = [slider("level"), slider("width")];
-  const outputs = [h("span", { class: "ne-value" }), h("span", { class: "ne-value" })];
   const reset = h("button", { type: "button", "data-name": "reset-window" }, "reset");
-  const text = h("span");
-  outputs[1].append(text, " ", reset);
   const resetWindow = () => {
     handlers.move("window", null);
     handlers.done();
   };
   on(reset, "click", resetWindow, signal);
+  const [levels, widths] = /** @type {const} */ (["level", "width"]).map((name) => {
+    const slider = createSlider(
+      name,
+      `${name} of the window`,
+      { max: stops, step: 1 },
+      { move, done: handlers.done },
+      signal,
+    );
+    const text = h("span");
+    const output = h("span", { class: "ne-value" }, text, name === "width" ? reset : "");
+    return { ...slider, text, row: row(name, slider.input, output, `window-${name}`, "of the window") };
+  });
   return {
-    element: h(
-      "div",
-      { role: "group", "aria-label": "Window of the grey values" },
-      row("level", sliders[0].input, outputs[0], "window-level"),
-      row("width", sliders[1].input, outputs[1], "window-width"),
-    ),
+    element: h("div", { role: "group", "aria-label": "Window of the grey values" }, levels.row, widths.row),
     /** @param {{window: number[] | null}} view */
     show({ window }) {
       const shown = window ?? range;
       [level, width] = [(shown[0] + shown[1]) / 2, shown[1] - shown[0]];
-      sliders[0].show(Math.round((stops * (level - low)) / span), numberText(level));
-      sliders[1].show(Math.round(stops * Math.sqrt(Math.min(width / span, 1))), numberText(width));
-      outputs[0].textContent = numberText(level);
-      text.textContent = `${numberText(width)} (${rangeText(shown)})`;
+      levels.show(Math.round((stops * (level - low)) / span), numberText(level));
+      widths.show(Math.round(stops * Math.sqrt(width / span)), numberText(width));
+      levels.text.textContent = numberText(level);
+      widths.text.textContent = `${numberText(width)} (${rangeText(shown)}) `;
       reset.disabled = window === null;
     },
   };

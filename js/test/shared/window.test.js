@@ -18,15 +18,14 @@ function packed(codes) {
 function stubCanvas() {
   const drawn = [];
   vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation(function () {
-    const canvas = this;
     return {
       createImageData: (width, height) => ({ width, height, data: new Uint8ClampedArray(4 * width * height) }),
       putImageData: ({ data }) => {
-        canvas.greys = [...data].filter((_, k) => k % 4 === 0);
-        canvas.alphas = [...data].filter((_, k) => k % 4 === 3);
+        this.greys = [...data].filter((_, k) => k % 4 === 0);
+        this.alphas = [...data].filter((_, k) => k % 4 === 3);
       },
       drawImage: (source, x, y, width, height) => {
-        drawn.push({ canvas, source, greys: source.greys, alphas: source.alphas, box: [x, y, width, height] });
+        drawn.push({ canvas: this, source, greys: source.greys, alphas: source.alphas, box: [x, y, width, height] });
       },
     };
   });

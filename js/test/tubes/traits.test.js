@@ -221,10 +221,10 @@ test("a picture is read; older files have none", () => {
 });
 
 test.each([
-  ["range falling", { range: [1, 1] }, "`picture.range` must be two numbers, the smaller first, got [1,1]"],
-  ["range missing", { range: undefined }, "`picture.range` must be two numbers"],
-  ["no step", { step: 0 }, "`picture` must have low, high, step and size, got [-5,20,0,4,6]"],
-  ["no size", { size: undefined }, "`picture` must have low, high, step and size"],
+  ["range falling", { range: [1, 1] }, "`picture` must have an increasing range"],
+  ["range missing", { range: undefined }, "`picture` must have an increasing range"],
+  ["no step", { step: 0 }, "step above 0, height and width, got "],
+  ["no size", { size: undefined }, "`picture` must have"],
   ["data no bytes", { data: "abc" }, "`picture.data` must be bytes"],
 ])("a malformed picture is refused: %s", (_, changes, message) => {
   expect(() => read({ picture: { ...GREY, ...changes } })).toThrow(StateError);

@@ -120,6 +120,8 @@ export function createVolume(gl, size, bitmaps) {
   // Large frames are sent downscaled, so the bitmaps may be smaller than the clip.
   const { width, height } = bitmaps[0];
   gl.texStorage3D(gl.TEXTURE_2D_ARRAY, 1, gl.RGBA8, width, height, size[0]);
+  /** Window of each frame that is uploaded. @type {string[]} */
+  const uploaded = [];
   gl.enable(gl.BLEND);
   gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   gl.useProgram(box.program);
@@ -163,11 +165,13 @@ export function createVolume(gl, size, bitmaps) {
   };
 
   return {
-    /** Upload the frames; again when their window has changed. */
-    setFrames() {
+    /** Upload a frame, the only one that is drawn, unless it is there. @param {number} frame @param {string} window in which its bitmap is drawn */
+    setFrame(frame, window) {
+      if (uploaded[frame] === window) return;
+      uploaded[frame] = window;
       gl.activeTexture(gl.TEXTURE1);
-      for (const [f, bitmap] of bitmaps.entries())
-        gl.texSubImage3D(gl.TEXTURE_2D_ARRAY, 0, 0, 0, f, width, height, 1, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
+      const { RGBA, TEXTURE_2D_ARRAY, UNSIGNED_BYTE } = gl;
+      gl.texSubImage3D(TEXTURE_2D_ARRAY, 0, 0, 0, frame, width, height, 1, RGBA, UNSIGNED_BYTE, bitmaps[frame]);
     },
 
     /**

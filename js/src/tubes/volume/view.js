@@ -41,7 +41,6 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
   /** @type {ReturnType<typeof projectVolume> | null} */
   let projections = null;
   let uploadedKey = "";
-  let uploadedWindow = "";
   let isVisible = typeof IntersectionObserver === "undefined";
   const liveVolume = () => (gl?.isContextLost() ? null : volume);
   const busy = () => liveVolume()?.busy() ?? false;
@@ -86,7 +85,6 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
   const onContextRestored = () => {
     try {
       volume = gl && createVolume(gl, content.size, bitmaps);
-      uploadedWindow = "";
     } catch (error) {
       if (gl?.isContextLost()) return undefined; // onContextLost follows
       return fallBack(error instanceof Error ? error.message : String(error));
@@ -162,8 +160,7 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
     if (canvas.width !== canvasSize.width || canvas.height !== canvasSize.height) Object.assign(canvas, canvasSize);
     upload(field);
     if (volume) {
-      if (uploadedWindow !== String(view.window)) volume.setFrames();
-      uploadedWindow = String(view.window);
+      volume.setFrame(view.frame, String(view.window));
       const scale = scaleToFit(basisOf(camera), half, width - SIDE_LABELS, height, MARGIN) * camera.zoom;
       volume.draw(view, camera, scale * ratio, accentOf(root), ratio, sharp);
       if (sharp) resolution.drawn();
