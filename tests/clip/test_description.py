@@ -79,3 +79,8 @@ def test_a_repr_is_readable_and_has_no_folder(folder: Path) -> None:
     assert repr(Clip(np.zeros((1, 4, 6, 3), np.uint8))) == "Clip('array', 1 frame of 4 x 6)"
     flow = Clip.from_array(np.ones((3, 4, 6, 2), np.float32), channels="flow")
     assert repr(replace(flow, source="/home/someone/flow.npy")) == "Clip('flow.npy', 3 frames of 4 x 6, channels=2)"
+
+
+def test_a_part_beside_the_centre_is_cropped_too() -> None:
+    right = Clip(np.zeros((2, 60, 60, 3), np.uint8), origin=(0, 40), source_size=(60, 100))
+    assert fact(right, "size") == "60 x 60 pixels: 60 x 60 of 60 x 100 (cropped)"
