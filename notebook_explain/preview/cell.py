@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 from notebook_explain.preview.encoding import data_url
 
+# Also against the styles of notebooks, which make terms bold and let them float.
+_TERM = "flex:none;float:none;width:auto;min-width:4em;font-weight:inherit;opacity:.75"
+
 
 def mimebundle(
     text: str,
@@ -37,7 +40,7 @@ def mimebundle(
         Put the caption beside the animation where there is room.
     """
     style = "margin:0;display:flex;flex-wrap:wrap;gap:.5em 1.5em;align-items:flex-start" if beside else "margin:0"
-    caption_style = ' style="flex:1 1 20em;min-width:0"' if beside else ""
+    caption_style = ' style="flex:1 1 14em;min-width:0"' if beside else ""
     markup = (
         f'<figure style="{style}"><picture>'
         f'<source media="(prefers-reduced-motion: reduce)" srcset="{data_url(*still)}">'
@@ -50,7 +53,7 @@ def mimebundle(
 def definitions(pairs: Sequence[tuple[str, str]], caveats: Sequence[str] = ()) -> str:
     """Return markup of terms with their texts and of caveats below, all of it escaped."""
     rows = "".join(
-        f'<div style="display:flex;gap:.8em"><dt style="min-width:4em;opacity:.75">{html.escape(term)}</dt>'
+        f'<div style="display:flex;gap:.8em"><dt style="{_TERM}">{html.escape(term)}</dt>'
         f'<dd style="margin:0;overflow-wrap:anywhere">{html.escape(text)}</dd></div>'
         for term, text in pairs
     )
