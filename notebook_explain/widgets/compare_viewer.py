@@ -168,7 +168,7 @@ class CompareViewer(base.View, _Sides):
 
     @traitlets.validate(*MOVABLE)
     def _check_movable(self, proposal: Any) -> Any:
-        names = ("size", *(f"{side}_{name}" for side in SIDES for name in _SIDE_CONTENT))
+        names = ("size", "clips", *(f"{side}_{name}" for side in SIDES for name in _SIDE_CONTENT))
         return _check_movable(proposal["trait"].name, proposal["value"], {name: getattr(self, name) for name in names})
 
 
@@ -218,7 +218,9 @@ def _sides(explanations: Sequence[Tubes]) -> dict[str, Tubes]:
 def _check_movable(name: str, value: Any, content: Mapping[str, Any]) -> Any:
     """Return the value of a shared trait, or of one side's, or raise `TraitValueError`."""
     if name in SHARED_TRAITS:
-        return check_movable(name, value, {"frames": range(next(iter(content["size"]), 0))})
+        pictures = [clip["picture"] for clip in content["clips"]]
+        with_values = next((picture for picture in pictures if "data" in picture), {})
+        return check_movable(name, value, {"frames": range(next(iter(content["size"]), 0)), "picture": with_values})
     side, _, trait = name.partition("_")
     lists = {items: content[f"{side}_{items}"] for items in ITEMS.values() if items != "frames"}
     return check_movable(trait, value, lists, prefix=f"{side}_")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from notebook_explain import Clip
 from notebook_explain.display import compare
 from notebook_explain.widgets import PyramidViewer, pyramid_viewer, tube_viewer
+from notebook_explain.widgets.html import read_data
 from notebook_explain.widgets.wire.common import encode_jpegs
 from notebook_explain.widgets.wire.picture import MAX_BYTES, MAX_VALUES, picture_state
 from tests.browser.example_tubes import flow_tubes, grey_tubes, scan, tubes
@@ -137,10 +138,10 @@ def test_both_sides_of_a_comparison_share_the_window() -> None:
     grey = grey_tubes()
     viewer = compare(grey, grey_tubes(), window=(20, 110))
     assert viewer.window == [20, 110]
-    assert viewer.picture == picture_state(grey.clip)
+    assert [clip["picture"] for clip in viewer.clips] == [picture_state(grey.clip)] * 2
     viewer.close()
     flow = compare(flow_tubes(), flow_tubes(), window=(0, 4))
-    assert (flow.window, flow.picture["range"]) == (None, [0, 4])
+    assert (flow.window, flow.clips[1]["picture"]["range"]) == (None, [0, 4])
     flow.close()
 
 
@@ -163,5 +164,5 @@ def test_a_pyramid_is_shown_in_a_window() -> None:
 def test_pages_hold_the_values(tmp_path: Any) -> None:
     small = tubes().to_html(tmp_path / "colours.html").stat().st_size
     page = grey_tubes().to_html(tmp_path / "grey.html", window=(20, 110))
-    assert '"window":[20.0,110.0]' in page.read_text()
+    assert read_data(page.read_text())["widgets"][0]["state"]["window"] == [20, 110]
     assert page.stat().st_size < small + 1.4 * len(picture_state(grey_tubes().clip)["data"]) + 20_000

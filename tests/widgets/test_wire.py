@@ -232,7 +232,12 @@ def test_a_page_of_plain_states_holds_what_a_page_of_widgets_holds() -> None:
         ("pyramid_viewer", pyramid_viewer.initial_state(pyramid, row="clip", selected=[3, 1, 3])),
         ("compare_viewer", compare_viewer.initial_state(tubes, tubes, a_layer="stem", titles=("one", "two"))),
     ]
-    assert read_data(page(widgets, "three")) == read_data(page(states, "three"))
+    of_widgets, of_states = read_data(page(widgets, "three")), read_data(page(states, "three"))
+    unused = {name for name in of_widgets["widgets"][2]["state"] if name[:2] in ("c_", "d_")}
+    assert unused
+    for name in unused:  # sides that a comparison of two does not have
+        del of_widgets["widgets"][2]["state"][name]
+    assert of_widgets == of_states
     for widget in widgets:
         widget.close()
 

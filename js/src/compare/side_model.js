@@ -40,7 +40,7 @@ export const SIDE_TRAITS = /** @type {const} */ ([
  * @property {number} opacity
  * @property {number[] | null} window
  */
-/** @typedef {{size: number[], times: number[], frames: number[], picture: import("../shared/window.js").PictureState, shown: number[], steps: number[]}} ClipState `frames`: index of each JPEG; `shown`: the frame shown at each step; `steps`: the step of each frame */
+/** @typedef {{size: number[], times: number[], picture: import("../shared/window.js").PictureState, frames: number[], shown: number[], steps: number[]}} ClipState `frames`: index of each JPEG; `shown`: the frame shown at each step; `steps`: the step of each frame */
 /** @typedef {typeof SIDES[number]} SideName */
 /** @typedef {{[Name in typeof SIDE_TRAITS[number] as `${SideName}_${Name}`]: TubeViewerState[Name]}} SideState */
 /** @typedef {SharedState & SideState} CompareViewerState */
