@@ -292,7 +292,7 @@ def with_values(browser: Browser, out: Path) -> Iterator[Path]:
         viewer = compare(grey_tubes(), grey_tubes(), a_layer="stem", window=(20, 110))
         path = viewer.to_html(Path(folder) / "compare.html")
         viewer.close()
-        yield take(browser, path, out / "window-compare.png", wait_for_second, width=1400)
+        yield take(browser, path, out / "window-compare.png", wait_for_all, width=1400)
 
 
 def clip_previews(browser: Browser, out: Path) -> Iterator[Path]:
