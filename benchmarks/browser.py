@@ -43,6 +43,17 @@ SLIDE = """async (root, [name, values]) => {
   }
   return times;
 }"""
+# Milliseconds from a movement of the pointer over an element to the value in the readout, layout included.
+HOVER = """(root, [selector, count]) => {
+  const target = root.querySelector(selector), box = target.getBoundingClientRect(), readout = root.querySelector(".ne-readout");
+  return Array.from({ length: count }, (_, k) => {
+    const clientX = box.left + (0.3 + (0.4 * k) / count) * box.width, clientY = box.top + box.height / 2;
+    const start = performance.now();
+    target.dispatchEvent(new PointerEvent("pointermove", { clientX, clientY, bubbles: true }));
+    readout.getBoundingClientRect();
+    return performance.now() - start;
+  });
+}"""
 # Frames per second while the tube is dragged: those painted, and those of the browser.
 TURN = """async (root, ms) => {
   const canvas = root.querySelector(".ne-tube"), before = Number(root.dataset.painted), start = performance.now();
@@ -155,6 +166,9 @@ def measure(browser: Browser, folder: Path, frames: int, size: int, runs: int) -
             steps = [[0.3 + 0.02 * (k % 8) for k in range(3 * runs)], [k % frames for k in range(1, 3 * runs + 1)]]
             for name, values in zip(("threshold", "frame"), steps, strict=True):
                 record(f"{name} to pixels, map {grid}", lambda: viewer.root.evaluate(SLIDE, [name, values]))  # noqa: B023
+            for place in ("frame", "tube"):
+                where = [f".ne-{place}", 8 * runs]
+                record(f"hover to value in the {place}, map {grid}", lambda: viewer.root.evaluate(HOVER, where))  # noqa: B023
             turns = [viewer.root.evaluate(TURN, 1000) for _ in range(runs)]
             painted, limit = (list(column) for column in zip(*turns, strict=True))
             figures.append(FrameRate(f"{label} turning at 480x360, map {grid}", painted, limit, TURNS[frames]))

@@ -29,6 +29,7 @@ h1 { font-size: 20px; font-weight: 600; margin: 0 0 12px; }
 section { margin-bottom: 28px; }
 #app > img { max-width: 100%; }
 footer { font-size: 12px; opacity: .75; margin-top: 16px; overflow-wrap: anywhere; }
+@media print { body { padding: 0; background: #fff; color: #000; } }
 """
 # In a cell output, the page takes the height of its content and the colour scheme of the notebook.
 _IN_A_CELL = """

@@ -127,6 +127,22 @@ def paper(viewer: Viewer) -> None:
     viewer.page.emulate_media(media="print")
 
 
+def point(name: str, x: float, y: float) -> Action:
+    """Point at a fraction of an element's width and height."""
+
+    def act(viewer: Viewer) -> None:
+        box = viewer.root.locator(name).bounding_box()
+        assert box is not None
+        viewer.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+    return act
+
+
+def crosshair(viewer: Viewer) -> None:
+    for key in ("ArrowRight", "ArrowUp", "ArrowUp"):
+        viewer.root.locator(".ne-frame").press(f"Shift+{key}")
+
+
 MONTAGE, MORE = press("mode-montage"), press("more")
 STATES: dict[str, Action] = {
     "second-target": choose(target="1"),
@@ -153,6 +169,12 @@ STATES: dict[str, Action] = {
     "focus-layer": focus("[data-name=layer]"),
     "focus-tube": focus(".ne-tube"),
     "graphics-lost": lose,
+    "keys": press("keys"),
+    "value-frame": point(".ne-frame", 0.62, 0.45),
+    "value-tube": point(".ne-tube", 0.7, 0.5),
+    "value-montage": after(MONTAGE, point(".ne-montage", 0.4, 0.6)),
+    "value-timeline": point(".ne-strip-frame", 0.3, 0.5),
+    "crosshair": crosshair,
     "print": paper,
     "print-montage": after(MONTAGE, paper),
 }
@@ -193,6 +215,8 @@ def pages(browser: Browser, out: Path) -> Iterator[Path]:
                 yield take(browser, path, out / f"{scheme}-{width}.png", **options)
                 yield take(browser, path, out / f"{scheme}-{width}-montage.png", MONTAGE, **options)
             yield take(browser, path, out / f"{scheme}-360-drawer.png", MORE, width=360, scheme=scheme)
+            yield take(browser, path, out / f"{scheme}-360-keys.png", press("keys"), width=360, scheme=scheme)
+            yield take(browser, path, out / f"{scheme}-print.png", paper, scheme=scheme)
             yield take(browser, path, out / f"{scheme}-no-webgl2.png", script=NO_WEBGL2, scheme=scheme)
             yield take(browser, edited(path, _truncate_maps), out / f"{scheme}-malformed.png", scheme=scheme)
         for name, act in STATES.items():

@@ -66,6 +66,12 @@ def _montage(viewer: Viewer) -> None:
     viewer.wait("root.dataset.mode === 'montage'")
 
 
+def _keys(viewer: Viewer) -> None:
+    """With the list of keys, and a value read by the keyboard."""
+    viewer.part("keys").click()
+    viewer.root.locator(".ne-frame").press("Shift+ArrowLeft")
+
+
 def _lost(viewer: Viewer) -> None:
     viewer.sharp()
     viewer.root.locator("canvas.ne-tube").evaluate(
@@ -85,11 +91,13 @@ def test_axe_finds_nothing_wrong_with_clips_of_values(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("do", [_shown, _drawer, _montage, _lost], ids=["tube", "drawer", "montage", "graphics-lost"])
+@pytest.mark.parametrize(
+    "do", [_shown, _drawer, _montage, _lost, _keys], ids=["tube", "drawer", "montage", "graphics-lost", "keys"]
+)
 def test_axe_finds_nothing_wrong(
     open_page: OpenPage, path: Path, axe: str, scheme: str, do: Callable[[Viewer], None]
 ) -> None:
-    viewer = open_page(path, 360 if do is _drawer else 640, color_scheme=scheme)
+    viewer = open_page(path, 360 if do in (_drawer, _keys) else 640, color_scheme=scheme)
     do(viewer)
     assert wrongs(viewer, axe) == []
 
@@ -141,7 +149,7 @@ def test_every_control_is_reached_by_tab_and_shows_that_it_has_the_focus(open_pa
     viewer.sharp()
     viewer.page.evaluate("document.activeElement.blur()")
     rings = {}
-    for _ in range(26):
+    for _ in range(34):
         viewer.page.keyboard.press("Tab")
         name, style, width = viewer.page.evaluate(
             "(({ dataset, className }, style) => [dataset.name ?? className, style.outlineStyle, parseFloat(style.outlineWidth)])"
@@ -161,6 +169,7 @@ def test_every_control_is_reached_by_tab_and_shows_that_it_has_the_focus(open_pa
         "side",
         "top",
     }
+    wanted |= {"ne-frame", "save", "copy", "film", "link", "fullscreen", "keys"}
     wanted |= {"reset", "layer", "threshold", "more", "sign", "colours", "scale", "opacity"}
     assert wanted <= set(rings)
     assert [name for name in wanted if not rings[name]] == []
@@ -183,7 +192,7 @@ def test_a_reader_hears_what_a_gesture_changed(open_page: OpenPage, path: Path) 
     viewer.put("frame", 3)
     heard = live.inner_text().replace("\u00a0", " ")
     assert heard.startswith(
-        "frame 4 of 16 · 0.38 s, layer layer4.1 · pooling input · 2×7×7 cells, threshold 40 %. 'ball rolls"
+        "frame 4 (index 3) of 16 · 0.38 s, layer layer4.1 · pooling input · 2×7×7 cells, threshold 40 %. 'ball rolls"
     )
     names = viewer.root.evaluate(
         "root => [...root.querySelectorAll('input, select, button, canvas[role]')].filter(e => e.offsetParent)"

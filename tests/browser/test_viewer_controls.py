@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +190,7 @@ def test_the_sequential_colours_are_drawn(open_page: OpenPage, path: Path) -> No
 
 
 def test_the_montage_shows_every_frame_with_its_evidence(open_page: OpenPage, path: Path, world: Tubes) -> None:
-    viewer = open_page(path)
+    viewer = open_page(path, 540, 900)  # with nothing beside it, the tiles stand 4 pixels apart
     viewer.put("layer", 0)
     viewer.part("mode-montage").click()
     viewer.wait("root.dataset.mode === 'montage'")
@@ -210,10 +211,48 @@ def test_the_montage_shows_every_frame_with_its_evidence(open_page: OpenPage, pa
         x = (column * across + (np.arange(64) + 0.5) / 64 * (across - 4)).astype(int)
         got, wanted = marked[y][:, x][16:], (np.abs(share[frame]) >= 0.3)[16:]  # the number stands above
         assert (got & wanted).sum() >= 0.8 * (got | wanted).sum(), frame
+    viewer.root.locator("canvas.ne-montage").scroll_into_view_if_needed()
     box = viewer.root.locator("canvas.ne-montage").bounding_box()
     assert box is not None
     viewer.page.mouse.click(box["x"] + 2.5 * across, box["y"] + 1.5 * down)
     viewer.wait("root.dataset.frame === '6'")
+
+
+@pytest.mark.parametrize("width", [640, 800, 1600])
+def test_the_montage_is_as_high_as_what_stands_beside_it(open_page: OpenPage, path: Path, width: int) -> None:
+    viewer = open_page(path, width, 900)
+    viewer.part("mode-montage").click()
+    viewer.wait("root.dataset.mode === 'montage'")
+    boxes = [viewer.root.locator(name).bounding_box() for name in (".ne-play-bar", ".ne-tools", ".ne-stage-montage")]
+    play, tools, stage = (box for box in boxes if box)
+    assert play["y"] + play["height"] == pytest.approx(tools["y"] + tools["height"], abs=8), (
+        "no hole below the play bar"
+    )
+    assert stage["y"] + stage["height"] == pytest.approx(tools["y"], abs=8), "nor below the montage"
+
+
+@pytest.mark.parametrize(("view", "name"), [("top", "x"), ("side", "y"), ("front", "y")])
+def test_the_names_of_the_axes_stand_beside_the_box(open_page: OpenPage, path: Path, view: str, name: str) -> None:
+    viewer = open_page(path, 800, 900)
+    viewer.look(view)
+    pixels = viewer.canvas("tube")[..., :3]
+    box = viewer.root.locator(".ne-tube").bounding_box()
+    assert box is not None
+    edges = np.flatnonzero((pixels.mean(axis=-1) > 70).mean(axis=0) > 0.3)  # the box's upright lines
+    left = edges[0] / pixels.shape[1] * box["width"]
+    label = viewer.root.locator(".ne-labels span", has_text=re.compile(rf"^{name}")).bounding_box()
+    assert label is not None
+    assert label["x"] - box["x"] + label["width"] <= left
+
+
+@pytest.mark.parametrize("width", [360, 500, 800, 1200])
+def test_the_settings_fill_their_rows(open_page: OpenPage, path: Path, width: int) -> None:
+    viewer = open_page(path, width, 900)
+    viewer.part("more").click()
+    tops = [box["y"] for field in viewer.root.locator(".ne-field").all() if (box := field.bounding_box())]
+    rows = [sum(abs(top - other) < 4 for other in tops) for top in tops]
+    assert len(tops) == 4
+    assert len(set(rows)) == 1, "no setting stands alone"
 
 
 def test_what_is_drawn_follows_the_width(open_page: OpenPage, path: Path) -> None:
@@ -231,6 +270,7 @@ def test_what_is_drawn_follows_the_width(open_page: OpenPage, path: Path) -> Non
 
 def middle(viewer: Viewer, name: str, stop: int, stops: int) -> tuple[float, float]:
     """Return the position on the page of the middle of a strip's stop."""
+    viewer.part(name).scroll_into_view_if_needed()
     box = viewer.part(name).bounding_box()
     assert box is not None
     return box["x"] + (stop + 0.5) / stops * box["width"], box["y"] + box["height"] / 2

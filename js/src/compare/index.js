@@ -42,7 +42,14 @@ export default () => ({
       },
     );
     for (const [k, side] of sides.entries())
-      createTubeViewer().render({ model: side, el: elements[k], signal: lifetime.signal, orbit, controls: "shared" });
+      createTubeViewer().render({
+        model: side,
+        el: elements[k],
+        signal: lifetime.signal,
+        orbit,
+        controls: "shared",
+        tools: [],
+      });
     return end;
   },
 });

@@ -3,6 +3,7 @@
 // The page holds an element #app and <script id="ne-data">, packed: {modules: {key: {esm, css}}, widgets: [{module, state,
 // link}]}. Widgets with the same module share one import. A widget without state appears with its live model only.
 import { ConnectedModel, followLiveModel } from "./connected_model.js";
+import { createLink } from "./link.js";
 import { unpack } from "./unpack.js";
 
 /** @typedef {{esm: string, css?: string}} Source */
@@ -18,13 +19,15 @@ async function importText(esm) {
   }
 }
 
-/** Render one widget. @param {any} module @param {ConnectedModel} model @param {HTMLElement} el */
-async function startWidget(module, model, el) {
+/** @typedef {{state: Record<string, any>, copy: (more: Record<string, any>) => Promise<string>}} PageLink state in the address of the page */
+
+/** Render one widget. @param {any} module @param {ConnectedModel} model @param {HTMLElement} el @param {PageLink} [link] */
+async function startWidget(module, model, el, link) {
   const widget = typeof module === "function" ? await module() : module;
   const { signal } = new AbortController();
   const experimental = { invoke: () => Promise.reject(new Error("a page has no kernel")) };
   await widget.initialize?.({ model, signal, experimental });
-  await widget.render?.({ model, el, signal, experimental });
+  await widget.render?.({ model, el, signal, experimental, link });
 }
 
 /** Render all widgets of a page. @param {Document} page @param {(esm: string) => Promise<any>} [load] */
@@ -40,12 +43,12 @@ export async function run(page, load = importText) {
     style.textContent = css ?? "";
     page.head.append(style);
   };
-  /** @param {string} module @param {ConnectedModel} model */
-  const addWidget = async (module, model) => {
+  /** @param {string} module @param {ConnectedModel} model @param {PageLink} [link] */
+  const addWidget = async (module, model, link) => {
     const el = app.appendChild(page.createElement("section"));
     try {
       if (!loaded.has(module)) throw new Error(`this page contains no module '${module}'`);
-      await startWidget(await loaded.get(module), model, el);
+      await startWidget(await loaded.get(module), model, el, link);
       el.dataset.afm = "ready";
     } catch (error) {
       el.dataset.afm = "error";
@@ -70,14 +73,22 @@ export async function run(page, load = importText) {
     /** @type {{modules: Record<string, Source>, widgets: PageWidget[]}} */
     const { modules, widgets } = await unpack(page.getElementById("ne-data")?.textContent ?? "");
     for (const [key, source] of Object.entries(modules)) addModule(key, source);
-    for (const { module, state, link } of widgets) {
+    // A page inside another one has no address of its own.
+    const view = page.defaultView;
+    const hasAddress = view && view === view.parent && view.location.protocol !== "about:";
+    for (const [index, { module, state, link }] of widgets.entries()) {
       if (!state || !module) {
         if (link) addLiveWidget(link);
         continue;
       }
-      const model = new ConnectedModel(state);
+      const address = hasAddress ? createLink(view, index) : null;
+      const model = new ConnectedModel({ ...state, ...address?.valuesFor(state) });
       if (link) followLiveModel(link.id, (live, signal) => model.connect(live, link, signal));
-      await addWidget(module, model);
+      await addWidget(
+        module,
+        model,
+        address ? { state: address.state, copy: (more) => address.copy(model, state, more) } : undefined,
+      );
     }
   } catch (error) {
     app.append(`This page could not be read: ${error}`);
@@ -85,4 +96,7 @@ export async function run(page, load = importText) {
   page.documentElement.dataset.afm = "done";
 }
 
-if (typeof document !== "undefined" && document.getElementById("ne-data")) run(document);
+if (typeof document !== "undefined" && document.getElementById("ne-data")) {
+  run(document);
+  addEventListener("hashchange", () => location.reload()); // someone opened another link on the same page
+}

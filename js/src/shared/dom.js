@@ -18,6 +18,17 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** A picture for a button, 16 units wide and high. @param {string} path */
+export function icon(path) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const shape = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("aria-hidden", "true");
+  shape.setAttribute("d", path);
+  svg.append(shape);
+  return svg;
+}
+
 /**
  * Inherit the page's color scheme if it sets one; otherwise the style sheet decides.
  * @param {HTMLElement} root element of the view

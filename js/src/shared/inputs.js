@@ -1,6 +1,9 @@
 // Sliders and menus. A slider's gesture ends once: on release of the pointer, or when a held key comes up.
 import { h, on } from "./dom.js";
 
+/** Direction of each arrow key: right and down. @type {Record<string, number[]>} */
+export const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
 /**
  * Actions of the controls on the view.
  * @template {string} Name traits that controls change

@@ -1,6 +1,6 @@
 // The controls: play bar, class menus, layer and threshold rows, legend and caveats.
 import { cssGradient, rampsOf } from "../shared/colormaps.js";
-import { h, on } from "../shared/dom.js";
+import { h, icon, on } from "../shared/dom.js";
 import { createMenu, createSlider } from "../shared/inputs.js";
 import { createLayerPicker, layerLabel } from "./layer_picker.js";
 import { createPictureControls } from "./picture_controls.js";
@@ -14,17 +14,6 @@ import { plainTargets, SPEEDS } from "./view_state.js";
 
 const PLAY = "M4 2.5v11l9-5.5z";
 const PAUSE = "M4 2.5h3v11H4zM9 2.5h3v11H9z";
-
-/** @param {string} path */
-function icon(path) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const shape = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("aria-hidden", "true");
-  shape.setAttribute("d", path);
-  svg.append(shape);
-  return svg;
-}
 
 /** Play button, frame number and playback speed. @param {Pick<Content, "size" | "times">} content @param {Handlers} handlers @param {AbortSignal} signal */
 export function createPlayBar(content, handlers, signal, words = frameWords) {
@@ -40,6 +29,7 @@ export function createPlayBar(content, handlers, signal, words = frameWords) {
     /** @param {ViewState} view */
     show({ frame: index, speed: factor, playing }) {
       frame.textContent = words(content, index);
+      frame.title = `index ${index} in Python`;
       speed.show(factor);
       if (shown === playing) return;
       shown = playing;

@@ -19,9 +19,8 @@ import {
 /** @typedef {import("./traits.js").FrameSignalState} FrameSignalState */
 /** @typedef {Pick<import("./view_state.js").ViewState, "frame_signal" | "frame">} View */
 
-const LANE = 40; // height in CSS pixels, as in the style sheet
-const INSET = 6; // keeps the line and the dot inside the lane at both ends of the scale
-const NUMBER = 0.15; // width of a number, about, as a fraction of the lane's width
+const LANE = 54; // height in CSS pixels, as in the style sheet
+const INSET = 14; // above and below the line: room for the numbers at the ends of the scale, and for the dot
 const LINE = "#8df0c0"; // a colour of neither ramp, nor the white of the frame marker
 const PALE = "#aeb7c4";
 
@@ -73,18 +72,6 @@ export function createFrameSignalBar({ frame_signals: frameSignals }, handlers, 
 export function createLane({ frame_signals: frameSignals, size }) {
   const [high, low, dot] = [h("span"), h("span", { class: "ne-lane-low" }), h("i")];
   const element = h("div", { class: "ne-lane", "aria-hidden": "true" }, high, low, dot);
-  const frames = size[0];
-  /** Show both numbers on the left; on the right if the line crosses one on the left and none there. @param {FrameSignalState} frameSignal */
-  const showScale = (frameSignal) => {
-    const [min, max] = scaleOf(frameSignal).map(formatterOf(frameSignal));
-    high.textContent = max;
-    low.textContent = min === max ? "" : min;
-    const heights = Array.from({ length: frames }, (_, frame) => heightOf(frameSignal)(valueAt(frameSignal, frame)));
-    const reach = Math.ceil(NUMBER * frames);
-    const crossesNumber = (/** @type {number[]} */ part) => part.some((height) => Math.abs(height - 0.5) > 0.1);
-    const onRight = crossesNumber(heights.slice(0, reach)) && !crossesNumber(heights.slice(-reach));
-    for (const number of [high, low]) number.toggleAttribute("data-right", onRight);
-  };
   let shown = /** @type {number | null} */ (null);
   return {
     element,
@@ -93,9 +80,13 @@ export function createLane({ frame_signals: frameSignals, size }) {
       const frameSignal = index === null ? null : frameSignals[index];
       element.hidden = !frameSignal || isBinary(frameSignal);
       if (!frameSignal || element.hidden) return;
-      if (shown !== index) showScale(frameSignal);
+      if (shown !== index) {
+        const [min, max] = scaleOf(frameSignal).map(formatterOf(frameSignal));
+        high.textContent = max;
+        low.textContent = min === max ? "" : min;
+      }
       shown = index;
-      dot.style.left = `${(100 * (frame + 0.5)) / frames}%`;
+      dot.style.left = `${(100 * (frame + 0.5)) / size[0]}%`;
       dot.style.bottom = `${fromBottom(heightOf(frameSignal)(valueAt(frameSignal, frame)))}px`;
     },
   };

@@ -9,10 +9,11 @@ const SIDE = 448; // longer side of the canvas, about: sharp at any width of a n
 export function createFrameCanvas({ size, layers }) {
   const canvas = h("canvas", {
     class: "ne-frame",
-    role: "img",
-    "aria-label": `Video frame with the ${quantityOf({ layers })} overlaid`,
+    role: "application", // so that screen readers leave the arrow keys to it
+    tabindex: 0,
+    "aria-label": `Video frame with the ${quantityOf({ layers })} overlaid. Shift + arrow keys read the value at a pixel.`,
   });
-  canvas.style.aspectRatio = `${size[2]} / ${size[1]}`;
+  canvas.style.setProperty("--ne-aspect", String(size[2] / size[1]));
   return canvas;
 }
 

@@ -9,17 +9,18 @@ import { Orbit } from "./volume/camera.js";
 
 /** @typedef {import("./traits.js").TubeModel} TubeModel */
 /** @typedef {import("./traits.js").Content} Content */
-/** @typedef {{model: any, el: HTMLElement, signal?: AbortSignal, orbit?: Orbit, controls?: import("./viewer.js").ControlsOption}} Host an orbit is passed by views that share one; so is "shared" for controls */
+/** @typedef {{model: any, el: HTMLElement, signal?: AbortSignal, orbit?: Orbit} & Options} Host an orbit is passed by views that share one */
+/** @typedef {{link?: import("./toolbar.js").Link, tools?: readonly string[], controls?: import("./viewer.js").ControlsOption}} Options what the page offers; the buttons of the toolbar, all by default; "shared" where a view around this one has the shared controls */
 
 /** @param {Host} host @param {readonly string[]} traits whose change mounts the view again @param {() => Content} content */
-const render = ({ model, el, signal, orbit = new Orbit(), controls }, traits, content) =>
+const render = ({ model, el, signal, link, tools, controls, orbit = new Orbit(link?.state.camera) }, traits, content) =>
   mountView(
     { model, el, signal },
     {
       kind: "ne-tubes",
       name: "Saliency tubes",
       content: traits,
-      mount: (root, lifetime) => mount(model, root, content(), orbit, lifetime, { controls }),
+      mount: (root, lifetime) => mount(model, root, content(), orbit, lifetime, { link, tools, controls }),
     },
   );
 

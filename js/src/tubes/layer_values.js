@@ -12,6 +12,7 @@ import { createLruCache } from "../shared/lru_cache.js";
  * @property {Float32Array} values - [time, height, width], -1..1
  * @property {number[]} shape
  * @property {import("../shared/interpolate.js").Geometry} geometry
+ * @property {number} peak - the value that is 1, in the map's units
  * @property {Float32Array | null} weights - with a scale per frame: the frame's scale as a fraction of the largest one
  */
 
@@ -30,11 +31,11 @@ function difference(content, layer, target, against) {
   const subtrahend = content.mapOf(layer, against);
   const values = content.mapOf(layer, target).map((value, k) => value * scale[target] - subtrahend[k] * scale[against]);
   const peak = peakOf(values) || 1;
-  return values.map((value) => value / peak);
+  return { peak, values: values.map((value) => value / peak) };
 }
 
 /** Rescale every frame by its own peak. @param {Content} content @param {Omit<Field, "weights">} field @returns {Field} */
-function scalePerFrame(content, { key, values, shape, geometry }) {
+function scalePerFrame(content, { key, values, shape, geometry, peak }) {
   const frames = content.size[0];
   const cells = shape[1] * shape[2];
   const scaled = rowsToFrames(plan(content.size, shape, geometry), values);
@@ -45,7 +46,7 @@ function scalePerFrame(content, { key, values, shape, geometry }) {
     if (weights[f] > 0) for (let k = from; k < to; k++) scaled[k] /= weights[f];
   }
   const rows = Array.from(weights.keys());
-  return { key, values: scaled, shape: [frames, shape[1], shape[2]], geometry: { ...geometry, rows }, weights };
+  return { key, values: scaled, shape: [frames, shape[1], shape[2]], geometry: { ...geometry, rows }, peak, weights };
 }
 
 /** @param {Content} content @returns {(view: Pick<ViewState, "layer" | "target" | "against" | "scale">) => Field} */
@@ -56,9 +57,12 @@ export function createFields(content) {
     const key = `${layer} ${target} ${against} ${scale}`;
     const cached = cache.get(key);
     if (cached) return cached;
-    const { shape, geometry } = content.layers[layer];
-    const values = against === null ? content.mapOf(layer, target) : difference(content, layer, target, against);
-    const plain = { key, values, shape, geometry };
+    const { shape, geometry, scale: peaks } = content.layers[layer];
+    const map =
+      against === null
+        ? { values: content.mapOf(layer, target), peak: peaks[target] }
+        : difference(content, layer, target, against);
+    const plain = { key, shape, geometry, ...map };
     const field = scale === "frame" ? scalePerFrame(content, plain) : { ...plain, weights: null };
     cache.set(key, field);
     return field;

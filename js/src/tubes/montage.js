@@ -3,18 +3,21 @@ import { contextOf, h, on, pixelRatio } from "../shared/dom.js";
 import { createOverlay } from "./overlay.js";
 import { quantityOf } from "./text.js";
 
-const GAP = 4; // CSS pixels; so are the next two
-const HEIGHT = 480; // about the height of the tube
+const GAP = 4; // CSS pixels; so are the next three
+const WIDE_GAP = 12; // at most, to be as high as the frame and the timeline beside it
+const HEIGHT = 480; // with nothing beside it
 const MIN_WIDTH = 56; // of a tile
 
 /**
- * Number of columns and size of a tile: as close to the tube's height as possible, with few empty tiles.
+ * Number of columns, size of a tile, and distance from one to the next: as close to the wanted height as possible, with
+ * few empty tiles.
  * @param {number[]} size clip: [time, height, width]
  * @param {number} width CSS pixels
+ * @param {number} [room] wanted height in CSS pixels
  */
-export function montageLayout([frames, clipHeight, clipWidth], width) {
+export function montageLayout([frames, clipHeight, clipWidth], width, room) {
   const tileWidthFor = (/** @type {number} */ columns) => Math.max((width + GAP) / columns - GAP, 8);
-  const ideal = Math.max(Math.sqrt((width * HEIGHT * clipWidth) / clipHeight / frames), MIN_WIDTH);
+  const ideal = Math.max(Math.sqrt((width * (room ?? HEIGHT) * clipWidth) / clipHeight / frames), MIN_WIDTH);
   const cost = (/** @type {number} */ columns) => {
     const excess = Math.log(tileWidthFor(columns) / ideal); // higher than the tube is worse than lower
     return Math.max(2 * excess, -excess) + (3 * ((columns - (frames % columns)) % columns)) / frames;
@@ -23,10 +26,14 @@ export function montageLayout([frames, clipHeight, clipWidth], width) {
   for (let count = 2; count <= frames && tileWidthFor(count) >= MIN_WIDTH; count++) {
     if (cost(count) < cost(columns)) columns = count;
   }
-  const tileWidth = tileWidthFor(columns);
-  const tileHeight = (tileWidth * clipHeight) / clipWidth;
   const rows = Math.ceil(frames / columns);
-  return { columns, tileWidth, tileHeight, height: rows * (tileHeight + GAP) - GAP };
+  const fitting = (((room ?? 1e9) + GAP) / rows - GAP) * (clipWidth / clipHeight);
+  const tileWidth = Math.min(tileWidthFor(columns), Math.max(fitting, tileWidthFor(columns) + GAP - WIDE_GAP));
+  const tileHeight = (tileWidth * clipHeight) / clipWidth;
+  const stepX = columns > 1 ? (width - tileWidth) / (columns - 1) : width;
+  const gapY = rows > 1 && room ? (room - rows * tileHeight) / (rows - 1) : 0;
+  const stepY = tileHeight + Math.min(Math.max(gapY, GAP), WIDE_GAP);
+  return { columns, tileWidth, tileHeight, stepX, stepY, height: (rows - 1) * stepY + tileHeight };
 }
 
 /**
@@ -45,25 +52,36 @@ export function createMontage({ size, layers }, bitmaps, onPick, signal) {
   /** @type {ReturnType<typeof createOverlay> | undefined} */
   let overlay;
   let overlayKey = "";
+  let layout = montageLayout(size, HEIGHT);
+  /** Frame and pixel of the clip at a position; null between the tiles. @param {number} left CSS pixels @param {number} top */
+  const pick = (left, top) => {
+    const { columns, tileWidth, tileHeight, stepX, stepY } = layout;
+    const [column, row] = [left / stepX, top / stepY].map(Math.floor);
+    const frame = row * columns + column;
+    const x = Math.floor(((left - column * stepX) / tileWidth) * size[2]);
+    const y = Math.floor(((top - row * stepY) / tileHeight) * size[1]);
+    return column < columns && frame < size[0] && x < size[2] && y < size[1] ? { frame, x, y } : null;
+  };
   on(
     canvas,
     "click",
     (event) => {
-      const { columns, tileWidth, tileHeight } = montageLayout(size, canvas.clientWidth);
-      const [column, row] = [event.offsetX / (tileWidth + GAP), event.offsetY / (tileHeight + GAP)].map(Math.floor);
-      const frame = row * columns + column;
-      if (column < columns && frame < size[0]) onPick(frame);
+      const picked = pick(event.offsetX, event.offsetY);
+      if (picked) onPick(picked.frame);
     },
     signal,
   );
   return {
     container,
-    /** @param {import("./view_state.js").ViewState} view @param {import("./layer_values.js").Field} field */
-    draw(view, field) {
+    canvas,
+    pick,
+    /** @param {import("./view_state.js").ViewState} view @param {import("./layer_values.js").Field} field @param {number} [room] wanted height in CSS pixels */
+    draw(view, field, room) {
       const width = canvas.parentElement?.clientWidth || 480;
       const ratio = pixelRatio();
-      const { columns, tileWidth, tileHeight, height } = montageLayout(size, width);
-      const key = `${width} ${ratio}`;
+      layout = montageLayout(size, width, room);
+      const { columns, tileWidth, tileHeight, stepX, stepY, height } = layout;
+      const key = `${width} ${height} ${ratio}`;
       if (overlayKey !== key) {
         overlay = createOverlay(size, (tileWidth * ratio) / size[2]);
         Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
@@ -75,7 +93,7 @@ export function createMontage({ size, layers }, bitmaps, onPick, signal) {
       context.clearRect(0, 0, canvas.width, canvas.height);
       context.font = `600 ${11 * ratio}px system-ui, sans-serif`;
       for (const [f, bitmap] of bitmaps.entries()) {
-        const [left, top] = [(f % columns) * (tileWidth + GAP), Math.floor(f / columns) * (tileHeight + GAP)];
+        const [left, top] = [(f % columns) * stepX, Math.floor(f / columns) * stepY];
         const [x, y, w, h] = [left, top, tileWidth, tileHeight].map((part) => part * ratio);
         context.drawImage(bitmap, x, y, w, h);
         context.drawImage(overlay.picture(view, field, f), x, y, w, h);

@@ -1,6 +1,7 @@
-// The drawer below the controls: settings that are seldom changed, the top predictions and the keyboard shortcuts.
+// The drawer below the controls: settings that are seldom changed, and the top predictions.
 import { h } from "../shared/dom.js";
 import { createMenu, createSlider } from "../shared/inputs.js";
+import { createKeyList } from "./keys.js";
 import { barsKey } from "./layer_picker.js";
 import { percent, quantityOf, sides, whole } from "./text.js";
 
@@ -12,18 +13,6 @@ const SCALES = /** @type {[string, string][]} */ ([
   ["clip", "same for all frames"],
   ["frame", "separate for each frame"],
 ]);
-const KEYS = [
-  ["space", "play or pause"],
-  ["← →", "previous, next frame"],
-  ["Home End", "first, last frame"],
-  ["↑ ↓", "next, previous layer"],
-  ["[ ]", "lower, raise the threshold"],
-  ["< >", "slower, faster"],
-  ["m", "tube or all frames"],
-  ["Shift + arrows (tube)", "rotate"],
-  ["+ − 0 (tube)", "zoom in, out, reset"],
-];
-
 /** @param {string} label @param {HTMLElement} control */
 const field = (label, control) => h("label", { class: "ne-field" }, h("span", {}, label), control);
 
@@ -39,10 +28,7 @@ export function createSettings(content, handlers, option, signal) {
   const about = createAbout(content);
   const display = option === "own" ? createDisplaySettings([content], handlers, signal) : null;
   return {
-    element: drawer(
-      ...(display ? [display.fields] : []),
-      h("div", { class: "ne-lists" }, about.element, ...(display ? [display.keys] : [])),
-    ),
+    element: drawer(...(display ? [display.fields] : []), h("div", { class: "ne-lists" }, ...about.elements)),
     /** @param {import("./view_state.js").ViewState} view */
     show(view) {
       display?.show(view);
@@ -53,12 +39,14 @@ export function createSettings(content, handlers, option, signal) {
 
 /** The drawer of what several views share. @param {Pick<import("./traits.js").Content, "targets" | "layers">[]} contents @param {import("./view_state.js").Handlers} handlers @param {AbortSignal} signal */
 export function createSharedSettings(contents, handlers, signal) {
-  const { fields, keys, show } = createDisplaySettings(contents, handlers, signal);
+  const { fields, show } = createDisplaySettings(contents, handlers, signal);
+  const keys = createKeyList();
+  keys.hidden = false;
   const note = h("p", { class: "ne-bars" }, "The keys for layer and threshold move the side that has the focus.");
-  return { element: drawer(fields, h("div", { class: "ne-lists" }, h("div", {}, keys, note))), show };
+  return { element: drawer(fields, section("Keyboard shortcuts", h("div", {}, keys, note))), show };
 }
 
-/** How evidence is drawn, and the keyboard shortcuts; named neutrally where the contents differ. @param {Pick<import("./traits.js").Content, "targets" | "layers">[]} contents @param {import("./view_state.js").Handlers} handlers @param {AbortSignal} signal */
+/** How evidence is drawn; named neutrally where the contents differ. @param {Pick<import("./traits.js").Content, "targets" | "layers">[]} contents @param {import("./view_state.js").Handlers} handlers @param {AbortSignal} signal */
 function createDisplaySettings(contents, handlers, signal) {
   const parse = (/** @type {string} */ value) => value;
   const quantities = new Set(contents.map((content) => quantityOf(content)));
@@ -75,7 +63,6 @@ function createDisplaySettings(contents, handlers, signal) {
   const colours = createMenu("colours", "colours", COLOURS, handlers, parse, signal);
   const scale = createMenu("scale", "scale", SCALES, handlers, parse, signal);
   const opacity = createSlider("opacity", "opacity", { max: 1, step: 0.05 }, handlers, signal);
-  const keys = h("dl", { class: "ne-keys" }, ...KEYS.flatMap(([key, does]) => [h("dt", {}, key), h("dd", {}, does)]));
   return {
     fields: h(
       "div",
@@ -85,7 +72,6 @@ function createDisplaySettings(contents, handlers, signal) {
       field("scale", scale.select),
       field("opacity", opacity.input),
     ),
-    keys: section("Keyboard shortcuts", keys),
     /** @param {import("./view_state.js").ViewState} view */
     show(view) {
       sign.show(view.sign);
@@ -103,7 +89,7 @@ function createAbout(content) {
   const bars = section("Layer bars", barsKey(content));
   let shownTarget = -1;
   return {
-    element: h("div", {}, predictions, bars),
+    elements: [predictions, bars],
     /** @param {import("./view_state.js").ViewState} view */
     show(view) {
       if (shownTarget === view.target) return;

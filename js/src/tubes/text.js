@@ -16,9 +16,9 @@ export const whole = wholePercent;
 const isNarrow = (a, b) => Math.abs(a - b) < 0.1 && Math.min(a, b) >= 0.8 * Math.max(a, b);
 const DIFFERENCE = " − "; // between the names of the two classes of a difference
 
-/** "frame 5 of 16 · 0.33 s" @param {Pick<Content, "size" | "times">} content @param {number} frame */
-export const frameWords = ({ size, times }, frame) =>
-  `frame ${frame + 1} of ${size[0]}${times.length ? ` · ${seconds(times[frame])}` : ""}`;
+/** "frame 5 of 16 · 0.33 s"; with the index, as Python counts: "frame 5 (index 4) of 16" @param {Pick<Content, "size" | "times">} content @param {number} frame @param {boolean} [withIndex] */
+export const frameWords = ({ size, times }, frame, withIndex) =>
+  `frame ${frame + 1}${withIndex ? ` (index ${frame})` : ""} of ${size[0]}${times.length ? ` · ${seconds(times[frame])}` : ""}`;
 
 /** Name of a layer's values. @param {Pick<Content, "layers">} content @param {number} [layer] */
 export const quantityOf = ({ layers }, layer = 0) => layers[layer].quantity ?? "evidence";
@@ -156,5 +156,5 @@ export function positionWords(content, position, sentence) {
   const signal = frameSignal ? `, ${frameSignalName(frameSignal)}, ${frameSignalAt(frameSignal, position.frame)}` : "";
   const layer = layerWords(content, position.layer);
   const noun = quantityOf(content) === "activity" ? "" : "layer "; // maps of single units are no layers
-  return `${frameWords(content, position.frame)}, ${noun}${layer}, threshold ${whole(position.threshold)}${signal}. ${sentence}`;
+  return `${frameWords(content, position.frame, true)}, ${noun}${layer}, threshold ${whole(position.threshold)}${signal}. ${sentence}`;
 }

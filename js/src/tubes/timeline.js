@@ -27,6 +27,7 @@ export function createTimeline(content, handlers, signal) {
   const element = h("div", { class: "ne-timeline" }, strip.element, name);
   return {
     element,
+    input: strip.input,
     choice: bar.element,
     /** Where another control moves the frame too, this one is for the pointer only. */
     leaveTabOrder: () => {
@@ -34,7 +35,7 @@ export function createTimeline(content, handlers, signal) {
     },
     /** @param {import("./view_state.js").ViewState} view */
     show(view) {
-      strip.show(view.frame, frameWords(content, view.frame));
+      strip.show(view.frame, frameWords(content, view.frame, true));
       const hasLane = element.classList.toggle("ne-timeline-high", view.frame_signal !== null);
       name.textContent = `${hasLane ? "upper: " : ""}${quantityOf(content)} per frame · bright: above threshold`;
       lane.show(view);

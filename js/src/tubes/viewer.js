@@ -11,10 +11,12 @@ import { addKeyboard } from "./keyboard.js";
 import { createFields } from "./layer_values.js";
 import { createMontage } from "./montage.js";
 import { followPlayback, frameDuration } from "./player.js";
+import { createCrosshair, createReadout, pointWords, timelineWords } from "./readout.js";
 import { explained, keptWords, positionWords, quantityOf, verdict } from "./text.js";
 import { curves, kept } from "./threshold.js";
 import { createCounter } from "./threshold_counter.js";
 import { createTimeline } from "./timeline.js";
+import { createToolbar } from "./toolbar.js";
 import { MOVABLE, readViewState } from "./view_state.js";
 import { createCameraButtons, createModeButtons } from "./volume/orbit_controls.js";
 import { createTubeView } from "./volume/view.js";
@@ -56,17 +58,13 @@ function createParts(root, content, handlers, orbit, option, signal) {
   const canvas = createFrameCanvas(content);
   const liveRegion = h("p", { class: "ne-live", "aria-live": "polite" });
   const beside = h("div", { class: "ne-beside" });
-  const left = h(
-    "div",
-    { class: "ne-left" },
-    h("div", { class: "ne-stage ne-stage-frame" }, canvas),
-    timeline.element,
-    own?.playBar ?? "",
-  );
+  const bar = h("div", { class: "ne-bar" }); // readout and toolbar
+  const frame = h("div", { class: "ne-stage ne-stage-frame" }, canvas);
+  const left = h("div", { class: "ne-left" }, frame, timeline.element, own?.playBar ?? "");
   const right = h("div", { class: "ne-right" }, beside, own?.tools ?? "");
   root.append(
     controls.head,
-    h("div", { class: "ne-stages" }, left, timeline.choice, right),
+    h("div", { class: "ne-stages" }, left, bar, timeline.choice, right),
     controls.caption,
     controls.rows,
     liveRegion,
@@ -74,7 +72,16 @@ function createParts(root, content, handlers, orbit, option, signal) {
   return {
     timeline,
     canvas,
+    frame,
     beside,
+    bar,
+    liveRegion,
+    /** Height beside the frame, its timeline and play bar; undefined if they stand above, or are those of a comparison. */
+    room() {
+      if (!own) return undefined;
+      const [bottom, top] = [own.playBar.getBoundingClientRect().bottom, beside.getBoundingClientRect().top];
+      return bottom > top ? bottom - top - own.tools.offsetHeight - 6 : undefined;
+    },
     /** @param {ViewState} view @param {string} summary what the threshold keeps */
     show(view, summary) {
       timeline.show(view);
@@ -126,9 +133,9 @@ function thresholdSummary(content, counter, view) {
  * @param {Content} content
  * @param {import("./volume/camera.js").Orbit} orbit
  * @param {AbortSignal} signal
- * @param {{controls?: ControlsOption}} [options]
+ * @param {import("./index.js").Options} [options]
  */
-export function mount(model, root, content, orbit, signal, { controls = "own" } = {}) {
+export function mount(model, root, content, orbit, signal, { link, tools, controls = "own" } = {}) {
   /** @type {import("../shared/kernel_sync.js").Commits<import("./view_state.js").Movable>} */
   const commits = createCommits(/** @type {any} */ (model), signal);
   const viewState = () => readViewState(model, content);
@@ -154,6 +161,10 @@ export function mount(model, root, content, orbit, signal, { controls = "own" } 
     parts.show(viewState(), summaryOf(viewState())?.text ?? "");
     invalidate();
   };
+  const readout = createReadout(viewState, parts.liveRegion, signal);
+  const { say } = readout;
+  const toolbar = createToolbar({ root, content, viewState, handlers, orbit, say, link, tools }, signal);
+  parts.bar.append(readout.element, toolbar.element, toolbar.keyList);
   addKeyboard(root, viewState, content, handlers, signal);
   const duration = (/** @type {number} */ frame) => frameDuration(content.times, frame);
   if (controls === "own") followPlayback(model, viewState, content.size[0], duration, commits, signal);
@@ -178,6 +189,9 @@ export function mount(model, root, content, orbit, signal, { controls = "own" } 
         handlers.move("frame", frame);
         handlers.done();
       };
+      const tube = createTubeView({ content, bitmaps, orbit, root, invalidate, signal });
+      const montage = createMontage(content, bitmaps, pickFrame, signal);
+      const showValues = createValues(content, readout, { parts, tube, montage, fields, summaryOf }, signal);
       paint = createPainter(root, {
         parts,
         bitmaps,
@@ -185,14 +199,50 @@ export function mount(model, root, content, orbit, signal, { controls = "own" } 
         fields,
         summaryOf,
         frameView: createFrameView(parts.canvas, content, bitmaps),
-        tube: createTubeView({ content, bitmaps, orbit, root, invalidate, signal }),
-        montage: createMontage(content, bitmaps, pickFrame, signal),
+        tube,
+        montage,
+        showValues,
         invalidate,
       });
       onResize(root, invalidate, signal);
       invalidate();
     })
     .catch((error) => signal.aborted || showError(root, error));
+}
+
+/**
+ * Show the values under the pointer and the crosshair.
+ * @param {Content} content
+ * @param {ReturnType<typeof createReadout>} readout
+ * @param {Pick<Parameters<typeof createPainter>[1], "parts" | "tube" | "montage" | "fields" | "summaryOf">} view
+ * @param {AbortSignal} signal
+ * @returns {() => void} shows them again after a change
+ */
+function createValues(content, { follow, pin, show }, { parts, tube, montage, fields, summaryOf }, signal) {
+  const { size } = content;
+  /** @param {ViewState} view @param {import("./volume/ray.js").Point | null} point */
+  const words = (view, point) => point && pointWords(content, view, fields(view), point);
+  /** @param {ViewState} view @param {{x: number, y: number} | null} pixel */
+  const wordsAt = (view, pixel) => words(view, pixel && { ...pixel, frame: view.frame });
+  const [{ canvas }, [frames, height, width]] = [parts, size];
+  /** @param {number} part @param {number} whole @param {number} count */
+  const indexOf = (part, whole, count) => Math.min(Math.max(Math.floor((part / whole) * count), 0), count - 1);
+  follow(canvas, (left, top, view) =>
+    wordsAt(view, { x: indexOf(left, canvas.clientWidth, width), y: indexOf(top, canvas.clientHeight, height) }),
+  );
+  follow(montage.canvas, (left, top, view) => words(view, montage.pick(left, top)));
+  follow(tube.container, (left, top, view) => words(view, tube.pick(left, top, view, fields(view))));
+  const { input } = parts.timeline;
+  follow(input, (left, _, view) =>
+    timelineWords(content, view, summaryOf(view)?.evidence, indexOf(left, input.clientWidth, frames)),
+  );
+  const onMove = (/** @type {{x: number, y: number} | null} */ pixel) => pin((view) => wordsAt(view, pixel));
+  const crosshair = createCrosshair(canvas, size, onMove, signal);
+  parts.frame.append(crosshair.element);
+  return () => {
+    crosshair.show();
+    show();
+  };
 }
 
 /**
@@ -223,10 +273,14 @@ function followModel(model, commits, update, signal) {
  * @param {ReturnType<typeof createFrameView>} view.frameView
  * @param {ReturnType<typeof createTubeView>} view.tube
  * @param {ReturnType<typeof createMontage>} view.montage
+ * @param {() => void} view.showValues
  * @param {() => void} view.invalidate
  * @returns {(view: ViewState) => void}
  */
-function createPainter(root, { parts, bitmaps, showWindow, fields, summaryOf, frameView, tube, montage, invalidate }) {
+function createPainter(
+  root,
+  { parts, bitmaps, showWindow, fields, summaryOf, frameView, tube, montage, showValues, invalidate },
+) {
   let painted = 0;
   /** State at the last draw of each part: turning the tube leaves the frame as it is. @type {Record<string, string>} */
   const drawn = {};
@@ -251,8 +305,10 @@ function createPainter(root, { parts, bitmaps, showWindow, fields, summaryOf, fr
       drawIfChanged("timeline", [withoutFrame, summary !== null, width], () =>
         parts.timeline.draw(bitmaps, summary?.evidence, view),
       );
+      const room = parts.room();
       if (mode === "tube") tube.draw(view, field);
-      else drawIfChanged("montage", [look, width], () => montage.draw(view, field));
+      else drawIfChanged("montage", [look, width, room], () => montage.draw(view, field, room));
+      showValues();
       root.dataset.kept = summary ? JSON.stringify(summary.numbers) : "";
     } catch (error) {
       return showError(root, error);

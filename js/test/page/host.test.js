@@ -168,3 +168,32 @@ test("a page without data shows an error", async () => {
   expect(document.getElementById("app").textContent).toMatch(/^This page could not be read: /);
   expect(document.documentElement.dataset.afm).toBe("done");
 });
+
+test("the address holds what differs from the page's own state, and opens it again; lists and titles stay", async () => {
+  const state = { title: "own", frame: 1, mode: "tube", against: null, playing: false, size: [1, 2, 3] };
+  const page = (hash) => {
+    history.replaceState(null, "", `#${hash}`);
+    document.body.innerHTML = '<div id="app"></div><script id="ne-data"></script>';
+    const widgets = [state, state].map((own) => ({ module: "a", state: own }));
+    document.getElementById("ne-data").textContent = pack({ modules: { a: { esm: "A", css: "" } }, widgets });
+  };
+  const hosts = [];
+  const load = async () => () => ({ render: (host) => hosts.push(host) });
+  page("");
+  await run(document, load);
+  hosts[0].model.set({ frame: 9, mode: "montage", against: 2, title: "changed" });
+  hosts[1].model.set({ frame: 4, playing: true });
+  for (const { link } of hosts) expect(await link.copy({ camera: [1, 2] })).toBe("The link is in the address bar.");
+  const { hash } = location;
+  expect(new URLSearchParams(hash.slice(1)).get("1.frame")).toBe("4");
+  hosts.length = 0;
+  page(`${hash.slice(1)}&title=x&size=3&other=1`);
+  await run(document, load);
+  const shown = ({ model }) => ["title", "frame", "mode", "against", "playing", "size"].map((name) => model.get(name));
+  expect(hosts.map(shown)).toEqual([
+    ["own", 9, "montage", 2, false, [1, 2, 3]],
+    ["own", 4, "tube", null, true, [1, 2, 3]],
+  ]);
+  expect([hosts[0].link.state.camera, hosts[0].model.get("other")]).toEqual([[1, 2], undefined]);
+  history.replaceState(null, "", "#");
+});

@@ -36,7 +36,9 @@ export function placeLabels(container, camera, half, width, height, scale, { siz
     const outward = Math.sign(middle[0] * dy - middle[1] * dx) || 1;
     const direction = [(outward * dy) / length, (-outward * dx) / length];
     const ticks = axis === 2 ? ticksOf(size[0], length * scale) : [];
-    labels.push([name, middle, direction, ticks.length ? 26 : 12]);
+    // Beside an edge, text in two lines leaves the box free.
+    const text = Math.abs(direction[0]) > 0.7 ? name.replace(" · ", "\n") : name;
+    labels.push([text, middle, direction, ticks.length ? 26 : 12]);
     for (const frame of ticks) {
       const share = (frame + 0.5) / size[0];
       labels.push([String(frame + 1), [a[0] + share * dx, a[1] + share * dy], direction, 11]);
@@ -53,7 +55,8 @@ export function placeLabels(container, camera, half, width, height, scale, { siz
     const label = spans[used++] ?? container.appendChild(h("span", {}));
     if (label.textContent !== text) label.textContent = text;
     const clamped = Math.min(Math.max(left, 3.2 * longest + 4), width - 3.2 * longest - 4);
-    label.style.transform = `translate(${clamped.toFixed(1)}px, ${top.toFixed(1)}px) translate(-50%, -50%)`;
+    label.style.left = `${(100 * clamped) / width}%`; // in percent, for paper of another width
+    label.style.top = `${(100 * top) / height}%`;
   }
   for (const label of spans.slice(used)) label.remove();
 }

@@ -1,6 +1,8 @@
 // An orthographic camera that orbits a box. Seen from the front, the box spans x to the right, y up (image rows run down)
 // and time away from the viewer; the unit is the longer side of the frame.
 
+import { isNumbers } from "../../shared/validate.js";
+
 /** @typedef {number[]} Vector */
 /** @typedef {{yaw: number, pitch: number, zoom: number}} Camera yaw and pitch in radians, zoom as a factor */
 /** @typedef {{right: Vector, up: Vector, back: Vector}} Basis unit vectors; `back` points to the viewer */
@@ -35,6 +37,16 @@ export class Orbit extends EventTarget {
   camera = { ...VIEWS.reset };
   /** Name of the current view, or "free". @type {string} */
   view = "reset";
+
+  /** @param {unknown} [camera] yaw, pitch and zoom to start with; ignored unless it is three numbers */
+  constructor(camera) {
+    super();
+    if (!isNumbers(camera, 3)) return;
+    this.view = "free";
+    Object.assign(this.camera, { yaw: camera[0], pitch: camera[1], zoom: camera[2] });
+    turn(this.camera, 0, 0); // within their limits
+    zoomBy(this.camera, 1);
+  }
 
   /** @param {keyof typeof VIEWS} view */
   lookFrom(view) {
@@ -79,6 +91,9 @@ export function halfBox([time, height, width]) {
   return [width / longer / 2, height / longer / 2, depth / 2];
 }
 
+/** Length of the box along a direction. @param {Vector} axis @param {Vector} half */
+export const extent = (axis, half) => 2 * axis.reduce((sum, part, k) => sum + Math.abs(part) * half[k], 0);
+
 /**
  * Pixels per world unit at which the rotated box fills the canvas up to a margin.
  * @param {Basis} basis
@@ -88,10 +103,8 @@ export function halfBox([time, height, width]) {
  * @param {number} margin pixels
  */
 export function scaleToFit(basis, half, width, height, margin) {
-  /** @param {Vector} axis */
-  const extent = (axis) => 2 * axis.reduce((sum, part, k) => sum + Math.abs(part) * half[k], 0);
   return Math.max(
-    Math.min((width - 2 * margin) / extent(basis.right), (height - 2 * margin) / extent(basis.up)),
+    Math.min((width - 2 * margin) / extent(basis.right, half), (height - 2 * margin) / extent(basis.up, half)),
     8, // pixels: something is visible even in a tiny container
   );
 }

@@ -1,5 +1,6 @@
 // Controls of the 3D view: buttons, drag, wheel and keys. The camera is local: it is not a trait and is never sent.
 import { h, on } from "../../shared/dom.js";
+import { ARROWS } from "../../shared/inputs.js";
 
 /** Buttons that choose the view beside the frame. @param {import("../view_state.js").Handlers} handlers @param {AbortSignal} signal */
 export function createModeButtons(handlers, signal) {
@@ -87,7 +88,7 @@ export function addGestures(canvas, orbit, signal) {
     (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const zoom = { "+": 1.2, "=": 1.2, "-": 1 / 1.2 }[event.key];
-      const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      const direction = ARROWS[event.key];
       if (event.key === "0") orbit.lookFrom("reset");
       else if (zoom) orbit.zoom(zoom);
       else if (direction && event.shiftKey) orbit.turn(direction[0] * 0.12, direction[1] * 0.12);

@@ -64,25 +64,27 @@ export function drawProjections(canvas, projections, view, frames, pixelRatio) {
   context.font = `${11 * pixelRatio}px system-ui, sans-serif`;
   context.textAlign = "center";
   for (const [k, projection] of projections.entries()) {
+    // The third of two columns, a view along time, is as wide as both.
+    const wide = k === 2 && columns === 2 ? 2 * tile + gap : tile;
     const left = (canvas.width - columns * (tile + gap) + gap) / 2 + (k % columns) * (tile + gap);
     const rows = Math.ceil(3 / columns);
     const top = (canvas.height - gap - rows * (tile + 2 * gap)) / 2 + gap + Math.floor(k / columns) * (tile + 2 * gap);
-    context.fillStyle = "#232830";
-    context.fillRect(left, top, tile, tile);
+    context.fillStyle = "#26282b";
+    context.fillRect(left, top, wide, tile);
     // The front view keeps the frame's aspect ratio; the views along time fill their tile.
     const longest = Math.max(projection.width, projection.height);
     const [w, h] = projection.across === "x" ? [projection.width / longest, projection.height / longest] : [1, 1];
     const image = imageOf(projection, view.threshold, table, signs);
-    context.drawImage(image, left + (tile * (1 - w)) / 2, top + (tile * (1 - h)) / 2, tile * w, tile * h);
+    context.drawImage(image, left + (wide * (1 - w)) / 2, top + (tile * (1 - h)) / 2, wide * w, tile * h);
     context.fillStyle = "#aeb7c4";
-    context.fillText(projection.name, left + tile / 2, top - 7 * pixelRatio);
-    context.fillText(`${projection.across} →`, left + tile / 2, top + tile + 15 * pixelRatio);
+    context.fillText(projection.name, left + wide / 2, top - 7 * pixelRatio);
+    context.fillText(`${projection.across} →`, left + wide / 2, top + tile + 15 * pixelRatio);
     const middle = top + tile / 2;
     context.fillText(projection.down, left - gap / 2, middle - 2 * pixelRatio);
     context.fillText("↓", left - gap / 2, middle + 11 * pixelRatio);
     if (projection.across === "time") {
       context.fillStyle = "#ffffff";
-      context.fillRect(left + ((view.frame + 0.5) / frames) * tile - pixelRatio / 2, top, pixelRatio, tile);
+      context.fillRect(left + ((view.frame + 0.5) / frames) * wide - pixelRatio / 2, top, pixelRatio, tile);
     }
   }
   return true;

@@ -4,9 +4,10 @@ import { h, on, onAbort, onResize, pixelRatio } from "../../shared/dom.js";
 import { plan, rowsToFrames } from "../../shared/interpolate.js";
 import { quantityOf } from "../text.js";
 import { placeLabels } from "./axis_labels.js";
-import { basisOf, halfBox, scaleToFit } from "./camera.js";
+import { basisOf, extent, halfBox, scaleToFit } from "./camera.js";
 import { addGestures } from "./orbit_controls.js";
 import { drawProjections, projectVolume } from "./projections.js";
+import { castRay } from "./ray.js";
 import { createVolume } from "./renderer.js";
 import { adaptiveResolution } from "./resolution.js";
 
@@ -146,12 +147,24 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
     uploadedKey = field.key;
   };
 
+  /** Size of the canvas, and the scale of the tube on it: CSS pixels per world unit. */
+  const measure = () => {
+    const [width, height] = [canvas?.clientWidth || 480, canvas?.clientHeight || 300];
+    const scale = scaleToFit(basisOf(camera), half, width - SIDE_LABELS, height, MARGIN) * camera.zoom;
+    return { width, height, scale };
+  };
+
   /** @param {ViewState} view @param {Field} field */
   const draw = (view, field) => {
     if (!canvas && isVisible) start();
     if (!canvas || gl?.isContextLost()) return;
-    const width = container.clientWidth || 480;
-    const height = container.clientHeight || 300;
+    const { width, height, scale } = measure();
+    // On paper the tube keeps its shape and is cropped to the box with its labels.
+    const { right, up } = basisOf(camera);
+    const cropOf = (/** @type {number} */ side, /** @type {number[]} */ axis) =>
+      `${Math.max(0, 50 - (50 * extent(axis, half) * scale + 100 * (MARGIN + SIDE_LABELS)) / side)}%`;
+    container.style.setProperty("--ne-tube-aspect", `${width / height}`);
+    container.style.setProperty("--ne-crop", `${cropOf(height, up)} ${cropOf(width, right)}`);
     const { ratio, sharp } = volume ? resolution.next(width * height) : { ratio: pixelRatio(), sharp: true };
     const canvasSize = {
       width: Math.max(1, Math.round(width * ratio)),
@@ -161,7 +174,6 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
     upload(field);
     if (volume) {
       volume.setFrame(view.frame, String(view.window));
-      const scale = scaleToFit(basisOf(camera), half, width - SIDE_LABELS, height, MARGIN) * camera.zoom;
       volume.draw(view, camera, scale * ratio, accentOf(root), ratio, sharp);
       if (sharp) resolution.drawn();
       placeLabels(labels, camera, half, width, height, scale, content);
@@ -169,7 +181,14 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
       note.textContent = "This browser has neither WebGL2 nor a 2D canvas, so the tube cannot be shown.";
     }
   };
-  return { container, draw, busy };
+
+  /** What lies under a position on the canvas; null without a tube. @param {number} left CSS pixels @param {number} top @param {ViewState} view @param {Field} field */
+  const pick = (left, top, view, field) => {
+    const { width, height, scale } = measure();
+    if (!liveVolume()) return null;
+    return castRay(content.size, field, view, camera, (left - width / 2) / scale, (height / 2 - top) / scale);
+  };
+  return { container, draw, busy, pick };
 }
 
 /** Border colour of the frame in the tube, from the theme, 0..1. @param {HTMLElement} root */
