@@ -8,7 +8,7 @@ import { build } from "esbuild";
 
 /** Names that the shader minifier keeps: the GLSL words in use, and the attribute that renderer.js binds by name. */
 const GLSL =
-  /^(abs|bool|break|clamp|const|corner|dot|else|es|false|float|for|gl_\w+|highp|if|in|int|length|lessThan|main|max|min|mix|normalize|out|pow|precision|return|sampler2DArray|sampler3D|sign|smoothstep|step|texture|true|uniform|vec[234]|version|void|while)$/;
+  /^(abs|bool|break|clamp|const|corner|dot|else|es|false|float|floor|for|gl_\w+|highp|if|in|int|length|lessThan|main|max|min|mix|normalize|out|pow|precision|return|sampler2DArray|sampler3D|sign|smoothstep|step|texture|true|uniform|vec[234]|version|void|while)$/;
 
 /** Minify the shaders, which esbuild leaves alone as template strings: remove comments and blanks, shorten names. */
 const shaders = {

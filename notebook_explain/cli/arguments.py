@@ -216,11 +216,19 @@ def _add_clip_options(command: argparse.ArgumentParser) -> None:
 def _add_output_options(command: argparse.ArgumentParser) -> Any:
     group = command.add_argument_group("output")
     group.add_argument("--layer", metavar="NAME", help="layer to show (default: the last; see 'layers')")
-    group.add_argument(
+    threshold = group.add_mutually_exclusive_group()
+    threshold.add_argument(
         "--threshold",
         type=_fraction,
         metavar="T",
-        help="show values from this fraction of the layer's maximum, in 0..1",
+        help="show values from this fraction of the layer's maximum, in 0..1 (default: 0.4, or less where that would show "
+        "less than a quarter of the evidence)",
+    )
+    threshold.add_argument(
+        "--share",
+        type=_fraction,
+        metavar="S",
+        help="show this share of the evidence, in 0..1: 0.5 for the strongest half",
     )
     group.add_argument(
         "--out",

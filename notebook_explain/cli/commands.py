@@ -57,7 +57,7 @@ def explain(options: argparse.Namespace) -> int:
     with collect_warnings() as warnings:
         with user_code(5 + len(options.out)) as step:
             tubes, weights = _compute_tubes(options, step)
-            view = _given(layer=options.layer, threshold=options.threshold)
+            view = _given(layer=options.layer, threshold=options.threshold, share=options.share)
             source = options.clip if options.source else None
             written, failures = _write_outputs(tubes, options, view, step, source)
         print_rows([*_summary(tubes, options, view, weights), *written])
@@ -99,8 +99,13 @@ def open_(options: argparse.Namespace) -> int:
             f"{str(options.file)!r} contains a {kind}, but this command reads tubes only; in Python, "
             f"notebook_explain.load(...).{call} {effect}"
         )
-    target = _target_index(tubes, options.target)
-    view = _given(layer=options.layer, threshold=options.threshold, target=target, window=options.range)
+    view = _given(
+        layer=options.layer,
+        threshold=options.threshold,
+        share=options.share,
+        target=_target_index(tubes, options.target),
+        window=options.range,
+    )
     if options.range is not None:
         tubes.clip.with_range(options.range)  # report a clip of colours before anything is written
     rows = _summary(tubes, options, view, every_layer=True)
@@ -247,14 +252,14 @@ def _summary(
     tubes: Tubes, options: argparse.Namespace, view: outputs.ViewOptions, weights: str = "", every_layer: bool = False
 ) -> list[Row]:
     """Return the rows that describe an explanation: a keyword, then fields."""
-    from notebook_explain.explanations import DEFAULT_THRESHOLD
     from notebook_explain.explanations.caveats import caveats
-    from notebook_explain.explanations.text import fixed, seconds, value_of
+    from notebook_explain.explanations.text import fixed, layer_phrase, percent, seconds, value_of
 
     time, height, width = tubes.clip.size
     p, layer = tubes.provenance, tubes.layer(view.get("layer"))
-    threshold = view.get("threshold", DEFAULT_THRESHOLD)
+    chosen = {name: view.get(name) for name in ("threshold", "share")}
     targets = [view["target"]] if "target" in view else range(len(tubes.targets))
+    threshold = tubes.threshold(layer=layer.name, target=targets[0], **chosen)
     span = "" if tubes.clip.times is None else f", {fixed(tubes.clip.times[0])} to {seconds(tubes.clip.times[-1])}"
     top5_of_head = {target.head: target.top5 for target in tubes.targets}
     rows: list[Row] = [
@@ -271,8 +276,8 @@ def _summary(
             for target in tubes.targets
             if target.against is None and (value := value_of(target)) is not None
         ),
-        *((layer.quantity, tubes.in_words(threshold, layer.name, target)) for target in targets),
-        ("seen at", f"layer {layer.name} ({layer.kind}), from {threshold:.0%} of its maximum"),
+        *((layer.quantity, tubes.in_words(layer=layer.name, target=target, **chosen)) for target in targets),
+        ("seen at", f"{layer_phrase(layer.name, layer.kind)}, from {percent(threshold)} of its maximum"),
     ]
     if every_layer:
         rows += [("layer", entry.name, entry.kind, _grid(entry.grid), *_share(entry)) for entry in tubes.layers]

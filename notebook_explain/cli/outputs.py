@@ -10,7 +10,7 @@ from typing import Any
 from notebook_explain._atomic import replacing
 from notebook_explain._errors import UsageError, join_names
 
-ViewOptions = dict[str, Any]  # layer, target, threshold, window, as far as they are given
+ViewOptions = dict[str, Any]  # layer, target, threshold or share, window, as far as they are given; source of a video
 
 
 def check_ending(path: Path) -> Path:

@@ -8,6 +8,7 @@ from notebook_explain.explanations.blocks.frame_signal import FrameSignal, Quant
 from notebook_explain.explanations.blocks.report import BlockReport, ClassChannelTable, LabelledValues
 from notebook_explain.explanations.geometry import Geometry, stretch
 from notebook_explain.explanations.io.save_load import load, save
+from notebook_explain.explanations.layer_map import LayerMap
 from notebook_explain.explanations.predictions import HeadPrediction, Predictions
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.provenance import Provenance
@@ -15,8 +16,14 @@ from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.explanations.reliability import EmptyCause, Reliability
 from notebook_explain.explanations.targets import Mask, Target, TargetResult
 from notebook_explain.explanations.text import in_words, percent
-from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, kept
-from notebook_explain.explanations.tubes import LayerMap, Tubes
+from notebook_explain.explanations.threshold import (
+    DEFAULT_THRESHOLD,
+    Kept,
+    default_threshold,
+    kept,
+    threshold_for_share,
+)
+from notebook_explain.explanations.tubes import Tubes
 
 Explanation = Tubes | Pyramid  # the kinds that have a viewer
 
@@ -43,12 +50,14 @@ __all__ = [
     "Target",
     "TargetResult",
     "Tubes",
+    "default_threshold",
     "in_words",
     "kept",
     "load",
     "percent",
     "save",
     "stretch",
+    "threshold_for_share",
 ]
 
 if not TYPE_CHECKING:  # type checkers would take any name for one of this package

@@ -18,8 +18,9 @@ from notebook_explain.explanations.text import percent, quoted_target, rival_of,
 
 if TYPE_CHECKING:
     from notebook_explain.explanations.blocks.report import BlockReport
+    from notebook_explain.explanations.layer_map import LayerMap
     from notebook_explain.explanations.pyramid.pyramid import Pyramid
-    from notebook_explain.explanations.tubes import LayerMap, Tubes
+    from notebook_explain.explanations.tubes import Tubes
 
 _ONE_ROW = "This map has one cell in time, so it cannot tell when."
 _EMPTY = {
@@ -139,9 +140,11 @@ def resolution_caveat(layer: LayerMap) -> list[str]:
     frames = float(np.diff(rows).mean()) if len(rows) > 1 else 1.0
     if pixels < 4 and frames < 2:
         return [*found]
-    grid = "x".join(map(str, layer.grid))
+    grid = "×".join(map(str, layer.grid))
     times = f"{pixels:.0f} times" + (f" in space and {frames:.0f} times in time" if frames >= 1.5 else "")
     text = f"This map has {grid} cells, enlarged {times}: detail finer than a cell is not evidence."
+    if max(layer.grid) > 1:
+        text += " It fades beyond the outermost cell centres, where it is held constant."
     return [*found, Caveat(text, CaveatCode.COARSE_MAP)]
 
 

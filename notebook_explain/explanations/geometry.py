@@ -9,6 +9,7 @@ centres; the viewer's shader does the same.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,40 @@ class Geometry:
         scale = [length / cells for length, cells in zip(size, grid, strict=True)]
         rows = (np.arange(grid[0], dtype=np.float64) + 0.5) * scale[0] - 0.5
         return cls(rows, ((scale[1] - 1) / 2, (scale[2] - 1) / 2), (scale[1], scale[2]))
+
+
+def beyond_outer_cells(
+    geometry: Geometry,
+    grid: tuple[int, int, int],
+    frame: float,
+    y: NDArray[np.floating[Any]],
+    x: NDArray[np.floating[Any]],
+) -> NDArray[np.float32]:
+    """Return how many cells positions lie beyond the centres of the outermost cells, where a map is held constant.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    grid : (time, height, width) of the map
+        An axis of a single cell has no position, so nothing lies beyond it.
+    frame : float
+        Frame of the clip.
+    y, x : float arrays (rows,), (columns,)
+        Pixels of the clip.
+
+    Returns
+    -------
+    float32 array (rows, columns)
+        The largest of the three axes; 0 between the outer centres.
+    """
+    rows = geometry.rows
+    steps = np.diff(rows) if len(rows) > 1 else np.full(1, np.inf)
+    time = max((rows[0] - frame) / steps[0], (frame - rows[-1]) / steps[-1], 0.0)
+    axes = []
+    for axis, pixels in ((0, y), (1, x)):
+        cell, last = (pixels - geometry.origin[axis]) / geometry.step[axis], grid[1 + axis] - 1
+        axes.append(np.clip(np.maximum(-cell, cell - last), 0, None) if last else np.zeros(len(pixels)))
+    return np.asarray(np.maximum(np.maximum(axes[0][:, None], axes[1]), time), np.float32)
 
 
 def _weights(position: NDArray[np.float64], cells: int) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from notebook_explain.explanations.geometry import stretch
 
 if TYPE_CHECKING:
-    from notebook_explain.explanations.tubes import LayerMap
+    from notebook_explain.explanations.layer_map import LayerMap
 
 _Key = tuple["LayerMap", int, tuple[int, int, int]]
 _cache: ContextVar[dict[_Key, NDArray[np.float32]] | None] = ContextVar("stretched_maps", default=None)

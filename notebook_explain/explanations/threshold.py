@@ -2,20 +2,23 @@
 
 These functions are the reference for the viewer, the figures and the command line. A threshold is a fraction of the
 largest absolute value that the layer's map has for the target over the whole clip (or over each frame, if every frame has
-its own scale). Evidence and volume are counted on the positive part of the stretched map; for the evidence against a class,
-pass the negated map.
+its own scale); `threshold_for_share` finds the one that keeps a share of the evidence. Evidence and volume are counted on
+the positive part of the stretched map; for the evidence against a class, pass the negated map.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
+from notebook_explain._validation import check_range
 
 DEFAULT_THRESHOLD = 0.4
+LEAST_SHARE = 0.25  # of the evidence: where `DEFAULT_THRESHOLD` keeps less, the default is lower
 CORE = 0.7  # fraction of the kept evidence in the frames called "mostly"
 MOVES, SPREAD = 0.25, 0.22  # fractions of the picture: least movement; largest standard deviation that has a location
 LOW, HIGH = 0.4, 0.6  # fractions of the picture: the middle lies between them
@@ -69,8 +72,7 @@ def kept(volume: NDArray[np.float32], peak: float | NDArray[np.float32], thresho
     """
     if not 0 <= threshold <= 1:
         raise UsageError(f"threshold must lie in 0..1, got {threshold}")
-    least = threshold * np.asarray(peak, np.float32).reshape(-1, 1, 1)
-    mask = (volume > 0) & (volume >= least)
+    mask = _mask(volume, peak, threshold)
     everything = np.abs(volume).sum(dtype=np.float64)
     against = float(-volume[volume < 0].sum(dtype=np.float64) / everything) if everything > 0 else 0.0
     if not mask.any():
@@ -86,6 +88,69 @@ def kept(volume: NDArray[np.float32], peak: float | NDArray[np.float32], thresho
         against=against,
         core=_core(weight.sum(axis=(1, 2))),
     )
+
+
+def threshold_for_share(volume: NDArray[np.float32], peak: float | NDArray[np.float32], share: float) -> float:
+    """Return the highest threshold that keeps at least a share of the evidence.
+
+    Parameters
+    ----------
+    volume, peak
+        As for `kept`.
+    share : float in 0..1
+        Fraction of the positive evidence: 0.5 for the strongest half.
+
+    Returns
+    -------
+    float in 0..1
+        Fraction of ``peak``; `DEFAULT_THRESHOLD` if the map has no positive evidence.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The share is no number in 0..1.
+    """
+    share = check_range("share", share, 0, 1)
+    scale = np.broadcast_to(np.asarray(peak, np.float32).reshape(-1, 1, 1), volume.shape)
+    positive = (volume > 0) & (scale > 0)
+    if not positive.any():
+        return DEFAULT_THRESHOLD
+    fractions = volume[positive] / scale[positive]
+    strongest_first = np.argsort(-fractions)
+    sums = np.cumsum(volume[positive][strongest_first], dtype=np.float64)
+    index = np.searchsorted(sums, share * sums[-1] * (1 - 1e-9))
+    # Slightly lower, so that rounding does not lose the value itself.
+    return float(min(1.0, fractions[strongest_first[min(index, len(sums) - 1)]] * (1 - 1e-6)))
+
+
+def default_threshold(volume: NDArray[np.float32], peak: float | NDArray[np.float32]) -> float:
+    """Return `DEFAULT_THRESHOLD`, or less where it would keep less than `LEAST_SHARE` of the evidence."""
+    return min(DEFAULT_THRESHOLD, threshold_for_share(volume, peak, LEAST_SHARE))
+
+
+def chosen_threshold(
+    volume: Callable[[], NDArray[np.float32]],
+    peak: float | NDArray[np.float32],
+    threshold: float | None = None,
+    share: float | None = None,
+) -> float:
+    """Return a given threshold, the one that keeps a share of the evidence, or the default one.
+
+    ``volume`` is called only if it is needed: stretching a map takes a while.
+    """
+    if threshold is not None and share is not None:
+        raise UsageError(
+            "threshold is a fraction of the largest value and share one of the evidence; give one of them, "
+            f"got threshold={threshold!r} and share={share!r}"
+        )
+    if threshold is not None:
+        return threshold
+    return default_threshold(volume(), peak) if share is None else threshold_for_share(volume(), peak, share)
+
+
+def _mask(volume: NDArray[np.float32], peak: float | NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+    least = threshold * np.asarray(peak, np.float32).reshape(-1, 1, 1)
+    return np.asarray((volume > 0) & (volume >= least))
 
 
 def _core(weight: NDArray[np.float64]) -> tuple[int, int]:

@@ -15,66 +15,12 @@ from notebook_explain._deprecated import renamed_fields, warn_renamed
 from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations.blocks.frame_signal import FrameSignal
-from notebook_explain.explanations.geometry import Geometry
+from notebook_explain.explanations.layer_map import LayerMap as LayerMap
 from notebook_explain.explanations.provenance import Provenance
-from notebook_explain.explanations.reliability import Reliability
 from notebook_explain.explanations.shared_volumes import stretched
 from notebook_explain.explanations.targets import TargetResult
 from notebook_explain.explanations.text import tubes_in_words
-from notebook_explain.explanations.threshold import DEFAULT_THRESHOLD, Kept, kept
-
-ATTENTION, RELEVANCE = "attention", "relevance"  # kinds of maps that are no evidence: of any class, and for a class
-
-
-@dataclass(frozen=True, eq=False)
-class LayerMap:
-    """Evidence at one layer, at that layer's own resolution.
-
-    Attributes
-    ----------
-    name : str
-        Dotted module name, with "#2" for the second call of a module and "[1]" for the second of several outputs.
-    kind : str
-        "stem", "block", "pooling input", "named", or "combined" for the sum of parallel pathways; "attention" or
-        "relevance" for maps of attention, which hold no evidence (`quantity`).
-    values : float32 array (target, time, height, width)
-        Signed. The mean over time, height and width is the contribution of this layer's positions to the score.
-    geometry : Geometry
-        Positions of the cells in the clip.
-    pathway : int or None
-        Index of the network's parallel pathway.
-    gap : float32 array (target,)
-        Score minus the mean of the map (of all pathways' maps together, if there are several): the bias of the
-        classifier if the evidence of this layer is complete, another value if it is not.
-    reliability : Reliability, optional
-        Share of the score, and whether the map is more than rounding. None in older files.
-    """
-
-    name: str
-    kind: str
-    values: NDArray[np.float32]
-    geometry: Geometry
-    pathway: int | None = None
-    gap: NDArray[np.float32] | None = None
-    reliability: Reliability | None = None
-
-    def __repr__(self) -> str:
-        return f"LayerMap({self.name!r}, {self.kind}, {'x'.join(map(str, self.grid))} cells)"
-
-    @property
-    def grid(self) -> tuple[int, int, int]:
-        """(time, height, width) in cells."""
-        time, height, width = self.values.shape[1:]
-        return time, height, width
-
-    @property
-    def quantity(self) -> str:
-        """Name of the values: "evidence", "attention" (the same for every class) or "relevance" (for a class)."""
-        return self.kind if self.kind in (ATTENTION, RELEVANCE) else "evidence"
-
-    def peak(self, target: int = 0) -> float:
-        """Largest absolute value, of which thresholds are fractions."""
-        return float(np.abs(self.values[target]).max())
+from notebook_explain.explanations.threshold import Kept, chosen_threshold, kept
 
 
 @renamed_fields(courses="frame_signals")
@@ -126,18 +72,66 @@ class Tubes:
         """Return the map stretched over the clip: float32 (time, height, width), signed."""
         return stretched(self.layer(layer), self.target_index(target), self.clip.size)
 
-    def kept(self, threshold: float = DEFAULT_THRESHOLD, layer: str | int | None = None, target: int | str = 0) -> Kept:
-        """Count what lies at or above a threshold (a fraction of the layer's largest absolute value)."""
-        return kept(self.volume(layer, target), self.layer(layer).peak(self.target_index(target)), threshold)
+    def threshold(
+        self,
+        threshold: float | None = None,
+        layer: str | int | None = None,
+        target: int | str = 0,
+        *,
+        share: float | None = None,
+    ) -> float:
+        """Return the threshold that a share of the evidence stands for, or the default one.
+
+        Parameters
+        ----------
+        threshold : float in 0..1, optional
+            Fraction of the layer's largest absolute value; returned as it is.
+        layer, target
+            As for `figure`.
+        share : float in 0..1, optional
+            Share of the evidence for the target to keep: 0.5 for the strongest half.
+
+        Returns
+        -------
+        float in 0..1
+            Fraction of the layer's largest absolute value. With neither argument 0.4, or less where that would keep less
+            than a quarter of the evidence.
+
+        Raises
+        ------
+        ValueError
+            Both a threshold and a share; a share outside 0..1.
+        """
+        peak = self.layer(layer).peak(self.target_index(target))
+        return chosen_threshold(lambda: self.volume(layer, target), peak, threshold, share)
+
+    def kept(
+        self,
+        threshold: float | None = None,
+        layer: str | int | None = None,
+        target: int | str = 0,
+        *,
+        share: float | None = None,
+    ) -> Kept:
+        """Count what lies at or above a threshold, which is chosen as by `threshold`."""
+        least = self.threshold(threshold, layer, target, share=share)
+        return kept(self.volume(layer, target), self.layer(layer).peak(self.target_index(target)), least)
 
     def in_words(
-        self, threshold: float = DEFAULT_THRESHOLD, layer: str | int | None = None, target: int | str = 0
+        self,
+        threshold: float | None = None,
+        layer: str | int | None = None,
+        target: int | str = 0,
+        *,
+        share: float | None = None,
     ) -> str:
         """Return sentences on the class, its probability, the best other class, and where and when the evidence lies.
 
-        Of a regression, they give the value in its unit, and where and when the evidence lies that raises and lowers it.
+        Of a regression, they give the value in its unit, and where and when the evidence lies that raises and lowers it. The
+        threshold is chosen as by `threshold`.
         """
-        return tubes_in_words(self, threshold, layer, self.target_index(target))
+        least = self.threshold(threshold, layer, target, share=share)
+        return tubes_in_words(self, least, layer, self.target_index(target))
 
     def target_index(self, target: int | str) -> int:
         """Return the index of a target, by index or name (ValueError lists them)."""
@@ -189,9 +183,9 @@ class Tubes:
         Parameters
         ----------
         **state
-            Initial state: ``layer`` and ``target`` by name or index, ``frame``, ``threshold`` (0..1), ``playing``,
-            ``window`` (values of the clip that are shown darkest and brightest), ``title``, and the other traits of the
-            viewer.
+            Initial state: ``layer`` and ``target`` by name or index, ``frame``, ``threshold`` (0..1, a fraction of the
+            layer's largest absolute value) or ``share`` (0..1, a share of the evidence), ``playing``, ``window`` (values of
+            the clip that are shown darkest and brightest), ``title``, and the other traits of the viewer.
         """
         from notebook_explain import display
 
@@ -202,8 +196,9 @@ class Tubes:
         layer: str | int | None = None,
         target: int | str = 0,
         frames: int = 8,
-        threshold: float = DEFAULT_THRESHOLD,
+        threshold: float | None = None,
         *,
+        share: float | None = None,
         window: Any = None,
     ) -> Any:
         """Return a matplotlib figure: a strip of frames with the evidence overlaid, and the evidence per frame.
@@ -216,15 +211,19 @@ class Tubes:
             Index among the computed targets, or name.
         frames : int
             Number of the clip's frames to show, evenly spaced.
-        threshold : float in 0..1
-            Evidence below this fraction of the layer's largest absolute value is not drawn.
+        threshold : float in 0..1, optional
+            Evidence below this fraction of the layer's largest absolute value is not drawn. By default 0.4, or less where
+            that would leave out more than three quarters of the evidence.
+        share : float in 0..1, optional
+            Draw this share of the evidence, instead of a threshold: 0.5 for the strongest half.
         window : (low, high), optional
             Values of the clip that are shown darkest and brightest, for clips of `Clip.from_array`; see `Clip.with_range`.
         """
         from notebook_explain import display
 
-        shown = {"layer": layer, "target": self.target_index(target), "frames": frames, "threshold": threshold}
-        return display.figure(self, window, **shown)
+        shown: dict[str, Any] = {"layer": layer, "target": self.target_index(target)}
+        least = self.threshold(threshold, **shown, share=share)
+        return display.figure(self, window, **shown, frames=frames, threshold=least)
 
     def to_png(
         self,
@@ -233,7 +232,8 @@ class Tubes:
         layer: str | int | None = None,
         target: int | str = 0,
         frames: int = 8,
-        threshold: float = DEFAULT_THRESHOLD,
+        threshold: float | None = None,
+        share: float | None = None,
         window: Any = None,
         dpi: float = 150,
     ) -> Path:
@@ -242,7 +242,7 @@ class Tubes:
         Parameters
         ----------
         path : path to a file (".png" is added if it has no extension)
-        layer, target, frames, threshold, window
+        layer, target, frames, threshold, share, window
             As for `figure`.
         dpi : float
             Pixels per inch, 20 to 1200; the figure is 6 inches wide or, for many frames, wider.
@@ -254,8 +254,9 @@ class Tubes:
         """
         from notebook_explain import display
 
-        shown = {"layer": layer, "target": self.target_index(target), "frames": frames, "threshold": threshold}
-        return display.to_png(self, path, **shown, window=window, dpi=dpi)
+        shown: dict[str, Any] = {"layer": layer, "target": self.target_index(target)}
+        least = self.threshold(threshold, **shown, share=share)
+        return display.to_png(self, path, **shown, frames=frames, threshold=least, window=window, dpi=dpi)
 
     def to_html(self, path: str | os.PathLike[str], title: str | None = None, **state: Any) -> Path:
         """Write one interactive HTML page that opens anywhere, with no kernel and no network.
@@ -268,7 +269,7 @@ class Tubes:
         title : str, optional
             Heading of the page; the target by default.
         **state
-            Initial state, as for `view`: ``to_html(path, layer=0, threshold=0.6, mode="montage")``.
+            Initial state, as for `view`: ``to_html(path, layer=0, share=0.5, mode="montage")``.
         """
         from notebook_explain import display
 
@@ -290,7 +291,8 @@ class Tubes:
         *,
         layer: str | int | None = None,
         target: int | str = 0,
-        threshold: float = DEFAULT_THRESHOLD,
+        threshold: float | None = None,
+        share: float | None = None,
         fps: float | None = None,
         size: int | None = None,
         caption: bool = True,
@@ -301,7 +303,7 @@ class Tubes:
         Parameters
         ----------
         path : path to a file (".gif" is added if it has no extension)
-        layer, target, threshold
+        layer, target, threshold, share
             As for `figure`.
         fps : float, optional
             Frames per second, at most 50; by default the clip's own, limited to 2..10.
@@ -319,8 +321,9 @@ class Tubes:
         """
         from notebook_explain import display
 
-        shown = {"layer": layer, "target": self.target_index(target), "threshold": threshold}
-        return display.to_gif(self, path, window, **shown, fps=fps, size=size, caption=caption)
+        shown: dict[str, Any] = {"layer": layer, "target": self.target_index(target)}
+        least = self.threshold(threshold, **shown, share=share)
+        return display.to_gif(self, path, window, **shown, threshold=least, fps=fps, size=size, caption=caption)
 
     def to_video(
         self,
@@ -328,7 +331,8 @@ class Tubes:
         *,
         layer: str | int | None = None,
         target: int | str = 0,
-        threshold: float = DEFAULT_THRESHOLD,
+        threshold: float | None = None,
+        share: float | None = None,
         fps: float | None = None,
         size: int | None = None,
         source: bool | str | os.PathLike[str] = False,
@@ -340,7 +344,7 @@ class Tubes:
         Parameters
         ----------
         path : path to a file that ends in ".webm" or ".mp4" (".webm" is added if it has no extension)
-        layer, target, threshold
+        layer, target, threshold, share
             As for `figure`.
         fps : float, optional
             Frames per second. By default those of the source; for the clip's own frames as for `to_gif`.
@@ -367,17 +371,25 @@ class Tubes:
         """
         from notebook_explain import display
 
-        shown = {"layer": layer, "target": self.target_index(target), "threshold": threshold}
-        return display.to_video(self, path, window, **shown, fps=fps, size=size, source=source, caption=caption)
+        shown: dict[str, Any] = {"layer": layer, "target": self.target_index(target)}
+        least = self.threshold(threshold, **shown, share=share)
+        return display.to_video(
+            self, path, window, **shown, threshold=least, fps=fps, size=size, source=source, caption=caption
+        )
 
     def to_ipyvolume(
-        self, *, layer: str | int | None = None, target: int | str = 0, threshold: float = DEFAULT_THRESHOLD
+        self,
+        *,
+        layer: str | int | None = None,
+        target: int | str = 0,
+        threshold: float | None = None,
+        share: float | None = None,
     ) -> Any:
         """Return an ipyvolume figure (a widget) with the tube as a volume; requires ``notebook_explain[ipyvolume]``.
 
         Parameters
         ----------
-        layer, target, threshold
+        layer, target, threshold, share
             As for `figure`.
 
         Raises
@@ -387,7 +399,8 @@ class Tubes:
         """
         from notebook_explain import display
 
-        return display.to_ipyvolume(self, layer=layer, target=self.target_index(target), threshold=threshold)
+        shown: dict[str, Any] = {"layer": layer, "target": self.target_index(target)}
+        return display.to_ipyvolume(self, **shown, threshold=self.threshold(threshold, **shown, share=share))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         from notebook_explain import display

@@ -13,6 +13,7 @@ FOR = ((176, 50, 14), (243, 140, 10), (255, 236, 130))
 AGAINST = ((36, 66, 200), (48, 152, 246), (168, 232, 255))
 INK_FOR, INK_AGAINST = "#d9600a", "#2f74d0"  # for lines and areas on white or on black
 LEVELS = 255
+FADE = 0.7  # of the opacity is lost half a cell beyond the outermost cell centres, and farther out
 
 
 def alpha_at(strength: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -37,7 +38,12 @@ RIM = min(1.0, float(TABLE[-1, 3]) + 0.2)  # opacity of the outline
 
 
 def overlay_evidence(
-    images: NDArray[np.uint8], fractions: NDArray[np.float32], threshold: float = 0.0, *, rim: bool = True
+    images: NDArray[np.uint8],
+    fractions: NDArray[np.float32],
+    threshold: float = 0.0,
+    *,
+    rim: bool = True,
+    beyond: NDArray[np.float32] | None = None,
 ) -> NDArray[np.uint8]:
     """Return images with evidence over them.
 
@@ -50,6 +56,8 @@ def overlay_evidence(
         Pixels with weaker evidence are left unchanged.
     rim : bool
         Draw a more opaque outline along the border of the evidence.
+    beyond : float (..., height, width), optional
+        Cells by which each pixel lies beyond the outermost cell centres. The map is held constant there, so it fades.
     """
     least = np.float32(max(threshold - 1e-6, 1e-6))
     side = (fractions >= least).astype(np.int8) - (fractions <= -least).astype(np.int8)
@@ -59,6 +67,8 @@ def overlay_evidence(
     alpha = over[:, 3:]
     if rim:
         alpha = np.where(_is_border(side)[shown][:, None], RIM, alpha)
+    if beyond is not None:
+        alpha = alpha * (1 - FADE * np.minimum(2 * beyond[shown][:, None], 1))
     painted = images.copy()
     painted[shown] = np.rint((1 - alpha) * images[shown] + alpha * over[:, :3]).astype(np.uint8)
     return painted

@@ -14,6 +14,7 @@ from PIL import Image
 
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Geometry, LayerMap, stretch
+from notebook_explain.explanations.geometry import beyond_outer_cells
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,11 @@ class Placement:
         geometry = Geometry(np.zeros(1), (origin[0], origin[1]), (step[0], step[1]))
         found = stretch(slab[None].astype(np.float32), geometry, (1, *self.size))[0]
         return np.asarray(found / peak if peak > 0 else found, np.float32)
+
+    def beyond(self, layer: LayerMap, frame: float) -> NDArray[np.float32]:
+        """Return how many cells each pixel lies beyond the layer's outermost cell centres: float32 (height, width)."""
+        y, x = (self.origin[axis] + self.step[axis] * np.arange(self.size[axis]) for axis in (0, 1))
+        return beyond_outer_cells(layer.geometry, layer.grid, frame, y, x)
 
 
 def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

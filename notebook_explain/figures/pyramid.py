@@ -300,7 +300,8 @@ def _tile_image(pyramid: Pyramid, row: Row, index: int) -> NDArray[np.uint8] | N
     frame = clip.frames[int(np.clip(round(peak_frame), 0, len(clip) - 1))]
     layer = LayerMap(row.name, row.kind, values[None], row.geometry)
     evidence = placement.evidence(layer, 0, peak_frame)
-    return _pad_to_square(overlay_evidence(resize_image(frame, placement.size), evidence, DEFAULT_THRESHOLD))
+    image, beyond = resize_image(frame, placement.size), placement.beyond(layer, peak_frame)
+    return _pad_to_square(overlay_evidence(image, evidence, DEFAULT_THRESHOLD, beyond=beyond))
 
 
 def _input_image(pyramid: Pyramid, channel: int, placement: Placement) -> NDArray[np.uint8] | None:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
+from notebook_explain.explanations import Tubes
 from notebook_explain.explanations.caveats import all_caveats
-from notebook_explain.explanations.text import caption_sentence, seconds
+from notebook_explain.explanations.text import caption_sentence, layer_phrase, seconds
 from notebook_explain.figures.captions import LIGHT, Paragraph, render_caption
 from notebook_explain.figures.flow_wheel import KEY_HEIGHT, wheel_key
 from notebook_explain.figures.overlay import overlay_evidence
@@ -24,11 +24,12 @@ MAX_CAVEATS = 12
 def strip_png(
     tubes: Tubes,
     frames: int = 6,
-    threshold: float = DEFAULT_THRESHOLD,
+    threshold: float | None = None,
     layer: str | int | None = None,
     target: int = 0,
 ) -> bytes:
     """Draw a PNG of evenly spaced frames with the evidence of a layer, a sentence and the caveats beneath."""
+    threshold = tubes.threshold(threshold, layer, target)
     chosen = evenly_spaced(len(tubes.clip), frames)
     _, height, width = tubes.clip.size
     key = wheel_key(tubes.clip.picture, KEY_HEIGHT)
@@ -41,6 +42,7 @@ def strip_png(
             resize_image(tubes.clip.frames[frame], placement.size),
             placement.evidence(chosen_layer, target, float(frame)),
             threshold,
+            beyond=placement.beyond(layer, float(frame)),
         )
         for frame in chosen
     ]
@@ -77,7 +79,7 @@ def _encode(page: Image.Image) -> bytes:
 
 def _caption_text(tubes: Tubes, threshold: float, layer: str, target: int) -> list[Paragraph]:
     duration = "" if tubes.clip.times is None else f", {seconds(np.ptp(tubes.clip.times))}"
-    about = f"{tubes.provenance.method}, layer {layer}, clip: {tubes.clip.name}{duration}"
+    about = f"{tubes.provenance.method}, {layer_phrase(layer)}, clip: {tubes.clip.name}{duration}"
     caveats = [Paragraph(text, 3) for text in all_caveats(tubes)]
     return [
         Paragraph(caption_sentence(tubes, threshold, layer, target), 5, bold=True),

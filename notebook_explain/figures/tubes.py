@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from notebook_explain._errors import UsageError
 from notebook_explain.clip import Picture
 from notebook_explain.clip.pictures import FLOW, number_text
-from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes, percent
+from notebook_explain.explanations import Tubes, percent
 from notebook_explain.explanations.caveats import all_caveats
-from notebook_explain.explanations.text import LEGEND_NAME, caption_sentence, seconds, sides_of
+from notebook_explain.explanations.text import LEGEND_NAME, caption_sentence, layer_phrase, seconds, sides_of
 from notebook_explain.figures.base import SMALL_PRINT, TextFigure, break_lines
 from notebook_explain.figures.flow_wheel import draw_wheel
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlay_evidence
@@ -25,7 +25,7 @@ WHEEL = 160  # pixels
 
 
 def tubes_figure(
-    tubes: Tubes, layer: str | int | None = None, target: int = 0, frames: int = 8, threshold: float = DEFAULT_THRESHOLD
+    tubes: Tubes, layer: str | int | None = None, target: int = 0, frames: int = 8, threshold: float | None = None
 ) -> TextFigure:
     """Draw a strip of frames with the evidence over them, and the evidence per frame as a curve.
 
@@ -37,8 +37,8 @@ def tubes_figure(
     target : int
     frames : int
         Number of frames of the clip to show, evenly spaced.
-    threshold : float in 0..1
-        Evidence below this fraction of the layer's largest absolute value is not drawn.
+    threshold : float in 0..1, optional
+        Evidence below this fraction of the layer's largest absolute value is not drawn; as `Tubes.threshold` by default.
 
     Returns
     -------
@@ -46,6 +46,7 @@ def tubes_figure(
     """
     if frames < 1:
         raise UsageError(f"frames must be at least 1, got {frames}")
+    threshold = tubes.threshold(threshold, layer, target)
     chosen = evenly_spaced(len(tubes.clip), frames)
     _, height, width = tubes.clip.size
     frame_width = min(FRAME_WIDTH, FRAME_HEIGHT * width / height)
@@ -68,11 +69,12 @@ def tubes_figure(
 
 
 def _draw_frames(row: Any, tubes: Tubes, chosen: Any, layer: Any, target: int, threshold: float) -> None:
-    clip = tubes.clip
+    clip, shown = tubes.clip, tubes.layer(layer)
     placement = Placement.build(clip, max(MIN_PIXELS, *clip.size[1:]))
     for axes, frame in zip(row, chosen, strict=True):
         image = resize_image(clip.frames[frame], placement.size)
-        axes.imshow(overlay_evidence(image, placement.evidence(tubes.layer(layer), target, float(frame)), threshold))
+        fractions = placement.evidence(shown, target, float(frame))
+        axes.imshow(overlay_evidence(image, fractions, threshold, beyond=placement.beyond(shown, float(frame))))
         time = "" if clip.times is None else f"\n{seconds(clip.times[frame])}"
         axes.set_title(f"frame {frame + 1}{time}", fontsize=8)
         axes.axis("off")
@@ -91,7 +93,7 @@ def _small_print(tubes: Tubes, layer: str | int | None, target: int, threshold: 
     shown = tubes.layer(layer)
     time, height, width = shown.grid
     about = (
-        f"{tubes.provenance.method}, layer {shown.name} ({shown.kind}, {time}×{height}×{width} cells), shown from "
+        f"{tubes.provenance.method}, {layer_phrase(shown.name, shown.kind, f'{time}×{height}×{width} cells')}, shown from "
         f"{percent(threshold)} of its largest value; clip: {tubes.clip.name}"
     )
     return [

@@ -32,8 +32,8 @@ from notebook_explain._progress import stage, working
 from notebook_explain._validation import check_choice
 from notebook_explain.explanations import LayerMap, Target, TargetResult, Tubes
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.explanations.layer_map import ATTENTION, RELEVANCE
 from notebook_explain.explanations.text import percent
-from notebook_explain.explanations.tubes import ATTENTION, RELEVANCE
 from notebook_explain.methods.common import prepare_clip, provenance
 from notebook_explain.models import Layer, Recording, VideoModel, score_of
 from notebook_explain.models.attention import AttentionRecorder, Relevance, relevance_of

@@ -21,7 +21,7 @@ def hook_caveat(network: nn.Module, preprocessing: Preprocessing) -> tuple[Cavea
     verb = "change" if changed else "may change"
     text = (
         f"This network has forward hooks that {verb} its output. They are left out, so the explanation is of the network "
-        "without them; pass keep_hooks=True to adapt() to explain it with them."
+        "without them; pass keep_hooks=True to ne.adapt() or ne.explain() to explain it with them."
     )
     caveat = Caveat(text, CaveatCode.FORWARD_HOOKS, ("keep_hooks",))
     warn(Caveat(f"{type(network).__name__}: {text}", caveat.code, caveat.arguments))

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from notebook_explain._errors import join_names
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.models.bound_inputs import BoundInputs, held_caveat
 from notebook_explain.models.layer_trace import LayerTrace
@@ -60,7 +61,10 @@ def assumption_caveat(p: Preprocessing) -> Caveat:
         "layout": p.layout,
     }
     guesses = ", ".join(f"{name} {values[name]!r}" for name in p.assumed)
-    text = f"Not specified, assumed: {guesses}. If the guess is wrong, so is the explanation; pass these to adapt()."
+    text = (
+        f"Not specified, assumed: {guesses}. If the guess is wrong, so is the explanation; pass "
+        f"{join_names([f'{name}=' for name in p.assumed], 'and')} to ne.adapt() or ne.explain()."
+    )
     return Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, p.assumed)
 
 

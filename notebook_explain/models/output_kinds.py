@@ -192,6 +192,6 @@ def kind_caveat(head: str, kind: str, reason: str, names: tuple[str, ...] | None
     order = f" The first name, {names[0]!r}, means no." if kind == BINARY and names and len(names) == 2 else ""
     text = (
         f"Not specified, assumed: outputs {kind!r}{of_head} ({reason}).{order} If the guess is wrong, so are the words and "
-        "the probabilities; pass outputs to adapt()."
+        "the probabilities; pass outputs= to ne.adapt() or ne.explain()."
     )
     return Caveat(text, CaveatCode.ASSUMED_OUTPUTS, ("outputs",))

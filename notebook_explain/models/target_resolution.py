@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -156,6 +158,9 @@ def _index(labels: Labels, name: str, head: Head, label: str | int) -> int:
     return _find_label(label, names)
 
 
+_MINUS = re.compile(r"\s+(?:[-\u2013\u2212]|minus|rather than|vs\.?|versus)\s+", re.IGNORECASE)
+
+
 def _find_label(label: str, names: tuple[str, ...]) -> int:
     """Return the index of a label, whatever its case; the ValueError lists similar labels."""
     lowered = [name.lower() for name in names]
@@ -165,6 +170,13 @@ def _find_label(label: str, names: tuple[str, ...]) -> int:
         return names.index(label)
     if lowered.count(label.lower()) == 1:
         return lowered.index(label.lower())
+    sides = [side.strip() for side in _MINUS.split(label, 1)]
+    if len(sides) == 2 and set(map(str.lower, sides)) <= set(lowered):
+        first, second = (names[lowered.index(side.lower())] for side in sides)
+        raise UsageError(
+            f"target {label!r} is not a label of this model; write a difference of two classes as "
+            f"Target({json.dumps(first, ensure_ascii=False)}) - Target({json.dumps(second, ensure_ascii=False)})"
+        )
     containing = [name for name in lowered if label.lower() in name]
     similar = list(dict.fromkeys([*containing, *difflib.get_close_matches(label.lower(), lowered, 5, 0.6)]))[:5]
     hint = ", ".join(repr(names[lowered.index(name)]) for name in similar) or ", ".join(map(repr, names[:8]))

@@ -27,6 +27,7 @@ from notebook_explain.widgets.tube_viewer import (
     check_movable,
     in_window,
     indices_by_name,
+    threshold_traits,
 )
 from notebook_explain.widgets.wire import compare as compare_wire
 from notebook_explain.widgets.wire import tubes as tubes_wire
@@ -34,7 +35,7 @@ from notebook_explain.widgets.wire import tubes as tubes_wire
 BUNDLE = "compare_viewer"
 SIDES = ("a", "b", "c", "d")
 # Traits of TubeViewer that each side has for itself, as in a_layer and b_layer, and those that all sides share.
-SIDE_TRAITS = ("layer", "threshold", "target", "against", "frame_signal")
+SIDE_TRAITS = ("layer", "threshold", "threshold_by", "target", "against", "frame_signal")
 SHARED_TRAITS = ("frame", "playing", "speed", "mode", "sign", "scale", "colours", "opacity", "window")
 _SIDE_CONTENT = ("layers", "maps", "targets", "caveats", "frame_signals")
 MOVABLE = (*SHARED_TRAITS, *(f"{side}_{name}" for side in SIDES for name in SIDE_TRAITS))
@@ -60,11 +61,12 @@ class CompareViewer(base.View, _Sides):
     """Show two to four explanations side by side; all controls run in the browser, also when the kernel is busy or gone.
 
     The movable traits follow the controls (one message at the end of a gesture, none during it). You can also set,
-    observe and link them from Python. All sides share ``frame``, ``playing``, ``speed``, ``mode``, ``sign``,
-    ``scale``, ``colours``, ``opacity`` and ``window``, as described in `TubeViewer`, and the camera, which is not a trait. Each
-    side has its own ``a_layer``, ``a_threshold``, ``a_target``, ``a_against`` and ``a_frame_signal``, then ``b_layer`` and
-    so on, up to ``d_frame_signal``. While ``linked`` is true, moving the layer or threshold of one side in the browser also
-    moves that of the others (a layer only where they have one of that name); from Python, set each side on its own.
+    observe and link them from Python. All sides share ``frame``, ``playing``, ``speed``, ``mode``, ``sign``, ``scale``,
+    ``colours``, ``opacity`` and ``window``, as described in `TubeViewer`, and the camera, which is not a trait. Each side has
+    its own ``a_layer``, ``a_threshold``, ``a_threshold_by``, ``a_target``, ``a_against`` and ``a_frame_signal``, then
+    ``b_layer`` and so on, up to ``d_frame_signal``. While ``linked`` is true, moving the layer or threshold of one side in
+    the browser also moves that of the others (a layer only where they have one of that name); from Python, set each side on
+    its own.
 
     If the clips differ, ``alignment`` says how their frames correspond. "frame": all have the same length and rate, and
     show the same frame number. "time" and "elapsed": ``frame`` is an index of ``times``, and each side shows the frame
@@ -79,7 +81,8 @@ class CompareViewer(base.View, _Sides):
     same_clip : bool
         Whether different clips are an error, which they are by default.
     **state
-        First values of these traits; layers, targets and frame signals also by name. Without a prefix, ``layer``,
+        First values of these traits; layers, targets and frame signals also by name. ``a_share``, ``b_share`` ... and
+        ``share`` are shares of the evidence instead of thresholds, as in `TubeViewer`. Without a prefix, ``layer``,
         ``threshold``, ``target``, ``against`` and ``frame_signal`` apply to all sides.
 
     Raises
@@ -249,7 +252,8 @@ def _check_titles(titles: Sequence[str], count: int) -> list[str]:
 
 def _check_names(values: Mapping[str, Any], sides: Sequence[str]) -> None:
     own = [[f"{side}_{name}" for side in sides] for name in SIDE_TRAITS]
-    known = {*SHARED_TRAITS, *SIDE_TRAITS, "linked", *(name for names in own for name in names)}
+    shares = {"share", *(f"{side}_share" for side in sides)}
+    known = {*SHARED_TRAITS, *SIDE_TRAITS, "linked", *shares, *(name for names in own for name in names)}
     if not set(values) <= known:
         listed = (*SHARED_TRAITS, "linked", *(", ".join(names) for names in own), "titles", "same_clip")
         base.check_names("compare", set(values) - known, listed)
@@ -277,17 +281,17 @@ def _description(tubes: Tubes) -> tuple[str, ...]:
 def _side_values(side: str, tubes: Tubes, values: Mapping[str, Any]) -> State:
     """Return the first values of one side under its prefix; a value without a prefix applies to every side."""
     chosen: State = {name: DEFAULTS[name] for name in SIDE_TRAITS if name in DEFAULTS}
-    for name in SIDE_TRAITS:
-        for key in (name, f"{side}_{name}"):
-            if key in values:
-                chosen[name] = values[key]
+    both = {name: value for name, value in values.items() if name in (*SIDE_TRAITS, "share")}
+    own = {name.removeprefix(f"{side}_"): value for name, value in values.items() if name.startswith(f"{side}_")}
+    chosen |= threshold_traits(both) | threshold_traits(own)
     return {f"{side}_{name}": value for name, value in indices_by_name(tubes, chosen).items()}
 
 
 def _is_alike(state: State, sides: Mapping[str, Tubes]) -> bool:
     """Return whether all sides open with the same threshold and with layers of the same name."""
     layers = {tubes.layers[state[f"{side}_layer"]].name for side, tubes in sides.items()}
-    return len(layers) == len({state[f"{side}_threshold"] for side in sides}) == 1
+    thresholds = {(state[f"{side}_threshold"], state[f"{side}_threshold_by"]) for side in sides}
+    return len(layers) == len(thresholds) == 1
 
 
 def _content(sides: Mapping[str, Tubes]) -> State:

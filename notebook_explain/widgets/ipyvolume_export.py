@@ -15,7 +15,7 @@ from ipywidgets import HTML, VBox
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
-from notebook_explain.explanations import DEFAULT_THRESHOLD, Tubes
+from notebook_explain.explanations import Tubes
 from notebook_explain.explanations.caveats import all_caveats
 from notebook_explain.explanations.provenance import provenance_lines
 
@@ -24,9 +24,7 @@ OPACITY = 0.25  # opacity of the strongest evidence, per step of a ray
 BRIGHTNESS = 1.6  # compensates for ipyvolume, which darkens translucent voxels
 
 
-def tubes_volume(
-    tubes: Tubes, layer: str | int | None = None, target: int = 0, threshold: float = DEFAULT_THRESHOLD
-) -> Any:
+def tubes_volume(tubes: Tubes, layer: str | int | None = None, target: int = 0, threshold: float | None = None) -> Any:
     """Return a figure of a layer's map stretched over the clip: x to the right, y up, z is time in frames.
 
     Parameters
@@ -36,8 +34,8 @@ def tubes_volume(
         Name or index; by default the last layer.
     target : int
         Index of the target.
-    threshold : float in 0..1
-        Evidence below this fraction of the layer's largest absolute value is transparent.
+    threshold : float in 0..1, optional
+        Evidence below this fraction of the layer's largest absolute value is transparent; as `Tubes.threshold` by default.
 
     Returns
     -------
@@ -50,6 +48,7 @@ def tubes_volume(
     ValueError
         The threshold is out of range, or there is no such layer or target.
     """
+    threshold = tubes.threshold(threshold, layer, target)
     if not 0 <= threshold <= 1:
         raise UsageError(f"threshold must lie in 0..1, got {threshold!r}")
     ipyvolume = _import_ipyvolume()

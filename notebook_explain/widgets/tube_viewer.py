@@ -23,6 +23,7 @@ MOVABLE = (
     "frame",
     "layer",
     "threshold",
+    "threshold_by",
     "target",
     "against",
     "playing",
@@ -37,6 +38,7 @@ MOVABLE = (
 )
 RANGES = {"threshold": (0.0, 1.0), "opacity": (0.0, 1.0), "speed": (0.25, 4.0)}
 CHOICES = {
+    "threshold_by": ("maximum", "evidence", "default"),
     "mode": ("tube", "montage"),
     "sign": ("both", "positive", "negative"),
     "scale": ("clip", "frame"),
@@ -53,6 +55,7 @@ ITEMS = {
 RENAMED_TRAITS = {"course": "frame_signal", "courses": "frame_signals"}  # old names of traits
 DEFAULTS: State = {
     "threshold": DEFAULT_THRESHOLD,
+    "threshold_by": "default",
     "target": 0,
     "against": None,
     "playing": False,
@@ -70,21 +73,24 @@ DEFAULTS: State = {
 class TubeViewer(base.View):
     """Show tubes in a cell; all controls run in the browser and keep working when the kernel is busy or gone.
 
-    The movable traits follow the controls (one message at the end of a gesture, none during it). You can also set,
-    observe and link them from Python: ``frame``, ``layer``, ``threshold``, ``target``, ``against`` (class whose map is
-    subtracted, or None), ``playing``, ``speed`` (0.25..4), ``mode`` ("tube" or "montage"), ``sign`` ("both", "positive"
-    or "negative"), ``scale`` ("clip" or "frame": thresholds are fractions of the largest value of the clip or of each
-    frame), ``colours`` ("diverging" or "sequential"), ``opacity`` (0..1), ``frame_signal`` (index of the frame signal that the
-    timeline draws over the evidence, or None; by default the first) and ``window`` (the values ``[low, high]`` of a grey
-    clip that are shown darkest and brightest, or None for the range of the clip).
+    The movable traits follow the controls (one message at the end of a gesture, none during it). You can also set, observe
+    and link them from Python: ``frame``, ``layer``, ``threshold``, ``threshold_by`` (what the threshold is a fraction of:
+    the "maximum", the largest absolute value of the map, or the "evidence", whose strongest part is shown; by "default" it
+    is one of the maximum, and 0.4 is lowered where it would show less than a quarter of the evidence), ``target``,
+    ``against`` (class whose map is subtracted, or None), ``playing``, ``speed`` (0.25..4), ``mode`` ("tube" or "montage"),
+    ``sign`` ("both", "positive" or "negative"), ``scale`` ("clip" or "frame": thresholds are fractions of the largest value
+    of the clip or of each frame), ``colours`` ("diverging" or "sequential"), ``opacity`` (0..1), ``frame_signal`` (index
+    of the frame signal that the timeline draws over the evidence, or None; by default the first) and ``window`` (the values
+    ``[low, high]`` of a grey clip that are shown darkest and brightest, or None for the range of the clip).
 
     Parameters
     ----------
     tubes : Tubes
     title : str
     **state
-        First values of the movable traits; ``layer``, ``target``, ``against`` and ``frame_signal`` also by name (a frame
-        signal by its module's name or class, or by its description; the first match counts). ``window`` may also be
+        First values of the movable traits; ``share=0.5`` stands for ``threshold=0.5, threshold_by="evidence"``, and
+        ``threshold`` alone is a fraction of the maximum; ``layer``, ``target``, ``against`` and ``frame_signal`` also by
+        name (a frame signal by its module's name or class, or by its description; the first match counts). ``window`` may also be
         "percentiles", and for clips of flow, bands or heatmaps what `Clip.with_range` takes; their window does not change
         in the viewer.
 
@@ -119,9 +125,10 @@ class TubeViewer(base.View):
     ).tag(sync=True)
     frame = traitlets.Int(0, help="index of the frame shown").tag(sync=True)
     layer = traitlets.Int(0, help="index of the layer shown").tag(sync=True)
-    threshold = traitlets.Float(DEFAULTS["threshold"], help="fraction of the map's largest absolute value").tag(
-        sync=True
-    )
+    threshold = traitlets.Float(DEFAULTS["threshold"], help="fraction 0..1 of what threshold_by says").tag(sync=True)
+    threshold_by = traitlets.Enum(
+        CHOICES["threshold_by"], DEFAULTS["threshold_by"], help="what the threshold is a fraction of"
+    ).tag(sync=True)
     target = traitlets.Int(0, help="index of the target shown").tag(sync=True)
     against = traitlets.Int(None, allow_none=True, help="index of the target whose map is subtracted").tag(sync=True)
     playing = traitlets.Bool(False, help="whether the clip plays").tag(sync=True)
@@ -156,10 +163,10 @@ class TubeViewer(base.View):
 def initial_state(tubes: Tubes, *, title: str = "", **values: Any) -> State:
     """Return the complete state of a viewer that opens with the given first values, as `TubeViewer` takes them."""
     values = renamed_arguments("view", values, {"course": "frame_signal"})
-    base.check_names("view", values, (*MOVABLE, "title"))
+    base.check_names("view", values, (*MOVABLE, "share", "title"))
     tubes, values = in_window(tubes, values)
     content = tubes_wire.state(tubes, title)
-    values = {**DEFAULTS, **indices_by_name(tubes, values)}
+    values = {**DEFAULTS, **indices_by_name(tubes, threshold_traits(values))}
     checked = {name: check_movable(name, value, content) for name, value in values.items()}
     if "frame" not in checked:
         checked["frame"] = brightest_frame(tubes, checked["layer"], checked["target"])
@@ -178,6 +185,27 @@ def in_window(tubes: Tubes, values: Mapping[str, Any]) -> tuple[Tubes, State]:
     if clip.picture is not None and "data" in picture_state(tubes.clip):
         return tubes, {**values, "window": list(clip.picture.ranges[0])}
     return replace(tubes, clip=clip), {**values, "window": None}
+
+
+def threshold_traits(values: Mapping[str, Any]) -> State:
+    """Return first values with a ``share`` as the two traits of a threshold; a threshold alone is one of the maximum.
+
+    Raises
+    ------
+    ValueError
+        Both a threshold and a share.
+    """
+    traits = dict(values)
+    share = traits.pop("share", None)
+    if share is not None:
+        if "threshold" in traits or "threshold_by" in traits:
+            raise UsageError(
+                "share=0.5 stands for threshold=0.5, threshold_by='evidence'; give one or the other, not both"
+            )
+        traits |= {"threshold": base.check_number("share", share, 0, 1), "threshold_by": "evidence"}
+    elif "threshold" in traits:
+        traits.setdefault("threshold_by", "maximum")
+    return traits
 
 
 def indices_by_name(tubes: Tubes, values: Mapping[str, Any]) -> State:

@@ -99,6 +99,16 @@ def choose(**choices: str) -> Action:
     return act
 
 
+def choose_unit(unit: str) -> Action:
+    """Choose what the threshold is a fraction of."""
+
+    def act(viewer: Viewer) -> None:
+        viewer.part("threshold_by").select_option(unit)
+        viewer.wait("root.dataset.threshold_by === given", unit)
+
+    return act
+
+
 def after(*steps: Action) -> Action:
     return lambda viewer: [step(viewer) for step in steps]
 
@@ -160,6 +170,10 @@ STATES: dict[str, Action] = {
     "opaque": after(MORE, slide(opacity=1), MORE),
     "faint": after(MORE, slide(opacity=0.25), MORE),
     "drawer": MORE,
+    "share": choose_unit("evidence"),
+    "share-first-layer": after(choose_unit("evidence"), slide(layer=0)),
+    "legend-for-only-and-back": after(choose(sign="positive"), choose(sign="both")),
+    "extrapolated": after(slide(threshold=0.15), lambda viewer: viewer.look("side")),
     "front": lambda viewer: viewer.look("front"),
     "side": lambda viewer: viewer.look("side"),
     "top": lambda viewer: viewer.look("top"),
@@ -194,6 +208,7 @@ def worlds() -> Iterator[tuple[str, Tubes]]:
     yield "long-clip", tubes(frames=64)
     yield "two-frames", tubes(frames=2, layers=(COARSE,))
     yield "two-pathways", tubes(layers=TWO_PATHWAYS)
+    yield "late-rows", tubes(layers=(Layer("starts in the middle", "block", (4, 8, 8), rows=(8.0, 10.0, 12.0, 14.0)),))
     yield (
         "many-layers",
         tubes(layers=[Layer(f"blocks.{k}", "block", (16 // (1 + k // 12), 40 - k, 40 - k)) for k in range(36)]),

@@ -192,7 +192,7 @@ def test_a_reader_hears_what_a_gesture_changed(open_page: OpenPage, path: Path) 
     viewer.put("frame", 3)
     heard = live.inner_text().replace("\u00a0", " ")
     assert heard.startswith(
-        "frame 4 (index 3) of 16 · 0.38 s, layer layer4.1 · pooling input · 2×7×7 cells, threshold 40 %. 'ball rolls"
+        "frame 4 (index 3) of 16 · 0.38 s, layer4.1 · pooling input · 2×7×7 cells, threshold 40 %. 'ball rolls"
     )
     names = viewer.root.evaluate(
         "root => [...root.querySelectorAll('input, select, button, canvas[role]')].filter(e => e.offsetParent)"

@@ -76,6 +76,20 @@ def test_layer_threshold_and_target_change_the_picture(folder: Path, capsys: pyt
     assert len(set(pictures)) == 4
 
 
+def test_a_share_of_the_evidence_replaces_the_threshold(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tubes = small_tubes()
+    tubes.save("t.npz")
+    assert main(["open", "t.npz", "--layer", "stem", "--share", "0.5", "--out", "x.png", "x.html"]) == 0
+    assert parse_rows(capsys.readouterr().out)["evidence"][0] == [tubes.in_words(layer="stem", share=0.5)]
+    page = (folder / "x.html").read_text()
+    state = json.loads(page.split("id='ne-data'>")[1].split("</script>")[0])["widgets"][0]["state"]
+    assert (state["threshold"], state["threshold_by"]) == (0.5, "evidence")
+    tubes.figure("stem", threshold=tubes.threshold(layer="stem", share=0.5)).savefig("y.png", dpi=150)
+    assert (folder / "x.png").read_bytes() == (folder / "y.png").read_bytes()
+    assert main(["open", "t.npz", "--threshold", "0.4", "--share", "0.5"]) == 2
+    assert "argument --share: not allowed with argument --threshold" in capsys.readouterr().err
+
+
 def test_layer_threshold_and_target_reach_the_video(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
@@ -157,7 +171,7 @@ def test_a_page_opens_at_the_given_view_and_contains_the_rest(folder: Path) -> N
 
 def test_any_module_of_the_network_can_be_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(explain_arguments("--layer", "layer2.0.conv1", "--out", "a.npz")) == 0
-    assert "layer layer2.0.conv1 (named)" in parse_rows(capsys.readouterr().out)["seen at"][0][0]
+    assert "layer2.0.conv1 (named)" in parse_rows(capsys.readouterr().out)["seen at"][0][0]
     names = [layer.name for layer in ne.load("a.npz").layers]
     assert "layer2.0.conv1" in names
     assert "layer4.1" in names

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notebook_explain.explanations import Geometry, stretch
+from notebook_explain.explanations.geometry import beyond_outer_cells
 
 cells = st.integers(1, 6)
 SIZES = [(t, T) for T in range(1, 41) for t in range(1, T + 1)]
@@ -96,3 +97,15 @@ def test_a_step_of_0_and_a_geometry_of_another_layer_are_refused() -> None:
         Geometry(np.arange(2.0), (0, 0), (0, 1))
     with pytest.raises(ValueError, match="map has 3 rows, but the geometry has 2"):
         stretch(np.zeros((3, 2, 2), np.float32), Geometry.even((2, 2, 2), (4, 4, 4)), (4, 4, 4))
+
+
+def test_positions_beyond_the_outer_cell_centres_are_measured_in_cells() -> None:
+    geometry = Geometry(np.array([4.0, 6.0, 10.0]), (7.5, 3.5), (16.0, 8.0))
+    y, x = np.array([-0.5, 7.5, 20.0, 31.5]), np.array([1.5, 30.0, 59.5, 63.5])
+    inside = beyond_outer_cells(geometry, (3, 2, 8), 5.0, y, x)
+    expected_y, expected_x = np.array([0.5, 0, 0, 0.5]), np.array([0.25, 0, 0, 0.5])
+    np.testing.assert_allclose(inside, np.maximum(expected_y[:, None], expected_x))
+    assert beyond_outer_cells(geometry, (3, 2, 8), 3.0, y[1:2], x[1:2]) == 0.5, "half of the first step of two frames"
+    assert beyond_outer_cells(geometry, (3, 2, 8), 12.0, y[1:2], x[1:2]) == 0.5, "half of the last step of four frames"
+    single = Geometry(np.array([7.5]), (31.5, 31.5), (64.0, 64.0))
+    assert not beyond_outer_cells(single, (1, 1, 1), 0.0, y, x).any(), "one cell has no position"

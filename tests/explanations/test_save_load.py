@@ -238,4 +238,4 @@ def test_a_page_replaces_a_file(saved: Path) -> None:
 
 
 def test_a_map_prints_in_one_line() -> None:
-    assert repr(small_tubes().layers[1]) == "LayerMap('last', pooling input, 2x3x3 cells)"
+    assert repr(small_tubes().layers[1]) == "LayerMap('last', pooling input, 2×3×3 cells)"

@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from notebook_explain.explanations.text import counted, fixed, in_words, seconds, short
+from notebook_explain.explanations.text import counted, fixed, in_words, layer_phrase, seconds, short
 from notebook_explain.explanations.threshold import Kept
 
 
@@ -76,3 +76,9 @@ def test_maps_of_attention_are_not_called_evidence() -> None:
     assert in_words("wave", 0.93, found, 8, quantity="relevance").endswith("holds 40 % of the relevance for 'wave'.")
     nothing = Kept(0.0, 0.0, None, "", 0.0)
     assert in_words("wave", 0.93, nothing, 8, quantity="attention").endswith("No attention at this threshold.")
+
+
+def test_no_word_stands_twice_in_the_name_of_a_layer() -> None:
+    assert layer_phrase("stem", "stem", "2×7×7 cells") == "layer stem (2×7×7 cells)"
+    assert layer_phrase("layer4.1", "block") == "layer4.1 (block)"
+    assert layer_phrase("all pathways") == "layer all pathways"

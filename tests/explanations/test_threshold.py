@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from notebook_explain.explanations import in_words, kept
+from notebook_explain.explanations import DEFAULT_THRESHOLD, default_threshold, in_words, kept, threshold_for_share
 from notebook_explain.explanations.text import verdict
 from tests.example_values import small_tubes
 
@@ -137,3 +137,52 @@ def test_sentences_give_seconds_where_the_clip_has_times() -> None:
 )
 def test_narrowly_means_a_small_difference_and_a_similar_ratio(own: float, other: float, narrow: bool) -> None:
     assert ("narrowly" in verdict("wave", own, ("clap", other))) == narrow
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_a_share_of_the_evidence_is_kept_by_the_fewest_voxels_that_hold_it(share: float) -> None:
+    volume = np.random.default_rng(8).normal(size=(4, 5, 6)).astype(np.float32)
+    peak = float(np.abs(volume).max())
+    strongest = sorted((value for value in volume.ravel().tolist() if value > 0), reverse=True)
+    count = next(k for k in range(1, len(strongest) + 1) if sum(strongest[:k]) >= share * sum(strongest) - 1e-5)
+    threshold = threshold_for_share(volume, peak, share)
+    assert kept(volume, peak, threshold).volume == pytest.approx(count / volume.size)
+    assert kept(volume, peak, min(1.0, threshold * 1.001)).volume < count / volume.size or strongest[count - 1] == peak
+
+
+def test_values_that_are_equal_are_kept_together() -> None:
+    volume = np.full((2, 3, 4), 0.5, np.float32)
+    threshold = threshold_for_share(volume, 1.0, 0.1)
+    assert threshold == pytest.approx(0.5, abs=1e-5)
+    assert kept(volume, 1.0, threshold).evidence == 1
+
+
+def test_every_frame_may_have_its_own_scale() -> None:
+    volume = np.array([1.0, 0.5, 4.0, 0.8], np.float32).reshape(2, 1, 2)
+    peaks = np.array([1.0, 4.0], np.float32)
+    threshold = threshold_for_share(volume, peaks, 0.75)
+    assert threshold == pytest.approx(1, abs=1e-5)
+    assert threshold_for_share(volume, peaks, 0.85) == pytest.approx(0.5, abs=1e-5)
+
+
+def test_the_default_is_40_percent_unless_that_shows_less_than_a_quarter() -> None:
+    flat = np.linspace(0.5, 1, 60, dtype=np.float32).reshape(3, 4, 5)
+    assert default_threshold(flat, 1.0) == DEFAULT_THRESHOLD
+    thin = np.full((10, 10, 10), 0.02, np.float32)
+    thin[3, 4, 5] = 1
+    assert kept(thin, 1.0, DEFAULT_THRESHOLD).evidence < 0.05
+    assert kept(thin, 1.0, default_threshold(thin, 1.0)).evidence == 1
+    assert default_threshold(-flat, 1.0) == DEFAULT_THRESHOLD, "no evidence for the target, however low"
+
+
+def test_tubes_take_a_share_wherever_they_take_a_threshold() -> None:
+    tubes = small_tubes()
+    half = tubes.threshold(share=0.5, layer="stem", target=1)
+    assert half == threshold_for_share(tubes.volume("stem", 1), tubes.layer("stem").peak(1), 0.5)
+    assert tubes.kept(layer="stem", target=1, share=0.5) == tubes.kept(half, "stem", 1)
+    assert tubes.in_words(layer="stem", target=1, share=0.5) == tubes.in_words(half, "stem", 1)
+    assert tubes.threshold(0.123) == 0.123
+    with pytest.raises(ValueError, match=r"give one of them, got threshold=0\.4 and share=0\.5"):
+        tubes.kept(0.4, share=0.5)
+    with pytest.raises(ValueError, match=r"share must lie in 0\.\.1, got 2"):
+        tubes.figure(share=2)

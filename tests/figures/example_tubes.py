@@ -19,7 +19,10 @@ CAVEATS = (
     "size, frames, mean and std were assumed: state what the network was trained with.",
 )
 
-COARSE = "This map has 6x4x4 cells, enlarged 6 times: detail finer than a cell is not evidence."
+COARSE = (
+    "This map has 6×4×4 cells, enlarged 6 times: detail finer than a cell is not evidence."
+    " It fades beyond the outermost cell centres, where it is held constant."
+)
 
 
 def made(

@@ -78,3 +78,12 @@ def test_without_an_outline_the_border_looks_like_the_inside() -> None:
     assert (firm[2, 2:7] > flat[2, 2:7]).all()
     np.testing.assert_array_equal(firm[3:6, 3:6], flat[3:6, 3:6])
     assert pytest.approx(0.9) == overlay.RIM
+
+
+def test_evidence_fades_beyond_the_outer_cells_and_loses_no_pixel() -> None:
+    picture = np.full((1, 4, 3), 100, np.uint8)
+    fractions = np.full((1, 4), 0.8, np.float32)
+    beyond = np.array([[0.0, 0.25, 0.5, 3.0]], np.float32)
+    full = overlay_evidence(picture, fractions, rim=False).astype(float) - 100
+    faded = overlay_evidence(picture, fractions, rim=False, beyond=beyond).astype(float) - 100
+    np.testing.assert_allclose(faded, full * np.array([1, 0.65, 0.3, 0.3])[:, None], atol=1)

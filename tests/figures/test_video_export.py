@@ -63,7 +63,11 @@ def test_every_frame_is_drawn_with_its_evidence(tubes: Tubes) -> None:
     assert film.shape[2] == width
     assert film.shape[1] > height + 40  # the words
     for k, picture in enumerate(sequence.images):
-        expected = overlay_evidence(picture, sequence.placement.evidence(tubes.layer(), 0, k), 0.4)
+        fractions, beyond = (
+            sequence.placement.evidence(tubes.layer(), 0, k),
+            sequence.placement.beyond(tubes.layer(), k),
+        )
+        expected = overlay_evidence(picture, fractions, 0.4, beyond=beyond)
         np.testing.assert_array_equal(film[k, :height], expected)
 
 

@@ -98,7 +98,9 @@ def test_guesses_are_found_by_trial_and_reported_in_one_warning(name: str) -> No
     (caveat,) = (caveat for caveat in tubes.provenance.caveats if "Not specified, assumed: mean (" in caveat)
     assert isinstance(caveat, Caveat)
     assert (caveat.code, caveat.arguments) == (CaveatCode.ASSUMED_PREPROCESSING, ("mean", "std"))
-    assert caveat.endswith("If the guess is wrong, so is the explanation; pass these to adapt().")
+    assert caveat.endswith(
+        "If the guess is wrong, so is the explanation; pass mean= and std= to ne.adapt() or ne.explain()."
+    )
 
 
 def test_size_and_frames_are_guessed_if_several_run() -> None:
@@ -382,6 +384,9 @@ def test_targets_are_labels_indices_or_differences_and_unknown_ones_are_refused(
     assert top.name == max(zip(labels, _logits_of("residual")[0].tolist(), strict=True), key=lambda pair: pair[1])[0]
     for target, error, message in [
         ("wavs", ValueError, "target 'wavs' is not a label of this model; similar labels: 'wave'"),
+        ("Wave - clap", ValueError, r"a difference of two classes as Target\(\"wave\"\) - Target\(\"clap\"\)$"),
+        ("wave rather than JOG", ValueError, r"as Target\(\"wave\"\) - Target\(\"jog\"\)$"),
+        ("wave - wavs", ValueError, "target 'wave - wavs' is not a label of this model; it has 'wave'"),
         (5, ValueError, "target 5 is out of range; this model has classes 0 to 4"),
         (1.5, TypeError, "a target is a label"),
         (True, TypeError, "a target is a label"),

@@ -103,6 +103,7 @@ def test_frames_are_sent_once_and_each_side_has_the_state_of_its_own_viewer() ->
             "frame_signals",
             "layer",
             "threshold",
+            "threshold_by",
             "target",
             "against",
             "frame_signal",
@@ -156,6 +157,10 @@ def test_first_values_apply_to_one_side_or_to_both() -> None:
     viewer.close()
     viewer = ne.compare(tubes, tubes, layer="stem", target="ball is thrown")
     assert (viewer.a_layer, viewer.b_layer, viewer.a_target, viewer.b_target, viewer.linked) == (0, 0, 1, 1, True)
+    viewer.close()
+    viewer = ne.compare(tubes, tubes, share=0.5, b_threshold=0.4, layer="stem")
+    sides = [(viewer.a_threshold, viewer.a_threshold_by), (viewer.b_threshold, viewer.b_threshold_by)]
+    assert (sides, viewer.linked) == ([(0.5, "evidence"), (0.4, "maximum")], False)
     viewer.close()
 
 

@@ -135,7 +135,12 @@ def test_the_viewer_opens_on_the_last_layer_at_its_brightest_frame() -> None:
     assert viewer.layer == 1
     assert viewer.frame == int(tubes.volume().clip(min=0).sum(axis=(1, 2)).argmax())
     named = tubes.view(layer="stem", threshold=0.7, target="class 1")
-    assert (named.layer, named.threshold, named.target) == (0, 0.7, 1)
+    assert (named.layer, named.threshold, named.threshold_by, named.target) == (0, 0.7, "maximum", 1)
+    assert (tubes.view().threshold, tubes.view().threshold_by) == (0.4, "default")
+    half = tubes.view(share=0.5)
+    assert (half.threshold, half.threshold_by) == (0.5, "evidence")
+    with pytest.raises(ValueError, match="give one or the other, not both"):
+        tubes.view(share=0.5, threshold=0.5)
     viewer.close()
     named.close()
 
@@ -390,10 +395,14 @@ def test_a_coarse_map_has_a_caveat_with_its_stretch() -> None:
     ]
     assert found == [
         [
-            "This map has 2x7x7 cells, enlarged 7 times in space and 8 times in time: detail finer than a cell is not evidence."
+            "This map has 2×7×7 cells, enlarged 7 times in space and 8 times in time: detail finer than a cell is not evidence."
+            " It fades beyond the outermost cell centres, where it is held constant."
         ],
         [],
-        ["This map has 16x4x4 cells, enlarged 12 times: detail finer than a cell is not evidence."],
+        [
+            "This map has 16×4×4 cells, enlarged 12 times: detail finer than a cell is not evidence."
+            " It fades beyond the outermost cell centres, where it is held constant."
+        ],
     ]
 
 

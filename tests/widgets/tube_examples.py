@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from notebook_explain.explanations import in_words, kept, percent
+from notebook_explain.explanations import default_threshold, in_words, kept, percent, threshold_for_share
 from notebook_explain.explanations.text import verdict
 
 EXAMPLES = Path(__file__).parents[2] / "js" / "test" / "tubes" / "examples.json"
 SIZE = (12, 16, 20)
 TIMES = [0.125 + 0.33 * frame for frame in range(SIZE[0])]  # seconds
 THRESHOLDS = (0.0, 0.15, 0.4, 0.75)
+SHARES = (0.1, 0.5, 0.9, None)  # None: the default threshold
 VERDICTS: tuple[dict[str, Any], ...] = (
     {"probability": 0.93, "rival": ("clap", 0.04), "against": None},
     {"probability": 0.51, "rival": ("clap", 0.47), "against": None},
@@ -46,6 +47,8 @@ KINDS: tuple[dict[str, Any], ...] = (
     },
 )
 _BALL = {"y0": 0.3, "x0": 0.2, "y1": 0.3, "x1": 0.2, "when": 0.3, "wide": 0.12, "long": 0.2, "strength": 1.0}
+# Most evidence is far below the maximum, as in the first layers of networks: the default threshold is lowered.
+THIN = {**_BALL, "y0": 0.6, "y1": 0.6, "x0": 0.7, "x1": 0.7, "wide": 0.8, "long": 1.0, "strength": 0.12}
 MIXED = [_BALL, {**_BALL, "x0": 0.8, "x1": 0.8, "wide": 0.3, "strength": -0.8}]
 # Bands as wide as the picture that move from the middle to the bottom, from the top to the bottom, and back up.
 BANDS = [
@@ -98,7 +101,14 @@ def _example(index: int, balls: list[dict[str, float]], stated: dict[str, Any]) 
         found = kept(-volume if side == "against" else volume, 1.0, threshold)
         words = in_words(found=found, frames=SIZE[0], side=side, times=TIMES if timed else None, **result)
         said.append({"threshold": threshold, **asdict(found), "words": words})
-    return {"balls": balls, **result, "side": side, "timed": timed, "said": said}
+    shares = [_share_example(-volume if side == "against" else volume, share) for share in SHARES]
+    return {"balls": balls, **result, "side": side, "timed": timed, "said": said, "shares": shares}
+
+
+def _share_example(volume: NDArray[np.float32], share: float | None) -> dict[str, Any]:
+    """Return the threshold of a share of the evidence, or the default one, and what it keeps."""
+    threshold = default_threshold(volume, 1.0) if share is None else threshold_for_share(volume, 1.0, share)
+    return {"share": share, "threshold": threshold, "evidence": kept(volume, 1.0, threshold).evidence}
 
 
 def make(count: int = 40, seed: int = 7) -> dict[str, Any]:
@@ -110,6 +120,7 @@ def make(count: int = 40, seed: int = 7) -> dict[str, Any]:
         {"share": share, "digits": digits, "text": percent(share, digits)} for share in shares for digits in (0, 1)
     ]
     maps = [_example(index, entry, VERDICTS[index % len(VERDICTS)]) for index, entry in enumerate([*balls, *BANDS])]
+    maps += [_example(index, [{**MIXED[0], "strength": 1.0}, THIN], VERDICTS[0]) for index in (2, 3)]
     # At the number 3 the negative side is described.
     maps += [_example(index, entry, kind) for kind in KINDS for index in (1, 3) for entry in (MIXED, MIXED[:1], [])]
     verdicts = [

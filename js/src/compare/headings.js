@@ -2,7 +2,7 @@
 
 import { h, listen } from "../shared/dom.js";
 import { StateError } from "../shared/validate.js";
-import { explained, frameWords, verdict } from "../tubes/text.js";
+import { explained, frameWords, layerPhrase, verdict } from "../tubes/text.js";
 import { CONTENT, readContent } from "../tubes/traits.js";
 import { readViewState } from "../tubes/view_state.js";
 
@@ -57,7 +57,7 @@ function describeSide(side) {
   const shown = readSide(side);
   if (!shown) return ["", ""];
   const { content, view } = shown;
-  return [verdict({ ...explained(content, view), rival: null }), `layer ${content.layers[view.layer].name}`];
+  return [verdict({ ...explained(content, view), rival: null }), layerPhrase(content.layers[view.layer].name)];
 }
 
 /**

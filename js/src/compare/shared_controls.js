@@ -36,7 +36,8 @@ function createLinkBox(model, sides, signal) {
   const onChange = () => {
     model.set("linked", box.checked);
     const [first, ...others] = sides;
-    if (box.checked) for (const side of others) for (const name of ["layer", "threshold"]) side.copyFrom(first, name);
+    if (box.checked)
+      for (const side of others) for (const name of ["layer", "threshold_by", "threshold"]) side.copyFrom(first, name);
     try {
       model.save_changes();
     } catch {

@@ -15,6 +15,7 @@ export const SIDE_TRAITS = /** @type {const} */ ([
   "frame_signals",
   "layer",
   "threshold",
+  "threshold_by",
   "target",
   "against",
   "frame_signal",
@@ -95,7 +96,7 @@ export class Side {
 
   /** Copy a trait from another side, if it can be linked: the threshold, or a layer that both have. @param {Side} side @param {string} name */
   copyFrom(side, name) {
-    if (name === "threshold") this.#model.set(this.traitName(name), side.get(name));
+    if (name === "threshold" || name === "threshold_by") this.#model.set(this.traitName(name), side.get(name));
     if (name !== "layer") return;
     const index = layerIndex(this.get("layers"), side.get("layers")?.[side.get("layer")]?.name);
     if (index >= 0) this.#model.set(this.traitName(name), index);

@@ -11,7 +11,7 @@ import { rowTube, tubeContent, unitTube } from "./unit_maps.js";
 
 const REST = 150; // ms without a change before other tubes are shown: nothing is made while a slider is dragged
 const DEFAULTS = { target: 0, against: null, threshold: 0.4, speed: 1, mode: "tube", sign: "both", scale: "clip" };
-const LOOK = { colours: "diverging", opacity: 0.6 };
+const LOOK = { threshold_by: "default", colours: "diverging", opacity: 0.6 };
 
 /** Tubes to show, and their title. @param {Content} content @param {import("./graph.js").Graph} graph @param {ViewState} view @param {Uint8Array} stays units kept by the threshold */
 export function tubesOf(content, graph, { selected, row }, stays) {

@@ -88,13 +88,12 @@ export function overlayTable({ colours, sign, opacity }) {
 /** Factor of each sign: 1 if its evidence is shown, else 0. @param {string} sign */
 export const signsOf = (sign) => ({ positive: sign === "negative" ? 0 : 1, negative: sign === "positive" ? 0 : 1 });
 
-/**
- * CSS gradient of a ramp.
- * @param {Ramp} ramp
- * @param {string} direction "to left" or "to right"
- */
-export function cssGradient(ramp, direction) {
-  return `linear-gradient(${direction}, ${ramp.map(cssColour).join(", ")})`;
+/** CSS gradient from left to right over ramps side by side, each over an equal part of the width. @param {Ramp[]} ramps */
+export function cssGradient(ramps) {
+  const stops = ramps.flatMap((ramp, part) =>
+    ramp.map((colour, k) => `${cssColour(colour)} ${(100 * (part + k / (ramp.length - 1))) / ramps.length}%`),
+  );
+  return `linear-gradient(to right, ${stops.join(", ")})`;
 }
 
 /** @param {number[]} colour @param {number} [alpha] */

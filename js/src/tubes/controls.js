@@ -1,11 +1,22 @@
 // The controls: play bar, class menus, layer and threshold rows, legend and caveats.
 import { cssGradient, rampsOf } from "../shared/colormaps.js";
 import { h, icon, on } from "../shared/dom.js";
-import { createMenu, createSlider } from "../shared/inputs.js";
+import { createMenu } from "../shared/inputs.js";
 import { createLayerPicker, layerLabel } from "./layer_picker.js";
 import { createPictureControls } from "./picture_controls.js";
 import { createSettings } from "./settings.js";
-import { explained, frameWords, isValue, layerWords, quantityOf, sides, targetWords, verdict, whole } from "./text.js";
+import {
+  explained,
+  frameWords,
+  isValue,
+  layerWords,
+  levelWords,
+  quantityOf,
+  sides,
+  targetWords,
+  verdict,
+} from "./text.js";
+import { createThreshold } from "./threshold_row.js";
 import { plainTargets, SPEEDS } from "./view_state.js";
 
 /** @typedef {import("./traits.js").Content} Content */
@@ -98,17 +109,15 @@ export function createLegend(content) {
       const { threshold, sign, colours, scale } = view;
       const [raising, lowering] = sides(explained(content, view));
       const { positive, negative } = rampsOf(colours, sign);
-      const ramps = { both: [negative, positive], positive: [positive], negative: [negative] }[sign] ?? [];
-      const both = ramps.length > 1;
-      bar.style.backgroundImage = both
-        ? `${cssGradient(negative, "to left")}, ${cssGradient(positive, "to right")}`
-        : cssGradient(ramps[0], "to right");
-      bar.style.backgroundSize = both ? "50% 100%" : "100% 100%";
+      const both = sign === "both";
+      // One gradient: a second background layer would be lost once there has been a single one.
+      const ramps = both ? [[...negative].reverse(), positive] : [sign === "positive" ? positive : negative];
+      bar.style.backgroundImage = cssGradient(ramps);
       low.textContent = both ? lowering : "weak";
       high.textContent = both ? raising : `strong ${sign === "positive" ? raising : lowering}`;
       hidden.style.left = both ? `${50 - 50 * threshold}%` : "0";
       hidden.style.width = `${100 * threshold}%`;
-      element.title = `Hidden: ${quantityOf(content)} below ${whole(threshold)} of the ${scale === "frame" ? "frame" : "layer"}'s maximum`;
+      element.title = `Hidden: ${quantityOf(content)} below ${levelWords(threshold)} of the ${scale === "frame" ? "frame" : "layer"}'s maximum. Faded: beyond the outermost cell centres, where the map is held constant`;
     },
   };
 }
@@ -141,12 +150,12 @@ function createCaveats({ caveats, layers }) {
   };
 }
 
-/** @param {string} label @param {HTMLElement} control @param {HTMLElement} output @param {string} name @param {string} [note] */
+/** @param {string} label @param {HTMLElement} control @param {HTMLElement} output @param {string} name @param {Node | string} [note] */
 const row = (label, control, output, name, note = "") =>
   h(
     "div",
     { class: `ne-row ne-row-${name}` },
-    h("span", { class: "ne-label", "aria-hidden": "true" }, label, h("small", {}, note)),
+    h("span", { class: "ne-label", "aria-hidden": "true" }, label, note),
     control,
     output,
   );
@@ -159,8 +168,8 @@ const row = (label, control, output, name, note = "") =>
  */
 export function createControls(content, handlers, signal, option = "own") {
   const layer = createLayerPicker(content, handlers, signal);
-  const threshold = createSlider("threshold", "threshold", { max: 1, step: 0.01 }, handlers, signal);
-  const [layerValue, thresholdValue] = [h("span", { class: "ne-value" }), h("span", { class: "ne-value" })];
+  const threshold = createThreshold(content, handlers, signal);
+  const layerValue = h("span", { class: "ne-value" });
   const target = createTargetMenus(content, handlers, signal);
   const settings = createSettings(content, handlers, option, signal);
   const legend = createLegend(content);
@@ -173,8 +182,8 @@ export function createControls(content, handlers, signal, option = "own") {
     rows: h(
       "div",
       { class: "ne-controls" },
-      row(layerLabel(content), layer.element, layerValue, "layer", "tall bar = finer map"),
-      row("threshold", threshold.input, thresholdValue, "threshold"),
+      row(layerLabel(content), layer.element, layerValue, "layer", h("small", {}, "tall bar = finer map")),
+      row("threshold", threshold.input, threshold.value, "threshold", threshold.note),
       legend.element,
       picture.element,
       settings.element,
@@ -185,8 +194,7 @@ export function createControls(content, handlers, signal, option = "own") {
       const scored = view.against === null ? view.target : -1; // a difference has no share
       layer.show(view.layer, scored);
       layerValue.textContent = `${view.layer + 1} of ${content.layers.length}: ${layerWords(content, view.layer, scored)}`;
-      threshold.show(view.threshold, whole(view.threshold));
-      thresholdValue.textContent = `${whole(view.threshold)} of ${view.scale === "frame" ? "each frame's" : "the"} maximum`;
+      threshold.show(view);
       target.show(view);
       settings.show(view);
       legend.show(view);

@@ -24,7 +24,8 @@ function actionOf(key, view, { size, layers }) {
   const clamp = (value, max) => Math.min(Math.max(value, 0), max);
   const faster = SPEEDS.find((speed) => speed > view.speed) ?? view.speed;
   const slower = SPEEDS.findLast((speed) => speed < view.speed) ?? view.speed;
-  const threshold = (/** @type {number} */ step) => Math.round(100 * clamp(view.threshold + step, 1)) / 100;
+  const from = view.threshold_by === "evidence" ? view.setting : view.threshold;
+  const threshold = (/** @type {number} */ step) => Math.round(100 * clamp(from + step, 1)) / 100;
   switch (key) {
     case "ArrowLeft":
       return ["frame", clamp(view.frame - 1, size[0] - 1)];

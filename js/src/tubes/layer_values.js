@@ -2,6 +2,7 @@
 
 import { plan, rowsToFrames } from "../shared/interpolate.js";
 import { createLruCache } from "../shared/lru_cache.js";
+import { edgesOf } from "./extrapolation.js";
 
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {import("./view_state.js").ViewState} ViewState */
@@ -13,6 +14,7 @@ import { createLruCache } from "../shared/lru_cache.js";
  * @property {number[]} shape
  * @property {import("../shared/interpolate.js").Geometry} geometry
  * @property {number} peak - the value that is 1, in the map's units
+ * @property {import("./extrapolation.js").Edge[]} edges - where the map begins and ends, along x, y and time
  * @property {Float32Array | null} weights - with a scale per frame: the frame's scale as a fraction of the largest one
  */
 
@@ -35,7 +37,7 @@ function difference(content, layer, target, against) {
 }
 
 /** Rescale every frame by its own peak. @param {Content} content @param {Omit<Field, "weights">} field @returns {Field} */
-function scalePerFrame(content, { key, values, shape, geometry, peak }) {
+function scalePerFrame(content, { key, values, shape, geometry, peak, edges }) {
   const frames = content.size[0];
   const cells = shape[1] * shape[2];
   const scaled = rowsToFrames(plan(content.size, shape, geometry), values);
@@ -46,7 +48,8 @@ function scalePerFrame(content, { key, values, shape, geometry, peak }) {
     if (weights[f] > 0) for (let k = from; k < to; k++) scaled[k] /= weights[f];
   }
   const rows = Array.from(weights.keys());
-  return { key, values: scaled, shape: [frames, shape[1], shape[2]], geometry: { ...geometry, rows }, peak, weights };
+  const perFrame = { ...geometry, rows };
+  return { key, values: scaled, shape: [frames, shape[1], shape[2]], geometry: perFrame, peak, edges, weights };
 }
 
 /** @param {Content} content @returns {(view: Pick<ViewState, "layer" | "target" | "against" | "scale">) => Field} */
@@ -62,7 +65,8 @@ export function createFields(content) {
       against === null
         ? { values: content.mapOf(layer, target), peak: peaks[target] }
         : difference(content, layer, target, against);
-    const plain = { key, shape, geometry, ...map };
+    const edges = edgesOf(content.size, { shape, geometry });
+    const plain = { key, shape, geometry, edges, ...map };
     const field = scale === "frame" ? scalePerFrame(content, plain) : { ...plain, weights: null };
     cache.set(key, field);
     return field;

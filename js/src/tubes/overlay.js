@@ -2,6 +2,7 @@
 import { alphaAt, LEVELS, overlayTable, signsOf } from "../shared/colormaps.js";
 import { contextOf, h } from "../shared/dom.js";
 import { plan, slice } from "../shared/interpolate.js";
+import { beyond, fadeAt } from "./extrapolation.js";
 
 /** @typedef {import("./view_state.js").ViewState} ViewState */
 /** @typedef {import("./layer_values.js").Field} Field */
@@ -34,15 +35,25 @@ export function createOverlay(size, zoom) {
   let plannedKey = "";
   /** @type {import("../shared/interpolate.js").Plan} */
   let planned;
+  const outside = new Float32Array(width * height); // cells beyond the outer centres of the map, in the picture
+  /** @param {Field} field */
+  const prepare = ({ shape, geometry, edges: [across, down] }) => {
+    planned = plan(size, shape, geometry, zoom);
+    for (let y = 0, p = 0; y < height; y++) {
+      const above = beyond(down, (y + 0.5) / height);
+      for (let x = 0; x < width; x++, p++) outside[p] = Math.max(above, beyond(across, (x + 0.5) / width));
+    }
+  };
   return {
     width,
     height,
     /** Overlay of one frame; valid until the next call. @param {ViewState} view @param {Field} field @param {number} frame */
     picture(view, field, frame) {
-      if (plannedKey !== field.key) planned = plan(size, field.shape, field.geometry, zoom);
+      if (plannedKey !== field.key) prepare(field);
       plannedKey = field.key;
       slice(planned, field.values, frame, samples);
-      paintEvidence(image.data, samples, width, paint(view));
+      const inTime = beyond(field.edges[2], (frame + 0.5) / size[0]);
+      paintEvidence(image.data, samples, width, paint(view), (p) => fadeAt(Math.max(outside[p], inTime)));
       context.putImageData(image, 0, 0);
       return canvas;
     },
@@ -55,8 +66,15 @@ export function createOverlay(size, zoom) {
  * @param {Float32Array} values fractions of the scale
  * @param {number} width
  * @param {Paint} paint
+ * @param {(pixel: number) => number} fade factor of the opacity
  */
-export function paintEvidence(pixels, values, width, { table, threshold, opacity, positive, negative }) {
+export function paintEvidence(
+  pixels,
+  values,
+  width,
+  { table, threshold, opacity, positive, negative },
+  fade = () => 1,
+) {
   const min = Math.max(threshold - 1e-6, 1e-6);
   const [top, bottom] = [positive ? min : Number.POSITIVE_INFINITY, negative ? -min : Number.NEGATIVE_INFINITY];
   const borderAlpha = 255 * Math.min(1, alphaAt(1, opacity) + opacity / 3);
@@ -79,6 +97,6 @@ export function paintEvidence(pixels, values, width, { table, threshold, opacity
       signOf(values[p + 1] ?? value) === sign &&
       signOf(values[p - width] ?? value) === sign &&
       signOf(values[p + width] ?? value) === sign;
-    pixels[red + 3] = isInside ? table[entry + 3] : borderAlpha;
+    pixels[red + 3] = (isInside ? table[entry + 3] : borderAlpha) * fade(p);
   }
 }

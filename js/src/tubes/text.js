@@ -31,7 +31,7 @@ export const quantityOf = ({ layers }, layer = 0) => layers[layer].quantity ?? "
  */
 export function layerWords({ layers }, layer, target = 0) {
   const { name, kind, pathway, shape, share } = layers[layer];
-  const parts = [name, ...(kind === "named" ? [] : [kind]), `${shape.join("×")} cells`];
+  const parts = [name, ...(kind === "named" || kind === name ? [] : [kind]), `${shape.join("×")} cells`];
   if (pathway !== null && layers.some((other) => other.pathway !== pathway)) parts.push(`pathway ${pathway}`);
   const part = share?.[target];
   if (part != null) parts.push(`${part < 0 ? "−" : ""}${percent(Math.abs(part))} of the score`);
@@ -150,11 +150,25 @@ export function keptWords(found, clip, side, explained, quantity = "evidence") {
   );
 }
 
+/** "8.4 %" of the maximum: the slider moves in whole percents, what a share stands for is any number. @param {number} threshold */
+export const levelWords = (threshold) =>
+  Math.abs(100 * threshold - Math.round(100 * threshold)) < 1e-6 ? whole(threshold) : percent(threshold);
+
+/** "40 %", "50 % of the evidence, from 8.4 % of the maximum" @param {Content} content @param {Position} position */
+export const thresholdWords = (content, { threshold, setting, threshold_by: unit, layer }) =>
+  unit === "evidence"
+    ? `${whole(setting)} of the ${quantityOf(content, layer)}, from ${levelWords(threshold)} of the maximum`
+    : levelWords(threshold);
+
+/** A layer's name in a sentence, no word twice: "layer stem", "layer4.1" @param {string} name */
+export const layerPhrase = (name) => (/^layer/i.test(name) ? name : `layer ${name}`);
+
 /** The whole state, for the live region. @param {Content} content @param {Position} position @param {string} sentence */
 export function positionWords(content, position, sentence) {
   const frameSignal = position.frame_signal === null ? null : content.frame_signals[position.frame_signal];
   const signal = frameSignal ? `, ${frameSignalName(frameSignal)}, ${frameSignalAt(frameSignal, position.frame)}` : "";
-  const layer = layerWords(content, position.layer);
-  const noun = quantityOf(content) === "activity" ? "" : "layer "; // maps of single units are no layers
-  return `${frameWords(content, position.frame, true)}, ${noun}${layer}, threshold ${whole(position.threshold)}${signal}. ${sentence}`;
+  const words = layerWords(content, position.layer);
+  const layer = quantityOf(content) === "activity" ? words : layerPhrase(words); // maps of single units are no layers
+  const threshold = thresholdWords(content, position);
+  return `${frameWords(content, position.frame, true)}, ${layer}, threshold ${threshold}${signal}. ${sentence}`;
 }

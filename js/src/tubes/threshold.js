@@ -5,7 +5,7 @@ import { slice } from "../shared/interpolate.js";
 /** @typedef {import("./layer_values.js").Field} Field */
 /** @typedef {{evidence: number, volume: number, frames: [number, number] | null, core: [number, number] | null, place: string, against: number}} Kept fractions 0..1; first and last frame; position in the picture; fraction of all evidence that is of the other sign */
 
-const BINS = 1000; // whole percents are bin edges, so the slider's stops are exact
+const BINS = 14000; // of `binAt`
 const COARSE = 100; // bins per frame
 const CORE = 0.7;
 const MOVES = 0.25;
@@ -14,6 +14,19 @@ const LOW = 0.4;
 const HIGH = 0.6;
 /** Moments of a frame's evidence: its sum, and its sums weighted by y, y*y, x, x*x (fractions of the picture). */
 const MOMENTS = 5;
+
+/** Default threshold, a fraction of the maximum. */
+export const THRESHOLD = 0.4;
+
+/**
+ * Bin of a fraction 0..1 of the maximum, fractional. Bins are ten times finer below 10 %, and again below 1 %, where most
+ * values of a fine map lie. Whole percents are bin edges, so the slider's stops are exact.
+ * @param {number} value
+ */
+const binAt = (value) =>
+  value < 0.01 ? value * 5e5 : value < 0.1 ? 5000 + (value - 0.01) * 5e4 : 9500 + (value - 0.1) * 5e3;
+/** Lower edge of a bin. @param {number} bin */
+const edgeOf = (bin) => (bin < 5000 ? bin / 5e5 : bin < 9500 ? 0.01 + (bin - 5000) / 5e4 : 0.1 + (bin - 9500) / 5e3);
 
 /**
  * Sums over an upsampled map that answer every threshold. They are cumulative: bin k and all bins above it.
@@ -59,12 +72,12 @@ export function startSummary(planned, { values, weights }, side = 1) {
           // 1e-6 keeps values that rounding moved just below an edge (the peak above all) in their bin.
           if (value > 0) {
             if (value > peaks[f]) peaks[f] = value;
-            const bin = Math.min(Math.floor((value + 1e-6) * BINS), BINS);
+            const bin = Math.min(Math.floor(binAt(value + 1e-6)), BINS);
             const amount = value * weight;
             const across = (x + 0.5) / width;
             evidence[bin] += amount;
             voxels[bin]++;
-            const first = (row + Math.floor((bin * COARSE) / BINS)) * MOMENTS;
+            const first = (row + Math.min(Math.floor((value + 1e-6) * COARSE), COARSE)) * MOMENTS;
             moments[first] += amount;
             moments[first + 1] += amount * down;
             moments[first + 2] += amount * down * down;
@@ -103,17 +116,29 @@ export function summarise(planned, field, side = 1) {
 /**
  * Sum at and above a threshold: exact at bin edges, interpolated linearly between them.
  * @param {Float64Array} sums
- * @param {number} threshold
- * @param {number} bins
+ * @param {number} at bin of the threshold, fractional
  * @param {number} [from]
  * @param {number} [width]
  */
-function above(sums, threshold, bins, from = 0, width = 1) {
-  const bin = Math.floor(threshold * bins + 1e-9);
-  const past = Math.max(threshold * bins - bin, 0);
+function above(sums, at, from = 0, width = 1) {
+  const bin = Math.floor(at + 1e-9);
+  const past = Math.max(at - bin, 0);
   const index = from + bin * width;
   return sums[index] - past * (sums[index] - sums[index + width]);
 }
+
+/**
+ * The highest threshold that keeps at least a share of the evidence, to within a bin; THRESHOLD if there is none.
+ * @param {Pick<Summary, "evidence">} summary
+ * @param {number} share 0..1
+ */
+export function thresholdForShare({ evidence }, share) {
+  if (evidence[0] === 0) return THRESHOLD;
+  return edgeOf(evidence.findLastIndex((sum) => sum > 0 && sum >= share * evidence[0] * (1 - 1e-9)));
+}
+
+/** Share of the evidence that a threshold keeps; 0 if there is none. @param {Pick<Summary, "evidence">} summary @param {number} threshold */
+export const shareAt = ({ evidence }, threshold) => above(evidence, binAt(threshold)) / (evidence[0] || 1);
 
 /**
  * Count what a threshold keeps.
@@ -131,12 +156,12 @@ export function kept(summary, threshold) {
   const last = peaks.findLastIndex((peak) => peak > 0 && peak + 1e-6 >= threshold);
   const frameMoments = Array.from(peaks, (_, f) =>
     Array.from({ length: MOMENTS }, (_, k) =>
-      above(summary.moments, threshold, COARSE, f * (COARSE + 2) * MOMENTS + k, MOMENTS),
+      above(summary.moments, threshold * COARSE, f * (COARSE + 2) * MOMENTS + k, MOMENTS),
     ),
   );
   return {
-    evidence: above(evidence, threshold, BINS) / evidence[0],
-    volume: above(voxels, threshold, BINS) / size,
+    evidence: shareAt(summary, threshold),
+    volume: above(voxels, binAt(threshold)) / size,
     frames: [first, last],
     core: coreOf(frameMoments.map(([sum]) => sum)),
     place: regionWords(frameMoments),
@@ -152,9 +177,9 @@ export function kept(summary, threshold) {
 export function curves({ peaks, moments, opposite }, threshold) {
   const frames = [...peaks.keys()];
   /** @param {number} min */
-  const countedAbove = (min) => frames.map((f) => above(moments, min, COARSE, f * (COARSE + 2) * MOMENTS, MOMENTS));
+  const countedAbove = (min) => frames.map((f) => above(moments, min * COARSE, f * (COARSE + 2) * MOMENTS, MOMENTS));
   /** @param {number} min */
-  const oppositeAbove = (min) => frames.map((f) => above(opposite, min, COARSE, f * (COARSE + 2)));
+  const oppositeAbove = (min) => frames.map((f) => above(opposite, min * COARSE, f * (COARSE + 2)));
   return {
     counted: { all: countedAbove(0), kept: countedAbove(threshold) },
     opposite: { all: oppositeAbove(0), kept: oppositeAbove(threshold) },

@@ -12,6 +12,10 @@ const REST = 120; // ms without another map before counting starts
 const SLICE = 12; // ms of counting at a time: less than a frame of the screen
 const CACHED = 24; // summaries
 
+/** Identifies the values that are counted. @param {ViewState} view */
+export const countedKey = (view) =>
+  `${view.layer} ${view.target} ${view.against} ${view.scale} ${view.sign === "negative"}`;
+
 /**
  * @param {number[]} size clip: [time, height, width]
  * @param {(view: ViewState) => import("./layer_values.js").Field} fields
@@ -47,7 +51,7 @@ export function createCounter(size, fields, onCounted, signal) {
   };
 
   return (view) => {
-    const key = `${view.layer} ${view.target} ${view.against} ${view.scale} ${view.sign === "negative"}`;
+    const key = countedKey(view);
     const summary = summaries.get(key);
     if (summary || pending === key) return summary;
     clearTimeout(timer);

@@ -30,7 +30,8 @@ import { decodeMap } from "./decode_maps.js";
  * @property {FrameSignalState[]} frame_signals - per-frame signals reported by the network's modules
  * @property {number} frame - index of the frame shown
  * @property {number} layer - index of the layer shown
- * @property {number} threshold - fraction 0..1 of the largest absolute value of layer and target
+ * @property {number} threshold - fraction 0..1 of what `threshold_by` says
+ * @property {string} threshold_by - "maximum": of the largest absolute value of layer and target; "evidence": the share to show; "default": of the maximum, and 0.4 is lowered where it would show next to nothing
  * @property {number} target - index of the target shown
  * @property {number | null} against - index of the target whose map is subtracted
  * @property {boolean} playing - whether the clip is playing

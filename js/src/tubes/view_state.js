@@ -2,6 +2,7 @@
 
 import { isNumbers } from "../shared/validate.js";
 import { greyValues } from "../shared/window.js";
+import { THRESHOLD } from "./threshold.js";
 
 /** @typedef {import("./traits.js").TubeModel} TubeModel */
 /** @typedef {import("./traits.js").Content} Content */
@@ -12,7 +13,9 @@ import { greyValues } from "../shared/window.js";
  * @typedef {Object} ViewState
  * @property {number} frame
  * @property {number} layer
- * @property {number} threshold
+ * @property {number} threshold - fraction of the maximum that is drawn
+ * @property {number} setting - the trait `threshold`, a fraction of what `threshold_by` says
+ * @property {string} threshold_by
  * @property {number} target
  * @property {number | null} against
  * @property {boolean} playing
@@ -31,6 +34,7 @@ export const MOVABLE = /** @type {const} */ ([
   "frame",
   "layer",
   "threshold",
+  "threshold_by",
   "target",
   "against",
   "playing",
@@ -50,6 +54,7 @@ export const CHOICES = {
   sign: ["both", "positive", "negative"],
   scale: ["clip", "frame"],
   colours: ["diverging", "sequential"],
+  threshold_by: ["maximum", "evidence", "default"], // older files have thresholds of the maximum
 };
 
 export const SPEEDS = [0.25, 0.5, 1, 2, 4];
@@ -71,11 +76,14 @@ export function readViewState(model, content) {
   const index = (name, count, fallback) => Math.round(clamp(model.get(name), 0, count - 1, fallback));
   /** @param {keyof typeof CHOICES} name */
   const choice = (name) => (CHOICES[name].includes(model.get(name)) ? model.get(name) : CHOICES[name][0]);
+  const setting = clamp(model.get("threshold"), 0, 1, THRESHOLD);
   const target = index("target", content.targets.length, 0);
   return {
     frame: index("frame", content.size[0], 0),
     layer: index("layer", content.layers.length, content.layers.length - 1),
-    threshold: clamp(model.get("threshold"), 0, 1, 0.4),
+    threshold: setting,
+    setting,
+    threshold_by: choice("threshold_by"),
     target,
     against: againstOf(model.get("against"), target, content),
     playing: model.get("playing") === true,

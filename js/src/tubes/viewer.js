@@ -15,6 +15,7 @@ import { createCrosshair, createReadout, pointWords, timelineWords } from "./rea
 import { explained, keptWords, positionWords, quantityOf, verdict } from "./text.js";
 import { curves, kept } from "./threshold.js";
 import { createCounter } from "./threshold_counter.js";
+import { createLevels } from "./threshold_level.js";
 import { createTimeline } from "./timeline.js";
 import { createToolbar } from "./toolbar.js";
 import { MOVABLE, readViewState } from "./view_state.js";
@@ -138,15 +139,22 @@ function thresholdSummary(content, counter, view) {
 export function mount(model, root, content, orbit, signal, { link, tools, controls = "own" } = {}) {
   /** @type {import("../shared/kernel_sync.js").Commits<import("./view_state.js").Movable>} */
   const commits = createCommits(/** @type {any} */ (model), signal);
-  const viewState = () => readViewState(model, content);
+  const viewState = () => levels.resolve(readViewState(model, content));
   const fields = createFields(content);
   /** @type {((view: ViewState) => void) | undefined} */
   let paint;
   const invalidate = createScheduler(() => paint?.(viewState()), signal);
   const counter = createCounter(content.size, fields, () => update(), signal);
+  const levels = createLevels(content.size, fields, counter);
   const summaryOf = (/** @type {ViewState} */ view) => thresholdSummary(content, counter, view);
+  /** @type {import("./view_state.js").Handlers} */
   const handlers = {
-    move: commits.set,
+    move(name, value) {
+      const view = viewState();
+      if (name === "threshold_by") commits.set("threshold", levels.converted(view, value));
+      if (name === "threshold" && view.threshold_by === "default") commits.set("threshold_by", "maximum");
+      commits.set(name, value);
+    },
     done() {
       commits.commit();
       parts.announce(viewState(), summaryOf(viewState())?.text ?? "");
@@ -314,6 +322,7 @@ function createPainter(
       return showError(root, error);
     }
     for (const name of MOVABLE) root.dataset[name] = String(view[name]);
+    root.dataset.setting = String(view.setting);
     root.dataset.painted = String(++painted);
     root.dataset.ready = "true";
   };

@@ -397,7 +397,7 @@ describe("the linked tube", () => {
 
   test("has a threshold of its own", async () => {
     await render({ threshold: 0.1 });
-    await vi.waitFor(() => expect(inner()?.dataset.threshold).toBe("0.4"));
+    await vi.waitFor(() => expect(inner()?.dataset.setting).toBe("0.4"));
     expect(model.get("threshold")).toBe(0.1);
   });
 });

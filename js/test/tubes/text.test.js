@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { plan } from "../../src/shared/interpolate.js";
 import { explained, keptWords, percent, quantityOf, targetWords, verdict } from "../../src/tubes/text.js";
 import { kept, summarise } from "../../src/tubes/threshold.js";
+import { createLevels } from "../../src/tubes/threshold_level.js";
 import { even } from "../helpers.js";
 
 const {
@@ -41,7 +42,7 @@ function volumeOf(balls) {
 describe("what a threshold keeps is what Python counts, and the sentences are Python's", () => {
   test.each(maps.map((map, index) => [index, map]))(
     "map %i",
-    (_, { balls, name: own, rival, against, side, said, timed, ...target }) => {
+    (_, { balls, name: own, rival, against, side, said, shares, timed, ...target }) => {
       const summary = summarise(MADE, { values: volumeOf(balls), weights: null }, side === "against" ? -1 : 1);
       const name = against ? `${own} − ${against}` : own;
       Object.assign(target, { name, rival: rival && { name: rival[0], probability: rival[1] }, against });
@@ -59,6 +60,50 @@ describe("what a threshold keeps is what Python counts, and the sentences are Py
       }
     },
   );
+});
+
+/** The threshold of a view state whose map is the volume, once it is counted or (`isCounted` false) from a sample. */
+function levelOf(values, side, state, isCounted = true) {
+  const field = { key: "", values, shape: size, geometry: even(size, size), weights: null };
+  const view = { setting: 0.4, threshold: 0.4, sign: side === "against" ? "negative" : "both", ...state };
+  const summary = summarise(MADE, field, side === "against" ? -1 : 1);
+  const levels = createLevels(
+    size,
+    () => field,
+    () => (isCounted ? summary : undefined),
+  );
+  const { threshold } = levels.resolve(view);
+  return { threshold, evidence: kept(summary, threshold).evidence, levels, view: { ...view, threshold } };
+}
+
+describe("a share of the evidence, and the default, stand for the threshold that Python finds", () => {
+  test.each(maps.map((map, index) => [index, map]))("map %i", (_, { balls, side, shares }) => {
+    const values = volumeOf(balls);
+    for (const { share, threshold, evidence } of shares) {
+      const state = share === null ? { threshold_by: "default" } : { threshold_by: "evidence", setting: share };
+      for (const isCounted of [true, false]) {
+        const found = levelOf(values, side, state, isCounted);
+        expect(Math.abs(found.evidence - evidence)).toBeLessThan(0.005);
+        expect(found.threshold).toBeCloseTo(threshold, 2);
+      }
+    }
+  });
+});
+
+test("an explicit threshold is never lowered, nor is one that was moved", () => {
+  const thin = volumeOf(maps.find(({ shares }) => shares.at(-1).threshold < 0.3).balls);
+  expect(levelOf(thin, "for", { threshold_by: "default" }).threshold).toBeLessThan(0.3);
+  expect(levelOf(thin, "for", { threshold_by: "maximum" }).threshold).toBe(0.4);
+  expect(levelOf(thin, "for", { threshold_by: "default", setting: 0.6, threshold: 0.6 }).threshold).toBe(0.6);
+});
+
+test("another unit shows the same", () => {
+  const thin = volumeOf(maps.find(({ shares }) => shares.at(-1).threshold < 0.3).balls);
+  const { levels, view, evidence } = levelOf(thin, "for", { threshold_by: "maximum" });
+  const share = levels.converted(view, "evidence");
+  expect(share).toBeCloseTo(evidence, 2);
+  const back = levelOf(thin, "for", { threshold_by: "evidence", setting: share });
+  expect(back.levels.converted(back.view, "maximum")).toBeCloseTo(0.4, 1);
 });
 
 test("verdicts read as in Python", () => {

@@ -183,6 +183,8 @@ const VIEW_STATE = {
   frame: 3,
   layer: 0,
   threshold: 1,
+  setting: 1,
+  threshold_by: "maximum",
   target: 1,
   against: null,
   playing: false,
@@ -243,11 +245,14 @@ test("values out of range are clamped, malformed ones replaced by the default", 
     speed: "fast",
     sign: 1,
   };
-  expect(viewState({ ...mad, opacity: null, against: "x", colours: "jet", scale: undefined })).toEqual({
+  expect(
+    viewState({ ...mad, opacity: null, against: "x", colours: "jet", scale: undefined, threshold_by: "peak" }),
+  ).toEqual({
     ...VIEW_STATE,
     frame: 0,
     layer: 1,
     threshold: 0.4,
+    setting: 0.4,
     target: 0,
     playing: true,
     speed: 1,

@@ -96,7 +96,8 @@ describe("drawing", () => {
     await render();
     expect(row("frame")).toBe("frame 2 of 4 · 0.10\u00a0s");
     expect(row("layer")).toBe("1 of 2: stem · block · 2×2×3 cells");
-    expect(row("threshold")).toBe("40\u00a0% of the maximum");
+    expect(row("threshold")).toBe("40\u00a0%of the maximumof the evidence");
+    expect(find("threshold_by").value).toBe("maximum");
     await vi.waitFor(() =>
       expect(sentence()).toMatch(
         /^'wave' 93 %, ahead of '<i>clap<\/i>' 4\.0 %\. \d+ % of the clip, at upper right, mostly frames 1 to 2 \(0\.00 to 0\.10 s\), holds \d+ % of the evidence for 'wave'\.$/,
@@ -104,6 +105,31 @@ describe("drawing", () => {
     );
     expect(el.querySelector(".ne-caveats").textContent).toBe("The preprocessing was guessed.");
     expect(find("frame").getAttribute("aria-valuetext")).toBe("frame 2 (index 1) of 4 · 0.10\u00a0s");
+  });
+
+  test("a threshold has two units; a change of the unit keeps the picture and is one commit", async () => {
+    await render({ threshold_by: "default" });
+    await vi.waitFor(() => expect(sentence()).toContain("holds"));
+    const evidence = JSON.parse(root().dataset.kept).evidence;
+    const chooseUnit = (unit) => {
+      find("threshold_by").value = unit;
+      fire(find("threshold_by"), "change");
+    };
+    chooseUnit("evidence");
+    expect([model.get("threshold_by"), model.saved]).toEqual(["evidence", 1]);
+    expect(model.get("threshold")).toBeCloseTo(evidence, 2);
+    expect(find("threshold").getAttribute("aria-valuetext")).toMatch(
+      /^\d+\u00a0% of the evidence, from [\d.]+\u00a0% of the/,
+    );
+    chooseUnit("maximum");
+    expect([model.get("threshold_by"), model.saved]).toEqual(["maximum", 2]);
+  });
+
+  test("moving the default threshold makes it one of the maximum", async () => {
+    await render({ threshold_by: "default" });
+    slide("threshold", 0.2);
+    fire(find("threshold"), "change");
+    expect([model.get("threshold_by"), model.get("threshold"), model.saved]).toEqual(["maximum", 0.2, 1]);
   });
 
   test("names are text, never markup", async () => {

@@ -24,9 +24,10 @@ from notebook_explain.explanations.io.fields import (
     read_target,
 )
 from notebook_explain.explanations.io.npz import RefusedError
+from notebook_explain.explanations.layer_map import LayerMap
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.reliability import EmptyCause, Reliability
-from notebook_explain.explanations.tubes import LayerMap, Tubes
+from notebook_explain.explanations.tubes import Tubes
 
 
 def pack(tubes: Tubes) -> tuple[dict[str, Any], Arrays]:

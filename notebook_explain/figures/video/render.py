@@ -12,7 +12,7 @@ from PIL import Image, ImageColor, ImageDraw
 
 from notebook_explain.explanations import Tubes, percent
 from notebook_explain.explanations.caveats import all_caveats
-from notebook_explain.explanations.text import caption_sentence, colour_legend
+from notebook_explain.explanations.text import caption_sentence, colour_legend, layer_phrase
 from notebook_explain.figures.captions import DARK, Paragraph, font, render_caption
 from notebook_explain.figures.flow_wheel import KEY_HEIGHT, wheel_key
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlay_evidence
@@ -39,9 +39,11 @@ def render_frames(
     rows, columns = sequence.placement.clip_slices(tubes.clip)
     caption = Caption.build(tubes, sequence, layer, target, threshold) if with_caption else None
     for k, image in enumerate(sequence.images):
-        fractions = sequence.placement.evidence(shown, target, float(sequence.clip_frames[k]))
+        frame = float(sequence.clip_frames[k])
+        fractions = sequence.placement.evidence(shown, target, frame)[rows, columns]
+        beyond = sequence.placement.beyond(shown, frame)[rows, columns]
         painted = image.copy()
-        painted[rows, columns] = overlay_evidence(image[rows, columns], fractions[rows, columns], threshold)
+        painted[rows, columns] = overlay_evidence(image[rows, columns], fractions, threshold, beyond=beyond)
         yield painted if caption is None else np.concatenate([painted, caption.render(k)])
 
 
@@ -116,11 +118,13 @@ def _caption_text(
 ) -> list[Paragraph]:
     shown = tubes.layer(layer)
     colours = colour_legend(tubes.targets[target]) if shown.quantity == "evidence" else f"orange: {shown.quantity}"
-    about = f"{colours}, from {percent(threshold)} of the strongest; {tubes.provenance.method}, layer {shown.name}"
+    about = (
+        f"{colours}, from {percent(threshold)} of the strongest; {tubes.provenance.method}, {layer_phrase(shown.name)}"
+    )
     # A synthetic clip is named in the caveats.
     clip = "" if tubes.clip.is_synthetic else f"; clip: {tubes.clip.name}"
     texts = (about + clip, sequence.note, *all_caveats(tubes, layer, target))
-    return [Paragraph(text, 4) for text in texts if text]
+    return [Paragraph(text, 6) for text in texts if text]
 
 
 def _draw_timeline(

@@ -177,9 +177,9 @@ export function createVolume(gl, size, bitmaps) {
     /**
      * Upload a map as bytes, which software rendering filters fastest; the error is at most half a 127th of the scale.
      * @param {Float32Array} values [frames, height, width of the map], -1..1
-     * @param {Grid} grid
+     * @param {Grid & {edges: import("../extrapolation.js").Edge[]}} grid
      */
-    setMap(values, { shape, geometry }) {
+    setMap(values, { shape, geometry, edges }) {
       const [, h, w] = shape;
       const bytes = Int8Array.from(values, (value) => Math.min(Math.max(Math.round(value * 127), -127), 127));
       gl.activeTexture(gl.TEXTURE0);
@@ -196,6 +196,23 @@ export function createVolume(gl, size, bitmaps) {
         (0.5 - (0.5 + origin[0]) / step[0]) / h,
         0,
       );
+      gl.uniform3fv(
+        box.uniforms.first_cell,
+        edges.map(({ first }) => first),
+      );
+      gl.uniform3fv(
+        box.uniforms.last_cell,
+        edges.map(({ last }) => last),
+      );
+      gl.uniform3fv(
+        box.uniforms.cells_before,
+        edges.map(({ before }) => before),
+      );
+      gl.uniform3fv(
+        box.uniforms.cells_after,
+        edges.map(({ after }) => after),
+      );
+      gl.uniform3fv(box.uniforms.cells, cells);
       const rows = Math.min(shape[0], size[0]);
       gl.uniform3f(box.uniforms.near_cell, (0.7 * step[1]) / width, (0.7 * step[0]) / height, 0.7 / rows);
     },

@@ -26,6 +26,8 @@ uniform sampler2DArray frames;
 uniform vec3 half_box, back;
 uniform vec3 cell_scale, cell_shift; // box to texture coordinates of the layer's cells
 uniform vec3 near_cell;              // step of the gradient
+uniform vec3 cells;                  // texture cells along each axis
+uniform vec3 first_cell, last_cell, cells_before, cells_after; // outer cell centres, and cells per box, before and after them
 uniform vec3 ramp[10], accent;        // 5 colours for, 5 against, each from weak to strong
 uniform vec2 signs;                  // whether evidence for, and against, is shown
 uniform float threshold, stride, frame, slab_at, slab_half, body, close;
@@ -46,6 +48,11 @@ vec3 normalAt(vec3 p) {
   float size = length(n);
   return size > 1e-5 ? n / size : back;
 }
+// Opacity beyond the outer cell centres, where the map is held constant; FADE of extrapolation.js.
+float fadeAt(vec3 p) {
+  vec3 far = max((first_cell - p) * cells_before, (p - last_cell) * cells_after);
+  return 1. - 1.4 * clamp(max(far.x, max(far.y, far.z)), 0., .5);
+}
 vec4 over(vec4 front, vec3 c, float a) { return front + (1. - front.a) * a * vec4(c, 1.); }
 vec4 with(vec4 front, vec3 c, float a) { return over(front, c, min(a * body, 1.)); } // scaled by the chosen opacity
 // Fraction of the light absorbed over a distance; x/(1+x) is cheaper than 1-exp(-x) and looks the same.
@@ -65,15 +72,13 @@ vec3 faceNormal(vec3 p) {
          : rim.y > rim.z ? vec3(0., p.y - .5, 0.) : vec3(0., 0., p.z - .5);
   return normalize(n * TO_WORLD);
 }
-vec4 withSlab(vec4 front, vec3 p, float facing) {
+// Colour and opacity of the frame.
+vec4 slabAt(vec3 p) {
   float v = valueAt(vec3(p.xy, slab_at));
   vec3 c = texture(frames, vec3(p.xy, frame)).rgb;
-  if (above(v) >= 0.) c = mix(c, rampAt(v), min((.35 + .35 * abs(v)) * body, 1.));
+  if (above(v) >= 0.) c = mix(c, rampAt(v), min((.35 + .35 * abs(v)) * body, 1.) * fadeAt(vec3(p.xy, slab_at)));
   vec2 rim = (.5 - abs(p.xy - .5)) * 2. * half_box.xy;
-  bool border = min(rim.x, rim.y) < .008;
-  // In the front view the frame would hide everything behind it: make it half transparent.
-  float a = border ? .95 : mix(.9, .5, smoothstep(.8, .98, facing));
-  return over(front, border ? accent : c, a);
+  return min(rim.x, rim.y) < .008 ? vec4(accent, .95) : vec4(c, .9);
 }
 void main() {
   vec3 ray = -back * TO_WORLD / (2. * half_box);
@@ -83,12 +88,15 @@ void main() {
   float slab = (slab_at - sign(ray.z) * slab_half - entry.z) / ray.z;
   if (abs(entry.z - slab_at) <= slab_half) slab = 0.;
   if (slab > end) slab = -1.;
-  float facing = abs(back.z);
-  vec4 seen = vec4(0.);
+  // In the front view the frame would hide everything behind it: draw it as the background, in its own colours.
+  float facing = smoothstep(.8, .98, abs(back.z));
+  vec4 seen = vec4(0.), backdrop = vec4(0.);
   float t = 0., v = valueAt(entry), before = above(v);
-  if (before >= 0. && slab != 0.) seen = with(seen, lit(rampAt(v), faceNormal(entry)), .72);
+  if (before >= 0. && slab != 0.) seen = with(seen, lit(rampAt(v), faceNormal(entry)), .72 * fadeAt(entry));
   vec3 base = entry * cell_scale + cell_shift, along = ray * cell_scale;
+  vec3 cell_step = abs(along * cells), cell_base = (base * cells - .5) * sign(along); // for cell centres on the way
   int steps = 0;
+  float fade = fadeAt(entry); // at the last surface
   float strides = 0.; // whole strides: the frame in between does not shift the samples behind it
   for (int events = 0; events < 16; events++) {
     float next = t, now = before;
@@ -102,9 +110,15 @@ void main() {
       now = above(v);
       steps++;
       if (slabbed || now >= 0.) break;
-      if (now > -close && before > -close) { // look for a thin structure in between, to avoid jagged edges
-        float between = .5 * (t + next), w = texture(volume, base + along * between).r;
-        if (above(w) >= 0.) { next = between; v = w; now = above(w); break; }
+      if (now > -close && before > -close) { // look for a thin structure in between: interpolation peaks at cell centres
+        vec3 cell = cell_base + cell_step * t, centre = t + (floor(cell + .001) + 1. - cell) / cell_step;
+        float between = min(centre.x, min(centre.y, centre.z));
+        bool peak = between < next;
+        between = peak ? between : .5 * (t + next);
+        float w = texture(volume, base + along * between).r, rise = above(w);
+        if (rise >= 0. || peak) { next = between; v = w; now = rise; }
+        if (now >= 0.) break;
+        strides -= peak ? 1. : 0.; // go on to the next peak
       }
       before = now;
       t = next;
@@ -118,7 +132,7 @@ void main() {
       now = above(v);
       steps++;
       if (slabbed || now < 0.) break;
-      seen = over(seen, rampAt(v), absorbed(v, next - t));
+      seen = over(seen, rampAt(v), absorbed(v, next - t) * fade);
       before = now;
       t = next;
     }
@@ -132,14 +146,22 @@ void main() {
       hit = abs(high - low) > 1e-6 ? to - (to - from) * high / (high - low) : hit;
       vec3 shade = rampAt(sign(v) * threshold);
       // Entering shows the lit surface; leaving shows its darker inner side.
-      seen = now >= 0. ? with(seen, lit(shade, normalAt(entry + ray * hit)), .55) : with(seen, shade * .45, .3);
+      vec3 place = entry + ray * hit;
+      fade = fadeAt(place);
+      seen = now >= 0. ? with(seen, lit(shade, normalAt(place)), .55 * fade) : with(seen, shade * .45, .3 * fade);
     }
-    if (now >= 0. && (slabbed || crossed)) seen = over(seen, rampAt(v), absorbed(v, next - t));
-    if (slabbed) { seen = withSlab(seen, entry + ray * slab, facing); slab = -1.; }
+    if (now >= 0. && (slabbed || crossed)) seen = over(seen, rampAt(v), absorbed(v, next - t) * fade);
+    if (slabbed) {
+      vec4 c = slabAt(entry + ray * slab);
+      seen = over(seen, c.rgb, c.a * (1. - facing));
+      backdrop = vec4(c.rgb, min(3. * facing, 1.));
+      slab = -1.;
+    }
     before = now;
     t = next;
     if (t >= end || seen.a > .985 || steps >= 320) break;
   }
+  seen = over(seen, backdrop.rgb, backdrop.a);
   vec3 leave = faceNormal(entry + ray * end);
   seen = over(seen, vec3(.62, .7, .85), .03 + .05 * abs(leave.y));
   colour = seen;
