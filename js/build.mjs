@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 /** Names that the shader minifier keeps: the GLSL words in use, and the attribute that renderer.js binds by name. */
@@ -14,28 +15,17 @@ const GLSL =
 const shaders = {
   name: "shaders",
   setup({ onLoad }) {
-    /** Short names of the uniforms, in renderer.js too; short ones stay, because renderer.js also reads them by name. @param {string} source */
-    const shortUniforms = (source) => {
-      const names = [...source.matchAll(/uniform \w+ ([^;]+);/g)].flatMap(([, list]) => list.match(/[a-z]\w*/gi));
-      return new Map([...new Set(names)].filter((name) => name.length > 5).map((name, k) => [name, `u${k}`]));
-    };
-    const read = (/** @type {string} */ path) => readFile(path, "utf8");
-    onLoad({ filter: /renderer\.js$/ }, async ({ path }) => {
-      const short = shortUniforms(await read(join(dirname(path), "shaders.js")));
-      const rename = (/** @type {string} */ _all, /** @type {string} */ name) => `uniforms.${short.get(name) ?? name}`;
-      return { contents: (await read(path)).replace(/uniforms\.(\w+)/g, rename) };
-    });
     onLoad({ filter: /shaders\.js$/ }, async ({ path }) => {
-      const source = (await read(path))
+      const source = (await readFile(path, "utf8"))
         .replace(/\s*\/\/.*$/gm, "")
         .replace(/(?<!300 es)\n\s*/g, " ")
         .replace(/ ?([;,{}()=<>*+?:&|/-]) ?/g, "$1");
       const uniforms = [...source.matchAll(/uniform \w+ ([^;]+);/g)].flatMap(([, names]) => names.match(/[a-z]\w*/gi));
-      const short = shortUniforms(source);
+      /** @type {Map<string, string>} */
+      const short = new Map();
       const shorten = (/** @type {string} */ name) => {
-        if (short.has(name)) return short.get(name);
         if (name.length < 3 || GLSL.test(name) || uniforms.includes(name)) return name;
-        short.set(name, `_${short.size.toString(36)}`);
+        if (!short.has(name)) short.set(name, `_${short.size.toString(36)}`);
         return short.get(name);
       };
       // Names only, neither swizzles (".xyz") nor numbers.
@@ -45,22 +35,13 @@ const shaders = {
   },
 };
 
-/** Globals that the bundles use often, under short names (runOnce declares them). None of the functions needs its `this`. */
-const GLOBALS = [
-  ...["max", "min", "round", "floor", "abs", "ceil", "sign", "hypot"].map((name) => `Math.${name}`),
-  ...["Number.isFinite", "Array.isArray", "Array.from", "Object.assign", "Object.entries", "JSON.stringify"],
-  ...["Math", "Number", "String", "Float32Array", "document", "globalThis", "setTimeout", "clearTimeout", "Error"],
-];
-/** @type {Record<string, string>} */
-const SHORT = Object.fromEntries(GLOBALS.map((name, index) => [name, `$${index.toString(36)}`]));
-
 const here = dirname(fileURLToPath(import.meta.url));
 const target = resolve(here, "../notebook_explain/static");
-/** Folder of each view and the size limit of its bundle, which is sent with every instance of the widget. */
+/** Folder of each view, and the size limit of its bundle as it is sent with every instance of the widget: compressed. */
 const VIEWS = [
-  { name: "tube_viewer", folder: "tubes", bytes: 80_000 },
-  { name: "compare_viewer", folder: "compare", bytes: 90_000 },
-  { name: "pyramid_viewer", folder: "pyramid", bytes: 115_000 },
+  { name: "tube_viewer", folder: "tubes", bytes: 50_000 },
+  { name: "compare_viewer", folder: "compare", bytes: 55_000 },
+  { name: "pyramid_viewer", folder: "pyramid", bytes: 75_000 },
 ];
 /** @type {Record<string, number>} */
 const LIMITS = Object.fromEntries(VIEWS.map(({ name, bytes }) => [`${name}.js`, bytes]));
@@ -77,7 +58,7 @@ const common = {
 };
 const built = await Promise.all([
   ...VIEWS.flatMap(({ name, folder }) => [
-    build({ ...common, define: SHORT, stdin: entry(folder), outfile: join(target, `${name}.js`), format: "iife" }),
+    build({ ...common, stdin: entry(folder), outfile: join(target, `${name}.js`), format: "iife" }),
     build({ ...common, entryPoints: [`src/${folder}/${name}.css`], outdir: target, charset: "ascii" }),
   ]),
   build({ ...common, entryPoints: ["src/page/host.js"], outdir: target, format: "esm" }),
@@ -96,9 +77,8 @@ function entry(folder) {
 function runOnce(contents) {
   const key = createHash("sha256").update(contents).digest("hex").slice(0, 16);
   const code = new TextDecoder().decode(contents).trim();
-  const names = Object.entries(SHORT).map(([name, short]) => `${short}=${name}`);
   return Buffer.from(
-    `const key=Symbol.for("notebook_explain ${key}");if(!globalThis[key]){const ${names};${code}}\n` +
+    `const key=Symbol.for("notebook_explain ${key}");if(!globalThis[key]){${code}}\n` +
       "export default globalThis[key];\n",
   );
 }
@@ -113,8 +93,9 @@ const check = process.argv.includes("--check");
 let failed = false;
 if (!check) await mkdir(target, { recursive: true });
 for (const { name, contents } of files) {
-  if (contents.length > (LIMITS[name] ?? Number.POSITIVE_INFINITY)) {
-    console.error(`${name} has ${contents.length} bytes; the limit is ${LIMITS[name]}`);
+  const sent = name in LIMITS ? gzipSync(contents, { level: 9 }).toString("base64").length : contents.length;
+  if (sent > (LIMITS[name] ?? Number.POSITIVE_INFINITY)) {
+    console.error(`${name} has ${sent} bytes when it is sent; the limit is ${LIMITS[name]}`);
     failed = true;
   }
   if (check) {
@@ -125,7 +106,8 @@ for (const { name, contents } of files) {
     }
   } else {
     await writeFile(join(target, name), contents);
-    console.log(`${name} ${(contents.length / 1000).toFixed(1)} kB`);
+    const size = (/** @type {number} */ bytes) => `${(bytes / 1000).toFixed(1)} kB`;
+    console.log(`${name} ${size(contents.length)}${sent < contents.length ? `, sent as ${size(sent)}` : ""}`);
   }
 }
 process.exitCode = failed ? 1 : 0;

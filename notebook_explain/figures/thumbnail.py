@@ -42,7 +42,7 @@ def strip_png(
             resize_image(tubes.clip.frames[frame], placement.size),
             placement.evidence(chosen_layer, target, float(frame)),
             threshold,
-            beyond=placement.beyond(layer, float(frame)),
+            beyond=placement.beyond(chosen_layer, float(frame)),
         )
         for frame in chosen
     ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import hashlib
 import operator
 import os
 import sys
@@ -105,6 +108,29 @@ def read_bundle(name: str) -> tuple[str, str]:
     """Return the JavaScript and the CSS of a bundle in `STATIC`."""
     script, style = ((STATIC / f"{name}.{suffix}").read_text(encoding="utf-8") for suffix in ("js", "css"))
     return script, style
+
+
+@cache
+def sent_bundle(name: str) -> tuple[str, str]:
+    """Return the JavaScript and the CSS that every instance of a widget sends: a module that unpacks the bundle's."""
+    script, style = read_bundle(name)
+    return _self_unpacking(script), style
+
+
+def _self_unpacking(script: str) -> str:
+    """Return a module with the same default export as a module, which it contains compressed; a page unpacks it once."""
+    content = script.encode()
+    key = hashlib.sha256(content).hexdigest()[:16]
+    data = base64.b64encode(gzip.compress(content, mtime=0)).decode()
+    return (
+        f'const key=Symbol.for("notebook_explain module {key}");'
+        "globalThis[key]??=(async()=>{"
+        f'const bytes=Uint8Array.from(atob("{data}"),char=>char.charCodeAt(0));'
+        'const stream=new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));'
+        'const url=URL.createObjectURL(new Blob([await new Response(stream).text()],{type:"text/javascript"}));'
+        "try{return(await import(url)).default}finally{URL.revokeObjectURL(url)}})();"
+        "export default await globalThis[key];"
+    )
 
 
 def widget_state(widget: anywidget.AnyWidget) -> State:

@@ -27,6 +27,7 @@ from notebook_explain.widgets.tube_viewer import (
     check_movable,
     in_window,
     indices_by_name,
+    picture_arguments,
     threshold_traits,
 )
 from notebook_explain.widgets.wire import compare as compare_wire
@@ -99,7 +100,7 @@ class CompareViewer(base.View, _Sides):
     bundle = BUNDLE
     movable = (*MOVABLE, "linked")
     renamed_traits = _RENAMED_TRAITS
-    _esm, _css = base.read_bundle(BUNDLE)
+    _esm, _css = base.sent_bundle(BUNDLE)
 
     titles = traitlets.List(traitlets.Unicode(), help="title of each side, plain text").tag(sync=True)
     size = traitlets.List(traitlets.Int(), help="[steps, height, width]; a step is a value of `frame`").tag(sync=True)
@@ -152,7 +153,13 @@ class CompareViewer(base.View, _Sides):
     def sides(self) -> list[tuple[Explanation, State]]:
         """Return the tubes of each side, with the layer, target and threshold shown."""
         return [
-            (tubes, {name: getattr(self, f"{side}_{name}") for name in ("layer", "target", "threshold")})
+            (
+                tubes,
+                picture_arguments(
+                    tubes,
+                    *(getattr(self, f"{side}_{name}") for name in ("layer", "target", "threshold", "threshold_by")),
+                ),
+            )
             for side, tubes in zip(SIDES, self.explanations, strict=False)
         ]
 

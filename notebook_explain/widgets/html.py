@@ -13,7 +13,7 @@ from typing import Any
 from anywidget import AnyWidget
 
 from notebook_explain.widgets import page_data
-from notebook_explain.widgets.base import STATIC, View, read_bundle, widget_state
+from notebook_explain.widgets.base import STATIC, View, read_bundle, sent_bundle, widget_state
 
 CSP = (
     "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -147,8 +147,9 @@ def _resolve(widget: AnyWidget | tuple[str, Mapping[str, Any]]) -> tuple[str, tu
         return bundle, read_bundle(bundle), state
     esm, css = str(widget._esm), str(getattr(widget, "_css", ""))
     # A subclass of a viewer may have code of its own.
-    is_bundle = isinstance(widget, View) and (esm, css) == read_bundle(widget.bundle)
-    return widget.bundle if is_bundle else type(widget).__name__, (esm, css), widget_state(widget)
+    if isinstance(widget, View) and (esm, css) == sent_bundle(widget.bundle):
+        return widget.bundle, read_bundle(widget.bundle), widget_state(widget)
+    return type(widget).__name__, (esm, css), widget_state(widget)
 
 
 def iframe(page: str, picture: str, description: str, height: int = 640) -> str:

@@ -47,7 +47,7 @@ class PyramidViewer(base.View):
 
     bundle = BUNDLE
     movable = MOVABLE
-    _esm, _css = base.read_bundle(BUNDLE)
+    _esm, _css = base.sent_bundle(BUNDLE)
 
     title = traitlets.Unicode("", help="heading, plain text").tag(sync=True)
     size = traitlets.List(traitlets.Int(), help="[time, height, width] of the clip").tag(sync=True)

@@ -107,7 +107,7 @@ class TubeViewer(base.View):
     bundle = BUNDLE
     movable = MOVABLE
     renamed_traits = RENAMED_TRAITS
-    _esm, _css = base.read_bundle(BUNDLE)
+    _esm, _css = base.sent_bundle(BUNDLE)
 
     title = traitlets.Unicode("", help="heading, plain text").tag(sync=True)
     size = traitlets.List(traitlets.Int(), help="[time, height, width] of the clip").tag(sync=True)
@@ -150,8 +150,8 @@ class TubeViewer(base.View):
 
     def sides(self) -> list[tuple[Explanation, State]]:
         """Return the tubes, with the layer, target and threshold shown."""
-        shown = {"layer": self.layer, "target": self.target, "threshold": self.threshold}
-        return [(tubes, shown) for tubes in self.explanations]
+        (tubes,) = self.explanations
+        return [(tubes, picture_arguments(tubes, self.layer, self.target, self.threshold, self.threshold_by))]
 
     @traitlets.validate(*MOVABLE)
     def _check_movable(self, proposal: Any) -> Any:
@@ -185,6 +185,14 @@ def in_window(tubes: Tubes, values: Mapping[str, Any]) -> tuple[Tubes, State]:
     if clip.picture is not None and "data" in picture_state(tubes.clip):
         return tubes, {**values, "window": list(clip.picture.ranges[0])}
     return replace(tubes, clip=clip), {**values, "window": None}
+
+
+def picture_arguments(tubes: Any, layer: int, target: int, threshold: float, threshold_by: str) -> State:
+    """Return the layer, target and threshold of a picture of what a viewer shows; the threshold is one of the maximum."""
+    if threshold_by != "maximum":
+        share = threshold if threshold_by == "evidence" else None
+        threshold = tubes.threshold(None, layer, target, share=share)
+    return {"layer": layer, "target": target, "threshold": threshold}
 
 
 def threshold_traits(values: Mapping[str, Any]) -> State:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import gc
+import gzip
 import io
 import re
 import subprocess
@@ -25,7 +26,7 @@ from PIL import Image
 from notebook_explain import CompareViewer, TubeViewer, display
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations import Geometry, LayerMap, TargetResult
-from notebook_explain.widgets import PyramidViewer, compare_viewer, page, pyramid_viewer, tube_viewer
+from notebook_explain.widgets import PyramidViewer, base, compare_viewer, page, pyramid_viewer, tube_viewer
 from notebook_explain.widgets.html import read_data
 from notebook_explain.widgets.wire import common
 from notebook_explain.widgets.wire import tubes as tubes_wire
@@ -245,6 +246,16 @@ def test_a_page_of_plain_states_holds_what_a_page_of_widgets_holds() -> None:
     assert of_widgets == of_states
     for widget in widgets:
         widget.close()
+
+
+@pytest.mark.parametrize("viewer", [TubeViewer, CompareViewer, PyramidViewer])
+def test_the_code_that_a_widget_sends_is_its_bundle_compressed(viewer: type[Any]) -> None:
+    script, style = base.read_bundle(viewer.bundle)
+    data = re.search(r'atob\("([A-Za-z0-9+/=]+)"\)', viewer._esm)
+    assert data
+    assert gzip.decompress(base64.b64decode(data.group(1))).decode() == script
+    assert len(viewer._esm) < 0.65 * len(script)
+    assert viewer._css == style
 
 
 def test_a_page_keeps_the_code_of_a_subclass() -> None:
