@@ -268,7 +268,9 @@ def test_paper_is_white_beyond_the_pictures_and_has_no_controls(
     assert (
         viewer.root.locator("button:visible, input[type=range]:visible").count() <= 1
     )  # the timeline's, which is clear
-    assert viewer.root.locator(".ne-row:visible, .ne-drawer:visible, .ne-readout:visible").count() == 0
+    assert viewer.root.locator(".ne-row input:visible, .ne-drawer:visible, .ne-readout:visible").count() == 0
+    rows = viewer.root.locator(".ne-row").all_inner_texts()
+    assert [" ".join(row.split())[:22] for row in rows] == ["layer 4 of 4: layer4.1", "threshold 40 % of the m"[:22]]
     for part in (".ne-kept", ".ne-legend", ".ne-caveats"):
         assert viewer.root.locator(part).is_visible()
     with Image.open(io.BytesIO(viewer.page.screenshot(full_page=True))) as image:
