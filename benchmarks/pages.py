@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 import notebook_explain as ne
-from notebook_explain.display import LARGEST_CELL
+from notebook_explain.display.cells import LARGEST_CELL
 from notebook_explain.explanations import Explanation
 from notebook_explain.widgets.html import read_data
 from tests import zoo

@@ -216,7 +216,7 @@ def test_the_output_of_a_cell_stretches_its_layer_once(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(shared_volumes, "stretch", counting_stretch)
     tubes = small_tubes()
-    monkeypatch.setattr(display, "LARGEST_CELL", 0)  # the widget too
+    monkeypatch.setattr(display.cells, "LARGEST_CELL", 0)  # the widget too
     tubes._repr_mimebundle_()
     assert sizes == [tubes.clip.size]
     tubes.embed()
@@ -250,12 +250,12 @@ def test_a_page_too_large_for_a_cell_shows_the_widget_and_is_saved_as_a_picture(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tubes = made()
-    monkeypatch.setattr(display, "LARGEST_CELL", 10_000)
-    monkeypatch.setattr(display, "_cell", lambda: (None, "request of a program"))
+    monkeypatch.setattr(display.cells, "LARGEST_CELL", 10_000)
+    monkeypatch.setattr(display.runs, "running_cell", lambda: (None, "request of a program"))
     (widget,) = data_in(tubes._repr_mimebundle_()[0])["widgets"]
     assert "state" in widget, "no limit without a front end"
     for cell in (("cell of JupyterLab", 1), (None, None)):
-        monkeypatch.setattr(display, "_cell", lambda cell=cell: cell)
+        monkeypatch.setattr(display.runs, "running_cell", lambda cell=cell: cell)
         bundle, _ = tubes._repr_mimebundle_()
         assert sorted(bundle) == ["image/png", "text/html", "text/plain"]
         (widget,) = data_in(bundle)["widgets"]

@@ -19,7 +19,7 @@ CELLS = (
     "import json; print(json.dumps([viewer.frame, viewer.layer, viewer.threshold, viewer.playing]))",
     "viewer.frame = 3",
     "tubes",
-    "from notebook_explain import display\ndisplay.LARGEST_CELL = 0  # as if the page were too large to be saved\ntubes",
+    "from notebook_explain import display\ndisplay.cells.LARGEST_CELL = 0  # as if the page were too large to be saved\ntubes",
     "from ipywidgets.widgets.widget import _instances; print(json.dumps(sorted(type(w).__name__ for w in _instances.values())))",
 )
 SHOW, PRINT, SET, TUBES, LARGE, COUNT = range(len(CELLS))

@@ -55,7 +55,7 @@ def test_a_cell_shows_the_page_and_a_picture_beneath_it() -> None:
 def test_what_is_too_large_for_a_cell_is_shown_by_the_widget_and_saved_as_a_picture(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(display, "LARGEST_CELL", 10_000)
+    monkeypatch.setattr(display.cells, "LARGEST_CELL", 10_000)
     bundle, _ = small_pyramid()._repr_mimebundle_()
     assert sorted(bundle) == ["image/png", "text/html", "text/plain"]
     assert "This view is too large to be saved in the notebook." in html.unescape(bundle["text/html"])

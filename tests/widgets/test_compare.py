@@ -278,7 +278,7 @@ def test_the_page_holds_the_frames_once_both_sides_and_their_provenance(tmp_path
 
 def test_running_a_cell_again_closes_its_old_viewer(monkeypatch: pytest.MonkeyPatch) -> None:
     run = iter(range(9))
-    monkeypatch.setattr(display, "_cell", lambda: ("a cell", next(run)))
+    monkeypatch.setattr(display.runs, "running_cell", lambda: ("a cell", next(run)))
     tubes = small_tubes()
     viewers = [ne.compare(tubes, tubes) for _ in range(3)]
     assert [viewer.comm is None for viewer in viewers] == [True, True, False]

@@ -337,9 +337,9 @@ def test_writing_a_page_opens_no_widget(monkeypatch: pytest.MonkeyPatch, tmp_pat
 @pytest.mark.parametrize("show", [lambda: small_tubes()._repr_mimebundle_(), lambda: small_tubes().view()])
 def test_running_a_cell_again_closes_the_widgets_of_its_last_run(monkeypatch: pytest.MonkeyPatch, show: Any) -> None:
     runs: list[tuple[str, int]] = []
-    monkeypatch.setattr(display, "_cell", lambda: runs[-1])
-    monkeypatch.setattr(display, "_drawn", {})
-    monkeypatch.setattr(display, "LARGEST_CELL", 0)
+    monkeypatch.setattr(display.runs, "running_cell", lambda: runs[-1])
+    monkeypatch.setattr(display.runs, "_drawn", {})
+    monkeypatch.setattr(display.cells, "LARGEST_CELL", 0)
     drawn = []
     original = display.view
 
@@ -347,7 +347,8 @@ def test_running_a_cell_again_closes_the_widgets_of_its_last_run(monkeypatch: py
         drawn.append(original(*args, **state))
         return drawn[-1]
 
-    monkeypatch.setattr(display, "view", recording_view)
+    for module in (display, display.cells):
+        monkeypatch.setattr(module, "view", recording_view)
     for run in (("cell", 1), ("cell", 1), ("cell", 2), ("other", 3), ("cell", 4)):
         runs.append(run)
         show()

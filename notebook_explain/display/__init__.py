@@ -1,0 +1,22 @@
+"""Widgets, figures, videos and pages of explanations, and the output of a cell."""
+
+from notebook_explain.display.cells import Embedded, clip_bundle, embed, mimebundle, picture, widget_output
+from notebook_explain.display.exports import figure, to_gif, to_html, to_ipyvolume, to_png, to_video
+from notebook_explain.display.viewers import compare, view
+
+__all__ = [
+    "Embedded",
+    "clip_bundle",
+    "compare",
+    "embed",
+    "figure",
+    "mimebundle",
+    "picture",
+    "to_gif",
+    "to_html",
+    "to_ipyvolume",
+    "to_png",
+    "to_video",
+    "view",
+    "widget_output",
+]

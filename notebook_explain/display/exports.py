@@ -1,0 +1,165 @@
+"""Figures, pictures, videos and pages of explanations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from notebook_explain._atomic import replacing, with_suffix
+from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._progress import counted, working
+from notebook_explain._validation import check_range
+from notebook_explain.explanations import BlockReport, Explanation, Pyramid, Tubes
+from notebook_explain.explanations.provenance import provenance_lines
+from notebook_explain.explanations.targets import REGRESSION
+from notebook_explain.explanations.text import shortened, verdict_of
+
+MIN_DPI, MAX_DPI = 20, 1200  # of a PNG
+
+
+def figure(explanation: Explanation | BlockReport, window: Any = None, **options: Any) -> Any:
+    """Return the matplotlib figure of an explanation, whose clip is shown in a window of its values if one is given."""
+    from notebook_explain.figures import pyramid, tubes
+    from notebook_explain.figures.blocks import report
+
+    explanation = _in_window(explanation, window)
+    with working("drawing the figure"):
+        if isinstance(explanation, BlockReport):
+            return report.report_figure(explanation, **options)
+        if isinstance(explanation, Pyramid):
+            return pyramid.pyramid_figure(explanation, **options)
+        return tubes.tubes_figure(explanation, **options)
+
+
+def to_png(
+    explanation: Explanation | BlockReport, path: str | os.PathLike[str], *, dpi: float = 150, **options: Any
+) -> Path:
+    """Write the figure of an explanation as a PNG."""
+    path = with_suffix(path, (".png",), "to_png() writes a PNG (figure().savefig() other formats)")
+    dots = check_range("dpi", dpi, MIN_DPI, MAX_DPI)
+    with replacing(path) as temporary:
+        figure(explanation, **options).savefig(temporary, format="png", dpi=dots)
+    return path
+
+
+def _in_window(explanation: Any, window: Any) -> Any:
+    """Return an explanation whose clip is shown between other limits of its values; itself if there are none."""
+    return explanation if window is None else replace(explanation, clip=explanation.clip.with_range(window))
+
+
+def to_gif(explanation: Tubes, path: str | os.PathLike[str], window: Any = None, **options: Any) -> Path:
+    """Write an explanation as a GIF."""
+    from notebook_explain.figures.video import export
+
+    return export.tubes_gif(_in_window(explanation, window), path, **options)
+
+
+def to_video(explanation: Tubes, path: str | os.PathLike[str], window: Any = None, **options: Any) -> Path:
+    """Write an explanation as a video."""
+    from notebook_explain.figures.video import export
+
+    return export.tubes_video(_in_window(explanation, window), path, **options)
+
+
+def to_ipyvolume(explanation: Tubes, **options: Any) -> Any:
+    """Return an ipyvolume figure of an explanation."""
+    from notebook_explain.widgets import ipyvolume_export
+
+    return ipyvolume_export.tubes_volume(explanation, **options)
+
+
+def to_html(
+    explanations: Explanation | Iterable[Explanation],
+    path: str | os.PathLike[str],
+    title: str | None = None,
+    **state: Any,
+) -> Path:
+    """Write one interactive HTML page of one or several explanations, one below the other.
+
+    The page needs no kernel and no network. An existing file is replaced as a whole.
+
+    Parameters
+    ----------
+    explanations : Tubes or Pyramid, or several of them
+    path : path to a file
+    title : str, optional
+        Heading of the page, plain text; by default the question that the explanation answers.
+    **state
+        First values of each viewer, as for `view`; readers can change all of them on the page.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    TypeError
+        Something other than explanations, or no such first value.
+    ValueError
+        No explanation, or no such layer, target or row.
+    traitlets.TraitError
+        A first value is out of range.
+    OSError
+        The folder does not exist.
+    """
+    path = Path(path)
+    is_single = isinstance(explanations, Explanation | BlockReport)
+    shown: list[Any] = [explanations] if is_single else list(explanations)  # type: ignore[arg-type]
+    with working(f"writing {path.name}"), replacing(path) as temporary:
+        temporary.write_text(page_of(shown, title, state), encoding="utf-8")
+    return path
+
+
+def page_of(
+    explanations: Sequence[Explanation], title: str | None, state: Mapping[str, Any] = MappingProxyType({})
+) -> str:
+    """Return the text of a page of explanations; ``state`` has the first values of each viewer."""
+    from notebook_explain.widgets.html import page
+
+    _check_explanations(explanations)
+    is_single = len(explanations) == 1
+    viewers, notes = [], []
+    for explanation in counted(explanations, "viewers", len(explanations)):
+        heading = f"{question(explanation, state)} ({explanation.clip.name})"
+        viewers.append(viewer_state(explanation, "" if is_single else heading, state))
+        notes += [line if is_single else f"{heading}: {line}" for line in provenance_lines(explanation)]
+    default = question(explanations[0], state) if is_single else f"{len(explanations)} explanations"
+    return page(viewers, title or default, notes)
+
+
+def _check_explanations(explanations: Sequence[Any]) -> None:
+    wrong = [type(other).__name__ for other in explanations if not isinstance(other, Explanation)]
+    if BlockReport.__name__ in wrong:
+        raise UsageTypeError(
+            "a page shows explanations that have a viewer, such as tubes; got BlockReport; draw it with .figure(), or put "
+            "its frame signals on the timeline of tubes with report.on(tubes)"
+        )
+    if wrong:
+        raise UsageTypeError(f"a page shows explanations, such as tubes; got {', '.join(wrong)}")
+    if not explanations:
+        raise UsageError("there is nothing to show; give at least one explanation")
+
+
+def viewer_state(explanation: Explanation, title: str, first_values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the bundle that shows an explanation, and the complete state that it opens with."""
+    from notebook_explain.widgets import pyramid_viewer, tube_viewer
+
+    if isinstance(explanation, Pyramid):
+        return pyramid_viewer.BUNDLE, pyramid_viewer.initial_state(explanation, title=title, **first_values)
+    return tube_viewer.BUNDLE, tube_viewer.initial_state(explanation, title=title, **first_values)
+
+
+def question(explanation: Explanation, first_values: Mapping[str, Any]) -> str:
+    """Return the question that a page answers when it opens, about the target that is shown first."""
+    index = 0
+    if isinstance(explanation, Tubes) and first_values.get("target") is not None:
+        index = explanation.target_index(first_values["target"])
+    result = explanation.targets[index]
+    if result.kind == REGRESSION:
+        return f"Why {verdict_of(result, 80)}?"
+    place = f" in {result.region}" if result.region else ""
+    return f"Why {shortened(result.name, 80)!r}{place}?"
