@@ -169,8 +169,8 @@ class CompareViewer(base.View, _Sides):
         return 1600 if len(self.explanations) == 2 else 2000
 
     def heading(self) -> str:
-        """Return the heading of a page: the titles of the sides."""
-        return " and ".join(name for name in self.titles if name) or "Comparison"
+        """Return the heading of a page: the titles of the sides, if they have more than a letter."""
+        return " and ".join(name for name in self.titles if name and name not in SIDES) or "Comparison"
 
     def notes(self) -> list[str]:
         """Return the lines at the foot of a page: the provenance of the sides, once if they share it."""
