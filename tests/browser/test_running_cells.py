@@ -70,6 +70,7 @@ def test_a_view_is_heard_and_the_figure_of_the_running_cell_stays(
     assert notebook.run(SETUP).startswith(version)
     for index in VIEWS:
         notebook.run(index)
+        notebook.cell(index).locator("iframe").scroll_into_view_if_needed()
         inside(notebook.cell(index)).locator(":is(.ne-tubes, .ne-pyramid)[data-ready=true]").first.wait_for(
             timeout=40_000
         )
