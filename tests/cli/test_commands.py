@@ -82,7 +82,7 @@ def test_a_share_of_the_evidence_replaces_the_threshold(folder: Path, capsys: py
     assert main(["open", "t.npz", "--layer", "stem", "--share", "0.5", "--out", "x.png", "x.html"]) == 0
     assert parse_rows(capsys.readouterr().out)["evidence"][0] == [tubes.in_words(layer="stem", share=0.5)]
     page = (folder / "x.html").read_text()
-    state = json.loads(page.split("id='ne-data'>")[1].split("</script>")[0])["widgets"][0]["state"]
+    state = read_data(page)["widgets"][0]["state"]
     assert (state["threshold"], state["threshold_by"]) == (0.5, "evidence")
     tubes.figure("stem", threshold=tubes.threshold(layer="stem", share=0.5)).savefig("y.png", dpi=150)
     assert (folder / "x.png").read_bytes() == (folder / "y.png").read_bytes()

@@ -13,6 +13,7 @@ import pytest
 
 from notebook_explain import Clip
 from notebook_explain.clip.sources.picture import nearest_orientation
+from notebook_explain.widgets.html import read_data
 from tests.clip.video_files import coded, decode_with_pyav, with_display_matrix, write
 
 RIGHT_ANGLES = [
@@ -112,7 +113,8 @@ def test_caveats_survive_resizing_sampling_and_a_file(tmp_path: Path) -> None:
         assert explanation.clip.caveats == clip.caveats
         (found,) = [text for text in caveats(explanation) if text == "The video is upside down."]
         assert found.code is CaveatCode.DECODING
-    assert "The video is upside down." in tubes.to_html(tmp_path / "page.html").read_text()
+    (widget,) = read_data(tubes.to_html(tmp_path / "page.html").read_text())["widgets"]
+    assert "The video is upside down." in widget["state"]["caveats"]
 
 
 def test_frames_larger_than_the_header_says_are_refused_before_they_are_allocated(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 import notebook_explain as ne
 from notebook_explain.explanations import Tubes
 from notebook_explain.explanations.caveats import CaveatCode, caveats
+from notebook_explain.widgets.html import read_data
 from tests.example_values import small_pyramid, small_report, small_tubes
 from tests.explanations.equality import assert_same
 
@@ -39,8 +40,8 @@ def test_clips_of_values_are_saved_and_loaded_whole(make: Any, tmp_path: Path) -
 
 def test_the_caveat_is_on_the_page_and_in_the_figure(tmp_path: Path) -> None:
     tubes = of_values(small_tubes())
-    page = tubes.to_html(tmp_path / "page.html").read_text()
-    assert "channels 3, 2 and 1 of 4" in page
+    (widget,) = read_data(tubes.to_html(tmp_path / "page.html").read_text())["widgets"]
+    assert "channels 3, 2 and 1 of 4" in " ".join(widget["state"]["caveats"])
     drawn = " ".join(text.get_text() for text in tubes.figure().findobj(lambda artist: hasattr(artist, "get_text")))
     assert "channels 3, 2 and 1 of 4" in drawn.replace("\n", " ")
 
