@@ -64,7 +64,7 @@ def widget_output(widget: View) -> Any:
 def _heading(widget: View) -> tuple[str, list[str]]:
     """Return the title of a widget's page and the lines at its foot."""
     if len(widget.explanations) > 1:
-        comparison: CompareViewer = widget  # type: ignore[assignment]
+        comparison: CompareViewer = widget
         return comparison.heading(), comparison.notes()
     (explanation,) = widget.explanations
     return question(explanation, {"target": getattr(widget, "target", None)}), provenance_lines(explanation)

@@ -126,7 +126,8 @@ class CompareViewer(base.View, _Sides):
         first_values = initial_state(a, b, *more, titles=titles, same_clip=same_clip, **state)
         super().__init__(**first_values)
         self.explanations = (a, b, *more)
-        self._notes = _notes(self.explanations, first_values["titles"])
+        self.page_width = 1600 if not more else 2000
+        self._notes = _notes((a, b, *more), first_values["titles"])
 
     def to_html(self, path: str | os.PathLike[str], title: str | None = None) -> Path:
         """Write all sides in their current state as one interactive HTML page that needs no kernel and no network.
@@ -162,11 +163,6 @@ class CompareViewer(base.View, _Sides):
             )
             for side, tubes in zip(SIDES, self.explanations, strict=False)
         ]
-
-    @property
-    def page_width(self) -> int:
-        """Return the maximum width of a page in pixels."""
-        return 1600 if len(self.explanations) == 2 else 2000
 
     def heading(self) -> str:
         """Return the heading of a page: the titles of the sides, if they have more than a letter."""
@@ -229,7 +225,7 @@ def _check_movable(name: str, value: Any, content: Mapping[str, Any]) -> Any:
     """Return the value of a shared trait, or of one side's, or raise `TraitValueError`."""
     if name in SHARED_TRAITS:
         pictures = [clip["picture"] for clip in content["clips"]]
-        with_values = next((picture for picture in pictures if "data" in picture), {})
+        with_values: State = next((picture for picture in pictures if "data" in picture), {})
         return check_movable(name, value, {"frames": range(next(iter(content["size"]), 0)), "picture": with_values})
     side, _, trait = name.partition("_")
     lists = {items: content[f"{side}_{items}"] for items in ITEMS.values() if items != "frames"}
