@@ -25,6 +25,7 @@ def _page(viewer, include=None, exclude=None):
 
 get_ipython().display_formatter.mimebundle_formatter.for_type(CompareViewer, _page)
 """
+_LESSON = re.compile(r"\]\((\w+)\.ipynb\)")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -42,17 +43,23 @@ def write_tutorials(out: Path) -> None:
         NotebookClient(
             notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(out)}}
         ).execute()
-        text = "\n\n".join(_cell(cell, out, f"{path.stem}-{number}") for number, cell in enumerate(notebook.cells[1:]))
+        text = "\n\n".join(
+            cell_markdown(cell, out, f"{path.stem}-{number}") for number, cell in enumerate(notebook.cells[1:])
+        )
         download = f"[Download this notebook]({path.name})" + "{ .md-button download }"
         (out / f"{path.stem}.md").write_text(f"{text}\n\n{download}\n", encoding="utf-8")
         (out / path.name).write_bytes(path.read_bytes())
 
 
-def _cell(cell: Any, out: Path, name: str) -> str:
+def cell_markdown(cell: Any, out: Path, name: str) -> str:
+    """Return a cell with its output as Markdown; links lead to pages of the site, hidden code is folded."""
     if cell.cell_type == "markdown":
-        return str(cell.source).replace("](../docs/", "](../../")
+        return _LESSON.sub(r"](\1.md)", str(cell.source).replace("](../docs/", "](../../"))
+    code = f"```python\n{cell.source}\n```"
+    if cell.metadata.get("jupyter", {}).get("source_hidden"):
+        code = f'<details markdown="1">\n<summary>Code of this cell</summary>\n\n{code}\n\n</details>'
     shown = [_output(output, out, f"{name}-{number}") for number, output in enumerate(cell.outputs)]
-    return "\n\n".join([f"```python\n{cell.source}\n```", *filter(None, shown)])
+    return "\n\n".join([code, *filter(None, shown)])
 
 
 def _output(output: Any, out: Path, name: str) -> str:
