@@ -108,7 +108,8 @@ def test_a_lesson_runs_as_it_stands_and_no_exercise_is_solved(path: Path, tmp_pa
 @pytest.mark.filterwarnings("ignore")
 def test_the_solutions_solve_the_exercises(path: Path, tmp_path: Path) -> None:
     solved = _run(_with_solutions(_read(path)), tmp_path)
-    assert solved and all(solved.values()), solved
+    assert solved
+    assert all(solved.values()), solved
 
 
 @each_lesson
