@@ -127,13 +127,13 @@ def test_a_guess_is_compared_with_the_answer_in_the_next_cell(path: Path) -> Non
     notebook = _read(path)
     assert len(_tagged(notebook, "prediction")) >= 3
     for guess, revealed in _following(notebook, "prediction"):
-        (statement,) = ast.parse(guess.source).body
-        assert isinstance(statement, ast.Assign)
-        assert isinstance(statement.value, ast.Constant)
-        (name,) = statement.targets
-        assert isinstance(name, ast.Name)
         read = {node.id for node in ast.walk(ast.parse(revealed.source)) if isinstance(node, ast.Name)}
-        assert name.id in read, f"{revealed.id} does not use {name.id}"
+        for statement in ast.parse(guess.source).body:
+            assert isinstance(statement, ast.Assign)
+            assert isinstance(statement.value, ast.Constant)
+            (name,) = statement.targets
+            assert isinstance(name, ast.Name)
+            assert name.id in read, f"{revealed.id} does not use {name.id}"
 
 
 @each_lesson
