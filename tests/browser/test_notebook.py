@@ -52,8 +52,9 @@ def test_the_viewers_in_notebook_7(address: str, page: Page) -> None:
     notebook.idle()
     viewer.sharp()
     assert viewer.screenshot("tube").std() > 15
+    frame = viewer.number("frame") - 1
     viewer.part("frame").press("ArrowLeft")
-    frame = viewer.number("frame")
+    viewer.shows("frame", frame)
 
     # A bare value is its page, in a frame of its own.
     notebook.cell(TUBES).scroll_into_view_if_needed()

@@ -328,7 +328,7 @@ def test_tab_reaches_every_control(open_page: OpenPage, path: Path) -> None:
     viewer = open_page(path)
     viewer.sharp()
     reached = []
-    for _ in range(14):
+    for _ in range(24):
         viewer.page.keyboard.press("Tab")
         reached.append(viewer.page.evaluate("document.activeElement.dataset.name ?? document.activeElement.className"))
     assert {"target", "frame", "layer", "threshold", "play", "front", "side", "top", "reset", "ne-tube"} <= set(reached)

@@ -120,7 +120,7 @@ def test_axe_finds_nothing_wrong_with_two_side_by_side(
     two = ne.compare(world, world, titles=("before", "after"), b_target=1, b_layer=0)
     path = two.to_html(tmp_path / "two.html")
     two.close()
-    viewer = open_page(path, 900, color_scheme=scheme)
+    viewer = open_page(path, 900, 1200, color_scheme=scheme)
     viewer.sharp()
     viewer.page.locator(".ne-compare-bar [data-name=more]").click()
     assert wrongs(viewer, axe) == []

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser import jupyter_driver
-from tests.browser.browser_driver import Viewer, pixels_of
+from tests.browser.browser_driver import READY, pixels_of
 from tests.browser.jupyter_driver import REPOSITORY, Messages, Notebook
-from tests.browser.test_lab import drag
+from tests.browser.test_lab import drag, inside, view_in
 
 CELLS = (
     f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
@@ -36,13 +36,14 @@ def test_a_window_and_a_clip_in_jupyterlab(browser: Browser, tmp_path: Path) -> 
             messages = Messages(page)
             notebook = Notebook(page, address, "windows.ipynb")
             notebook.run_all()
-            viewer = Viewer(page, within=notebook.cell(SHOW))
-            viewer.root.and_(page.locator("[data-ready=true]")).wait_for(timeout=30_000)
+            viewer = view_in(page, notebook.cell(SHOW))
+            inside(notebook.cell(SHOW)).locator(READY).wait_for(timeout=30_000)
             notebook.idle()
             viewer.wait("root.dataset.window === '-160,240'")  # the third cell has run
 
             # A drag sends nothing, its end one short message, and Python knows the window.
             messages.forget()
+            viewer.part("width").scroll_into_view_if_needed()
             drag(page, viewer.part("width"), 0.4, 0.2, 10)
             page.wait_for_timeout(300)
             assert (messages.sent, messages.received) == ([], [])
@@ -69,6 +70,7 @@ def test_a_window_and_a_clip_in_jupyterlab(browser: Browser, tmp_path: Path) -> 
             assert np.abs(pictures[0] - pictures[1]).max() > 30
             assert "ball.mp4" in cell.locator("figcaption").inner_text()
             page.screenshot(path=tmp_path / "lab.png")
+            notebook.cell(PRINT).locator(".cm-content").first.click()
             page.keyboard.press("Control+s")
             page.locator(".jp-mod-dirty").wait_for(state="detached")
         saved = json.loads((tmp_path / "work" / "windows.ipynb").read_text())

@@ -38,7 +38,7 @@ THUMBNAIL_SIZES = (  # largest first: (time, height, width)
 )
 MAX_FULL_MAPS = 8  # per row
 MANY_BYTES = 400_000  # of maps; from here on, their codes are multiples of a step, which compresses well
-THUMBNAIL_STEP, FULL_MAP_STEP = 6, 5
+THUMBNAIL_STEP, FULL_MAP_STEP = 7, 6
 
 Grid = tuple[int, int, int]
 

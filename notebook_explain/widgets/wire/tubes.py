@@ -15,9 +15,9 @@ from notebook_explain.explanations.caveats import caveats, incompleteness_caveat
 from notebook_explain.widgets.wire.common import clip_caveats, clip_state, geometry_state, target_state
 
 SMALL_MAP = 8192  # cells; larger maps are sent with one byte per value
-# Fractions of the peak between the codes of one byte: the stops of the threshold's slider, one below them for weak evidence,
-# which fills most of a large map, and the peak.
-EDGES = np.array([0, 0.004, *(np.arange(1, 101) / 100)])
+# Fractions of the peak between the codes of one byte: the stops of the threshold's slider, and more for weak evidence,
+# which fills most of a large map.
+EDGES = np.array([0, 0.003, 0.0065, 0.01, 0.013, 0.0165, 0.02, 0.025, *(np.arange(3, 101) / 100)])
 MAX_FRAME_SIGNALS = 512  # the viewer rejects more
 
 
