@@ -12,7 +12,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 
 import notebook_explain as ne
@@ -35,13 +34,12 @@ def main() -> None:
 def _explanations() -> dict[str, Explanation]:
     """Return explanations by the bundled model and by a network like r3d_18."""
     torch.manual_seed(0)
-    net, rng = zoo.full_size_r3d18(), np.random.default_rng(0)
-    frames = rng.integers(0, 256, (16, 28, 28, 3), np.uint8).repeat(8, axis=1).repeat(8, axis=2)
-    clip = ne.Clip(frames, times=np.arange(16) / 8)
+    net, tubes = zoo.full_size_r3d18(), ne.demo()
+    clip = tubes.clip
     knobs = {"frames": 16, "mean": (0.43, 0.39, 0.38), "std": (0.23, 0.22, 0.22)}
     large, small = ne.adapt(net, size=224, **knobs), ne.adapt(net, size=112, **knobs)
     return {
-        "demo, tubes": ne.demo(),
+        "demo, tubes": tubes,
         "r3d_18, tubes of 16x224x224": ne.SaliencyTubes()(large, clip),
         "r3d_18, pyramid of 16x112x112": ne.FeaturePyramid()(small, clip),
     }

@@ -30,11 +30,14 @@ def mimebundle(explanation: Explanation) -> Any:
 
     A page that is too large for an output of the front end is replaced by the output of a widget (see `widget_output`).
     """
+    from notebook_explain.widgets.base import shows_widgets_only
+
     with share_volumes():
         page = embed(explanation)
         if len(page.html) <= _largest_output():
             return page._repr_mimebundle_()
-        return view(explanation)._repr_mimebundle_()
+        widget = view(explanation)
+        return widget._repr_mimebundle_() if shows_widgets_only() else widget_output(widget, is_too_large=True)
 
 
 def embed(explanation: Explanation, title: str | None = None) -> Embedded:
@@ -44,19 +47,19 @@ def embed(explanation: Explanation, title: str | None = None) -> Embedded:
         return _embedded(page_of([explanation], title), png, explanation)
 
 
-def widget_output(widget: View) -> Any:
+def widget_output(widget: View, is_too_large: bool = False) -> Any:
     """Return the output of a cell that shows a widget: a page, connected to the widget while the notebook runs.
 
     In a notebook that is opened again, the page works on its own, with the widget's state of when it was shown. If it would
-    be too large for an output, a picture and a sentence take its place then.
+    be too large for an output, or ``is_too_large`` says that it would, a picture and a sentence take its place then.
     """
     from notebook_explain.widgets.html import live_page, live_page_without_state
 
     title, notes = _heading(widget)
     with share_volumes():
         png = base64.b64encode(_pictures(widget)).decode()
-        page = live_page(widget, title, notes)
-        if len(page) > _largest_output():
+        page = "" if is_too_large else live_page(widget, title, notes)
+        if is_too_large or len(page) > _largest_output():
             page = live_page_without_state(widget, title, notes, png, _TOO_LARGE)
         return _embedded(page, png, *widget.explanations)._repr_mimebundle_()
 

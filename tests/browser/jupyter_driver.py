@@ -167,10 +167,10 @@ class Notebook:
         page.goto(f"{address}/{app}/{name}?reset")
         self.idle()
 
-    def idle(self) -> None:
+    def idle(self, seconds: float = 40) -> None:
         """Wait until the kernel is idle."""
         self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(
-            state="attached", timeout=40_000
+            state="attached", timeout=1000 * seconds
         )
 
     def cell(self, index: int) -> Locator:

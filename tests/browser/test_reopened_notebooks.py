@@ -77,7 +77,7 @@ def test_every_result_is_there_again_when_the_notebook_is_opened(server: tuple[s
     notebook = Notebook(page, address, path.name, app)
     notebook.run_all()
     page.wait_for_timeout(1000)
-    notebook.idle()
+    notebook.idle(200)  # the largest pages take a while to pack
     views_in(notebook, LIVE)  # the largest too, while their widgets live
     notebook.cell(0).locator(".cm-content").first.click()
     page.keyboard.press("Control+s")
