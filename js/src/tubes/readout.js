@@ -88,7 +88,9 @@ export function createReadout(viewState, liveRegion, signal) {
      */
     follow(target, words) {
       for (const type of /** @type {const} */ (["pointermove", "pointerdown"])) {
-        const point = (/** @type {PointerEvent} */ { offsetX, offsetY }) => {
+        const point = (/** @type {PointerEvent} */ { offsetX, offsetY, buttons }) => {
+          // While the tube is dragged, a new text for each picture would halve the frames per second.
+          if (type === "pointermove" && buttons) return;
           probes[0] = (view) => words(offsetX, offsetY, view);
           message = HINT;
           show();

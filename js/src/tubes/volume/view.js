@@ -154,18 +154,22 @@ export function createTubeView({ content, bitmaps, orbit, root, invalidate, sign
     return { width, height, scale };
   };
 
-  /** @param {ViewState} view @param {Field} field */
-  const draw = (view, field) => {
-    if (!canvas && isVisible) start();
-    if (!canvas || gl?.isContextLost()) return;
-    const { width, height, scale } = measure();
-    // On paper the tube keeps its shape and is cropped to the box with its labels.
+  /** On paper the tube keeps its shape and is cropped to the box with its labels. @param {number} width @param {number} height @param {number} scale */
+  const setPrintCrop = (width, height, scale) => {
     const { right, up } = basisOf(camera);
     const cropOf = (/** @type {number} */ side, /** @type {number[]} */ axis) =>
       `${Math.max(0, 50 - (50 * extent(axis, half) * scale + 100 * (MARGIN + SIDE_LABELS)) / side)}%`;
     container.style.setProperty("--ne-tube-aspect", `${width / height}`);
     container.style.setProperty("--ne-crop", `${cropOf(height, up)} ${cropOf(width, right)}`);
+  };
+
+  /** @param {ViewState} view @param {Field} field */
+  const draw = (view, field) => {
+    if (!canvas && isVisible) start();
+    if (!canvas || gl?.isContextLost()) return;
+    const { width, height, scale } = measure();
     const { ratio, sharp } = volume ? resolution.next(width * height) : { ratio: pixelRatio(), sharp: true };
+    if (sharp) setPrintCrop(width, height, scale);
     const canvasSize = {
       width: Math.max(1, Math.round(width * ratio)),
       height: Math.max(1, Math.round(height * ratio)),
