@@ -6,11 +6,8 @@ notebook. An r3d_18 has random weights here, whose maps compress worse than thos
 
 from __future__ import annotations
 
-import base64
 import html
 import json
-from collections.abc import Mapping
-from typing import Any
 
 import torch
 
@@ -19,6 +16,7 @@ from notebook_explain.display.cells import LARGEST_CELL
 from notebook_explain.explanations import Explanation
 from notebook_explain.widgets.html import read_data
 from tests import zoo
+from tests.widgets.pyramid_examples import with_base64
 
 
 def main() -> None:
@@ -51,20 +49,10 @@ def _plain_size(explanation: Explanation) -> int:
     text = page.html
     srcdoc = text[text.index('srcdoc="') + len('srcdoc="') : text.index('" style="display:block')]
     inner = html.unescape(srcdoc)
-    data = json.dumps(_with_base64(read_data(inner)), separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(with_base64(read_data(inner)), separators=(",", ":")).replace("<", "\\u003c")
     start = inner.index("id='ne-data'>") + len("id='ne-data'>")
     plain = inner[:start] + data + inner[inner.index("</script>", start) :]
     return len(text) - len(srcdoc) + len(html.escape(plain))
-
-
-def _with_base64(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return {"$b64": base64.b64encode(value).decode()}
-    if isinstance(value, list):
-        return [_with_base64(entry) for entry in value]
-    if isinstance(value, Mapping):
-        return {key: _with_base64(entry) for key, entry in value.items()}
-    return value
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ _active: contextvars.ContextVar[Line | None] = contextvars.ContextVar("notebook_
 
 @dataclass
 class _Stage:
-    """What runs now: a stage with its steps, and within it the layer of a pass."""
+    """Stage that runs now with its steps, and within it the layer of a pass."""
 
     name: str = ""
     done: int = 0

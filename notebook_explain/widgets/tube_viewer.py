@@ -187,7 +187,7 @@ def in_window(tubes: Tubes, values: Mapping[str, Any]) -> tuple[Tubes, State]:
     return replace(tubes, clip=clip), {**values, "window": None}
 
 
-def picture_arguments(tubes: Any, layer: int, target: int, threshold: float, threshold_by: str) -> State:
+def picture_arguments(tubes: Tubes, layer: int, target: int, threshold: float, threshold_by: str) -> State:
     """Return the layer, target and threshold of a picture of what a viewer shows; the threshold is one of the maximum."""
     if threshold_by != "maximum":
         share = threshold if threshold_by == "evidence" else None

@@ -44,17 +44,17 @@ def example(pyramid: Pyramid) -> dict[str, Any]:
 
 def encoded_state(pyramid: Pyramid) -> Any:
     """Return a pyramid's state as the browser gets it; its frames are stand-ins of one byte."""
-    return _with_base64({**pyramid_wire.state(pyramid), "frames": [b"\xff"] * len(pyramid.clip)})
+    return with_base64({**pyramid_wire.state(pyramid), "frames": [b"\xff"] * len(pyramid.clip)})
 
 
-def _with_base64(value: Any) -> Any:
+def with_base64(value: Any) -> Any:
     """Return a value with all bytes as {"$b64": base64}, for JSON; js/test/helpers.js decodes it."""
     if isinstance(value, bytes):
         return {"$b64": base64.b64encode(value).decode()}
     if isinstance(value, list):
-        return [_with_base64(entry) for entry in value]
+        return [with_base64(entry) for entry in value]
     if isinstance(value, dict):
-        return {key: _with_base64(entry) for key, entry in value.items()}
+        return {key: with_base64(entry) for key, entry in value.items()}
     return value
 
 
