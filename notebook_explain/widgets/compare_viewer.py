@@ -99,6 +99,7 @@ class CompareViewer(base.View, _Sides):
 
     bundle = BUNDLE
     movable = (*MOVABLE, "linked")
+    explanations: tuple[Tubes, ...] = ()
     renamed_traits = _RENAMED_TRAITS
     _esm, _css = base.sent_bundle(BUNDLE)
 

@@ -106,6 +106,7 @@ class TubeViewer(base.View):
 
     bundle = BUNDLE
     movable = MOVABLE
+    explanations: tuple[Tubes, ...] = ()
     renamed_traits = RENAMED_TRAITS
     _esm, _css = base.sent_bundle(BUNDLE)
 
