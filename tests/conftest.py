@@ -19,5 +19,5 @@ hypothesis.settings.load_profile("no deadline")
 
 @pytest.fixture(scope="session")
 def branch_net() -> nn.Module:
-    """Return the second demo network; the first run of the tests trains it."""
+    """Return the second demo network."""
     return second_network.branch_net()

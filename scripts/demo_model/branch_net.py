@@ -1,6 +1,6 @@
 """Second demo network: concatenated branches, factorised convolutions and max pooling instead of residual sums.
 
-It is trained on the same clips as the bundled network, and its weights are not distributed. Claims about explanations are
+It is trained on the same clips as the bundled network; its weights lie in the tests. Claims about explanations are
 tested on both, so that they do not depend on one architecture.
 """
 

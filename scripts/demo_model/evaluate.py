@@ -14,8 +14,8 @@ from scipy.stats import binomtest
 from torch import Tensor, nn
 
 from notebook_explain.models.demo.net import LABELS
-from notebook_explain.models.demo.weights import WEIGHTS, load
-from scripts.demo_model import NETS
+from notebook_explain.models.demo.weights import load
+from scripts.demo_model import NETS, WEIGHTS
 from scripts.demo_model.data import HELD_OUT_PAIRS, answers, normalised, pairs, singles
 
 BATCH = 50
@@ -75,12 +75,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.demo_model.evaluate", description=main.__doc__)
     parser.add_argument("--net", choices=NETS, default="residual", help="default: %(default)s, the bundled network")
     parser.add_argument(
-        "--weights", type=Path, default=WEIGHTS, help="file written by train.py (default: the bundled weights)"
+        "--weights", type=Path, help="file written by train.py (default: those of the package, or of the tests)"
     )
     parser.add_argument("--clips", type=int, default=1000, help="clips of each kind (default: %(default)s)")
     options = parser.parse_args(arguments)
-    report(load(NETS[options.net], options.weights), f"{options.net} ({options.weights.name})", options.clips)
-    print(f"  file                      {options.weights.stat().st_size:,} bytes")
+    path = options.weights or WEIGHTS[options.net]
+    report(load(NETS[options.net], path), f"{options.net} ({path.name})", options.clips)
+    print(f"  file                      {path.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

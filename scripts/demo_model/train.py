@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from notebook_explain.models.demo.weights import WEIGHTS, save
+from notebook_explain.models.demo.weights import save
 from notebook_explain.samples import Sample
-from scripts.demo_model import NETS
+from scripts.demo_model import NETS, WEIGHTS
 from scripts.demo_model.data import answers, normalised, pairs, singles, training_seed
 from scripts.demo_model.evaluate import report
 
@@ -84,16 +84,16 @@ def main(arguments: list[str] | None = None) -> None:
     """Train, evaluate and save."""
     parser = argparse.ArgumentParser(prog="python -m scripts.demo_model.train", description=main.__doc__)
     parser.add_argument("--net", choices=NETS, default="residual", help="default: %(default)s, the bundled network")
-    parser.add_argument("--out", type=Path, help="file for the weights (default: the bundled weights)")
+    parser.add_argument(
+        "--out", type=Path, help="file for the weights (default: those of the package, or of the tests)"
+    )
     parser.add_argument("--steps", type=int, help=f"steps of {BATCH} clips (default: {STEPS})")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument(
         "--clips", type=int, default=1000, help="clips of each kind for the evaluation (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
-    if options.out is None and options.net != "residual":
-        parser.error(f"the weights of {options.net!r} are not bundled; give a file with --out")
-    path = options.out or WEIGHTS
+    path = options.out or WEIGHTS[options.net]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # another number of threads changes the order of sums, and so the weights
     try:

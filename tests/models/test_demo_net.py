@@ -14,7 +14,8 @@ from torch import nn
 from notebook_explain.models.demo import FRAMES, LABELS, SIZE, DemoNet, demo_model, demo_net
 from notebook_explain.models.demo.weights import WEIGHTS, load, save
 from notebook_explain.samples import ACTIONS, single
-from scripts.demo_model import data, evaluate, train
+from scripts.demo_model import NETS, data, evaluate, train
+from scripts.demo_model import WEIGHTS as WEIGHTS_OF
 from scripts.demo_model.branch_net import BranchNet
 
 
@@ -120,12 +121,16 @@ def test_training_twice_with_one_seed_gives_the_same_weights(tmp_path, capsys, m
     assert "two people, both top 2" in printed
 
 
-def test_the_second_network_never_overwrites_the_bundled_weights(capsys):
-    before = WEIGHTS.read_bytes()
-    with pytest.raises(SystemExit):
-        train.main(["--net", "branches", "--steps", "1"])
-    assert "--out" in capsys.readouterr().err
-    assert WEIGHTS.read_bytes() == before
+def test_each_network_has_a_small_file_of_weights_of_its_own(monkeypatch, tmp_path):
+    paths = {name: tmp_path / f"{name}.pt" for name in NETS}
+    assert len(set(WEIGHTS_OF.values())) == len(NETS)
+    assert WEIGHTS_OF["residual"] == WEIGHTS
+    assert WEIGHTS.stat().st_size <= 900_000
+    assert WEIGHTS_OF["branches"].stat().st_size <= 400_000
+    monkeypatch.setattr(train, "WEIGHTS", paths)
+    train.main(["--net", "branches", "--steps", "1", "--clips", "0"])
+    assert paths["branches"].is_file()
+    assert not paths["residual"].exists()
 
 
 def test_training_and_evaluation_seeds_are_disjoint(monkeypatch):
