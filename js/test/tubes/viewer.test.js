@@ -109,7 +109,7 @@ describe("drawing", () => {
 
   test("a threshold has two units; a change of the unit keeps the picture and is one commit", async () => {
     await render({ threshold_by: "default" });
-    await vi.waitFor(() => expect(sentence()).toContain("holds"));
+    await vi.waitFor(() => expect(root().dataset.kept).toContain("evidence"));
     const evidence = JSON.parse(root().dataset.kept).evidence;
     const chooseUnit = (unit) => {
       find("threshold_by").value = unit;
