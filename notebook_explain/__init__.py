@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from notebook_explain.clip import Clip
     from notebook_explain.display import compare, to_html
     from notebook_explain.explanations import ExplainError, Target, load
-    from notebook_explain.methods import AttentionMaps, BlockSignals, FeaturePyramid, SaliencyTubes
+    from notebook_explain.methods import AttentionMaps, BlockSignals, FeaturePyramid, SaliencyTubes, SharpTubes
     from notebook_explain.models import CLIP, VideoModel, adapt
     from notebook_explain.models.demo import demo_model
     from notebook_explain.widgets import CompareViewer, TubeViewer
@@ -46,6 +46,7 @@ _MODULE_OF_NAME = {
     "ExplainError": "explanations",
     "FeaturePyramid": "methods",
     "SaliencyTubes": "methods",
+    "SharpTubes": "methods",
     "Target": "explanations",
     "TubeViewer": "widgets",
     "VideoModel": "models",
@@ -68,6 +69,7 @@ __all__ = [  # noqa: RUF022  in the order in which users meet them
     "adapt",
     "VideoModel",
     "CLIP",
+    "SharpTubes",
     "SaliencyTubes",
     "AttentionMaps",
     "FeaturePyramid",

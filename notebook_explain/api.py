@@ -1,4 +1,4 @@
-"""`explain`, which takes a network and a video to its saliency tubes in one call, and the offline `demo`."""
+"""`explain`, which takes a network and a video to its sharp tubes in one call, and the offline `demo`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def explain(
     processor: Any = None,
     like: Any = None,
 ) -> Tubes:
-    """Adapt a module, read a clip, and compute saliency tubes: where in space and time the model finds its evidence.
+    """Adapt a module, read a clip, and compute sharp tubes: where in space and time the model finds its evidence.
+
+    The exact coarse maps of the layers are computed too: ``tubes.view(layer=...)`` and the viewer's slider show them.
 
     Parameters
     ----------
@@ -49,7 +51,7 @@ def explain(
     unit : str, optional
         What the network returns, and the unit of its values, as for `adapt`.
     norms : "constant" or "differentiated"
-        How evidence passes through norms, as for `SaliencyTubes`.
+        How evidence passes through norms, as for `SharpTubes`.
     inputs : dict, list, tuple or function, optional
         What the network takes beside the clip, as for `adapt`.
     keep_hooks : bool, optional
@@ -69,7 +71,7 @@ def explain(
     TypeError
         ``module`` is already a VideoModel, but preprocessing or labels are given.
     """
-    from notebook_explain.methods import SaliencyTubes
+    from notebook_explain.methods import SharpTubes
     from notebook_explain.models import VideoModel, adapt
 
     options = {
@@ -93,8 +95,8 @@ def explain(
         if options:
             names = ", ".join(options)
             raise UsageTypeError(f"this model is adapted already; pass {names} to adapt() instead of explain()")
-        return SaliencyTubes(norms=norms)(module, clip, target)
-    return SaliencyTubes(norms=norms)(adapt(module, **options), clip, target)
+        return SharpTubes(norms=norms)(module, clip, target)
+    return SharpTubes(norms=norms)(adapt(module, **options), clip, target)
 
 
 def demo() -> Tubes:

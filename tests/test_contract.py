@@ -20,6 +20,8 @@ from tests import zoo
 EXPLAINERS: dict[str, Callable[..., Any]] = {
     "tubes": ne.SaliencyTubes(),
     "pooled": ne.SaliencyTubes(pooled=True),
+    "sharp": ne.SharpTubes(),
+    "detail": ne.SharpTubes(conserve=False, layers=("layer2.0",)),
     "one layer": ne.SaliencyTubes(layers=("layer2.0",)),
     "pyramid": ne.FeaturePyramid(contribution="preactivation", depth=4),
     "pyramid by gradient": ne.FeaturePyramid(contribution="gradient", depth=4),

@@ -129,7 +129,7 @@ def user_code(total: int) -> Iterator[Step]:
 def _compute_tubes(options: argparse.Namespace, step: Step) -> tuple[Tubes, str]:
     """Return tubes, and a description of where the weights came from."""
     from notebook_explain.clip import Clip
-    from notebook_explain.methods import SaliencyTubes
+    from notebook_explain.methods import SharpTubes
     from notebook_explain.models.checkpoints import describe_error, raised_in_forward
 
     step("checking the clip")
@@ -143,7 +143,7 @@ def _compute_tubes(options: argparse.Namespace, step: Step) -> tuple[Tubes, str]
     if clip is None:
         clip = Clip.read(options.clip, frames=p.frames, size=p.size, crop=p.crop, **part)
     step("explaining the clip")
-    explainer = SaliencyTubes(layers=_layer_names(model, options.layer))
+    explainer = SharpTubes(layers=_layer_names(model, options.layer))
     try:
         return explainer(model, clip, _targets(model, options.target, options.against)), weights
     except Exception as error:
@@ -177,10 +177,12 @@ def _load_model(options: argparse.Namespace, step: Step) -> tuple[VideoModel, st
 
 def _layer_names(model: VideoModel, name: str | None) -> tuple[str, ...] | None:
     """Return the default layers and the one to show; None if that is one of them."""
-    from notebook_explain.methods.pathways import NAME
+    from notebook_explain.methods import pathways
+    from notebook_explain.methods.sharp_tubes import explainer
 
     default = tuple(layer.name for layer in model.layers)
-    return None if name is None or name in (*default, NAME) else (*default, model.layer(name).name)
+    known = (*default, pathways.NAME, explainer.NAME)
+    return None if name is None or name in known else (*default, model.layer(name).name)
 
 
 def _targets(model: VideoModel, texts: Sequence[str] | None, against: str | None) -> list[Target] | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from notebook_explain.explanations.layer_map import DETAIL, SHARP
 from notebook_explain.explanations.pyramid.units import SUM
 from notebook_explain.explanations.reliability import EmptyCause
 from notebook_explain.explanations.targets import TargetResult
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from notebook_explain.explanations.pyramid.pyramid import Pyramid
     from notebook_explain.explanations.tubes import Tubes
 
+_PLACEMENT = (
+    "The values of this map add up exactly, over the whole clip. Where within a few cells of the last layer evidence is drawn "
+    "follows a rule (gradient, movement, colour): the value of a pixel is not its effect on the score."
+)
+_NO_UNIT = "This map is positive and has no unit: it shows where, not how much, and adds up to nothing."
 _ONE_ROW = "This map has one cell in time, so it cannot tell when."
 _EMPTY = {
     EmptyCause.TOKENS: (
@@ -60,6 +66,7 @@ class CaveatCode(str, Enum):
     INCOMPLETE_MAP = "incomplete_map"  # the map does not add up to the score
     EMPTY_MAP = "empty_map"  # nothing of the score is above rounding at this layer
     COARSE_MAP = "coarse_map"
+    PLACEMENT = "placement"  # sums are exact, but where evidence is drawn within a window is a rule
     ATTENTION = "attention"  # the map shows attention, which is no evidence that adds up
     LOCAL_SHARES = "local_shares"  # shares of a sum ignore what the next layer does with it
     OMITTED_SIGNAL = "omitted_signal"
@@ -134,6 +141,8 @@ def resolution_caveat(layer: LayerMap) -> list[str]:
     """Return caveats if a map is coarse or has one row, else nothing: the picture looks finer than the map is."""
     if not layer.values.any():
         return []
+    if layer.kind in (SHARP, DETAIL):
+        return [Caveat(_PLACEMENT if layer.kind == SHARP else _NO_UNIT, CaveatCode.PLACEMENT)]
     found = [Caveat(_ONE_ROW, CaveatCode.COARSE_MAP)] if layer.grid[0] == 1 else []
     pixels = max(layer.geometry.step)
     rows = layer.geometry.rows
@@ -156,7 +165,7 @@ def incompleteness_caveat(layer: LayerMap, target: int, result: TargetResult) ->
         return Caveat(_EMPTY[cause], CaveatCode.EMPTY_MAP)
     if layer.gap is None:
         return ""
-    if layer.kind in ("pooling input", "combined"):  # the method has its own caveat for the sum of these layers
+    if layer.kind in ("pooling input", "combined", SHARP):  # the method has its own caveat for the sum of these layers
         share = float("nan") if known is None else float(known.share[target])
         if layer.pathway is None or not math.isfinite(share):
             return ""

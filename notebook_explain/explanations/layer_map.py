@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from notebook_explain.explanations.geometry import Geometry
 from notebook_explain.explanations.reliability import Reliability
+from notebook_explain.explanations.threshold import LEAST_SHARE, LEAST_SHARE_SHARP
 
 ATTENTION, RELEVANCE = "attention", "relevance"  # kinds of maps that are no evidence: of any class, and for a class
+SHARP, DETAIL = "sharp", "detail"  # kinds of maps at the resolution of the clip: evidence, and relevance
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +24,8 @@ class LayerMap:
     name : str
         Dotted module name, with "#2" for the second call of a module and "[1]" for the second of several outputs.
     kind : str
-        "stem", "block", "pooling input", "named", or "combined" for the sum of parallel pathways; "attention" or
-        "relevance" for maps of attention, which hold no evidence (`quantity`).
+        "stem", "block", "pooling input", "named", "combined" for the sum of parallel pathways, or "sharp" for evidence
+        at the resolution of the clip; "attention", "relevance" and "detail" hold no evidence (`quantity`).
     values : float32 array (target, time, height, width)
         Signed. The mean over time, height and width is the contribution of this layer's positions to the score.
     geometry : Geometry
@@ -57,7 +59,12 @@ class LayerMap:
     @property
     def quantity(self) -> str:
         """Name of the values: "evidence", "attention" (the same for every class) or "relevance" (for a class)."""
-        return self.kind if self.kind in (ATTENTION, RELEVANCE) else "evidence"
+        return {ATTENTION: ATTENTION, RELEVANCE: RELEVANCE, DETAIL: RELEVANCE}.get(self.kind, "evidence")
+
+    @property
+    def least_share(self) -> float:
+        """Share of the evidence that the default threshold keeps at least."""
+        return LEAST_SHARE_SHARP if self.kind in (SHARP, DETAIL) else LEAST_SHARE
 
     def peak(self, target: int = 0) -> float:
         """Largest absolute value, of which thresholds are fractions."""

@@ -97,7 +97,7 @@ def colour_legend(result: TargetResult) -> str:
 def layer_phrase(name: str, *details: str) -> str:
     """Name a layer in a sentence, and its details in brackets; no word twice: "layer stem", "layer4.1 (block, 2×7×7 cells)"."""
     words = [detail for detail in details if detail.lower() != name.lower()]
-    named = name if name.lower().startswith("layer") else f"layer {name}"
+    named = name if name.lower().startswith(("layer", "sharp map")) else f"layer {name}"
     return f"{named} ({', '.join(words)})" if words else named
 
 

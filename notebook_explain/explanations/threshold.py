@@ -18,7 +18,8 @@ from notebook_explain._errors import UsageError
 from notebook_explain._validation import check_range
 
 DEFAULT_THRESHOLD = 0.4
-LEAST_SHARE = 0.25  # of the evidence: where `DEFAULT_THRESHOLD` keeps less, the default is lower
+# Of the evidence: where `DEFAULT_THRESHOLD` keeps less, the default is lower. A sharp map has few pixels of large values.
+LEAST_SHARE, LEAST_SHARE_SHARP = 0.25, 0.5
 CORE = 0.7  # fraction of the kept evidence in the frames called "mostly"
 MOVES, SPREAD = 0.25, 0.22  # fractions of the picture: least movement; largest standard deviation that has a location
 LOW, HIGH = 0.4, 0.6  # fractions of the picture: the middle lies between them
@@ -123,9 +124,22 @@ def threshold_for_share(volume: NDArray[np.float32], peak: float | NDArray[np.fl
     return float(min(1.0, fractions[strongest_first[min(index, len(sums) - 1)]] * (1 - 1e-6)))
 
 
-def default_threshold(volume: NDArray[np.float32], peak: float | NDArray[np.float32]) -> float:
-    """Return `DEFAULT_THRESHOLD`, or less where it would keep less than `LEAST_SHARE` of the evidence."""
-    return min(DEFAULT_THRESHOLD, threshold_for_share(volume, peak, LEAST_SHARE))
+def default_threshold(
+    volume: NDArray[np.float32], peak: float | NDArray[np.float32], least: float = LEAST_SHARE
+) -> float:
+    """Return `DEFAULT_THRESHOLD`, or less where it would keep too little of the evidence of the stronger sign.
+
+    The little evidence for a class that is not there does not lower it: most of the evidence is against that class.
+
+    Parameters
+    ----------
+    volume, peak
+        As for `kept`.
+    least : float in 0..1
+        Least share to keep.
+    """
+    is_against = float(volume.sum(dtype=np.float64)) < 0
+    return min(DEFAULT_THRESHOLD, threshold_for_share(-volume if is_against else volume, peak, least))
 
 
 def chosen_threshold(
@@ -133,6 +147,7 @@ def chosen_threshold(
     peak: float | NDArray[np.float32],
     threshold: float | None = None,
     share: float | None = None,
+    least: float = LEAST_SHARE,
 ) -> float:
     """Return a given threshold, the one that keeps a share of the evidence, or the default one.
 
@@ -145,7 +160,7 @@ def chosen_threshold(
         )
     if threshold is not None:
         return threshold
-    return default_threshold(volume(), peak) if share is None else threshold_for_share(volume(), peak, share)
+    return default_threshold(volume(), peak, least) if share is None else threshold_for_share(volume(), peak, share)
 
 
 def _mask(volume: NDArray[np.float32], peak: float | NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:

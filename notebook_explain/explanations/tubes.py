@@ -95,15 +95,16 @@ class Tubes:
         -------
         float in 0..1
             Fraction of the layer's largest absolute value. With neither argument 0.4, or less where that would keep less
-            than a quarter of the evidence.
+            than a quarter of the evidence, or less than half of that of a sharp map.
 
         Raises
         ------
         ValueError
             Both a threshold and a share; a share outside 0..1.
         """
-        peak = self.layer(layer).peak(self.target_index(target))
-        return chosen_threshold(lambda: self.volume(layer, target), peak, threshold, share)
+        shown = self.layer(layer)
+        peak, least = shown.peak(self.target_index(target)), shown.least_share
+        return chosen_threshold(lambda: self.volume(layer, target), peak, threshold, share, least)
 
     def kept(
         self,
@@ -212,8 +213,7 @@ class Tubes:
         frames : int
             Number of the clip's frames to show, evenly spaced.
         threshold : float in 0..1, optional
-            Evidence below this fraction of the layer's largest absolute value is not drawn. By default 0.4, or less where
-            that would leave out more than three quarters of the evidence.
+            Evidence below this fraction of the layer's largest absolute value is not drawn. By default as for `threshold`.
         share : float in 0..1, optional
             Draw this share of the evidence, instead of a threshold: 0.5 for the strongest half.
         window : (low, high), optional

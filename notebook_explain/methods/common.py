@@ -28,6 +28,32 @@ def prepare_clip(model: VideoModel, clip: Any) -> tuple[Clip, Clip]:
     return model.prepare(clip)
 
 
+def check_layers(given: Any, explainer: str) -> tuple[str, ...] | None:
+    """Return names of layers as a tuple; None as it is.
+
+    Parameters
+    ----------
+    given : list or tuple of str, or None
+    explainer : str
+        Name of the class, for the error.
+
+    Raises
+    ------
+    TypeError
+        Not a list of names.
+    """
+    if given is None:
+        return None
+    if isinstance(given, str) or not isinstance(given, (list, tuple)):
+        raise UsageTypeError(
+            f"layers must be a list of layer names, got {given!r}; "
+            f"the model is passed in the call: {explainer}()(model, clip)"
+        )
+    if not all(isinstance(name, str) for name in given):
+        raise UsageTypeError(f"layers must be names (str), got {given!r}; model.layers lists them")
+    return tuple(given)
+
+
 def provenance(
     method: str,
     explainer: Any,

@@ -67,6 +67,12 @@ class Layout:
         moved = split.movedim(self.channel, 1)
         return flat.reshape(moved.shape).movedim(1, self.channel).reshape(like.shape)
 
+    def channel_sums(self, output: torch.Tensor) -> torch.Tensor:
+        """Return the sums over channels, in the module's own layout with one channel; tokens without a position too."""
+        split = self._split(output)
+        sums = split.sum(self.channel, keepdim=True).expand(split.shape)
+        return sums.reshape(output.shape)
+
     def _split(self, output: torch.Tensor) -> torch.Tensor:
         return output.reshape(output.shape[0] // self.shape[0], *self.shape[:1], *output.shape[1:])
 

@@ -61,6 +61,8 @@ class Recording:
     caveats : tuple of str
     rerun : function
         ``rerun(refs)`` repeats the pass with zeros instead of the chosen tensors and returns its heads.
+    video : float tensor (1, channel, time, height, width)
+        The normalised clip, a leaf of the graph.
     constant_norms : tuple of str
         Functions whose statistics were held constant, in order of their calls.
     unreached : set of str
@@ -79,6 +81,7 @@ class Recording:
     biases: dict[str, torch.Tensor | None]
     caveats: tuple[str, ...]
     rerun: Callable[[Sequence[TensorRef]], dict[str, Head]]
+    video: torch.Tensor
     constant_norms: tuple[str, ...] = ()
     unreached: set[str] = field(default_factory=set)
     flow: GradientFlow = field(default_factory=GradientFlow)
@@ -124,25 +127,29 @@ class Recording:
             part.write(whole, volume)
         return whole
 
-    def backward(self, score: torch.Tensor, *, last: bool = True) -> Gradients:
-        """Return the gradients of a score with respect to the tensors of all layers, as the modules returned them.
+    def backward(self, score: torch.Tensor, *, last: bool = True, layers: Sequence[Layer] | None = None) -> Gradients:
+        """Return the gradients of a score with respect to the tensors of layers, as the modules returned them.
 
         Parameters
         ----------
         score : scalar tensor
         last : bool
             Free the graph; pass ``False`` if another score follows.
+        layers : sequence of Layer, optional
+            Some of `layers`; all by default.
 
         Returns
         -------
         dict of TensorRef to tensor
             In the layout of the module; tensors that the score does not depend on are left out.
         """
-        refs = [ref for ref, output in self.outputs.items() if output.requires_grad]
+        layers = self.layers if layers is None else layers
+        wanted = {part.ref for layer in layers for part in layer.parts}
+        refs = [ref for ref, output in self.outputs.items() if ref in wanted and output.requires_grad]
         outputs = [self.outputs[ref] for ref in refs]
         found = torch.autograd.grad(score, outputs, retain_graph=not last, allow_unused=True) if outputs else ()
         gradients = {ref: gradient for ref, gradient in zip(refs, found, strict=True) if gradient is not None}
-        unreached = [layer for layer in self.layers if not any(part.ref in gradients for part in layer.parts)]
+        unreached = [layer for layer in layers if not any(part.ref in gradients for part in layer.parts)]
         if unreached:
             self.unreached.update(layer.name for layer in unreached)
             self.cuts.append(self.flow.cut(score, [layer.ref.module for layer in unreached]))
@@ -237,14 +244,15 @@ def record(
     def zeros(_: TensorRef, tensor: torch.Tensor, __: bool) -> torch.Tensor:
         return torch.zeros_like(tensor)
 
+    # With frozen parameters, only an input that requires gradients makes a graph.
+    leaf = video.detach().clone().requires_grad_()
+
     def rerun(zeroed: Sequence[TensorRef]) -> dict[str, Head]:
         context = nullcontext() if norms is None else norms.replay()
-        return _forward(shadow, video, arrange, spec, context, tensor_hooks(shadow, zeroed, zeros))[0]
+        return _forward(shadow, leaf, arrange, spec, context, tensor_hooks(shadow, zeroed, zeros))[0]
 
     context = nullcontext() if norms is None else norms
-    heads, caveats, classifiers, flow = _forward(
-        shadow, video, arrange, spec, context, tensor_hooks(shadow, refs, keep)
-    )
+    heads, caveats, classifiers, flow = _forward(shadow, leaf, arrange, spec, context, tensor_hooks(shadow, refs, keep))
     for layer in layers:
         if not any(part.ref in outputs for part in layer.parts):
             raise ExplainError(
@@ -252,12 +260,12 @@ def record(
             )
     biases = {name: _bias(classifiers, head) for name, head in heads.items()}
     found = () if norms is None else tuple(norms.found)
-    return Recording(tuple(layers), outputs, heads, biases, caveats, rerun, found, flow=flow)
+    return Recording(tuple(layers), outputs, heads, biases, caveats, rerun, leaf, found, flow=flow)
 
 
 def _forward(
     shadow: nn.Module,
-    video: torch.Tensor,
+    leaf: torch.Tensor,
     arrange: Callable[[torch.Tensor], Any],
     spec: OutputSpec,
     norms: Any,
@@ -267,9 +275,8 @@ def _forward(
     activations, classifiers, flow = LastActivations(), ClassifierOutputs(), GradientFlow()
     handles = [*flow.watch(shadow), *classifiers.watch(shadow)]
     try:
-        # With frozen parameters, only an input that requires gradients makes a graph.
         # The network gets a copy, since it may write into its input.
-        inputs = _dense(arrange(video.detach().clone().requires_grad_().clone()))
+        inputs = _dense(arrange(leaf.clone()))
         with LocalRandomness(), norms, hooks, activations:
             output = shadow(inputs)
         heads, caveats = to_heads(output, activations, spec, classifiers, flow.cut_before_output)

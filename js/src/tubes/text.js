@@ -161,7 +161,7 @@ export const thresholdWords = (content, { threshold, setting, threshold_by: unit
     : levelWords(threshold);
 
 /** A layer's name in a sentence, no word twice: "layer stem", "layer4.1" @param {string} name */
-export const layerPhrase = (name) => (/^layer/i.test(name) ? name : `layer ${name}`);
+export const layerPhrase = (name) => (/^(layer|sharp map)/i.test(name) ? name : `layer ${name}`);
 
 /** The whole state, for the live region. @param {Content} content @param {Position} position @param {string} sentence */
 export function positionWords(content, position, sentence) {

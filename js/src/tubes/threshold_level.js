@@ -2,26 +2,25 @@
 // the map is counted, a sample of them is.
 import { plan } from "../shared/interpolate.js";
 import { createLruCache } from "../shared/lru_cache.js";
-import { shareAt, summarise, THRESHOLD, thresholdForShare } from "./threshold.js";
+import { kept, shareAt, summarise, THRESHOLD, thresholdForShare } from "./threshold.js";
 import { countedKey } from "./threshold_counter.js";
 
 /** @typedef {import("./view_state.js").ViewState} ViewState */
 /** @typedef {import("./threshold.js").Summary} Summary */
 
-const LEAST_SHARE = 0.25; // of the evidence: where THRESHOLD keeps less, the default is lower
+/** Shares of the evidence: where THRESHOLD keeps less, the default is lower. @type {Record<string, number>} */
+const LEAST_SHARES = { sharp: 0.5, detail: 0.5 };
+const LEAST_SHARE = 0.25; // of the other kinds of layers
 const SIDE = 32; // samples along the longer side of a frame
 const CACHED = 24;
 
-/** Share of the evidence that a view asks for; null for a threshold of the maximum. @param {ViewState} view */
-const wantedShare = ({ setting, threshold_by: unit }) =>
-  unit === "evidence" ? setting : unit === "default" && setting === THRESHOLD ? LEAST_SHARE : null;
-
 /**
  * @param {number[]} size clip: [time, height, width]
+ * @param {{kind: string}[]} layers
  * @param {(view: ViewState) => import("./layer_values.js").Field} fields
  * @param {(view: ViewState) => Summary | undefined} counter
  */
-export function createLevels(size, fields, counter) {
+export function createLevels(size, layers, fields, counter) {
   /** @type {ReturnType<typeof createLruCache<Summary>>} */
   const samples = createLruCache(CACHED);
   /** @param {ViewState} view */
@@ -36,13 +35,19 @@ export function createLevels(size, fields, counter) {
     return sampled;
   };
   const summaryOf = (/** @type {ViewState} */ view) => counter(view) ?? sample(view);
+  /** The default counts the sign with more evidence: a class that is not there keeps a high threshold. @param {ViewState} view */
+  const defaultOf = (view) => {
+    const summary = summaryOf(view);
+    const flipped = { ...view, sign: view.sign === "negative" ? "positive" : "negative" };
+    const stronger = kept(summary, 0).against > 0.5 ? sample(flipped) : summary;
+    return Math.min(THRESHOLD, thresholdForShare(stronger, LEAST_SHARES[layers[view.layer].kind] ?? LEAST_SHARE));
+  };
   return {
     /** The view state with its threshold as a fraction of the maximum. @param {ViewState} view @returns {ViewState} */
     resolve(view) {
-      const share = wantedShare(view);
-      if (share === null) return view;
-      const threshold = thresholdForShare(summaryOf(view), share);
-      return { ...view, threshold: view.threshold_by === "default" ? Math.min(THRESHOLD, threshold) : threshold };
+      const { setting, threshold_by: unit } = view;
+      if (unit === "evidence") return { ...view, threshold: thresholdForShare(summaryOf(view), setting) };
+      return unit === "default" && setting === THRESHOLD ? { ...view, threshold: defaultOf(view) } : view;
     },
     /** The setting in another unit that shows the same, about. @param {ViewState} view @param {string} unit */
     converted: (view, unit) =>

@@ -94,7 +94,7 @@ export const CONTENT = [
 ];
 const MAX_FRAME_SIGNALS = 512;
 const QUANTITIES = [undefined, "evidence", "activity", "attention", "relevance"];
-const KINDS = ["stem", "block", "pooling input", "named", "combined", "attention", "relevance"];
+const KINDS = ["stem", "block", "pooling input", "named", "combined", "sharp", "attention", "relevance", "detail"];
 
 /**
  * Read and check the traits that the view shows.

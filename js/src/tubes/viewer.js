@@ -145,7 +145,7 @@ export function mount(model, root, content, orbit, signal, { link, tools, contro
   let paint;
   const invalidate = createScheduler(() => paint?.(viewState()), signal);
   const counter = createCounter(content.size, fields, () => update(), signal);
-  const levels = createLevels(content.size, fields, counter);
+  const levels = createLevels(content.size, content.layers, fields, counter);
   const summaryOf = (/** @type {ViewState} */ view) => thresholdSummary(content, counter, view);
   /** @type {import("./view_state.js").Handlers} */
   const handlers = {

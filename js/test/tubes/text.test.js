@@ -63,12 +63,13 @@ describe("what a threshold keeps is what Python counts, and the sentences are Py
 });
 
 /** The threshold of a view state whose map is the volume, once it is counted or (`isCounted` false) from a sample. */
-function levelOf(values, side, state, isCounted = true) {
+function levelOf(values, side, state, isCounted = true, kind = "block") {
   const field = { key: "", values, shape: size, geometry: even(size, size), weights: null };
-  const view = { setting: 0.4, threshold: 0.4, sign: side === "against" ? "negative" : "both", ...state };
+  const view = { layer: 0, setting: 0.4, threshold: 0.4, sign: side === "against" ? "negative" : "both", ...state };
   const summary = summarise(MADE, field, side === "against" ? -1 : 1);
   const levels = createLevels(
     size,
+    [{ kind }],
     () => field,
     () => (isCounted ? summary : undefined),
   );
@@ -95,6 +96,13 @@ test("an explicit threshold is never lowered, nor is one that was moved", () => 
   expect(levelOf(thin, "for", { threshold_by: "default" }).threshold).toBeLessThan(0.3);
   expect(levelOf(thin, "for", { threshold_by: "maximum" }).threshold).toBe(0.4);
   expect(levelOf(thin, "for", { threshold_by: "default", setting: 0.6, threshold: 0.6 }).threshold).toBe(0.6);
+});
+
+test("the default keeps half of the evidence of a sharp map", () => {
+  const thin = volumeOf(maps.find(({ shares }) => shares.at(-1).threshold < 0.3).balls);
+  const [block, sharp] = ["block", "sharp"].map((kind) => levelOf(thin, "for", { threshold_by: "default" }, true, kind));
+  expect(sharp.threshold).toBeLessThanOrEqual(block.threshold);
+  expect(sharp.evidence).toBeGreaterThanOrEqual(0.5);
 });
 
 test("another unit shows the same", () => {

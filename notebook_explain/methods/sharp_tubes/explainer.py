@@ -1,0 +1,189 @@
+"""Sharp tubes: signed evidence at the resolution of the clip, whose values add up to the score without the bias.
+
+1. One forward pass. The last layer's map has the exact evidence of each of its cells (``saliency_tubes``).
+2. Two backward passes, from the score and from its negative, through gates (``gates``), give gradients at the clip.
+3. Each is read out as a map f of detail (``readout``): where the gradient is large, something moves, and colours agree.
+4. The evidence for the class is redistributed by the one, the evidence against it by the other (``redistribution``).
+
+The sums are exact, whatever f is. *Where* within a few cells evidence is drawn is decided by f: it follows what the gates let
+through, and is no measured effect of single voxels.
+
+The rule is this project's own; docs/explanation/sharp-tubes.md has its measurements and their limits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from notebook_explain._errors import UsageTypeError
+from notebook_explain._progress import stage, working
+from notebook_explain._validation import check_choice
+from notebook_explain.explanations import Geometry, LayerMap, TargetResult, Tubes
+from notebook_explain.explanations.caveats import Caveat, CaveatCode
+from notebook_explain.explanations.layer_map import DETAIL, SHARP
+from notebook_explain.methods import pathways
+from notebook_explain.methods.block_recorder import SignalRecorder
+from notebook_explain.methods.common import check_layers, prepare_clip, provenance
+from notebook_explain.methods.layer_maps import ExplainedPass, explain_pass, with_combined
+from notebook_explain.methods.sharp_tubes.gates import Gate, gated_gradient, gates
+from notebook_explain.methods.sharp_tubes.readout import ReadOut
+from notebook_explain.methods.sharp_tubes.redistribution import redistributed, windows
+from notebook_explain.models import POOLING_INPUT, Layer, Recording, VideoModel, score_of
+from notebook_explain.models.constant_norms import CONSTANT, NORMS
+
+NAME = "sharp map"
+NO_DETAIL = (
+    "There is no sharp map: no gradient of the score reaches the clip, so that only the maps of layers can be shown."
+)
+
+
+@dataclass(frozen=True)
+class SharpTubes:
+    """Explain a model's score at the resolution of the clip, with the exact coarse tubes of its layers beside it.
+
+    Attributes
+    ----------
+    conserve : bool
+        Redistribute the exact evidence of the last layer, so that the map is signed and adds up to the score without its
+        bias. False gives the positive map of detail itself, which is sharper and has no unit.
+    layers : tuple of str, optional
+        Names of layers whose coarse maps are added; by default ``model.layers``. The last layer is always among them.
+    norms : "constant" or "differentiated"
+        How evidence passes through norms, as for `SaliencyTubes`.
+    """
+
+    conserve: bool = True
+    layers: tuple[str, ...] | None = None
+    norms: str = CONSTANT
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.conserve, bool):
+            raise UsageTypeError(f"conserve must be True or False, got {self.conserve!r}")
+        check_choice("norms", self.norms, NORMS)
+        object.__setattr__(self, "layers", check_layers(self.layers, "SharpTubes"))
+
+    def __call__(self, model: VideoModel, clip: Any, target: Any = None) -> Tubes:
+        """Explain one clip, under a line of progress where that takes a while.
+
+        Parameters
+        ----------
+        model : VideoModel
+            From ``notebook_explain.adapt``.
+        clip : Clip, path, or uint8 array (time, height, width, 3)
+        target : None, label, index, Target, or a list of these
+            ``None`` is the top class. Several targets share the forward pass.
+
+        Returns
+        -------
+        Tubes
+            The coarse maps from input to output, then the sharp map, which is shown first.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An unknown layer or target, or an argument that is not a model or a clip.
+        ExplainError
+            No gradient reaches a layer.
+        """
+        with working("sharp tubes"):
+            return self._explain(model, clip, target)
+
+    def _explain(self, model: VideoModel, clip: Any, target: Any) -> Tubes:
+        start = time.perf_counter()
+        clip, seen = prepare_clip(model, clip)
+        shown = self._shown(model)
+        recorded = model.select([layer.name for layer in (*model.layers, *shown)])
+        recorder = SignalRecorder(model)
+
+        def compute(recording: Recording) -> tuple[ExplainedPass, list[torch.Tensor] | None]:
+            result = explain_pass(model, recording, target, layers=shown, keep_graph=True)
+            ends = [shown[index] for index in result.final]
+            cuts = [layer for layer in recorded if layer in model.layers or layer in ends]
+            return result, self._gradients(recording, result, gates(cuts, ends))
+
+        (result, gradients), pass_caveats = model.run(seen, recorded, compute, recorder.hooks, norms=self.norms)
+        layers, frame_signals = recorder.layers_at_selected_frames(shown), recorder.frame_signals()
+        coarse = [replace(one, geometry=layer.geometry) for one, layer in zip(result.maps, layers, strict=True)]
+        maps = with_combined(coarse, result.targets)
+        caveats = [
+            *recorder.model_caveats,
+            *model.clip_caveats(clip),
+            *pass_caveats,
+            *recorder.caveats,
+            *result.caveats,
+        ]
+        backwards = len(result.targets)
+        if gradients is None:
+            caveats.append(Caveat(NO_DETAIL, CaveatCode.NO_GRADIENT))
+        else:
+            stage("read-out")
+            source = maps[-1] if maps[-1].kind == pathways.COMBINED else maps[result.final[-1]]
+            maps = (*maps, self._sharp_map(source, ReadOut(seen.frames), gradients, result.targets))
+            backwards += len(gradients)
+        method = "Sharp tubes" if self.conserve else "Sharp tubes (positive map of detail)"
+        method += " (statistics of norms held constant)" if result.constant_norms else ""
+        origin = provenance(method, self, model, start, backwards, caveats, result.forwards)
+        return Tubes(seen, result.targets, maps, origin, frame_signals)
+
+    def _shown(self, model: VideoModel) -> tuple[Layer, ...]:
+        """Return the chosen layers and those that the score is read from; without a pooling, all layers."""
+        if self.layers is None:
+            return model.layers
+        ends = [layer for layer in model.layers if layer.kind == POOLING_INPUT] or list(model.layers)
+        return model.select([*self.layers, *(layer.name for layer in ends)])
+
+    def _gradients(
+        self, recording: Recording, result: ExplainedPass, chosen: Mapping[Layer, Gate]
+    ) -> list[torch.Tensor] | None:
+        """Return the gated gradients for each target, those of the negated score in between; None without any."""
+        signs = (1, -1) if self.conserve else (1,)
+        found: list[torch.Tensor] = []
+        for number, target in enumerate(result.resolved, 1):
+            for sign in signs:
+                stage("gated backward pass", len(found) + 1, len(signs) * len(result.resolved))
+                is_last = number == len(result.resolved) and sign == signs[-1]
+                gradient = gated_gradient(recording, sign * score_of(recording, target), chosen, last=is_last)
+                if gradient is None:
+                    return None
+                found.append(gradient)
+        return found
+
+    def _sharp_map(
+        self, source: LayerMap, read_out: ReadOut, gradients: list[torch.Tensor], targets: Sequence[TargetResult]
+    ) -> LayerMap:
+        """Return the map at the resolution of the clip.
+
+        Parameters
+        ----------
+        source : LayerMap
+            The exact coarse map whose evidence is redistributed.
+        read_out : ReadOut
+        gradients : list of tensor (channel, time, height, width)
+            Of each target, and of its negated score.
+        targets : sequence of TargetResult
+        """
+        details = read_out(torch.stack(gradients)).numpy()
+        size = (details.shape[1], details.shape[2], details.shape[3])
+        geometry = Geometry.even(size, size)
+        if not self.conserve:
+            return LayerMap(NAME, DETAIL, details, geometry)
+        over = windows(source, size)
+        values = np.empty((len(targets), *size), np.float32)
+        for index, cells in enumerate(source.values.astype(np.float64) / source.values[0].size):
+            evidence_for = redistributed(np.maximum(cells, 0), details[2 * index], over)
+            evidence_against = redistributed(np.maximum(-cells, 0), details[2 * index + 1], over)
+            values[index] = (evidence_for - evidence_against) * values[index].size
+        return LayerMap(NAME, SHARP, values, geometry, None, _gap(values, targets), source.reliability)
+
+
+def _gap(values: NDArray[np.float32], targets: Sequence[TargetResult]) -> NDArray[np.float32]:
+    logits = np.array([target.logit for target in targets], np.float64)
+    gap: NDArray[np.float32] = (logits - values.mean(axis=(1, 2, 3), dtype=np.float64)).astype(np.float32)
+    return gap
