@@ -27,10 +27,11 @@ if "ipykernel" in sys.modules:  # in a notebook
     _watch_cells()
 
 if TYPE_CHECKING:
-    from notebook_explain import layers, samples
+    from notebook_explain import evaluation, layers, samples
     from notebook_explain.api import demo, explain
     from notebook_explain.clip import Clip
     from notebook_explain.display import compare, to_html
+    from notebook_explain.evaluation import evaluate
     from notebook_explain.explanations import ExplainError, Target, load
     from notebook_explain.methods import AttentionMaps, BlockSignals, FeaturePyramid, SaliencyTubes, SharpTubes
     from notebook_explain.models import CLIP, VideoModel, adapt
@@ -54,6 +55,8 @@ _MODULE_OF_NAME = {
     "compare": "display",
     "demo": "api",
     "demo_model": "models.demo",
+    "evaluate": "evaluation",
+    "evaluation": "evaluation",
     "explain": "api",
     "layers": "layers",
     "load": "explanations",
@@ -77,11 +80,13 @@ __all__ = [  # noqa: RUF022  in the order in which users meet them
     "Target",
     "TubeViewer",
     "CompareViewer",
+    "evaluate",
     "load",
     "to_html",
     "compare",
     "samples",
     "layers",
+    "evaluation",
     "ExplainError",
     "__version__",
 ]

@@ -6,12 +6,16 @@ import numpy as np
 
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import (
+    Better,
     BlockReport,
     ClassChannelTable,
+    Evaluation,
+    EvaluationRow,
     FrameSignal,
     Geometry,
     LabelledValues,
     LayerMap,
+    MetricInfo,
     Provenance,
     Quantity,
     TargetResult,
@@ -98,3 +102,22 @@ def small_report(*, time: int = 6, size: int = 12, seed: int = 0) -> BlockReport
     )
     frame_signals = small_frame_signals(time=time, seed=seed)
     return BlockReport(tubes.clip, tubes.targets[0], frame_signals, labelled_values, (table,), tubes.provenance)
+
+
+def small_evaluation(*, clips: int = 12, methods: int = 3, seed: int = 0) -> Evaluation:
+    """Return three metrics for random values of several methods, for one target of each clip, in three classes."""
+    rng = np.random.default_rng(seed)
+    names = tuple(f"method {k}" for k in range(methods))
+    metrics = (
+        MetricInfo("Insertion", Better.HIGHER, "Area under the score.", {"fill": "blur", "grid": (8, 8, 8)}),
+        MetricInfo("Deletion(fill='freeze')", Better.LOWER, "Area under the score.", {"fill": "freeze"}),
+        MetricInfo("Sparsity", Better.NEITHER, "Gini index."),
+    )
+    rows = tuple(
+        EvaluationRow(clip, f"class {clip % 3}", name, metric.name, float(value), f"class {clip % 3}")
+        for clip in range(clips)
+        for k, name in enumerate(names)
+        for metric, value in zip(metrics, rng.normal(0.2 * k, 0.3, len(metrics)), strict=True)
+    )
+    origin = Provenance("Evaluation", {"seed": 0}, "none", {}, {"numpy": np.__version__}, 0.1, 7, 0, ("A caveat.",))
+    return Evaluation(rows, tuple(f"clip {clip}" for clip in range(clips)), names, metrics, origin)

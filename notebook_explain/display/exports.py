@@ -13,7 +13,7 @@ from notebook_explain._atomic import replacing, with_suffix
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._progress import counted, working
 from notebook_explain._validation import check_range
-from notebook_explain.explanations import BlockReport, Explanation, Pyramid, Tubes
+from notebook_explain.explanations import BlockReport, Evaluation, Explanation, Pyramid, Tubes
 from notebook_explain.explanations.provenance import provenance_lines
 from notebook_explain.explanations.targets import REGRESSION
 from notebook_explain.explanations.text import shortened, verdict_of
@@ -21,13 +21,15 @@ from notebook_explain.explanations.text import shortened, verdict_of
 MIN_DPI, MAX_DPI = 20, 1200  # of a PNG
 
 
-def figure(explanation: Explanation | BlockReport, window: Any = None, **options: Any) -> Any:
+def figure(explanation: Explanation | BlockReport | Evaluation, window: Any = None, **options: Any) -> Any:
     """Return the matplotlib figure of an explanation, whose clip is shown in a window of its values if one is given."""
-    from notebook_explain.figures import pyramid, tubes
+    from notebook_explain.figures import evaluation, pyramid, tubes
     from notebook_explain.figures.blocks import report
 
     explanation = _in_window(explanation, window)
     with working("drawing the figure"):
+        if isinstance(explanation, Evaluation):
+            return evaluation.evaluation_figure(explanation, **options)
         if isinstance(explanation, BlockReport):
             return report.report_figure(explanation, **options)
         if isinstance(explanation, Pyramid):
@@ -36,7 +38,11 @@ def figure(explanation: Explanation | BlockReport, window: Any = None, **options
 
 
 def to_png(
-    explanation: Explanation | BlockReport, path: str | os.PathLike[str], *, dpi: float = 150, **options: Any
+    explanation: Explanation | BlockReport | Evaluation,
+    path: str | os.PathLike[str],
+    *,
+    dpi: float = 150,
+    **options: Any,
 ) -> Path:
     """Write the figure of an explanation as a PNG."""
     path = with_suffix(path, (".png",), "to_png() writes a PNG (figure().savefig() other formats)")

@@ -6,6 +6,10 @@ from notebook_explain._deprecated import renamed_names
 from notebook_explain._errors import ExplainError
 from notebook_explain.explanations.blocks.frame_signal import FrameSignal, Quantity
 from notebook_explain.explanations.blocks.report import BlockReport, ClassChannelTable, LabelledValues
+from notebook_explain.explanations.evaluation.intervals import Interval
+from notebook_explain.explanations.evaluation.result import Evaluation
+from notebook_explain.explanations.evaluation.rows import Better, EvaluationRow, MetricInfo
+from notebook_explain.explanations.evaluation.tables import Comparison, EvaluationTable, TableRow
 from notebook_explain.explanations.geometry import Geometry, stretch
 from notebook_explain.explanations.io.save_load import load, save
 from notebook_explain.explanations.layer_map import LayerMap
@@ -29,24 +33,32 @@ Explanation = Tubes | Pyramid  # the kinds that have a viewer
 
 __all__ = [
     "DEFAULT_THRESHOLD",
+    "Better",
     "BlockReport",
     "ClassChannelTable",
+    "Comparison",
     "EmptyCause",
+    "Evaluation",
+    "EvaluationRow",
+    "EvaluationTable",
     "ExplainError",
     "Explanation",
     "FrameSignal",
     "Geometry",
     "HeadPrediction",
+    "Interval",
     "Kept",
     "LabelledValues",
     "LayerMap",
     "Mask",
+    "MetricInfo",
     "Predictions",
     "Progress",
     "Provenance",
     "Pyramid",
     "Quantity",
     "Reliability",
+    "TableRow",
     "Target",
     "TargetResult",
     "Tubes",

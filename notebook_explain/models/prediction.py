@@ -42,7 +42,7 @@ def _predict(model: VideoModel, clip: Any) -> Predictions:
         reference = reference_parameter(shadow)
         with torch.inference_mode(False):
             video = model.preprocessing.tensor(seen, reference.device, reference.dtype)
-            return _heads(shadow, video, model.preprocessing.arrange, model.output_spec)
+            return predicted_heads(shadow, video, model.preprocessing.arrange, model.output_spec)
 
     (heads, pass_caveats, forwards), more_caveats = model.on_shadow(run)
     model.check_labels(heads)
@@ -52,7 +52,7 @@ def _predict(model: VideoModel, clip: Any) -> Predictions:
     return Predictions(tuple(_prediction(model, name, head) for name, head in heads.items()), seen, origin)
 
 
-def _heads(
+def predicted_heads(
     shadow: nn.Module,
     video: torch.Tensor,
     arrange: Callable[[torch.Tensor], Any],

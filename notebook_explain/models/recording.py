@@ -276,7 +276,7 @@ def _forward(
     handles = [*flow.watch(shadow), *classifiers.watch(shadow)]
     try:
         # The network gets a copy, since it may write into its input.
-        inputs = _dense(arrange(leaf.clone()))
+        inputs = dense(arrange(leaf.clone()))
         with LocalRandomness(), norms, hooks, activations:
             output = shadow(inputs)
         heads, caveats = to_heads(output, activations, spec, classifiers, flow.cut_before_output)
@@ -311,7 +311,7 @@ def heads_of_pass(
     activations, classifiers = LastActivations(), ClassifierOutputs()
     handles = classifiers.watch(shadow)
     try:
-        inputs = _dense(arrange(video.detach().clone().requires_grad_(torch.is_grad_enabled()).clone()))
+        inputs = dense(arrange(video.detach().clone().requires_grad_(torch.is_grad_enabled()).clone()))
         with LocalRandomness(), activations:
             output = shadow(inputs)
     finally:
@@ -331,6 +331,6 @@ def _widened(values: torch.Tensor) -> torch.Tensor:
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
-def _dense(inputs: Any) -> Any:
+def dense(inputs: Any) -> Any:
     """Return contiguous inputs, as a data loader makes them, instead of views of one another."""
     return [part.contiguous() for part in inputs] if isinstance(inputs, list) else inputs.contiguous()
