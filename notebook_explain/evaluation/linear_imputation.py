@@ -48,7 +48,7 @@ def impute(video: torch.Tensor, known: torch.Tensor, *, noise: float = NOISE, se
     solved = _conjugate_gradients(hidden, total, hidden * _neighbour_sum(centred))
     generator = torch.Generator(video.device).manual_seed(seed)
     field = torch.randn(video.shape, generator=generator, device=video.device, dtype=video.dtype)
-    return mean + centred + hidden * (solved + noise * video.std() * field)
+    return torch.where(known[:, None], video, mean + solved + noise * video.std() * field)
 
 
 def _neighbour_sum(values: torch.Tensor) -> torch.Tensor:

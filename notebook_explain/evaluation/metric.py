@@ -144,7 +144,7 @@ def metric_info(metric: Metric) -> MetricInfo:
     """Return the name, direction, summary and knobs of a metric."""
     summary = (type(metric).__doc__ or "").strip().partition("\n\n")[0].replace("\n", " ")
     value: Any = metric
-    knobs: dict[str, Any] = asdict(value) if is_dataclass(value) else {}
+    knobs: dict[str, Any] = asdict(value) if is_dataclass(value) and not isinstance(value, type) else {}
     return MetricInfo(short_name(metric), Better(metric.better), " ".join(summary.split()), knobs)
 
 

@@ -38,7 +38,7 @@ class MetricInfo:
 
     def __post_init__(self) -> None:
         # Through JSON and back, so that a loaded metric equals the saved one.
-        object.__setattr__(self, "knobs", json.loads(json.dumps(self.knobs)))
+        object.__setattr__(self, "knobs", json.loads(json.dumps(self.knobs, default=str)))
 
     @property
     def has_order(self) -> bool:
