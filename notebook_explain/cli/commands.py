@@ -255,7 +255,7 @@ def _summary(
 ) -> list[Row]:
     """Return the rows that describe an explanation: a keyword, then fields."""
     from notebook_explain.explanations.caveats import caveats
-    from notebook_explain.explanations.text import fixed, layer_phrase, percent, seconds, value_of
+    from notebook_explain.explanations.text import fixed, layer_phrase, percent, seconds, totals_words, value_of
 
     time, height, width = tubes.clip.size
     p, layer = tubes.provenance, tubes.layer(view.get("layer"))
@@ -279,6 +279,7 @@ def _summary(
             if target.against is None and (value := value_of(target)) is not None
         ),
         *((layer.quantity, tubes.in_words(layer=layer.name, target=target, **chosen)) for target in targets),
+        *(("totals", text) for target in targets if (text := totals_words(layer, target, tubes.targets[target]))),
         ("seen at", f"{layer_phrase(layer.name, layer.kind)}, from {percent(threshold)} of its maximum"),
     ]
     if every_layer:

@@ -66,6 +66,14 @@ class LayerMap:
         """Share of the evidence that the default threshold keeps at least."""
         return LEAST_SHARE_SHARP if self.kind in (SHARP, DETAIL) else LEAST_SHARE
 
+    def totals(self, target: int = 0) -> tuple[float, float]:
+        """Sums of the evidence for and against, in units of the score: the size of the map before it is normalised.
+
+        Of an exact map they add up to the score without its constant.
+        """
+        values = self.values[target].astype(np.float64)
+        return float(np.maximum(values, 0).mean()), float(np.minimum(values, 0).mean())
+
     def peak(self, target: int = 0) -> float:
         """Largest absolute value, of which thresholds are fractions."""
         return float(np.abs(self.values[target]).max())

@@ -25,6 +25,7 @@ from notebook_explain.explanations.threshold import Kept, kept
 
 if TYPE_CHECKING:
     from notebook_explain.clip import Clip
+    from notebook_explain.explanations.layer_map import LayerMap
     from notebook_explain.explanations.tubes import Tubes
 
 NARROW, ALIKE = 0.1, 0.8  # a smaller difference of two probabilities is "narrow" if their ratio is at least this
@@ -96,9 +97,20 @@ def colour_legend(result: TargetResult) -> str:
 
 def layer_phrase(name: str, *details: str) -> str:
     """Name a layer in a sentence, and its details in brackets; no word twice: "layer stem", "layer4.1 (block, 2×7×7 cells)"."""
-    words = [detail for detail in details if detail.lower() != name.lower()]
+    words = [
+        text for text in details if text.lower() != name.lower() and not name.lower().startswith(f"{text.lower()} ")
+    ]
     named = name if name.lower().startswith(("layer", "sharp map")) else f"layer {name}"
     return f"{named} ({', '.join(words)})" if words else named
+
+
+def totals_words(layer: LayerMap, target: int, result: TargetResult) -> str:
+    """Return "evidence +5.92 for and −0.41 against, score 5.52"; "" for a map that holds no evidence."""
+    if layer.quantity != "evidence":
+        return ""
+    (raising, lowering), (positive, negative) = sides_of(result, LEGEND_NAME), layer.totals(target)
+    plus = "+" if positive > 0 else ""
+    return f"evidence {plus}{short(positive)} {raising} and {short(negative)} {lowering}, score {short(result.logit)}"
 
 
 def verdict(

@@ -12,7 +12,14 @@ from notebook_explain.clip import Picture
 from notebook_explain.clip.pictures import FLOW, number_text
 from notebook_explain.explanations import Tubes, percent
 from notebook_explain.explanations.caveats import all_caveats
-from notebook_explain.explanations.text import LEGEND_NAME, caption_sentence, layer_phrase, seconds, sides_of
+from notebook_explain.explanations.text import (
+    LEGEND_NAME,
+    caption_sentence,
+    layer_phrase,
+    seconds,
+    sides_of,
+    totals_words,
+)
 from notebook_explain.figures.base import SMALL_PRINT, TextFigure, break_lines
 from notebook_explain.figures.flow_wheel import draw_wheel
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlay_evidence
@@ -96,6 +103,8 @@ def _small_print(tubes: Tubes, layer: str | int | None, target: int, threshold: 
         f"{tubes.provenance.method}, {layer_phrase(shown.name, shown.kind, f'{time}×{height}×{width} cells')}, shown from "
         f"{percent(threshold)} of its largest value; clip: {tubes.clip.name}"
     )
+    totals = totals_words(shown, target, tubes.targets[target])
+    about += f"; {totals}" if totals else ""
     return [
         line for text in (about, *all_caveats(tubes, layer, target)) for line in break_lines(text, inches, SMALL_PRINT)
     ]

@@ -35,7 +35,7 @@ def test_explain_prints_and_writes_the_results_of_the_package(folder: Path) -> N
         **{"size": 32, "frames": 8, "mean": 0.45, "std": 0.225, "layout": "BCTHW"},
         labels=["wave", "clap", "jump", "bow", "kick"],
     )
-    tubes = ne.SaliencyTubes()(model, "clip.gif", ["bow", "clap"])
+    tubes = ne.SharpTubes()(model, "clip.gif", ["bow", "clap"])
     assert fields["class"] == [[name, f"{100 * share:.1f} %"] for name, share in tubes.targets[0].top5]
     assert fields["evidence"] == [[tubes.in_words(target=i)] for i in (0, 1)]
     assert fields["wrote"] == [["a.html"], ["a.npz"], ["a.png"]]

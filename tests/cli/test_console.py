@@ -109,14 +109,14 @@ def test_caveats_and_warnings_name_the_options_that_remove_them(
 ) -> None:
     sentence = "Not specified, assumed: size=112 and max_pixels=5."
     caveat = Caveat(sentence, "assumed_preprocessing", ("size", "mean", "max_pixels"))
-    call = ne.SaliencyTubes.__call__
+    call = ne.SharpTubes.__call__
 
     def explain(*arguments: Any) -> Any:
         warn(Caveat("The clip is short.", arguments=("frames", "no_such_option")))
         tubes = call(*arguments)
         return replace(tubes, provenance=replace(tubes.provenance, caveats=(caveat,)))
 
-    monkeypatch.setattr(ne.SaliencyTubes, "__call__", explain)
+    monkeypatch.setattr(ne.SharpTubes, "__call__", explain)
     assert main(explain_arguments("--out", "a.npz")) == 0
     captured = capsys.readouterr()
     assert parse_rows(captured.out)["caveat"] == [[f"{sentence} Use --size, --mean and --max-pixels."]]

@@ -17,7 +17,7 @@ from notebook_explain.cli.console import print_rows
 from notebook_explain.cli.errors import caveat_text, error_text, is_user_error
 from notebook_explain.cli.label_files import MAX_BYTES, read_labels
 from notebook_explain.explanations.caveats import Caveat
-from notebook_explain.methods import SaliencyTubes
+from notebook_explain.methods import SharpTubes
 from tests import zoo
 from tests.cli.run_cli import explain_arguments, run
 from tests.example_values import small_tubes
@@ -194,7 +194,7 @@ def test_bugs_keep_their_traceback(folder: Path, monkeypatch: pytest.MonkeyPatch
     def broken(*_: Any) -> None:
         int("not a number")
 
-    monkeypatch.setattr(SaliencyTubes, "__call__", broken)
+    monkeypatch.setattr(SharpTubes, "__call__", broken)
     with pytest.raises(ValueError, match="invalid literal"):
         main(explain_arguments())
 
@@ -205,8 +205,8 @@ def test_only_errors_raised_on_purpose_are_user_errors() -> None:
             function()
         return raised.value
 
-    explainer = SaliencyTubes()
-    assert is_user_error(raised_by(lambda: SaliencyTubes("layer1")))  # type: ignore[arg-type]
+    explainer = SharpTubes()
+    assert is_user_error(raised_by(lambda: SharpTubes("layer1")))  # type: ignore[arg-type]
     assert is_user_error(raised_by(lambda: explainer("no model", "clip.gif")))  # type: ignore[arg-type]
     assert is_user_error(raised_by(lambda: Path("none").read_text()))
     assert not is_user_error(raised_by(lambda: print_rows(3)))  # type: ignore[arg-type]  # raised by Python inside this package

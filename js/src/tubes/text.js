@@ -31,7 +31,7 @@ export const quantityOf = ({ layers }, layer = 0) => layers[layer].quantity ?? "
  */
 export function layerWords({ layers }, layer, target = 0) {
   const { name, kind, pathway, shape, share } = layers[layer];
-  const parts = [name, ...(kind === "named" || kind === name ? [] : [kind]), `${shape.join("×")} cells`];
+  const parts = [name, ...(kind === "named" || kind === name || name.startsWith(`${kind} `) ? [] : [kind]), `${shape.join("×")} cells`];
   if (pathway !== null && layers.some((other) => other.pathway !== pathway)) parts.push(`pathway ${pathway}`);
   const part = share?.[target];
   if (part != null) parts.push(`${part < 0 ? "−" : ""}${percent(Math.abs(part))} of the score`);

@@ -12,7 +12,7 @@ from PIL import Image, ImageColor, ImageDraw
 
 from notebook_explain.explanations import Tubes, percent
 from notebook_explain.explanations.caveats import all_caveats
-from notebook_explain.explanations.text import caption_sentence, colour_legend, layer_phrase
+from notebook_explain.explanations.text import caption_sentence, colour_legend, layer_phrase, totals_words
 from notebook_explain.figures.captions import DARK, Paragraph, font, render_caption
 from notebook_explain.figures.flow_wheel import KEY_HEIGHT, wheel_key
 from notebook_explain.figures.overlay import INK_AGAINST, INK_FOR, overlay_evidence
@@ -123,7 +123,8 @@ def _caption_text(
     )
     # A synthetic clip is named in the caveats.
     clip = "" if tubes.clip.is_synthetic else f"; clip: {tubes.clip.name}"
-    texts = (about + clip, sequence.note, *all_caveats(tubes, layer, target))
+    totals = totals_words(shown, target, tubes.targets[target])
+    texts = (about + (f"; {totals}" if totals else "") + clip, sequence.note, *all_caveats(tubes, layer, target))
     return [Paragraph(text, 6) for text in texts if text]
 
 
