@@ -37,8 +37,13 @@ ALLOWED: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 SHARED = {"_errors", "_validation", "_atomic", "_warn", "_deprecated", "_progress"}  # any package may import these
-# Allowed inside functions only: a clip, an explanation or a widget calls display to show itself.
-ALLOWED_IN_FUNCTIONS = {("clip", "display"), ("explanations", "display"), ("widgets", "display")}
+# Allowed inside functions only: a clip, an explanation or a widget calls display to show itself, and tubes check themselves.
+ALLOWED_IN_FUNCTIONS = {
+    ("clip", "display"),
+    ("explanations", "display"),
+    ("explanations", "evaluation"),
+    ("widgets", "display"),
+}
 ROOT_NAMES = {"__version__"}
 
 

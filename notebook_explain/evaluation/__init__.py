@@ -10,6 +10,7 @@ number. ``docs/evaluation.md`` gives the formula of each, its direction, and wha
 from notebook_explain.evaluation.baselines import default_baselines
 from notebook_explain.evaluation.block_correlation import BlockCorrelation
 from notebook_explain.evaluation.captum_metrics import Infidelity, MaxSensitivity
+from notebook_explain.evaluation.check import check
 from notebook_explain.evaluation.confidence import AverageDrop, IncreaseInConfidence
 from notebook_explain.evaluation.defaults import default_metrics
 from notebook_explain.evaluation.insertion_deletion import Deletion, Insertion
@@ -48,6 +49,7 @@ __all__ = [
     "TemporalShuffle",
     "WeightRandomisation",
     "WithRandomWeights",
+    "check",
     "default_baselines",
     "default_metrics",
     "evaluate",

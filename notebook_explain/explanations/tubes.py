@@ -15,6 +15,7 @@ from notebook_explain._deprecated import renamed_fields, warn_renamed
 from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations.blocks.frame_signal import FrameSignal
+from notebook_explain.explanations.check import Check
 from notebook_explain.explanations.layer_map import LayerMap as LayerMap
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.shared_volumes import stretched
@@ -38,6 +39,8 @@ class Tubes:
     provenance : Provenance
     frame_signals : tuple of FrameSignal
         Per-frame signals reported by network modules; the viewer's timeline can plot one.
+    checks : tuple of Check
+        What `check` measured, one for each target; empty before.
     """
 
     clip: Clip
@@ -45,6 +48,7 @@ class Tubes:
     layers: tuple[LayerMap, ...]
     provenance: Provenance
     frame_signals: tuple[FrameSignal, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     def __repr__(self) -> str:
         names = [layer.name for layer in self.layers]
@@ -169,6 +173,27 @@ class Tubes:
         """Deprecated name of `with_frame_signals`."""
         warn_renamed("Tubes.with_courses()", "Tubes.with_frame_signals()")
         return self.with_frame_signals(courses, clip)
+
+    def check(self, model: Any = None, explainer: Any = None, **knobs: Any) -> Tubes:
+        """Return the tubes with a check of each target's map: whether hiding it matters, and whether it follows the weights.
+
+        The network runs about 25 times for each target, and explains the clip with random weights.
+
+        Parameters
+        ----------
+        model, explainer : optional
+            What made the tubes; needed only for tubes that were loaded, or whose network is gone.
+        **knobs
+            As for ``notebook_explain.evaluation.check``: ``layer``, ``threshold``, ``fill``, ``parts``, ``networks``, ``seed``.
+        """
+        from notebook_explain.evaluation.check import check
+
+        return check(self, model, explainer, **knobs)
+
+    def check_of(self, target: int | str = 0, layer: str | int | None = None) -> Check | None:
+        """Return the check of the map of a target and a layer; ``None`` if it was not checked."""
+        names = self.targets[self.target_index(target)].name, self.layer(layer).name
+        return next((check for check in self.checks if (check.target, check.layer) == names), None)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything to one .npz file (arrays and JSON, no pickle); ``notebook_explain.load`` reads it."""

@@ -42,6 +42,7 @@ from notebook_explain.methods.common import check_layers, prepare_clip, provenan
 from notebook_explain.methods.layer_maps import ExplainedPass, explain_pass, with_combined
 from notebook_explain.models import Recording, VideoModel
 from notebook_explain.models.constant_norms import CONSTANT, NORMS
+from notebook_explain.models.origins import remember
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,9 @@ class SaliencyTubes:
         origin = provenance(
             self._method(result), self, model, start, len(result.targets), [*caveats, *result.caveats], result.forwards
         )
-        return Tubes(seen, result.targets, with_combined(maps, result.targets), origin, frame_signals)
+        tubes = Tubes(seen, result.targets, with_combined(maps, result.targets), origin, frame_signals)
+        remember(tubes, model, self, result.resolved)
+        return tubes
 
     def _with_agreement(self, result: ExplainedPass, repeat: Callable[[], ExplainedPass]) -> ExplainedPass:
         """Return a result with the agreement of its maps with those in float64, or a caveat if these cannot be computed."""

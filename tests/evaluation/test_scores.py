@@ -91,7 +91,9 @@ def variants(count: int = 7) -> torch.Tensor:
     return torch.randn(count, 3, 8, 16, 16, generator=torch.Generator().manual_seed(0))
 
 
-def scored(model: VideoModel, target: Any, batch: int | None, videos: torch.Tensor) -> tuple[Scorer, scores_module.Scores]:
+def scored(
+    model: VideoModel, target: Any, batch: int | None, videos: torch.Tensor
+) -> tuple[Scorer, scores_module.Scores]:
     scorer = Scorer(model, batch)
     resolved, _ = scorer.resolve(videos[:1], target)
     before = scorer.forwards

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
+from notebook_explain.explanations.check import Check
 from notebook_explain.explanations.io.blocks import pack_frame_signals, read_frame_signals
 from notebook_explain.explanations.io.fields import (
     Arrays,
@@ -55,6 +56,8 @@ def pack(tubes: Tubes) -> tuple[dict[str, Any], Arrays]:
         "layers": layers,
         "provenance": asdict(tubes.provenance),
     }
+    if tubes.checks:
+        text["checks"] = [asdict(check) for check in tubes.checks]
     if tubes.frame_signals:
         text["courses"] = pack_frame_signals(tubes.frame_signals, arrays)
     return text, arrays
@@ -68,7 +71,28 @@ def unpack(text: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tubes
     if not targets or not layers:
         raise RefusedError("it holds no target or no layer")
     frame_signals = read_frame_signals(text.get("courses", []), arrays)  # older files have none
-    return Tubes(clip, targets, layers, Provenance.of(text["provenance"]), frame_signals)
+    checks = tuple(map(_read_check, text.get("checks", [])))
+    return Tubes(clip, targets, layers, Provenance.of(text["provenance"]), frame_signals, checks)
+
+
+def _read_check(entry: Any) -> Check:
+    return Check(
+        layer=read_str(entry["layer"]),
+        target=read_str(entry["target"]),
+        threshold=read_float(entry["threshold"]),
+        volume=read_float(entry["volume"]),
+        fill=read_str(entry["fill"]),
+        drop=read_float(entry["drop"]),
+        random_drops=tuple(map(read_float, entry["random_drops"])),
+        probabilities=None if entry["probabilities"] is None else _read_pair(entry["probabilities"]),
+        motion_drop=None if entry["motion_drop"] is None else read_float(entry["motion_drop"]),
+        likeness=tuple(map(read_float, entry["likeness"])),
+    )
+
+
+def _read_pair(values: Any) -> tuple[float, float]:
+    before, after = map(read_float, values)
+    return before, after
 
 
 def _layer(

@@ -37,6 +37,7 @@ from notebook_explain.methods.sharp_tubes.readout import ReadOut
 from notebook_explain.methods.sharp_tubes.redistribution import redistributed, windows
 from notebook_explain.models import POOLING_INPUT, Layer, Recording, VideoModel, score_of
 from notebook_explain.models.constant_norms import CONSTANT, NORMS
+from notebook_explain.models.origins import remember
 
 NAME = "sharp map"
 NO_DETAIL = (
@@ -130,7 +131,9 @@ class SharpTubes:
         method = "Sharp tubes" if self.conserve else "Sharp tubes (positive map of detail)"
         method += " (statistics of norms held constant)" if result.constant_norms else ""
         origin = provenance(method, self, model, start, backwards, caveats, result.forwards)
-        return Tubes(seen, result.targets, maps, origin, frame_signals)
+        tubes = Tubes(seen, result.targets, maps, origin, frame_signals)
+        remember(tubes, model, self, result.resolved)
+        return tubes
 
     def _shown(self, model: VideoModel) -> tuple[Layer, ...]:
         """Return the chosen layers and those that the score is read from; without a pooling, all layers."""
