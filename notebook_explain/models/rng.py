@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 _TAKES_GENERATOR = frozenset(
     """rand randn randint randperm bernoulli multinomial normal poisson normal_ uniform_ bernoulli_ random_
-    exponential_ geometric_ cauchy_ log_normal_""".split()
+    exponential_ geometric_ cauchy_ log_normal_ kaiming_uniform_""".split()
 )
 _LIKE = {"rand_like": "rand", "randn_like": "randn", "randint_like": "randint"}
 _DROPOUTS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"})
@@ -52,7 +52,8 @@ class LocalRandomness(TorchFunctionMode):
         if name in _DROPOUTS and isinstance(args[0], torch.Tensor):
             return self._dropout(func, args, kwargs)
         if name in _TAKES_GENERATOR and kwargs.get("generator") is None:
-            device = next((value.device for value in args if isinstance(value, torch.Tensor)), None)
+            given = (*args, *kwargs.values())  # torch.nn.init passes the tensor by keyword
+            device = next((value.device for value in given if isinstance(value, torch.Tensor)), None)
             kwargs["generator"] = self.generator(
                 torch.device(device or kwargs.get("device") or torch.get_default_device())
             )

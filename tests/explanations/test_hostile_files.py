@@ -24,10 +24,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import notebook_explain as ne
-from notebook_explain.explanations import BlockReport, Pyramid, Tubes
+from notebook_explain.display.evaluations import page_text
+from notebook_explain.explanations import BlockReport, Evaluation, Pyramid, Tubes
 from notebook_explain.explanations.io.save_load import KINDS
 from notebook_explain.figures import strip_png
-from tests.example_values import small_frame_signals, small_pyramid, small_report, small_tubes
+from tests.example_values import small_evaluation, small_frame_signals, small_pyramid, small_report, small_tubes
 from tests.explanations.equality import assert_same
 
 QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
@@ -35,6 +36,7 @@ MADE = {
     "tubes": lambda: small_tubes().with_frame_signals(small_frame_signals()),
     "pyramid": small_pyramid,
     "blocks": small_report,
+    "evaluation": small_evaluation,
 }
 every_kind = pytest.mark.parametrize("whole", MADE, indirect=True)
 
@@ -121,6 +123,14 @@ def _(pyramid: Pyramid) -> None:
 def _(report: BlockReport) -> None:
     assert report.in_words()
     report.figure(frames=1).draw_without_rendering()
+
+
+@used.register
+def _(evaluation: Evaluation) -> None:
+    assert evaluation.in_words()
+    assert page_text(evaluation, "title")
+    if evaluation.rows:
+        evaluation.figure().draw_without_rendering()
 
 
 def refused(folder: Path, data: bytes) -> str:

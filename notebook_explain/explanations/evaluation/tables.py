@@ -51,12 +51,13 @@ class EvaluationTable:
     def __repr__(self) -> str:
         lines = [f"mean ({stripped(fixed(100 * self.level, 1))} % interval over clips)"]
         width = max((len(_label(row)) for row in self.rows), default=0)
+        middle = max((len(str(row.interval)) for row in self.rows), default=0)
         for metric in self.metrics:
             lines += ["", f"{metric.name} ({metric.better.value} is better)" if metric.has_order else metric.name]
             for row in self.of(metric.name):
                 interval = row.interval
                 size = f"n = {interval.count}, {counted(interval.clips, 'clip')}"
-                lines.append(f"  {_label(row):<{width}}  {interval!s:<26}  {size}")
+                lines.append(f"  {_label(row):<{width}}  {interval!s:<{middle}}  {size}")
         return "\n".join(lines)
 
     def of(self, metric: str) -> tuple[TableRow, ...]:

@@ -16,6 +16,7 @@ from notebook_explain.explanations.io.fields import Arrays, read_list, read_str
 from notebook_explain.explanations.io.npz import RefusedError
 from notebook_explain.explanations.provenance import Provenance
 
+LARGEST = 1e30  # sums of such values are finite
 _COLUMNS = ("clip", "target", "method", "metric", "class_name")  # columns of the array of indices
 
 
@@ -31,8 +32,8 @@ def pack(evaluation: Evaluation) -> tuple[dict[str, Any], Arrays]:
     index_of = {column: {name: index for index, name in enumerate(entries)} for column, entries in names.items()}
     indices = [[row.clip, *(index_of[column][getattr(row, column)] for column in _COLUMNS[1:])] for row in rows]
     values = np.array([row.value for row in rows], np.float64)
-    if not np.isfinite(values).all():
-        raise UsageError("it holds values that are not finite")
+    if not (np.abs(values) < LARGEST).all():
+        raise UsageError("it holds values that are not finite, or too large")
     text = {
         "clips": list(evaluation.clips),
         "targets": names["target"],
@@ -50,8 +51,8 @@ def unpack(text: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Evalu
     metrics = tuple(_metric(entry) for entry in read_list(text["metrics"], "metrics"))
     names = (_names(text, "targets"), methods, tuple(metric.name for metric in metrics), _names(text, "classes"))
     values, indices = arrays["values"], arrays["indices"]
-    if values.dtype != np.float64 or values.ndim != 1 or not np.isfinite(values).all():
-        raise RefusedError("its values are not finite float64 numbers")
+    if values.dtype != np.float64 or values.ndim != 1 or not (np.abs(values) < LARGEST).all():
+        raise RefusedError("its values are not finite float64 numbers, or too large")
     if indices.dtype != np.int64 or indices.shape != (len(values), len(_COLUMNS)):
         raise RefusedError(f"its indices are not an int64 array ({len(values)} values, {len(_COLUMNS)})")
     limits = np.array([len(clips), *map(len, names)])
