@@ -82,6 +82,7 @@ def check(
     with working("check"):
         scorer = Scorer(model)
         video = scorer.video(tubes.clip)
+        targets = tuple(scorer.resolve(video, target)[0] for target in targets)
         motion = _motion(tubes.clip.frames)
         random_maps = [
             explainer(with_random_weights(model, seed=seed + index), tubes.clip, list(targets))
