@@ -70,7 +70,8 @@ export function createReadout(viewState, liveRegion, signal) {
   let message = HINT;
   const show = () => {
     const view = viewState();
-    element.textContent = probes[0]?.(view) ?? probes[1]?.(view) ?? message;
+    const text = probes[0]?.(view) ?? probes[1]?.(view) ?? message;
+    if (element.textContent !== text) element.textContent = text;
   };
   return {
     element,
@@ -125,7 +126,7 @@ export function createCrosshair(canvas, [, height, width], onMove, signal) {
   /** @type {{x: number, y: number} | null} */
   let at = null;
   const show = () => {
-    element.hidden = !at;
+    if (element.hidden !== !at) element.hidden = !at;
     if (!at) return;
     element.style.left = `${canvas.offsetLeft + ((at.x + 0.5) / width) * canvas.clientWidth}px`;
     element.style.top = `${canvas.offsetTop + ((at.y + 0.5) / height) * canvas.clientHeight}px`;

@@ -1,8 +1,9 @@
+// @vitest-environment jsdom
 // Words of the readout, and the keys that are listed.
 import { expect, test } from "vitest";
 import { createFields } from "../../src/tubes/layer_values.js";
 import { fileName } from "../../src/tubes/picture.js";
-import { pointWords, timelineWords } from "../../src/tubes/readout.js";
+import { createReadout, pointWords, timelineWords } from "../../src/tubes/readout.js";
 import { readContent } from "../../src/tubes/traits.js";
 import { FakeModel, FRAME_SIGNALS, smallState } from "../helpers.js";
 
@@ -44,4 +45,18 @@ test("a frame on the timeline is given by its part of all evidence, and the sign
 test("files are named after the clip or class, the layer and the frame", () => {
   expect(fileName(contentOf({ title: "../a: clip.mp4" }), VIEW)).toBe("a-clip.mp4-last-frame-2");
   expect(fileName(contentOf({ title: "" }), VIEW, "")).toBe("wave-last");
+});
+
+test("the readout is written only when its words change", () => {
+  let frame = 0;
+  const lifetime = new AbortController();
+  const { element, show, pin } = createReadout(() => ({ frame }), document.createElement("p"), lifetime.signal);
+  pin((view) => `frame ${view.frame}`);
+  const text = element.firstChild;
+  show();
+  expect(element.firstChild, "the same text node: nothing to lay out").toBe(text);
+  frame = 1;
+  show();
+  expect(element.textContent).toBe("frame 1");
+  lifetime.abort();
 });

@@ -51,6 +51,20 @@ test("a slow GPU draws at half the size during movement and once more sharply at
   expect(requested).toBe(1);
 });
 
+test("a sharp draw that takes longer than a movement's pause is not followed by another one during the movement", () => {
+  draw(500);
+  vi.advanceTimersByTime(520);
+  expect(draw(500).sharp).toBe(true);
+  vi.advanceTimersByTime(400);
+  expect(draw(30).sharp, "while the GPU still draws").toBe(false);
+  vi.advanceTimersByTime(1000);
+  expect(draw(500).sharp).toBe(true);
+  vi.advanceTimersByTime(520);
+  expect(draw(30).sharp, "right after it has drawn").toBe(false);
+  vi.advanceTimersByTime(600);
+  expect(draw(500).sharp, "after a pause").toBe(true);
+});
+
 test("a fast GPU always draws at full resolution", () => {
   draw(300);
   vi.advanceTimersByTime(400);

@@ -46,17 +46,18 @@ export function placeLabels(container, camera, half, width, height, scale, { siz
   }
   const spans = /** @type {HTMLElement[]} */ ([...container.children]);
   let used = 0;
-  for (const [text, [x, y], [dx, dy], distance] of labels) {
+  for (const [text, [right, up], [dx, dy], distance] of labels) {
     // Text is wider than high: keep it further away from an edge beside it.
     const longest = Math.max(...text.split("\n").map((line) => line.length));
     const offset = distance + Math.abs(dx) * 2.4 * longest;
-    const [left, top] = [width / 2 + x * scale + dx * offset, height / 2 - y * scale - dy * offset];
+    const [left, top] = [width / 2 + right * scale + dx * offset, height / 2 - up * scale - dy * offset];
     if (left < 0 || left > width || top < 0 || top > height) continue; // outside of the canvas
     const label = spans[used++] ?? container.appendChild(h("span", {}));
     if (label.textContent !== text) label.textContent = text;
     const clamped = Math.min(Math.max(left, 3.2 * longest + 4), width - 3.2 * longest - 4);
-    label.style.left = `${(100 * clamped) / width}%`; // in percent, for paper of another width
-    label.style.top = `${(100 * top) / height}%`;
+    // A transform, because left and top would lay out the page at every picture; of the stage's size, for paper of another width.
+    const [x, y] = [(100 * clamped) / width, (100 * top) / height].map((part) => part.toFixed(2));
+    label.style.transform = `translate(${x}cqw, ${y}cqh) translate(-50%, -50%)`;
   }
   for (const label of spans.slice(used)) label.remove();
 }

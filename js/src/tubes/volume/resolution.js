@@ -2,7 +2,7 @@
 // size at rest; a fast one always draws with up to twice the pixels, for smooth edges.
 import { onAbort } from "../../shared/dom.js";
 
-const MOVING = 350; // ms: draws closer together than this are one movement
+const MOVING = 350; // ms: draws that follow the end of one sooner than this are one movement
 const REST = 160; // ms without a draw before the tube is drawn once more at rest
 const FAST = 40; // ms within which a fast GPU has drawn the tube
 const MAX_PIXELS = 900_000; // per draw at rest; beyond, software rendering takes seconds
@@ -26,17 +26,23 @@ export function adaptiveResolution(invalidate, isDrawing, signal) {
     isResting = true;
     invalidate();
   };
-  /** Wait for a draw to finish; measure it from the second one on. @param {number} started @param {number} count of sharp draws so far */
+  const drawWhenDone = () => {
+    if (isDrawing()) timer = setTimeout(drawWhenDone, REST);
+    else drawAtRest();
+  };
+  /** Wait for a sharp draw to finish, and measure it from the second one on. @param {number} started @param {number} count of sharp draws so far */
   const measure = (started, count) => {
     if (signal.aborted) return;
     const took = performance.now() - started;
-    if (isDrawing() && (count === 1 || took < FAST)) requestAnimationFrame(() => measure(started, count));
-    else if (count === 1) drawAtRest();
-    else {
-      const canRefine = isFast === undefined && took < FAST;
-      isFast = took < FAST;
-      if (canRefine) drawAtRest();
+    if (isDrawing()) {
+      requestAnimationFrame(() => measure(started, count));
+      return;
     }
+    lastDraw = performance.now(); // what follows a slow draw is still part of the movement
+    if (count === 1) return drawAtRest();
+    const canRefine = isFast === undefined && took < FAST;
+    isFast = isFast !== false && took < FAST; // once found slow, it stays slow
+    if (canRefine) drawAtRest();
   };
 
   return {
@@ -47,18 +53,18 @@ export function adaptiveResolution(invalidate, isDrawing, signal) {
      */
     next(area) {
       const now = performance.now();
-      const sharp = isResting || now - lastDraw >= MOVING;
+      const sharp = isResting || (now - lastDraw >= MOVING && !isDrawing());
       isResting = false;
       lastDraw = now;
       clearTimeout(timer);
-      if (!sharp) timer = setTimeout(drawAtRest, REST);
+      if (!sharp) timer = setTimeout(drawWhenDone, REST);
       const wanted = Math.min(Math.max(globalThis.devicePixelRatio || 1, isFast ? 2 : 1), 2);
       const limit = Math.sqrt(((isFast ? 3 : 1) * MAX_PIXELS) / area);
       return { ratio: Math.min(wanted, limit) * (sharp || isFast ? 1 : 0.5), sharp };
     },
-    /** Call after a sharp draw. A GPU once found slow is not measured again. */
+    /** Call after a sharp draw. */
     drawn() {
-      if (isFast !== false) measure(performance.now(), ++sharpDraws);
+      measure(performance.now(), ++sharpDraws);
     },
   };
 }
