@@ -245,6 +245,30 @@ def test_the_names_of_the_axes_stand_beside_the_box(open_page: OpenPage, path: P
     assert label["x"] - box["x"] + label["width"] <= left
 
 
+def test_a_turned_tube_lays_out_nothing(open_page: OpenPage, path: Path) -> None:
+    viewer = open_page(path, 800, 900)
+    viewer.look("side")  # a label may come or go on the way
+    session = viewer.page.context.new_cdp_session(viewer.page)
+    session.send("Performance.enable")
+
+    def layouts() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "LayoutCount")
+
+    turn = """async root => {
+      for (let k = 0; k < 20; k++) {
+        const before = root.dataset.painted;
+        const move = { buttons: 1, movementX: 1, movementY: k % 2, bubbles: true };
+        root.querySelector(".ne-tube").dispatchEvent(new PointerEvent("pointermove", move));
+        while (root.dataset.painted === before) await new Promise(requestAnimationFrame);
+      }
+    }"""
+    viewer.root.evaluate(turn)
+    before = layouts()
+    viewer.root.evaluate(turn)
+    assert layouts() - before <= 4
+
+
 @pytest.mark.parametrize("width", [360, 500, 800, 1200])
 def test_the_settings_fill_their_rows(open_page: OpenPage, path: Path, width: int) -> None:
     viewer = open_page(path, width, 900)
