@@ -2,6 +2,7 @@
 import { cssGradient, rampsOf } from "../shared/colormaps.js";
 import { h, icon, on } from "../shared/dom.js";
 import { createMenu } from "../shared/inputs.js";
+import { createCheckBadge } from "./check_badge.js";
 import { createLayerPicker, layerLabel } from "./layer_picker.js";
 import { createPictureControls } from "./picture_controls.js";
 import { createSettings } from "./settings.js";
@@ -13,6 +14,7 @@ import {
   levelWords,
   quantityOf,
   sides,
+  signed,
   targetWords,
   verdict,
 } from "./text.js";
@@ -113,11 +115,16 @@ export function createLegend(content) {
       // One gradient: a second background layer would be lost once there has been a single one.
       const ramps = both ? [[...negative].reverse(), positive] : [sign === "positive" ? positive : negative];
       bar.style.backgroundImage = cssGradient(ramps);
-      low.textContent = both ? lowering : "weak";
-      high.textContent = both ? raising : `strong ${sign === "positive" ? raising : lowering}`;
+      const totals = view.against === null ? content.layers[view.layer].totals?.[view.target] : null;
+      const [most, least] = (totals ?? []).map((total) => ` ${signed(total)}`);
+      low.textContent = both ? lowering + (least ?? "") : "weak";
+      high.textContent = both ? raising + (most ?? "") : `strong ${sign === "positive" ? raising : lowering}`;
       hidden.style.left = both ? `${50 - 50 * threshold}%` : "0";
       hidden.style.width = `${100 * threshold}%`;
-      element.title = `Hidden: ${quantityOf(content)} below ${levelWords(threshold)} of the ${scale === "frame" ? "frame" : "layer"}'s maximum. Faded: beyond the outermost cell centres, where the map is held constant`;
+      const sums = totals
+        ? `Numbers: sums of the evidence over the whole clip, in the unit of the score (${signed(content.targets[view.target].logit)}). `
+        : "";
+      element.title = `${sums}Hidden: ${quantityOf(content)} below ${levelWords(threshold)} of the ${scale === "frame" ? "frame" : "layer"}'s maximum. Faded: beyond the outermost cell centres, where the map is held constant`;
     },
   };
 }
@@ -175,10 +182,12 @@ export function createControls(content, handlers, signal, option = "own") {
   const legend = createLegend(content);
   const picture = createPictureControls(content.picture, handlers, row, signal);
   const caveats = createCaveats(content);
+  const check = createCheckBadge(content);
   const [prediction, sentence] = [h("b", {}), h("span", {})];
   return {
     head: h("div", { class: "ne-head" }, h("span", { class: "ne-title" }, content.title), target.element),
     caption: h("p", { class: "ne-kept" }, prediction, sentence),
+    check: check.element,
     rows: h(
       "div",
       { class: "ne-controls" },
@@ -200,6 +209,7 @@ export function createControls(content, handlers, signal, option = "own") {
       legend.show(view);
       picture.show(view);
       caveats.show(view);
+      check.show(view);
       prediction.textContent = verdict(explained(content, view));
       sentence.textContent = `. ${summary || `Counting the ${quantityOf(content)} …`}`;
     },

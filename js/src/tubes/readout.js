@@ -4,7 +4,7 @@ import { h, on } from "../shared/dom.js";
 import { ARROWS } from "../shared/inputs.js";
 import { percent } from "../shared/text.js";
 import { formatterOf, valueAt } from "./frame_signal.js";
-import { explained, frameWords, quantityOf, sides } from "./text.js";
+import { explained, frameWords, quantityOf, sides, signed } from "./text.js";
 import { sampleAt } from "./volume/ray.js";
 
 /** @typedef {import("./traits.js").Content} Content */
@@ -15,8 +15,8 @@ import { sampleAt } from "./volume/ray.js";
 
 const HINT = "Point at a picture or at the timeline to read its values.";
 
-/** "+62 %" @param {number} value @param {string} [text] of its size */
-const signed = (value, text = percent(Math.abs(value))) => (value > 0 ? "+" : value < 0 ? "−" : "") + text;
+/** "+62 %" @param {number} value */
+const signedPercent = (value) => signed(value, percent(Math.abs(value)));
 
 /**
  * "frame 5 (index 4) of 16 · 0.33 s · x 34, y 21 · +62 % of the maximum (+1.87), for"
@@ -30,10 +30,10 @@ export function pointWords(content, view, field, { frame, x, y, value, peak }) {
   const raw = share * field.peak * (field.weights?.[frame] ?? 1);
   const side = share && quantityOf(content, view.layer) !== "attention" && sides(explained(content, view));
   return (
-    `${frameWords(content, frame, true)} · x ${x}, y ${y} · ${signed(share)} of the ` +
-    `${view.scale === "frame" ? "frame's " : ""}maximum (${signed(raw, String(Number(Math.abs(raw).toPrecision(3))))})` +
+    `${frameWords(content, frame, true)} · x ${x}, y ${y} · ${signedPercent(share)} of the ` +
+    `${view.scale === "frame" ? "frame's " : ""}maximum (${signed(raw)})` +
     (side ? `, ${side[share > 0 ? 0 : 1]}` : "") +
-    (peak ? ` · up to ${signed(peak)} behind` : "")
+    (peak ? ` · up to ${signedPercent(peak)} behind` : "")
   );
 }
 

@@ -31,7 +31,11 @@ export const quantityOf = ({ layers }, layer = 0) => layers[layer].quantity ?? "
  */
 export function layerWords({ layers }, layer, target = 0) {
   const { name, kind, pathway, shape, share } = layers[layer];
-  const parts = [name, ...(kind === "named" || kind === name || name.startsWith(`${kind} `) ? [] : [kind]), `${shape.join("×")} cells`];
+  const parts = [
+    name,
+    ...(kind === "named" || kind === name || name.startsWith(`${kind} `) ? [] : [kind]),
+    `${shape.join("×")} cells`,
+  ];
   if (pathway !== null && layers.some((other) => other.pathway !== pathway)) parts.push(`pathway ${pathway}`);
   const part = share?.[target];
   if (part != null) parts.push(`${part < 0 ? "−" : ""}${percent(Math.abs(part))} of the score`);
@@ -159,6 +163,10 @@ export const thresholdWords = (content, { threshold, setting, threshold_by: unit
   unit === "evidence"
     ? `${whole(setting)} of the ${quantityOf(content, layer)}, from ${levelWords(threshold)} of the maximum`
     : levelWords(threshold);
+
+/** "+1.87", or "+62 %" for the text of its size @param {number} value @param {string} [size] */
+export const signed = (value, size = String(Number(Math.abs(value).toPrecision(3)))) =>
+  (value > 0 ? "+" : value < 0 ? "−" : "") + size;
 
 /** A layer's name in a sentence, no word twice: "layer stem", "layer4.1" @param {string} name */
 export const layerPhrase = (name) => (/^(layer|sharp map)/i.test(name) ? name : `layer ${name}`);

@@ -67,6 +67,7 @@ function createParts(root, content, handlers, orbit, option, signal) {
     controls.head,
     h("div", { class: "ne-stages" }, left, bar, timeline.choice, right),
     controls.caption,
+    controls.check,
     controls.rows,
     liveRegion,
   );

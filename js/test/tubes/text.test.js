@@ -100,7 +100,9 @@ test("an explicit threshold is never lowered, nor is one that was moved", () => 
 
 test("the default keeps half of the evidence of a sharp map", () => {
   const thin = volumeOf(maps.find(({ shares }) => shares.at(-1).threshold < 0.3).balls);
-  const [block, sharp] = ["block", "sharp"].map((kind) => levelOf(thin, "for", { threshold_by: "default" }, true, kind));
+  const [block, sharp] = ["block", "sharp"].map((kind) =>
+    levelOf(thin, "for", { threshold_by: "default" }, true, kind),
+  );
   expect(sharp.threshold).toBeLessThanOrEqual(block.threshold);
   expect(sharp.evidence).toBeGreaterThanOrEqual(0.5);
 });

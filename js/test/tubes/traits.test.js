@@ -55,7 +55,7 @@ const WRONG = [
   [
     "unknown kind",
     withLayer({ kind: "attic" }),
-    "layer 'stem': kind must be one of stem, block, pooling input, named, combined, attention, relevance, got \"attic\"",
+    "layer 'stem': kind must be one of stem, block, pooling input, named, combined, sharp, attention, relevance, detail, got \"attic\"",
   ],
   ["pathway in words", withLayer({ pathway: "slow" }), "pathway must be a whole number or null"],
   ["shape of zero", withLayer({ shape: [2, 0, 3] }), "layer 'stem': shape must be three whole numbers above 0"],

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from notebook_explain.explanations import LayerMap, TargetResult, Tubes
 from notebook_explain.explanations.blocks.frame_signal import FrameSignal
 from notebook_explain.explanations.caveats import caveats, incompleteness_caveat, resolution_caveat
+from notebook_explain.explanations.check import Check
 from notebook_explain.widgets.wire.common import clip_caveats, clip_state, geometry_state, target_state
 
 SMALL_MAP = 8192  # cells; larger maps are sent with one byte per value
@@ -53,7 +54,8 @@ def pack_maps(tubes: Tubes) -> tuple[list[dict[str, Any]], list[bytes]]:
             offsets[key], end = end, end + len(codes[0])
             for buffer, data in zip(buffers, codes, strict=True):
                 buffer.append(data)
-        layers.append(_layer_state(layer, offsets[key], levels, tubes.targets))
+        checks = [tubes.check_of(target, layer.name) for target in range(len(tubes.targets))]
+        layers.append(_layer_state(layer, offsets[key], levels, tubes.targets, checks))
     return layers, [b"".join(parts) for parts in buffers]
 
 
@@ -88,7 +90,11 @@ def bytes_per_value(values: NDArray[np.float32]) -> int:
 
 
 def _layer_state(
-    layer: LayerMap, offset: int, levels: list[list[float]], results: tuple[TargetResult, ...]
+    layer: LayerMap,
+    offset: int,
+    levels: list[list[float]],
+    results: tuple[TargetResult, ...],
+    checks: Sequence[Check | None],
 ) -> dict[str, Any]:
     targets = range(len(results))
     return {
@@ -105,7 +111,20 @@ def _layer_state(
         "caveats": resolution_caveat(layer),
         "share": [_finite_share(layer, target) for target in targets],
         **({} if layer.quantity == "evidence" else {"quantity": layer.quantity}),  # the default
+        **({"totals": [layer.totals(target) for target in targets]} if layer.quantity == "evidence" else {}),
+        **_check_states(checks),
         "unaccounted": [incompleteness_caveat(layer, target, result) for target, result in enumerate(results)],
+    }
+
+
+def _check_states(checks: Sequence[Check | None]) -> dict[str, Any]:
+    """Return the verdict and the numbers of each target's check, if there are any."""
+    if not any(checks):
+        return {}
+    return {
+        "checks": [
+            None if check is None else {"verdict": check.verdict.value, "words": check.in_words()} for check in checks
+        ]
     }
 
 
