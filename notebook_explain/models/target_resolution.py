@@ -52,8 +52,13 @@ def resolve(labels: Labels, heads: Mapping[str, Head], target: Any) -> Target:
 
 def score_of(recording: Recording, target: Target) -> torch.Tensor:
     """Return the scalar score of a resolved target: its logit or value, averaged over its region, or a difference of two."""
-    score = recording.heads[str(target.head)].logits_in(target)[0, int(target.label)]
-    return score if target.against is None else score - score_of(recording, target.against)
+    return score_in(recording.heads, target)
+
+
+def score_in(heads: Mapping[str, Head], target: Target) -> torch.Tensor:
+    """Return `score_of` a resolved target, given the heads of a pass."""
+    score = heads[str(target.head)].logits_in(target)[0, int(target.label)]
+    return score if target.against is None else score - score_in(heads, target.against)
 
 
 def target_result(labels: Labels, recording: Recording, target: Target) -> TargetResult:

@@ -15,27 +15,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageTypeError
 from notebook_explain._progress import stage, working
 from notebook_explain._validation import check_choice
 from notebook_explain.explanations import Geometry, LayerMap, TargetResult, Tubes
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
-from notebook_explain.explanations.layer_map import DETAIL, SHARP
-from notebook_explain.methods import pathways
+from notebook_explain.explanations.layer_map import DETAIL
 from notebook_explain.methods.block_recorder import SignalRecorder
 from notebook_explain.methods.common import check_layers, prepare_clip, provenance
-from notebook_explain.methods.layer_maps import ExplainedPass, explain_pass, with_combined
+from notebook_explain.methods.last_layer import exact_map, last_layers, placed_maps
+from notebook_explain.methods.layer_maps import ExplainedPass, explain_pass
 from notebook_explain.methods.sharp_tubes.gates import Gate, gated_gradient, gates
 from notebook_explain.methods.sharp_tubes.readout import ReadOut
-from notebook_explain.methods.sharp_tubes.redistribution import redistributed, windows
-from notebook_explain.models import POOLING_INPUT, Layer, Recording, VideoModel, score_of
+from notebook_explain.methods.sharp_tubes.redistribution import sharp_map
+from notebook_explain.models import Layer, Recording, VideoModel, score_of
 from notebook_explain.models.constant_norms import CONSTANT, NORMS
 from notebook_explain.models.origins import remember
 
@@ -110,9 +108,7 @@ class SharpTubes:
             return result, self._gradients(recording, result, gates(cuts, ends))
 
         (result, gradients), pass_caveats = model.run(seen, recorded, compute, recorder.hooks, norms=self.norms)
-        layers, frame_signals = recorder.layers_at_selected_frames(shown), recorder.frame_signals()
-        coarse = [replace(one, geometry=layer.geometry) for one, layer in zip(result.maps, layers, strict=True)]
-        maps = with_combined(coarse, result.targets)
+        maps, frame_signals = placed_maps(recorder, shown, result), recorder.frame_signals()
         caveats = [
             *recorder.model_caveats,
             *model.clip_caveats(clip),
@@ -125,8 +121,7 @@ class SharpTubes:
             caveats.append(Caveat(NO_DETAIL, CaveatCode.NO_GRADIENT))
         else:
             stage("read-out")
-            source = maps[-1] if maps[-1].kind == pathways.COMBINED else maps[result.final[-1]]
-            maps = (*maps, self._sharp_map(source, ReadOut(seen.frames), gradients, result.targets))
+            maps = (*maps, self._sharp_map(exact_map(maps, result), ReadOut(seen.frames), gradients, result.targets))
             backwards += len(gradients)
         method = "Sharp tubes" if self.conserve else "Sharp tubes (positive map of detail)"
         method += " (statistics of norms held constant)" if result.constant_norms else ""
@@ -139,8 +134,7 @@ class SharpTubes:
         """Return the chosen layers and those that the score is read from; without a pooling, all layers."""
         if self.layers is None:
             return model.layers
-        ends = [layer for layer in model.layers if layer.kind == POOLING_INPUT] or list(model.layers)
-        return model.select([*self.layers, *(layer.name for layer in ends)])
+        return model.select([*self.layers, *(layer.name for layer in last_layers(model))])
 
     def _gradients(
         self, recording: Recording, result: ExplainedPass, chosen: Mapping[Layer, Gate]
@@ -173,20 +167,7 @@ class SharpTubes:
         targets : sequence of TargetResult
         """
         details = read_out(torch.stack(gradients)).numpy()
+        if self.conserve:
+            return sharp_map(NAME, source, details, targets)
         size = (details.shape[1], details.shape[2], details.shape[3])
-        geometry = Geometry.even(size, size)
-        if not self.conserve:
-            return LayerMap(NAME, DETAIL, details, geometry)
-        over = windows(source, size)
-        values = np.empty((len(targets), *size), np.float32)
-        for index, cells in enumerate(source.values.astype(np.float64) / source.values[0].size):
-            evidence_for = redistributed(np.maximum(cells, 0), details[2 * index], over)
-            evidence_against = redistributed(np.maximum(-cells, 0), details[2 * index + 1], over)
-            values[index] = (evidence_for - evidence_against) * values[index].size
-        return LayerMap(NAME, SHARP, values, geometry, None, _gap(values, targets), source.reliability)
-
-
-def _gap(values: NDArray[np.float32], targets: Sequence[TargetResult]) -> NDArray[np.float32]:
-    logits = np.array([target.logit for target in targets], np.float64)
-    gap: NDArray[np.float32] = (logits - values.mean(axis=(1, 2, 3), dtype=np.float64)).astype(np.float32)
-    return gap
+        return LayerMap(NAME, DETAIL, details, Geometry.even(size, size))

@@ -36,7 +36,7 @@ class ReadOut:
     """
 
     def __init__(self, frames: NDArray[np.uint8]) -> None:
-        self.scale = max(1.0, min(frames.shape[1:3]) / REFERENCE_SIDE)
+        self.scale = pixel_scale(frames)
         self.difference = torch.from_numpy(difference_from_reference(frames))
         self.colours = torch.from_numpy(np.ascontiguousarray(frames)).float() / 255
 
@@ -49,7 +49,7 @@ class ReadOut:
             With respect to the normalised clip.
         """
         norm = gradients.float().cpu().norm(dim=1)
-        detail = _blurred(norm, BLUR * self.scale) * self.difference
+        detail = blurred(norm, BLUR * self.scale) * self.difference
         return self.bilateral(detail)
 
     def bilateral(self, maps: torch.Tensor) -> torch.Tensor:
@@ -98,7 +98,12 @@ def _shifted(height: int, width: int, dy: int, dx: int) -> tuple[tuple[slice, sl
     return (slice(0, height - dy), slice(left, right)), (slice(dy, height), slice(left + dx, right + dx))
 
 
-def _blurred(maps: torch.Tensor, sigma: float) -> torch.Tensor:
+def pixel_scale(frames: NDArray[np.uint8]) -> float:
+    """Return the factor by which constants in pixels grow with a clip."""
+    return max(1.0, min(frames.shape[1:3]) / REFERENCE_SIDE)
+
+
+def blurred(maps: torch.Tensor, sigma: float) -> torch.Tensor:
     """Return maps (map, time, height, width) blurred within each frame by a Gaussian, with reflected borders."""
     height, width = maps.shape[-2:]
     radius = math.ceil(3 * sigma)
@@ -109,5 +114,5 @@ def _blurred(maps: torch.Tensor, sigma: float) -> torch.Tensor:
     mode = "reflect" if radius < min(height, width) else "replicate"
     images = F.conv2d(F.pad(images, (0, 0, radius, radius), mode), kernel.view(1, 1, -1, 1))
     images = F.conv2d(F.pad(images, (radius, radius, 0, 0), mode), kernel.view(1, 1, 1, -1))
-    blurred: torch.Tensor = images.reshape(maps.shape)
-    return blurred
+    found: torch.Tensor = images.reshape(maps.shape)
+    return found

@@ -16,12 +16,38 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from notebook_explain.explanations import LayerMap
+from notebook_explain.explanations import Geometry, LayerMap, TargetResult
+from notebook_explain.explanations.layer_map import SHARP
 
 WINDOW = 2.5  # standard deviation, in cells of each axis
 _FLOOR, _LEAST = 1e-6, 1e-30  # added to f: in units of its mean, and absolutely
 
 Window = NDArray[np.float64]  # (pixels or frames, cells)
+
+
+def sharp_map(name: str, source: LayerMap, details: NDArray[np.floating], targets: Sequence[TargetResult]) -> LayerMap:
+    """Return the evidence of a coarse map at the resolution of the clip.
+
+    Parameters
+    ----------
+    name : str
+        Of the new map.
+    source : LayerMap
+        The exact coarse map whose evidence is redistributed.
+    details : float array (2 * target, time, height, width) of the clip
+        For each target, the maps of detail for its positive and for its negative evidence.
+    targets : sequence of TargetResult
+    """
+    size = (details.shape[1], details.shape[2], details.shape[3])
+    over = windows(source, size)
+    values = np.empty((len(targets), *size), np.float32)
+    for index, cells in enumerate(source.values.astype(np.float64) / source.values[0].size):
+        evidence_for = redistributed(np.maximum(cells, 0), details[2 * index], over)
+        evidence_against = redistributed(np.maximum(-cells, 0), details[2 * index + 1], over)
+        values[index] = (evidence_for - evidence_against) * values[index].size
+    logits = np.array([target.logit for target in targets], np.float64)
+    gap = (logits - values.mean(axis=(1, 2, 3), dtype=np.float64)).astype(np.float32)
+    return LayerMap(name, SHARP, values, Geometry.even(size, size), None, gap, source.reliability)
 
 
 def windows(layer: LayerMap, size: tuple[int, int, int]) -> tuple[Window, Window, Window]:

@@ -22,19 +22,22 @@ BEYOND = 2.0  # sides that the canvas reaches beyond the middle frame, at most
 FEWEST_CORNERS = 6
 
 
-def difference_from_reference(frames: Frames) -> NDArray[np.float32]:
+def difference_from_reference(frames: Frames, *, stabilised: bool = True) -> NDArray[np.float32]:
     """Return how far each pixel differs from the stabilised median of the clip.
 
     Parameters
     ----------
     frames : uint8 array (time, height, width, 3)
+    stabilised : bool
+        False takes the plain median over time, which a moving camera blurs.
 
     Returns
     -------
     float32 array (time, height, width)
         Euclidean distance of red, green and blue, each in 0..1.
     """
-    difference = (frames.astype(np.float32) - stabilised_reference(frames)) / 255
+    reference = stabilised_reference(frames) if stabilised else _median(frames)
+    difference = (frames.astype(np.float32) - reference) / 255
     distance: NDArray[np.float32] = np.sqrt(np.einsum("tyxc,tyxc->tyx", difference, difference))
     return distance
 
@@ -53,9 +56,14 @@ def stabilised_reference(frames: Frames) -> NDArray[np.float32]:
     """
     cameras = camera_movement(frames)
     if moved_corners(cameras, frames.shape[1], frames.shape[2]) < STATIC:
-        median: NDArray[np.float32] = np.median(frames, axis=0, keepdims=True).astype(np.float32)
-        return median
+        return _median(frames)
     return _warped_median(frames, cameras)
+
+
+def _median(frames: Frames) -> NDArray[np.float32]:
+    """Return the median over time, float32 (1, height, width, 3)."""
+    median: NDArray[np.float32] = np.median(frames, axis=0, keepdims=True).astype(np.float32)
+    return median
 
 
 def camera_movement(frames: Frames) -> list[Affine]:
