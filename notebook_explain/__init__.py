@@ -33,7 +33,20 @@ if TYPE_CHECKING:
     from notebook_explain.display import compare, to_html
     from notebook_explain.evaluation import evaluate
     from notebook_explain.explanations import ExplainError, Target, load
-    from notebook_explain.methods import AttentionMaps, BlockSignals, FeaturePyramid, SaliencyTubes, SharpTubes
+    from notebook_explain.methods import (
+        RISE,
+        AttentionMaps,
+        BlockSignals,
+        Captum,
+        CentreMap,
+        FeaturePyramid,
+        GuidedGradCAM,
+        MotionMap,
+        MotionTubes,
+        RandomMap,
+        SaliencyTubes,
+        SharpTubes,
+    )
     from notebook_explain.models import CLIP, VideoModel, adapt
     from notebook_explain.models.demo import demo_model
     from notebook_explain.widgets import CompareViewer, TubeViewer
@@ -42,10 +55,17 @@ _MODULE_OF_NAME = {
     "CLIP": "models",
     "AttentionMaps": "methods",
     "BlockSignals": "methods",
+    "Captum": "methods",
+    "CentreMap": "methods",
     "Clip": "clip",
     "CompareViewer": "widgets",
     "ExplainError": "explanations",
     "FeaturePyramid": "methods",
+    "GuidedGradCAM": "methods",
+    "MotionMap": "methods",
+    "MotionTubes": "methods",
+    "RISE": "methods",
+    "RandomMap": "methods",
     "SaliencyTubes": "methods",
     "SharpTubes": "methods",
     "Target": "explanations",
@@ -77,6 +97,13 @@ __all__ = [  # noqa: RUF022  in the order in which users meet them
     "AttentionMaps",
     "FeaturePyramid",
     "BlockSignals",
+    "GuidedGradCAM",
+    "RISE",
+    "Captum",
+    "MotionTubes",
+    "MotionMap",
+    "CentreMap",
+    "RandomMap",
     "Target",
     "TubeViewer",
     "CompareViewer",

@@ -67,6 +67,7 @@ class CaveatCode(str, Enum):
     EMPTY_MAP = "empty_map"  # nothing of the score is above rounding at this layer
     COARSE_MAP = "coarse_map"
     PLACEMENT = "placement"  # sums are exact, but where evidence is drawn within a window is a rule
+    BASELINE = "baseline"  # the map does not depend on the model, or hardly
     ATTENTION = "attention"  # the map shows attention, which is no evidence that adds up
     LOCAL_SHARES = "local_shares"  # shares of a sum ignore what the next layer does with it
     OMITTED_SIGNAL = "omitted_signal"

@@ -62,6 +62,11 @@ class LayerMap:
         return {ATTENTION: ATTENTION, RELEVANCE: RELEVANCE, DETAIL: RELEVANCE}.get(self.kind, "evidence")
 
     @property
+    def is_signed(self) -> bool:
+        """True if values may be negative: evidence, and other quantities that have negative values."""
+        return self.quantity == "evidence" or bool((self.values < 0).any())
+
+    @property
     def least_share(self) -> float:
         """Share of the evidence that the default threshold keeps at least."""
         return LEAST_SHARE_SHARP if self.kind in (SHARP, DETAIL) else LEAST_SHARE

@@ -113,19 +113,20 @@ def _small_print(tubes: Tubes, layer: str | int | None, target: int, threshold: 
 def _draw_curve(axes: Any, tubes: Tubes, layer: str | int | None, target: int, chosen: NDArray[np.int64]) -> None:
     """Draw evidence for and against: the means of the map's positive and negative part, one step per frame.
 
-    Other quantities have no negative part.
+    Most other quantities have no negative part.
     """
-    volume, quantity = tubes.volume(layer, target), tubes.layer(layer).quantity
+    volume, shown = tubes.volume(layer, target), tubes.layer(layer)
     edges = np.arange(len(volume) + 1) + 0.5
-    is_signed = quantity == "evidence"
-    labels = sides_of(tubes.targets[target], LEGEND_NAME) if is_signed else (quantity,)
-    for values, colour, label in zip(evidence_per_frame(volume), (INK_FOR, INK_AGAINST), labels, strict=is_signed):
+    labels = sides_of(tubes.targets[target], LEGEND_NAME) if shown.is_signed else (shown.quantity,)
+    for values, colour, label in zip(
+        evidence_per_frame(volume), (INK_FOR, INK_AGAINST), labels, strict=shown.is_signed
+    ):
         axes.stairs(values, edges, fill=True, color=colour, label=label)
     axes.axhline(0, color="0.4", linewidth=0.8)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_xticks(chosen + 1)
     axes.set_xlabel(f"frame (of {len(volume)})", fontsize=8)
-    axes.set_ylabel(quantity, fontsize=8)
+    axes.set_ylabel(shown.quantity, fontsize=8)
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderaxespad=0.2)

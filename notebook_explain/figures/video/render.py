@@ -117,7 +117,7 @@ def _caption_text(
     tubes: Tubes, sequence: FrameSequence, layer: str | int | None, target: int, threshold: float
 ) -> list[Paragraph]:
     shown = tubes.layer(layer)
-    colours = colour_legend(tubes.targets[target]) if shown.quantity == "evidence" else f"orange: {shown.quantity}"
+    colours = colour_legend(tubes.targets[target]) if shown.is_signed else f"orange: {shown.quantity}"
     about = (
         f"{colours}, from {percent(threshold)} of the strongest; {tubes.provenance.method}, {layer_phrase(shown.name)}"
     )

@@ -100,7 +100,7 @@ def _shifted(height: int, width: int, dy: int, dx: int) -> tuple[tuple[slice, sl
 
 def pixel_scale(frames: NDArray[np.uint8]) -> float:
     """Return the factor by which constants in pixels grow with a clip."""
-    return max(1.0, min(frames.shape[1:3]) / REFERENCE_SIDE)
+    return max(1.0, float(min(frames.shape[1:3])) / REFERENCE_SIDE)
 
 
 def blurred(maps: torch.Tensor, sigma: float) -> torch.Tensor:
