@@ -23,7 +23,7 @@ from traitlets import TraitError
 
 import notebook_explain as ne
 from notebook_explain import display
-from notebook_explain.explanations import Tubes, shared_volumes
+from notebook_explain.explanations import Kept, Tubes, kept, shared_volumes
 from notebook_explain.explanations.caveats import caveats
 from notebook_explain.explanations.geometry import stretch
 from notebook_explain.figures import strip_png
@@ -221,6 +221,25 @@ def test_the_output_of_a_cell_stretches_its_layer_once(monkeypatch: pytest.Monke
     assert sizes == [tubes.clip.size]
     tubes.embed()
     assert len(sizes) == 2, "the volume is not kept after the output is made"
+
+
+def test_an_output_counts_each_map_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    thresholds = []
+
+    def counting_kept(volume: Any, peak: Any, threshold: float) -> Kept:
+        thresholds.append(threshold)
+        return kept(volume, peak, threshold)
+
+    monkeypatch.setattr("notebook_explain.explanations.tubes.kept", counting_kept)
+    tubes = small_tubes()
+    tubes.view()._repr_mimebundle_()
+    assert thresholds == [tubes.threshold()]
+    tubes.kept(0.5), tubes.kept(0.5)
+    assert thresholds[1:] == [0.5, 0.5], "nothing is shared outside of an output"
+    with shared_volumes.share_volumes():
+        assert tubes.kept(0.1) != tubes.kept(0.9)
+        assert tubes.kept(0.1, target=0) != tubes.kept(0.1, target=1)
+        assert tubes.threshold(share=0.1) > tubes.threshold(share=0.9)
 
 
 def test_volumes_are_writable_outside_of_outputs() -> None:

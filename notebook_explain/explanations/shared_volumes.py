@@ -1,11 +1,11 @@
-"""Cache of stretched maps for the steps that make one output, such as the page, sentence and picture of a cell."""
+"""Cache of stretched maps and their counts for the steps that make one output: the page, sentence and picture of a cell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,13 @@ from notebook_explain.explanations.geometry import stretch
 if TYPE_CHECKING:
     from notebook_explain.explanations.layer_map import LayerMap
 
-_Key = tuple["LayerMap", int, tuple[int, int, int]]
-_cache: ContextVar[dict[_Key, NDArray[np.float32]] | None] = ContextVar("stretched_maps", default=None)
+T = TypeVar("T")
+_cache: ContextVar[dict[Hashable, Any] | None] = ContextVar("stretched_maps", default=None)
 
 
 @contextmanager
 def share_volumes() -> Iterator[None]:
-    """Stretch each map at most once within the ``with`` block; the volumes are released at its end."""
+    """Stretch and count each map at most once within the ``with`` block; the volumes are released at its end."""
     if _cache.get() is not None:
         yield
         return
@@ -32,17 +32,25 @@ def share_volumes() -> Iterator[None]:
         _cache.reset(token)
 
 
+def shared(key: Hashable, make: Callable[[], T]) -> T:
+    """Return ``make()``; within `share_volumes` it is called at most once for each key."""
+    cache = _cache.get()
+    if cache is None:
+        return make()
+    if key not in cache:
+        cache[key] = make()
+    return cast(T, cache[key])
+
+
 def stretched(layer: LayerMap, target: int, size: tuple[int, int, int]) -> NDArray[np.float32]:
     """Return the map of a layer for a target, stretched over a clip of ``size`` (time, height, width).
 
     Within `share_volumes`, the array is shared and read-only.
     """
-    cache = _cache.get()
-    if cache is None:
-        return stretch(layer.values[target], layer.geometry, size)
-    key = (layer, target, size)
-    if key not in cache:
+
+    def make() -> NDArray[np.float32]:
         volume = stretch(layer.values[target], layer.geometry, size)
-        volume.flags.writeable = False
-        cache[key] = volume
-    return cache[key]
+        volume.flags.writeable = _cache.get() is None
+        return volume
+
+    return shared(("volume", layer, target, size), make)

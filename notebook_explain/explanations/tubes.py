@@ -18,7 +18,7 @@ from notebook_explain.explanations.blocks.frame_signal import FrameSignal
 from notebook_explain.explanations.check import Check
 from notebook_explain.explanations.layer_map import LayerMap as LayerMap
 from notebook_explain.explanations.provenance import Provenance
-from notebook_explain.explanations.shared_volumes import stretched
+from notebook_explain.explanations.shared_volumes import shared, stretched
 from notebook_explain.explanations.targets import TargetResult
 from notebook_explain.explanations.text import tubes_in_words
 from notebook_explain.explanations.threshold import Kept, chosen_threshold, kept
@@ -106,9 +106,14 @@ class Tubes:
         ValueError
             Both a threshold and a share; a share outside 0..1.
         """
-        shown = self.layer(layer)
-        peak, least = shown.peak(self.target_index(target)), shown.least_share
-        return chosen_threshold(lambda: self.volume(layer, target), peak, threshold, share, least)
+        map_, index = self.layer(layer), self.target_index(target)
+
+        def choose() -> float:
+            return chosen_threshold(
+                lambda: self.volume(layer, target), map_.peak(index), threshold, share, map_.least_share
+            )
+
+        return shared(("threshold", map_, index, self.clip.size, threshold, share), choose)
 
     def kept(
         self,
@@ -120,7 +125,12 @@ class Tubes:
     ) -> Kept:
         """Count what lies at or above a threshold, which is chosen as by `threshold`."""
         least = self.threshold(threshold, layer, target, share=share)
-        return kept(self.volume(layer, target), self.layer(layer).peak(self.target_index(target)), least)
+        map_, index = self.layer(layer), self.target_index(target)
+
+        def count() -> Kept:
+            return kept(self.volume(layer, target), map_.peak(index), least)
+
+        return shared(("kept", map_, index, self.clip.size, least), count)
 
     def in_words(
         self,

@@ -253,7 +253,7 @@ def test_a_turned_tube_lays_out_nothing(open_page: OpenPage, path: Path) -> None
 
     def layouts() -> float:
         metrics = session.send("Performance.getMetrics")["metrics"]
-        return next(metric["value"] for metric in metrics if metric["name"] == "LayoutCount")
+        return float(next(metric["value"] for metric in metrics if metric["name"] == "LayoutCount"))
 
     turn = """async root => {
       for (let k = 0; k < 20; k++) {

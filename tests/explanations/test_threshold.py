@@ -7,6 +7,7 @@ import pytest
 
 from notebook_explain.explanations import DEFAULT_THRESHOLD, default_threshold, in_words, kept, threshold_for_share
 from notebook_explain.explanations.text import verdict
+from notebook_explain.explanations.threshold import LEAST_SHARE
 from tests.example_values import small_tubes
 
 
@@ -173,6 +174,21 @@ def test_the_default_is_40_percent_unless_that_shows_less_than_a_quarter() -> No
     assert kept(thin, 1.0, DEFAULT_THRESHOLD).evidence < 0.05
     assert kept(thin, 1.0, default_threshold(thin, 1.0)).evidence == 1
     assert default_threshold(-flat, 1.0) == DEFAULT_THRESHOLD, "no evidence for the target, however low"
+
+
+@pytest.mark.parametrize("power", [1, 3, 5, 6, 7, 9])
+def test_the_default_is_the_same_whether_or_not_the_values_are_sorted(power: int) -> None:
+    volume = np.random.default_rng(power).uniform(-1, 1, (6, 20, 20)).astype(np.float32) ** power
+    for peak in (float(np.abs(volume).max()), np.abs(volume).max(axis=(1, 2))):
+        sorted_ = min(DEFAULT_THRESHOLD, threshold_for_share(volume, peak, LEAST_SHARE))
+        assert default_threshold(volume, peak) == sorted_
+
+
+def test_the_default_is_lower_only_below_a_quarter_of_the_evidence() -> None:
+    for share in (0.2, 0.24999, 0.25001, 0.3):  # in one voxel; the rest is far below 40 %
+        volume = np.full((1, 1, 1000), (1 - share) / share / 999, np.float32)
+        volume[0, 0, 0] = 1
+        assert (default_threshold(volume, 1.0) == DEFAULT_THRESHOLD) == (share > 0.25), share
 
 
 def test_tubes_take_a_share_wherever_they_take_a_threshold() -> None:
