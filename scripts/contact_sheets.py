@@ -17,7 +17,7 @@ from notebook_explain.preview.encoding import compute_palette
 from notebook_explain.samples.actions import ACTIONS, ARM_ACTIONS, IDLE, LEG_ACTIONS
 from notebook_explain.samples.preview import COLOURS
 from notebook_explain.samples.sample import Sample
-from notebook_explain.samples.worlds import camera, compose, contrast, shortcut, single, still, window
+from notebook_explain.samples.worlds import camera, compose, contrast, moving_pair, shortcut, single, still, window
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -45,6 +45,9 @@ WORLDS: dict[str, Callable[[int, int, int], Sample]] = {
     "window": lambda index, seed, size: window(ACTIONS[index], 4, 10, seed=seed, size=size),
     "shortcut": lambda index, seed, size: shortcut(ACTIONS[index], mark=_misleading_mark(index), seed=seed, size=size),
     "camera": lambda index, seed, size: camera(ACTIONS[index], seed=seed, size=size),
+    "moving_pair": lambda index, seed, size: moving_pair(
+        ACTIONS[index], _other_action(index), seed=seed, size=size
+    ),
     "still": lambda index, seed, size: still(seed=seed, size=size),
 }
 

@@ -12,7 +12,7 @@ that animation. Everything is computer-drawn; no real person was filmed. Importi
 from notebook_explain.samples.actions import ACTIONS, ARM_ACTIONS, IDLE, LEG_ACTIONS
 from notebook_explain.samples.body import PARTS
 from notebook_explain.samples.sample import Person, Sample
-from notebook_explain.samples.worlds import camera, compose, contrast, shortcut, single, still, window
+from notebook_explain.samples.worlds import camera, compose, contrast, moving_pair, shortcut, single, still, window
 
 __all__ = [
     "ACTIONS",
@@ -25,6 +25,7 @@ __all__ = [
     "camera",
     "compose",
     "contrast",
+    "moving_pair",
     "shortcut",
     "single",
     "still",

@@ -28,6 +28,7 @@ from notebook_explain.samples.clothing import MAIN, random_outfit
 from notebook_explain.samples.render import Figure, Mark, Scene
 
 BYSTANDER, BALL = 0.55, 0.4  # probabilities of their presence
+REACH = 0.3  # room that the outer arms of two people need, in sides
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,17 @@ def build_scene(
     looks, positions, rest = (np.random.default_rng((seed, stream)) for stream in (1, 2, 3))
     room = random_room(looks, frames)
     ball = random_ball(rest, frames) if rest.random() < BALL else None
-    if len(roles) == 1 and rest.random() < BYSTANDER:
+    actors = len(roles)
+    if actors == 1 and rest.random() < BYSTANDER:
         spots, roles = _position_with_bystander(positions), [*roles, Role((IDLE,))]
     else:
-        spots = _position_one(positions) if len(roles) == 1 else _position_two(positions)
+        spots = _position_one(positions) if actors == 1 else _position_two(positions)
     people: list[Figure] = []
     for i, (role, spot) in enumerate(zip(roles, spots, strict=True)):
         taken = people[0].paint[MAIN, 3] if people else None
         people.append(_build_figure(i, role, spot, (seed, 4 + i), room, frames, taken))
     light = 1 + 0.012 * rest.standard_normal(frames)
-    path = _camera(rest, people[0], frames) if moving_camera else np.tile((1.0, 0.5, 0.5), (frames, 1))
+    path = _camera(rest, people[:actors], frames) if moving_camera else np.tile((1.0, 0.5, 0.5), (frames, 1))
     return Scene(tuple(people), room, ball, mark, path, light)
 
 
@@ -184,17 +186,20 @@ def _project_joints(positions: dict[str, Floats], yaw: float, sway: Sway, feet: 
     return projected
 
 
-def _camera(rng: np.random.Generator, figure: Figure, frames: int) -> Floats:
-    """Return a slightly shaky pan and zoom around a person: zoom, x, y (time, 3)."""
+def _camera(rng: np.random.Generator, followed: list[Figure], frames: int) -> Floats:
+    """Return a slightly shaky pan and zoom around one or two people: zoom, x, y (time, 3)."""
     time = np.linspace(0, 1, frames)
     ease = time * time * (3 - 2 * time)
-    near = float(np.clip(0.86 / figure.height, 1.06, 1.3))  # keeps a tall person inside the image
+    feet = np.array([figure.feet[0] for figure in followed])
+    width = np.ptp(feet) + REACH if len(followed) > 1 else 0.0
+    extent = max([width, *(figure.height for figure in followed)])
+    near = float(np.clip(0.86 / extent, 1.06, 1.3))  # keeps a tall person, or both people, inside the image
     zooms = rng.permutation((rng.uniform(0.85, 0.97), rng.uniform(1.04, near)))
     zoom = zooms[0] * (zooms[1] / zooms[0]) ** ease
-    middle = np.array((figure.feet[0], figure.feet[1] - 0.5 * figure.height))
+    middle = np.mean([(figure.feet[0], figure.feet[1] - 0.5 * figure.height) for figure in followed], axis=0)
+    stray = (0.09, 0.03) if len(followed) == 1 else (0.05, 0.03)  # two people fill more of the width
     ends = [
-        0.5 + rng.uniform((0.3, 0.7), (0.6, 1.0)) * (middle - 0.5) + rng.uniform(-1, 1, 2) * (0.09, 0.03)
-        for _ in range(2)
+        0.5 + rng.uniform((0.3, 0.7), (0.6, 1.0)) * (middle - 0.5) + rng.uniform(-1, 1, 2) * stray for _ in range(2)
     ]
     shake = 0.004 * np.stack([np.sin(rng.uniform(8, 16) * time + rng.uniform(0, 6)) for _ in range(2)], axis=1)
     return np.column_stack((zoom, ends[0] + ease[:, None] * (ends[1] - ends[0]) + shake))

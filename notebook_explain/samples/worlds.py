@@ -24,6 +24,7 @@ from notebook_explain.samples.sample import Person, Sample
 from notebook_explain.samples.scenes import Role, Span, build_scene
 
 SECONDS = 2.0  # duration of a clip, for any number of frames
+PAIRS = ("contrast", "moving_pair")  # worlds of two people whose actions differ
 _MARKS = (
     *((220, 40, 40), (40, 90, 220), (240, 200, 30), (30, 160, 70), (200, 60, 190)),
     *((30, 190, 200), (245, 130, 20), (245, 245, 245), (20, 20, 20), (130, 90, 230)),
@@ -62,10 +63,7 @@ def contrast(a: str, b: str, *, seed: int = 0, frames: int = 16, size: int = 64)
 
     Parameters and errors are as for `single`; the actions must differ.
     """
-    for name, action in (("a", a), ("b", b)):
-        check_choice(name, action, (*ACTIONS, IDLE))
-    if a == b:
-        raise UsageError(f"a and b must be two different actions, got {a!r} twice")
+    _check_pair(a, b)
     seed, frames, size = _check_numbers(seed, frames, size)
     return _build_sample("contrast", build_scene(seed, frames, [Role((a,)), Role((b,))]), size, seed)
 
@@ -136,6 +134,14 @@ def camera(action: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> S
     return _build_sample("camera", build_scene(seed, frames, [Role((action,))], moving_camera=True), size, seed)
 
 
+def moving_pair(a: str, b: str, *, seed: int = 0, frames: int = 16, size: int = 64) -> Sample:
+    """Make a clip as `contrast` does, seen by a camera that pans and zooms; the masks follow it."""
+    _check_pair(a, b)
+    seed, frames, size = _check_numbers(seed, frames, size)
+    scene = build_scene(seed, frames, [Role((a,)), Role((b,))], moving_camera=True)
+    return _build_sample("moving_pair", scene, size, seed)
+
+
 def still(*, seed: int = 0, frames: int = 16, size: int = 64) -> Sample:
     """Make a clip as `single` does, but without an action: people only sway, and the acting mask is empty."""
     seed, frames, size = _check_numbers(seed, frames, size)
@@ -151,7 +157,7 @@ def _build_sample(world: str, scene: Scene, size: int, seed: int) -> Sample:
         masks += action_masks
     labels = tuple(action for figure in scene.people for action in figure.moved)
     names = [person.action for person in people]
-    label = " + ".join(names if world == "contrast" else names[:1]) if labels else "still"
+    label = " + ".join(names if world in PAIRS else names[:1]) if labels else "still"
     mark = pixel_owners(volume, MARK, 1) > 0 if scene.mark else np.zeros((len(volume), size, size), bool)
     acting = np.any(masks, axis=0) if masks else np.zeros_like(mark)
     rendered = render_frames(scene, volume, seed)
@@ -177,6 +183,14 @@ def _mark_for(action: str) -> Mark:
     index = ACTIONS.index(action)
     left, top = (0.03, 0.85)[index % 2], (0.03, 0.85)[index // 2 % 2]
     return Mark((left, top, left + 0.12, top + 0.12), np.array(_MARKS[index], float))
+
+
+def _check_pair(a: str, b: str) -> None:
+    """Validate the two actions of a pair."""
+    for name, action in (("a", a), ("b", b)):
+        check_choice(name, action, (*ACTIONS, IDLE))
+    if a == b:
+        raise UsageError(f"a and b must be two different actions, got {a!r} twice")
 
 
 def _check_numbers(seed: int, frames: int, size: int) -> tuple[int, int, int]:
