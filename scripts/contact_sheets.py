@@ -45,9 +45,7 @@ WORLDS: dict[str, Callable[[int, int, int], Sample]] = {
     "window": lambda index, seed, size: window(ACTIONS[index], 4, 10, seed=seed, size=size),
     "shortcut": lambda index, seed, size: shortcut(ACTIONS[index], mark=_misleading_mark(index), seed=seed, size=size),
     "camera": lambda index, seed, size: camera(ACTIONS[index], seed=seed, size=size),
-    "moving_pair": lambda index, seed, size: moving_pair(
-        ACTIONS[index], _other_action(index), seed=seed, size=size
-    ),
+    "moving_pair": lambda index, seed, size: moving_pair(ACTIONS[index], _other_action(index), seed=seed, size=size),
     "still": lambda index, seed, size: still(seed=seed, size=size),
 }
 

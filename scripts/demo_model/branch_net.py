@@ -50,7 +50,7 @@ class BranchNet(nn.Module):
     """Stem, max pooling, three blocks of branches, average pooling, linear classifier.
 
     Grids for 16 x 64 x 64 in (channel, time, height, width): stem 24 x 16 x 16 x 16; then 24 x 8 x 8 x 8, and the
-    blocks 64, 96 and 96 x 8 x 8 x 8.
+    blocks 96, 128 and 128 x 8 x 8 x 8.
 
     Attributes
     ----------
@@ -65,9 +65,9 @@ class BranchNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = conv_bn_relu(3, 24, (3, 7, 7), (1, 4, 4)).append(nn.MaxPool3d(2, 2))
-        self.blocks = nn.Sequential(Branches(24, 64), Branches(64, 96), Branches(96, 96))
+        self.blocks = nn.Sequential(Branches(24, 96), Branches(96, 128), Branches(128, 128))
         self.pool = nn.AdaptiveAvgPool3d(1)
-        self.head = nn.Linear(96, len(LABELS))
+        self.head = nn.Linear(128, len(LABELS))
 
     def forward(self, clips: Tensor) -> Tensor:
         """Return logits (batch, class) of clips (batch, 3, time, height, width), normalised as for `DemoNet`."""

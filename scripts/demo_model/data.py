@@ -1,6 +1,6 @@
 """Clips for training and evaluation as tensors, and the correct answers.
 
-Training and evaluation use disjoint seeds: see `HELD_OUT` and `training_seed`.
+Training and evaluation use disjoint seeds: see `EVALUATION_SEEDS` and `training_seed`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,17 @@ import torch
 from torch import Tensor
 
 from notebook_explain.models.demo.net import FRAMES, LABELS, MEAN, SIZE, STD
-from notebook_explain.samples import Sample, contrast, single
+from notebook_explain.samples import Sample, camera, contrast, moving_pair, single
 
-HELD_OUT = 10_000_000  # seeds below it are for evaluation: singles from 0, pairs from 5,000,000
-HELD_OUT_PAIRS = 5_000_000
+HELD_OUT = 10_000_000  # seeds below it are for evaluation
+EVALUATION_SEEDS = {
+    "single": 0,
+    "camera": 2_500_000,
+    "contrast": 5_000_000,
+    "moving_pair": 7_500_000,
+}  # first, by world
+_ONE_PERSON = {"single": single, "camera": camera}
+_TWO_PEOPLE = {"contrast": contrast, "moving_pair": moving_pair}
 
 
 def training_seed(seed: int) -> int:
@@ -28,14 +35,25 @@ def normalised(samples: list[Sample]) -> Tensor:
     return ((pixels - mean) / std).contiguous()
 
 
+def clips(world: str, first: int, count: int) -> list[Sample]:
+    """Make clips of a world from consecutive seeds.
+
+    The actions of one person alternate; of two people, all pairs of different actions are equally likely.
+    """
+    seeds, given = range(first, first + count), {"frames": FRAMES, "size": SIZE}
+    if world in _ONE_PERSON:
+        return [_ONE_PERSON[world](LABELS[seed % len(LABELS)], seed=seed, **given) for seed in seeds]
+    return [_TWO_PEOPLE[world](*_two_actions(seed), seed=seed, **given) for seed in seeds]
+
+
 def singles(first: int, count: int) -> list[Sample]:
-    """Make clips of one person from consecutive seeds; the actions alternate."""
-    return [single(LABELS[seed % len(LABELS)], seed=seed, frames=FRAMES, size=SIZE) for seed in _seeds(first, count)]
+    """Make clips of one person, seen by a still camera."""
+    return clips("single", first, count)
 
 
 def pairs(first: int, count: int) -> list[Sample]:
-    """Make clips of two people with different actions from consecutive seeds; all pairs are equally likely."""
-    return [contrast(*_two_actions(seed), seed=seed, frames=FRAMES, size=SIZE) for seed in _seeds(first, count)]
+    """Make clips of two people with different actions, seen by a still camera."""
+    return clips("contrast", first, count)
 
 
 def answers(samples: list[Sample]) -> Tensor:
@@ -44,10 +62,6 @@ def answers(samples: list[Sample]) -> Tensor:
     for row, sample in zip(targets, samples, strict=True):
         row[[LABELS.index(label) for label in sample.labels]] = 1 / len(sample.labels)
     return targets
-
-
-def _seeds(first: int, count: int) -> range:
-    return range(first, first + count)
 
 
 def _two_actions(seed: int) -> tuple[str, str]:

@@ -16,9 +16,15 @@ from torch import Tensor, nn
 from notebook_explain.models.demo.net import LABELS
 from notebook_explain.models.demo.weights import load
 from scripts.demo_model import NETS, WEIGHTS
-from scripts.demo_model.data import HELD_OUT_PAIRS, answers, normalised, pairs, singles
+from scripts.demo_model.data import EVALUATION_SEEDS, answers, clips, normalised
 
 BATCH = 50
+ROWS = {
+    "single": "one person, correct",
+    "camera": "the same, moving camera",
+    "contrast": "two people, both top 2",
+    "moving_pair": "the same, moving camera",
+}
 
 
 @dataclass(frozen=True)
@@ -39,35 +45,33 @@ class Share:
         return f"{self.hits} of {self.count}, {self.hits / self.count:.1%} (95 % interval {low:.1%} to {high:.1%})"
 
 
-def correct_singles(net: nn.Module, count: int, first: int = 0) -> Tensor:
-    """Return which clips of one person, from seed `first` on, are classified correctly: bool (count,)."""
-    correct = []
+def correct(net: nn.Module, world: str, count: int, first: int | None = None) -> Tensor:
+    """Return which clips of a world are classified correctly: bool (count,).
+
+    A clip of two people is correct if their actions are the top two classes, in either order. `first` is the seed of the
+    first clip, by default that of `EVALUATION_SEEDS`.
+    """
+    first = EVALUATION_SEEDS[world] if first is None else first
+    found = []
     with torch.inference_mode():
         for start in range(first, first + count, BATCH):
-            samples = singles(start, min(BATCH, first + count - start))
-            correct.append(net(normalised(samples)).argmax(dim=1) == answers(samples).argmax(dim=1))
-    return torch.cat(correct)
+            samples = clips(world, start, min(BATCH, first + count - start))
+            top = net(normalised(samples)).topk(len(samples[0].labels), dim=1).indices
+            found.append((answers(samples).gather(1, top) > 0).all(dim=1))
+    return torch.cat(found)
 
 
-def both_in_top_two(net: nn.Module, count: int, first: int = HELD_OUT_PAIRS) -> Tensor:
-    """Return in which clips of two people both actions are the top two classes: bool (count,)."""
-    both = []
-    with torch.inference_mode():
-        for start in range(first, first + count, BATCH):
-            samples = pairs(start, min(BATCH, first + count - start))
-            top = net(normalised(samples)).topk(2, dim=1).indices
-            both.append((answers(samples).gather(1, top) > 0).all(dim=1))
-    return torch.cat(both)
-
-
-def report(net: nn.Module, name: str, clips: int = 1000) -> None:
-    """Print the accuracy of a network on `clips` held-out clips of one person and as many of two people."""
-    correct, both = correct_singles(net, clips), both_in_top_two(net, clips)
+def report(net: nn.Module, name: str, count: int = 1000) -> None:
+    """Print the accuracy of a network on `count` held-out clips of each world, and by action."""
     print(f"{name}: {sum(p.numel() for p in net.parameters()):,} parameters")
-    print(f"  one person, correct       {Share(int(correct.sum()), clips)}")
-    print(f"  two people, both top 2    {Share(int(both.sum()), clips)}")
-    accuracies = {label: correct[index :: len(LABELS)].float().mean().item() for index, label in enumerate(LABELS)}
-    print("  by action                 " + ", ".join(f"{label} {value:.0%}" for label, value in accuracies.items()))
+    for world, row in ROWS.items():
+        hits = correct(net, world, count)
+        print(f"  {row:25} {Share(int(hits.sum()), count)}", flush=True)
+        if world in ("single", "camera"):
+            by_action = {label: hits[index :: len(LABELS)].float().mean().item() for index, label in enumerate(LABELS)}
+            print(
+                "    by action               " + ", ".join(f"{label} {value:.0%}" for label, value in by_action.items())
+            )
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -49,17 +50,34 @@ def test_the_network_comes_trained_in_float32_and_eval_mode(net):
 # Training and evaluate.py print accuracies over 1,000 clips; these tests use fewer clips and lower limits.
 
 
-def test_the_network_classifies_unseen_clips_of_one_person(net):
-    assert evaluate.correct_singles(net, 100, first=1_000_000).sum() >= 94
+@pytest.mark.parametrize(
+    ("world", "first", "least"),
+    [("single", 1_000_000, 94), ("contrast", 6_000_000, 80), ("camera", 3_500_000, 78), ("moving_pair", 8_500_000, 55)],
+)
+def test_the_network_classifies_unseen_clips(net, world, first, least):
+    assert evaluate.correct(net, world, 100, first).sum() >= least
 
 
-def test_both_actions_of_two_people_are_the_top_two(net):
-    assert evaluate.both_in_top_two(net, 100, first=6_000_000).sum() >= 70
+@pytest.mark.parametrize(
+    ("world", "first", "least"),
+    [("single", 1_000_000, 92), ("contrast", 6_000_000, 75), ("camera", 3_500_000, 75), ("moving_pair", 8_500_000, 50)],
+)
+def test_the_second_network_classifies_unseen_clips(branch_net, world, first, least):
+    assert evaluate.correct(branch_net, world, 100, first).sum() >= least
 
 
-def test_the_second_network_classifies_unseen_clips(branch_net):
-    assert evaluate.correct_singles(branch_net, 100, first=1_000_000).sum() >= 88
-    assert evaluate.both_in_top_two(branch_net, 100, first=6_000_000).sum() >= 50
+def test_a_pair_is_correct_if_both_actions_are_on_top():
+    """Use a network that always gives the same two classes."""
+    first, second = 2, 5
+    logits = torch.zeros(len(LABELS))
+    logits[[first, second]] = torch.tensor([2.0, 1.0])
+    pairs = data.clips("contrast", 6_000_000, 200)
+    wanted = [set(sample.labels) == {LABELS[first], LABELS[second]} for sample in pairs]
+    found = evaluate.correct(lambda x: logits.expand(len(x), -1), "contrast", 200, 6_000_000)
+    assert found.tolist() == wanted
+    assert any(wanted)
+    singles = evaluate.correct(lambda x: logits.expand(len(x), -1), "camera", 20, 3_000_000)
+    assert singles.tolist() == [seed % len(LABELS) == first for seed in range(20)]
 
 
 def test_most_actions_of_one_scene_are_distinguished(either):
@@ -104,8 +122,7 @@ def test_loading_does_not_use_the_global_random_state():
 
 
 def test_training_twice_with_one_seed_gives_the_same_weights(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(train, "BATCH", 4)
-    monkeypatch.setattr(train, "PAIRS", 1)
+    monkeypatch.setattr(train, "MIX", {"single": 1, "contrast": 1, "camera": 1, "moving_pair": 1})
     threads = torch.get_num_threads()
     for name, seed in (("one.pt", "0"), ("two.pt", "0"), ("other.pt", "1")):
         train.main(["--out", str(tmp_path / name), "--steps", "3", "--seed", seed, "--clips", "8"])
@@ -117,8 +134,8 @@ def test_training_twice_with_one_seed_gives_the_same_weights(tmp_path, capsys, m
     assert {v.dtype for v in first.values() if v.is_floating_point()} == {torch.float16}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one.pt", "other.pt", "two.pt"]
     printed = capsys.readouterr().out
-    assert "one person, correct" in printed
-    assert "two people, both top 2" in printed
+    assert printed.count("one person, correct") == printed.count("two people, both top 2") == 3
+    assert printed.count("the same, moving camera") == 6
 
 
 def test_each_network_has_a_small_file_of_weights_of_its_own(monkeypatch, tmp_path):
@@ -137,23 +154,26 @@ def test_training_and_evaluation_seeds_are_disjoint(monkeypatch):
     """Record the drawn seeds; those for evaluation are below those of every training run."""
     drawn: dict[str, list[int]] = {"train": [], "evaluate": []}
     for name, module in (("train", train), ("evaluate", evaluate)):
-        for kind in ("singles", "pairs"):
-            draw = getattr(data, kind)
-            monkeypatch.setattr(
-                module,
-                kind,
-                lambda first, count, draw=draw, name=name: (
-                    drawn[name].extend(range(first, first + count)) or draw(first, count)
-                ),
-            )
-    monkeypatch.setattr(train, "BATCH", 10)
+        monkeypatch.setattr(
+            module,
+            "clips",
+            lambda world, first, count, name=name: (
+                drawn[name].extend(range(first, first + count)) or data.clips(world, first, count)
+            ),
+        )
+    monkeypatch.setattr(train, "MIX", {"single": 1, "contrast": 2, "camera": 3, "moving_pair": 4})
     net = train.fresh_net("branches", 0)
     train.train(net, 4, seed=0)
-    evaluate.correct_singles(net, 4)
-    evaluate.both_in_top_two(net, 4)
+    evaluate.report(net, "branches", 4)
     assert len(drawn["train"]) == len(set(drawn["train"])) == 40
-    assert len(drawn["evaluate"]) == len(set(drawn["evaluate"])) == 8
+    assert len(drawn["evaluate"]) == len(set(drawn["evaluate"])) == 16
     assert max(drawn["evaluate"]) + 1_000_000 < data.HELD_OUT <= min(drawn["train"])
+
+
+def test_a_batch_mixes_all_worlds():
+    batch = next(train.batches(1, seed=0))
+    assert Counter(sample.world for sample in batch) == train.MIX
+    assert set(train.MIX) == set(evaluate.ROWS) == set(data.EVALUATION_SEEDS)
 
 
 def test_the_answer_for_two_people_is_split_evenly():

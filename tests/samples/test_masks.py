@@ -19,6 +19,7 @@ CLIPS = {
     "single": lambda seed: samples.single(samples.ACTIONS[seed % 10], seed=seed),
     "contrast": lambda seed: samples.contrast("wave both hands", "jog", seed=seed),
     "compose": lambda seed: samples.compose("wave one hand", "jog", seed=seed),
+    "moving_pair": lambda seed: samples.moving_pair("punch", "arm circle", seed=seed),
     "camera": lambda seed: samples.camera("bend", seed=seed),
 }
 
@@ -125,11 +126,27 @@ def test_the_masks_follow_the_camera(seed):
         np.testing.assert_allclose(filmed[at].sum(), plain[at].sum() * zoom**2, rtol=0.08)
 
 
-def test_the_camera_never_leaves_the_room():
+@pytest.mark.parametrize("people", [1, 2])
+def test_the_camera_never_leaves_the_room(people):
     for seed in range(200):
-        scene = build_scene(seed, 16, [Role(("idle",))], moving_camera=True)
+        scene = build_scene(seed, 16, [Role(("idle",))] * people, moving_camera=True)
         away = np.abs(scene.camera[:, 1:] - 0.5) + 0.5 / scene.camera[:, :1] + np.abs(scene.room.drift) / 2
         assert away.max() <= 0.5 + BORDER
+
+
+def test_a_moving_camera_keeps_both_people_in_the_image():
+    """Compare with a still camera, which loses as few points of their arms."""
+    lost: dict[bool, list[float]] = {False: [], True: []}
+    for seed in range(60):
+        for moving in lost:
+            scene = build_scene(seed, 8, [Role(("jumping jack",)), Role(("arm circle",))], moving_camera=moving)
+            zoom, middle = scene.camera[:, None, :1], scene.camera[:, None, 1:]
+            for figure in scene.people:
+                spots = (figure.corners - middle) * zoom + 0.5
+                lost[moving].append(float(((spots < 0) | (spots > 1)).any(axis=-1).mean()))
+    assert np.mean(lost[True]) < 0.01
+    assert max(lost[True]) < 0.12
+    assert np.mean(lost[True]) < np.mean(lost[False]) + 0.005
 
 
 def test_the_room_follows_the_same_camera_as_the_people():

@@ -18,6 +18,7 @@ WORLDS = {
     "window": lambda **given: samples.window("jumping jack", 1, 3, **given),
     "shortcut": lambda **given: samples.shortcut("arm circle", **given),
     "camera": lambda **given: samples.camera("wave both hands", **given),
+    "moving_pair": lambda **given: samples.moving_pair("clap", "bend", **given),
     "still": lambda **given: samples.still(**given),
 }
 world = pytest.mark.parametrize("make", WORLDS.values(), ids=WORLDS)
@@ -98,6 +99,21 @@ def test_contrast_has_one_mask_for_each_of_two_people():
     assert not (clip.people[0].person & clip.people[1].person).any()
 
 
+def test_a_moving_pair_is_a_contrast_seen_by_a_moving_camera():
+    for seed in range(4):
+        clip, fixed = samples.moving_pair("kick", "clap", seed=seed), samples.contrast("kick", "clap", seed=seed)
+        assert (clip.label, clip.labels, clip.world) == ("kick + clap", ("kick", "clap"), "moving_pair")
+        assert [person.action for person in clip.people] == ["kick", "clap"]
+        for mask, person in zip(clip.masks, clip.people, strict=True):
+            np.testing.assert_array_equal(mask, person.acting)
+        assert not (clip.people[0].person & clip.people[1].person).any()
+        for one, other in zip(clip.people, fixed.people, strict=True):
+            pixels = one.person.sum(axis=(1, 2))
+            zoom = pixels / other.person.sum(axis=(1, 2))  # area: zoom in or out by 4 % or more
+            assert zoom.min() < 0.97
+            assert zoom.max() > 1.03
+
+
 def test_the_idle_person_of_a_contrast_has_an_empty_acting_mask():
     clip = samples.contrast("idle", "jog", seed=4)
     assert (clip.label, clip.labels) == ("idle + jog", ("jog",))
@@ -168,6 +184,8 @@ def test_every_action_has_a_distinct_mark_that_can_mislead():
             r"b must be one of .*; did you mean 'wave one hand'",
         ),
         (lambda: samples.contrast("jog", "jog"), "two different actions, got 'jog' twice"),
+        (lambda: samples.moving_pair("jog", "jog"), "two different actions, got 'jog' twice"),
+        (lambda: samples.moving_pair("jog", "jogg"), r"b must be one of .*; did you mean 'jog'"),
         (lambda: samples.compose("kick", "jog"), "arms must be one of 'wave one hand'.*; got 'kick'"),
         (lambda: samples.compose("clap", "clap"), "legs must be one of 'kick', 'squat', 'jog'; got 'clap'"),
         (lambda: samples.shortcut("jog", mark="jogg"), r"mark must be one of .* got 'jogg'; did you mean 'jog'"),
