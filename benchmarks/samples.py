@@ -25,9 +25,9 @@ def milliseconds_per_clip(world: str, size: int, *, clips: int = 40) -> float:
 def main() -> None:
     """Print a row per world and a column per size."""
     print("milliseconds of CPU time per clip of 16 frames")
-    print(f"{'world':10}" + "".join(f"{size:>6} px" for size in SIZES))
+    print(f"{'world':12}" + "".join(f"{size:>6} px" for size in SIZES))
     for world in WORLDS:
-        print(f"{world:10}" + "".join(f"{milliseconds_per_clip(world, size):9.1f}" for size in SIZES))
+        print(f"{world:12}" + "".join(f"{milliseconds_per_clip(world, size):9.1f}" for size in SIZES))
 
 
 if __name__ == "__main__":

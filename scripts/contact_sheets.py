@@ -69,9 +69,9 @@ def sheet(clips: list[Sample]) -> Picture:
 
 
 def sheets(seed: int) -> dict[str, list[Sample]]:
-    """Return the clips of each world's sheet, and one or two clips of each world under "worlds"."""
+    """Return the clips of each world's sheet, and one clip of each world under "worlds"."""
     by_world = {world: [make(i, seed + i, SIZE) for i in range(CLIPS)] for world, make in WORLDS.items()}
-    overview = [clips[i % CLIPS] for i, clips in enumerate([by_world["single"], *by_world.values()])]  # an even number
+    overview = [clips[i % CLIPS] for i, clips in enumerate(by_world.values())]  # an even number
     return {**by_world, "worlds": overview}
 
 

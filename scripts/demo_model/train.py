@@ -26,7 +26,7 @@ from scripts.demo_model.evaluate import report
 
 MIX = {"single": 2, "camera": 5, "contrast": 4, "moving_pair": 5}  # clips of each world in a step
 LEARNING_RATE = 5e-3
-STEPS = {"residual": 850, "branches": 1400}
+STEPS = {"residual": 650, "branches": 1000}
 FORMAT = torch.channels_last_3d  # twice as fast as the default for the second network
 
 
