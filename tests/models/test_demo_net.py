@@ -176,6 +176,21 @@ def test_a_batch_mixes_all_worlds():
     assert set(train.MIX) == set(evaluate.ROWS) == set(data.EVALUATION_SEEDS)
 
 
+def test_training_shows_each_clip_and_its_mirror_image_with_the_same_answer(monkeypatch):
+    """Record what the network and the loss get in one step."""
+    monkeypatch.setattr(train, "MIX", {"single": 2, "moving_pair": 1})
+    net, shown, wanted = train.fresh_net("branches", 0), [], []
+    net.register_forward_pre_hook(lambda module, inputs: shown.append(inputs[0].clone()))
+    loss = train.F.cross_entropy
+    monkeypatch.setattr(train.F, "cross_entropy", lambda y, t, **how: wanted.append(t) or loss(y, t, **how))
+    train.train(net, 2, seed=0)
+    samples = next(train.batches(1, seed=0))
+    torch.testing.assert_close(shown[0][:3], data.normalised(samples))
+    torch.testing.assert_close(shown[0][3:], data.normalised(samples).flip(-1))
+    torch.testing.assert_close(wanted[0][:3], data.answers(samples))
+    torch.testing.assert_close(wanted[0][3:], wanted[0][:3])
+
+
 def test_the_answer_for_two_people_is_split_evenly():
     samples = data.pairs(7, 3) + data.singles(7, 2)
     answers = data.answers(samples)
