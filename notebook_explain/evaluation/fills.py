@@ -51,18 +51,20 @@ def filling(video: torch.Tensor, fill: str, seed: int = 0) -> Hide:
 def blurred(video: torch.Tensor) -> torch.Tensor:
     """Return a clip blurred by a Gaussian of an eighth of each axis; the border is repeated."""
     for axis in (2, 3, 4):
-        length = video.shape[axis]
-        sigma = length / 8
-        offsets = torch.arange(length, device=video.device, dtype=torch.float64)
-        radius = max(1, round(3 * sigma))
-        taps = torch.arange(-radius, radius + 1, device=video.device, dtype=torch.float64)
-        weights = torch.exp(-0.5 * (taps / sigma) ** 2)
-        # A matrix (length, length): position i reads position i + tap, and the border beyond it.
-        matrix = torch.zeros(length, length, dtype=torch.float64, device=video.device)
-        reads = (offsets[:, None] + taps).clamp(0, length - 1).long()
-        matrix.scatter_add_(1, reads, (weights / weights.sum()).expand(length, -1).contiguous())
-        video = torch.tensordot(video, matrix.to(video.dtype), ([axis], [1])).movedim(-1, axis)
+        matrix = _gaussian(video.shape[axis]).to(video)
+        video = torch.tensordot(video, matrix, ([axis], [1])).movedim(-1, axis)
     return video
+
+
+def _gaussian(length: int) -> torch.Tensor:
+    """Return the matrix (length, length) that blurs an axis; positions beyond the border are those at the border."""
+    sigma = length / 8
+    radius = max(1, round(3 * sigma))
+    taps = torch.arange(-radius, radius + 1, dtype=torch.float64)
+    weights = torch.exp(-0.5 * (taps / sigma) ** 2)
+    matrix = torch.zeros(length, length, dtype=torch.float64)
+    reads = (torch.arange(length)[:, None] + taps.long()).clamp(0, length - 1)
+    return matrix.scatter_add_(1, reads, (weights / weights.sum()).expand(length, -1).contiguous())
 
 
 def _frozen(video: torch.Tensor) -> torch.Tensor:

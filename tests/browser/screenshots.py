@@ -30,6 +30,7 @@ from tests.browser.example_tubes import (
     tubes,
 )
 from tests.browser.pyramid_screenshots import pyramid_pages
+from tests.example_values import small_evaluation
 
 HEIGHT = 760
 TALL = 4000  # all sides of a comparison are in view at once
@@ -355,6 +356,22 @@ def clip_previews(browser: Browser, out: Path) -> Iterator[Path]:
             yield out / f"clips-{scheme}-{width}.png"
 
 
+def evaluation_pages(browser: Browser, out: Path) -> Iterator[Path]:
+    """Take the page of an evaluation with its classes unfolded, in both schemes and as printed, and its figure."""
+    evaluation = small_evaluation(methods=6)
+    yield evaluation.to_png(out / "evaluation-figure.png", dpi=110)
+    with tempfile.TemporaryDirectory() as folder:
+        path = evaluation.to_html(Path(folder) / "evaluation.html")
+        for name, width, scheme in (("dark", 360, "dark"), ("light", 1600, "light"), ("print", 800, "light")):
+            page, _ = offline_page(browser, width, HEIGHT, scheme)
+            page.goto(path.as_uri())
+            page.locator("summary").first.click()
+            page.emulate_media(media="print" if name == "print" else "screen")
+            page.screenshot(path=out / f"evaluation-{name}-{width}.png", full_page=True, timeout=120_000)
+            page.context.close()
+            yield out / f"evaluation-{name}-{width}.png"
+
+
 def pairs(browser: Browser, out: Path) -> Iterator[Path]:
     """Take comparisons of two to four layers, classes, networks and clips, and one with invalid data."""
     with tempfile.TemporaryDirectory() as folder:
@@ -434,6 +451,7 @@ def main() -> None:
             with_frame_signals,
             with_values,
             clip_previews,
+            evaluation_pages,
             pairs,
             pyramid_pages,
             *([demo] if arguments.demo else []),

@@ -79,7 +79,7 @@ def test_linear_imputation_solves_the_sparse_system() -> None:
     found = impute(video, known, noise=0.0)
     for index in range(2):
         expected = _solved(video[0].numpy().astype(float), known[index].numpy())
-        np.testing.assert_allclose(found[index].numpy(), expected, atol=2e-3)
+        np.testing.assert_allclose(found[index].numpy(), expected, atol=5e-3)
 
 
 def _solved(video: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -116,3 +116,11 @@ def test_noise_of_linear_imputation_depends_on_the_seed_only_and_not_on_the_glob
     noise = first - impute(video, known, noise=0.0)
     assert float(noise[:, :, known[0]].abs().max()) == 0
     assert float(noise[:, :, ~known[0]].std()) == pytest.approx(0.01 * float(video.std()), rel=0.1)
+
+
+def test_an_imputed_clip_does_not_depend_on_the_others_of_its_batch() -> None:
+    video, rng = _video(), np.random.default_rng(3)
+    known = torch.from_numpy(rng.random((3, 6, 8, 10)) < np.array([0.9, 0.5, 0.02])[:, None, None, None])
+    together = impute(video, known)
+    alone = torch.cat([impute(video, one[None]) for one in known])
+    torch.testing.assert_close(together, alone, atol=1e-6, rtol=0)

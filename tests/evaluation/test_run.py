@@ -158,9 +158,9 @@ def test_a_line_that_was_cut_off_is_measured_again_and_others_stay(tmp_path: Pat
     assert len(lines) == len(first.rows)
     assert all(set(json.loads(line)) == {"key", "value"} for line in lines)
     path.write_bytes(("\n".join([*lines[:5], '{"key": "x", "value": NaN}', "[]", lines[6][:30]])).encode())
-    assert evaluated(cache=tmp_path).rows == first.rows
-    assert evaluated(cache=tmp_path).rows == first.rows
-    assert len(path.read_text().splitlines()) == 8 + len(lines) - 5
+    for _ in range(2):  # the second run measures nothing
+        assert evaluated(cache=tmp_path).rows == first.rows
+        assert len(path.read_text().splitlines()) == 8 + len(lines) - 5
 
 
 CHANGES: dict[str, dict[str, Any]] = {
