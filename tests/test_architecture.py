@@ -118,6 +118,19 @@ def test_a_saved_explanation_opens_in_its_viewer_without_torch(tmp_path: Path) -
     assert (tmp_path / "p.html").stat().st_size > 10_000
 
 
+def test_a_saved_evaluation_opens_without_torch(tmp_path: Path) -> None:
+    from tests.example_values import small_evaluation
+
+    path = small_evaluation().save(tmp_path / "e.npz")
+    code = (
+        f"import notebook_explain as ne\ne = ne.load({str(path)!r})\ne.figure()\ne._repr_mimebundle_()\ne.in_words()\n"
+        f"e.to_html({str(tmp_path / 'p.html')!r})"
+    )
+    modules = _modules_imported_by(code)
+    assert not modules & {"torch", "pandas", "captum"}
+    assert (tmp_path / "p.html").is_file()
+
+
 def test_pyplot_is_never_imported() -> None:
     assert not [path for path in PACKAGE.rglob("*.py") if "pyplot" in path.read_text().replace("pyplot:", "")]
 

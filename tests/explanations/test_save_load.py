@@ -144,7 +144,8 @@ def test_a_later_version_and_another_kind_are_refused(saved: Path) -> None:
         ne.load(_rewritten(saved, header=lambda h: h | {"version": 2}))
     for kind in ("concepts", ["tubes"], None):
         with pytest.raises(
-            ValueError, match="but this version reads 'tubes', 'pyramid' and 'blocks'; update notebook_explain"
+            ValueError,
+            match="but this version reads 'tubes', 'pyramid', 'blocks' and 'evaluation'; update notebook_explain",
         ):
             ne.load(_rewritten(saved, header=lambda h, kind=kind: h | {"kind": kind}))
     with pytest.raises(ValueError, match="damaged or not a file that save"):
