@@ -20,6 +20,7 @@ from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.layer_map import DETAIL, SHARP
 from notebook_explain.methods.guided_relu import GuidedReLU
 from notebook_explain.methods.sharp_tubes.readout import ReadOut
+from notebook_explain.methods.sharp_tubes.redistribution import redistributed, windows
 from tests import zoo
 
 SAMPLE = samples.contrast("kick", "wave one hand", seed=4)
@@ -173,8 +174,6 @@ def test_the_negative_part_follows_the_negated_score() -> None:
     signed = ne.GuidedGradCAM(signed=True)
     video = _video(model)
     tubes = signed(model, CLIP, 2)
-    from notebook_explain.methods.sharp_tubes.redistribution import redistributed, windows
-
     cells = tubes.layers[0].values[0].astype(np.float64) / tubes.layers[0].values[0].size
     wanted = 0
     for sign in (1, -1):
