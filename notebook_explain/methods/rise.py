@@ -206,7 +206,7 @@ class RISE:
 
     def _caveats(self, size: tuple[int, int, int]) -> list[Caveat]:
         t, y, x = (max(1.0, length / number) for length, number in zip(size, self.cells, strict=True))
-        cell = f"{t:.3g} frames × {y:.3g} × {x:.3g} pixels"
+        cell = f"{round(t, 1):g} frames × {round(y, 1):g} × {round(x, 1):g} pixels"
         return [
             Caveat(
                 f"The masks of this map have cells of {cell}: it does not resolve finer detail.", CaveatCode.COARSE_MAP
