@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,25 @@ def write(
 ) -> Path:
     """Encode coded frames (or given ones) with PyAV, optionally at given times in milliseconds."""
     images = [coded(index, *size) for index in range(frames)] if isinstance(frames, int) else frames
+    # The encoder of AV1 gives the thread that calls it real-time priority, if it may. Such a thread, and every process that
+    # it starts, leaves no time to others, so it must end here.
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(_encode, path, codec, images, pixels, rate, times_ms, options or {}).result()
+    return path
+
+
+def _encode(
+    path: Path,
+    codec: str,
+    images: Sequence[np.ndarray],
+    pixels: str,
+    rate: int,
+    times_ms: Sequence[int] | None,
+    options: dict[str, str],
+) -> None:
     quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options={**quiet, **(options or {})})
+        stream = container.add_stream(codec, rate=rate, options={**quiet, **options})
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pixels
         if times_ms is not None:
@@ -59,7 +76,6 @@ def write(
                 frame.pts, frame.time_base = times_ms[index], MILLISECONDS
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    return path
 
 
 def uneven_times(count: int, start: int = 0, seed: int = 0) -> list[int]:
