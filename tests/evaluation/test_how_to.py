@@ -10,6 +10,7 @@ import pytest
 from notebook_explain import evaluation
 from notebook_explain.evaluation.fills import FILLS
 from notebook_explain.evaluation.metric import Metric
+from notebook_explain.explanations.check import LIKE_RANDOM, MATERIAL, Check, Verdict
 
 PAGE = Path(__file__).parents[2] / "docs" / "evaluation.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -43,3 +44,16 @@ def test_the_page_describes_every_metric_with_its_direction_and_every_fill() -> 
     assert tuple(re.findall(r'^\| `"(\w+)"` \|', TEXT, re.MULTILINE)) == FILLS
     for name, knobs in re.findall(r"^\| `(\w+)\((.*?)\)` \|", TEXT, re.MULTILINE):
         assert set(filter(None, knobs.split(", "))) <= set(metrics[name].__dataclass_fields__), name
+
+
+def test_the_page_describes_every_number_and_verdict_of_a_check() -> None:
+    section = TEXT.split("## Check one explanation")[1].split("\n## ")[0]
+    described = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\|(.*?)\|", section, re.MULTILINE)))
+    settings = {"layer", "target", "threshold", "volume", "fill"}
+    assert set(Check.__dataclass_fields__) - settings | {"rank", "odds_ratio"} <= set(described)
+    assert re.findall(r"^\| `([a-z ]+)` \| [A-Z`]", section, re.MULTILINE)[1:] == [
+        verdict.value for verdict in (Verdict.NOT_CHECKED, Verdict.FAILS, Verdict.FAITHFUL, Verdict.NOT_SHOWN)
+    ]
+    assert f"above {LIKE_RANDOM}:" in section
+    assert MATERIAL == 0.1
+    assert "the odds fall by a tenth" in section
