@@ -1,0 +1,1 @@
+"""Comparison with captum, pytorch-grad-cam and torch-cam: ``python -m benchmarks.peers``."""
