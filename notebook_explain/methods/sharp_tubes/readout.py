@@ -11,6 +11,7 @@ pixels and grow with the clip.
 from __future__ import annotations
 
 import math
+from functools import reduce
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ class ReadOut:
         gradients : float tensor (map, channel, time, height, width)
             With respect to the normalised clip.
         """
-        norm = gradients.float().cpu().norm(dim=1)
+        norm = reduce(torch.hypot, gradients.float().cpu().unbind(1)).abs()  # many times faster than norm(dim=1)
         detail = blurred(norm, BLUR * self.scale) * self.difference
         return self.bilateral(detail)
 
