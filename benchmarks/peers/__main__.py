@@ -173,6 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=main.__doc__)
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--small", action="store_true", help="agreement on the small networks only")
     parser.add_argument("--repeats", type=int, default=7, help="pairs of timings")
     parser.add_argument("--budget", type=float, default=180, help="seconds for the pairs of one tool")
     options = parser.parse_args(arguments)
@@ -185,9 +186,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     peers = [tool for tool in PEERS if not reasons[tool.package]]
     small = small_tasks()
     wanted = set(options.only)
-    large = large_task() if wanted - {"traces", "networks"} else None
-    if "agreement" in wanted and large is not None:
-        print_agreement({**small, "r3d_18-sized": large}, peers)
+    without_large = {"traces", "networks"} | ({"agreement"} if options.small else set())
+    large = large_task() if wanted - without_large else None
+    if "agreement" in wanted:
+        print_agreement(small if options.small or large is None else {**small, "r3d_18-sized": large}, peers)
     if "traces" in wanted:
         print_traces(small["bundled"], peers)
     if "networks" in wanted:

@@ -116,8 +116,10 @@ def captum_pooled(task: Task) -> Maps:
     """Return the maps of ``LayerGradCam``, which takes one layer."""
     from captum.attr import LayerGradCam
 
-    found = [LayerGradCam(task.net, module).attribute(task.video, task.target) for module in task.modules()]
-    return [volume[0, 0].detach().numpy() for volume in found]
+    maps = []
+    for module in task.modules():  # a result holds the graph of its pass, so that each is detached before the next
+        maps.append(LayerGradCam(task.net, module).attribute(task.video, task.target)[0, 0].detach().numpy())
+    return maps
 
 
 def captum_local(task: Task) -> Maps:
