@@ -126,6 +126,17 @@ def test_masks_keep_the_stated_fraction_and_are_smooth() -> None:
     assert len({mask.tobytes() for mask in masks}) == 300
 
 
+def test_masks_are_shifted_along_every_axis() -> None:
+    sizes = ((27, 1, 1), (1, 27, 1), (1, 1, 27))
+    for axis, size in enumerate(sizes):
+        cells = tuple(9 if length > 1 else 1 for length in size)
+        lines = np.moveaxis(_masks(100, cells, size).numpy(), axis + 1, -1).reshape(100, 27)
+        bends = np.abs(
+            np.diff(lines, 2, axis=1)
+        )  # at the centres of cells, every third pixel if these were not shifted
+        assert (np.delete(bends, np.arange(0, 25, 3), axis=1).max(1) > 0.01).mean() > 0.8
+
+
 def test_masks_drawn_in_batches_are_those_drawn_together() -> None:
     generator = torch.Generator().manual_seed(0)
     parts = [random_masks(count, (4, 7, 7), SIZE, 0.5, generator) for count in (3, 4)]
