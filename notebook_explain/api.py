@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -106,7 +107,14 @@ def demo() -> Tubes:
     person who performs it.
     """
     from notebook_explain import samples
-    from notebook_explain.models.demo import demo_model
 
     sample = samples.contrast(*DEMO_ACTIONS, seed=DEMO_SEED)
-    return explain(demo_model(), sample, list(sample.labels))
+    return explain(_model_of_demo(), sample, list(sample.labels))
+
+
+@functools.cache
+def _model_of_demo() -> Any:
+    """Return the bundled model, which stays in memory, so that the explanation can be checked."""
+    from notebook_explain.models.demo import demo_model
+
+    return demo_model()

@@ -66,7 +66,7 @@ function createNote(model, sides, signal) {
 /** One legend while all sides are linked and have the same; otherwise each side shows its own. @param {CompareModel} model @param {Side[]} sides @param {HTMLElement} compare carries data-legend @param {AbortSignal} signal */
 function createSharedLegend(model, sides, compare, signal) {
   const first = readSide(sides[0]);
-  const legend = first && createLegend(first.content);
+  const legend = first && createLegend(first.content, false);
   const show = () => {
     const shown = sides.map(readSide);
     const keys = shown.map((side) => side && legendKey(side));

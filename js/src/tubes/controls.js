@@ -97,8 +97,8 @@ function createTargetMenus(content, handlers, signal) {
   };
 }
 
-/** The colour ramps, darkened where the threshold hides the evidence. @param {Content} content */
-export function createLegend(content) {
+/** The colour ramps, darkened where the threshold hides the evidence; with the sums of each side, unless several views share it. @param {Content} content */
+export function createLegend(content, hasTotals = true) {
   const [low, high] = [h("span", {}), h("span", {})];
   const hidden = h("div", { class: "ne-ramp-hidden" });
   const bar = h("div", { class: "ne-ramp" }, hidden);
@@ -115,7 +115,7 @@ export function createLegend(content) {
       // One gradient: a second background layer would be lost once there has been a single one.
       const ramps = both ? [[...negative].reverse(), positive] : [sign === "positive" ? positive : negative];
       bar.style.backgroundImage = cssGradient(ramps);
-      const totals = view.against === null ? content.layers[view.layer].totals?.[view.target] : null;
+      const totals = hasTotals && view.against === null ? content.layers[view.layer].totals?.[view.target] : null;
       const [most, least] = (totals ?? []).map((total) => ` ${signed(total)}`);
       low.textContent = both ? lowering + (least ?? "") : "weak";
       high.textContent = both ? raising + (most ?? "") : `strong ${sign === "positive" ? raising : lowering}`;
