@@ -151,7 +151,8 @@ def test_silhouettes_are_explained_as_one_clip_of_grey_frames_and_the_layout_is_
     expected = _scores(net, torch.from_numpy(frames)[None].float() / 255)[0, 2]
     assert tubes.targets[0].logit == pytest.approx(float(expected), abs=1e-5)
     assert "layout" in tubes.provenance.preprocessing["assumed"]
-    assert tubes.layers[-1].grid == (16, 16, 11)
+    assert tubes.layer("sharp map").grid == (16, 64, 44)
+    assert tubes.layers[-2].grid == (16, 16, 11)
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,8 @@ def blurred(maps: torch.Tensor, sigma: float) -> torch.Tensor:
     kernel /= kernel.sum()
     images = maps.flatten(0, 1)[:, None]
     mode = "reflect" if radius < min(height, width) else "replicate"
-    images = F.conv2d(F.pad(images, (0, 0, radius, radius), mode), kernel.view(1, 1, -1, 1))
-    images = F.conv2d(F.pad(images, (radius, radius, 0, 0), mode), kernel.view(1, 1, 1, -1))
+    with torch.autocast(images.device.type, enabled=False):  # an autocast of the caller must not change the precision
+        images = F.conv2d(F.pad(images, (0, 0, radius, radius), mode), kernel.view(1, 1, -1, 1))
+        images = F.conv2d(F.pad(images, (radius, radius, 0, 0), mode), kernel.view(1, 1, 1, -1))
     found: torch.Tensor = images.reshape(maps.shape)
     return found
