@@ -113,7 +113,7 @@ def test_each_shared_control_is_reached_by_tab_once(open_page: OpenPage, path: P
         element = "(({ dataset, className }) => dataset.name ?? className)(document.activeElement)"
         reached.append(a.page.evaluate(element))
     bar = "play frame speed mode-tube mode-montage front side top reset linked more sign colours scale opacity".split()
-    own = "target against ne-frame ne-tube layer threshold threshold_by more".split()
+    own = "target against ne-frame ne-tube check layer threshold threshold_by more".split()
     assert reached == [*bar, *own, *own, ""]
 
     shared(a, "colours").select_option("sequential")

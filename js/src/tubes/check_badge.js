@@ -10,7 +10,12 @@ const ADVICE =
 /** @param {import("./traits.js").Content} content */
 export function createCheckBadge(content) {
   const [verdict, numbers] = [h("b", {}), h("p", {})];
-  const element = h("details", { class: "ne-check" }, h("summary", {}, "check: ", verdict), numbers);
+  const element = h(
+    "details",
+    { class: "ne-check" },
+    h("summary", { "data-name": "check" }, "check: ", verdict),
+    numbers,
+  );
   return {
     element,
     /** @param {import("./view_state.js").ViewState} view */
