@@ -53,6 +53,7 @@ def view_in(page: Page, cell: Locator, index: int = 0) -> Viewer:
 
 def drag(page: Page, slider: Locator, start: float, end: float, moves: int) -> None:
     """Hold a slider and pull it from one share of its length to another; do not let go."""
+    slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     assert box is not None
     y = box["y"] + box["height"] / 2
@@ -88,7 +89,7 @@ def test_the_viewer_in_jupyterlab(address: str, page: Page) -> None:
         viewer.shows(name, wanted)
         page.wait_for_timeout(300)  # what were to come would have come
         assert (messages.sent, messages.received) == ([], []), f"messages while {name} was dragged"
-        assert changed(before, viewer.canvas("frame")).mean() > 0.01
+        assert changed(before, viewer.canvas("frame")).mean() > 0.01, f"{name} at {wanted}"
         page.mouse.up()
         page.wait_for_timeout(500)
         assert len(messages.sent) == 1, f"{len(messages.sent)} messages after {name} was let go"
