@@ -35,12 +35,15 @@ VIDEO = """async ([url, count, fps]) => {
   });
   const loaded = happens("loadeddata");
   video.src = url;
+  document.body.append(video);
   await loaded;
   const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight), frames = [];
   for (let k = 0; k < count; k++) {
+    // A frame that was sought may be drawn a while later.
+    const shown = new Promise(done => { video.requestVideoFrameCallback(done); setTimeout(done, 1000); });
     const sought = happens("seeked");
     video.currentTime = (k + 0.5) / fps;
-    await sought;
+    await Promise.all([sought, shown]);
     canvas.getContext("2d").drawImage(video, 0, 0);
     const png = await canvas.convertToBlob({ type: "image/png" });
     frames.push(btoa(String.fromCharCode(...new Uint8Array(await png.arrayBuffer()))));
