@@ -1,9 +1,9 @@
-"""How well sharp tubes find the acting limb, beside other methods: ``python -m benchmarks.sharp_tubes``.
+"""Sharp tubes beside other methods, on clips whose acting limbs are known: ``python -m benchmarks.sharp_tubes``.
 
 Clips have seeds that no training, tuning or other study uses: from 9,400,000 up. A clip counts if the network names its
 actions: both among the first two classes (contrast, moving pair), both among the first three (compose), or the action first
-(camera). Prints, for each network and world, the means of every method, and paired differences of the sharp map from the
-others with 95 % bootstrap intervals, clustered by clip; then what the issue of this method promised, and whether it is met.
+(camera, single). Prints, for each network and world, the mean of every metric for every method, and paired differences of the
+sharp map from the others with 95 % bootstrap intervals, clustered by clip.
 """
 
 from __future__ import annotations

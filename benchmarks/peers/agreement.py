@@ -1,4 +1,4 @@
-"""How far two maps agree."""
+"""Agreement of two maps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the small networks of the tests a library can explain, called as its documentation shows."""
+"""Coverage: the small networks of the tests that a library can explain, called as its documentation shows."""
 
 from __future__ import annotations
 

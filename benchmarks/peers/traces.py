@@ -1,4 +1,4 @@
-"""What a call leaves behind in a user's module."""
+"""Traces that a call leaves behind in a user's module."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class ValueCache:
 
     @property
     def is_kept(self) -> bool:
-        """Whether values are written to a folder."""
+        """True if values are written to a folder."""
         return self._path is not None
 
     def add(self, key: str, value: float | None) -> None:

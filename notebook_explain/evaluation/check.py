@@ -3,7 +3,7 @@
 For each target, the part of the map above the threshold is hidden, and the fall of the score is compared with the falls for
 
 * the same shape elsewhere: mirrored at random and shifted round the clip by random steps in time, height and width;
-* as many voxels of what differs most from the clip without movement (``sharp_tubes.reference``).
+* as many voxels of what moves most (``baselines.motion``).
 
 Then the same explainer explains copies of the network with random weights, and the maps are compared by their correlation:
 a map that stays the same shows the clip, and not what the network has learned. The verdict follows in `Check.verdict`.
@@ -15,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -29,7 +28,7 @@ from notebook_explain.evaluation.random_weights import with_random_weights
 from notebook_explain.evaluation.scores import Scorer
 from notebook_explain.explanations import Target, TargetResult, Tubes
 from notebook_explain.explanations.check import Check
-from notebook_explain.methods.sharp_tubes.reference import REFERENCE_SIDE, difference_from_reference
+from notebook_explain.methods.baselines import motion
 from notebook_explain.models import VideoModel
 from notebook_explain.models.origins import copy_origin, origin_of
 
@@ -83,7 +82,7 @@ def check(
         scorer = Scorer(model)
         video = scorer.video(tubes.clip)
         targets = tuple(scorer.resolve(video, target)[0] for target in targets)
-        motion = _motion(tubes.clip.frames)
+        movement = motion(tubes.clip)
         random_maps = [
             explainer(with_random_weights(model, seed=seed + index), tubes.clip, list(targets))
             for index in range(networks)
@@ -94,8 +93,11 @@ def check(
             _check_score(scorer, video, target, tubes.targets[index])
             volume, least = tubes.volume(shown.name, index), tubes.threshold(threshold, shown.name, index)
             part = (volume > 0) & (volume >= least * shown.peak(index))
-            drops = _drops(scorer, filling(video, fill, seed), target, part, motion, parts, np.random.default_rng(seed))
-            likeness = [pearson(volume, other.volume(_same_layer(other, shown.name), index)) for other in random_maps]
+            drops = _drops(
+                scorer, filling(video, fill, seed), target, part, movement, parts, np.random.default_rng(seed)
+            )
+            others = [other for other in random_maps if any(layer_map.name == shown.name for layer_map in other.layers)]
+            likeness = [pearson(volume, other.volume(shown.name, index)) for other in others]
             checks.append(
                 Check(
                     layer=shown.name,
@@ -153,7 +155,7 @@ def _drops(
     hide: Callable[[torch.Tensor], torch.Tensor],
     target: Target,
     part: Bools,
-    motion: NDArray[np.float32],
+    movement: NDArray[np.float32],
     parts: int,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
@@ -162,10 +164,10 @@ def _drops(
     if count == 0:
         return {"drop": 0.0, "random_drops": (), "probabilities": None, "motion_drop": None}
     hidden = [np.zeros_like(part), part, *(_elsewhere(part, rng) for _ in range(parts))]
-    has_motion = bool(motion.max() > 0)
+    has_motion = bool(movement.max() > 0)
     if has_motion:
         strongest = np.zeros(part.size, bool)
-        strongest[np.argpartition(-motion.ravel(), count - 1)[:count]] = True
+        strongest[np.argpartition(-movement.ravel(), count - 1)[:count]] = True
         hidden.append(strongest.reshape(part.shape))
     scores = scorer.scores(lambda first, end: hide(torch.from_numpy(~np.stack(hidden[first:end]))), len(hidden), target)
     drops = [float(scores.logits[0] - value) for value in scores.logits[1:]]
@@ -185,13 +187,3 @@ def _elsewhere(part: Bools, rng: np.random.Generator) -> Bools:
             part = np.flip(part, axis)
     moved: Bools = np.roll(part, [int(rng.integers(length)) for length in part.shape], axis=(0, 1, 2))
     return moved
-
-
-def _motion(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    difference = difference_from_reference(frames)
-    sigma = max(1.0, min(frames.shape[1:3]) / REFERENCE_SIDE)
-    return np.stack([np.asarray(cv2.GaussianBlur(frame, (0, 0), sigma)) for frame in difference])
-
-
-def _same_layer(tubes: Tubes, name: str) -> str | None:
-    return name if any(layer.name == name for layer in tubes.layers) else None

@@ -1,4 +1,4 @@
-"""Fills: what takes the place of the parts of a clip that are hidden.
+"""Fills: what the hidden parts of a clip show.
 
 * "blur": the clip blurred in space and time, by an eighth of each axis (standard deviation).
 * "freeze": the mean over time of each pixel, so that nothing moves.
@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 
 from notebook_explain.evaluation.linear_imputation import impute
+from notebook_explain.methods.fills import background
 
 FILLS = ("blur", "freeze", "mean", "linear")
 Hide = Callable[[torch.Tensor], torch.Tensor]  # shown voxels (n, time, height, width) -> clips (n, channel, ...)
@@ -37,39 +38,11 @@ def filling(video: torch.Tensor, fill: str, seed: int = 0) -> Hide:
     """
     if fill == "linear":
         return lambda shown: impute(video, shown if shown.dtype == torch.bool else shown > 0.5, seed=seed)
-    background = {"blur": blurred, "freeze": _frozen, "mean": _mean_colour}[fill](video)
-    background = background.expand_as(video).contiguous()
+    hidden = background(video, fill).expand_as(video).contiguous()
 
     def hide(shown: torch.Tensor) -> torch.Tensor:
         if shown.dtype == torch.bool:
-            return torch.where(shown[:, None], video, background)
-        return torch.lerp(background, video, shown[:, None].to(video))
+            return torch.where(shown[:, None], video, hidden)
+        return torch.lerp(hidden, video, shown[:, None].to(video))
 
     return hide
-
-
-def blurred(video: torch.Tensor) -> torch.Tensor:
-    """Return a clip blurred by a Gaussian of an eighth of each axis; the border is repeated."""
-    for axis in (2, 3, 4):
-        matrix = _gaussian(video.shape[axis]).to(video)
-        video = torch.tensordot(video, matrix, ([axis], [1])).movedim(-1, axis)
-    return video
-
-
-def _gaussian(length: int) -> torch.Tensor:
-    """Return the matrix (length, length) that blurs an axis; positions beyond the border are those at the border."""
-    sigma = length / 8
-    radius = max(1, round(3 * sigma))
-    taps = torch.arange(-radius, radius + 1, dtype=torch.float64)
-    weights = torch.exp(-0.5 * (taps / sigma) ** 2)
-    matrix = torch.zeros(length, length, dtype=torch.float64)
-    reads = (torch.arange(length)[:, None] + taps.long()).clamp(0, length - 1)
-    return matrix.scatter_add_(1, reads, (weights / weights.sum()).expand(length, -1).contiguous())
-
-
-def _frozen(video: torch.Tensor) -> torch.Tensor:
-    return video.mean(2, keepdim=True)
-
-
-def _mean_colour(video: torch.Tensor) -> torch.Tensor:
-    return video.mean((2, 3, 4), keepdim=True)

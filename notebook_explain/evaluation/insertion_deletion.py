@@ -107,12 +107,12 @@ def _curve(
 
 
 def cell_order(case: Case, cells: Cells) -> NDArray[np.int64]:
-    """Return the place of each cell when they are sorted by their mean, the strongest first; ties are drawn by lot."""
+    """Return the rank of each cell by its mean, from 0 for the strongest; ties are drawn by lot."""
     means = cells.means(case.attribution)
     lots = case.rng("ties").permutation(cells.count)
-    places = np.empty(cells.count, np.int64)
-    places[np.lexsort((lots, -means))] = np.arange(cells.count)
-    return places
+    ranks = np.empty(cells.count, np.int64)
+    ranks[np.lexsort((lots, -means))] = np.arange(cells.count)
+    return ranks
 
 
 def area(curve: NDArray[np.float64]) -> float:

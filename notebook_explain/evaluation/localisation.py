@@ -1,6 +1,6 @@
 """Localisation: how well a map finds the voxels that truly show the target, where a sample says which these are.
 
-All metrics take the signed map as it is; equal values share their place in a ranking. They are undefined without a mask.
+All metrics take the signed map as it is; equal values share their rank. They are undefined without a mask.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class PrecisionAtMask:
     better: ClassVar[Better] = Better.HIGHER
 
     def __call__(self, case: Case) -> float | None:
-        """Return the precision; of voxels that tie for the last places, their mean counts."""
+        """Return the precision; of voxels that tie for the last ranks, their mean counts."""
         if not has_truth(case):
             return None
         mask = _mask(case)
@@ -54,7 +54,7 @@ class PrecisionAtMask:
 
 @dataclass(frozen=True)
 class Pointing:
-    """Whether the strongest voxel lies in the mask or near it, in the same frame.
+    """Hit if the strongest voxel lies in the mask or near it, in the same frame.
 
     Attributes
     ----------

@@ -79,7 +79,7 @@ def _similarity(kind: str, first: NDArray[Any], second: NDArray[Any]) -> float:
 
 @dataclass(frozen=True)
 class TemporalShuffle:
-    """How much more the map of the clip with shuffled frames resembles the map once its frames are put back in order.
+    """Rank correlation with the map of the clip with shuffled frames, its frames put back in order, minus that without.
 
     Attributes
     ----------

@@ -1,14 +1,12 @@
 """Scores of a target for many variants of a clip, in batches that fit the memory.
 
-Networks return their scores in many forms (``models.outputs``), for one clip. Here several variants of a clip share a pass: the
-output, and the tensors that tell logits from probabilities, are cut into one part for each variant, and each part is read
-as the output for one clip. The first batch is compared with passes of single clips; a network whose output does not
-agree, because it mixes the clips of a batch, gets one variant at a time.
+Several variants of a clip share a pass (``models.batch_scores``). The first batch is compared with passes of single clips; a
+network whose output does not agree, because it mixes the clips of a batch, gets one variant at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
@@ -22,14 +20,15 @@ from notebook_explain._errors import UsageTypeError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.models import VideoModel
+from notebook_explain.models.batch_scores import heads_of_clip
 from notebook_explain.models.classifier_outputs import ClassifierOutputs
 from notebook_explain.models.heads import Head
-from notebook_explain.models.outputs import LastActivations, to_heads
+from notebook_explain.models.outputs import LastActivations
 from notebook_explain.models.prediction import predicted_heads
 from notebook_explain.models.recording import dense
 from notebook_explain.models.rng import LocalRandomness
 from notebook_explain.models.shadow import reference_parameter
-from notebook_explain.models.target_resolution import target_result
+from notebook_explain.models.target_resolution import score_in, target_result
 
 Heads = dict[str, Head]
 CPU_BYTES = 8 * 2**20  # of the largest activation of a batch; larger batches leave the cache and are slower
@@ -173,23 +172,11 @@ class Scorer:
             with LocalRandomness(), activations:
                 output = shadow(dense(arrange(videos.to(reference_parameter(shadow)))))
             self.forwards += count
-            scores = []
-            for index in range(count):
-                own, last = LastActivations(), ClassifierOutputs()
-                own.calls = [
-                    (name, _part(before, index, count), _part(after, index, count))
-                    for name, before, after in activations.calls
-                    if _has_parts(before, count)
-                ]
-                last.calls = [
-                    (module, _part(values, index, count))
-                    for module, values in classifiers.calls
-                    if _has_parts(values, count)
-                ]
-                part = _part(output, index, count)
-                heads, _ = to_heads(part, own, self.model.output_spec, last, needs_gradient=False)
-                scores.append(_score(heads, target))
-            return scores
+            spec = self.model.output_spec
+            return [
+                _score(heads_of_clip(output, activations, classifiers, spec, index, count), target)
+                for index in range(count)
+            ]
         except torch.cuda.OutOfMemoryError:
             raise
         except Exception:
@@ -229,31 +216,8 @@ class Scorer:
 
 def _score(heads: Heads, target: Target) -> tuple[float, float | None]:
     """Return the score of a resolved target, and its probability unless it is a difference or a value."""
-    head, index = heads[str(target.head)], int(target.label)
-    score = float(head.logits_in(target)[0, index])
+    score = float(score_in(heads, target))
     if target.against is not None:
-        return score - _score(heads, target.against)[0], None
-    found = head.probabilities(target)
-    return score, None if found is None else float(found[0, index])
-
-
-def _has_parts(tensor: torch.Tensor, count: int) -> bool:
-    return tensor.ndim > 0 and len(tensor) % count == 0
-
-
-def _part(value: Any, index: int, count: int) -> Any:
-    """Return the part of a network's output that belongs to one clip of a batch."""
-    if isinstance(value, torch.Tensor):
-        if not _has_parts(value, count):
-            raise ValueError(f"a tensor {tuple(value.shape)} has no part for each of {count} clips")
-        rows = len(value) // count
-        return value[index * rows : (index + 1) * rows]
-    if isinstance(getattr(value, "logits", None), torch.Tensor):
-        return SimpleNamespace(logits=_part(value.logits, index, count))
-    if isinstance(value, Mapping):
-        return {key: _part(entry, index, count) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return tuple(_part(entry, index, count) for entry in value)
-    if hasattr(value, "__dict__"):
-        return SimpleNamespace(**{key: _part(entry, index, count) for key, entry in vars(value).items()})
-    return value
+        return score, None
+    found = heads[str(target.head)].probabilities(target)
+    return score, None if found is None else float(found[0, int(target.label)])

@@ -73,7 +73,7 @@ class Check:
 
     @property
     def verdict(self) -> Verdict:
-        """What the numbers say.
+        """Verdict that follows from the numbers.
 
         It fails if the map looks like those of random weights. It is faithful if hiding it lowers the score more than
         hiding each random part and what moves most, and the odds of the class by a tenth. Otherwise nothing is shown.

@@ -37,6 +37,7 @@ from notebook_explain.explanations.text import percent
 from notebook_explain.methods.common import prepare_clip, provenance
 from notebook_explain.models import Layer, Recording, VideoModel, score_of
 from notebook_explain.models.attention import AttentionRecorder, Relevance, relevance_of
+from notebook_explain.models.origins import remember
 from notebook_explain.models.regions import has_any_region
 
 Rule = Literal["gradient", "rollout"]
@@ -113,22 +114,26 @@ class AttentionMaps:
         clip, seen = prepare_clip(model, clip)
         recorder = AttentionRecorder()
 
-        def compute(recording: Recording) -> tuple[tuple[TargetResult, ...], Layer, list[Relevance]]:
+        def compute(
+            recording: Recording,
+        ) -> tuple[tuple[Target, ...], tuple[TargetResult, ...], Layer, list[Relevance]]:
             targets = model.resolve(recording.heads, target)
             if any(map(has_any_region, targets)):
                 raise UsageError(_NO_REGION)
             layer = _first_tokens(model, recorder)
             relevances = self._relevances(model, recorder, layer, recording, targets)
-            return model.results(recording, targets), layer, relevances
+            return targets, model.results(recording, targets), layer, relevances
 
-        (targets, layer, relevances), pass_caveats = model.run(seen, (), compute, recorder.watch)
+        (resolved, targets, layer, relevances), pass_caveats = model.run(seen, (), compute, recorder.watch)
         values = np.stack([(part.cells * part.cells.numel()).cpu().numpy() for part in relevances]).astype(np.float32)
         kind = ATTENTION if self.rule == "rollout" else RELEVANCE
         name = "attention rollout" if self.rule == "rollout" else "gradient-weighted attention"
         caveats = [*model.caveats, *model.clip_caveats(clip), *pass_caveats, *self._caveats(relevances)]
         backwards = len(targets) if self.rule == "gradient" else 0
         made = provenance(_METHODS[self.rule], self, model, start, backwards, caveats)
-        return Tubes(seen, targets, (LayerMap(name, kind, values, layer.geometry),), made)
+        tubes = Tubes(seen, targets, (LayerMap(name, kind, values, layer.geometry),), made)
+        remember(tubes, model, self, resolved)
+        return tubes
 
     def _relevances(
         self,

@@ -23,18 +23,19 @@ from notebook_explain._errors import UsageTypeError
 from notebook_explain._progress import stage, working
 from notebook_explain._validation import check_int, check_range
 from notebook_explain.clip import Clip
-from notebook_explain.explanations import Geometry, LayerMap, TargetResult, Tubes
+from notebook_explain.explanations import Geometry, LayerMap, Target, TargetResult, Tubes
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.geometry import stretch
 from notebook_explain.explanations.layer_map import DETAIL
 from notebook_explain.methods.block_recorder import SignalRecorder
 from notebook_explain.methods.common import prepare_clip, provenance
-from notebook_explain.methods.last_layer import exact_map, last_layers, placed_maps
+from notebook_explain.methods.last_layer import exact_map, last_layers, maps_at_selected_frames
 from notebook_explain.methods.layer_maps import ExplainedPass, explain_pass
 from notebook_explain.methods.sharp_tubes.readout import BLUR, blurred, pixel_scale
 from notebook_explain.methods.sharp_tubes.reference import difference_from_reference
 from notebook_explain.models import Recording, VideoModel
 from notebook_explain.models.constant_norms import CONSTANT
+from notebook_explain.models.origins import remember
 
 _NO_MODEL = Caveat(
     "This map is a baseline and does not depend on the model: what it marks says nothing about why the model decides.",
@@ -148,22 +149,18 @@ class MotionTubes:
 
         result, pass_caveats = model.run(seen, layers, compute, recorder.hooks, norms=CONSTANT)
         stage("movement")
-        maps = placed_maps(recorder, layers, result)
+        maps = maps_at_selected_frames(recorder, layers, result)
         exact = exact_map(maps, result)
         tubes = np.maximum(stretch(exact.values, exact.geometry, seen.size), 0)
         product = LayerMap(
             "motion tubes", DETAIL, tubes * motion(seen, self.stabilised), Geometry.even(seen.size, seen.size)
         )
-        caveats = [
-            *recorder.model_caveats,
-            *model.clip_caveats(clip),
-            *pass_caveats,
-            *recorder.caveats,
-            *result.caveats,
-            _MOVEMENT,
-        ]
+        frame_signals = recorder.frame_signals()
+        caveats = [*recorder.caveats_of(clip, pass_caveats), *result.caveats, _MOVEMENT]
         made = provenance("Motion tubes (baseline)", self, model, start, len(result.targets), caveats, result.forwards)
-        return Tubes(seen, result.targets, (*maps, product), made, recorder.frame_signals())
+        found = Tubes(seen, result.targets, (*maps, product), made, frame_signals)
+        remember(found, model, self, result.resolved)
+        return found
 
 
 def motion(clip: Clip, stabilised: bool = True) -> NDArray[np.float32]:
@@ -193,15 +190,18 @@ def _without_model(
         start = time.perf_counter()
         clip, seen = prepare_clip(model, clip)
 
-        def compute(recording: Recording) -> tuple[TargetResult, ...]:
-            return model.results(recording, model.resolve(recording.heads, target))
+        def compute(recording: Recording) -> tuple[tuple[Target, ...], tuple[TargetResult, ...]]:
+            resolved = model.resolve(recording.heads, target)
+            return resolved, model.results(recording, resolved)
 
-        targets, pass_caveats = model.run(seen, (), compute)
+        (resolved, targets), pass_caveats = model.run(seen, (), compute)
         values = explainer._values(seen, len(targets))
         layer = LayerMap(name, DETAIL, values, Geometry.even(seen.size, seen.size))
         caveats = [*model.caveats, *model.clip_caveats(clip), *pass_caveats, _NO_MODEL]
         made = provenance(f"{name.capitalize()} (baseline)", explainer, model, start, 0, caveats)
-        return Tubes(seen, targets, (layer,), made)
+        tubes = Tubes(seen, targets, (layer,), made)
+        remember(tubes, model, explainer, resolved)
+        return tubes
 
 
 def _check_stabilised(value: Any) -> None:

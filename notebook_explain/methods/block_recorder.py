@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from notebook_explain.clip import Clip
 from notebook_explain.explanations import ClassChannelTable, FrameSignal, Geometry, LabelledValues
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.layers import signal_types
@@ -93,6 +94,13 @@ class SignalRecorder:
             rows = self._rows(name, len(values), times, signal.side)
             found.append(FrameSignal(name, self._kind(name), signal.what, values, rows, signal.neutral))
         return tuple(found)
+
+    def caveats_of(self, clip: Clip, pass_caveats: Iterable[str]) -> list[str]:
+        """Return the caveats of the model, the clip and the pass, then those about signals.
+
+        Call it after `layers_at_selected_frames` and `frame_signals`, which add some.
+        """
+        return [*self.model_caveats, *self.model.clip_caveats(clip), *pass_caveats, *self.caveats]
 
     def _rows(self, name: str, steps: int, times: Any, side: str) -> NDArray[np.float64]:
         rows: NDArray[np.float64] | None = times.get((name, side))

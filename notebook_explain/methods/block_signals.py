@@ -116,7 +116,7 @@ class BlockSignals:
         classes = tuple(model.label(str(resolved.head), index) for index in range(class_count))
         frame_signals = (*recorder.frame_signals(), *streams)
         labelled_values = (*effects, *_shares(parts, streams), *recorder.labelled_values(classes))
-        caveats = [*recorder.model_caveats, *model.clip_caveats(clip), *pass_caveats, *recorder.caveats, *caveats]
+        caveats = [*recorder.caveats_of(clip, pass_caveats), *caveats]
         source = provenance("Block signals", self, model, start, int(bool(parts)), caveats)
         source = replace(source, forwards=1 + len(ablations))
         return BlockReport(seen, result, frame_signals, labelled_values, recorder.tables(classes), source)

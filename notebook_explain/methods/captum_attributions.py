@@ -32,6 +32,7 @@ from notebook_explain.methods.captum_arguments import check_arguments, find_attr
 from notebook_explain.methods.common import prepare_clip
 from notebook_explain.models import Layer, Recording, VideoModel
 from notebook_explain.models.batch_scores import BatchScores
+from notebook_explain.models.origins import remember
 from notebook_explain.models.provenance import provenance_of
 from notebook_explain.models.rng import LocalRandomness
 
@@ -130,7 +131,9 @@ class Captum:
             shadows.append(shadow)
             yield
 
-        def compute(recording: Recording) -> tuple[tuple[TargetResult, ...], list[_Attribution], int, int]:
+        def compute(
+            recording: Recording,
+        ) -> tuple[tuple[Target, ...], tuple[TargetResult, ...], list[_Attribution], int, int]:
             targets = model.resolve(recording.heads, target)
             video = recording.video.detach()
             _compute_out_of_place(shadows[-1])
@@ -140,9 +143,9 @@ class Captum:
                 module = ScoreModule(model, shadows[-1], resolved, video)
                 found.append(self._attribute(module, video, layer))
                 forwards, backwards = forwards + module.scores.forwards, backwards + module.backwards
-            return model.results(recording, targets), found, forwards, backwards
+            return targets, model.results(recording, targets), found, forwards, backwards
 
-        (targets, found, forwards, backwards), pass_caveats = model.run(seen, (), compute, around)
+        (resolved, targets, found, forwards, backwards), pass_caveats = model.run(seen, (), compute, around)
         geometry = Geometry.even(seen.size, seen.size) if layer is None else layer.geometry
         shown = self._map(found, targets, geometry, layer)
         caveats = [*model.caveats, *model.clip_caveats(clip), *pass_caveats, *self._caveats(found, targets)]
@@ -150,7 +153,9 @@ class Captum:
         made = provenance_of(
             model, f"{self.name} (captum)", knobs, start, caveats, forwards=forwards, backwards=backwards
         )
-        return Tubes(seen, targets, (shown,), made)
+        tubes = Tubes(seen, targets, (shown,), made)
+        remember(tubes, model, self, resolved)
+        return tubes
 
     def _attribute(self, module: ScoreModule, video: torch.Tensor, layer: Layer | None) -> _Attribution:
         """Return the attribution for one target, summed over channels."""
@@ -186,7 +191,7 @@ class Captum:
         if values.ndim != len(wanted) or not all(fits):
             raise ExplainError(
                 f"captum's {self.name} returned values of shape {tuple(values.shape)}, but {wanted} was expected "
-                f"({'the clip' if layer is None else f'layer {layer.name!r}'}); its map cannot be placed in the clip"
+                f"({'the clip' if layer is None else f'layer {layer.name!r}'}); its map has no position in the clip"
             )
         if not torch.isfinite(values).all():
             raise ExplainError(f"captum's {self.name} returned values that are not finite")

@@ -36,12 +36,13 @@ from notebook_explain.explanations.layer_map import DETAIL
 from notebook_explain.methods.block_recorder import SignalRecorder
 from notebook_explain.methods.common import prepare_clip, provenance
 from notebook_explain.methods.guided_relu import GuidedReLU
-from notebook_explain.methods.last_layer import exact_map, last_layers, placed_maps
+from notebook_explain.methods.last_layer import exact_map, last_layers, maps_at_selected_frames
 from notebook_explain.methods.layer_maps import ExplainedPass, explain_pass
 from notebook_explain.methods.sharp_tubes.readout import BLUR, ReadOut, blurred, pixel_scale
 from notebook_explain.methods.sharp_tubes.redistribution import sharp_map
 from notebook_explain.models import Recording, VideoModel, score_of
 from notebook_explain.models.constant_norms import CONSTANT, DIFFERENTIATED
+from notebook_explain.models.origins import remember
 
 NAME = "guided Grad-CAM"
 _NO_GRADIENT = (
@@ -113,28 +114,23 @@ class GuidedGradCAM:
 
         norms = CONSTANT if self.signed else DIFFERENTIATED
         (shown, pooled, gradients), pass_caveats = model.run(seen, layers, compute, around, norms=norms)
-        maps = placed_maps(recorder, layers, shown)
-        caveats = [
-            *recorder.model_caveats,
-            *model.clip_caveats(clip),
-            *pass_caveats,
-            *recorder.caveats,
-            *shown.caveats,
-            *relus.caveats(),
-        ]
+        maps, frame_signals = maps_at_selected_frames(recorder, layers, shown), recorder.frame_signals()
+        caveats = [*recorder.caveats_of(clip, pass_caveats), *shown.caveats, *relus.caveats()]
         backwards = len(shown.targets) * (2 if self.signed else 1) + len(gradients or [])
         if gradients is None:
             caveats.append(Caveat(_NO_GRADIENT, CaveatCode.NO_GRADIENT))
         else:
             stage("read-out")
-            source, cam = exact_map(maps, shown), exact_map(placed_maps(recorder, layers, pooled), pooled)
+            source, cam = exact_map(maps, shown), exact_map(maps_at_selected_frames(recorder, layers, pooled), pooled)
             details = self._details(seen, torch.stack(gradients), cam)
             if self.signed:
                 maps = (*maps, sharp_map(NAME, source, details, shown.targets))
             else:
                 maps = (*maps, LayerMap(NAME, DETAIL, details, Geometry.even(seen.size, seen.size)))
         made = provenance(self._method(), self, model, start, backwards, caveats, shown.forwards)
-        return Tubes(seen, shown.targets, maps, made, recorder.frame_signals())
+        tubes = Tubes(seen, shown.targets, maps, made, frame_signals)
+        remember(tubes, model, self, shown.resolved)
+        return tubes
 
     @property
     def _signs(self) -> tuple[int, ...]:

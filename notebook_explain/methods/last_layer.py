@@ -17,7 +17,9 @@ def last_layers(model: VideoModel) -> tuple[Layer, ...]:
     return tuple(layer for layer in model.layers if layer.kind == POOLING_INPUT) or model.layers
 
 
-def placed_maps(recorder: SignalRecorder, layers: Sequence[Layer], result: ExplainedPass) -> tuple[LayerMap, ...]:
+def maps_at_selected_frames(
+    recorder: SignalRecorder, layers: Sequence[Layer], result: ExplainedPass
+) -> tuple[LayerMap, ...]:
     """Return the maps of a pass, at the frames that the network selected, and the sum of its pathways.
 
     Parameters
@@ -34,5 +36,5 @@ def placed_maps(recorder: SignalRecorder, layers: Sequence[Layer], result: Expla
 
 
 def exact_map(maps: Sequence[LayerMap], result: ExplainedPass) -> LayerMap:
-    """Return the map whose evidence adds up to the score, where it can be added up, among those of `placed_maps`."""
+    """Return the map whose evidence adds up to the score, where it can be added up, among those of `maps_at_selected_frames`."""
     return maps[-1] if maps[-1].kind == COMBINED else maps[result.final[-1]]

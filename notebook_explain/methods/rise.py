@@ -37,10 +37,12 @@ from notebook_explain.explanations.layer_map import RELEVANCE
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.text import percent
 from notebook_explain.methods.common import prepare_clip, provenance
+from notebook_explain.methods.fills import FILLS, background
 from notebook_explain.methods.progress_bar import run_with_progress
-from notebook_explain.methods.random_masks import FILLS, background, random_masks
+from notebook_explain.methods.random_masks import random_masks
 from notebook_explain.models import Recording, VideoModel, shadow_of
 from notebook_explain.models.batch_scores import BatchScores
+from notebook_explain.models.origins import remember
 from notebook_explain.models.shadow import reference_parameter
 
 _FILL_WORDS = {"blur": "the blurred clip", "mean": "its mean colour", "freeze": "its mean over time", "grey": "grey"}
@@ -180,6 +182,7 @@ class RISE:
             about = [*caveats, _error_caveat(mean.count, values, error)]
             made = provenance("RISE", self, model, start, 0, about, 1 + scores.forwards)
             tubes = Tubes(seen, results, (layer,), made)
+            remember(tubes, model, self, targets)
             seconds = time.perf_counter() - start
             yield RISEProgress("batches of masks", done, total, seconds, tubes, error.astype(np.float32))
 

@@ -39,7 +39,8 @@ from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.methods import completeness
 from notebook_explain.methods.block_recorder import SignalRecorder
 from notebook_explain.methods.common import check_layers, prepare_clip, provenance
-from notebook_explain.methods.layer_maps import ExplainedPass, explain_pass, with_combined
+from notebook_explain.methods.last_layer import maps_at_selected_frames
+from notebook_explain.methods.layer_maps import ExplainedPass, explain_pass
 from notebook_explain.models import Recording, VideoModel
 from notebook_explain.models.constant_norms import CONSTANT, NORMS
 from notebook_explain.models.origins import remember
@@ -112,15 +113,10 @@ class SaliencyTubes:
             result = self._with_agreement(
                 result, lambda: model.run(seen, layers, compute, norms=self.norms, dtype=torch.float64)[0]
             )
-        layers, frame_signals = recorder.layers_at_selected_frames(layers), recorder.frame_signals()
-        maps = [
-            replace(layer_map, geometry=layer.geometry) for layer_map, layer in zip(result.maps, layers, strict=True)
-        ]
-        caveats = [*recorder.model_caveats, *model.clip_caveats(clip), *pass_caveats, *recorder.caveats]
-        origin = provenance(
-            self._method(result), self, model, start, len(result.targets), [*caveats, *result.caveats], result.forwards
-        )
-        tubes = Tubes(seen, result.targets, with_combined(maps, result.targets), origin, frame_signals)
+        maps, frame_signals = maps_at_selected_frames(recorder, layers, result), recorder.frame_signals()
+        caveats = [*recorder.caveats_of(clip, pass_caveats), *result.caveats]
+        origin = provenance(self._method(result), self, model, start, len(result.targets), caveats, result.forwards)
+        tubes = Tubes(seen, result.targets, maps, origin, frame_signals)
         remember(tubes, model, self, result.resolved)
         return tubes
 

@@ -17,6 +17,7 @@ from torch import nn
 from notebook_explain.explanations import Target
 from notebook_explain.models.classifier_outputs import ClassifierOutputs
 from notebook_explain.models.heads import Head
+from notebook_explain.models.output_kinds import OutputSpec
 from notebook_explain.models.outputs import LastActivations, has_one_tensor, to_heads
 from notebook_explain.models.recording import dense
 from notebook_explain.models.rng import LocalRandomness
@@ -95,7 +96,7 @@ class BatchScores:
         count = len(videos)
         rows = []
         for index in range(count):
-            heads = self._heads(output, activations, classifiers, index, count)
+            heads = heads_of_clip(output, activations, classifiers, self._spec, index, count)
             rows.append(torch.stack([score_in(heads, target) for target in self.targets]))
         return torch.stack(rows)
 
@@ -111,20 +112,38 @@ class BatchScores:
         self.forwards += len(videos)
         return output, activations, classifiers
 
-    def _heads(
-        self, output: Any, activations: LastActivations, classifiers: ClassifierOutputs, index: int, count: int
-    ) -> dict[str, Head]:
-        """Return the heads of one clip of a batch."""
-        if count == 1:
-            return to_heads(output, activations, self._spec, classifiers, needs_gradient=False)[0]
-        own, last = LastActivations(), ClassifierOutputs()
-        own.calls = [
-            (name, _part(before, index, count), _part(after, index, count))
-            for name, before, after in activations.calls
-            if _has_parts(before, count) and _has_parts(after, count)
-        ]
-        last.calls = [(m, _part(values, index, count)) for m, values in classifiers.calls if _has_parts(values, count)]
-        return to_heads(_part(output, index, count), own, self._spec, last, needs_gradient=False)[0]
+
+def heads_of_clip(
+    output: Any,
+    activations: LastActivations,
+    classifiers: ClassifierOutputs,
+    spec: OutputSpec,
+    index: int,
+    count: int,
+) -> dict[str, Head]:
+    """Return the heads of one clip of a batch.
+
+    Parameters
+    ----------
+    output : object
+        As the network returned it for the batch.
+    activations, classifiers
+        What was watched in the pass.
+    spec : OutputSpec
+        What is known of the network's outputs.
+    index, count : int
+        Of the clip in the batch, and number of clips.
+    """
+    if count == 1:
+        return to_heads(output, activations, spec, classifiers, needs_gradient=False)[0]
+    own, last = LastActivations(), ClassifierOutputs()
+    own.calls = [
+        (name, _part(before, index, count), _part(after, index, count))
+        for name, before, after in activations.calls
+        if _has_parts(before, count) and _has_parts(after, count)
+    ]
+    last.calls = [(m, _part(values, index, count)) for m, values in classifiers.calls if _has_parts(values, count)]
+    return to_heads(_part(output, index, count), own, spec, last, needs_gradient=False)[0]
 
 
 def _has_parts(value: Any, count: int) -> bool:

@@ -23,6 +23,7 @@ export function createCheckBadge(content) {
       const check = against === null ? content.layers[layer].checks?.[target] : null;
       element.hidden = !["evidence", "relevance"].includes(quantityOf(content, layer));
       element.dataset.verdict = verdict.textContent = check?.verdict ?? UNCHECKED;
+      element.dataset.code = check?.code ?? "not_checked";
       numbers.textContent = check?.words ?? ADVICE;
     },
   };

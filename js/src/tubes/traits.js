@@ -57,7 +57,7 @@ import { decodeMap } from "./decode_maps.js";
  * @property {(number | null)[]} [share] - part of the score that the map carries, per target; null if unknown
  * @property {string[]} unaccounted - caveat about the part of the score that the map leaves out, per target; "" for none
  * @property {number[][]} [totals] - sums of the evidence for and against, per target
- * @property {({verdict: string, words: string} | null)[]} [checks] - what a check of the map found, per target
+ * @property {({code: string, verdict: string, words: string} | null)[]} [checks] - what a check of the map found, per target
  * @property {string} [quantity] - "evidence" (default), "activity", "attention" or "relevance"
  */
 /** @typedef {Layer & {offset: number, bytes: number, levels: number[][], gap: (number | null)[]}} LayerState `offset`: first byte in each buffer of `maps`; `bytes`: per value; `levels`: of each target, the value of each code of one byte */
@@ -160,9 +160,13 @@ function checkTargets(targets) {
 function checkFindings({ totals, checks }, which, count) {
   const isTotals = !totals || (totals.length === count && totals.every((pair) => isNumbers(pair, 2)));
   need(isTotals, `${which}: totals must hold two numbers for each of ${count} targets`, totals);
-  const isFound = (/** @type {any} */ check) => check === null || isTexts([check?.verdict, check?.words]);
+  const isFound = (/** @type {any} */ check) => check === null || isTexts([check?.code, check?.verdict, check?.words]);
   const isChecks = !checks || (Array.isArray(checks) && checks.length === count && checks.every(isFound));
-  need(isChecks, `${which}: checks must hold a verdict and words, or null, for each of ${count} targets`, checks);
+  need(
+    isChecks,
+    `${which}: checks must hold a code, a verdict and words, or null, for each of ${count} targets`,
+    checks,
+  );
 }
 
 /** @param {unknown} value @returns {value is Guess} */

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { createCheckBadge } from "../../src/tubes/check_badge.js";
 
-const CHECKED = { verdict: "faithful", words: "Hiding it changes the score by −2.9." };
+const CHECKED = { code: "faithful", verdict: "faithful", words: "Hiding it changes the score by −2.9." };
 const content = {
   layers: [
     { name: "stem", kind: "stem" },

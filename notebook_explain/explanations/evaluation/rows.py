@@ -42,7 +42,7 @@ class MetricInfo:
 
     @property
     def has_order(self) -> bool:
-        """Whether one end of the scale is better."""
+        """True if one end of the scale is better."""
         return self.better is not Better.NEITHER
 
 

@@ -8,7 +8,7 @@
 The sums are exact, whatever f is. *Where* within a few cells evidence is drawn is decided by f: it follows what the gates let
 through, and is no measured effect of single voxels.
 
-The rule is this project's own; docs/explanation/sharp-tubes.md has its measurements and their limits.
+The rule is this project's own; docs/explanation/sharp-tubes.md describes it and its limits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.layer_map import DETAIL
 from notebook_explain.methods.block_recorder import SignalRecorder
 from notebook_explain.methods.common import check_layers, prepare_clip, provenance
-from notebook_explain.methods.last_layer import exact_map, last_layers, placed_maps
+from notebook_explain.methods.last_layer import exact_map, last_layers, maps_at_selected_frames
 from notebook_explain.methods.layer_maps import ExplainedPass, explain_pass
 from notebook_explain.methods.sharp_tubes.gates import Gate, gated_gradient, gates
 from notebook_explain.methods.sharp_tubes.readout import ReadOut
@@ -51,7 +51,7 @@ class SharpTubes:
     ----------
     conserve : bool
         Redistribute the exact evidence of the last layer, so that the map is signed and adds up to the score without its
-        bias. False gives the positive map of detail itself, which is sharper and has no unit.
+        bias. False gives the positive map of detail itself, which has no unit.
     layers : tuple of str, optional
         Names of layers whose coarse maps are added; by default ``model.layers``. The last layer is always among them.
     norms : "constant" or "differentiated"
@@ -108,14 +108,8 @@ class SharpTubes:
             return result, self._gradients(recording, result, gates(cuts, ends))
 
         (result, gradients), pass_caveats = model.run(seen, recorded, compute, recorder.hooks, norms=self.norms)
-        maps, frame_signals = placed_maps(recorder, shown, result), recorder.frame_signals()
-        caveats = [
-            *recorder.model_caveats,
-            *model.clip_caveats(clip),
-            *pass_caveats,
-            *recorder.caveats,
-            *result.caveats,
-        ]
+        maps, frame_signals = maps_at_selected_frames(recorder, shown, result), recorder.frame_signals()
+        caveats = [*recorder.caveats_of(clip, pass_caveats), *result.caveats]
         backwards = len(result.targets)
         if gradients is None:
             caveats.append(Caveat(NO_DETAIL, CaveatCode.NO_GRADIENT))

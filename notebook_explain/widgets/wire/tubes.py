@@ -119,13 +119,12 @@ def _layer_state(
 
 def _check_states(checks: Sequence[Check | None]) -> dict[str, Any]:
     """Return the verdict and the numbers of each target's check, if there are any."""
-    if not any(checks):
-        return {}
-    return {
-        "checks": [
-            None if check is None else {"verdict": check.verdict.value, "words": check.in_words()} for check in checks
-        ]
-    }
+    return {"checks": [None if check is None else _check_state(check) for check in checks]} if any(checks) else {}
+
+
+def _check_state(check: Check) -> dict[str, str]:
+    verdict = check.verdict
+    return {"code": verdict.name.lower(), "verdict": verdict.value, "words": check.in_words()}
 
 
 def _finite_share(layer: LayerMap, target: int) -> float | None:
