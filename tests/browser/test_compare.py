@@ -151,7 +151,7 @@ def test_the_frame_slider_and_playback_move_all_sides(open_page: OpenPage, tmp_p
 
 
 # Parts of a side, from top to bottom.
-PARTS = ".ne-side-title .ne-head .ne-stage-frame .ne-timeline .ne-signal .ne-beside .ne-kept .ne-strip-layer".split()
+PARTS = ".ne-side-title .ne-head .ne-stage-frame .ne-timeline .ne-signal .ne-beside .ne-kept .ne-check .ne-strip-layer".split()
 PARTS += ["[data-name=threshold]", ".ne-legend", ".ne-drawer", ".ne-caveats"]
 
 

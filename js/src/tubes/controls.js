@@ -103,7 +103,7 @@ export function createLegend(content, hasTotals = true) {
   const hidden = h("div", { class: "ne-ramp-hidden" });
   const bar = h("div", { class: "ne-ramp" }, hidden);
   const note = h("span", { class: "ne-legend-note" }, "dark part: hidden by the threshold");
-  const element = h("div", { class: "ne-legend" }, low, bar, high, note);
+  const element = h("div", { class: "ne-legend" }, h("div", { class: "ne-scale" }, low, bar, high), note);
   return {
     element,
     /** @param {ViewState} view */

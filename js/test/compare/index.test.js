@@ -89,7 +89,16 @@ describe("shared by all sides", () => {
     const views = ["front", "mode-montage", "mode-tube", "reset", "side", "top"];
     expect(names(bar())).toEqual(["frame", "linked", "more", "play", "speed", ...display, ...views].sort());
     for (const root of roots())
-      expect(names(root)).toEqual(["frame", "frame_signal", "layer", "more", "target", "threshold", "threshold_by"]);
+      expect(names(root)).toEqual([
+        "check",
+        "frame",
+        "frame_signal",
+        "layer",
+        "more",
+        "target",
+        "threshold",
+        "threshold_by",
+      ]);
     // The timelines of the sides follow the pointer; keys have the one slider in the bar.
     expect(roots().map((root) => root.querySelector("[data-name=frame]").tabIndex)).toEqual([-1, -1, -1, -1]);
     expect(shared("frame").tabIndex).toBe(0);
