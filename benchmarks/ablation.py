@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 import notebook_explain as ne
-from benchmarks.bootstrap import paired_bootstrap
 from benchmarks.kernel_ablation import KernelAblation
+from notebook_explain.explanations.evaluation.intervals import Interval, clustered_interval
 from notebook_explain.models.demo import demo_net
 from notebook_explain.models.demo.net import FRAMES, LABELS, MEAN, SIZE, STD
 from scripts.demo_model.data import pairs, singles
@@ -118,16 +118,21 @@ def report(table: dict[Key, tuple[Floats, Floats]]) -> None:
         default, others = table[net, replacement, fraction, DEFAULT]
         for method in METHODS:
             values = table[net, replacement, fraction, method][0]
-            text = str(paired_bootstrap(values))
+            text = str(interval(values))
             if method != DEFAULT:
-                more = paired_bootstrap(default, values)
-                text += f"; default {more}{'' if more.excludes_zero() else ' *'}"
+                more = interval(default - values)
+                text += f"; default {more}{'' if more.excludes_zero else ' *'}"
             cells.append(text)
-        print(f"| {net} | {replacement} | {fraction:.0%} | {' | '.join(cells)} | {paired_bootstrap(others)} |")
+        print(f"| {net} | {replacement} | {fraction:.0%} | {' | '.join(cells)} | {interval(others)} |")
     print(
         "\nMean drop of the margin in logits, with its 95 % interval; then the additional drop with the default pyramid,"
     )
     print("paired over clips. * marks a difference whose interval includes 0.")
+
+
+def interval(values: Floats) -> Interval:
+    """Return the mean of one value per clip, with its interval."""
+    return clustered_interval(values, np.arange(len(values)), resamples=10_000)
 
 
 def main() -> None:

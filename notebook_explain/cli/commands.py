@@ -280,7 +280,7 @@ def _summary(
         ),
         *((layer.quantity, tubes.in_words(layer=layer.name, target=target, **chosen)) for target in targets),
         *(("totals", text) for target in targets if (text := totals_words(layer, target, tubes.targets[target]))),
-        ("seen at", f"{layer_phrase(layer.name, layer.kind)}, from {percent(threshold)} of its maximum"),
+        ("seen at", f"{layer_phrase(layer, layer.kind)}, from {percent(threshold)} of its maximum"),
     ]
     if every_layer:
         rows += [("layer", entry.name, entry.kind, _grid(entry.grid), *_share(entry)) for entry in tubes.layers]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _PLACEMENT = (
     "The values of this map add up exactly, over the whole clip. Where within a few cells of the last layer evidence is drawn "
-    "follows a rule (gradient, movement, colour): the value of a pixel is not its effect on the score."
+    "follows a rule of the method: the value of a pixel is not its effect on the score."
 )
 _NO_UNIT = "This map is positive and has no unit: it shows where, not how much, and adds up to nothing."
 _ONE_ROW = "This map has one cell in time, so it cannot tell when."

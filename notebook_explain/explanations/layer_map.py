@@ -62,6 +62,11 @@ class LayerMap:
         return {ATTENTION: ATTENTION, RELEVANCE: RELEVANCE, DETAIL: RELEVANCE}.get(self.kind, "evidence")
 
     @property
+    def is_of_clip(self) -> bool:
+        """True if the map belongs to no layer of the network: it was made at the resolution of the clip."""
+        return self.kind in (SHARP, DETAIL)
+
+    @property
     def is_signed(self) -> bool:
         """True if values may be negative: evidence, and other quantities that have negative values."""
         return self.quantity == "evidence" or bool((self.values < 0).any())
@@ -69,7 +74,7 @@ class LayerMap:
     @property
     def least_share(self) -> float:
         """Share of the evidence that the default threshold keeps at least."""
-        return LEAST_SHARE_SHARP if self.kind in (SHARP, DETAIL) else LEAST_SHARE
+        return LEAST_SHARE_SHARP if self.is_of_clip else LEAST_SHARE
 
     def totals(self, target: int = 0) -> tuple[float, float]:
         """Sums of the evidence for and against, in units of the score: the size of the map before it is normalised.

@@ -95,12 +95,13 @@ def colour_legend(result: TargetResult) -> str:
     return f"orange: {positive}{it}, blue: {negative}{it}"
 
 
-def layer_phrase(name: str, *details: str) -> str:
-    """Name a layer in a sentence, and its details in brackets; no word twice: "layer stem", "layer4.1 (block, 2×7×7 cells)"."""
+def layer_phrase(layer: LayerMap, *details: str) -> str:
+    """Name a map in a sentence, and its details in brackets; no word twice: "layer stem", "layer4.1 (block)", "sharp map"."""
+    name = layer.name
     words = [
         text for text in details if text.lower() != name.lower() and not name.lower().startswith(f"{text.lower()} ")
     ]
-    named = name if name.lower().startswith(("layer", "sharp map")) else f"layer {name}"
+    named = name if layer.is_of_clip or name.lower().startswith("layer") else f"layer {name}"
     return f"{named} ({', '.join(words)})" if words else named
 
 

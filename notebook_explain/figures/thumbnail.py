@@ -79,7 +79,7 @@ def _encode(page: Image.Image) -> bytes:
 
 def _caption_text(tubes: Tubes, threshold: float, layer: str, target: int) -> list[Paragraph]:
     duration = "" if tubes.clip.times is None else f", {seconds(np.ptp(tubes.clip.times))}"
-    about = f"{tubes.provenance.method}, {layer_phrase(layer)}, clip: {tubes.clip.name}{duration}"
+    about = f"{tubes.provenance.method}, {layer_phrase(tubes.layer(layer))}, clip: {tubes.clip.name}{duration}"
     caveats = [Paragraph(text, 3) for text in all_caveats(tubes)]
     return [
         Paragraph(caption_sentence(tubes, threshold, layer, target), 5, bold=True),

@@ -100,7 +100,7 @@ def _small_print(tubes: Tubes, layer: str | int | None, target: int, threshold: 
     shown = tubes.layer(layer)
     time, height, width = shown.grid
     about = (
-        f"{tubes.provenance.method}, {layer_phrase(shown.name, shown.kind, f'{time}×{height}×{width} cells')}, shown from "
+        f"{tubes.provenance.method}, {layer_phrase(shown, shown.kind, f'{time}×{height}×{width} cells')}, shown from "
         f"{percent(threshold)} of its largest value; clip: {tubes.clip.name}"
     )
     totals = totals_words(shown, target, tubes.targets[target])

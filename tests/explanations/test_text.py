@@ -8,6 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from notebook_explain.explanations import Geometry, LayerMap
 from notebook_explain.explanations.text import counted, fixed, in_words, layer_phrase, seconds, short
 from notebook_explain.explanations.threshold import Kept
 
@@ -79,6 +80,11 @@ def test_maps_of_attention_are_not_called_evidence() -> None:
 
 
 def test_no_word_stands_twice_in_the_name_of_a_layer() -> None:
-    assert layer_phrase("stem", "stem", "2×7×7 cells") == "layer stem (2×7×7 cells)"
-    assert layer_phrase("layer4.1", "block") == "layer4.1 (block)"
-    assert layer_phrase("all pathways") == "layer all pathways"
+    values = np.zeros((1, 2, 7, 7), np.float32)
+    stem, block, rise = (
+        LayerMap(name, kind, values, Geometry.even((2, 7, 7), (2, 7, 7)))
+        for name, kind in (("stem", "stem"), ("layer4.1", "block"), ("RISE", "detail"))
+    )
+    assert layer_phrase(stem, "stem", "2×7×7 cells") == "layer stem (2×7×7 cells)"
+    assert layer_phrase(block, "block") == "layer4.1 (block)"
+    assert layer_phrase(rise) == "RISE"

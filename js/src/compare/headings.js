@@ -57,7 +57,7 @@ function describeSide(side) {
   const shown = readSide(side);
   if (!shown) return ["", ""];
   const { content, view } = shown;
-  return [verdict({ ...explained(content, view), rival: null }), layerPhrase(content.layers[view.layer].name)];
+  return [verdict({ ...explained(content, view), rival: null }), layerPhrase(content.layers[view.layer])];
 }
 
 /**

@@ -168,15 +168,20 @@ export const thresholdWords = (content, { threshold, setting, threshold_by: unit
 export const signed = (value, size = String(Number(Math.abs(value).toPrecision(3)))) =>
   (value > 0 ? "+" : value < 0 ? "−" : "") + size;
 
-/** A layer's name in a sentence, no word twice: "layer stem", "layer4.1" @param {string} name */
-export const layerPhrase = (name) => (/^(layer|sharp map)/i.test(name) ? name : `layer ${name}`);
+const OF_CLIP = ["sharp", "detail"]; // kinds of maps that belong to no layer
+/**
+ * A map's name in a sentence, no word twice: "layer stem", "layer4.1", "sharp map"
+ * @param {Pick<import("./traits.js").Layer, "name" | "kind">} layer @param {string} [words] that start with the name
+ */
+export const layerPhrase = ({ name, kind }, words = name) =>
+  OF_CLIP.includes(kind) || /^layer/i.test(name) ? words : `layer ${words}`;
 
 /** The whole state, for the live region. @param {Content} content @param {Position} position @param {string} sentence */
 export function positionWords(content, position, sentence) {
   const frameSignal = position.frame_signal === null ? null : content.frame_signals[position.frame_signal];
   const signal = frameSignal ? `, ${frameSignalName(frameSignal)}, ${frameSignalAt(frameSignal, position.frame)}` : "";
   const words = layerWords(content, position.layer);
-  const layer = quantityOf(content) === "activity" ? words : layerPhrase(words); // maps of single units are no layers
+  const layer = quantityOf(content) === "activity" ? words : layerPhrase(content.layers[position.layer], words); // maps of single units are no layers
   const threshold = thresholdWords(content, position);
   return `${frameWords(content, position.frame, true)}, ${layer}, threshold ${threshold}${signal}. ${sentence}`;
 }

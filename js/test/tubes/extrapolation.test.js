@@ -42,7 +42,12 @@ test("no word stands twice in the name of a layer", () => {
   const layers = [
     { name: "stem", kind: "stem", pathway: null, shape: [2, 7, 7] },
     { name: "layer4.1", kind: "block", pathway: null, shape: [2, 7, 7] },
+    { name: "RISE", kind: "detail", pathway: null, shape: [16, 64, 64] },
   ];
-  const words = [0, 1].map((layer) => layerPhrase(layerWords(/** @type {any} */ ({ layers }), layer)));
-  expect(words).toEqual(["layer stem · 2×7×7 cells", "layer4.1 · block · 2×7×7 cells"]);
+  const words = layers.map((layer, index) => layerPhrase(layer, layerWords(/** @type {any} */ ({ layers }), index)));
+  expect(words).toEqual([
+    "layer stem · 2×7×7 cells",
+    "layer4.1 · block · 2×7×7 cells",
+    "RISE · detail · 16×64×64 cells",
+  ]);
 });

@@ -118,9 +118,7 @@ def _caption_text(
 ) -> list[Paragraph]:
     shown = tubes.layer(layer)
     colours = colour_legend(tubes.targets[target]) if shown.is_signed else f"orange: {shown.quantity}"
-    about = (
-        f"{colours}, from {percent(threshold)} of the strongest; {tubes.provenance.method}, {layer_phrase(shown.name)}"
-    )
+    about = f"{colours}, from {percent(threshold)} of the strongest; {tubes.provenance.method}, {layer_phrase(shown)}"
     # A synthetic clip is named in the caveats.
     clip = "" if tubes.clip.is_synthetic else f"; clip: {tubes.clip.name}"
     totals = totals_words(shown, target, tubes.targets[target])
