@@ -1,8 +1,8 @@
 """Train a demo network: ``python -m scripts.demo_model.train [--net NAME] [--out FILE] [--steps N] [--seed S]``.
 
-Every step uses new clips, and their mirror images, of one person and of two people with different actions, seen by a
-still and by a moving camera (`MIX`); the target of two people is split evenly. The same seed and build of torch give the
-same weights (training uses one thread).
+Every step uses new clips, and their mirror images in other colours, of one person and of two people with different actions.
+The camera is still at first (`STILL`), then moves in half of the clips (`MIX`). The target of two people is split evenly. The
+same seed and build of torch give the same weights (training uses one thread).
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ from scripts.demo_model import NETS, WEIGHTS
 from scripts.demo_model.data import answers, clips, normalised, training_seed
 from scripts.demo_model.evaluate import report
 
-MIX = {"single": 2, "camera": 5, "contrast": 4, "moving_pair": 5}  # clips of each world in a step
+STILL = {"single": 8, "contrast": 4}  # clips of each world in a step, while the camera is still
+MIX = {"single": 4, "camera": 4, "contrast": 2, "moving_pair": 2}  # the same, afterwards
+CLIPS = sum(MIX.values())  # clips of a step
+STILL_SHARE = 0.25  # of the steps
 LEARNING_RATE = 5e-3
-STEPS = {"residual": 650, "branches": 1000}
+STEPS = {"residual": 1250, "branches": 2300}
 FORMAT = torch.channels_last_3d  # twice as fast as the default for the second network
 
 
@@ -51,20 +54,20 @@ def fresh_net(name: str, seed: int) -> nn.Module:
 
 def batches(steps: int, seed: int) -> Iterator[list[Sample]]:
     """Yield the clips of each step; a second thread renders the next ones meanwhile."""
-    size = sum(MIX.values())
-    firsts = range(training_seed(seed), training_seed(seed) + steps * size, size)
     with ThreadPoolExecutor(1) as executor:
-        pending = [executor.submit(_batch, first) for first in firsts[:1]]
-        for following in [*firsts[1:], None]:
+        pending = [executor.submit(_batch, 0, steps, seed)]
+        for following in range(1, steps + 1):
             samples = pending.pop().result()
-            if following is not None:
-                pending.append(executor.submit(_batch, following))
+            if following < steps:
+                pending.append(executor.submit(_batch, following, steps, seed))
             yield samples
 
 
-def _batch(first: int) -> list[Sample]:
+def _batch(step: int, steps: int, seed: int) -> list[Sample]:
+    mix = STILL if step < STILL_SHARE * steps else MIX
+    first = training_seed(seed) + step * CLIPS
     samples: list[Sample] = []
-    for world, count in MIX.items():
+    for world, count in mix.items():
         samples += clips(world, first + len(samples), count)
     return samples
 
@@ -86,9 +89,9 @@ def train(net: nn.Module, steps: int, seed: int) -> None:
 
 
 def _with_mirrored(samples: list[Sample]) -> Tensor:
-    """Return clips and then their mirror images: a mirrored action is the same action, and needs no drawing."""
+    """Return clips and then their mirror images with red, green and blue exchanged: the same actions, and no drawing."""
     inputs = normalised(samples)
-    return torch.cat((inputs, inputs.flip(-1))).contiguous(memory_format=FORMAT)
+    return torch.cat((inputs, inputs.flip(1, -1))).contiguous(memory_format=FORMAT)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -98,9 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--out", type=Path, help="file for the weights (default: those of the package, or of the tests)"
     )
-    parser.add_argument(
-        "--steps", type=int, help=f"steps of {sum(MIX.values())} clips and their mirror images (default: {STEPS})"
-    )
+    parser.add_argument("--steps", type=int, help=f"steps of {CLIPS} clips and their mirror images (default: {STEPS})")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument(
         "--clips", type=int, default=1000, help="clips of each kind for the evaluation (default: %(default)s)"
