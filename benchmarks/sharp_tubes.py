@@ -87,6 +87,7 @@ def methods() -> dict[str, Any]:
         "gGC, read-out, sign": ne.GuidedGradCAM(read_out=True, signed=True),
         "detail (Y)": ne.SharpTubes(conserve=False, layers=last),
         "sharp (S)": ne.SharpTubes(layers=last),
+        "sharp, ReLUs not guided": ne.SharpTubes(layers=last, guided=False),
         "sharp, random weights": WithRandomWeights(ne.SharpTubes(layers=last)),
     }
 

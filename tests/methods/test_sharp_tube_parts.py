@@ -90,8 +90,8 @@ class _Chain(nn.Module):
         return self.head(self.blocks(x).mean((2, 3, 4)))
 
 
-def _by_hand(net: _Chain, video: torch.Tensor, sign: float) -> torch.Tensor:
-    """Apply the gates one after the other, with the exact gradient of each block in between."""
+def _by_hand(net: _Chain, video: torch.Tensor, sign: float, guided: bool = False) -> torch.Tensor:
+    """Apply the gates one after the other, with the exact gradient of each block in between; its ReLU may be guided first."""
     cuts = [video]
     for block in net.blocks:
         cuts.append(block(cuts[-1].detach().requires_grad_()))
@@ -99,6 +99,7 @@ def _by_hand(net: _Chain, video: torch.Tensor, sign: float) -> torch.Tensor:
     (gradient,) = torch.autograd.grad(sign * net.head(last.mean((2, 3, 4)))[0, 2], last)
     for index in (3, 2, 1):
         activation = cuts[index].detach()
+        gradient = gradient.relu() if guided else gradient
         evidence = (gradient * activation).sum(1, keepdim=True).relu()
         fraction = evidence / evidence.max()
         if index == 3:
@@ -112,13 +113,30 @@ def _by_hand(net: _Chain, video: torch.Tensor, sign: float) -> torch.Tensor:
     return gradient[0]
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_gates_equal_the_rule_block_by_block(sign: int) -> None:
+def _chain_model() -> tuple[_Chain, ne.VideoModel]:
     torch.manual_seed(3)
     net = _Chain().eval()
     for parameter in net.parameters():
         nn.init.normal_(parameter, std=0.5)
-    model = ne.adapt(net, size=16, frames=4, layout="BCTHW", mean=zoo.MEAN, std=zoo.STD)
+    return net, ne.adapt(net, size=16, frames=4, layout="BCTHW", mean=zoo.MEAN, std=zoo.STD)
+
+
+@pytest.mark.parametrize("guided", [True, False])
+def test_relus_are_guided_before_the_gates_unless_it_is_switched_off(guided: bool) -> None:
+    net, model = _chain_model()
+    clip = model.fit(ne.Clip.of(zoo.random_clip(4, 16, 1)))
+    found = ne.SharpTubes(conserve=False, guided=guided)(model, clip, 2).layers[-1].values
+    video = model.preprocessing.tensor(clip, torch.device("cpu"), torch.float32)
+    wanted, other = (
+        readout.ReadOut(clip.frames)(_by_hand(net, video, 1, by)[None]).numpy() for by in (guided, not guided)
+    )
+    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5 * wanted.max())
+    assert np.abs(found - other).max() > 0.01 * wanted.max()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_gates_equal_the_rule_block_by_block(sign: int) -> None:
+    net, model = _chain_model()
     clip = model.fit(ne.Clip.of(zoo.random_clip(4, 16, 1)))
     assert len(model.layers) == 3
 

@@ -165,7 +165,7 @@ def test_without_a_gradient_at_the_clip_the_coarse_maps_are_left_and_a_caveat_sa
     assert CaveatCode.NO_GRADIENT in _codes(list(tubes.provenance.caveats))
 
 
-@pytest.mark.parametrize("wrong", [{"conserve": 1}, {"layers": "blocks.0"}, {"norms": "off"}])
+@pytest.mark.parametrize("wrong", [{"conserve": 1}, {"guided": 1}, {"layers": "blocks.0"}, {"norms": "off"}])
 def test_wrong_arguments_are_one_clear_error(wrong: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ValueError), match=next(iter(wrong))):
         ne.SharpTubes(**wrong)

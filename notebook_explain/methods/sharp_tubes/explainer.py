@@ -1,7 +1,8 @@
 """Sharp tubes: signed evidence at the resolution of the clip, whose values add up to the score without the bias.
 
 1. One forward pass. The last layer's map has the exact evidence of each of its cells (``saliency_tubes``).
-2. Two backward passes, from the score and from its negative, through gates (``gates``), give gradients at the clip.
+2. Two backward passes, from the score and from its negative, through gates (``gates``) and guided ReLUs (``guided_relu``),
+   give gradients at the clip.
 3. Each is read out as a map f of detail (``readout``): where the gradient is large, something moves, and colours agree.
 4. The evidence for the class is redistributed by the one, the evidence against it by the other (``redistribution``).
 
@@ -14,11 +15,13 @@ The rule is this project's own; docs/explanation/sharp-tubes.md describes it and
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from notebook_explain._errors import UsageTypeError
 from notebook_explain._progress import stage, working
@@ -28,6 +31,7 @@ from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.layer_map import DETAIL
 from notebook_explain.methods.block_recorder import SignalRecorder
 from notebook_explain.methods.common import check_layers, prepare_clip, provenance
+from notebook_explain.methods.guided_relu import GuidedReLU
 from notebook_explain.methods.last_layer import exact_map, last_layers, maps_at_selected_frames
 from notebook_explain.methods.layer_maps import ExplainedPass, explain_pass
 from notebook_explain.methods.sharp_tubes.gates import Gate, gated_gradient, gates
@@ -56,15 +60,20 @@ class SharpTubes:
         Names of layers whose coarse maps are added; by default ``model.layers``. The last layer is always among them.
     norms : "constant" or "differentiated"
         How evidence passes through norms, as for `SaliencyTubes`.
+    guided : bool
+        In the two backward passes, let ReLUs pass on positive gradients only, as guided backpropagation does. Networks
+        without ReLU have the same map with and without it.
     """
 
     conserve: bool = True
     layers: tuple[str, ...] | None = None
     norms: str = CONSTANT
+    guided: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.conserve, bool):
-            raise UsageTypeError(f"conserve must be True or False, got {self.conserve!r}")
+        for name in ("conserve", "guided"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageTypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
         check_choice("norms", self.norms, NORMS)
         object.__setattr__(self, "layers", check_layers(self.layers, "SharpTubes"))
 
@@ -99,15 +108,21 @@ class SharpTubes:
         clip, seen = prepare_clip(model, clip)
         shown = self._shown(model)
         recorded = model.select([layer.name for layer in (*model.layers, *shown)])
-        recorder = SignalRecorder(model)
+        recorder, relus = SignalRecorder(model), GuidedReLU() if self.guided else None
+
+        @contextmanager
+        def around(shadow: nn.Module) -> Iterator[None]:
+            with recorder.hooks(shadow), relus or nullcontext():
+                yield
 
         def compute(recording: Recording) -> tuple[ExplainedPass, list[torch.Tensor] | None]:
             result = explain_pass(model, recording, target, layers=shown, keep_graph=True)
             ends = [shown[index] for index in result.final]
             cuts = [layer for layer in recorded if layer in model.layers or layer in ends]
-            return result, self._gradients(recording, result, gates(cuts, ends))
+            with relus.guided() if relus else nullcontext():
+                return result, self._gradients(recording, result, gates(cuts, ends))
 
-        (result, gradients), pass_caveats = model.run(seen, recorded, compute, recorder.hooks, norms=self.norms)
+        (result, gradients), pass_caveats = model.run(seen, recorded, compute, around, norms=self.norms)
         maps, frame_signals = maps_at_selected_frames(recorder, shown, result), recorder.frame_signals()
         caveats = [*recorder.caveats_of(clip, pass_caveats), *result.caveats]
         backwards = len(result.targets)

@@ -7,6 +7,8 @@ position is e = sum_c g_c A_c, and r = relu(e) / max relu(e). The gradient that 
     L-1              : g [g A > 0] sqrt(r)
     earlier          : g [g A > 0]
 
+ReLUs between the cuts pass on positive gradients only, too (``guided_relu``).
+
 A network with several pathways has a chain of cuts, and a maximum, for each pathway.
 """
 
