@@ -8,11 +8,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 from playwright.sync_api import Browser
 from torch import nn
 
 import notebook_explain as ne
+from notebook_explain.figures.overlay import overlay_evidence
 from tests.browser.browser_driver import Viewer, chromium, offline_page
 from tests.browser.pyramid_driver import PyramidDriver
 
@@ -95,6 +98,30 @@ def soft_pooling_report() -> Any:
     return ne.BlockSignals()(model_with_blocks, ne.samples.contrast("kick", "wave one hand", seed=4), "kick")
 
 
+def coarse_and_sharp() -> Any:
+    """Return a figure of two clips of two people: a frame, the coarse tube and the sharp map of one person's action."""
+    # The class takes no part in the state of pyplot, which a script may have changed.
+    figure = Figure(figsize=(7.2, 4.9), layout="constrained")
+    FigureCanvasAgg(figure)
+    rows = (ne.samples.contrast("kick", "wave one hand", seed=4), ne.samples.moving_pair("squat", "punch", seed=24))
+    for row, sample in enumerate(rows):
+        tubes = ne.SharpTubes()(ne.demo_model(), sample, sample.labels[0])
+        frame = int(tubes.volume().clip(min=0).sum((1, 2)).argmax())
+        pictures = [sample.frames[frame]]
+        for layer in (tubes.layers[-2].name, tubes.layers[-1].name):
+            fractions = tubes.volume(layer)[frame : frame + 1] / tubes.layer(layer).peak()
+            shown = overlay_evidence(sample.frames[frame : frame + 1], fractions, tubes.threshold(layer=layer), rim=False)
+            pictures.append(shown[0])
+        first, second = sample.labels
+        titles = (f"{first} and {second}", f"coarse tube of {first!r}", f"sharp map of {first!r}")
+        for column, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
+            axes = figure.add_subplot(2, 3, 3 * row + column + 1)
+            axes.imshow(picture, interpolation="bilinear")
+            axes.set_title(title, fontsize=10)
+            axes.axis("off")
+    return figure
+
+
 def main() -> None:
     """Write all pictures into a folder."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -106,6 +133,8 @@ def main() -> None:
         take(browser, demo, folder / "viewer.png", ".ne-tubes", 1060)
         pyramid = ne.FeaturePyramid()(ne.demo_model(), demo.clip, "kick")
         take(browser, pyramid, folder / "pyramid.png", ".ne-pyramid", 1100)
+    coarse_and_sharp().savefig(folder / "sharp.png", dpi=110)
+    reduce_colours(folder / "sharp.png")
     soft_pooling_report().figure().savefig(folder / "blocks.png", dpi=110)
     reduce_colours(folder / "blocks.png")
 
