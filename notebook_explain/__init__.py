@@ -32,13 +32,14 @@ if TYPE_CHECKING:
     from notebook_explain.clip import Clip
     from notebook_explain.display import compare, to_html
     from notebook_explain.evaluation import evaluate
-    from notebook_explain.explanations import ExplainError, Target, load
+    from notebook_explain.explanations import Concept, Concepts, ExplainError, Target, load
     from notebook_explain.methods import (
         RISE,
         AttentionMaps,
         BlockSignals,
         Captum,
         CentreMap,
+        ConceptDiscovery,
         FeaturePyramid,
         GuidedGradCAM,
         MotionMap,
@@ -59,6 +60,9 @@ _MODULE_OF_NAME = {
     "CentreMap": "methods",
     "Clip": "clip",
     "CompareViewer": "widgets",
+    "Concept": "explanations",
+    "ConceptDiscovery": "methods",
+    "Concepts": "explanations",
     "ExplainError": "explanations",
     "FeaturePyramid": "methods",
     "GuidedGradCAM": "methods",
@@ -97,6 +101,9 @@ __all__ = [  # noqa: RUF022  in the order in which users meet them
     "AttentionMaps",
     "FeaturePyramid",
     "BlockSignals",
+    "ConceptDiscovery",
+    "Concepts",
+    "Concept",
     "GuidedGradCAM",
     "RISE",
     "Captum",

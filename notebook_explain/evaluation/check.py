@@ -29,6 +29,7 @@ from notebook_explain.evaluation.scores import Scorer
 from notebook_explain.explanations import Target, TargetResult, Tubes
 from notebook_explain.explanations.check import Check
 from notebook_explain.methods.baselines import motion
+from notebook_explain.methods.random_parts import elsewhere
 from notebook_explain.models import VideoModel
 from notebook_explain.models.origins import copy_origin, origin_of
 
@@ -163,7 +164,7 @@ def _drops(
     count = int(part.sum())
     if count == 0:
         return {"drop": 0.0, "random_drops": (), "probabilities": None, "motion_drop": None}
-    hidden = [np.zeros_like(part), part, *(_elsewhere(part, rng) for _ in range(parts))]
+    hidden = [np.zeros_like(part), part, *(elsewhere(part, rng) for _ in range(parts))]
     has_motion = bool(movement.max() > 0)
     if has_motion:
         strongest = np.zeros(part.size, bool)
@@ -178,12 +179,3 @@ def _drops(
         "probabilities": None if known is None else (float(known[0]), float(known[1])),
         "motion_drop": drops[-1] if has_motion else None,
     }
-
-
-def _elsewhere(part: Bools, rng: np.random.Generator) -> Bools:
-    """Return the same shape, mirrored at random and shifted round the clip."""
-    for axis in range(3):
-        if rng.random() < 0.5:
-            part = np.flip(part, axis)
-    moved: Bools = np.roll(part, [int(rng.integers(length)) for length in part.shape], axis=(0, 1, 2))
-    return moved

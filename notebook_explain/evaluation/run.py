@@ -13,7 +13,6 @@ from notebook_explain._errors import ExplainError, UsageTypeError
 from notebook_explain._validation import check_int
 from notebook_explain.evaluation.baselines import default_baselines
 from notebook_explain.evaluation.cache import ValueCache
-from notebook_explain.evaluation.content_key import clip_key, content_key, model_key
 from notebook_explain.evaluation.defaults import default_metrics
 from notebook_explain.evaluation.examples import ClipTarget, Example, clip_name, list_clip_targets, prepare_example
 from notebook_explain.evaluation.metric import Attribution, Case, Metric, check_metrics, explain, metric_info
@@ -22,6 +21,7 @@ from notebook_explain.evaluation.scores import Scorer
 from notebook_explain.explanations import Evaluation, EvaluationRow, MetricInfo, Progress
 from notebook_explain.methods.progress_bar import run_with_progress
 from notebook_explain.models import VideoModel
+from notebook_explain.models.content_key import clip_key, content_key, model_key
 from notebook_explain.models.provenance import provenance_of
 
 

@@ -6,6 +6,10 @@ from notebook_explain._deprecated import renamed_names
 from notebook_explain._errors import ExplainError
 from notebook_explain.explanations.blocks.frame_signal import FrameSignal, Quantity
 from notebook_explain.explanations.blocks.report import BlockReport, ClassChannelTable, LabelledValues
+from notebook_explain.explanations.concepts.clip_concepts import ClipConcepts
+from notebook_explain.explanations.concepts.concept import TCAV, Concept, Effect, Refusal
+from notebook_explain.explanations.concepts.concepts import Concepts
+from notebook_explain.explanations.concepts.curves import ConceptCurves
 from notebook_explain.explanations.evaluation.intervals import Interval
 from notebook_explain.explanations.evaluation.result import Evaluation
 from notebook_explain.explanations.evaluation.rows import Better, EvaluationRow, MetricInfo
@@ -33,10 +37,16 @@ Explanation = Tubes | Pyramid  # the kinds that have a viewer
 
 __all__ = [
     "DEFAULT_THRESHOLD",
+    "TCAV",
     "Better",
     "BlockReport",
     "ClassChannelTable",
+    "ClipConcepts",
     "Comparison",
+    "Concept",
+    "ConceptCurves",
+    "Concepts",
+    "Effect",
     "EmptyCause",
     "Evaluation",
     "EvaluationRow",
@@ -57,6 +67,7 @@ __all__ = [
     "Provenance",
     "Pyramid",
     "Quantity",
+    "Refusal",
     "Reliability",
     "TableRow",
     "Target",

@@ -4,6 +4,7 @@ from notebook_explain.methods.attention_maps import AttentionMaps
 from notebook_explain.methods.baselines import CentreMap, MotionMap, MotionTubes, RandomMap
 from notebook_explain.methods.block_signals import BlockSignals
 from notebook_explain.methods.captum_attributions import Captum
+from notebook_explain.methods.concepts import ConceptDiscovery
 from notebook_explain.methods.feature_pyramid import FeaturePyramid
 from notebook_explain.methods.guided_grad_cam import GuidedGradCAM
 from notebook_explain.methods.rise import RISE
@@ -16,6 +17,7 @@ __all__ = [
     "BlockSignals",
     "Captum",
     "CentreMap",
+    "ConceptDiscovery",
     "FeaturePyramid",
     "GuidedGradCAM",
     "MotionMap",

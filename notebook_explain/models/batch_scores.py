@@ -7,7 +7,7 @@ a batch with passes of single clips; a network that mixes them, or takes a singl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,9 @@ class BatchScores:
     model : VideoModel
     targets : sequence of Target
         As `VideoModel.resolve` returns them.
+    read : function, optional
+        ``read(heads, target)`` returns what is read off the heads of one clip for one target, a tensor of any shape; by
+        default the score.
 
     Attributes
     ----------
@@ -48,8 +51,13 @@ class BatchScores:
         Number of clips that were run.
     """
 
-    def __init__(self, model: VideoModel, targets: Sequence[Target]) -> None:
-        self.targets = tuple(targets)
+    def __init__(
+        self,
+        model: VideoModel,
+        targets: Sequence[Target],
+        read: Callable[[Mapping[str, Head], Target], torch.Tensor] = score_in,
+    ) -> None:
+        self.targets, self.read = tuple(targets), read
         self.is_together = self.needs_graph = False
         self.forwards = 0
         self._arrange, self._spec = model.preprocessing.arrange, model.output_spec
@@ -72,7 +80,7 @@ class BatchScores:
                 self.is_together = bool(((found - single).abs() <= tolerance * scale).all())
 
     def __call__(self, shadow: nn.Module, videos: torch.Tensor) -> torch.Tensor:
-        """Return scores, float tensor (clip, target).
+        """Return scores, float tensor (clip, target), with further axes if `read` returns them.
 
         Parameters
         ----------
@@ -97,7 +105,7 @@ class BatchScores:
         rows = []
         for index in range(count):
             heads = heads_of_clip(output, activations, classifiers, self._spec, index, count)
-            rows.append(torch.stack([score_in(heads, target) for target in self.targets]))
+            rows.append(torch.stack([self.read(heads, target) for target in self.targets]))
         return torch.stack(rows)
 
     def _run(self, shadow: nn.Module, videos: torch.Tensor) -> tuple[Any, LastActivations, ClassifierOutputs]:

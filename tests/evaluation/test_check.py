@@ -16,7 +16,8 @@ import torch
 import notebook_explain as ne
 from notebook_explain import samples
 from notebook_explain.evaluation import with_random_weights
-from notebook_explain.evaluation.check import _elsewhere, check
+from notebook_explain.evaluation.check import check
+from notebook_explain.methods.random_parts import elsewhere
 from notebook_explain.explanations import ExplainError, Tubes
 from notebook_explain.explanations.check import Check, Verdict
 
@@ -128,7 +129,7 @@ def test_every_number_is_in_the_words() -> None:
 def test_random_parts_have_the_same_volume() -> None:
     rng, part = np.random.default_rng(0), np.zeros((4, 6, 6), bool)
     part[1:3, 2:4, 1] = True
-    moved = [_elsewhere(part, rng) for _ in range(20)]
+    moved = [elsewhere(part, rng) for _ in range(20)]
     assert {int(other.sum()) for other in moved} == {4}
     assert len({other.tobytes() for other in moved}) > 10
 

@@ -16,7 +16,7 @@ import notebook_explain as ne
 from notebook_explain import evaluation as ev
 from notebook_explain import samples
 from notebook_explain.evaluation import run as run_module
-from notebook_explain.evaluation.content_key import content_key, model_key
+from notebook_explain.models.content_key import content_key, model_key
 from notebook_explain.evaluation.examples import list_clip_targets, prepare_example
 from notebook_explain.evaluation.names import short_name
 from notebook_explain.evaluation.scores import Scorer

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from notebook_explain._atomic import replacing
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations.blocks.report import BlockReport
+from notebook_explain.explanations.concepts.concepts import Concepts
 from notebook_explain.explanations.evaluation.result import Evaluation
 from notebook_explain.explanations.io import blocks as blocks_io
+from notebook_explain.explanations.io import concepts as concepts_io
 from notebook_explain.explanations.io import evaluation as evaluation_io
 from notebook_explain.explanations.io import pyramid as pyramid_io
 from notebook_explain.explanations.io import tubes as tubes_io
@@ -31,12 +33,13 @@ from notebook_explain.explanations.tubes import Tubes
 FORMAT, VERSION = "notebook_explain", 1
 MAX_BYTES = 2**30
 MAX_TEXT = 2**24
-Saved = Tubes | Pyramid | BlockReport | Evaluation
+Saved = Tubes | Pyramid | BlockReport | Evaluation | Concepts
 KINDS: dict[str, tuple[type, Any]] = {
     "tubes": (Tubes, tubes_io),
     "pyramid": (Pyramid, pyramid_io),
     "blocks": (BlockReport, blocks_io),
     "evaluation": (Evaluation, evaluation_io),
+    "concepts": (Concepts, concepts_io),
 }
 
 
@@ -84,7 +87,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Saved:
 
     Returns
     -------
-    Tubes, Pyramid, BlockReport or Evaluation
+    Tubes, Pyramid, BlockReport, Evaluation or Concepts
         The explanation that was saved.
 
     Raises

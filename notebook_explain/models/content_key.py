@@ -1,4 +1,4 @@
-"""Keys of cached values: a hash of everything that a value depends on."""
+"""Keys of cached values and arrays: a hash of everything that they depend on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target
 from notebook_explain.explanations.targets import Mask
-from notebook_explain.models import VideoModel
+from notebook_explain.models.video_model import VideoModel
 
 _PLAIN = (bool, int, float, str, bytes, type(None))
 
