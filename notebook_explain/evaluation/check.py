@@ -31,7 +31,7 @@ from notebook_explain.explanations.check import Check
 from notebook_explain.methods.baselines import motion
 from notebook_explain.methods.random_parts import elsewhere
 from notebook_explain.models import VideoModel
-from notebook_explain.models.origins import copy_origin, origin_of
+from notebook_explain.models.origins import copy_origin, origin_of, target_of
 
 Bools = NDArray[np.bool_]
 
@@ -129,17 +129,7 @@ def _origin(
             f"a check runs the network again, and {missing} of this explanation is not in memory; "
             "write tubes.check(model, explainer) with what made it, such as tubes.check(model, ne.SharpTubes())"
         )
-    return model, explainer, tuple(map(_target, tubes.targets)) if known is None else known.targets
-
-
-def _target(result: TargetResult) -> Target:
-    if result.region:
-        raise ExplainError(
-            f"the region of the target {result.name!r} ({result.region}) is not saved in a file; explain the clip again"
-        )
-    head = result.head or None
-    target = Target(result.index, head)
-    return target if result.against is None else target - Target(result.against, head)
+    return model, explainer, tuple(map(target_of, tubes.targets)) if known is None else known.targets
 
 
 def _check_score(scorer: Scorer, video: torch.Tensor, target: Target, result: TargetResult) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 from torch import nn
 
-from notebook_explain.explanations import Target
+from notebook_explain._errors import ExplainError
+from notebook_explain.explanations import Target, TargetResult
 from notebook_explain.models.video_model import VideoModel
 
 
@@ -58,3 +59,20 @@ def copy_origin(explanation: Any, source: Any) -> None:
 def origin_of(explanation: Any) -> Origin | None:
     """Return what made an explanation; ``None`` if that was in another process."""
     return _ORIGINS.get(explanation)
+
+
+def target_of(result: TargetResult) -> Target:
+    """Return the target of a result, for an explanation that was loaded.
+
+    Raises
+    ------
+    ExplainError
+        The target had a region, which files do not hold.
+    """
+    if result.region:
+        raise ExplainError(
+            f"the region of the target {result.name!r} ({result.region}) is not saved in a file; explain the clip again"
+        )
+    head = result.head or None
+    target = Target(result.index, head)
+    return target if result.against is None else target - Target(result.against, head)

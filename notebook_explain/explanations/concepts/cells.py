@@ -34,5 +34,5 @@ def over_clip(labels: NDArray[np.integer], geometry: Geometry, size: Grid) -> ND
     grid = (labels.shape[-3], labels.shape[-2], labels.shape[-1])
     if grid == size:
         return np.asarray(labels, np.int16)
-    found: NDArray[np.int16] = labels.reshape(*labels.shape[:-3], -1)[..., nearest_cells(geometry, grid, size)]
-    return found.astype(np.int16)
+    found = labels.reshape(*labels.shape[:-3], -1)[..., nearest_cells(geometry, grid, size)]
+    return np.asarray(found, np.int16)

@@ -132,7 +132,8 @@ class Ablation:
             if jobs and not self._is_probed:
                 self._scores.probe(shadow, torch.cat([fills[jobs[0][0]], video]))
                 self._is_probed = True
-            variants = [lambda: video, *(partial(torch.where, parts[k], fills[f], video) for f, k in jobs)]
+            variants: list[Callable[[], torch.Tensor]] = [lambda: video]
+            variants += [partial(_hidden, video, fills[f], parts[k]) for f, k in jobs]
             margins = self._margins(shadow, variants) if jobs else []
             for (f, k), value in zip(jobs, margins[1:], strict=bool(jobs)):
                 drops[f, k] = margins[0] - value
@@ -145,3 +146,7 @@ class Ablation:
             videos = torch.cat([variant() for variant in variants[first : first + self.batch]])
             found += self._scores(shadow, videos)[:, 0].double().tolist()
         return found
+
+
+def _hidden(video: torch.Tensor, fill: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
+    return torch.where(part, fill, video)

@@ -69,7 +69,7 @@ class ArrayCache:
             return
         header = np.frombuffer(json.dumps(dict(text), allow_nan=False).encode(), np.uint8)
         with replacing(self._path(key)) as temporary, temporary.open("wb") as file:
-            np.savez(file, text=header, **arrays)
+            np.savez(file, text=header, **arrays)  # type: ignore[arg-type]  # its stubs take any keyword for a flag
 
     def _path(self, key: str) -> Path:
         assert self._folder is not None

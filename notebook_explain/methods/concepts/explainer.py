@@ -93,7 +93,7 @@ class ConceptDiscovery:
             object.__setattr__(self, "count", check_int("count", self.count, least=2))
             if self.count > MOST_CONCEPTS:
                 raise UsageError(f"count must be at most {MOST_CONCEPTS}, got {self.count}; 10 to 25 are usual")
-        if isinstance(self.fills, str) or not isinstance(self.fills, (list, tuple)) or not self.fills:
+        if not isinstance(self.fills, (list, tuple)) or not self.fills:
             raise UsageTypeError(f"fills must be a list such as ('blur', 'freeze'), got {self.fills!r}")
         fills = tuple(dict.fromkeys(check_choice("fill", fill, FILLS) for fill in self.fills))
         object.__setattr__(self, "fills", fills)
