@@ -6,9 +6,13 @@ import numpy as np
 
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import (
+    TCAV,
     Better,
     BlockReport,
     ClassChannelTable,
+    Concept,
+    Concepts,
+    Effect,
     Evaluation,
     EvaluationRow,
     FrameSignal,
@@ -18,6 +22,7 @@ from notebook_explain.explanations import (
     MetricInfo,
     Provenance,
     Quantity,
+    Refusal,
     TargetResult,
     Tubes,
 )
@@ -121,3 +126,45 @@ def small_evaluation(*, clips: int = 12, methods: int = 3, seed: int = 0) -> Eva
     )
     origin = Provenance("Evaluation", {"seed": 0}, "none", {}, {"numpy": np.__version__}, 0.1, 7, 0, ("A caveat.",))
     return Evaluation(rows, tuple(f"clip {clip}" for clip in range(clips)), names, metrics, origin)
+
+
+def small_concepts(*, clips: int = 6, concepts: int = 3, time: int = 6, size: int = 12, seed: int = 0) -> Concepts:
+    """Return concepts of random grids of 2 x 3 x 3 cells; the last concept is missing in the first clip."""
+    rng = np.random.default_rng(seed)
+    made = [small_tubes(targets=1, time=time, size=size, seed=seed + k) for k in range(clips)]
+    grids = rng.integers(-1, concepts, (clips, 1, 2, 3, 3)).astype(np.int16)
+    grids[:, 0, 0, 0, :concepts] = np.arange(concepts)
+    grids[0][grids[0] == concepts - 1] = -1
+    evidence = rng.normal(size=(clips, concepts)).astype(np.float32)
+    drops = np.sort(rng.normal(0.3, 0.2, (2, clips, concepts)).astype(np.float32), axis=2)[:, :, ::-1].copy()
+    found = []
+    for k in range(concepts):
+        shares = (grids == k).mean((1, 2, 3, 4))
+        values = [float(drops[f, :, k].mean()) for f in range(2)]
+        effects = tuple(
+            Effect(fill, value, value - 0.1, value + 0.1, 0.01 * (k + 1), 0.03 * (k + 1), 0.2 + 0.1 * k)
+            for fill, value in zip(("blur", "freeze"), values, strict=True)
+        )
+        reason = Refusal.CONSTANT_GRADIENT if k == 0 else None
+        tcav = TCAV("blocks.2", None if reason else 0.5, 0.25, 0.04, 0.75, reason)
+        present = tuple(int(clip) for clip in np.argsort(-drops[0, :, k]) if shares[clip] > 0)
+        name = f"concept {k + 1}"
+        mean, volume = float(evidence[:, k].mean()), float(shares.mean())
+        found.append(Concept(k, name, effects, mean, volume, tuple(shares.tolist()), present, tcav))
+    results = tuple(tubes.targets[0] for tubes in made)
+    scores = np.array([result.logit - (result.bias or 0.0) for result in results], np.float32)
+    return Concepts(
+        concepts=tuple(found),
+        clips=tuple(tubes.clip for tubes in made),
+        results=results,
+        units="positions",
+        layer="last",
+        grids=grids,
+        geometry=Geometry.even((2, 3, 3), (time, size, size)),
+        centres=rng.normal(size=(concepts + 1, 4)).astype(np.float32),
+        drops=drops,
+        evidence=evidence,
+        remainder=scores - evidence.sum(1),
+        stability=0.7,
+        provenance=made[0].provenance,
+    )

@@ -25,10 +25,17 @@ from hypothesis import strategies as st
 
 import notebook_explain as ne
 from notebook_explain.display.evaluations import page_text
-from notebook_explain.explanations import BlockReport, Evaluation, Pyramid, Tubes
+from notebook_explain.explanations import BlockReport, Concepts, Evaluation, Pyramid, Tubes
 from notebook_explain.explanations.io.save_load import KINDS
 from notebook_explain.figures import strip_png
-from tests.example_values import small_evaluation, small_frame_signals, small_pyramid, small_report, small_tubes
+from tests.example_values import (
+    small_concepts,
+    small_evaluation,
+    small_frame_signals,
+    small_pyramid,
+    small_report,
+    small_tubes,
+)
 from tests.explanations.equality import assert_same
 
 QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
@@ -37,6 +44,7 @@ MADE = {
     "pyramid": small_pyramid,
     "blocks": small_report,
     "evaluation": small_evaluation,
+    "concepts": small_concepts,
 }
 every_kind = pytest.mark.parametrize("whole", MADE, indirect=True)
 
@@ -131,6 +139,16 @@ def _(evaluation: Evaluation) -> None:
     assert page_text(evaluation, "title")
     if evaluation.rows:
         evaluation.figure().draw_without_rendering()
+
+
+@used.register
+def _(concepts: Concepts) -> None:
+    assert concepts.in_words()
+    assert concepts.report()
+    json.loads(concepts.to_json())
+    for concept in concepts:
+        for clip in concept.exemplars:
+            assert concepts.mask(concept.index, clip).shape == concepts.clips[clip].size
 
 
 def refused(folder: Path, data: bytes) -> str:

@@ -57,8 +57,7 @@ class Concepts:
     remainder : float32 array (clip,)
         Part of the score that belongs to no concept: score minus bias minus `evidence`.
     stability : float
-        Mean adjusted Rand index between clusterings with different seeds: 1 if they agree, 0 by chance. NaN before it is
-        measured.
+        Mean adjusted Rand index between clusterings with different seeds: 1 if they agree, 0 by chance.
     provenance : Provenance
     """
 

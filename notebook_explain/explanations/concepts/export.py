@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ def concepts_json(concepts: Concepts) -> str:
         "target": concepts.target_name,
         "units": concepts.units,
         "layer": concepts.layer,
-        "stability": concepts.stability if math.isfinite(concepts.stability) else None,
+        "stability": concepts.stability,
         "clips": clips,
         "concepts": [{**asdict(concept), "density": concept.density} for concept in concepts],
         "provenance": json.loads(concepts.provenance.to_json()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -62,7 +61,7 @@ def pack(concepts: Concepts) -> tuple[dict[str, Any], Arrays]:
         "units": concepts.units,
         "layer": concepts.layer,
         "geometry": {"origin": concepts.geometry.origin, "step": concepts.geometry.step},
-        "stability": None if math.isnan(concepts.stability) else concepts.stability,
+        "stability": concepts.stability,
         "provenance": asdict(concepts.provenance),
     }
     return text, arrays
@@ -103,7 +102,6 @@ def unpack(text: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Conce
         raise RefusedError("it has fewer centres than concepts")
     if read_str(text["units"]) not in UNITS:
         raise RefusedError(f"expected units of {', '.join(UNITS)}")
-    stability = text["stability"]
     return Concepts(
         concepts=concepts,
         clips=clips,
@@ -112,7 +110,7 @@ def unpack(text: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Conce
         layer=read_short_str(text["layer"], MAX_TEXT),
         grids=grids.astype(np.int16) - 1,
         geometry=geometry,
-        stability=math.nan if stability is None else read_float(stability),
+        stability=read_float(text["stability"]),
         provenance=Provenance.of(text["provenance"]),
         **values,
     )
