@@ -1,0 +1,1 @@
+"""Concepts: clusters, ablations, directions, discovery."""
