@@ -17,9 +17,9 @@ import notebook_explain as ne
 from notebook_explain import samples
 from notebook_explain.evaluation import with_random_weights
 from notebook_explain.evaluation.check import check
-from notebook_explain.methods.random_parts import elsewhere
 from notebook_explain.explanations import ExplainError, Tubes
 from notebook_explain.explanations.check import Check, Verdict
+from notebook_explain.methods.random_parts import elsewhere
 
 SAMPLE = samples.contrast("kick", "wave one hand", seed=4)
 LABELS = ["kick", "wave one hand"]

@@ -16,11 +16,11 @@ import notebook_explain as ne
 from notebook_explain import evaluation as ev
 from notebook_explain import samples
 from notebook_explain.evaluation import run as run_module
-from notebook_explain.models.content_key import content_key, model_key
 from notebook_explain.evaluation.examples import list_clip_targets, prepare_example
 from notebook_explain.evaluation.names import short_name
 from notebook_explain.evaluation.scores import Scorer
 from notebook_explain.explanations import Better
+from notebook_explain.models.content_key import content_key, model_key
 from tests import zoo
 from tests.evaluation.fakes import Constant, LinearNet, Noise, adapted, clip, tubes_of
 from tests.test_contract import SPECIFIED, _assert_same, _snapshot, _used_network

@@ -73,6 +73,8 @@ class Ablation:
         Clips in a pass.
     seed : int
         Of the places with which concepts are compared.
+    step : (time, height, width) in voxels
+        Size of a cell: places differ by multiples of it.
 
     Attributes
     ----------
@@ -81,8 +83,16 @@ class Ablation:
     caveats : dict of str to None
     """
 
-    def __init__(self, model: VideoModel, target: Target, fills: Sequence[str], batch: int | None, seed: int) -> None:
-        self.model, self.fills, self.seed = model, tuple(fills), seed
+    def __init__(
+        self,
+        model: VideoModel,
+        target: Target,
+        fills: Sequence[str],
+        batch: int | None,
+        seed: int,
+        step: tuple[int, int, int] = (1, 1, 1),
+    ) -> None:
+        self.model, self.fills, self.seed, self.step = model, tuple(fills), seed, step
         device = reference_parameter(model.module).device
         self.batch = batch or (BATCH if device.type == "cpu" else BATCH_ELSEWHERE)
         self.caveats: dict[str, None] = {}
@@ -107,7 +117,7 @@ class Ablation:
             Number of the clip, for the places with which concepts are compared.
         """
         rng = np.random.default_rng((self.seed, 6, number))
-        hidden = [mask if not mask.any() else elsewhere(mask, rng) for mask in masks]
+        hidden = [mask if not mask.any() else elsewhere(mask, rng, self.step) for mask in masks]
         parts = torch.from_numpy(np.concatenate([masks, np.stack(hidden)]))
         count = len(masks)
         found, caveats = self.model.on_shadow(lambda shadow: self._run(shadow, clip, parts))

@@ -81,7 +81,7 @@ def held_out_accuracy(units: Sequence[UnitFeatures], concept: int, seed: int) ->
                 count = float(inside.sum())
                 right += count * (above[inside].mean() + (~above[~inside]).mean()) / 2
                 weight += count
-    return right / weight
+    return float(right / weight)
 
 
 def _group_means(clip: UnitFeatures, concept: int, direction: Floats) -> tuple[float, float]:

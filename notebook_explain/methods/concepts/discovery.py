@@ -112,7 +112,9 @@ class Discovery:
         """Hide every concept in every clip."""
         assert self.embedder.target is not None
         explainer, total = self.explainer, len(builder.embedded)
-        ablation = Ablation(self.frozen, self.embedder.target, explainer.fills, explainer.batch, explainer.seed)
+        ablation = Ablation(
+            self.frozen, self.embedder.target, explainer.fills, explainer.batch, explainer.seed, builder.cell
+        )
         self._note(about_fills(explainer.fills))
         before = self.forwards
         for number, one in enumerate(builder.embedded):

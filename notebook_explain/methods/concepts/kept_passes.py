@@ -86,7 +86,7 @@ class KeptPasses:
         """Return the ablations of a clip."""
         if not self.cache.is_kept:
             return ablation(clip, masks, number)
-        knobs = ablation.fills, ablation.seed, number
+        knobs = ablation.fills, ablation.seed, ablation.step, number
         key = content_key("ablated", self._model_key, self._target, knobs, clip_key(clip), np.packbits(masks))
         found = self.cache.get(key)
         if found is not None and set(found[1]) == set(_ABLATION):

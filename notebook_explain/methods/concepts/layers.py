@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from notebook_explain._errors import ExplainError, UsageError
+from notebook_explain._errors import ExplainError
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.models import POOLING_INPUT, Layer, Recording, VideoModel
 from notebook_explain.models.recording import Gradients
@@ -24,15 +24,11 @@ def recorded_layers(model: VideoModel, name: str | None) -> tuple[Layer, ...]:
     Raises
     ------
     ValueError
-        There is no such layer, or it has a single cell.
+        There is no such layer, or it has no positions.
     """
     if name is None:
         return model.layers
     layer = model.layer(name)
-    if cells_of(layer) < 2:
-        better = [other.name for other in model.layers if cells_of(other) >= LEAST_CELLS]
-        hint = f"choose an earlier one, such as {better[-1]!r}" if better else "choose an earlier one"
-        raise UsageError(f"layer {name!r} has a single cell, so that it has no positions to group; {hint}")
     return model.layers if layer in model.layers else (*model.layers, layer)
 
 
@@ -61,7 +57,8 @@ def unit_layers(
     if not usable:
         raise ExplainError("no layer of this network has several cells that the score depends on; name one with layer=")
     if not ends:
-        return (usable[-1],), []
+        text = f"No pooling over several positions was found; concepts are those of layer {usable[-1].name!r}."
+        return (usable[-1],), [Caveat(text)]
     grid = "×".join(map(str, ends[-1].grid))
     text = f"The last layer has {grid} cells, too few to tell positions apart; the earlier layer {usable[-1].name!r} is used."
     return (usable[-1],), [Caveat(text, CaveatCode.COARSE_MAP)]

@@ -43,7 +43,9 @@ def test_a_planted_direction_is_found() -> None:
         ]
         found = concept_direction(moved, 0)
         cosines.append(found @ planted / np.linalg.norm(found))
-        assert np.linalg.norm(found) == pytest.approx(2 * 0.85, rel=0.15), "all units of the clip, with its own, are negatives"
+        assert np.linalg.norm(found) == pytest.approx(2 * 0.85, rel=0.15), (
+            "all units of the clip, with its own, are negatives"
+        )
     assert np.mean(cosines) > 0.95
     assert min(cosines) > 0.90
 
@@ -69,7 +71,9 @@ def test_a_planted_concept_is_told_apart_on_clips_that_were_left_out() -> None:
     units = _with_concept([one / 4 for one in _clips(rng)], rng)
     planted = np.zeros(32, np.float32)
     planted[3] = 8
-    moved = [UnitFeatures(one.values + np.outer(one.labels == 0, planted).astype(np.float32), one.labels) for one in units]
+    moved = [
+        UnitFeatures(one.values + np.outer(one.labels == 0, planted).astype(np.float32), one.labels) for one in units
+    ]
     assert held_out_accuracy(moved, 0, 0) > 0.9
 
 
@@ -114,4 +118,6 @@ def test_the_variation_of_gradients() -> None:
     same = np.tile(np.random.default_rng(0).normal(size=8).astype(np.float32), (12, 1))
     assert gradient_variation(same) < 1e-6
     assert gradient_variation(np.zeros((5, 8), np.float32)) == 0
-    assert gradient_variation(np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32)) == pytest.approx(1.25, rel=0.1)
+    assert gradient_variation(np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32)) == pytest.approx(
+        1.25, rel=0.1
+    )
