@@ -21,7 +21,7 @@ from notebook_explain.clip import Clip
 from notebook_explain.methods.concepts.units import Segmentation
 
 SEGMENTS = (30, 100, 300)  # in a clip, from coarse to fine
-COMPACTNESS, SIGMA = 5.0, 0.5  # weight of distance in units of colour; blur before, in voxels
+COMPACTNESS, SIGMA = 20.0, 0.5  # weight of distance in units of colour; blur before, in voxels
 FLOW = 5.0  # units of colour for a movement of one pixel per frame
 LEAST_VOLUME, LARGEST_OVERLAP = 0.001, 0.5  # of the clip; intersection over union
 

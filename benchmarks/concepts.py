@@ -1,0 +1,273 @@
+"""Do concept scores rank what the network uses? ``python -m benchmarks.concepts``.
+
+Concepts of every class are found in clips whose regions are known, and each score is asked whether the concept of the acting
+parts is on top. Networks: both demo networks; one trained here on clips with a mark in the corner, which it follows. Scores
+that need no model, and the published protocol, stand in the same table. Seeds are used nowhere else: from 8,200,000 up.
+
+Prints, for each network: the number of classes with the acting concept on top, and above every concept of room, ball and idle
+person (95 % Wilson intervals); the area under the curve that tells acting concepts from all others, and from the other actor
+(bootstrap over classes); curves of adding and removing concepts, matched by change (paired bootstrap over clips); and cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import notebook_explain as ne
+from benchmarks.bootstrap import paired_bootstrap
+from benchmarks.concept_truth import ROOM, KnownClip, known_clips, true_regions
+from notebook_explain.explanations import Concept, Concepts
+from notebook_explain.models.demo import DemoNet, demo_net
+from notebook_explain.samples import ACTIONS, Sample, shortcut, single
+from scripts.demo_model.data import normalised
+from scripts.demo_model.evaluate import Share
+from tests.branch_net import branch_net
+
+FIRST_SEED = 8_200_000
+CLIPS, HELD_OUT, RANDOM = 20, 6, 3  # of each class: to find concepts, for curves, and random clips of other classes
+TRAINING, STEPS, BATCH = 8_400_000, 90, 24  # seeds and length of the training of the shortcut network
+Score = Callable[[Concept], float]
+
+
+def _effect(fill: str) -> Score:
+    return lambda concept: concept.effect_of(fill).value  # type: ignore[union-attr]
+
+
+def _change(fill: str) -> Score:
+    return lambda concept: concept.effect_of(fill).change  # type: ignore[union-attr]
+
+
+SCORES: dict[str, Score] = {
+    "effect, freeze": _effect("freeze"),
+    "effect, blur": _effect("blur"),
+    "evidence density": lambda concept: concept.density,
+    "TCAV magnitude": lambda concept: 0.0 if concept.tcav is None else concept.tcav.magnitude,
+    "change without a model, freeze": _change("freeze"),
+    "change without a model, blur": _change("blur"),
+}
+PUBLISHED: dict[str, Score] = {"published TCAV": lambda concept: concept.tcav.fraction or 0.0}  # type: ignore[union-attr]
+
+
+class Marked(DemoNet):
+    """The demo network without the subtraction of the mean over time, so that it sees a static mark."""
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Return logits (batch, class)."""
+        logits: Tensor = self.head(self.pool(self.blocks(self.stem(clips))).flatten(1))
+        return logits
+
+
+def shortcut_net(steps: int = STEPS) -> nn.Module:
+    """Train a network on clips whose mark reveals the action."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        net = Marked().train()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=5e-3, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps)
+    for step in range(steps):
+        seeds = range(TRAINING + step * BATCH, TRAINING + (step + 1) * BATCH)
+        batch = [shortcut(ACTIONS[seed % len(ACTIONS)], seed=seed) for seed in seeds]
+        loss = F.cross_entropy(net(normalised(batch)), torch.tensor([seed % len(ACTIONS) for seed in seeds]))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return net.eval()
+
+
+def print_shortcut(net: nn.Module, count: int) -> None:
+    """Print how often the network is right, and how often it follows a misleading mark."""
+    seeds = range(TRAINING + 100_000, TRAINING + 100_000 + count)
+    right = follows = 0
+    for seed in seeds:
+        action, mark = (ACTIONS[(seed + shift) % len(ACTIONS)] for shift in (0, 3))
+        batch = [shortcut(action, seed=seed), shortcut(action, mark=mark, seed=seed)]
+        with torch.inference_mode():
+            first, second = net(normalised(batch)).argmax(1).tolist()
+        right += ACTIONS[first] == action
+        follows += ACTIONS[second] == mark
+    print(f"  right on {Share(right, count)}; follows a misleading mark on {Share(follows, count)}")
+
+
+@dataclass(frozen=True, eq=False)
+class ClassResult:
+    """Concepts of one class with the region that each truly covers."""
+
+    action: str
+    concepts: Concepts
+    regions: list[str]
+
+    def values(self, score: Score, *regions: str) -> list[float]:
+        """Return a score of the concepts of some regions."""
+        return [score(c) for c, region in zip(self.concepts, self.regions, strict=True) if region in regions]
+
+    def is_on_top(self, score: Score, region: str) -> bool:
+        """Return whether the concept with the largest score covers a region."""
+        return self.regions[int(np.argmax([score(concept) for concept in self.concepts]))] == region
+
+    def outranks(self, score: Score, region: str, others: Sequence[str]) -> bool:
+        """Return whether the best concept of a region is above every concept of others."""
+        own, rest = self.values(score, region), self.values(score, *others)
+        return bool(own) and max(own) > max(rest, default=-np.inf)
+
+    def area(self, score: Score, region: str, others: Sequence[str]) -> float | None:
+        """Return the probability that a concept of a region has a larger score than one of others; None without both."""
+        own, rest = np.array(self.values(score, region)), np.array(self.values(score, *others))
+        if not len(own) or not len(rest):
+            return None
+        return float(((own[:, None] > rest) + 0.5 * (own[:, None] == rest)).mean())
+
+
+PAIRS = (
+    ("add", "top", "random"),
+    ("add", "top", "least"),
+    ("remove", "random", "top"),
+    ("remove", "least", "top"),
+)
+EVERYTHING_ELSE = ("own body", "idle", "other actor", "ball", "mark", ROOM)
+
+
+def print_ranking(results: Sequence[ClassResult], scores: dict[str, Score], region: str) -> None:
+    """Print how every score ranks the concepts of a region."""
+    quiet = ("own body", "idle", "other actor", "ball", ROOM) if region == "mark" else (ROOM, "ball", "idle")
+    count = len(results)
+    above_what = "all others" if region == "mark" else "room, ball, idle"
+    header = [f"{region} on top", f"above {above_what}", "AUC", *([] if region == "mark" else ["AUC, other actor"])]
+    print(f"  {'score':32}" + "".join(f"{cell:>26}" for cell in header))
+    for name, score in scores.items():
+        top = sum(one.is_on_top(score, region) for one in results)
+        above = sum(one.outranks(score, region, quiet) for one in results)
+        cells = [
+            _share(top, count),
+            _share(above, count),
+            _interval(results, score, region, [r for r in EVERYTHING_ELSE if r != region]),
+        ]
+        cells += [] if region == "mark" else [_interval(results, score, region, ["other actor"])]
+        print(f"  {name:32}" + "".join(f"{cell:>26}" for cell in cells), flush=True)
+
+
+def _share(hits: int, count: int) -> str:
+    low, high = Share(hits, count).interval
+    return f"{hits} of {count} ({low:.2f} to {high:.2f})"
+
+
+def _interval(results: Sequence[ClassResult], score: Score, region: str, others: Sequence[str]) -> str:
+    areas = [one.area(score, region, others) for one in results]
+    found = [area for area in areas if area is not None]
+    if len(found) < 2:
+        return f"{'-' if not found else f'{found[0]:.3f}'} (n = {len(found)})"
+    interval = paired_bootstrap(found)
+    return f"{interval.mean:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+
+
+def found_concepts(
+    model: ne.VideoModel, explainer: ne.ConceptDiscovery, clips: dict[str, list[KnownClip]], others: int = 0
+) -> list[ClassResult]:
+    """Return the concepts of every class; with random clips of other classes, as published."""
+    results = []
+    for action, known in clips.items():
+        rest = [one.sample for name, group in clips.items() if name != action for one in group[:others]]
+        concepts = explainer(model, [one.sample for one in known], action, rest if others else None)
+        results.append(ClassResult(action, concepts, true_regions(concepts, known)))
+    return results
+
+
+def print_curves(
+    results: Sequence[ClassResult], first: int, count: int, fill: str, make: Callable[..., Sample]
+) -> None:
+    """Print paired differences of the areas under curves of held-out clips, over all classes."""
+    for by in ("change", "volume", "concepts"):
+        curves = [
+            one.concepts.curves(
+                [make(one.action, seed=first + 100 * index + k) for k in range(count)], by=by, fill=fill
+            )
+            for index, one in enumerate(results)
+        ]
+        for direction, first_order, second_order in PAIRS:
+            areas = [
+                np.concatenate([one.area(direction, order) for one in curves]) for order in (first_order, second_order)
+            ]
+            difference = paired_bootstrap(*areas)
+            text = f"{difference.mean:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+            print(f"  by {by:9}{direction:7}{first_order:>7} minus {second_order:7}{text}", flush=True)
+
+
+def print_sizes(results: Sequence[ClassResult]) -> None:
+    """Print which regions have concepts, the stability, and how many effects are beyond chance."""
+    regions = [region for one in results for region in one.regions]
+    counts = ", ".join(f"{regions.count(region)} {region}" for region in ("acting", *EVERYTHING_ELSE))
+    stability = np.mean([one.concepts.stability for one in results])
+    print(f"  concepts: {counts}; adjusted Rand index over seeds {stability:.2f}")
+    for region in ("acting", "mark", "other actor", ROOM):
+        qs = [c.effects[0].q for one in results for c, r in zip(one.concepts, one.regions, strict=True) if r == region]
+        if qs:
+            print(
+                f"  q at most 0.05 ({results[0].concepts.fills[0]}): {region}, {sum(q <= 0.05 for q in qs)} of {len(qs)}"
+            )
+
+
+def print_study(name: str, net: nn.Module, options: argparse.Namespace, region: str) -> None:
+    """Print the tables of one network."""
+    model = ne.demo_model().with_module(net)
+    count = max(5, round(options.clips * CLIPS))
+    start = time.perf_counter()
+    actions = ACTIONS[: options.classes]
+    marked = region == "mark"
+    clips = {
+        action: known_clips(action, count, FIRST_SEED + 1_000 * index + (50_000 if marked else 0), is_marked=marked)
+        for index, action in enumerate(actions)
+    }
+    for units in options.units:
+        began = time.perf_counter()
+        results = found_concepts(model, ne.ConceptDiscovery(units=units), clips)
+        seconds = (time.perf_counter() - began) / len(results)
+        forwards = np.mean([one.concepts.provenance.forwards for one in results])
+        print(f"\n{name}, {units}: {len(results)} classes of {count} clips, seeds from {FIRST_SEED:,}")
+        print(f"  {seconds:.1f} s and {forwards:.0f} passes for a class; {60 / count * seconds:.0f} s for 60 clips")
+        print_sizes(results)
+        print_ranking(results, SCORES, region)
+        published = found_concepts(model, ne.ConceptDiscovery(units=units, mode="paper"), clips, RANDOM)
+        print_ranking(published, PUBLISHED, region)
+        if options.curves:
+            fill = "blur" if marked else "freeze"
+            held_out = max(2, round(options.clips * HELD_OUT))
+            make = shortcut if marked else single
+            print(f"  curves of {held_out} held-out clips of each class, {fill}")
+            print_curves(results, FIRST_SEED + 100_000, held_out, fill, make)
+    print(f"  {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the study and print its tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.concepts", description=main.__doc__)
+    nets = ("residual", "branches", "shortcut")
+    parser.add_argument("--nets", nargs="+", choices=nets, default=list(nets))
+    parser.add_argument(
+        "--units", nargs="+", choices=("positions", "supervoxels"), default=["positions", "supervoxels"]
+    )
+    parser.add_argument("--clips", type=float, default=1.0, help="fraction of the clips of each class")
+    parser.add_argument("--classes", type=int, default=len(ACTIONS), help="number of classes")
+    parser.add_argument("--no-curves", dest="curves", action="store_false", help="leave the curves out")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    if "residual" in options.nets:
+        print_study("residual", demo_net(), options, "acting")
+    if "branches" in options.nets:
+        print_study("branches", branch_net(), options, "acting")
+    if "shortcut" in options.nets:
+        net = shortcut_net()
+        print(f"\nshortcut network, trained for {STEPS} steps of {BATCH} clips")
+        print_shortcut(net, max(20, round(100 * options.clips)))
+        print_study("shortcut", net, options, "mark")
+
+
+if __name__ == "__main__":
+    main()
