@@ -145,11 +145,8 @@ def print_ranking(results: Sequence[ClassResult], scores: dict[str, Score], regi
     for name, score in scores.items():
         top = sum(one.is_on_top(score, region) for one in results)
         above = sum(one.outranks(score, region, quiet) for one in results)
-        cells = [
-            _share(top, count),
-            _share(above, count),
-            _interval(results, score, region, [r for r in EVERYTHING_ELSE if r != region]),
-        ]
+        rest = [other for other in EVERYTHING_ELSE if other != region]
+        cells = [_share(top, count), _share(above, count), _interval(results, score, region, rest)]
         cells += [] if region == "mark" else [_interval(results, score, region, ["other actor"])]
         print(f"  {name:32}" + "".join(f"{cell:>26}" for cell in cells), flush=True)
 

@@ -37,11 +37,13 @@ ALLOWED: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 SHARED = {"_errors", "_validation", "_atomic", "_warn", "_deprecated", "_progress"}  # any package may import these
-# Allowed inside functions only: a clip, an explanation or a widget calls display to show itself, and tubes check themselves.
+# Allowed inside functions only: a clip, an explanation or a widget calls display to show itself, tubes check themselves, and
+# concepts describe other clips.
 ALLOWED_IN_FUNCTIONS = {
     ("clip", "display"),
     ("explanations", "display"),
     ("explanations", "evaluation"),
+    ("explanations", "methods"),
     ("widgets", "display"),
 }
 ROOT_NAMES = {"__version__"}
@@ -129,6 +131,19 @@ def test_a_saved_evaluation_opens_without_torch(tmp_path: Path) -> None:
     modules = _modules_imported_by(code)
     assert not modules & {"torch", "pandas", "captum"}
     assert (tmp_path / "p.html").is_file()
+
+
+def test_saved_concepts_open_without_torch(tmp_path: Path) -> None:
+    from tests.example_values import small_concepts
+
+    path = small_concepts().save(tmp_path / "c.npz")
+    code = (
+        f"import notebook_explain as ne\nc = ne.load({str(path)!r}).with_name(0, 'leg')\nc.in_words()\nc.report()\n"
+        f"c.to_json()\nc.mask(0, 1)\nc.save({str(tmp_path / 'again.npz')!r})"
+    )
+    modules = _modules_imported_by(code)
+    assert not modules & {"torch", "cv2", "skimage"}
+    assert (tmp_path / "again.npz").is_file()
 
 
 def test_pyplot_is_never_imported() -> None:

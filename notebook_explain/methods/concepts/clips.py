@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 
 from notebook_explain._errors import UsageError, UsageTypeError
-from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target
-from notebook_explain.samples import Sample
 
 LEAST, ADVISED = 5, 20  # clips
 _EXPECTED = "give a list of clips of one class, or the path of a folder that holds them"
@@ -32,7 +30,7 @@ def iterate_clips(clips: Any, target: Any) -> Iterator[Any]:
     TypeError, ValueError, FileNotFoundError
         A single clip, something else, or an empty folder.
     """
-    if isinstance(clips, (Clip, Sample)) or (isinstance(clips, np.ndarray) and clips.ndim < 5):
+    if hasattr(clips, "frames") or (isinstance(clips, np.ndarray) and clips.ndim < 5):  # a clip, a sample, an array
         raise UsageError(f"clips is one clip, but concepts need at least {LEAST} of a class; {_EXPECTED}")
     if isinstance(clips, (str, os.PathLike)):
         return iter(_in_folder(Path(clips).expanduser(), target))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from notebook_explain.clip import Clip
 from notebook_explain.explanations import Concepts
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.methods.concepts.ablation import Ablation
@@ -28,7 +27,6 @@ from notebook_explain.methods.concepts.segmentation import Segmenter
 from notebook_explain.models import VideoModel, shadow_of
 from notebook_explain.models.origins import remember
 from notebook_explain.models.provenance import provenance_of
-from notebook_explain.samples import Sample
 
 if TYPE_CHECKING:
     from notebook_explain.methods.concepts.explainer import ConceptDiscovery
@@ -104,7 +102,7 @@ class Discovery:
             yield from self._test(builder)
 
     def _embed(self, given: Any) -> Embedded:
-        clip, seen = self.frozen.prepare(Clip.of(given) if isinstance(given, Sample) else given)
+        clip, seen = self.frozen.prepare(given)
         self._note(self.model.clip_caveats(clip))
         return self.kept.embedded(self.embedder, seen)
 

@@ -25,7 +25,6 @@ from notebook_explain.methods.concepts.units import Segmentation, unit_evidence
 from notebook_explain.models import VideoModel
 from notebook_explain.models.origins import origin_of, target_of
 from notebook_explain.models.provenance import provenance_of
-from notebook_explain.samples import Sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +85,7 @@ class ConceptFinder:
 
     def __call__(self, clip: Any) -> NewClip:
         """Return one clip divided into the concepts."""
-        given, seen = self.model.prepare(Clip.of(clip) if isinstance(clip, Sample) else clip)
+        given, seen = self.model.prepare(clip)
         embedded = self.embedder(seen)
         if self._segmenter is None:
             kept = KeptPasses(None, self.model, self.explainer, self.target)

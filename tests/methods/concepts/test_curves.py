@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -56,7 +58,7 @@ def test_orders_are_matched_at_every_step(by: str) -> None:
         np.testing.assert_allclose(reached, [0.1, 0.5, 1.0], atol=2e-3)
         assert (shown[0] <= shown[1]).all()
         # No voxel of a later concept before all of an earlier one.
-        for earlier, later in zip(order, order[1:], strict=False):
+        for earlier, later in pairwise(order):
             if (shown[0] & parts[later]).any():
                 assert shown[0][parts[earlier]].all()
 
@@ -88,7 +90,7 @@ def test_wrong_arguments() -> None:
         concepts.curves([])
     with pytest.raises(ValueError, match="by must be one of 'change', 'volume', 'concepts'"):
         concepts.curves(random_clips(1), by="size")
-    with pytest.raises(ValueError, match="steps must lie in 0..1"):
+    with pytest.raises(ValueError, match=r"steps must lie in 0\.\.1"):
         concepts.curves(random_clips(2), steps=[1, 2])
     with pytest.raises(TypeError, match="steps must be a whole number"):
         concepts.curves(random_clips(2), by="concepts", steps=[0.5])
