@@ -159,6 +159,20 @@ def test_properties_of_a_concept() -> None:
     assert concept.tcav.reason is Refusal.CONSTANT_GRADIENT
 
 
+def test_the_bar_without_a_model_shares_the_total_effect_by_change() -> None:
+    concepts = small_concepts()
+    volumes = np.array([concept.volume for concept in concepts])
+    for fill in concepts.fills:
+        effects = [concept.effect_of(fill) for concept in concepts]
+        bar = np.array(concepts.no_model_effects(fill))
+        values, changes = np.array([e.value for e in effects]), np.array([e.change for e in effects])
+        assert (bar * volumes).sum() == pytest.approx((values * volumes).sum())
+        np.testing.assert_allclose(bar / changes, bar[0] / changes[0])
+    assert concepts.no_model_effects() == concepts.no_model_effects("blur")
+    with pytest.raises(ValueError, match="fill must be one of 'blur', 'freeze'"):
+        concepts.no_model_effects("grey")
+
+
 def test_a_clip_told_in_concepts_adds_up() -> None:
     tubes = small_tubes(targets=1)
     told = ClipConcepts(tubes.clip, tubes.targets[0], ("leg", "ball", "wall"), (1.2, -0.4, 0.01), (0.1, 0.2, 0.7), 0.59)

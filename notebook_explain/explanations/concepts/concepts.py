@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._validation import check_choice
 from notebook_explain.clip import Clip
 from notebook_explain.explanations.concepts.cells import over_clip
 from notebook_explain.explanations.concepts.concept import Concept
@@ -157,6 +158,31 @@ class Concepts:
         if origins is not None:
             origins.copy_origin(changed, self)
         return changed
+
+    def no_model_effects(self, fill: str | None = None) -> tuple[float, ...]:
+        """Return the effects that the concepts would have if only the change of the input counted.
+
+        The total effect is shared out by `Effect.change`. A concept whose effect is not above this bar shows movement or
+        contrast, whatever the network makes of it.
+
+        Parameters
+        ----------
+        fill : str, optional
+            One of `fills`; the first one by default.
+
+        Returns
+        -------
+        tuple of float
+            In units of `Effect.value`.
+        """
+        chosen = check_choice("fill", self.fills[0] if fill is None and self.fills else str(fill), self.fills)
+        effects = [effect for concept in self for effect in concept.effects if effect.fill == chosen]
+        volumes = [concept.volume for concept in self]
+        total, change = (
+            sum(getattr(effect, name) * volume for effect, volume in zip(effects, volumes, strict=True))
+            for name in ("value", "change")
+        )
+        return tuple(effect.change * total / change if change else 0.0 for effect in effects)
 
     def tube(self, clip: Any, which: int | str, model: Any = None) -> Any:
         """Return where a concept is in a clip, and what it gives the class.

@@ -136,7 +136,7 @@ class Ablation:
                 other = background(video, fill, p.mean, p.std).expand_as(video)
                 other = torch.where((other - video).abs() <= _EQUAL * video.abs().clamp_min(1), video, other)
                 fills.append(other)
-                changes.append((parts.flatten(1).float() @ (other - video).abs().mean(1).flatten().float()).double())
+                changes.append((parts.flatten(1).float() @ (other - video).abs().mean(1).flatten().float()).cpu())
             jobs = [(f, k) for f, change in enumerate(changes) for k in range(len(parts)) if change[k] > 0]
             drops = np.zeros((len(fills), len(parts)))
             if jobs and not self._is_probed:
@@ -147,7 +147,7 @@ class Ablation:
             margins = self._margins(shadow, variants) if jobs else []
             for (f, k), value in zip(jobs, margins[1:], strict=bool(jobs)):
                 drops[f, k] = margins[0] - value
-            return drops, torch.stack(changes).cpu().numpy()
+            return drops, torch.stack(changes).double().numpy()
 
     def _margins(self, shadow: nn.Module, variants: Sequence[Callable[[], torch.Tensor]]) -> list[float]:
         """Return the margin of every variant of a clip, each made when its batch runs."""

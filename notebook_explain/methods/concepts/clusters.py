@@ -19,6 +19,8 @@ from notebook_explain.methods.concepts.units import ClipUnits, Segmentation
 if TYPE_CHECKING:
     from notebook_explain.methods.concepts.explainer import ConceptDiscovery
 
+MOST_POINTS = 100_000  # units that are grouped; the rest join the nearest cluster
+
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
@@ -51,7 +53,7 @@ def cluster_units(explainer: ConceptDiscovery, units: Sequence[ClipUnits]) -> tu
         No group does.
     """
     wanted = explainer.clusters
-    points = np.concatenate([one.descriptors[one.segmentation.distinct] for one in units])
+    points = _drawn_points(units, explainer.seed)
     _, centres = kmeans(points, wanted, explainer.seed)
     found = [assign(one.segmentation, one.descriptors, centres) for one in units]
     is_present = np.array([[(labels == k).any() for k in range(len(centres))] for labels in found])
@@ -67,6 +69,16 @@ def cluster_units(explainer: ConceptDiscovery, units: Sequence[ClipUnits]) -> tu
     stability = clustering_stability(points, wanted, explainer.seed)
     clusters = Clusters([number[labels] for labels in found], centres[order], int(is_kept.sum()), stability)
     return clusters, _caveats(wanted, len(centres), clusters.count, explainer.presence)
+
+
+def _drawn_points(units: Sequence[ClipUnits], seed: int) -> NDArray[np.float32]:
+    """Return the units that are grouped: all distinct ones, or as many of each clip at random as the limit allows."""
+    rng, parts = np.random.default_rng((seed, 9)), []
+    for one in units:
+        distinct, limit = np.flatnonzero(one.segmentation.distinct), max(1, MOST_POINTS // len(units))
+        chosen = distinct if len(distinct) <= limit else np.sort(rng.choice(distinct, limit, replace=False))
+        parts.append(one.descriptors[chosen])
+    return np.concatenate(parts)
 
 
 def assign(

@@ -47,9 +47,7 @@ class KeptPasses:
 
     @cached_property
     def _model_key(self) -> str:
-        import notebook_explain
-
-        return content_key(notebook_explain.__version__, model_key(self._model))
+        return content_key(_version(), model_key(self._model))
 
     def embedded(self, embedder: Embedder, clip: Clip) -> Embedded:
         """Return an embedded clip; the first one is always run, because it resolves the target."""
@@ -73,7 +71,7 @@ class KeptPasses:
         """Return the division of a clip into units."""
         if not self.cache.is_kept:
             return segment(clip)
-        key = content_key("segmented", segment, clip_key(clip))
+        key = content_key("segmented", _version(), segment, clip_key(clip))
         found = self.cache.get(key)
         if found is not None and set(found[1]) == {"labels", "copies"}:
             labels, copies = found[1]["labels"], found[1]["copies"]
@@ -94,6 +92,12 @@ class KeptPasses:
         made = ablation(clip, masks, number)
         self.cache.add(key, {}, asdict(made))
         return made
+
+
+def _version() -> str:
+    import notebook_explain
+
+    return notebook_explain.__version__
 
 
 def _read_embedded(

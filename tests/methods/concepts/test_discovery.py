@@ -18,6 +18,8 @@ from notebook_explain import samples
 from notebook_explain.explanations import Concepts, Progress, Refusal
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.io.save_load import load
+from notebook_explain.methods.concepts import clusters
+from notebook_explain.methods.concepts.clustering import kmeans
 from tests import zoo
 from tests.explanations.equality import assert_same
 from tests.methods.concepts.networks import SPECIFIED, Small, random_clips, small_concepts_run, small_model
@@ -237,6 +239,25 @@ def test_transformers_pathways_and_unusual_layouts_are_divided_into_concepts(nam
 def test_a_network_without_gradients_gives_one_error() -> None:
     with pytest.raises(ne.ExplainError, match="no gradient"):
         ne.ConceptDiscovery()(adapted("no_grad_forward"), [clip_for("no_grad_forward", seed) for seed in range(6)], 1)
+
+
+def test_numbers_that_are_not_finite_give_one_error() -> None:
+    net = zoo.seeded(Small)
+    model = ne.adapt(net, **SPECIFIED)
+    with torch.no_grad():
+        net.stem[0].bias[0] = torch.inf
+    with pytest.raises(ne.ExplainError, match="the model returns NaN for this clip"):
+        ne.ConceptDiscovery()(model, random_clips(5), 1)
+
+
+def test_many_positions_are_drawn_and_the_rest_join_the_nearest_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, clips = small_model(), random_clips(6)
+    monkeypatch.setattr(clusters, "MOST_POINTS", 600)
+    seen = []
+    monkeypatch.setattr(clusters, "kmeans", lambda points, *rest: (seen.append(len(points)), kmeans(points, *rest))[1])
+    concepts = ne.ConceptDiscovery(count=4, presence=0)(model, clips, 1)
+    assert seen == [600]
+    assert (concepts.grids >= 0).all()
 
 
 def test_clusters_that_vanish_are_said() -> None:
