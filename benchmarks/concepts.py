@@ -70,12 +70,15 @@ def shortcut_net(steps: int = STEPS) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         net = Marked().train()
+        nn.init.normal_(net.head.weight, std=0.05)
+        nn.init.zeros_(net.head.bias)
     optimizer = torch.optim.AdamW(net.parameters(), lr=5e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps)
     for step in range(steps):
         seeds = range(TRAINING + step * BATCH, TRAINING + (step + 1) * BATCH)
         batch = [shortcut(ACTIONS[seed % len(ACTIONS)], seed=seed) for seed in seeds]
-        loss = F.cross_entropy(net(normalised(batch)), torch.tensor([seed % len(ACTIONS) for seed in seeds]))
+        answers = torch.tensor([seed % len(ACTIONS) for seed in seeds])
+        loss = F.cross_entropy(net(normalised(batch)), answers, label_smoothing=0.05)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

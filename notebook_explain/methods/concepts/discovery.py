@@ -31,6 +31,8 @@ from notebook_explain.models.provenance import provenance_of
 if TYPE_CHECKING:
     from notebook_explain.methods.concepts.explainer import ConceptDiscovery
 
+MOST_PARTIAL = 20  # partial results of the ablations, about
+
 
 class Discovery:
     """One run: its arguments, and what was measured so far.
@@ -114,11 +116,12 @@ class Discovery:
             self.frozen, self.embedder.target, explainer.fills, explainer.batch, explainer.seed, builder.cell
         )
         self._note(about_fills(explainer.fills))
-        before = self.forwards
+        before, every = self.forwards, max(1, total // MOST_PARTIAL)
         for number, one in enumerate(builder.embedded):
             builder.ablations.append(self.kept.ablated(ablation, one.clip, builder.masks(number), number))
             self.forwards = before + ablation.forwards
-            yield self._progress("ablate", number + 1, total, builder)
+            is_shown = (number + 1) % every == 0 or number + 1 == total
+            yield self._progress("ablate", number + 1, total, builder if is_shown else None)
         self._note(ablation.caveats)
 
     def _test(self, builder: ConceptBuilder) -> Iterator[Progress]:

@@ -164,8 +164,8 @@ class ConceptDiscovery:
         Yields
         ------
         Progress
-            Stages "embed", "segment", "cluster", "exemplars", "ablate" and "test"; ``partial`` is a Concepts from
-            "exemplars" on.
+            Stages "embed", "segment", "cluster", "exemplars", "ablate" and "test"; ``partial`` is a Concepts after
+            "exemplars", about twenty times during "ablate", and at the end.
         """
         if not isinstance(model, VideoModel):
             raise UsageTypeError(

@@ -64,6 +64,11 @@ def test_a_random_concept_is_told_apart_no_better_than_chance() -> None:
         found.append(held_out_accuracy(_with_concept(_clips(rng), rng), 0, seed))
     assert 0.45 < np.mean(found) < 0.55
     assert all(0.4 < one < 0.6 for one in found)
+    rng = np.random.default_rng(
+        0
+    )  # more channels than units of the concept: any direction fits the clips that it was made of
+    many = [held_out_accuracy(_with_concept(_clips(rng, 6, 30, 200), rng), 0, seed) for seed in range(10)]
+    assert 0.4 < np.mean(many) < 0.6
 
 
 def test_a_planted_concept_is_told_apart_on_clips_that_were_left_out() -> None:

@@ -7,7 +7,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from notebook_explain.methods.concepts.clustering import kmeans, nearest
+from notebook_explain.methods.concepts.clustering import _means, kmeans, nearest
 from notebook_explain.methods.concepts.stability import adjusted_rand_index, clustering_stability
 
 
@@ -55,16 +55,13 @@ def test_every_cluster_has_points_and_repeated_points_make_fewer_clusters() -> N
     assert not alone.any()
 
 
-def test_an_empty_cluster_is_filled() -> None:
-    points, truth = _blobs(3)
-    from notebook_explain.methods.concepts.clustering import _means
-
+def test_an_empty_cluster_takes_the_farthest_point() -> None:
+    points, _ = _blobs(3)
     centres = np.concatenate([points[:1], points[:1] + 1000, points[100:101]])
     labels, distances = nearest(points, centres)
     assert not (labels == 1).any()
     moved = _means(points, labels, distances, centres)
-    assert (nearest(points, moved)[0] == 1).any()
-    assert truth is not None
+    np.testing.assert_array_equal(moved[1], points[distances.argmax()])
 
 
 def test_nearest_is_brute_force() -> None:

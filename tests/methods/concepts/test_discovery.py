@@ -236,6 +236,15 @@ def test_transformers_pathways_and_unusual_layouts_are_divided_into_concepts(nam
         np.testing.assert_allclose(concepts.remainder, 0, atol=1e-4)
 
 
+def test_evidence_is_that_of_saliency_tubes() -> None:
+    """Also behind a norm, whose statistics are held constant."""
+    model, clips = adapted("mean_then_norm"), [clip_for("mean_then_norm", seed) for seed in range(6)]
+    concepts = ne.ConceptDiscovery(count=4, presence=0)(model, clips, 1)
+    for clip, evidence in zip(clips, concepts.evidence, strict=True):
+        tubes = ne.SaliencyTubes(layers=(concepts.layer,))(model, clip, 1)
+        assert evidence.sum() == pytest.approx(tubes.layers[0].values.mean(), abs=1e-5)
+
+
 def test_a_network_without_gradients_gives_one_error() -> None:
     with pytest.raises(ne.ExplainError, match="no gradient"):
         ne.ConceptDiscovery()(adapted("no_grad_forward"), [clip_for("no_grad_forward", seed) for seed in range(6)], 1)
@@ -284,6 +293,9 @@ def test_concepts_must_occur_in_enough_clips() -> None:
     for concepts in (loose, strict):
         np.testing.assert_allclose(_gaps(concepts), 0, atol=1e-5)
     assert np.abs(strict.remainder).max() > 1e-3
+    told = strict.explain(clips[0])
+    np.testing.assert_allclose(told.contributions, strict.evidence[0], atol=1e-6)
+    assert told.remainder == pytest.approx(strict.remainder[0], abs=1e-6)
 
 
 def test_a_class_that_is_never_predicted_and_few_clips_are_caveats() -> None:

@@ -79,6 +79,17 @@ def test_a_supervoxel_that_repeats_a_coarser_one_takes_its_concept_and_specks_ar
     np.testing.assert_array_equal(found.distinct, [True, True, False, False, True, False, False, False])
 
 
+def test_a_supervoxel_that_repeats_a_repetition_takes_the_concept_of_the_first() -> None:
+    levels = []
+    for rows in (10, 6, 4):  # of 20; each covers more than half of the one before, the last one not of the first
+        level = np.zeros((4, 20, 20), np.int64)
+        level[:, rows:] = 1 + (np.arange(20)[rows:, None] // 2 % 2)
+        levels.append(level)
+    found = merged_levels(levels)
+    first = [int(level[0, 0, 0]) for level in found.labels]
+    assert [int(found.copies[unit]) for unit in first] == [0, 0, 0]
+
+
 def test_units_get_the_mean_features_and_the_evidence_of_their_voxels() -> None:
     rng = np.random.default_rng(0)
     size, grid = (4, 8, 8), (2, 4, 4)
