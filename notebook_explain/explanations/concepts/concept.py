@@ -25,7 +25,7 @@ class Effect:
     low, high : float
         95 % bootstrap interval over clips.
     p : float in 0..1
-        Sign-flip test over clips, one-sided: the concept against the same shape elsewhere in the same clip.
+        Sign-flip test over clips, one-sided: the concept against as many voxels elsewhere in the same clip.
     q : float in 0..1
         The same with the false discovery rate controlled over the concepts (Benjamini-Hochberg).
     change : float

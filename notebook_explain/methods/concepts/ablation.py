@@ -1,7 +1,7 @@
 """Ablation: how far the score falls when everything that a concept covers in a clip is replaced by a fill.
 
-Beside each concept, the same shape is hidden elsewhere in the same clip: what as many voxels cost wherever they lie. Where
-the fill equals the clip nothing is hidden, and no pass is run.
+Beside each concept, a control is hidden in the same clip: what as many voxels cost wherever they lie (``controls``). Where the
+fill equals the clip nothing is hidden, and no pass is run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target
 from notebook_explain.explanations.targets import CLASSES
 from notebook_explain.methods.fills import background
-from notebook_explain.methods.random_parts import elsewhere
 from notebook_explain.models import VideoModel
 from notebook_explain.models.batch_scores import BatchScores
 from notebook_explain.models.heads import Head
@@ -38,7 +37,7 @@ class ClipAblation:
     Attributes
     ----------
     drops, controls : float64 array (fill, concept)
-        Fall of the margin without the concept, and without the same shape elsewhere.
+        Fall of the margin without the concept, and without as many voxels elsewhere.
     changes : float64 array (fill, concept)
         Sum over the concept's voxels of the mean absolute difference between clip and fill.
     voxels : float64 array (concept,)
@@ -71,10 +70,6 @@ class Ablation:
     fills : sequence of str
     batch : int, optional
         Clips in a pass.
-    seed : int
-        Of the places with which concepts are compared.
-    step : (time, height, width) in voxels
-        Size of a cell: places differ by multiples of it.
 
     Attributes
     ----------
@@ -83,16 +78,8 @@ class Ablation:
     caveats : dict of str to None
     """
 
-    def __init__(
-        self,
-        model: VideoModel,
-        target: Target,
-        fills: Sequence[str],
-        batch: int | None,
-        seed: int,
-        step: tuple[int, int, int] = (1, 1, 1),
-    ) -> None:
-        self.model, self.fills, self.seed, self.step = model, tuple(fills), seed, step
+    def __init__(self, model: VideoModel, target: Target, fills: Sequence[str], batch: int | None = None) -> None:
+        self.model, self.fills = model, tuple(fills)
         device = reference_parameter(model.module).device
         self.batch = batch or (BATCH if device.type == "cpu" else BATCH_ELSEWHERE)
         self.caveats: dict[str, None] = {}
@@ -104,26 +91,24 @@ class Ablation:
         """Number of clips that were run."""
         return self._scores.forwards
 
-    def __call__(self, clip: Clip, masks: NDArray[np.bool_], number: int) -> ClipAblation:
+    def __call__(self, clip: Clip, masks: NDArray[np.bool_], controls: NDArray[np.bool_]) -> ClipAblation:
         """Ablate every concept in one clip.
 
         Parameters
         ----------
         clip : Clip
             A clip that fits.
-        masks : bool array (concept, time, height, width)
-            Voxels of each concept.
-        number : int
-            Number of the clip, for the places with which concepts are compared.
+        masks, controls : bool array (concept, time, height, width)
+            Voxels of each concept, and of its control.
         """
-        rng = np.random.default_rng((self.seed, 6, number))
-        hidden = [mask if not mask.any() else elsewhere(mask, rng, self.step) for mask in masks]
-        parts = torch.from_numpy(np.concatenate([masks, np.stack(hidden)]))
+        parts = torch.from_numpy(np.concatenate([masks, controls]))
         count = len(masks)
         found, caveats = self.model.on_shadow(lambda shadow: self._run(shadow, clip, parts))
         self.caveats.update(dict.fromkeys(caveats))
         drops, changes = found
-        return ClipAblation(drops[:, :count], drops[:, count:], changes[:, :count], masks.sum((1, 2, 3), dtype=float))
+        voxels = masks.sum((1, 2, 3), dtype=float)
+        scale = voxels / np.maximum(controls.sum((1, 2, 3)), 1)  # controls of supervoxels have nearly as many voxels
+        return ClipAblation(drops[:, :count], scale * drops[:, count:], changes[:, :count], voxels)
 
     def _run(self, shadow: nn.Module, clip: Clip, parts: torch.Tensor) -> tuple[Floats, Floats]:
         """Return the fall of the margin (fill, part) without each part, and the change of the input."""

@@ -65,13 +65,6 @@ class ConceptBuilder:
         self.remainder = (scores - self.evidence.sum(1, dtype=np.float64)).astype(np.float32)
         self.voxels = int(np.prod(size))
 
-    @property
-    def cell(self) -> tuple[int, int, int]:
-        """Size of a cell in voxels: (time, height, width)."""
-        pairs = zip(self.embedded[0].clip.size, self.grids.shape[2:], strict=True)
-        time, height, width = (max(1, round(length / cells)) for length, cells in pairs)
-        return time, height, width
-
     def masks(self, clip: int) -> NDArray[np.bool_]:
         """Return the voxels of every concept in a clip: bool (concept, time, height, width)."""
         labels = over_clip(self.grids[clip], self.segmentations[clip].geometry, self.embedded[clip].clip.size)

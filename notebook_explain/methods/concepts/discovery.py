@@ -19,6 +19,7 @@ from notebook_explain.methods.concepts.cav import LEAST_VARIATION
 from notebook_explain.methods.concepts.caveats import about_clips, about_evidence, about_fills, about_stability
 from notebook_explain.methods.concepts.clips import check_count
 from notebook_explain.methods.concepts.clusters import cluster_units
+from notebook_explain.methods.concepts.controls import controls_of
 from notebook_explain.methods.concepts.embedding import Embedded, Embedder
 from notebook_explain.methods.concepts.evidence import cav_layer, concept_tcavs, units_at_layer
 from notebook_explain.methods.concepts.kept_passes import KeptPasses
@@ -112,13 +113,13 @@ class Discovery:
         """Hide every concept in every clip."""
         assert self.embedder.target is not None
         explainer, total = self.explainer, len(builder.embedded)
-        ablation = Ablation(
-            self.frozen, self.embedder.target, explainer.fills, explainer.batch, explainer.seed, builder.cell
-        )
+        ablation = Ablation(self.frozen, self.embedder.target, explainer.fills, explainer.batch)
         self._note(about_fills(explainer.fills))
         before, every = self.forwards, max(1, total // MOST_PARTIAL)
         for number, one in enumerate(builder.embedded):
-            builder.ablations.append(self.kept.ablated(ablation, one.clip, builder.masks(number), number))
+            masks, rng = builder.masks(number), np.random.default_rng((explainer.seed, 6, number))
+            controls = controls_of(builder.segmentations[number], masks, rng)
+            builder.ablations.append(self.kept.ablated(ablation, one.clip, masks, controls))
             self.forwards = before + ablation.forwards
             is_shown = (number + 1) % every == 0 or number + 1 == total
             yield self._progress("ablate", number + 1, total, builder if is_shown else None)

@@ -11,7 +11,7 @@ Six stages (arXiv:2206.05275, with the changes that measurements asked for):
 
        effect_k = sum_c [m(x_c) - m(x_c without k)] / sum_c |k in c|
 
-6. test: sign-flip over clips against the same shape elsewhere; directions (CAV), and their significance.
+6. test: sign-flip over clips against as many voxels elsewhere; directions (CAV), and their significance.
 
 References: Ji, Wang, Kwong, Wu: Spatial-temporal Concept based Explanation of 3D ConvNets, CVPR 2023 Workshops,
 arXiv:2206.05275; Ghorbani et al.: Towards Automatic Concept-based Explanations, NeurIPS 2019, arXiv:1902.03129.

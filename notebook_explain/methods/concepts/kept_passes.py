@@ -80,16 +80,18 @@ class KeptPasses:
         self.cache.add(key, {}, {"labels": made.labels.astype(np.int64), "copies": made.copies})
         return made
 
-    def ablated(self, ablation: Ablation, clip: Clip, masks: NDArray[np.bool_], number: int) -> ClipAblation:
+    def ablated(
+        self, ablation: Ablation, clip: Clip, masks: NDArray[np.bool_], controls: NDArray[np.bool_]
+    ) -> ClipAblation:
         """Return the ablations of a clip."""
         if not self.cache.is_kept:
-            return ablation(clip, masks, number)
-        knobs = ablation.fills, ablation.seed, ablation.step, number
-        key = content_key("ablated", self._model_key, self._target, knobs, clip_key(clip), np.packbits(masks))
+            return ablation(clip, masks, controls)
+        parts = np.packbits(masks), np.packbits(controls)
+        key = content_key("ablated", self._model_key, self._target, ablation.fills, clip_key(clip), parts)
         found = self.cache.get(key)
         if found is not None and set(found[1]) == set(_ABLATION):
             return ClipAblation(**found[1])
-        made = ablation(clip, masks, number)
+        made = ablation(clip, masks, controls)
         self.cache.add(key, {}, asdict(made))
         return made
 
