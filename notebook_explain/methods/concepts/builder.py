@@ -14,8 +14,9 @@ from notebook_explain.explanations.concepts.concepts import default_name, reorde
 from notebook_explain.methods.concepts.ablation import ClipAblation
 from notebook_explain.methods.concepts.clusters import Clusters
 from notebook_explain.methods.concepts.embedding import Embedded
+from notebook_explain.methods.concepts.evidence import concept_evidence
 from notebook_explain.methods.concepts.significance import benjamini_hochberg, ratio_intervals, sign_flip
-from notebook_explain.methods.concepts.units import Segmentation, unit_evidence
+from notebook_explain.methods.concepts.units import Segmentation
 
 
 @dataclass(eq=False)
@@ -139,19 +140,3 @@ def grid_of(segmentation: Segmentation, labels: NDArray[np.integer]) -> NDArray[
     padded = np.append(labels, -1).astype(np.int16)  # the last entry is for cells of no unit
     found: NDArray[np.int16] = padded[segmentation.labels]
     return found
-
-
-def concept_evidence(
-    embedded: Embedded, segmentation: Segmentation, labels: NDArray[np.integer], count: int
-) -> tuple[NDArray[np.float64], float]:
-    """Return the evidence inside every concept, float64 (concept,), and outside of all.
-
-    Several resolutions divide the same evidence; that of the finest one counts.
-    """
-    total, outside = np.zeros(count), 0.0
-    inside = labels >= 0
-    for cells in embedded.cells:
-        finest = unit_evidence(segmentation, cells, embedded.clip.size)[-1].astype(np.float64)
-        total += np.bincount(labels[inside], finest[inside], minlength=count)
-        outside += float(cells.evidence.sum(dtype=np.float64) - finest[inside].sum())
-    return total, outside

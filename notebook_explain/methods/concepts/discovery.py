@@ -21,10 +21,10 @@ from notebook_explain.methods.concepts.clips import check_count
 from notebook_explain.methods.concepts.clusters import cluster_units
 from notebook_explain.methods.concepts.controls import controls_of
 from notebook_explain.methods.concepts.embedding import Embedded, Embedder
-from notebook_explain.methods.concepts.evidence import cav_layer, concept_tcavs, units_at_layer
 from notebook_explain.methods.concepts.kept_passes import KeptPasses
 from notebook_explain.methods.concepts.layers import names_of
 from notebook_explain.methods.concepts.segmentation import Segmenter
+from notebook_explain.methods.concepts.sensitivity import cav_layer, concept_tcavs, units_at_layer
 from notebook_explain.models import VideoModel, shadow_of
 from notebook_explain.models.origins import remember
 from notebook_explain.models.provenance import provenance_of

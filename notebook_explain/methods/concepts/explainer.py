@@ -127,7 +127,7 @@ class ConceptDiscovery:
         target : None, label, index, or Target
             ``None`` is the top class of the first clip.
         random_clips : like clips, optional
-            Clips of anything, for mode "paper" only.
+            Clips of anything, for mode "paper" only. All folders in a folder are read.
         cache : path to a folder, optional
             Keep the passes there. A run that was stopped goes on where it was, if model, clips, knobs and version are the
             same.
@@ -177,5 +177,5 @@ class ConceptDiscovery:
                 "are compared"
             )
         given = iterate_clips(clips, target)
-        others = None if random_clips is None else iterate_clips(random_clips, None)
+        others = None if random_clips is None else iterate_clips(random_clips, is_mixed=True)
         return Discovery(self, model, given, target, others, cache).steps()

@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 from notebook_explain._errors import ExplainError, UsageError, UsageTypeError
 from notebook_explain._progress import working
 from notebook_explain.clip import Clip
-from notebook_explain.explanations import ClipConcepts, Concepts, Geometry, LayerMap, Target, Tubes
+from notebook_explain.explanations import ClipConcepts, Concepts, LayerMap, Target, Tubes
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
-from notebook_explain.explanations.concepts.cells import nearest_cells, over_clip
-from notebook_explain.methods.concepts.builder import concept_evidence, grid_of
+from notebook_explain.explanations.concepts.cells import over_clip
+from notebook_explain.methods.concepts.builder import grid_of
 from notebook_explain.methods.concepts.clusters import assign
 from notebook_explain.methods.concepts.embedding import Embedded, Embedder
+from notebook_explain.methods.concepts.evidence import concept_evidence, evidence_map
 from notebook_explain.methods.concepts.explainer import ConceptDiscovery
 from notebook_explain.methods.concepts.kept_passes import KeptPasses
 from notebook_explain.methods.concepts.segmentation import Segmenter
-from notebook_explain.methods.concepts.units import Segmentation, unit_evidence
+from notebook_explain.methods.concepts.units import Segmentation
 from notebook_explain.models import VideoModel
 from notebook_explain.models.origins import origin_of, target_of
 from notebook_explain.models.provenance import provenance_of
@@ -133,9 +134,10 @@ def concept_tube(concepts: Concepts, clip: Any, index: int, model: VideoModel | 
     with working("concept tube"):
         finder = ConceptFinder(concepts, model)
         new = finder(clip)
-    values, geometry = _evidence_map(new, index)
+    inside = grid_of(new.segmentation, new.labels)[-1] == index
+    values = evidence_map(new.embedded, new.segmentation, inside)
     name = concepts[index].name
-    layer = LayerMap(name, "named", values[None], geometry)
+    layer = LayerMap(name, "named", values[None], new.segmentation.geometry)
     caveats = [
         *finder.model.caveats,
         *finder.model.clip_caveats(new.given),
@@ -145,19 +147,3 @@ def concept_tube(concepts: Concepts, clip: Any, index: int, model: VideoModel | 
     knobs = {"concept": name, "units": concepts.units, "layer": concepts.layer}
     made = provenance_of(finder.model, "Concept tube", knobs, start, caveats, forwards=1, backwards=1)
     return Tubes(new.embedded.clip, (new.embedded.result,), (layer,), made)
-
-
-def _evidence_map(new: NewClip, index: int) -> tuple[NDArray[np.float32], Geometry]:
-    """Return the evidence inside a concept, (time, height, width), whose mean is its contribution, and its geometry."""
-    segmentation, size = new.segmentation, new.embedded.clip.size
-    labels = grid_of(segmentation, new.labels)[-1]
-    if labels.shape != size:
-        total = sum(unit_evidence(segmentation, cells, size)[-1] for cells in new.embedded.cells)
-        values = np.append(total, 0)[segmentation.labels[-1]]
-    else:
-        values = np.zeros(size)
-        for cells in new.embedded.cells:
-            nearest = nearest_cells(cells.geometry, cells.grid, size)
-            voxels = np.bincount(nearest.ravel(), minlength=len(cells.evidence))
-            values += (cells.evidence / np.maximum(voxels, 1))[nearest]
-    return np.asarray(np.where(labels == index, values, 0) * labels.size, np.float32), segmentation.geometry

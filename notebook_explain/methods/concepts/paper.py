@@ -26,7 +26,7 @@ from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.methods.concepts.builder import ConceptBuilder
 from notebook_explain.methods.concepts.cav import LEAST_VARIATION, sign_fraction
 from notebook_explain.methods.concepts.embedding import Embedded, Embedder, layer_features
-from notebook_explain.methods.concepts.evidence import cav_layer, units_at_layer
+from notebook_explain.methods.concepts.sensitivity import cav_layer, units_at_layer
 from notebook_explain.models import VideoModel
 
 if TYPE_CHECKING:

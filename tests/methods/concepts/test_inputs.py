@@ -13,6 +13,7 @@ import pytest
 import notebook_explain as ne
 from notebook_explain import samples
 from notebook_explain.clip import Clip
+from notebook_explain.methods.concepts.clips import iterate_clips
 from tests.explanations.equality import assert_same
 from tests.methods.concepts.networks import random_clips, small_concepts_run, small_model
 
@@ -40,6 +41,16 @@ def test_an_iterator_an_array_and_a_folder_give_what_a_list_gives(tmp_path: Path
         assert_same(QUICK(model, one, 1).concepts, expected.concepts)
     by_class = QUICK(model, tmp_path / "classes", "class 1")
     assert_same(by_class.concepts, expected.concepts)
+    with pytest.raises(ValueError, match="no folder for the class 'class 3'; it has 'class_1', 'class_2'"):
+        QUICK(model, tmp_path / "classes", "class 3")
+
+
+def test_all_folders_of_random_clips_are_read(tmp_path: Path) -> None:
+    _folder(tmp_path / "random500_0", random_clips(2))
+    _folder(tmp_path / "random500_1", random_clips(3, 10))
+    names = [path.relative_to(tmp_path).as_posix() for path in iterate_clips(tmp_path, is_mixed=True)]
+    assert names == [f"random500_0/clip0{k}" for k in range(2)] + [f"random500_1/clip0{k}" for k in range(3)]
+    assert len(list(iterate_clips(tmp_path / "random500_1", is_mixed=True))) == 3
 
 
 def test_samples_are_clips() -> None:
