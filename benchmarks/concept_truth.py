@@ -27,7 +27,7 @@ class KnownClip:
     regions: dict[str, Bools]
 
 
-def known_clips(action: str, count: int, first: int, *, is_marked: bool = False) -> list[KnownClip]:
+def known_clips(action: str, count: int, first: int, *, is_marked: bool = False, size: int = 64) -> list[KnownClip]:
     """Return clips of one action: 40 % alone, 30 % with an idle person, 30 % with another actor; or all with a mark."""
     found = []
     for index in range(count):
@@ -36,13 +36,13 @@ def known_clips(action: str, count: int, first: int, *, is_marked: bool = False)
         other = str(rng.choice([name for name in ACTIONS if name != action]))
         roles = [Role((action,))]
         if is_marked:
-            sample = samples.shortcut(action, seed=seed)
+            sample = samples.shortcut(action, seed=seed, size=size)
         elif kind < 4:
-            sample = samples.single(action, seed=seed)
+            sample = samples.single(action, seed=seed, size=size)
         else:
             second = IDLE if kind < 7 else other
-            sample = samples.contrast(action, second, seed=seed)
-            roles.append(Role((second,) if second != IDLE else (IDLE,)))
+            sample = samples.contrast(action, second, seed=seed, size=size)
+            roles.append(Role((second,)))
         found.append(KnownClip(sample, _regions(sample, roles)))
     return found
 

@@ -133,7 +133,7 @@ def small_concepts(*, clips: int = 6, concepts: int = 3, time: int = 6, size: in
     rng = np.random.default_rng(seed)
     made = [small_tubes(targets=1, time=time, size=size, seed=seed + k) for k in range(clips)]
     grids = rng.integers(-1, concepts, (clips, 1, 2, 3, 3)).astype(np.int16)
-    grids[:, 0, 0, 0, :concepts] = np.arange(concepts)
+    grids.reshape(clips, -1)[:, :concepts] = np.arange(concepts)
     grids[0][grids[0] == concepts - 1] = -1
     evidence = rng.normal(size=(clips, concepts)).astype(np.float32)
     drops = np.sort(rng.normal(0.3, 0.2, (2, clips, concepts)).astype(np.float32), axis=2)[:, :, ::-1].copy()
