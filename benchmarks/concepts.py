@@ -196,12 +196,8 @@ def print_study(name: str, model: ne.VideoModel, options: argparse.Namespace, re
         )
         print_sizes(results)
         print_ranking(results, SCORES, region)
-        published = found_concepts(
-            model,
-            ne.ConceptDiscovery(units=units, mode="paper"),
-            clips,
-            max(RANDOM, -(-LEAST_RANDOM // (len(actions) - 1))),
-        )
+        others = max(RANDOM, -(-LEAST_RANDOM // (len(actions) - 1)))
+        published = found_concepts(model, ne.ConceptDiscovery(units=units, mode="paper"), clips, others)
         print_ranking(published, PUBLISHED, region)
         if options.curves:
             fill, make = "blur" if marked else "freeze", partial(shortcut if marked else single, size=size)
