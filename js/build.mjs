@@ -42,6 +42,7 @@ const VIEWS = [
   { name: "tube_viewer", folder: "tubes", bytes: 50_000 },
   { name: "compare_viewer", folder: "compare", bytes: 55_000 },
   { name: "pyramid_viewer", folder: "pyramid", bytes: 75_000 },
+  { name: "concept_viewer", folder: "concepts", bytes: 20_000 },
 ];
 /** @type {Record<string, number>} */
 const LIMITS = Object.fromEntries(VIEWS.map(({ name, bytes }) => [`${name}.js`, bytes]));

@@ -1,4 +1,4 @@
-// The import arrows between the folders of src/: shared <- tubes <- pyramid, compare.
+// The import arrows between the folders of src/: shared <- tubes <- pyramid, compare, concepts.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,7 @@ const ARROWS = {
   tubes: ["shared"],
   pyramid: ["shared", "tubes"],
   compare: ["shared", "tubes"],
+  concepts: ["shared", "tubes"],
   page: ["shared"],
 };
 const FILES = readdirSync(SOURCE, { recursive: true }).filter((path) => /\.(js|css)$/.test(path));

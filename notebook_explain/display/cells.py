@@ -10,8 +10,8 @@ from notebook_explain.clip import Clip
 from notebook_explain.display import runs
 from notebook_explain.display.exports import page_of, question
 from notebook_explain.display.viewers import view
-from notebook_explain.explanations import BlockReport, Explanation, Pyramid
-from notebook_explain.explanations.provenance import provenance_lines
+from notebook_explain.explanations import BlockReport, Concepts, Explanation, Pyramid
+from notebook_explain.explanations.provenance import clips_named, provenance_lines
 from notebook_explain.explanations.shared_volumes import share_volumes
 
 if TYPE_CHECKING:
@@ -75,6 +75,10 @@ def _heading(widget: View) -> tuple[str, list[str]]:
 
 def _picture(explanation: Explanation, **state: Any) -> bytes:
     """Return the PNG that is shown where neither a page nor a widget can be; ``state`` has a layer, target and threshold."""
+    if isinstance(explanation, Concepts):
+        from notebook_explain.figures.concepts import concepts_png
+
+        return concepts_png(explanation)
     if isinstance(explanation, Pyramid):
         from notebook_explain.figures.pyramid import pyramid_png
 
@@ -97,7 +101,7 @@ def _embedded(page: str, png: str, *explanations: Explanation) -> Embedded:
     from notebook_explain.widgets.html import iframe
 
     distinct = list({id(explanation): explanation for explanation in explanations}.values())
-    description = " ".join(f"{explanation.in_words()} Clip: {explanation.clip.name}." for explanation in distinct)
+    description = " ".join(f"{explanation.in_words()} Clip: {clips_named(explanation)}." for explanation in distinct)
     text = "\n".join(_repr_without_folders(explanation) for explanation in distinct)
     return Embedded(iframe(page, png, description), png, text)
 
@@ -125,6 +129,8 @@ def clip_bundle(clip: Clip) -> dict[str, str]:
 
 def _repr_without_folders(explanation: Explanation | BlockReport) -> str:
     """Return the repr without the folders of the clip; paths are stripped for privacy, as notebooks are shared."""
+    if isinstance(explanation, Concepts):
+        return repr(explanation)  # it names no clip
     return repr(replace(explanation, clip=replace(explanation.clip, source=explanation.clip.name)))
 
 

@@ -13,23 +13,25 @@ from notebook_explain._atomic import replacing, with_suffix
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._progress import counted, working
 from notebook_explain._validation import check_range
-from notebook_explain.explanations import BlockReport, Evaluation, Explanation, Pyramid, Tubes
-from notebook_explain.explanations.provenance import provenance_lines
+from notebook_explain.explanations import BlockReport, Concepts, Evaluation, Explanation, Pyramid, Tubes
+from notebook_explain.explanations.provenance import clips_named, provenance_lines
 from notebook_explain.explanations.targets import REGRESSION
-from notebook_explain.explanations.text import shortened, verdict_of
+from notebook_explain.explanations.text import quoted_target, shortened, verdict_of
 
 MIN_DPI, MAX_DPI = 20, 1200  # of a PNG
 
 
 def figure(explanation: Explanation | BlockReport | Evaluation, window: Any = None, **options: Any) -> Any:
     """Return the matplotlib figure of an explanation, whose clip is shown in a window of its values if one is given."""
-    from notebook_explain.figures import evaluation, pyramid, tubes
+    from notebook_explain.figures import concepts, evaluation, pyramid, tubes
     from notebook_explain.figures.blocks import report
 
     explanation = _in_window(explanation, window)
     with working("drawing the figure"):
         if isinstance(explanation, Evaluation):
             return evaluation.evaluation_figure(explanation, **options)
+        if isinstance(explanation, Concepts):
+            return concepts.concepts_figure(explanation, **options)
         if isinstance(explanation, BlockReport):
             return report.report_figure(explanation, **options)
         if isinstance(explanation, Pyramid):
@@ -90,7 +92,7 @@ def to_html(
 
     Parameters
     ----------
-    explanations : Tubes or Pyramid, or several of them
+    explanations : Tubes, Pyramid or Concepts, or several of them
     path : path to a file
     title : str, optional
         Heading of the page, plain text; by default the question that the explanation answers.
@@ -130,7 +132,7 @@ def page_of(
     is_single = len(explanations) == 1
     viewers, notes = [], []
     for explanation in counted(explanations, "viewers", len(explanations)):
-        heading = f"{question(explanation, state)} ({explanation.clip.name})"
+        heading = f"{question(explanation, state)} ({clips_named(explanation)})"
         viewers.append(viewer_state(explanation, "" if is_single else heading, state))
         notes += [line if is_single else f"{heading}: {line}" for line in provenance_lines(explanation)]
     default = question(explanations[0], state) if is_single else f"{len(explanations)} explanations"
@@ -152,8 +154,10 @@ def _check_explanations(explanations: Sequence[Any]) -> None:
 
 def viewer_state(explanation: Explanation, title: str, first_values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the bundle that shows an explanation, and the complete state that it opens with."""
-    from notebook_explain.widgets import pyramid_viewer, tube_viewer
+    from notebook_explain.widgets import concept_viewer, pyramid_viewer, tube_viewer
 
+    if isinstance(explanation, Concepts):
+        return concept_viewer.BUNDLE, concept_viewer.initial_state(explanation, title=title, **first_values)
     if isinstance(explanation, Pyramid):
         return pyramid_viewer.BUNDLE, pyramid_viewer.initial_state(explanation, title=title, **first_values)
     return tube_viewer.BUNDLE, tube_viewer.initial_state(explanation, title=title, **first_values)
@@ -161,6 +165,8 @@ def viewer_state(explanation: Explanation, title: str, first_values: Mapping[str
 
 def question(explanation: Explanation, first_values: Mapping[str, Any]) -> str:
     """Return the question that a page answers when it opens, about the target that is shown first."""
+    if isinstance(explanation, Concepts):
+        return f"Which concepts does the network use for {shortened(quoted_target(explanation.results[0]), 80)}?"
     index = 0
     if isinstance(explanation, Tubes) and first_values.get("target") is not None:
         index = explanation.target_index(first_values["target"])

@@ -33,7 +33,7 @@ from notebook_explain.explanations.threshold import (
 )
 from notebook_explain.explanations.tubes import Tubes
 
-Explanation = Tubes | Pyramid  # the kinds that have a viewer
+Explanation = Tubes | Pyramid | Concepts  # the kinds that have a viewer
 
 __all__ = [
     "DEFAULT_THRESHOLD",

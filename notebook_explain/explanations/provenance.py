@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain.explanations.number_format import counted
 
 if TYPE_CHECKING:
     from notebook_explain.explanations.blocks.report import BlockReport
+    from notebook_explain.explanations.concepts.concepts import Concepts
     from notebook_explain.explanations.pyramid.pyramid import Pyramid
     from notebook_explain.explanations.tubes import Tubes
 
@@ -151,11 +153,19 @@ def _refuse(constant: str) -> Any:
     raise UsageError(f"it holds {constant}, which is not a number in JSON")
 
 
-def provenance_lines(explanation: Tubes | Pyramid | BlockReport) -> list[str]:
+def clips_named(explanation: Tubes | Pyramid | BlockReport | Concepts) -> str:
+    """Return the name of an explanation's clip, or how many clips it has. Paths are stripped for privacy."""
+    from notebook_explain.explanations.concepts.concepts import Concepts
+
+    return counted(len(explanation.clips), "clip") if isinstance(explanation, Concepts) else explanation.clip.name
+
+
+def provenance_lines(explanation: Tubes | Pyramid | BlockReport | Concepts) -> list[str]:
     """Return two lines: method, model and clip; passes, time and versions. Paths are stripped for privacy."""
-    p = explanation.provenance
+    p, name = explanation.provenance, clips_named(explanation)
+    clip_words = f"clip: {name}" if hasattr(explanation, "clip") else name
     versions = ", ".join(f"{name} {version}" for name, version in p.versions.items())
     return [
-        f"{p.method} of {p.model}; clip: {explanation.clip.name}",
+        f"{p.method} of {p.model}; {clip_words}",
         f"{p.forwards} forward, {p.backwards} backward, {p.seconds:.2f} s; {versions}",
     ]

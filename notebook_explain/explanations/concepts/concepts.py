@@ -144,15 +144,19 @@ class Concepts:
         name : str
             1 to 80 letters without control characters; no other concept may have it.
         """
-        index = self.index(which)
-        if not isinstance(name, str):
-            raise UsageTypeError(f"name must be a string, got {name!r}")
-        name = name.strip()
-        if not 0 < len(name) <= MAX_NAME or not name.isprintable():
-            raise UsageError(f"name must have 1 to {MAX_NAME} printable letters, got {name[: MAX_NAME + 20]!r}")
-        if any(concept.name == name for concept in self.concepts if concept.index != index):
-            raise UsageError(f"name {name!r} belongs to another concept; give a different one")
-        named = [replace(one, name=name) if one.index == index else one for one in self.concepts]
+        names = [concept.name for concept in self]
+        names[self.index(which)] = name
+        return self.with_names(names)
+
+    def with_names(self, names: Sequence[str]) -> Concepts:
+        """Return the same concepts with other names: one for each, all different, as `with_name` takes them."""
+        given = [_check_name(name) for name in names]
+        if len(given) != len(self):
+            raise UsageError(f"expected a name for each of {len(self)} concepts, got {len(given)}")
+        for name in given:
+            if given.count(name) > 1:
+                raise UsageError(f"name {name!r} belongs to another concept; give a different one")
+        named = [replace(concept, name=name) for concept, name in zip(self.concepts, given, strict=True)]
         changed = replace(self, concepts=tuple(named))
         origins = sys.modules.get("notebook_explain.models.origins")  # without it, nothing was made in this process
         if origins is not None:
@@ -257,6 +261,67 @@ class Concepts:
         """
         return concepts_json(self)
 
+    # Concepts import the packages that show them here and nowhere else.
+
+    def view(self, **state: Any) -> Any:
+        """Return the viewer, a widget: a row for each concept, with the clips that show it best.
+
+        Parameters
+        ----------
+        **state
+            Initial state: ``names``, ``sort_by`` (a fill, "evidence" or "change"), ``max_q``, ``min_presence``,
+            ``selected``, ``playing``, ``title``; see `ConceptViewer`.
+        """
+        from notebook_explain import display
+
+        return display.view(self, **state)
+
+    def figure(self, count: int = 8, exemplars: int = 4) -> Any:
+        """Return a matplotlib figure: a row for each concept, with clips that show it, and its effects with intervals.
+
+        Parameters
+        ----------
+        count : int
+            Largest number of concepts, those with the largest effects.
+        exemplars : int
+            Largest number of clips of each.
+        """
+        from notebook_explain import display
+
+        return display.figure(self, count=count, exemplars=exemplars)
+
+    def to_png(self, path: str | os.PathLike[str], *, dpi: float = 150, **options: Any) -> Path:
+        """Write the `figure` as a PNG of 20 to 1200 pixels per inch; an existing file is replaced atomically."""
+        from notebook_explain import display
+
+        return display.to_png(self, path, dpi=dpi, **options)
+
+    def to_html(self, path: str | os.PathLike[str], title: str | None = None, **state: Any) -> Path:
+        """Write one interactive HTML page that opens anywhere, with no kernel and no network.
+
+        Parameters
+        ----------
+        path : path to a file
+        title : str, optional
+            Heading of the page; a question about the class by default.
+        **state
+            Initial state, as for `view`.
+        """
+        from notebook_explain import display
+
+        return display.to_html(self, path, title=title, **state)
+
+    def embed(self, title: str | None = None) -> Any:
+        """Return the interactive page for the output of a cell; it is saved with the notebook and needs no kernel."""
+        from notebook_explain import display
+
+        return display.embed(self, title=title)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        from notebook_explain import display
+
+        return display.mimebundle(self)
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything to one .npz file (arrays and JSON, no pickle); ``notebook_explain.load`` reads it."""
         from notebook_explain.explanations.io.save_load import save
@@ -285,6 +350,15 @@ def reordered(concepts: Concepts, order: Sequence[int]) -> Concepts:
         drops=concepts.drops[:, :, kept],
         evidence=concepts.evidence[:, kept],
     )
+
+
+def _check_name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise UsageTypeError(f"name must be a string, got {name!r}")
+    name = name.strip()
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        raise UsageError(f"name must have 1 to {MAX_NAME} printable letters, got {name[: MAX_NAME + 20]!r}")
+    return name
 
 
 def default_name(index: int) -> str:

@@ -18,6 +18,12 @@ _WITHOUT = {
     "mean": "Replacing it by the mean colour",
     "grey": "Greying it",
 }
+QUESTIONS = {  # that each fill answers
+    "blur": "What if it were not there?",
+    "freeze": "What if it stood still?",
+    "mean": "What if it had the mean colour?",
+    "grey": "What if it were grey?",
+}
 _REFUSED = {Refusal.CONSTANT_GRADIENT: "refused: the gradient is the same for every clip"}
 
 

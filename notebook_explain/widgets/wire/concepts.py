@@ -1,0 +1,146 @@
+"""State of a concept viewer on the wire: the exemplars' clips, each once, a grid of concepts for each, and the numbers.
+
+A clip is one JPEG with all of its frames side by side, and a grid of bytes compressed by zlib: 0 for no concept, else the
+index of the concept plus 1, level by level at the grid's own resolution.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from notebook_explain.explanations.concepts.concept import TCAV, Concept
+from notebook_explain.explanations.concepts.concepts import Concepts
+from notebook_explain.explanations.concepts.text import QUESTIONS
+from notebook_explain.widgets.wire.common import geometry_state
+
+EXEMPLARS = 4  # clips shown of each concept
+MAX_BYTES = 1_200_000  # of all frames: the page then fits in the output of a cell
+# (pixels of the longer side, quality of the JPEG) at most, the best first; the first that fits is sent, else the last one.
+PRECISIONS = ((320, 88), (256, 85), (224, 82), (192, 80), (160, 78), (128, 75), (112, 72), (96, 70), (80, 65))
+BLOCK = 16  # pixels; a JPEG mixes colours within a block, so each frame has blocks of its own
+
+
+def state(concepts: Concepts, title: str = "") -> dict[str, Any]:
+    """Return the traits that describe concepts, as plain values."""
+    shown = list(dict.fromkeys(clip for concept in concepts for clip in concept.exemplars[:EXEMPLARS])) or [0]
+    frames, sheet = pack_clips([concepts.clips[clip].frames for clip in shown])
+    bars = {fill: concepts.no_model_effects(fill) for fill in concepts.fills}
+    result = concepts.results[0]
+    return {
+        "title": title,
+        "size": list(concepts.clips[0].size),
+        "times": _times(concepts),
+        "sheet": sheet,
+        "frames": frames,
+        "clips": [_clip_state(concepts, clip) for clip in shown],
+        "grid": {"shape": list(concepts.grids.shape[1:]), "geometry": geometry_state(concepts.geometry)},
+        "masks": [pack_grid(concepts.grids[clip]) for clip in shown],
+        "fills": [{"name": fill, "question": QUESTIONS[fill]} for fill in concepts.fills],
+        "rows": [_concept_state(concepts, concept, shown, bars) for concept in concepts],
+        # Not named `target`: in other viewers that is the index of a target.
+        "explained": {
+            "name": result.class_name,
+            "against": result.against_name,
+            "clips": len(concepts.clips),
+            "layer": concepts.layer,
+            "units": concepts.units,
+            "stability": concepts.stability,
+        },
+        "caveats": list(concepts.caveats),
+    }
+
+
+def pack_clips(clips: Sequence[NDArray[np.uint8]]) -> tuple[list[bytes], dict[str, Any]]:
+    """Return a JPEG of each clip, and how its frames lie in it: their ``size`` in pixels, ``columns``, and ``tile`` sizes."""
+    sample = clips[:: max(len(clips) // 4, 1)]
+    for side, quality in PRECISIONS:
+        estimate = sum(len(_sheet(clip, side, quality)) for clip in sample) * len(clips) / len(sample)
+        if estimate <= MAX_BYTES:
+            break
+    size = _scaled(clips[0].shape[1:3], side)
+    sheet = {"size": list(size), "columns": _columns(len(clips[0])), "tile": [_blocks(pixels) for pixels in size]}
+    return [_sheet(clip, side, quality) for clip in clips], sheet
+
+
+def pack_grid(grid: NDArray[np.int16]) -> bytes:
+    """Compress the grid of a clip, (level, time, height, width) with -1 for no concept."""
+    return zlib.compress((grid + 1).astype(np.uint8).tobytes(), 9)
+
+
+def _sheet(frames: NDArray[np.uint8], side: int, quality: int) -> bytes:
+    """Return one JPEG of all frames, row by row, each extended at its right and lower edge to whole blocks."""
+    columns = _columns(len(frames))
+    rows = -(-len(frames) // columns)
+    height, width = _scaled(frames.shape[1:3], side)
+    small = np.stack([np.asarray(Image.fromarray(frame).resize((width, height))) for frame in frames])
+    tile = (_blocks(height), _blocks(width))
+    tiles = np.pad(small, ((0, 0), (0, tile[0] - height), (0, tile[1] - width), (0, 0)), "edge")
+    missing = columns * rows - len(frames)
+    tiles = np.concatenate([tiles, np.repeat(tiles[-1:], missing, 0)]) if missing else tiles
+    page = tiles.reshape(rows, columns, *tile, 3).swapaxes(1, 2).reshape(rows * tile[0], columns * tile[1], 3)
+    with io.BytesIO() as out:
+        options = {"subsampling": 0} if max(height, width) <= 96 else {}
+        Image.fromarray(page).save(out, "JPEG", quality=quality, optimize=True, **options)
+        return out.getvalue()
+
+
+def _scaled(size: tuple[int, ...], side: int) -> tuple[int, int]:
+    """Return (height, width) whose longer side has at most ``side`` pixels."""
+    scale = min(side / max(size), 1.0)
+    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
+
+
+def _columns(frames: int) -> int:
+    return math.ceil(math.sqrt(frames))
+
+
+def _blocks(pixels: int) -> int:
+    return -(-pixels // BLOCK) * BLOCK
+
+
+def _times(concepts: Concepts) -> list[float]:
+    """Return the seconds of each frame since the first one, of the first clip that has them."""
+    times = next((clip.times for clip in concepts.clips if clip.times is not None), None)
+    return [] if times is None else [round(float(time - times[0]), 4) for time in times]
+
+
+def _clip_state(concepts: Concepts, clip: int) -> dict[str, Any]:
+    result = concepts.results[clip]
+    return {"index": clip, "name": concepts.clips[clip].name, "logit": result.logit, "probability": result.probability}
+
+
+def _concept_state(
+    concepts: Concepts, concept: Concept, shown: list[int], bars: dict[str, tuple[float, ...]]
+) -> dict[str, Any]:
+    """Return the numbers of a concept; those of its exemplars are lists, and exemplars are indices of the clips sent."""
+    exemplars = list(concept.exemplars[:EXEMPLARS])
+    return {
+        "effects": [
+            {**_numbers(asdict(effect), "fill"), "bar": bars[effect.fill][concept.index]} for effect in concept.effects
+        ],
+        "evidence": concept.evidence,
+        "volume": concept.volume,
+        "present": sum(share > 0 for share in concept.presence),
+        "tcav": None if concept.tcav is None else _tcav_state(concept.tcav),
+        "exemplars": [shown.index(clip) for clip in exemplars],
+        "shares": [concept.presence[clip] for clip in exemplars],
+        "drops": [[float(drops[clip, concept.index]) for clip in exemplars] for drops in concepts.drops],
+        "evidences": [float(concepts.evidence[clip, concept.index]) for clip in exemplars],
+    }
+
+
+def _tcav_state(tcav: TCAV) -> dict[str, Any]:
+    return {**asdict(tcav), "reason": None if tcav.reason is None else tcav.reason.value}
+
+
+def _numbers(values: dict[str, Any], without: str) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != without}
