@@ -11,11 +11,11 @@ import { nextExemplar } from "./keyboard.js";
  * @param {(exemplar: Exemplar | null) => void} actions.select
  * @param {() => void} actions.close
  * @param {(exemplar: Exemplar | null) => void} actions.activate
- * @param {() => Exemplar[][]} actions.shownRows exemplars by row
+ * @param {() => Exemplar[][]} actions.grid exemplars of the rows shown
  * @param {() => {selected: number[]}} actions.getState
  * @param {AbortSignal} signal
  */
-export function addExemplarHandlers(list, exemplars, { select, close, activate, shownRows, getState }, signal) {
+export function addExemplarHandlers(list, exemplars, { select, close, activate, grid, getState }, signal) {
   const of = (/** @type {EventTarget | null} */ target) => {
     const button = /** @type {Element | null} */ (target)?.closest?.(".ne-exemplar");
     return exemplars.find((exemplar) => exemplar.button === button) ?? null;
@@ -35,7 +35,7 @@ export function addExemplarHandlers(list, exemplars, { select, close, activate, 
     const from = of(event.target);
     const isTyping = /** @type {Element} */ (event.target).matches("input[type=text]");
     if (event.key === "Escape" && !isTyping && getState().selected.length) return close();
-    const next = from && nextExemplar(shownRows(), from, event.key);
+    const next = from && nextExemplar(grid(), from, event.key);
     if (!from || !next) return;
     event.preventDefault(); // the page does not scroll
     for (const { concept, button } of exemplars) if (concept === next.concept) button.tabIndex = -1;

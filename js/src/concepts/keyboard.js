@@ -18,7 +18,8 @@ export function nextExemplar(rows, { concept, position }, key) {
   const at = rows.findIndex((row) => row[0]?.concept === concept);
   if (key === "Home") return rows[at]?.[0];
   if (key === "End") return rows[at]?.at(-1);
-  const [right, down] = ARROWS[key] ?? [0, 0];
+  if (!ARROWS[key]) return undefined;
+  const [right, down] = ARROWS[key];
   const row = rows[at + down];
   return row?.[down ? Math.min(position, row.length - 1) : position + right];
 }

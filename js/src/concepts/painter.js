@@ -22,7 +22,10 @@ export async function createPainter(content, signal) {
   const close = () => {
     for (const bitmap of bitmaps) bitmap.close();
   };
-  if (signal.aborted) close();
+  if (signal.aborted) {
+    close();
+    throw signal.reason;
+  }
   onAbort(signal, close);
   const scale = Math.min(MASK_SIDE / Math.max(...size), 1);
   const [height, width] = size.map((pixels) => Math.max(Math.round(pixels * scale), 1));

@@ -43,7 +43,8 @@ export const intervalWords = ({ low, high }, digits) => `${fixed(low, digits)} t
 export function effectWords(effect, question, digits) {
   const { value, bar, q } = effect;
   const chance = q <= SIGNIFICANT ? "beyond chance" : "within chance";
-  return `${question} The score falls by ${fixed(value, digits)} per 1 % of the clip, 95 % interval ${intervalWords(effect, digits)}; ${qWords(q)}, ${chance}; from the change of the clip alone ${fixed(bar, digits)}.`;
+  const moves = `${value < 0 ? "rises" : "falls"} by ${fixed(Math.abs(value), digits)} per 1 % of the clip`;
+  return `${question} The score ${moves}, 95 % interval of the fall ${intervalWords(effect, digits)}; ${qWords(q)}, ${chance}; from the change of the clip alone ${fixed(bar, digits)}.`;
 }
 
 /** Lines on a concept below its name: what they say, and what the number means. @param {Content} content @param {Row} row @returns {[string, string][]} */

@@ -20,12 +20,12 @@ from PIL import Image
 from notebook_explain.explanations.concepts.concept import TCAV, Concept
 from notebook_explain.explanations.concepts.concepts import Concepts
 from notebook_explain.explanations.concepts.text import QUESTIONS
-from notebook_explain.widgets.wire.common import geometry_state
+from notebook_explain.widgets.wire.common import QUALITY, SMALL_SIDE, geometry_state
 
 EXEMPLARS = 4  # clips shown of each concept
 MAX_BYTES = 1_200_000  # of all frames: the page then fits in the output of a cell
 # (pixels of the longer side, quality of the JPEG) at most, the best first; the first that fits is sent, else the last one.
-PRECISIONS = ((320, 88), (256, 85), (224, 82), (192, 80), (160, 78), (128, 75), (112, 72), (96, 70), (80, 65))
+PRECISIONS = ((320, 88), (256, 85), (224, 82), (192, 80), (160, 78), (128, 75), (112, 72), (96, 70), (80, 65), (64, 60))
 BLOCK = 16  # pixels; a JPEG mixes colours within a block, so each frame has blocks of its own
 
 
@@ -88,7 +88,7 @@ def _sheet(frames: NDArray[np.uint8], side: int, quality: int) -> bytes:
     tiles = np.concatenate([tiles, np.repeat(tiles[-1:], missing, 0)]) if missing else tiles
     page = tiles.reshape(rows, columns, *tile, 3).swapaxes(1, 2).reshape(rows * tile[0], columns * tile[1], 3)
     with io.BytesIO() as out:
-        options = {"subsampling": 0} if max(height, width) <= 96 else {}
+        options = {"subsampling": 0} if max(height, width) <= SMALL_SIDE and quality >= QUALITY else {}
         Image.fromarray(page).save(out, "JPEG", quality=quality, optimize=True, **options)
         return out.getvalue()
 
