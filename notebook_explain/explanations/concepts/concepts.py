@@ -355,10 +355,10 @@ def reordered(concepts: Concepts, order: Sequence[int]) -> Concepts:
 def _check_name(name: Any) -> str:
     if not isinstance(name, str):
         raise UsageTypeError(f"name must be a string, got {name!r}")
-    name = name.strip()
-    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
-        raise UsageError(f"name must have 1 to {MAX_NAME} printable letters, got {name[: MAX_NAME + 20]!r}")
-    return name
+    text = name.strip()
+    if not 0 < len(text) <= MAX_NAME or not text.isprintable():
+        raise UsageError(f"name must have 1 to {MAX_NAME} printable letters, got {text[: MAX_NAME + 20]!r}")
+    return text
 
 
 def default_name(index: int) -> str:
