@@ -18,6 +18,7 @@ from notebook_explain.display import compare
 from notebook_explain.explanations import Tubes
 from tests.browser import jupyter_driver
 from tests.browser.browser_driver import NO_WEBGL2, Viewer, chromium, edited, offline_page
+from tests.browser.concept_screenshots import concept_pages
 from tests.browser.example_tubes import (
     COARSE,
     LAYERS,
@@ -454,6 +455,7 @@ def main() -> None:
             evaluation_pages,
             pairs,
             pyramid_pages,
+            concept_pages,
             *([demo] if arguments.demo else []),
             *([in_lab] if arguments.lab else []),
         ):
