@@ -10,7 +10,7 @@ from notebook_explain.clip import Clip
 from notebook_explain.display import runs
 from notebook_explain.display.exports import page_of, question
 from notebook_explain.display.viewers import view
-from notebook_explain.explanations import BlockReport, Concepts, Explanation, Pyramid
+from notebook_explain.explanations import BlockReport, ConceptCurves, Concepts, Explanation, Pyramid
 from notebook_explain.explanations.provenance import clips_named, provenance_lines
 from notebook_explain.explanations.shared_volumes import share_volumes
 
@@ -118,6 +118,14 @@ def picture(report: BlockReport) -> dict[str, str]:
     from notebook_explain.figures.blocks.report import report_png
 
     return {"image/png": base64.b64encode(report_png(report)).decode(), "text/plain": _repr_without_folders(report)}
+
+
+def curves_bundle(curves: ConceptCurves) -> dict[str, str]:
+    """Return the output of a cell for curves: their figure, and the table as text."""
+    from notebook_explain.figures.concept_curves import curves_figure
+
+    png = base64.b64encode(curves_figure(curves)._repr_png_()).decode()
+    return {"image/png": png, "text/plain": f"{curves!r}\n{curves.report()}"}
 
 
 def clip_bundle(clip: Clip) -> dict[str, str]:

@@ -13,7 +13,7 @@ from notebook_explain._atomic import replacing, with_suffix
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._progress import counted, working
 from notebook_explain._validation import check_range
-from notebook_explain.explanations import BlockReport, Concepts, Evaluation, Explanation, Pyramid, Tubes
+from notebook_explain.explanations import BlockReport, ConceptCurves, Concepts, Evaluation, Explanation, Pyramid, Tubes
 from notebook_explain.explanations.provenance import clips_named, provenance_lines
 from notebook_explain.explanations.targets import REGRESSION
 from notebook_explain.explanations.text import quoted_target, shortened, verdict_of
@@ -21,15 +21,19 @@ from notebook_explain.explanations.text import quoted_target, shortened, verdict
 MIN_DPI, MAX_DPI = 20, 1200  # of a PNG
 
 
-def figure(explanation: Explanation | BlockReport | Evaluation, window: Any = None, **options: Any) -> Any:
+def figure(
+    explanation: Explanation | BlockReport | Evaluation | ConceptCurves, window: Any = None, **options: Any
+) -> Any:
     """Return the matplotlib figure of an explanation, whose clip is shown in a window of its values if one is given."""
-    from notebook_explain.figures import concepts, evaluation, pyramid, tubes
+    from notebook_explain.figures import concept_curves, concepts, evaluation, pyramid, tubes
     from notebook_explain.figures.blocks import report
 
     explanation = _in_window(explanation, window)
     with working("drawing the figure"):
         if isinstance(explanation, Evaluation):
             return evaluation.evaluation_figure(explanation, **options)
+        if isinstance(explanation, ConceptCurves):
+            return concept_curves.curves_figure(explanation)
         if isinstance(explanation, Concepts):
             return concepts.concepts_figure(explanation, **options)
         if isinstance(explanation, BlockReport):
@@ -40,7 +44,7 @@ def figure(explanation: Explanation | BlockReport | Evaluation, window: Any = No
 
 
 def to_png(
-    explanation: Explanation | BlockReport | Evaluation,
+    explanation: Explanation | BlockReport | Evaluation | ConceptCurves,
     path: str | os.PathLike[str],
     *,
     dpi: float = 150,

@@ -168,6 +168,7 @@ def _draw_effect(axes: Axes, concepts: Concepts, concept: Concept, fill: str, li
     interval = f"{fixed(effect.value, 3)} ({fixed(effect.low, 3)} to {fixed(effect.high, 3)})"
     axes.text(0.03, 0.97, f"{interval}\nq = {short(effect.q, 2)}", fontsize=LABEL, va="top", transform=axes.transAxes)
     axes.set(xlim=limits, ylim=(-0.75, 1.75), yticks=[])
+    axes.locator_params(axis="x", nbins=3)
     axes.tick_params(labelsize=LABEL, length=2)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)

@@ -8,8 +8,9 @@ from typing import Any
 
 import traitlets
 
-from notebook_explain._errors import UsageError
+from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.explanations.concepts.concepts import Concepts
+from notebook_explain.explanations.concepts.curves import ConceptCurves
 from notebook_explain.widgets import base
 from notebook_explain.widgets.base import State, TraitValueError
 from notebook_explain.widgets.wire import concepts as concepts_wire
@@ -34,6 +35,8 @@ class ConceptViewer(base.View):
     ----------
     concepts : Concepts
     title : str
+    curves : ConceptCurves, optional
+        What adding and removing the concepts does to other clips, drawn below the rows; see `Concepts.curves`.
     **state
         First values of these traits.
 
@@ -42,7 +45,9 @@ class ConceptViewer(base.View):
     traitlets.TraitError
         A value is out of range, or a name is empty, too long or given twice.
     TypeError
-        There is no such trait.
+        There is no such trait, or ``curves`` are none.
+    ValueError
+        The curves are of another class.
 
     Examples
     --------
@@ -72,6 +77,9 @@ class ConceptViewer(base.View):
     rows = traitlets.List(traitlets.Dict(), help="effects, evidence, exemplars ... of each concept").tag(sync=True)
     explained = traitlets.Dict(help="name of the class, number of clips, layer, units, stability").tag(sync=True)
     caveats = traitlets.List(traitlets.Unicode(), help="limits of the explanation, one sentence each").tag(sync=True)
+    curves = traitlets.Dict(help="steps, and lines with intervals, of adding and removing concepts; may be empty").tag(
+        sync=True
+    )
     names = traitlets.List(traitlets.Unicode(), help="names of the concepts, plain text").tag(sync=True)
     sort_by = traitlets.Unicode("", help="a fill, evidence or change: what orders the rows").tag(sync=True)
     max_q = traitlets.Float(1.0, help="largest q of the concepts shown, 0..1").tag(sync=True)
@@ -81,9 +89,11 @@ class ConceptViewer(base.View):
     )
     playing = traitlets.Bool(True, help="whether the clips play").tag(sync=True)
 
-    def __init__(self, concepts: Concepts, *, title: str = "", **state: Any) -> None:
+    def __init__(
+        self, concepts: Concepts, *, title: str = "", curves: ConceptCurves | None = None, **state: Any
+    ) -> None:
         self._given = concepts
-        super().__init__(**initial_state(concepts, title=title, **state))
+        super().__init__(**initial_state(concepts, title=title, curves=curves, **state))
         self.explanations = (self.concepts,)
 
     @property
@@ -101,10 +111,10 @@ class ConceptViewer(base.View):
         return check_movable(proposal["trait"].name, proposal["value"], self._given)
 
 
-def initial_state(concepts: Concepts, *, title: str = "", **values: Any) -> State:
+def initial_state(concepts: Concepts, *, title: str = "", curves: ConceptCurves | None = None, **values: Any) -> State:
     """Return the complete state of a viewer that opens with the given first values, as `ConceptViewer` takes them."""
-    base.check_names("view", values, (*MOVABLE, "title"))
-    content = concepts_wire.state(concepts, title)
+    base.check_names("view", values, (*MOVABLE, "title", "curves"))
+    content = concepts_wire.state(concepts, title, _check_curves(curves, concepts))
     first_values: Mapping[str, Any] = {
         "names": [concept.name for concept in concepts],
         "sort_by": sorts(concepts)[0],
@@ -133,6 +143,18 @@ def check_movable(name: str, value: Any, concepts: Concepts) -> Any:
     if name == "selected":
         return _check_selected(value, concepts)
     return base.check_number(name, value, 0, 1)
+
+
+def _check_curves(curves: Any, concepts: Concepts) -> ConceptCurves | None:
+    if curves is None:
+        return None
+    if not isinstance(curves, ConceptCurves):
+        raise UsageTypeError(
+            f"curves must be ConceptCurves, as concepts.curves(clips) returns, got {type(curves).__name__}"
+        )
+    if curves.target != concepts.target_name:
+        raise UsageError(f"these curves are of {curves.target!r}, but the concepts are of {concepts.target_name!r}")
+    return curves
 
 
 def _check_names(value: Any, concepts: Concepts) -> list[str]:

@@ -17,7 +17,7 @@ from notebook_explain.explanations import Concepts
 from tests.browser.browser_driver import chromium, edited, offline_page
 from tests.browser.concept_driver import SETTLED, ConceptDriver
 from tests.browser.test_concept_viewer import with_hostile_names
-from tests.widgets.concept_examples import many_concepts, unmeasured, within_chance
+from tests.widgets.concept_examples import example_curves, many_concepts, unmeasured, within_chance
 
 Action = Callable[[ConceptDriver], object]
 CLIPS = 12
@@ -94,12 +94,14 @@ def concept_pages(browser: Browser, out: Path) -> Iterator[Path]:
     """Take the demo network's concepts in every state, many, none beyond chance, unmeasured, hostile names, damaged data."""
     demo = demo_concepts()
     yield demo.to_png(out / "concepts-figure.png", dpi=110)
+    yield example_curves().to_png(out / "concepts-curves-figure.png", dpi=110)
     with tempfile.TemporaryDirectory() as folder:
         for name, (state, act, width, scheme) in STATES.items():
             path = demo.to_html(Path(folder) / f"{name}.html", playing=False, **state)
             yield take(browser, path, out / f"concepts-{name}.png", act, width, scheme)
         many = many_concepts(concepts=26)
         others: dict[str, tuple[Concepts, dict[str, Any], Action]] = {
+            "curves": (demo, {"curves": example_curves("kick"), "max_q": 0.05}, do_nothing),
             "many": (many, {}, do_nothing),
             "many-all": (many, {}, show_more),
             "none-beyond-chance": (within_chance(many), {}, do_nothing),

@@ -11,7 +11,7 @@ from PIL import Image
 
 from notebook_explain.figures.concepts import best_frame, concepts_png, dimmed
 from tests.example_values import small_concepts
-from tests.widgets.concept_examples import many_concepts, unmeasured
+from tests.widgets.concept_examples import example_curves, many_concepts, unmeasured
 
 
 def texts(figure: object) -> str:
@@ -73,6 +73,18 @@ def test_names_are_plain_text_and_unmeasured_concepts_have_no_charts() -> None:
     assert not [axes for axes in figure.axes if axes.patches]
     assert "$\\alpha_1$ <b>leg</b>" in texts(figure)
     figure.canvas.draw()
+
+
+def test_curves_are_means_with_their_intervals() -> None:
+    curves = example_curves()
+    panels = [axes for axes in curves.figure().axes if len(axes.lines) > 1]
+    for direction, axes in zip(("add", "remove"), panels, strict=True):
+        for order, line in zip(("top", "random", "least"), axes.lines, strict=False):
+            np.testing.assert_allclose(line.get_xdata(), curves.steps)
+            np.testing.assert_allclose(line.get_ydata(), [one.mean for one in curves.intervals(direction, order)])
+    bundle = curves._repr_mimebundle_()
+    assert bundle["image/png"]
+    assert "add    top" in bundle["text/plain"]
 
 
 def test_a_file_and_the_picture_of_a_cell(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from notebook_explain.clip import Clip
-from notebook_explain.explanations import Concept, Concepts, Effect, Geometry
+from notebook_explain.explanations import Concept, ConceptCurves, Concepts, Effect, Geometry
 from notebook_explain.figures.concepts import best_frame
 from notebook_explain.widgets import concept_viewer
 from notebook_explain.widgets.wire import concepts as concepts_wire
@@ -81,6 +81,18 @@ def within_chance(concepts: Concepts) -> Concepts:
     )
 
 
+def example_curves(target: str = "class 0", clips: int = 8) -> ConceptCurves:
+    """Return curves in which the largest effects first are far above the others, with noise over clips."""
+    rng = np.random.default_rng(5)
+    steps = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    rise = {"top": 1.6 * steps, "random": 0.8 * steps, "least": 0.3 * steps}
+    rows = np.stack([[value, 0.9 - value] for value in rise.values()], axis=1)  # direction, order, step
+    noise = rng.normal(0, 0.06, (2, 3, clips, len(steps)))
+    likely = np.clip(rows[:, :, None] + noise, 0, 1).astype(np.float32)
+    baseline = np.full(clips, 0.9, np.float32)
+    return ConceptCurves(target, "change", "blur", tuple(steps.tolist()), likely, likely, baseline, 20)
+
+
 def _coloured_clip(clip: int, time: int, size: int) -> Clip:
     """Return a clip of a gradient with a bright square that moves to the right."""
     ramp = np.linspace(40, 180, size)
@@ -93,9 +105,9 @@ def _coloured_clip(clip: int, time: int, size: int) -> Clip:
     return Clip(frames.astype(np.uint8), times=np.arange(time) / 8, source=f"clip {clip}")
 
 
-def example(concepts: Concepts) -> dict[str, Any]:
+def example(concepts: Concepts, curves: ConceptCurves | None = None) -> dict[str, Any]:
     """Return the state as the browser gets it, and Python's masks and orders; frames are stand-ins of one byte."""
-    state = concept_viewer.initial_state(concepts)
+    state = concept_viewer.initial_state(concepts, curves=curves)
     shown = [clip["index"] for clip in state["clips"]]
     picked = [
         (k, clip) for k in range(0, len(concepts), 3) for clip in concepts[k].exemplars[: concepts_wire.EXEMPLARS]
@@ -117,7 +129,7 @@ def example(concepts: Concepts) -> dict[str, Any]:
 def make() -> list[dict[str, Any]]:
     """Return all examples: positions, two levels of an uneven grid with many concepts, and no effects."""
     small = small_concepts(clips=4)
-    return [example(small), example(many_concepts(size=20)), example(unmeasured(small))]
+    return [example(small, example_curves()), example(many_concepts(size=20)), example(unmeasured(small))]
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from notebook_explain.widgets import concept_viewer as viewer_module
 from notebook_explain.widgets.html import read_data
 from notebook_explain.widgets.wire import concepts as wire
 from tests.example_values import small_concepts, small_tubes
-from tests.widgets.concept_examples import EXAMPLES, make, many_concepts, unmeasured, within_chance
+from tests.widgets.concept_examples import EXAMPLES, example_curves, make, many_concepts, unmeasured, within_chance
 from tests.widgets.test_examples import assert_same
 
 JS = Path(__file__).parents[2] / "js"
@@ -114,6 +114,29 @@ def test_python_and_javascript_declare_the_same_traits() -> None:
     for name, kind in kinds.items():
         simple = expected.get(type(ConceptViewer.class_traits(sync=True)[name]))
         assert kind == simple if simple else any(word in kind for word in ("[]", "Record")), name
+
+
+def test_curves_travel_as_means_with_intervals() -> None:
+    curves = example_curves()
+    state = wire.curves_state(curves)
+    for line in state["lines"]:
+        found = curves.intervals(line["direction"], line["order"])
+        assert line["mean"] == [one.mean for one in found]
+        assert all(low < mean < high for low, mean, high in zip(line["low"], line["mean"], line["high"], strict=True))
+    np.testing.assert_allclose(np.mean(state["lines"][0]["mean"]), curves.area("add", "top").mean(), rtol=1e-5)
+    assert len(state["lines"]) == 6
+    assert wire.curves_state(None) == {}
+    one_clip = wire.curves_state(example_curves(clips=1))
+    assert one_clip["lines"][0]["low"] == [None] * 5
+
+
+def test_curves_of_another_class_and_other_things_are_refused() -> None:
+    concepts = small_concepts()
+    assert viewer_module.initial_state(concepts, curves=example_curves())["curves"]["clips"] == 8
+    with pytest.raises(ValueError, match="these curves are of 'jog', but the concepts are of 'class 0'"):
+        concepts.view(curves=example_curves("jog"))
+    with pytest.raises(TypeError, match="curves must be ConceptCurves, .* got list"):
+        concepts.view(curves=[1])
 
 
 # The widget

@@ -14,7 +14,6 @@ export function createNameInput(concept, getNames, rename, signal) {
     class: "ne-name",
     "data-name": "name",
     "aria-label": `name of concept ${concept + 1}`,
-    title: "Type a name: it is kept with the concepts",
     dir: "auto",
     maxlength: MAX_NAME,
     autocomplete: "off",
@@ -29,6 +28,7 @@ export function createNameInput(concept, getNames, rename, signal) {
   const show = () => {
     const name = getNames()[concept];
     if (input.value !== name) input.value = name;
+    input.title = `${name}: type another name, it is kept with the concepts`;
     showProblem("");
   };
   const take = () => {

@@ -10,6 +10,7 @@ import {
   readTimes,
   shown,
 } from "../shared/validate.js";
+import { readCurves } from "./curves.js";
 
 /**
  * One trait per line; a Python test compares the names with those of the widget.
@@ -26,6 +27,7 @@ import {
  * @property {Row[]} rows - the concepts, in the order of Python
  * @property {Record<string, any>} explained - the class: name, against, clips, layer, units, stability
  * @property {string[]} caveats - limits of the explanation, one sentence each
+ * @property {Record<string, any>} curves - what adding and removing concepts does to other clips; may be empty
  * @property {string[]} names - names of the concepts
  * @property {string} sort_by - what orders the rows: a fill, "evidence", "change" or "fraction"
  * @property {number} max_q - largest q of the concepts shown, 0..1
@@ -60,6 +62,7 @@ import {
  * @property {Row[]} rows
  * @property {Explained} explained
  * @property {string[]} caveats
+ * @property {import("./curves.js").Curves} [curves]
  */
 /** @typedef {Pick<ConceptViewerState, "names" | "sort_by" | "max_q" | "min_presence" | "selected" | "playing">} ViewState */
 /** @typedef {keyof ViewState} Movable */
@@ -79,6 +82,7 @@ export const CONTENT = [
   "rows",
   "explained",
   "caveats",
+  "curves",
 ];
 export const MOVABLE = /** @type {const} */ (["names", "sort_by", "max_q", "min_presence", "selected", "playing"]);
 
@@ -109,6 +113,7 @@ export function readContent(model) {
     masks: readParts(model.get("masks"), "masks", clips.length),
     rows: readRows(model.get("rows"), fills.length, clips.length),
     explained: readExplained(model.get("explained")),
+    curves: readCurves(model.get("curves")),
   };
 }
 

@@ -4,6 +4,7 @@ import { createCommits } from "../shared/kernel_sync.js";
 import { showError } from "../shared/lifecycle.js";
 import { isReducedMotion } from "./clock.js";
 import { createControls } from "./controls.js";
+import { createCurves } from "./curves.js";
 import { addExemplarHandlers } from "./exemplar_events.js";
 import { createFrames, watchVisible } from "./frames.js";
 import { isForeignKey } from "./keyboard.js";
@@ -91,7 +92,7 @@ export function mount(model, root, content, signal) {
   root.style.setProperty("--ne-fills", String(Math.max(content.fills.length, 1)));
   root.append(
     ...[controls.head, controls.verdict, controls.bar, controls.legend, controls.columns],
-    ...[list.element, controls.empty, list.more, controls.caveats, liveRegion],
+    ...[list.element, controls.empty, list.more, createCurves(content.curves), controls.caveats, liveRegion],
   );
   if (isReducedMotion() && getState().playing) commits.set("playing", false);
   observeModel(model, commits, update, signal);

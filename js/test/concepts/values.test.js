@@ -153,6 +153,20 @@ test("arrows lead from clip to clip and from row to row, to the nearest clip", (
   expect(to(4, 0, "x")).toBe(undefined);
 });
 
+describe("curves", () => {
+  test("are read with their lines, or not at all", () => {
+    const { curves } = contentOf(0);
+    expect(curves.lines.map(({ direction, order }) => `${direction} ${order}`)).toEqual([
+      ...["add top", "add random", "add least", "remove top", "remove random", "remove least"],
+    ]);
+    expect(contentOf(1).curves).toBe(undefined);
+    const damaged = (changes) => () => contentOf(0, { curves: { ...curves, ...changes } });
+    expect(damaged({ by: "age" })).toThrow("`curves` must have steps");
+    expect(damaged({ lines: [{ ...curves.lines[0], mean: [1] }] })).toThrow("`curves` must have steps");
+    expect(damaged({ lines: [{ ...curves.lines[0], order: "best" }] })).toThrow("`curves` must have steps");
+  });
+});
+
 describe("damaged data", () => {
   const broken = [
     ["size", [6, 12], "`size` must be three whole numbers"],

@@ -282,6 +282,27 @@ describe("playback", () => {
   });
 });
 
+test("curves stand below the rows: a panel each for adding and removing, a higher line for a higher probability", async () => {
+  await render({ sort_by: "blur" }, 0);
+  const panels = [...root().querySelectorAll(".ne-curves svg")];
+  expect(panels).toHaveLength(2);
+  const heights = (panel, order) =>
+    panel
+      .querySelector(`[data-order=${order}] polyline`)
+      .getAttribute("points")
+      .split(" ")
+      .map((point) => Number(point.split(",")[1]));
+  const { lines } = decode(examples[0].state).curves;
+  for (const { direction, order, mean } of lines) {
+    const found = heights(panels[direction === "add" ? 0 : 1], order);
+    expect(found.map((y) => (138 - y) / 130)).toEqual(mean.map((value) => expect.closeTo(value, 5)));
+  }
+  expect(panels[0].getAttribute("aria-label")).toMatch(
+    /^Probability of 'class 0' at 50\s% of the change: largest effect first 8/,
+  );
+  expect(panels[0].querySelectorAll("polygon")).toHaveLength(3);
+});
+
 describe("lifecycle", () => {
   test("leaves nothing behind", async () => {
     await render({ playing: true });

@@ -270,7 +270,7 @@ class Concepts:
         ----------
         **state
             Initial state: ``names``, ``sort_by`` (a fill, "evidence" or "change"), ``max_q``, ``min_presence``,
-            ``selected``, ``playing``, ``title``; see `ConceptViewer`.
+            ``selected``, ``playing``, ``title``, and ``curves`` to draw below the rows; see `ConceptViewer`.
         """
         from notebook_explain import display
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +63,30 @@ class ConceptCurves:
         """Return the paired difference of two areas, first minus second, with a bootstrap interval over clips."""
         gap = self.area(direction, first) - self.area(direction, second)
         return clustered_interval(gap, np.arange(len(gap)))
+
+    def intervals(self, direction: str, order: str) -> tuple[Interval, ...]:
+        """Return the mean probability at each step, with a bootstrap interval over clips."""
+        values = self.probabilities[self._index(direction, order)]
+        return tuple(clustered_interval(step, np.arange(len(step))) for step in values.T)
+
+    # Curves import the packages that show them here and nowhere else.
+
+    def figure(self) -> Any:
+        """Return a matplotlib figure: the probability of the class as concepts are added and as they are removed."""
+        from notebook_explain import display
+
+        return display.figure(self)
+
+    def to_png(self, path: str | os.PathLike[str], *, dpi: float = 150) -> Path:
+        """Write the `figure` as a PNG of 20 to 1200 pixels per inch; an existing file is replaced atomically."""
+        from notebook_explain import display
+
+        return display.to_png(self, path, dpi=dpi)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        from notebook_explain import display
+
+        return display.curves_bundle(self)
 
     def report(self) -> str:
         """Return a table of accuracies and probabilities, as plain text."""

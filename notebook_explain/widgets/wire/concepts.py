@@ -19,6 +19,7 @@ from PIL import Image
 
 from notebook_explain.explanations.concepts.concept import TCAV, Concept
 from notebook_explain.explanations.concepts.concepts import Concepts
+from notebook_explain.explanations.concepts.curves import DIRECTIONS, ORDERS, ConceptCurves
 from notebook_explain.explanations.concepts.text import QUESTIONS
 from notebook_explain.widgets.wire.common import QUALITY, SMALL_SIDE, geometry_state
 
@@ -29,7 +30,7 @@ PRECISIONS = ((320, 88), (256, 85), (224, 82), (192, 80), (160, 78), (128, 75), 
 BLOCK = 16  # pixels; a JPEG mixes colours within a block, so each frame has blocks of its own
 
 
-def state(concepts: Concepts, title: str = "") -> dict[str, Any]:
+def state(concepts: Concepts, title: str = "", curves: ConceptCurves | None = None) -> dict[str, Any]:
     """Return the traits that describe concepts, as plain values."""
     shown = list(dict.fromkeys(clip for concept in concepts for clip in concept.exemplars[:EXEMPLARS])) or [0]
     frames, sheet = pack_clips([concepts.clips[clip].frames for clip in shown])
@@ -56,6 +57,29 @@ def state(concepts: Concepts, title: str = "") -> dict[str, Any]:
             "stability": concepts.stability,
         },
         "caveats": list(concepts.caveats),
+        "curves": curves_state(curves),
+    }
+
+
+def curves_state(curves: ConceptCurves | None) -> dict[str, Any]:
+    """Return curves as plain values: the mean at each step, and the ends of its interval (None with one clip)."""
+    if curves is None:
+        return {}
+    lines = []
+    for direction in DIRECTIONS:
+        for order in ORDERS:
+            found = curves.intervals(direction, order)
+            ends = {name: [getattr(one, name) for one in found] for name in ("mean", "low", "high")}
+            lines.append({"direction": direction, "order": order, **ends})
+    return {
+        "target": curves.target,
+        "by": curves.by,
+        "fill": curves.fill,
+        "steps": list(curves.steps),
+        "clips": len(curves.baseline),
+        "draws": curves.draws,
+        "baseline": float(curves.baseline.mean()),
+        "lines": lines,
     }
 
 
