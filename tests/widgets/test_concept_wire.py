@@ -135,7 +135,7 @@ def test_curves_of_another_class_and_other_things_are_refused() -> None:
     assert viewer_module.initial_state(concepts, curves=example_curves())["curves"]["clips"] == 8
     with pytest.raises(ValueError, match="these curves are of 'jog', but the concepts are of 'class 0'"):
         concepts.view(curves=example_curves("jog"))
-    with pytest.raises(TypeError, match="curves must be ConceptCurves, .* got list"):
+    with pytest.raises(TypeError, match=r"curves must be ConceptCurves, .* got list"):
         concepts.view(curves=[1])
 
 
