@@ -139,7 +139,7 @@ def test_a_file_keeps_the_checks_and_a_loaded_explanation_needs_its_model(tmp_pa
     assert read.checks == _checked().checks
     with pytest.raises(ExplainError, match=r"the model and the explainer .* tubes\.check\(model"):
         read.check()
-    again = read.check(MODEL, SHARP)
+    again = read.check(MODEL, SHARP, fill="freeze")
     assert [check.drop for check in again.checks] == pytest.approx([check.drop for check in read.checks], abs=1e-4)
 
 
