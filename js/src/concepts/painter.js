@@ -7,7 +7,7 @@ import { createMasks, decodeGrids } from "./masks.js";
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {{draw: (canvas: HTMLCanvasElement, clip: number, concept: number, frame: number) => void, bestFrame: (clip: number, concept: number) => number}} Painter */
 
-const SHADE = [58, 62, 70, 184]; // red, green, blue, opacity of what covers the rest
+const SHADE = 0xb8463e3a; // opacity, blue, green, red of what covers the rest
 const MASK_SIDE = 128; // samples of a mask at most
 
 /**
@@ -33,13 +33,14 @@ export async function createPainter(content, signal) {
   const cover = h("canvas", { width, height });
   const context = contextOf(cover);
   const image = context.createImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
   const mask = new Uint8Array(width * height);
   /** Frames in which each concept covers most, by clip and concept. @type {Map<string, number>} */
   const best = new Map();
   return {
     draw(canvas, clip, concept, frame) {
       masks.write(clip, concept, frame, mask);
-      for (let k = 0; k < mask.length; k++) image.data.set(mask[k] ? [0, 0, 0, 0] : SHADE, 4 * k);
+      for (let k = 0; k < mask.length; k++) pixels[k] = mask[k] ? 0 : SHADE;
       context.putImageData(image, 0, 0);
       const target = contextOf(canvas);
       const [top, left] = [Math.floor(frame / columns) * tile[0], (frame % columns) * tile[1]];
