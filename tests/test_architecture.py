@@ -139,7 +139,7 @@ def test_saved_concepts_open_without_torch(tmp_path: Path) -> None:
     path = small_concepts().save(tmp_path / "c.npz")
     code = (
         f"import notebook_explain as ne\nc = ne.load({str(path)!r}).with_name(0, 'leg')\nc.in_words()\nc.report()\n"
-        f"c.to_json()\nc.mask(0, 1)\nc.save({str(tmp_path / 'again.npz')!r})"
+        f"c.to_json()\nc.mask(0, 1)\nc.view()\nc.figure()\nc._repr_mimebundle_()\nc.save({str(tmp_path / 'again.npz')!r})"
     )
     modules = _modules_imported_by(code)
     assert not modules & {"torch", "cv2", "skimage"}

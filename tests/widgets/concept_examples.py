@@ -60,7 +60,7 @@ def many_concepts(concepts: int = 14, clips: int = 9, time: int = 8, size: int =
         concepts=tuple(found),
         clips=tuple(_coloured_clip(clip, time, size) for clip in range(clips)),
         grids=grids,
-        geometry=Geometry(np.array([0.0, 1.5, 4.0, 6.5])[: grid[0]], (2.5, 4.0), (7.0, 9.5)),
+        geometry=Geometry(np.array([0.0, 2.0, 4.0, 6.5]), (2.5, 4.0), (7.0, 9.5)),
         centres=rng.normal(size=(concepts, 4)).astype(np.float32),
         drops=drops,
         evidence=evidence,
