@@ -25,7 +25,7 @@ from notebook_explain.methods.concepts.kept_passes import KeptPasses
 from notebook_explain.methods.concepts.layers import names_of
 from notebook_explain.methods.concepts.segmentation import Segmenter
 from notebook_explain.methods.concepts.sensitivity import cav_layer, concept_tcavs, units_at_layer
-from notebook_explain.models import VideoModel, shadow_of
+from notebook_explain.models import Layer, VideoModel, shadow_of
 from notebook_explain.models.origins import remember
 from notebook_explain.models.provenance import provenance_of
 
@@ -61,7 +61,7 @@ class Discovery:
         self.explainer, self.model, self.given, self.others = explainer, model, given, others
         self.start = time.perf_counter()
         self.frozen = frozen(model)
-        self.embedder = Embedder(self.frozen, target, explainer.layer)
+        self.embedder = Embedder(self.frozen, target, explainer.layer, explainer.cav_layer)
         self.kept = KeptPasses(cache, self.frozen, explainer, target)
         self.caveats: dict[str, None] = dict.fromkeys(model.caveats)
         self.forwards = 0  # beside those of the embedding
@@ -75,6 +75,7 @@ class Discovery:
             yield self._progress("embed", len(embedded), max(hint, len(embedded)))
         check_count(len(embedded))
         self._note(about_clips(embedded))
+        chosen = cav_layer(self.embedder.recorded, embedded, self.explainer.cav_layer)
 
         segmenter = Segmenter(self.explainer, self.frozen, self.embedder.layers, self.kept)
         units = []
@@ -99,10 +100,10 @@ class Discovery:
         self._note([*about_evidence(embedded, builder.remainder, builder.rest), *about_stability(clusters.stability)])
         yield self._progress("exemplars", 1, 1, builder)
         if self.explainer.mode == "paper":
-            yield from self._test_as_published(builder)
+            yield from self._test_as_published(builder, *chosen)
         else:
             yield from self._ablate(builder)
-            yield from self._test(builder)
+            yield from self._test(builder, *chosen)
 
     def _embed(self, given: Any) -> Embedded:
         clip, seen = self.frozen.prepare(given)
@@ -125,12 +126,10 @@ class Discovery:
             yield self._progress("ablate", number + 1, total, builder if is_shown else None)
         self._note(ablation.caveats)
 
-    def _test(self, builder: ConceptBuilder) -> Iterator[Progress]:
+    def _test(self, builder: ConceptBuilder, layer: Layer, variation: float) -> Iterator[Progress]:
         """Measure the direction of every concept."""
-        embedder = self.embedder
-        layer, variation = cav_layer(embedder.recorded, builder.embedded, self.explainer.cav_layer)
         units, passes = units_at_layer(
-            self.frozen, builder.embedded, builder.segmentations, builder.labels, layer, embedder.layers
+            self.frozen, builder.embedded, builder.segmentations, builder.labels, layer, self.embedder.layers
         )
         self.forwards += passes
         gradients = np.stack([one.gradients[layer.name] for one in builder.embedded])
@@ -144,12 +143,12 @@ class Discovery:
         )
         yield self._progress("test", 1, 1, builder)
 
-    def _test_as_published(self, builder: ConceptBuilder) -> Iterator[Progress]:
+    def _test_as_published(self, builder: ConceptBuilder, layer: Layer, variation: float) -> Iterator[Progress]:
         """Measure directions against random clips, as published."""
         from notebook_explain.methods.concepts.paper import PublishedTest
 
         assert self.others is not None
-        test = PublishedTest(self.explainer, self.frozen, self.embedder, builder)
+        test = PublishedTest(self.explainer.seed, self.frozen, self.embedder.layers, builder, layer, variation)
         for clip in self.others:
             test.add(self._embed(clip))
             yield self._progress("random clips", test.count, max(test.count, operator.length_hint(self.others)))

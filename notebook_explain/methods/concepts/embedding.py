@@ -53,6 +53,8 @@ class Embedder:
         ``None`` is the top class of the first clip.
     layer : str, optional
         Name of the layer that describes units.
+    cav_layer : str, optional
+        Name of a layer whose gradient is needed.
 
     Attributes
     ----------
@@ -66,11 +68,11 @@ class Embedder:
         Number of passes forward, and back.
     """
 
-    def __init__(self, model: VideoModel, target: Any, layer: str | None) -> None:
+    def __init__(self, model: VideoModel, target: Any, layer: str | None, cav_layer: str | None = None) -> None:
         if isinstance(target, (list, tuple)):
             raise UsageTypeError(f"concepts are those of one target, got {target!r}; call once for each of them")
         self.model, self._given, self._layer = model, target, layer
-        self.recorded = recorded_layers(model, layer)
+        self.recorded = recorded_layers(model, layer, cav_layer)
         self.target: Target | None = None
         self.layers: tuple[Layer, ...] = ()
         self.caveats: dict[str, None] = {}

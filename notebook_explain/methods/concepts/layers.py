@@ -18,18 +18,17 @@ def cells_of(layer: Layer) -> int:
     return math.prod(layer.grid)
 
 
-def recorded_layers(model: VideoModel, name: str | None) -> tuple[Layer, ...]:
-    """Return the default layers of a model, and the layer of that name.
+def recorded_layers(model: VideoModel, *names: str | None) -> tuple[Layer, ...]:
+    """Return the default layers of a model, and the layers of these names.
 
     Raises
     ------
     ValueError
         There is no such layer, or it has no positions.
     """
-    if name is None:
-        return model.layers
-    layer = model.layer(name)
-    return model.layers if layer in model.layers else (*model.layers, layer)
+    default = [layer.name for layer in model.layers]
+    added = [name for name in dict.fromkeys(names) if name is not None and name not in default]
+    return model.select([*default, *added]) if added else model.layers
 
 
 def unit_layers(

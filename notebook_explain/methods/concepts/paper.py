@@ -15,7 +15,7 @@ arXiv:2206.05275.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,9 @@ from notebook_explain.explanations import TCAV
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.methods.concepts.builder import ConceptBuilder
 from notebook_explain.methods.concepts.cav import LEAST_VARIATION, sign_fraction
-from notebook_explain.methods.concepts.embedding import Embedded, Embedder, layer_features
-from notebook_explain.methods.concepts.sensitivity import cav_layer, units_at_layer
-from notebook_explain.models import VideoModel
-
-if TYPE_CHECKING:
-    from notebook_explain.methods.concepts.explainer import ConceptDiscovery
+from notebook_explain.methods.concepts.embedding import Embedded, layer_features
+from notebook_explain.methods.concepts.sensitivity import units_at_layer
+from notebook_explain.models import Layer, VideoModel
 
 Floats = NDArray[np.float64]
 SETS, LEAST_RANDOM, HELD_OUT = 20, 10, 0.33  # sets of random clips; clips; share of the units that test a direction
@@ -49,10 +46,15 @@ class PublishedTest:
 
     Parameters
     ----------
-    explainer : ConceptDiscovery
+    seed : int
     model : VideoModel
-    embedder : Embedder
+    known : sequence of Layer
+        Layers whose features are known.
     builder : ConceptBuilder
+    layer : Layer
+        Layer of the directions.
+    variation : float
+        How much its gradient varies between clips.
 
     Attributes
     ----------
@@ -61,11 +63,16 @@ class PublishedTest:
     """
 
     def __init__(
-        self, explainer: ConceptDiscovery, model: VideoModel, embedder: Embedder, builder: ConceptBuilder
+        self,
+        seed: int,
+        model: VideoModel,
+        known: Sequence[Layer],
+        builder: ConceptBuilder,
+        layer: Layer,
+        variation: float,
     ) -> None:
-        self.seed, self.model, self.builder = explainer.seed, model, builder
-        self.layer, self.variation = cav_layer(embedder.recorded, builder.embedded, explainer.cav_layer)
-        self._own = embedder.layers
+        self.seed, self.model, self.builder = seed, model, builder
+        self.layer, self.variation, self._own = layer, variation, known
         self._random: list[NDArray[np.float32]] = []
 
     @property

@@ -221,8 +221,10 @@ def test_any_layer_can_be_named() -> None:
     np.testing.assert_allclose(_gaps(concepts), 0, atol=1e-5)
     with pytest.raises(ValueError, match="layer 'stam' is not in this model"):
         ne.ConceptDiscovery(layer="stam")(model, random_clips(6), 1)
-    with pytest.raises(ValueError, match="cav_layer 'blok' has one cell or no gradient; choose one of stem"):
-        ne.ConceptDiscovery(cav_layer="blok")(model, random_clips(6), 1)
+    other = ne.ConceptDiscovery(cav_layer="stem.0", count=4, fills=("blur",))(model, random_clips(6), 1)
+    assert other[0].tcav.layer == "stem.0"
+    with pytest.raises(ValueError, match="layer 'blok' is not in this model"):
+        ne.ConceptDiscovery(cav_layer="blok").stream(model, random_clips(6), 1)
 
 
 @pytest.mark.parametrize("name", ["token_mean", "cls_token", "slowfast", "tsm", "channels_last", "dropped_frames"])
