@@ -110,7 +110,9 @@ def coarse_and_sharp() -> Any:
         pictures = [sample.frames[frame]]
         for layer in (tubes.layers[-2].name, tubes.layers[-1].name):
             fractions = tubes.volume(layer)[frame : frame + 1] / tubes.layer(layer).peak()
-            shown = overlay_evidence(sample.frames[frame : frame + 1], fractions, tubes.threshold(layer=layer), rim=False)
+            shown = overlay_evidence(
+                sample.frames[frame : frame + 1], fractions, tubes.threshold(layer=layer), rim=False
+            )
             pictures.append(shown[0])
         first, second = sample.labels
         titles = (f"{first} and {second}", f"coarse tube of {first!r}", f"sharp map of {first!r}")
