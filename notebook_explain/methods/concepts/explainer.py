@@ -59,7 +59,7 @@ class ConceptDiscovery:
     mode : "ablation" or "paper"
         "paper" keeps the published protocol, for comparison: logistic directions against random clips, the share of clips
         with a positive derivative, and a paired t-test. On networks whose concepts are known it put the acting one on top in
-        0 to 3 of 10 classes, and its test called 69 % of random concepts significant at 0.05.
+        0 to 5 of 10 classes, and its test called 69 % of random concepts significant at 0.05.
     cav_layer : str, optional
         Layer of the directions; by default the last one whose gradient differs between clips.
     presence : float in 0..1
