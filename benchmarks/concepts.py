@@ -25,7 +25,6 @@ import torch
 
 import notebook_explain as ne
 from benchmarks import weizmann
-from benchmarks.bootstrap import paired_bootstrap
 from benchmarks.concept_networks import (
     BATCH,
     REAL_SIZE,
@@ -38,6 +37,7 @@ from benchmarks.concept_networks import (
 )
 from benchmarks.concept_truth import ROOM, KnownClip, known_clips, true_regions
 from notebook_explain.explanations import Concept, Concepts
+from notebook_explain.explanations.evaluation.intervals import clustered_interval
 from notebook_explain.methods.concepts.paper import LEAST_RANDOM
 from notebook_explain.models.demo import FRAMES, MEAN, STD, demo_net
 from notebook_explain.samples import ACTIONS, Sample, shortcut, single
@@ -132,7 +132,7 @@ def _interval(results: Sequence[ClassResult], score: Score, region: str, others:
     found = [area for area in areas if area is not None]
     if len(found) < 2:
         return f"{'-' if not found else f'{found[0]:.3f}'} (n = {len(found)})"
-    interval = paired_bootstrap(found)
+    interval = clustered_interval(found, np.arange(len(found)))
     return f"{interval.mean:.3f} ({interval.low:.3f} to {interval.high:.3f})"
 
 
@@ -154,7 +154,7 @@ def print_curves(results: Sequence[ClassResult], held_out: dict[str, list[Any]],
         curves = [one.concepts.curves(held_out[one.action], by=by, fill=fill) for one in results]
         for direction, first, second in PAIRS:
             areas = [np.concatenate([one.area(direction, order) for one in curves]) for order in (first, second)]
-            difference = paired_bootstrap(*areas)
+            difference = clustered_interval(areas[0] - areas[1], np.arange(len(areas[0])))
             text = f"{difference.mean:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
             print(f"  by {by:9}{direction:7}{first:>7} minus {second:7}{text}", flush=True)
 

@@ -88,7 +88,7 @@ def test_a_static_mark_has_no_freeze_effect_under_a_network_that_subtracts_the_m
         found = _ablation(model, samples.ACTIONS.index("kick"))(Clip.of(sample), masks, masks)
         mark, acting = found.drops[FILLS.index("freeze")]
         assert abs(mark) < 0.02 * abs(acting), "the acting parts lose the score when they stand still"
-        assert acting > 1
+        assert acting > 0.5
 
 
 def test_passes_are_counted() -> None:
