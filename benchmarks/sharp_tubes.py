@@ -191,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 f"\n{net}, {name}: {len(clips)} clips, seeds from {world.seed:,}, {time.perf_counter() - start:.0f} s"
             )
             print_table(result)
-            chosen = ["Insertion", "Deletion", "BlockCorrelation"] if name == "single" else ["AveragePrecision"]
+            chosen = [metric.name for metric in result.metrics] if name == "single" else ["AveragePrecision"]
             if name not in ("single", "camera"):
                 chosen.append("OwnMinusOther")
             if name == "camera":
