@@ -23,7 +23,7 @@ WIDTH, ROW = 10.0, 1.3  # inches: the figure, a concept
 NAME, CHART = 1.7, 1.75  # inches: the name and numbers, the effects of a fill
 HEADING, LABEL = 8.5, 7.5  # points
 DIMMED, SHADE = 0.72, (58, 62, 70)  # share of the shade outside the concept
-EFFECT, BAR, GREY = "#b3400a", "0.62", "0.35"
+FALL, RISE, BAR, GREY = "#b3400a", "#2a55c4", "0.62", "0.35"  # of the viewer
 EFFECT_AT, BAR_AT = 0.32, -0.32  # heights of the two bars of a chart
 DPI = 90  # of the picture in a cell
 
@@ -118,8 +118,9 @@ def _notes(concepts: Concepts, shown: Sequence[Concept]) -> list[str]:
     if concepts.fills:
         notes.append(
             "Orange: fall of the margin (the logit minus the mean of the other logits) for each 1 % of the clip that is "
-            "replaced, with its 95 % interval; hollow if q is above 0.05. Grey: what it would be if only the change of the "
-            "input counted. q: chance that the same shape elsewhere does as much, corrected for the number of concepts."
+            "replaced (blue: rise), with its 95 % interval; hollow if q is above 0.05. Grey: what it would be if only the "
+            "change of the input counted. q: chance that the same shape elsewhere does as much, corrected for the number of "
+            "concepts."
         )
     if len(shown) < len(concepts):
         notes.append(f"The first {len(shown)} of {len(concepts)} concepts.")
@@ -161,7 +162,8 @@ def _draw_effect(axes: Axes, concepts: Concepts, concept: Concept, fill: str, li
     effect = concept.effect_of(fill)
     assert effect is not None
     is_sure = effect.q <= SIGNIFICANT
-    axes.barh(EFFECT_AT, effect.value, 0.4, color=EFFECT if is_sure else "white", edgecolor=EFFECT, linewidth=0.8)
+    colour = FALL if effect.value >= 0 else RISE
+    axes.barh(EFFECT_AT, effect.value, 0.4, color=colour if is_sure else "white", edgecolor=colour, linewidth=0.8)
     axes.plot([effect.low, effect.high], [EFFECT_AT, EFFECT_AT], color="black", linewidth=1.1, solid_capstyle="butt")
     axes.barh(BAR_AT, concepts.no_model_effects(fill)[concept.index], 0.26, color=BAR)
     axes.axvline(0, ymax=0.6, color="0.5", linewidth=0.8)
