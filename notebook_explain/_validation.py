@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numbers
 import operator
+import os
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from notebook_explain._errors import UsageError, UsageTypeError
@@ -95,3 +97,12 @@ def check_size(size: Any) -> tuple[int, int]:
         raise UsageError(f"size must be one number (a square) or (height, width), got {size!r}")
     height, width = (check_int("size", side, unit=" pixel") for side in sides)
     return height, width
+
+
+def made_folder(name: str, folder: str | os.PathLike[str]) -> Path:
+    """Return a folder as a path, made if it does not exist (ValueError for a file)."""
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{name} must be a folder, but {str(path)!r} is a file")
+    path.mkdir(parents=True, exist_ok=True)
+    return path

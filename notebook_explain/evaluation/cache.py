@@ -11,7 +11,7 @@ import math
 import os
 from pathlib import Path
 
-from notebook_explain._errors import UsageError
+from notebook_explain._validation import made_folder
 
 _FILE = "values.jsonl"
 
@@ -35,11 +35,7 @@ class ValueCache:
         self._values: dict[str, float | None] = {}
         if folder is None:
             return
-        root = Path(folder)
-        if root.exists() and not root.is_dir():
-            raise UsageError(f"cache must be a folder, but {str(root)!r} is a file")
-        root.mkdir(parents=True, exist_ok=True)
-        self._path = root / _FILE
+        self._path = made_folder("cache", folder) / _FILE
         if self._path.exists():
             for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
                 self._read(line)

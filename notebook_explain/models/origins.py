@@ -1,4 +1,4 @@
-"""Which model, explainer and targets made an explanation, while the network lives in this process.
+"""Origins: the model, explainer and targets that made an explanation, while the network lives in this process.
 
 An explanation is a plain value without a network. Whoever measures something about it needs them again: they are remembered
 beside it, with a weak reference to the network, so that no explanation keeps a network in memory.
@@ -20,7 +20,7 @@ from notebook_explain.models.video_model import VideoModel
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """What made an explanation.
+    """Model, explainer and targets that made an explanation.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ BY = ("change", "volume", "concepts")
 
 @dataclass(frozen=True, eq=False)
 class ConceptCurves:
-    """How a class fares on held-out clips as its concepts are added to the fill, or removed from the clip.
+    """Probability of a class on held-out clips as its concepts are added to the fill, or removed from the clip.
 
     Attributes
     ----------

@@ -79,7 +79,7 @@ class Ablation:
     """
 
     def __init__(self, model: VideoModel, target: Target, fills: Sequence[str], batch: int | None = None) -> None:
-        self.model, self.fills = model, tuple(fills)
+        self.model, self.target, self.fills = model, target, tuple(fills)
         device = reference_parameter(model.module).device
         self.batch = batch or (BATCH if device.type == "cpu" else BATCH_ELSEWHERE)
         self.caveats: dict[str, None] = {}

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notebook_explain._atomic import replacing
-from notebook_explain._errors import UsageError
+from notebook_explain._validation import made_folder
 from notebook_explain.explanations.io.npz import RefusedError, read_arrays
 
 Arrays = dict[str, NDArray[Any]]
@@ -40,12 +40,7 @@ class ArrayCache:
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:
-        self._folder = None if folder is None else Path(folder)
-        if self._folder is None:
-            return
-        if self._folder.exists() and not self._folder.is_dir():
-            raise UsageError(f"cache must be a folder, but {str(self._folder)!r} is a file")
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder = None if folder is None else made_folder("cache", folder)
 
     @property
     def is_kept(self) -> bool:

@@ -62,7 +62,7 @@ class Discovery:
         self.start = time.perf_counter()
         self.frozen = frozen(model)
         self.embedder = Embedder(self.frozen, target, explainer.layer, explainer.cav_layer)
-        self.kept = KeptPasses(cache, self.frozen, explainer, target)
+        self.kept = KeptPasses(cache, self.frozen)
         self.caveats: dict[str, None] = dict.fromkeys(model.caveats)
         self.forwards = 0  # beside those of the embedding
 

@@ -1,4 +1,4 @@
-"""What the network says of each clip: one pass forward and one back, kept at the resolution of its layers."""
+"""Embedding of clips: features, evidence and gradients of layers, from one pass forward and one back for each clip."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Embedded:
-    """What the network says of one clip.
+    """Features, evidence and gradients of one clip.
 
     Attributes
     ----------

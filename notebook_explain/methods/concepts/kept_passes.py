@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,6 @@ from notebook_explain.methods.concepts.units import LayerCells, Segmentation
 from notebook_explain.models import VideoModel
 from notebook_explain.models.content_key import clip_key, content_key, model_key
 
-if TYPE_CHECKING:
-    from notebook_explain.methods.concepts.explainer import ConceptDiscovery
-
 _ABLATION = ("drops", "controls", "changes", "voxels")
 
 
@@ -34,33 +31,29 @@ class KeptPasses:
     ----------
     folder : path or None
     model : VideoModel
-    explainer : ConceptDiscovery
-    target : object
-        As the user passed it.
     """
 
-    def __init__(
-        self, folder: str | os.PathLike[str] | None, model: VideoModel, explainer: ConceptDiscovery, target: Any
-    ) -> None:
+    def __init__(self, folder: str | os.PathLike[str] | None, model: VideoModel) -> None:
         self.cache = ArrayCache(folder)
-        self._model, self._explainer, self._target = model, explainer, target
+        self._model = model
 
     @cached_property
     def _model_key(self) -> str:
         return content_key(_version(), model_key(self._model))
 
     def embedded(self, embedder: Embedder, clip: Clip) -> Embedded:
-        """Return an embedded clip; the first one is always run, because it resolves the target."""
+        """Return an embedded clip; the first one is always run, because it resolves the target and chooses the layers."""
         if not self.cache.is_kept:
             return embedder(clip)
+        embedded = embedder(clip) if embedder.target is None else None
         names = [layer.name for layer in embedder.recorded]
-        key = content_key("embedded", self._model_key, self._explainer.layer, self._target, names, clip_key(clip))
-        found = None if embedder.target is None else self.cache.get(key)
-        if found is not None:
-            embedded = _read_embedded(embedder, clip, *found)
-            if embedded is not None:
-                return embedded
-        embedded = embedder(clip)
+        described = [layer.name for layer in embedder.layers]
+        key = content_key("embedded", self._model_key, described, embedder.target, names, clip_key(clip))
+        if embedded is None and (found := self.cache.get(key)) is not None:
+            kept = _read_embedded(embedder, clip, *found)
+            if kept is not None:
+                return kept
+        embedded = embedded or embedder(clip)
         arrays = {f"gradient{names.index(name)}": values for name, values in embedded.gradients.items()}
         for index, cells in enumerate(embedded.cells):
             arrays |= {f"features{index}": cells.features, f"evidence{index}": cells.evidence}
@@ -87,7 +80,7 @@ class KeptPasses:
         if not self.cache.is_kept:
             return ablation(clip, masks, controls)
         parts = np.packbits(masks), np.packbits(controls)
-        key = content_key("ablated", self._model_key, self._target, ablation.fills, clip_key(clip), parts)
+        key = content_key("ablated", self._model_key, ablation.target, ablation.fills, clip_key(clip), parts)
         found = self.cache.get(key)
         if found is not None and set(found[1]) == set(_ABLATION):
             return ClipAblation(**found[1])

@@ -89,7 +89,7 @@ class ConceptFinder:
         given, seen = self.model.prepare(clip)
         embedded = self.embedder(seen)
         if self._segmenter is None:
-            kept = KeptPasses(None, self.model, self.explainer, self.target)
+            kept = KeptPasses(None, self.model)
             self._segmenter = Segmenter(self.explainer, self.model, self.embedder.layers, kept)
         units = self._segmenter(embedded)
         centres = self.concepts.centres

@@ -72,7 +72,7 @@ def positions_of(layer: Layer) -> Segmentation:
 
 @dataclass(frozen=True, eq=False)
 class LayerCells:
-    """What one layer says of one clip.
+    """Features and evidence of one clip at the cells of one layer.
 
     Attributes
     ----------

@@ -28,7 +28,7 @@ _TINY = 1e-30
 
 
 class Gate(Enum):
-    """What a cut lets through, by its position in its chain."""
+    """Rule of a cut, by its position in its chain."""
 
     LAST = "last"
     BEFORE_LAST = "before last"

@@ -313,3 +313,17 @@ def test_a_class_that_is_never_predicted_and_few_clips_are_caveats() -> None:
         assert any("for none of the 6 clips" in caveat for caveat in concepts.caveats)
     assert any("Made of 6 clips" in caveat for caveat in found[0].caveats)
     assert "Made of" not in " ".join(last(model, random_clips(20), 0).caveats)
+
+
+def test_a_cache_without_a_named_class_does_not_mix_the_top_classes_of_two_runs(tmp_path: Path) -> None:
+    model = ne.demo_model()
+    kicks = [samples.single("kick", seed=8_160_000 + seed) for seed in range(5)]
+    squat = samples.single("squat", seed=8_160_010)
+    small = ne.ConceptDiscovery(count=3)
+    small(model, kicks, cache=tmp_path)
+    kept = small(model, [squat, *kicks], cache=tmp_path)
+    plain = small(model, [squat, *kicks])
+    assert kept.target_name == plain.target_name == "squat"
+    assert [one.name for one in kept.results] == ["squat"] * 6
+    np.testing.assert_array_equal(kept.evidence, plain.evidence)
+    np.testing.assert_array_equal(kept.drops, plain.drops)
