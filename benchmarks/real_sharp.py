@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ METRICS = [
     Sparsity(),
 ]
 CLIPS = Path(FOLDER).parent / "clips"
-FILES = {  # file to first frame: a still camera, one that pans, a shaken one
+FILES = {  # first frame by file
     "stgcn_ta_chi.mp4": 60,
     "v_HighJump_g02_c02.mp4": 40,
     "stgcn_skateboarding.mp4": 100,
@@ -72,8 +73,6 @@ def people(count: int) -> Iterator[tuple[ne.VideoModel, list[ne.Clip]]]:
 
 def joined(parts: Sequence[Evaluation]) -> Evaluation:
     """Return one evaluation of all clips; each part had a network of its own."""
-    from dataclasses import replace
-
     rows, names = [], []
     for part in parts:
         rows += [replace(row, clip=row.clip + len(names)) for row in part.rows]

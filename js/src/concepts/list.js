@@ -40,8 +40,8 @@ export function createList(content, getState, rename, changed, signal) {
   /** Concepts shown, in their order, and how many pass the filters. @param {ViewState} state */
   const shown = (state) => {
     const order = arrange(content, state);
-    const place = order.indexOf(state.selected[0] ?? -1);
-    if (place >= FIRST_ROWS) hasMore = false;
+    const index = order.indexOf(state.selected[0] ?? -1);
+    if (index >= FIRST_ROWS) hasMore = false;
     return { concepts: hasMore ? order.slice(0, FIRST_ROWS) : order, count: order.length };
   };
   return {
@@ -55,7 +55,7 @@ export function createList(content, getState, rename, changed, signal) {
     /** @param {ViewState} state @param {import("./player.js").Player} player */
     show(state, player) {
       const { concepts, count } = shown(state);
-      if (concepts.some((k, place) => element.children[place] !== rows[k].element))
+      if (concepts.some((k, index) => element.children[index] !== rows[k].element))
         element.prepend(...concepts.map((k) => rows[k].element));
       for (const [k, row] of rows.entries()) {
         row.element.hidden = !concepts.includes(k);

@@ -49,10 +49,10 @@ export function createRow(content, concept, axis, getNames, rename, signal) {
   return {
     element,
     exemplars,
-    /** @param {import("./traits.js").ViewState} view @param {number} place in the order shown, from 0 */
-    show({ names, selected }, place) {
+    /** @param {import("./traits.js").ViewState} view @param {number} index in the order shown, from 0 */
+    show({ names, selected }, index) {
       name.show();
-      rank.textContent = String(place + 1);
+      rank.textContent = String(index + 1);
       clips.setAttribute("aria-label", `clips that show '${names[concept]}'`);
       for (const { position, button } of exemplars) {
         button.setAttribute("aria-label", exemplarWords(content, row, position, names[concept]));
