@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from notebook_explain.clip import Clip
@@ -15,16 +17,21 @@ from notebook_explain.explanations import (
     Effect,
     Evaluation,
     EvaluationRow,
+    Facet,
     FrameSignal,
     Geometry,
     LabelledValues,
     LayerMap,
     MetricInfo,
+    Neighbour,
     Provenance,
     Quantity,
     Refusal,
+    Synthesis,
     TargetResult,
     Tubes,
+    Verdict,
+    Visualization,
 )
 from notebook_explain.explanations.blocks.report import ADDED
 from notebook_explain.explanations.pyramid.pyramid import Edge, Pyramid, Row, Unit
@@ -167,4 +174,54 @@ def small_concepts(*, clips: int = 6, concepts: int = 3, time: int = 6, size: in
         remainder=scores - evidence.sum(1),
         stability=0.7,
         provenance=made[0].provenance,
+    )
+
+
+def small_visualization(*, clips: int = 4, time: int = 6, size: int = 12, seed: int = 0) -> Visualization:
+    """Return two made clips: one with a flow from a still, and a facet that started from noise."""
+    rng = np.random.default_rng(seed)
+
+    def clip(frames: int, name: str) -> Clip:
+        return Clip(rng.integers(0, 255, (frames, size, size, 3), np.uint8), np.arange(frames) / 8, name)
+
+    real = tuple(clip(time, f"clip{index}.mp4") for index in range(clips))
+    best = (("kick", 0.9), ("punch", 0.1))
+
+    def synthesis(name: str, start: Clip, **others: Any) -> Synthesis:
+        made = clip(time, "made")
+        return Synthesis(
+            **{
+                "name": name,
+                "objective": f"Logit({name!r})",
+                "clip": made,
+                "start": start,
+                "flow": None,
+                "curve": np.linspace(0, 3, 10, dtype=np.float32),
+                "preview_steps": (0, 5, 10),
+                "previews": np.stack([np.repeat(start.frames[:1], time, 0), made.frames // 2, made.frames]),
+                "score": 3.0,
+                "start_score": -1.0,
+                "real_scores": np.linspace(-1, 2, clips, dtype=np.float32),
+                "best": best,
+                "start_best": best[::-1],
+                "neighbours": (Neighbour(1, 1.5), Neighbour(0, 2.0)),
+                "motion": 0.8,
+                "restarts": (3.0, 2.0),
+                "seconds": 1.5,
+                **others,
+            }
+        )
+
+    flow = rng.normal(size=(time, size, size, 2)).astype(np.float16)
+    verdicts = (Verdict("Other, 10 parameters", best, best[::-1], True),)
+    facet = Facet(0, 2, (2, 3), 0.97, 0.9, True)
+    return Visualization(
+        (
+            synthesis("kick", clip(1, "photo.jpg"), flow=flow, verdicts=verdicts, control=best[::-1]),
+            synthesis("facet 1 of 2", clip(time, "noise"), objective="Facet('blocks.3', 0, of=2)", facet=facet),
+        ),
+        real,
+        ("kick", "kick", "punch", "punch")[:clips],
+        "blocks.3",
+        Provenance("FeatureVisualization", {"steps": 10}, "Net, 10 parameters", caveats=("A caveat.",)),
     )

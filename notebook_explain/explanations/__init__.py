@@ -32,8 +32,10 @@ from notebook_explain.explanations.threshold import (
     threshold_for_share,
 )
 from notebook_explain.explanations.tubes import Tubes
+from notebook_explain.explanations.visualization.synthesis import Facet, Neighbour, Synthesis, Verdict
+from notebook_explain.explanations.visualization.visualization import Visualization
 
-Explanation = Tubes | Pyramid | Concepts  # the kinds that have a viewer
+Explanation = Tubes | Pyramid | Concepts | Visualization  # the kinds that have a viewer
 
 __all__ = [
     "DEFAULT_THRESHOLD",
@@ -53,6 +55,7 @@ __all__ = [
     "EvaluationTable",
     "ExplainError",
     "Explanation",
+    "Facet",
     "FrameSignal",
     "Geometry",
     "HeadPrediction",
@@ -62,6 +65,7 @@ __all__ = [
     "LayerMap",
     "Mask",
     "MetricInfo",
+    "Neighbour",
     "Predictions",
     "Progress",
     "Provenance",
@@ -69,10 +73,13 @@ __all__ = [
     "Quantity",
     "Refusal",
     "Reliability",
+    "Synthesis",
     "TableRow",
     "Target",
     "TargetResult",
     "Tubes",
+    "Verdict",
+    "Visualization",
     "default_threshold",
     "in_words",
     "kept",
