@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from notebook_explain.clip import Clip
     from notebook_explain.display import compare, to_html
     from notebook_explain.evaluation import evaluate
-    from notebook_explain.explanations import Concept, Concepts, ExplainError, Target, load
+    from notebook_explain.explanations import Concept, Concepts, ExplainError, Target, Visualization, load
     from notebook_explain.methods import (
         RISE,
         AttentionMaps,
@@ -41,13 +41,19 @@ if TYPE_CHECKING:
         CentreMap,
         ConceptDiscovery,
         FeaturePyramid,
+        FeatureVisualization,
+        Flow,
         GuidedGradCAM,
         MotionMap,
         MotionTubes,
+        Pixels,
         RandomMap,
         SaliencyTubes,
         SharpTubes,
+        Spectrum,
+        animate,
     )
+    from notebook_explain.methods.feature_visualization import objectives
     from notebook_explain.models import CLIP, VideoModel, adapt
     from notebook_explain.models.demo import demo_model
     from notebook_explain.widgets import CompareViewer, TubeViewer
@@ -65,17 +71,23 @@ _MODULE_OF_NAME = {
     "Concepts": "explanations",
     "ExplainError": "explanations",
     "FeaturePyramid": "methods",
+    "FeatureVisualization": "methods",
+    "Flow": "methods",
     "GuidedGradCAM": "methods",
     "MotionMap": "methods",
     "MotionTubes": "methods",
+    "Pixels": "methods",
     "RISE": "methods",
     "RandomMap": "methods",
     "SaliencyTubes": "methods",
     "SharpTubes": "methods",
+    "Spectrum": "methods",
     "Target": "explanations",
     "TubeViewer": "widgets",
     "VideoModel": "models",
+    "Visualization": "explanations",
     "adapt": "models",
+    "animate": "methods",
     "compare": "display",
     "demo": "api",
     "demo_model": "models.demo",
@@ -84,6 +96,7 @@ _MODULE_OF_NAME = {
     "explain": "api",
     "layers": "layers",
     "load": "explanations",
+    "objectives": "methods.feature_visualization.objectives",
     "samples": "samples",
     "to_html": "display",
 }
@@ -104,6 +117,13 @@ __all__ = [  # noqa: RUF022  in the order in which users meet them
     "ConceptDiscovery",
     "Concepts",
     "Concept",
+    "FeatureVisualization",
+    "Visualization",
+    "animate",
+    "Flow",
+    "Spectrum",
+    "Pixels",
+    "objectives",
     "GuidedGradCAM",
     "RISE",
     "Captum",
@@ -129,8 +149,9 @@ __all__ = [  # noqa: RUF022  in the order in which users meet them
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF_NAME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_MODULE_OF_NAME[name]}")
-    value = module if _MODULE_OF_NAME[name] == name else getattr(module, name)
+    path = _MODULE_OF_NAME[name]
+    module = importlib.import_module(f"{__name__}.{path}")
+    value = module if path.split(".")[-1] == name else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -6,6 +6,7 @@ from notebook_explain.methods.block_signals import BlockSignals
 from notebook_explain.methods.captum_attributions import Captum
 from notebook_explain.methods.concepts import ConceptDiscovery
 from notebook_explain.methods.feature_pyramid import FeaturePyramid
+from notebook_explain.methods.feature_visualization import FeatureVisualization, Flow, Pixels, Spectrum, animate
 from notebook_explain.methods.guided_grad_cam import GuidedGradCAM
 from notebook_explain.methods.rise import RISE
 from notebook_explain.methods.saliency_tubes import SaliencyTubes
@@ -19,10 +20,15 @@ __all__ = [
     "CentreMap",
     "ConceptDiscovery",
     "FeaturePyramid",
+    "FeatureVisualization",
+    "Flow",
     "GuidedGradCAM",
     "MotionMap",
     "MotionTubes",
+    "Pixels",
     "RandomMap",
     "SaliencyTubes",
     "SharpTubes",
+    "Spectrum",
+    "animate",
 ]

@@ -107,7 +107,7 @@ class Preprocessing:
         values = clip.frames if clip.values is None else clip.values
         video = torch.tensor(np.ascontiguousarray(values)).to(device).permute(3, 0, 1, 2)[None].float()
         if clip.values is None:
-            video = (_grey(video) if self.channels == 1 else video) / 255
+            video = (grey_of(video) if self.channels == 1 else video) / 255
         mean, std = (torch.tensor(value, device=device).view(1, -1, 1, 1, 1) for value in (self.mean, self.std))
         return ((video - mean) / std).to(dtype)
 
@@ -163,7 +163,7 @@ def repeated(name: str, value: Any, channels: int) -> tuple[float, ...]:
     return found * channels if len(found) == 1 else found
 
 
-def _grey(video: torch.Tensor) -> torch.Tensor:
+def grey_of(video: torch.Tensor) -> torch.Tensor:
     """Return the luminance of red, green and blue (ITU-R BT.601), in exact steps, so that grey stays as it is."""
     red, green, blue = (video[:, k : k + 1] for k in range(3))
     grey: torch.Tensor = (299 * red + 587 * green + 114 * blue) / 1000

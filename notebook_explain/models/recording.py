@@ -98,7 +98,7 @@ class Recording:
 
         Cells that no call of the layer's module saw are 0; of several calls that share a cell, the last counts.
         """
-        return self._volume(layer, {ref: output.detach() for ref, output in self.outputs.items()})
+        return layer_volume(layer, {ref: output.detach() for ref, output in self.outputs.items()})
 
     def gradients(self, score: torch.Tensor, *, last: bool = True) -> dict[str, torch.Tensor]:
         """Return the gradients of a score with respect to the activations of each layer.
@@ -116,16 +116,7 @@ class Recording:
         """
         found = self.backward(score, last=last)
         everywhere = {ref: found.get(ref, torch.zeros_like(output)) for ref, output in self.outputs.items()}
-        return {layer.name: self._volume(layer, everywhere) for layer in self.layers}
-
-    def _volume(self, layer: Layer, values: Mapping[TensorRef, torch.Tensor]) -> torch.Tensor:
-        volumes = [part.layout.to_volume(values[part.ref]) for part in layer.parts]
-        if layer.parts[0].cells is None:
-            return volumes[-1]
-        whole = volumes[0].new_zeros((*volumes[0].shape[:2], *layer.grid))
-        for part, volume in zip(layer.parts, volumes, strict=True):
-            part.write(whole, volume)
-        return whole
+        return {layer.name: layer_volume(layer, everywhere) for layer in self.layers}
 
     def backward(self, score: torch.Tensor, *, last: bool = True, layers: Sequence[Layer] | None = None) -> Gradients:
         """Return the gradients of a score with respect to the tensors of layers, as the modules returned them.
@@ -195,6 +186,20 @@ class Recording:
                 elsewhere += max(0.0, everything - float((gradient * activation).abs().sum()))
             part.add(values, products.sum(0))
         return Evidence(values, magnitude, elsewhere)
+
+
+def layer_volume(layer: Layer, values: Mapping[TensorRef, torch.Tensor]) -> torch.Tensor:
+    """Return the tensors of a layer as one volume (batch, channel, time, height, width).
+
+    Cells that no call of the layer's module saw are 0; of several calls that share a cell, the last counts.
+    """
+    volumes = [part.layout.to_volume(values[part.ref]) for part in layer.parts]
+    if layer.parts[0].cells is None:
+        return volumes[-1]
+    whole = volumes[0].new_zeros((*volumes[0].shape[:2], *layer.grid))
+    for part, volume in zip(layer.parts, volumes, strict=True):
+        part.write(whole, volume)
+    return whole
 
 
 def record(

@@ -6,7 +6,7 @@ import operator
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +25,8 @@ from notebook_explain.methods.concepts.kept_passes import KeptPasses
 from notebook_explain.methods.concepts.layers import names_of
 from notebook_explain.methods.concepts.segmentation import Segmenter
 from notebook_explain.methods.concepts.sensitivity import cav_layer, concept_tcavs, units_at_layer
-from notebook_explain.models import Layer, VideoModel, shadow_of
+from notebook_explain.models import Layer, VideoModel
+from notebook_explain.models.frozen import frozen
 from notebook_explain.models.origins import remember
 from notebook_explain.models.provenance import provenance_of
 
@@ -177,12 +178,3 @@ class Discovery:
 
     def _note(self, caveats: Sequence[str] | dict[str, None]) -> None:
         self.caveats.update(dict.fromkeys(caveats))
-
-
-def frozen(model: VideoModel) -> VideoModel:
-    """Return the model with a copy of its parameters, so that training meanwhile changes nothing."""
-    try:
-        module, _ = model.on_shadow(lambda shadow: shadow_of(shadow, copy_parameters=True, keep_hooks=model.keep_hooks))
-    except Exception:  # a module that cannot be copied is guarded in every pass
-        return model
-    return replace(model, module=module)

@@ -1,0 +1,30 @@
+"""What readers of made clips must know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from notebook_explain.explanations import Synthesis
+from notebook_explain.explanations.caveats import Caveat
+
+_FLOW = (
+    "The flow belongs to its still: it is one movement that this network takes for the class, and no rule. Nothing is claimed "
+    "about the direction of time, and what wobbles in the background counts too."
+)
+_UNCHECKED = "No other network has judged these clips; visualization.checked_by(model) asks one."
+
+
+def caveats_of(made: Sequence[Synthesis]) -> list[Caveat]:
+    """Return caveats about made clips."""
+    found = []
+    above = [f"{one.name} ({one.ratio:.1f} ×)" for one in made if one.ratio is not None and one.ratio > 1]
+    if above:
+        found.append(Caveat(f"The score is above anything real: {', '.join(above)}. A made clip exaggerates."))
+    if any(one.flow is not None for one in made):
+        found.append(Caveat(_FLOW))
+    if not all(one.verdicts for one in made):
+        found.append(Caveat(_UNCHECKED))
+    unmoved = [one.name for one in made if not one.is_moved]
+    if unmoved:
+        found.append(Caveat(f"Nothing moves the objective of {', '.join(unmoved)}: no gradient reaches the canvas."))
+    return found

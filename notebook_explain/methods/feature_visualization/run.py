@@ -1,0 +1,183 @@
+"""One run of FeatureVisualization: read the real clips, optimise a canvas for each objective, and compare."""
+
+from __future__ import annotations
+
+import operator
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from notebook_explain._errors import UsageError
+from notebook_explain.clip import Clip
+from notebook_explain.explanations import Synthesis, Visualization
+from notebook_explain.explanations.progress import Progress
+from notebook_explain.methods.feature_visualization.canvases import Flow
+from notebook_explain.methods.feature_visualization.caveats import caveats_of
+from notebook_explain.methods.feature_visualization.clips import given_clips, one_frame, still_of
+from notebook_explain.methods.feature_visualization.comparison import Comparison
+from notebook_explain.methods.feature_visualization.facets import LEAST_CLIPS, FacetTarget, find_facets
+from notebook_explain.methods.feature_visualization.objectives import Logit, Objective, as_objectives, layers_of
+from notebook_explain.methods.feature_visualization.optimiser import Optimisation, Schedule
+from notebook_explain.methods.feature_visualization.passes import Pass, Runner
+from notebook_explain.methods.feature_visualization.reference_set import RealClip, ReferenceSet, extended_frame
+from notebook_explain.models import POOLING_INPUT, Layer, VideoModel
+from notebook_explain.models.origins import remember
+from notebook_explain.models.provenance import provenance_of
+
+if TYPE_CHECKING:
+    from notebook_explain.methods.feature_visualization.explainer import FeatureVisualization
+
+
+class Run:
+    """One run: its arguments, and what was made so far.
+
+    Parameters
+    ----------
+    explainer : FeatureVisualization
+    model : VideoModel
+    clips : clips or None
+    target : None, label, index, Target or a list of these
+    """
+
+    def __init__(self, explainer: FeatureVisualization, model: VideoModel, clips: Any, target: Any) -> None:
+        self.explainer, self.model, self.target = explainer, model, target
+        self.start = time.perf_counter()
+        self.given = () if explainer.objective is None else as_objectives(explainer.objective)
+        layers = _layers(model, [*([] if explainer.layer is None else [explainer.layer]), *layers_of(self.given)])
+        self.runner = Runner(model, layers)
+        self.layer = explainer.layer or _default_layer(model)
+        self.clips = given_clips(clips, target)
+        canvas = explainer.canvas
+        self.still = still_of(canvas.still, model) if isinstance(canvas, Flow) and canvas.still is not None else None
+        self.caveats: dict[str, None] = dict.fromkeys(model.caveats)
+        self.objectives: tuple[Objective, ...] = ()
+        self.reals = ReferenceSet((), self.layer)
+        self.made: list[Synthesis] = []
+
+    def steps(self) -> Iterator[Progress]:
+        """Yield every finished step."""
+        yield from self._read()
+        if self.explainer.facets is not None:
+            self.objectives = tuple(self._facets())
+        elif not self.objectives:
+            self._resolve(self.runner.pass_of(self._example()))
+        for index in range(len(self.objectives)):
+            yield from self._make(index)
+
+    def _read(self) -> Iterator[Progress]:
+        """Run every real clip once; the first one tells which objectives there are."""
+        members: list[RealClip] = []
+        hint = operator.length_hint(self.clips)
+        for given in self.clips:
+            clip, seen = self.model.prepare(given)
+            self.caveats.update(dict.fromkeys(self.model.clip_caveats(clip)))
+            found = self.runner.pass_of(seen)
+            if not self.objectives and self.explainer.facets is None:
+                self._resolve(found)
+            members.append(RealClip.of(seen, found, self.runner.model, self.objectives))
+            yield Progress("real clips", len(members), max(hint, len(members)), time.perf_counter() - self.start)
+        self.reals = ReferenceSet(members, self.layer)
+
+    def _example(self) -> Clip:
+        """Return a clip to resolve the objectives with, where no real clip was given."""
+        size = self.model.preprocessing.shape
+        if self.still is not None:
+            return repeated(self.still, size[0])
+        if isinstance(self.explainer.canvas, Flow):
+            raise UsageError(
+                "a flow animates a still picture; give real clips, or a still: canvas=Flow(still='me.jpg')"
+            )
+        return Clip(np.full((*size, 3), 127, np.uint8), source="grey")
+
+    def _resolve(self, found: Pass) -> None:
+        """Find out what clips are made for, from a pass of one clip."""
+        heads = dict(found.heads[0])
+        channels = {name: volume.shape[1] for name, volume in found.volumes.items()}
+        given = self.given or tuple(Logit(one) for one in self.model.resolve(heads, self.target))
+        named = [one.named(self.model.labels) for one in given]
+        self.objectives = tuple(one.resolved(self.model, heads, channels) for one in named)
+
+    def _facets(self) -> list[FacetTarget]:
+        wanted = self.explainer.facets
+        count = None if isinstance(wanted, str) else wanted
+        least = LEAST_CLIPS if count is None else max(count, 2)
+        if len(self.reals) < least:
+            raise UsageError(f"facets group clips, and need at least {least}; got {len(self.reals)}")
+        return find_facets(self.reals.features, self.layer, count, self.explainer.seed)
+
+    def _make(self, index: int) -> Iterator[Progress]:
+        """Make one clip, and yield previews."""
+        explainer, objective, size = self.explainer, self.objectives[index], self.model.preprocessing.shape
+        members = objective.members if isinstance(objective, FacetTarget) else None
+        comparison = Comparison(self.runner, self.reals, self.objectives, index, with_control=explainer.control)
+        starts = self._starts(comparison, members)
+        generator = torch.Generator().manual_seed(explainer.seed)
+        chosen = self.reals.clips if members is None else [self.reals.clips[one] for one in members]
+        paint = explainer.canvas.paint(starts, chosen, size, generator, self.runner.device)
+        schedule = Schedule.of(explainer.canvas, explainer.steps, explainer.statistics, explainer.weight, size[1])
+        statistics = self.reals.statistics(members) if len(self.reals) and explainer.statistics else {}
+        optimisation = Optimisation(self.runner, paint, objective, schedule, statistics, generator)
+        comparison.keep_preview(0, optimisation.frames())
+        for step in optimisation.run():
+            comparison.keep_preview(step, optimisation.frames())
+            synthesis = comparison.synthesis(optimisation, starts)
+            seconds = time.perf_counter() - self.start
+            yield Progress(f"steps of {objective.title}", step, explainer.steps, seconds, self._result(synthesis))
+        self.made.append(synthesis)
+
+    def _starts(self, comparison: Comparison, members: Sequence[int] | None) -> list[Clip]:
+        """Return what each restart starts from."""
+        explainer, count = self.explainer, self.explainer.restarts
+        if self.still is not None:
+            return [self.still] * count
+        if not len(self.reals):
+            return [Clip(np.full((*self.model.preprocessing.shape, 3), 127, np.uint8), source="grey")] * count
+        is_flow = isinstance(explainer.canvas, Flow)
+        if is_flow and (members is not None or comparison.objective.target is not None):
+            order = self.reals.medoids(count, members)
+        else:  # a channel may respond to few clips, so start from its best ones
+            best = np.argsort(-comparison.real_scores, kind="stable").tolist()
+            order = [index for index in best if members is None or index in members]
+        chosen = [self.reals.clips[order[index % len(order)]] for index in range(count)]
+        return [one_frame(clip, extended_frame(clip)) for clip in chosen] if is_flow else chosen
+
+    def _result(self, synthesis: Synthesis) -> Visualization:
+        made = (*self.made, synthesis)
+        caveats = dict.fromkeys([*self.caveats, *self.runner.caveats, *caveats_of(made)])
+        explainer = self.explainer
+        knobs = {name: getattr(explainer, name) for name in explainer.__dataclass_fields__}
+        objective = None if explainer.objective is None else repr(explainer.objective)
+        provenance = provenance_of(
+            self.model,
+            "FeatureVisualization",
+            {**knobs, "objective": objective, "canvas": repr(explainer.canvas)},
+            self.start,
+            caveats,
+            forwards=self.runner.forwards,
+            backwards=self.runner.backwards,
+        )
+        labels = tuple(one.best[0][0] if one.best else "" for one in self.reals.members)
+        result = Visualization(made, self.reals.clips, labels, self.layer, provenance)
+        remember(result, self.model, explainer, ())
+        return result
+
+
+def repeated(still: Clip, frames: int) -> Clip:
+    """Return a clip that shows one frame all the time."""
+    return replace(still, frames=np.repeat(still.frames[:1], frames, 0), times=None, frame_numbers=None)
+
+
+def _layers(model: VideoModel, names: Sequence[str]) -> tuple[Layer, ...]:
+    """Return the default layers of a model and the named ones."""
+    default = [layer.name for layer in model.layers]
+    added = [name for name in dict.fromkeys(names) if name not in default]
+    return model.select([*default, *added]) if added else model.layers
+
+
+def _default_layer(model: VideoModel) -> str:
+    ends = [layer for layer in model.layers if layer.kind == POOLING_INPUT]
+    return (ends or list(model.layers))[-1].name
