@@ -55,6 +55,9 @@ class FeatureVisualization:
         Weight of the distance of the layers' statistics from those of the real clips.
     weight : float
         Of the objective against the statistics; 1 as measured. A smaller one gives a more ordinary clip.
+    level : float or None
+        Multiple of the best real clip's score beyond which nothing is gained, so that no more moves than must; ``None`` for no
+        limit.
     control : bool
         Also ask the network about the still under a random flow of the same size.
     mode : "measured" or "paper"
@@ -71,6 +74,7 @@ class FeatureVisualization:
     restarts: int = 3
     statistics: float = 0.3
     weight: float = 1.0
+    level: float | None = 1.2
     control: bool = False
     mode: str = "measured"
     seed: int = 0
@@ -88,6 +92,8 @@ class FeatureVisualization:
             raise UsageError(f"steps must be at most {MOST_STEPS:,}, got {self.steps:,}; 120 are usual")
         for name in ("statistics", "weight"):
             object.__setattr__(self, name, check_range(name, getattr(self, name), 0, 1e6))
+        if self.level is not None:
+            object.__setattr__(self, "level", check_range("level", self.level, 0, 1e6))
         if self.facets is not None and self.facets != AUTO:
             object.__setattr__(self, "facets", check_int("facets", self.facets))
         if self.objective is not None:

@@ -57,6 +57,11 @@ class FacetTarget(Objective):
         return (self.layer,)
 
     @property
+    def has_own_scale(self) -> bool:
+        """True: activation and distance are relative to the facet."""
+        return True
+
+    @property
     def title(self) -> str:
         """What it is, for readers."""
         return f"facet {self.index + 1} of {self.count}" if self.count > 1 else f"layer {self.layer}"

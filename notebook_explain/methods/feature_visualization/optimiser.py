@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,12 +13,16 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from notebook_explain._errors import ExplainError
-from notebook_explain.methods.feature_visualization.canvases import SIDE, Canvas, Paint
+from notebook_explain.methods.feature_visualization.canvases import SIDE, Paint
 from notebook_explain.methods.feature_visualization.objectives import Objective
 from notebook_explain.methods.feature_visualization.passes import Pass, Runner
 from notebook_explain.methods.feature_visualization.reference_set import LayerStatistics
 from notebook_explain.models.preprocessing import Preprocessing, grey_of
 
+if TYPE_CHECKING:
+    from notebook_explain.methods.feature_visualization.explainer import FeatureVisualization
+
+Floats = NDArray[np.float32]
 WARM_UP, BETAS, LAST_RATE = 10, (0.9, 0.99), 0.05
 CHUNK = 0.5  # seconds of steps between two previews, about
 
@@ -37,6 +42,10 @@ class Schedule:
         Weight of the distance of the layers' statistics from those of the real clips.
     weight : float
         Of the objective.
+    unit : float
+        Of the objective: it is divided by it.
+    enough : float or None
+        Score beyond which nothing is gained; ``None`` for no limit.
     """
 
     steps: int
@@ -44,11 +53,24 @@ class Schedule:
     jitter: int
     statistics: float
     weight: float = 1.0
+    unit: float = 1.0
+    enough: float | None = None
 
     @classmethod
-    def of(cls, canvas: Canvas, steps: int, statistics: float, weight: float, height: int) -> Schedule:
-        """Return the settings for a canvas."""
-        return cls(steps, canvas.rate, round(canvas.jitter * height / SIDE), statistics, weight)
+    def of(cls, explainer: FeatureVisualization, objective: Objective, real_scores: Floats, height: int) -> Schedule:
+        """Return the settings of an objective."""
+        canvas, best = explainer.canvas, float(real_scores.max(initial=0))
+        unit = 1.0 if objective.has_own_scale or len(real_scores) < 2 else float(real_scores.std())
+        enough = None if explainer.level is None or best <= 0 else explainer.level * best
+        jitter = round(canvas.jitter * height / SIDE)
+        return cls(explainer.steps, canvas.rate, jitter, explainer.statistics, explainer.weight, unit or 1.0, enough)
+
+    def gain(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return what scores (clip,) are worth: less and less beyond `enough`."""
+        if self.enough is None:
+            return self.weight * scores / self.unit
+        missing = (self.enough - scores) / self.unit
+        return self.weight * (self.enough / self.unit - F.softplus(missing))
 
     def rate_of(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
@@ -124,7 +146,7 @@ class Optimisation:
         scores = [self.objective.scores(found) for found in passes]
         losses = [self.paint.penalty().sum()]
         losses += [
-            (self._distance(found) - self.schedule.weight * score).sum()
+            (self._distance(found) - self.schedule.gain(score)).sum()
             for found, score in zip(passes, scores, strict=True)
         ]
         values = torch.cat(scores).detach().float().cpu().numpy()

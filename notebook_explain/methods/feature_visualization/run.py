@@ -118,7 +118,7 @@ class Run:
         generator = torch.Generator().manual_seed(explainer.seed)
         chosen = self.reals.clips if members is None else [self.reals.clips[one] for one in members]
         paint = explainer.canvas.paint(starts, chosen, size, generator, self.runner.device)
-        schedule = Schedule.of(explainer.canvas, explainer.steps, explainer.statistics, explainer.weight, size[1])
+        schedule = Schedule.of(explainer, objective, comparison.real_scores, size[1])
         statistics = self.reals.statistics(members) if len(self.reals) and explainer.statistics else {}
         optimisation = Optimisation(self.runner, paint, objective, schedule, statistics, generator)
         comparison.keep_preview(0, optimisation.frames())

@@ -29,7 +29,7 @@ class Flow(Canvas):
     smoothness : float
         Weight of the penalties of differences between neighbouring pixels and frames; 1 is as measured.
     calm : float
-        Weight of the penalty of displacement, which keeps still what need not move; 1 is as measured.
+        Weight of the penalty of pixels that move at all, which keeps still what need not move; 1 is as measured.
     """
 
     still: Any = None
@@ -131,7 +131,8 @@ class _FlowPaint:
         rough = 0.03 * slope + 0.002 * change.square().mean((1, 2, 3, 4))
         if change.shape[2] > 1:
             rough = rough + 0.02 * change.diff(dim=2).square().mean((1, 2, 3, 4))
-        size = (d.square().sum(1) + 0.01).sqrt().mean((1, 2, 3))
+        # Of whole trajectories, so that a pixel either moves or stays where it is in all frames.
+        size = 3 * (d.square().sum(1).mean(1) + 0.01).sqrt().mean((1, 2))
         return canvas.smoothness * rough + canvas.calm * size
 
     def flow(self) -> torch.Tensor:

@@ -48,6 +48,11 @@ class Objective:
         """What it is, for readers."""
         return repr(self)
 
+    @property
+    def has_own_scale(self) -> bool:
+        """Whether weights are meant for its own unit, as for logits; others are measured in spreads of the real clips."""
+        return False
+
     def named(self, labels: Mapping[str, tuple[str, ...]]) -> Objective:
         """Return the same objective with the label of its class instead of an index, where it has one."""
         return self
@@ -88,6 +93,11 @@ class Sum(Objective):
         """Names of the layers whose volumes it reads."""
         return tuple(dict.fromkeys((*self.first.layers, *self.second.layers)))
 
+    @property
+    def has_own_scale(self) -> bool:
+        """Whether both parts have."""
+        return self.first.has_own_scale and self.second.has_own_scale
+
     def resolved(self, model: VideoModel, heads: dict[str, Head], channels: dict[str, int]) -> Objective:
         """Return the same objective, checked against a pass of the network."""
         return Sum(self.first.resolved(model, heads, channels), self.second.resolved(model, heads, channels))
@@ -112,6 +122,11 @@ class Scaled(Objective):
     def layers(self) -> tuple[str, ...]:
         """Names of the layers whose volumes it reads."""
         return self.inner.layers
+
+    @property
+    def has_own_scale(self) -> bool:
+        """Whether the scaled objective has."""
+        return self.inner.has_own_scale
 
     def resolved(self, model: VideoModel, heads: dict[str, Head], channels: dict[str, int]) -> Objective:
         """Return the same objective, checked against a pass of the network."""

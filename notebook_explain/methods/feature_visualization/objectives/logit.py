@@ -43,6 +43,11 @@ class Logit(Objective):
         return self.label if isinstance(self.label, Target) else Target(self.label)
 
     @property
+    def has_own_scale(self) -> bool:
+        """True: the logit."""
+        return True
+
+    @property
     def title(self) -> str:
         """What it is, for readers."""
         return str(self.label)
