@@ -67,8 +67,8 @@ class LayerStatistics:
     def distance(self, volume: torch.Tensor) -> torch.Tensor:
         """Return how far the statistics of each clip of a volume are from these: a float tensor (clip,)."""
         scale = self.spread.mean().clamp_min(LEAST_SPREAD)
-        flat = volume.flatten(2)
-        mean, spread = flat.mean(2), (flat.var(2, correction=0) + 1e-8).sqrt()
+        variance, mean = torch.var_mean(volume.flatten(2), 2, correction=0)
+        spread = (variance + 1e-8).sqrt()
         return ((mean - self.mean) / scale).square().mean(1) + ((spread - self.spread) / scale).square().mean(1)
 
 

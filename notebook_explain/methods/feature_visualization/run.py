@@ -60,7 +60,7 @@ class Run:
 
     def steps(self) -> Iterator[Progress]:
         """Yield every finished step."""
-        yield from self._read()
+        yield from self.read()
         if self.explainer.facets is not None:
             self.objectives = tuple(self._facets())
         elif not self.objectives:
@@ -68,7 +68,7 @@ class Run:
         for index in range(len(self.objectives)):
             yield from self._make(index)
 
-    def _read(self) -> Iterator[Progress]:
+    def read(self) -> Iterator[Progress]:
         """Run every real clip once; the first one tells which objectives there are."""
         members: list[RealClip] = []
         hint = operator.length_hint(self.clips)
@@ -109,8 +109,8 @@ class Run:
             raise UsageError(f"facets group clips, and need at least {least}; got {len(self.reals)}")
         return find_facets(self.reals.features, self.layer, count, self.explainer.seed)
 
-    def _make(self, index: int) -> Iterator[Progress]:
-        """Make one clip, and yield previews."""
+    def prepared(self, index: int) -> tuple[Optimisation, Comparison, list[Clip]]:
+        """Return what makes the clip of an objective, what compares it, and what each restart starts from."""
         explainer, objective, size = self.explainer, self.objectives[index], self.model.preprocessing.shape
         members = objective.members if isinstance(objective, FacetTarget) else None
         comparison = Comparison(self.runner, self.reals, self.objectives, index, with_control=explainer.control)
@@ -120,13 +120,18 @@ class Run:
         paint = explainer.canvas.paint(starts, chosen, size, generator, self.runner.device)
         schedule = Schedule.of(explainer, objective, comparison.real_scores, size[1])
         statistics = self.reals.statistics(members) if len(self.reals) and explainer.statistics else {}
-        optimisation = Optimisation(self.runner, paint, objective, schedule, statistics, generator)
+        return Optimisation(self.runner, paint, objective, schedule, statistics, generator), comparison, starts
+
+    def _make(self, index: int) -> Iterator[Progress]:
+        """Make one clip, and yield previews."""
+        optimisation, comparison, starts = self.prepared(index)
+        stage = f"steps of {optimisation.objective.title}"
         comparison.keep_preview(0, optimisation.frames())
         for step in optimisation.run():
             comparison.keep_preview(step, optimisation.frames())
             synthesis = comparison.synthesis(optimisation, starts)
             seconds = time.perf_counter() - self.start
-            yield Progress(f"steps of {objective.title}", step, explainer.steps, seconds, self._result(synthesis))
+            yield Progress(stage, step, self.explainer.steps, seconds, self._result(synthesis))
         self.made.append(synthesis)
 
     def _starts(self, comparison: Comparison, members: Sequence[int] | None) -> list[Clip]:

@@ -96,6 +96,9 @@ class _FlowPaint:
         )
         weights = frequencies.clamp_min(1 / rows) ** -1.5
         self._weights = (weights / weights.square().mean().sqrt()).to(device)
+        self._rows, self._columns = (
+            _bicubic(few, many).to(device) for few, many in zip(self._grid, (height, width), strict=True)
+        )
         axes = [torch.arange(length, dtype=torch.float32) for length in (height, width)]
         y, x = torch.meshgrid(*axes, indexing="ij")
         self._pixels = torch.stack([x, y], -1).to(device)
@@ -109,10 +112,8 @@ class _FlowPaint:
 
     def _enlarged(self, coarse: torch.Tensor) -> torch.Tensor:
         """Return displacements of every pixel, float (restart, time, height, width, 2), in pixels."""
-        restarts, _, time, rows, columns = coarse.shape
-        flat = coarse.transpose(1, 2).reshape(restarts * time, 2, rows, columns)
-        large = F.interpolate(flat, self._size[1:], mode="bicubic", align_corners=False)
-        return self._scale * large.permute(0, 2, 3, 1).reshape(restarts, time, *self._size[1:], 2)
+        large = self._rows @ coarse @ self._columns.T  # bicubic, as matrices: ten times as fast to differentiate
+        return self._scale * large.permute(0, 2, 3, 4, 1)
 
     def video(self) -> torch.Tensor:
         self._coarse = self._displacement()
@@ -137,3 +138,9 @@ class _FlowPaint:
 
     def flow(self) -> torch.Tensor:
         return self._enlarged(self._displacement())
+
+
+def _bicubic(few: int, many: int) -> torch.Tensor:
+    """Return the matrix (many, few) that enlarges a row of values bicubically."""
+    units = torch.eye(few)[:, None, :, None]
+    return F.interpolate(units, (many, 1), mode="bicubic", align_corners=False)[:, 0, :, 0].T.contiguous()
