@@ -106,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{len(result.clips)} clips of real people, {SIDE} x {SIDE}")
     print_table(result)
     print_differences(result, [metric.name for metric in result.metrics], list(methods()), "sharp (S)")
+    PAGE.parent.mkdir(exist_ok=True)
     ne.to_html([*shown[:12], *real_clips()], PAGE, "Sharp maps of real people and real clips")
     print(PAGE)
 
