@@ -18,6 +18,7 @@ import notebook_explain as ne
 from notebook_explain import display
 from notebook_explain.explanations import Better, Evaluation, EvaluationRow, MetricInfo, Provenance
 from notebook_explain.explanations.evaluation.intervals import clustered_interval
+from notebook_explain.explanations.evaluation.text import evaluation_notes
 from tests.example_values import small_evaluation
 from tests.explanations.equality import assert_same
 
@@ -125,6 +126,13 @@ def test_sentences_name_the_best_method_and_whether_it_is_clearly_ahead() -> Non
     assert few.endswith("Intervals from 5 clips are too narrow; use 10 or more.")
     assert of_values({"a": [1]}).in_words() == "M (higher is better): a 1.000 (no interval: one clip), 1 clip."
     assert replace(ahead, rows=()).in_words() == "Nothing has been measured."
+
+
+def test_notes_speak_of_intervals_only_where_there_are_some() -> None:
+    several = of_values({"a": [1, 2, 3]})
+    assert evaluation_notes(several)[0].startswith("Means with 95 % bootstrap intervals over 3 clips")
+    assert evaluation_notes(of_values({"a": [1]}))[0] == "Means of one clip; intervals need several."
+    assert not any("interval" in note for note in evaluation_notes(replace(several, rows=())))
 
 
 def test_a_frame_has_a_row_for_each_value(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,14 +40,20 @@ def few_clips(evaluation: Evaluation) -> list[str]:
 def evaluation_notes(evaluation: Evaluation) -> list[str]:
     """Return the lines that belong below every table and figure: what is shown, the caveats, and how it was measured."""
     p = evaluation.provenance
-    number = len({row.clip for row in evaluation.rows})
     versions = ", ".join(f"{name} {version}" for name, version in p.versions.items())
     return [
-        f"Means with 95 % bootstrap intervals over {counted(number, 'clip')}; clips are resampled, each with all its values.",
+        *_interval_note(len({row.clip for row in evaluation.rows})),
         *few_clips(evaluation),
         *p.caveats,
         f"{p.model}; {counted(p.forwards, 'forward pass', 'forward passes')}, {seconds(p.seconds)}; {versions}",
     ]
+
+
+def _interval_note(number: int) -> list[str]:
+    """Return what the means and intervals of a number of clips are; nothing without any."""
+    if number < 2:
+        return ["Means of one clip; intervals need several."] if number else []
+    return [f"Means with 95 % bootstrap intervals over {number} clips; clips are resampled, each with all its values."]
 
 
 def _sentence(evaluation: Evaluation, table: EvaluationTable, metric: MetricInfo) -> str:
