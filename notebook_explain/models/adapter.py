@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from notebook_explain.models.bound_inputs import BoundInputs, inputs_while_adapt
 from notebook_explain.models.carried import Carried
 from notebook_explain.models.forward_hooks import user_hooks
 from notebook_explain.models.hook_check import hook_caveat
+from notebook_explain.models.input_search import FoundInput
 from notebook_explain.models.known_values import ARGUMENT, find_input, known_values
 from notebook_explain.models.metadata import read_labels
 from notebook_explain.models.model_caveats import held_inputs_caveat, model_caveats
@@ -129,16 +130,9 @@ def adapt(
         only with layouts in which colours act as frames.
     """
     network = _check_network(module, like)
-    given = {
-        "size": None if size is None else check_size(size),
-        "frames": frames,
-        "channels": None if channels is None else check_int("channels", channels),
-        "mean": None if mean is None else numbers("mean", mean),
-        "std": None if std is None else numbers("std", std),
-        "layout": tuple(layout) if isinstance(layout, (list, tuple)) else layout,
-        "crop": None if crop is None else check_crop(crop),
-        "labels": None if labels is None else read_labels(labels),
-    }
+    given = _given_values(
+        size=size, frames=frames, channels=channels, mean=mean, std=std, layout=layout, crop=crop, labels=labels
+    )
     keep_hooks = (like is not None and like.keep_hooks) if keep_hooks is None else keep_hooks
     bound = BoundInputs(inputs) if inputs is not None else None if like is None else like.inputs
     kinds = check_outputs(outputs) or ({} if like is None else like.outputs) or carried_kinds(network)
@@ -148,24 +142,19 @@ def adapt(
             found, known, has_one_number = find_input(network, known, keep_hooks)
         sources = _sources(known, has_one_number, found.is_layout_tested)
         assumed = tuple(name for name in _INFERRED if sources.get(name) == GUESS or name in known.hints)
-        preprocessing = replace(found.preprocessing, assumed=assumed)
-        caveats = (*model_caveats(network, preprocessing, found.trace), *found.caveats, *known.caveats)
-        if assumed and not (like is not None and assumed == like.preprocessing.assumed):
-            text = f"{type(network).__name__}: {caveats[0]}"
-            warn(Caveat(text, CaveatCode.ASSUMED_PREPROCESSING, assumed))
-        if bound is not None:
-            caveats += held_inputs_caveat(network, preprocessing, bound)
+        found = replace(found, preprocessing=replace(found.preprocessing, assumed=assumed))
+        caveats = _caveats(network, found, known, bound, like)
         known_hooks = user_hooks(network)
         if known_hooks and not keep_hooks:
             stage("test of its hooks")
             with inputs_while_adapting(network, bound):
-                caveats += hook_caveat(network, preprocessing)
+                caveats += hook_caveat(network, found.preprocessing)
     names, labels_source = known.values.get("labels", {}), _labels_source(sources)
     if found.trace is not None and labels is not None:
         check_label_count(labels_source, names, kinds, found.trace.ends)
     return VideoModel(
         network,
-        preprocessing,
+        found.preprocessing,
         names,
         found.layers,
         caveats,
@@ -192,6 +181,32 @@ def _check_network(module: Any, like: Any) -> nn.Module:
     if any(parameter.is_meta for parameter in network.parameters()):
         raise ExplainError("this model has no weights yet: its parameters are on the meta device; load them first")
     return network
+
+
+def _given_values(**given: Any) -> dict[str, Any]:
+    """Return the arguments of `adapt` about the input, checked and in one form each; ``None`` stays."""
+    forms: dict[str, Callable[[Any], Any]] = {
+        "size": check_size,
+        "channels": lambda value: check_int("channels", value),
+        "mean": lambda value: numbers("mean", value),
+        "std": lambda value: numbers("std", value),
+        "layout": lambda value: tuple(value) if isinstance(value, (list, tuple)) else value,
+        "crop": check_crop,
+        "labels": read_labels,
+    }
+    return {name: forms[name](value) if value is not None and name in forms else value for name, value in given.items()}
+
+
+def _caveats(
+    network: nn.Module, found: FoundInput, known: Carried, bound: BoundInputs | None, like: VideoModel | None
+) -> tuple[str, ...]:
+    """Return the caveats of every explanation; warn of guesses that the model in ``like`` did not have."""
+    preprocessing = found.preprocessing
+    caveats = (*model_caveats(network, preprocessing, found.trace), *found.caveats, *known.caveats)
+    assumed = preprocessing.assumed
+    if assumed and not (like is not None and assumed == like.preprocessing.assumed):
+        warn(Caveat(f"{type(network).__name__}: {caveats[0]}", CaveatCode.ASSUMED_PREPROCESSING, assumed))
+    return caveats if bound is None else (*caveats, *held_inputs_caveat(network, preprocessing, bound))
 
 
 def _sources(known: Carried, has_one_number: bool, is_layout_tested: bool) -> dict[str, str]:
