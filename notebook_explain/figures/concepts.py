@@ -50,7 +50,7 @@ def concepts_figure(concepts: Concepts, count: int = 8, exemplars: int = 4) -> T
     """
     shown = concepts.concepts[: check_int("count", count)]
     columns = check_int("exemplars", exemplars)
-    notes = [line for note in _notes(concepts, shown) for line in break_lines(note, WIDTH, SMALL_PRINT)]
+    notes = [line for note in _notes(concepts, shown) for line in break_lines(note, 0.93 * WIDTH, SMALL_PRINT)]
     head, foot = 0.62, 0.13 * len(notes) + 0.12
     axis = 0.3 if concepts.fills else 0.0
     height = head + ROW * len(shown) + axis + foot
