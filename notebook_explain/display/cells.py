@@ -101,9 +101,15 @@ def _embedded(page: str, png: str, *explanations: Explanation) -> Embedded:
     from notebook_explain.widgets.html import iframe
 
     distinct = list({id(explanation): explanation for explanation in explanations}.values())
-    description = " ".join(f"{explanation.in_words()} Clip: {clips_named(explanation)}." for explanation in distinct)
+    description = " ".join(_description(explanation) for explanation in distinct)
     text = "\n".join(_repr_without_folders(explanation) for explanation in distinct)
     return Embedded(iframe(page, png, description), png, text)
+
+
+def _description(explanation: Explanation) -> str:
+    """Return sentences on an explanation and its clip; concepts say how many clips they have."""
+    words = explanation.in_words()
+    return words if isinstance(explanation, Concepts) else f"{words} Clip: {clips_named(explanation)}."
 
 
 def _largest_output() -> int:

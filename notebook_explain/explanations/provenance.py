@@ -161,11 +161,14 @@ def clips_named(explanation: Tubes | Pyramid | BlockReport | Concepts) -> str:
 
 
 def provenance_lines(explanation: Tubes | Pyramid | BlockReport | Concepts) -> list[str]:
-    """Return two lines: method, model and clip; passes, time and versions. Paths are stripped for privacy."""
-    p, name = explanation.provenance, clips_named(explanation)
-    clip_words = f"clip: {name}" if hasattr(explanation, "clip") else name
+    """Return two lines: method, model and clip; passes, time and versions. Paths are stripped for privacy.
+
+    Concepts say in their own sentences how many clips they have.
+    """
+    p = explanation.provenance
+    clip_words = f"; clip: {clips_named(explanation)}" if hasattr(explanation, "clip") else ""
     versions = ", ".join(f"{name} {version}" for name, version in p.versions.items())
     return [
-        f"{p.method} of {p.model}; {clip_words}",
+        f"{p.method} of {p.model}{clip_words}",
         f"{p.forwards} forward, {p.backwards} backward, {p.seconds:.2f} s; {versions}",
     ]

@@ -12,19 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._errors import UsageError
 from notebook_explain._validation import check_choice
 from notebook_explain.clip import Clip
 from notebook_explain.explanations.concepts.cells import over_clip
 from notebook_explain.explanations.concepts.concept import Concept
 from notebook_explain.explanations.concepts.export import concepts_json
+from notebook_explain.explanations.concepts.names import check_names, default_name
 from notebook_explain.explanations.concepts.text import concepts_in_words, concepts_report
 from notebook_explain.explanations.geometry import Geometry
 from notebook_explain.explanations.number_format import counted
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.targets import TargetResult
-
-MAX_NAME = 80  # letters
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,12 +149,7 @@ class Concepts:
 
     def with_names(self, names: Sequence[str]) -> Concepts:
         """Return the same concepts with other names: one for each, all different, as `with_name` takes them."""
-        given = [_check_name(name) for name in names]
-        if len(given) != len(self):
-            raise UsageError(f"expected a name for each of {len(self)} concepts, got {len(given)}")
-        for name in given:
-            if given.count(name) > 1:
-                raise UsageError(f"name {name!r} belongs to another concept; give a different one")
+        given = check_names(names, len(self))
         named = [replace(concept, name=name) for concept, name in zip(self.concepts, given, strict=True)]
         changed = replace(self, concepts=tuple(named))
         origins = sys.modules.get("notebook_explain.models.origins")  # without it, nothing was made in this process
@@ -350,17 +344,3 @@ def reordered(concepts: Concepts, order: Sequence[int]) -> Concepts:
         drops=concepts.drops[:, :, kept],
         evidence=concepts.evidence[:, kept],
     )
-
-
-def _check_name(name: Any) -> str:
-    if not isinstance(name, str):
-        raise UsageTypeError(f"name must be a string, got {name!r}")
-    text = name.strip()
-    if not 0 < len(text) <= MAX_NAME or not text.isprintable():
-        raise UsageError(f"name must have 1 to {MAX_NAME} printable letters, got {text[: MAX_NAME + 20]!r}")
-    return text
-
-
-def default_name(index: int) -> str:
-    """Return the name of a concept that nobody has named."""
-    return f"concept {index + 1}"

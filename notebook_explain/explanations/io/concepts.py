@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from notebook_explain._errors import UsageError
 from notebook_explain.explanations.concepts.concept import TCAV, Concept, Effect, Refusal
-from notebook_explain.explanations.concepts.concepts import MAX_NAME, Concepts
+from notebook_explain.explanations.concepts.concepts import Concepts
+from notebook_explain.explanations.concepts.names import MAX_NAME
 from notebook_explain.explanations.io.fields import (
     Arrays,
     pack_clip,

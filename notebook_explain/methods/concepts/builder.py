@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from notebook_explain.explanations import TCAV, Concept, Concepts, Effect, Provenance
 from notebook_explain.explanations.concepts.cells import over_clip
-from notebook_explain.explanations.concepts.concepts import default_name, reordered
+from notebook_explain.explanations.concepts.concepts import reordered
+from notebook_explain.explanations.concepts.names import default_name
 from notebook_explain.methods.concepts.ablation import ClipAblation
 from notebook_explain.methods.concepts.clusters import Clusters
 from notebook_explain.methods.concepts.embedding import Embedded

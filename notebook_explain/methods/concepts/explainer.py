@@ -58,8 +58,9 @@ class ConceptDiscovery:
         one orders the concepts.
     mode : "ablation" or "paper"
         "paper" keeps the published protocol, for comparison: logistic directions against random clips, the share of clips
-        with a positive derivative, and a paired t-test. On networks whose concepts are known it put the acting one on top in
-        0 to 5 of 10 classes, and its test called 69 % of random concepts significant at 0.05.
+        with a positive derivative, and a paired t-test. In the bundled network, whose concepts are known, it put the acting
+        one first in 8 of 10 classes, but above every concept of room, ball and idle person in none, because they share the
+        value 1 (AUC 0.838). "ablation" put it first, and above these, in all 10 (AUC 1.000): ``python -m benchmarks.concepts``.
     cav_layer : str, optional
         Layer of the directions; by default the last one whose gradient differs between clips.
     presence : float in 0..1

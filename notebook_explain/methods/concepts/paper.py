@@ -4,10 +4,10 @@ For each concept and each of 20 sets of random clips, a logistic regression tell
 its weights are the direction. The score is the share of the class's clips whose derivative along it is positive, averaged over
 the sets; a paired t-test compares it with the scores of random clips in the place of the concept.
 
-Measured on networks whose concepts are known: the score put the acting concept on top in 0 to 5 of 10 classes, and the test
-called 69 % of random concepts significant at 0.05, because the sets share their clips, and because units of other clips are
-told apart whatever they show. At an input of global pooling the derivative is the same for every clip, so that the score only
-counts sets.
+Measured on the bundled network, whose concepts are known (``python -m benchmarks.concepts``): the score put the acting concept
+first in 8 of 10 classes, but above every concept of room, ball and idle person in none, because several share the value 1. The
+p-values of the test are too small: the sets share their clips, and units of other clips are told apart whatever they show. At
+an input of global pooling the derivative is the same for every clip, so that the score only counts sets.
 
 Reference: Ji, Wang, Kwong, Wu: Spatial-temporal Concept based Explanation of 3D ConvNets, CVPR 2023 Workshops,
 arXiv:2206.05275.

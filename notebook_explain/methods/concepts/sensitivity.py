@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from notebook_explain._errors import UsageError
+from notebook_explain._errors import ExplainError, UsageError
 from notebook_explain.explanations import TCAV, Refusal
 from notebook_explain.methods.concepts.cav import (
     LEAST_VARIATION,
@@ -34,12 +34,24 @@ def cav_layer(layers: Sequence[Layer], embedded: Sequence[Embedded], name: str |
     embedded : sequence of Embedded
     name : str, optional
         Layer that the user chose; by default the last one whose gradient varies, or the last one of all.
+
+    Raises
+    ------
+    ExplainError
+        There is no layer of several cells on which the score of every clip depends.
+    ValueError
+        The chosen layer is not one of these.
     """
     variations = {}
     for layer in layers:
         gradients = [one.gradients[layer.name] for one in embedded if layer.name in one.gradients]
         if len(gradients) == len(embedded) and cells_of(layer) > 1:
             variations[layer.name] = gradient_variation(np.stack(gradients))
+    if not variations:
+        raise ExplainError(
+            "there is no layer of several cells on which the score of every clip depends, as if clips took different paths "
+            "through the network; give clips that take the same path"
+        )
     by_name = {layer.name: layer for layer in layers}
     if name is not None:
         if name not in variations:

@@ -212,6 +212,30 @@ def test_a_layer_of_one_cell_is_refused_by_name() -> None:
         ne.ConceptDiscovery(layer="last")(small_model(strided=3), random_clips(6), 1)
 
 
+class Switch(nn.Module):
+    """Two convolutions that always run; the brightness of the clip decides which of them the score depends on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bright, self.dark = nn.Conv3d(3, 6, 3, 2, 1), nn.Conv3d(3, 6, 3, 2, 1)
+        self.head = nn.Linear(6, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits (batch, class)."""
+        bright, dark = self.bright(x).mean((2, 3, 4)), self.dark(x).mean((2, 3, 4))
+        return self.head(bright if x.mean() > 0 else dark)
+
+
+@pytest.mark.parametrize("knobs", [{}, {"layer": "bright"}, {"cav_layer": "dark"}], ids=str)
+def test_clips_that_share_no_layer_are_refused(knobs: dict[str, Any]) -> None:
+    clips = [
+        (clip // 2 if index % 2 else 127 + clip // 2).astype(np.uint8) for index, clip in enumerate(random_clips(6))
+    ]
+    model = ne.adapt(zoo.seeded(Switch), **SPECIFIED)
+    with pytest.raises(ne.ExplainError, match="no layer of several cells on which the score of every clip depends"):
+        ne.ConceptDiscovery(count=3, **knobs)(model, clips, 1)
+
+
 def test_any_layer_can_be_named() -> None:
     model = small_model()
     concepts = ne.ConceptDiscovery(count=4, layer="stem", cav_layer="block")(model, random_clips(6), 1)
