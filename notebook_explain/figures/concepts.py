@@ -122,6 +122,9 @@ def _notes(concepts: Concepts, shown: Sequence[Concept]) -> list[str]:
             "change of the input counted. q: chance that the same shape elsewhere does as much, corrected for the number of "
             "concepts."
         )
+    notes.append(
+        f"Stability over seeds {fixed(concepts.stability)}: 1 if another seed finds the same concepts, 0 by chance."
+    )
     if len(shown) < len(concepts):
         notes.append(f"The first {len(shown)} of {len(concepts)} concepts.")
     return [*notes, *concepts.caveats]

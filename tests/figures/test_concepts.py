@@ -32,6 +32,7 @@ def test_a_row_has_its_exemplars_and_a_chart_for_each_fill() -> None:
     np.testing.assert_array_equal(images[0].images[0].get_array(), expected)
     assert "What if it were not there?" in texts(figure)
     assert "The first 3 of 14 concepts." in texts(figure)
+    assert "Stability over seeds 0.70: 1 if another seed finds the same concepts" in texts(figure)
 
 
 def test_bars_are_the_effects_and_hollow_within_chance() -> None:

@@ -4,7 +4,7 @@ import { createMenu, createSlider } from "../shared/inputs.js";
 import { percent, wholePercent } from "../shared/text.js";
 import { SIGNIFICANT, sortsOf } from "./arrange.js";
 import { createPlayButton } from "./player.js";
-import { short, shownWords, sortWords, verdictWords } from "./text.js";
+import { originWords, short, shownWords, sortWords, verdictWords } from "./text.js";
 
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {import("./traits.js").Movable} Movable */
@@ -60,6 +60,7 @@ export function createControls(content, handlers, showEverything, signal) {
   return {
     head: h("div", { class: "ne-head", hidden: !title }, h("span", { class: "ne-title" }, title)),
     verdict: h("p", { class: "ne-verdict" }, verdictWords(content)),
+    origin: h("p", { class: "ne-origin" }, originWords(content)),
     bar: h(
       "div",
       { class: "ne-concept-bar", role: "toolbar", "aria-label": "order and filter" },

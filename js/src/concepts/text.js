@@ -76,13 +76,17 @@ export function aboutLines({ explained }, { present, volume, evidence, tcav }) {
 
 /** The sentence above the rows. @param {Content} content */
 export function verdictWords({ rows, fills, explained }) {
-  const { name, against, clips, layer, units, stability } = explained;
+  const { name, against, clips } = explained;
   const found = `${counted(rows.length, "concept")} of ${quoted(name, against)} in ${counted(clips, "clip")}`;
-  const origin = `${units} of layer ${layer}; stability over seeds ${short(stability)}`;
-  if (!fills.length) return `${found}; their effects were not measured (${origin}).`;
+  if (!fills.length) return `${found}; their effects were not measured.`;
   const used = rows.filter((row) => smallestQ(row) <= SIGNIFICANT).length;
   const verdict = used > 1 ? `${used} of them have` : used ? "One of them has" : "None of them has";
-  return `${found} (${origin}). ${verdict} an effect beyond chance (q at most ${SIGNIFICANT}).`;
+  return `${found}. ${verdict} an effect beyond chance (q at most ${SIGNIFICANT}).`;
+}
+
+/** What was clustered, and whether other seeds give the same clusters. @param {Content} content */
+export function originWords({ explained: { layer, units, stability } }) {
+  return `${units} of layer ${layer}; stability ${stability.toFixed(2)} (1: other seeds find the same concepts, 0: chance)`;
 }
 
 /** Option of the menu that sorts. @param {string} name @param {Content} content */

@@ -91,7 +91,7 @@ export function mount(model, root, content, signal) {
   root.dataset.fills = String(content.fills.length);
   root.style.setProperty("--ne-fills", String(Math.max(content.fills.length, 1)));
   root.append(
-    ...[controls.head, controls.verdict, controls.bar, controls.legend, controls.columns],
+    ...[controls.head, controls.verdict, controls.origin, controls.bar, controls.legend, controls.columns],
     ...[list.element, controls.empty, list.more, createCurves(content.curves), controls.caveats, liveRegion],
   );
   if (isReducedMotion() && getState().playing) commits.set("playing", false);

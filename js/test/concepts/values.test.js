@@ -4,7 +4,15 @@ import { arrange, smallestQ, sortsOf } from "../../src/concepts/arrange.js";
 import { axisOf } from "../../src/concepts/effect_chart.js";
 import { nextExemplar } from "../../src/concepts/keyboard.js";
 import { createMasks, decodeGrids } from "../../src/concepts/masks.js";
-import { checkName, clipWords, effectWords, short, signed, verdictWords } from "../../src/concepts/text.js";
+import {
+  checkName,
+  clipWords,
+  effectWords,
+  originWords,
+  short,
+  signed,
+  verdictWords,
+} from "../../src/concepts/text.js";
 import { readContent, readViewState } from "../../src/concepts/traits.js";
 import { decode, FakeModel } from "../helpers.js";
 import examples from "./examples.json";
@@ -110,9 +118,15 @@ describe("words", () => {
 
   test("the verdict counts the concepts beyond chance, and says when effects were not measured", () => {
     expect(plain(verdictWords(contentOf(0)))).toBe(
-      "3 concepts of 'class 0' in 4 clips (positions of layer last; stability over seeds 0.7). One of them has an effect beyond chance (q at most 0.05).",
+      "3 concepts of 'class 0' in 4 clips. One of them has an effect beyond chance (q at most 0.05).",
     );
     expect(verdictWords(contentOf(2))).toContain("their effects were not measured");
+  });
+
+  test("below it stands what was clustered, and how stable that is", () => {
+    expect(originWords(contentOf(0))).toBe(
+      "positions of layer last; stability 0.70 (1: other seeds find the same concepts, 0: chance)",
+    );
   });
 
   test("a clip is told with its name as it is", () => {
