@@ -53,11 +53,16 @@ class ConceptViewer(base.View):
     --------
     Keep the names that were typed: ``viewer.concepts.save("kick.npz")``. See where the selected concept is in its clip::
 
+        output = ipywidgets.Output()
+
+        @output.capture(clear_output=True)
         def show(change):
-            concept, clip = change.new
-            display(concepts.tube(concepts.clips[clip], concept))
+            if change.new:
+                concept, clip = change.new
+                display(concepts.tube(concepts.clips[clip], concept))
 
         viewer.observe(show, "selected")
+        display(viewer, output)
     """
 
     bundle = BUNDLE

@@ -52,6 +52,15 @@ ne.compare(before, after, titles=("average pooling", "SoftPool")).to_html("compa
         "compare.html",
     ),
     (
+        "What do many clips of a class have in common for the network?",
+        "Concepts of twelve clips of a kick, ranked by what the network loses without them. Point at a clip, type a name.",
+        """others = ("clap", "bend", "punch", "jog")
+kicks = [ne.samples.contrast("kick", others[seed % 4], seed=seed) for seed in range(12)]
+concepts = ne.ConceptDiscovery()(model, kicks, "kick")
+concepts.to_html("concepts.html")""",
+        "concepts.html",
+    ),
+    (
         "What does a block do with each frame?",
         "The signals that the building blocks of a network report, as a figure.",
         'report = ne.BlockSignals()(soft, clip, "kick")\nreport.figure().savefig("blocks.png", dpi=130)',

@@ -57,6 +57,29 @@ def take(browser: Browser, explanation: Any, picture: Path, kind: str, width: in
         raise SystemExit(f"{picture.name}: {wrong}")
 
 
+def concept_rows(browser: Browser, picture: Path, width: int = 1000, rows: int = 4) -> None:
+    """Save a screenshot of the first concepts of a kick, each in the frame in which it covers most."""
+    others = [action for action in ne.samples.ACTIONS if action != "kick"]
+    clips = [ne.samples.contrast("kick", others[seed % len(others)], seed=seed) for seed in range(24)]
+    concepts = ne.ConceptDiscovery()(ne.demo_model(), clips, "kick").with_name(0, "kicking leg")
+    with tempfile.TemporaryDirectory() as folder:
+        path = concepts.to_html(Path(folder) / "page.html", playing=False)
+        page, wrong = offline_page(browser, width, HEIGHT)
+        page.goto(path.as_uri())
+        page.locator(".ne-concepts[data-ready=true]").wait_for(state="attached", timeout=20_000)
+        page.wait_for_timeout(900)
+        view = page.locator(".ne-concepts").bounding_box()
+        last = page.locator(".ne-concept").nth(rows - 1).bounding_box()
+        assert view is not None
+        assert last is not None
+        area = {"x": view["x"] - PAD, "y": view["y"] - PAD, "width": view["width"] + 2 * PAD}
+        page.screenshot(path=picture, clip={**area, "height": last["y"] + last["height"] + PAD - view["y"]})
+        page.context.close()
+    reduce_colours(picture)
+    if wrong:
+        raise SystemExit(f"{picture.name}: {wrong}")
+
+
 def animate(browser: Browser, explanation: Any, picture: Path, width: int = 860, steps: int = 26) -> None:
     """Save an animation: the tube makes one full turn while the clip plays twice."""
     with tempfile.TemporaryDirectory() as folder:
@@ -135,6 +158,7 @@ def main() -> None:
         take(browser, demo, folder / "viewer.png", ".ne-tubes", 1060)
         pyramid = ne.FeaturePyramid()(ne.demo_model(), demo.clip, "kick")
         take(browser, pyramid, folder / "pyramid.png", ".ne-pyramid", 1100)
+        concept_rows(browser, folder / "concepts.png")
     coarse_and_sharp().savefig(folder / "sharp.png", dpi=110)
     reduce_colours(folder / "sharp.png")
     soft_pooling_report().figure().savefig(folder / "blocks.png", dpi=110)

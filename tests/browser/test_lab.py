@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, FrameLocator, Locator, Page
 
 from tests.browser import jupyter_driver
 from tests.browser.browser_driver import READY, Viewer, changed
+from tests.browser.concept_driver import ConceptDriver
 from tests.browser.jupyter_driver import REPOSITORY, Messages, Notebook
 
 CELLS = (
@@ -23,6 +24,19 @@ CELLS = (
     "from ipywidgets.widgets.widget import _instances; print(json.dumps(sorted(type(w).__name__ for w in _instances.values())))",
 )
 SHOW, PRINT, SET, TUBES, LARGE, COUNT = range(len(CELLS))
+CONCEPT_CELLS = (
+    f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
+    "import ipywidgets\nimport notebook_explain as ne\nfrom tests.methods.concepts.networks import random_clips, small_model\n"
+    "model = small_model()\nconcepts = ne.ConceptDiscovery(count=4, fills=('blur',))(model, random_clips(5), 1)\n"
+    "viewer, output = concepts.view(), ipywidgets.Output()\n"
+    "@output.capture(clear_output=True)\n"
+    "def show(change):\n"
+    "    concept, clip = change.new\n"
+    "    display(concepts.tube(concepts.clips[clip], concept))\n"
+    "viewer.observe(show, 'selected')\n"
+    "display(viewer, output)",
+    "import json; print(json.dumps([viewer.concepts[0].name, viewer.selected, viewer.playing]))",
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +44,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("lab")
     (folder / "work").mkdir()
     jupyter_driver.write_notebook(folder / "work" / "viewer.ipynb", CELLS)
+    jupyter_driver.write_notebook(folder / "work" / "concepts.ipynb", CONCEPT_CELLS)
     with jupyter_driver.server(folder) as address:
         yield address
 
@@ -142,3 +157,50 @@ def test_the_viewer_in_jupyterlab(address: str, page: Page) -> None:
     frame.locator("[data-name=frame]").fill("2")
     frame.locator(f"{READY}[data-frame='2']").wait_for(timeout=5_000)
     assert errors == []
+
+
+def concepts_in(page: Page, frame: FrameLocator) -> ConceptDriver:
+    """Return the driver of the concept viewer in a frame, once it is drawn."""
+    driver = ConceptDriver(page)
+    driver.root = frame.locator(".ne-concepts")
+    frame.locator(".ne-concepts[data-ready=true]").wait_for(timeout=60_000)
+    return driver
+
+
+def test_concepts_in_jupyterlab(address: str, page: Page) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    messages = Messages(page)
+    notebook = Notebook(page, address, "concepts.ipynb")
+    notebook.run_all()
+    driver = concepts_in(page, inside(notebook.cell(0)))
+    notebook.idle()
+    assert max(map(max, driver.drawn(0))) > 100
+    messages.forget()
+
+    # Clips play without a message, and a name is one message.
+    driver.exemplar(0).scroll_into_view_if_needed()
+    first = driver.frame(0)
+    driver.exemplar(0).locator(f"canvas:not([data-frame='{first}'])").wait_for(timeout=10_000)
+    assert messages.sent == []
+    driver.name(0).fill("kicking leg")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    assert len(messages.sent) == 1
+
+    # A click asks for the tube of the concept in that clip, and the cell shows it.
+    shown = driver.exemplar(0, 1)
+    clip = int(shown.get_attribute("data-clip") or -1)
+    shown.click()
+    tube = notebook.cell(0).locator("iframe").nth(1).content_frame
+    tube.locator(READY).wait_for(timeout=15_000)
+    assert json.loads(notebook.run(1)) == ["kicking leg", [0, clip], True]
+
+    assert errors == []
+
+    # Opened again while the kernel runs, the notebook shows the name.
+    page.keyboard.press("Control+s")
+    page.locator(".jp-mod-dirty").wait_for(state="detached")
+    notebook = Notebook(page, address, "concepts.ipynb")
+    driver = concepts_in(page, inside(notebook.cell(0)))
+    assert driver.name(0).input_value() == "kicking leg"
