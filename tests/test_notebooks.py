@@ -40,22 +40,44 @@ def _following(notebook: NotebookNode, tag: str) -> Iterator[tuple[NotebookNode,
 
 
 def _with_solutions(notebook: NotebookNode) -> NotebookNode:
-    """Append each solution to its exercise, as a learner would paste it."""
-    for exercise, answer in zip(_tagged(notebook, "exercise"), _tagged(notebook, "solution"), strict=True):
+    """Repeat each exercise and its check with the solution, as a learner pastes it once the check has failed.
+
+    Before that, ``unsolved`` keeps what the check says about the exercise as it stands.
+    """
+    answers = iter(_tagged(notebook, "solution"))
+    cells = [nbformat.v4.new_code_cell("unsolved = {}"), *notebook.cells]
+    for exercise, check in list(_following(notebook, "exercise")):
+        answer = next(answers)
         match = FENCE.search(answer.source)
         assert match, f"no code in {answer.id}"
-        exercise.source += f"\n{match[1]}"
+        solved = nbformat.v4.new_code_cell(f"{exercise.source}\n{match[1]}")
+        again = [
+            nbformat.v4.new_code_cell("unsolved = {**solved, **unsolved}"),
+            solved,
+            nbformat.v4.new_code_cell(check.source),
+        ]
+        index_of_check = next(index for index, cell in enumerate(cells) if cell is check)
+        cells[index_of_check + 1 : index_of_check + 1] = again
+    notebook.cells = cells
     return notebook
 
 
-def _run(notebook: NotebookNode, folder: Path) -> dict[str, bool]:
-    """Run a lesson in place; return which of its exercises count as solved."""
-    notebook.cells.append(nbformat.v4.new_code_cell("import json\nprint(json.dumps(solved))"))
+def _names(source: str, kind: type[ast.expr_context]) -> set[str]:
+    """Return the names that code reads or assigns."""
+    return {
+        node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name) and isinstance(node.ctx, kind)
+    }
+
+
+def _run(notebook: NotebookNode, folder: Path) -> tuple[dict[str, bool], dict[str, bool]]:
+    """Run a lesson in place; return which of its exercises count as solved as they stand, and with the solutions."""
+    last = nbformat.v4.new_code_cell("import json\nprint(json.dumps([unsolved, solved]))")
+    notebook.cells.append(last)
     NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()
-    solved: dict[str, bool] = json.loads(_printed(notebook.cells.pop()))
-    return solved
+    as_it_stands, with_solutions = json.loads(_printed(notebook.cells.pop()))
+    return as_it_stands, with_solutions
 
 
 def _printed(cell: NotebookNode) -> str:
@@ -90,11 +112,13 @@ def test_a_lesson_is_committed_without_output(path: Path) -> None:
 
 @each_lesson
 @pytest.mark.filterwarnings("ignore")  # Jupyter's own stack
-def test_a_lesson_runs_as_it_stands_and_no_exercise_is_solved(path: Path, tmp_path: Path) -> None:
+def test_a_lesson_runs_and_only_the_solutions_solve_its_exercises(path: Path, tmp_path: Path) -> None:
     notebook = _read(path)
-    solved = _run(notebook, tmp_path)
-    assert len(solved) == len(_tagged(notebook, "exercise")) >= 2
-    assert not any(solved.values())
+    exercises = len(_tagged(notebook, "exercise"))
+    as_it_stands, with_solutions = _run(_with_solutions(notebook), tmp_path)
+    assert len(as_it_stands) == len(with_solutions) == exercises >= 2
+    assert not any(as_it_stands.values()), as_it_stands
+    assert all(with_solutions.values()), with_solutions
     shown = [output for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
     # No front end is attached, so a cell shows the page itself (and the widget where a lesson asks for one).
     assert any("<iframe" in output["data"].get("text/html", "") for output in shown)
@@ -105,11 +129,18 @@ def test_a_lesson_runs_as_it_stands_and_no_exercise_is_solved(path: Path, tmp_pa
 
 
 @each_lesson
-@pytest.mark.filterwarnings("ignore")
-def test_the_solutions_solve_the_exercises(path: Path, tmp_path: Path) -> None:
-    solved = _run(_with_solutions(_read(path)), tmp_path)
-    assert solved
-    assert all(solved.values()), solved
+def test_no_cell_needs_a_solved_exercise(path: Path) -> None:
+    """A learner who skips an exercise can run the rest."""
+    own = ("exercise", "check", "solution")
+    cells = [cell for cell in _read(path).cells if cell.cell_type == "code"]
+    others = [cell for cell in cells if not set(own) & set(cell.metadata.get("tags", []))]
+    given = set().union(*(_names(cell.source, ast.Store) for cell in others))
+    for cell in _tagged(_read(path), "exercise"):
+        needed = _names(cell.source, ast.Store) - given
+        later = cells[[one.id for one in cells].index(cell.id) + 1 :]
+        for other in later:
+            if other.id in {one.id for one in others}:
+                assert not needed & _names(other.source, ast.Load), f"{other.id} needs the exercise {cell.id}"
 
 
 @each_lesson
