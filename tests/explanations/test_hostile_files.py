@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 import notebook_explain as ne
 from notebook_explain.display.evaluations import page_text
-from notebook_explain.explanations import BlockReport, Concepts, Evaluation, Pyramid, Tubes
+from notebook_explain.explanations import BlockReport, Concepts, Evaluation, Pyramid, Tubes, Visualization
 from notebook_explain.explanations.io.save_load import KINDS
 from notebook_explain.figures import strip_png
 from tests.example_values import (
@@ -35,6 +35,7 @@ from tests.example_values import (
     small_pyramid,
     small_report,
     small_tubes,
+    small_visualization,
 )
 from tests.explanations.equality import assert_same
 
@@ -45,6 +46,7 @@ MADE = {
     "blocks": small_report,
     "evaluation": small_evaluation,
     "concepts": small_concepts,
+    "visualization": small_visualization,
 }
 every_kind = pytest.mark.parametrize("whole", MADE, indirect=True)
 
@@ -149,6 +151,16 @@ def _(concepts: Concepts) -> None:
     for concept in concepts:
         for clip in concept.exemplars:
             assert concepts.mask(concept.index, clip).shape == concepts.clips[clip].size
+
+
+@used.register
+def _(visualization: Visualization) -> None:
+    assert visualization.in_words()
+    assert visualization.report()
+    json.loads(visualization.to_json())
+    for one in visualization:
+        if one.flow is not None:
+            assert np.isfinite(one.speed().volume(0)).all()
 
 
 def refused(folder: Path, data: bytes) -> str:
@@ -295,8 +307,8 @@ def test_other_compression_methods_are_refused(whole: bytes, tmp_path: Path, how
 
 
 def test_invalid_archives_are_refused(whole: bytes, tmp_path: Path) -> None:
-    many = packed({f"{k}.npy": b"" for k in range(10_001)}, zipfile.ZIP_STORED)
-    assert "lists 10,001 arrays" in refused(tmp_path, many)
+    many = packed({f"{k}.npy": b"" for k in range(12_001)}, zipfile.ZIP_STORED)
+    assert "lists 12,001 arrays" in refused(tmp_path, many)
     twice = io.BytesIO(whole)
     with zipfile.ZipFile(twice, "a") as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the very thing

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-KINDS = tuple(np.dtype(kind) for kind in ("<u1", "<f4", "<f8", "<i8"))
-MAX_ENTRIES = 10_000
+KINDS = tuple(np.dtype(kind) for kind in ("<u1", "<f2", "<f4", "<f8", "<i8"))
+MAX_ENTRIES = 12_000  # the largest visualization has 10,401
 _END = struct.Struct("<4s4H2LH")  # the last 22 bytes of an archive without a comment
 _ZIP64 = b"PK\x06\x07"
 

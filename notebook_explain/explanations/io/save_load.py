@@ -26,20 +26,23 @@ from notebook_explain.explanations.io import concepts as concepts_io
 from notebook_explain.explanations.io import evaluation as evaluation_io
 from notebook_explain.explanations.io import pyramid as pyramid_io
 from notebook_explain.explanations.io import tubes as tubes_io
+from notebook_explain.explanations.io import visualization as visualization_io
 from notebook_explain.explanations.io.npz import RefusedError, read_arrays
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.explanations.tubes import Tubes
+from notebook_explain.explanations.visualization.visualization import Visualization
 
 FORMAT, VERSION = "notebook_explain", 1
 MAX_BYTES = 2**30
 MAX_TEXT = 2**24
-Saved = Tubes | Pyramid | BlockReport | Evaluation | Concepts
+Saved = Tubes | Pyramid | BlockReport | Evaluation | Concepts | Visualization
 KINDS: dict[str, tuple[type, Any]] = {
     "tubes": (Tubes, tubes_io),
     "pyramid": (Pyramid, pyramid_io),
     "blocks": (BlockReport, blocks_io),
     "evaluation": (Evaluation, evaluation_io),
     "concepts": (Concepts, concepts_io),
+    "visualization": (Visualization, visualization_io),
 }
 
 
@@ -87,7 +90,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Saved:
 
     Returns
     -------
-    Tubes, Pyramid, BlockReport, Evaluation or Concepts
+    Tubes, Pyramid, BlockReport, Evaluation, Concepts or Visualization
         The explanation that was saved.
 
     Raises
