@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from notebook_explain.explanations.concepts.concepts import Concepts
     from notebook_explain.explanations.pyramid.pyramid import Pyramid
     from notebook_explain.explanations.tubes import Tubes
+    from notebook_explain.explanations.visualization.visualization import Visualization
 
 
 @dataclass(frozen=True)
@@ -153,17 +154,21 @@ def _refuse(constant: str) -> Any:
     raise UsageError(f"it holds {constant}, which is not a number in JSON")
 
 
-def clips_named(explanation: Tubes | Pyramid | BlockReport | Concepts) -> str:
+def clips_named(explanation: Tubes | Pyramid | BlockReport | Concepts | Visualization) -> str:
     """Return the name of an explanation's clip, or how many clips it has. Paths are stripped for privacy."""
     from notebook_explain.explanations.concepts.concepts import Concepts
+    from notebook_explain.explanations.visualization.visualization import Visualization
 
+    if isinstance(explanation, Visualization):
+        made = counted(len(explanation), "made clip")
+        return f"{made}, {counted(len(explanation.clips), 'real clip')}" if explanation.clips else made
     return counted(len(explanation.clips), "clip") if isinstance(explanation, Concepts) else explanation.clip.name
 
 
-def provenance_lines(explanation: Tubes | Pyramid | BlockReport | Concepts) -> list[str]:
+def provenance_lines(explanation: Tubes | Pyramid | BlockReport | Concepts | Visualization) -> list[str]:
     """Return two lines: method, model and clip; passes, time and versions. Paths are stripped for privacy.
 
-    Concepts say in their own sentences how many clips they have.
+    Concepts and visualizations say in their own sentences how many clips they have.
     """
     p = explanation.provenance
     clip_words = f"; clip: {clips_named(explanation)}" if hasattr(explanation, "clip") else ""

@@ -195,3 +195,120 @@ def test_json_holds_every_number() -> None:
     assert first["neighbours"] == [{"clip": 1, "distance": 1.5}, {"clip": 0, "distance": 2.0}]
     assert second["facet"]["members"] == [2, 3]
     assert found["provenance"]["caveats"] == ["A caveat."]
+
+
+def test_json_names_no_folders(tmp_path: Path) -> None:
+    made = small_visualization()
+    clips = tuple(replace(clip, source=f"/home/me/secret/{clip.source}") for clip in made.clips)
+    start = replace(made[0].start, source="/home/me/secret/photo.jpg")
+    knobs = {"clips": "/home/me/secret/clips", "start": "/home/me/secret/photo.jpg"}
+    made = replace(
+        made,
+        clips=clips,
+        syntheses=(replace(made[0], start=start), made[1]),
+        provenance=replace(made.provenance, knobs=knobs),
+    )
+    text = made.to_json()
+    assert "secret" not in text
+    assert "clip2.mp4" in text
+    assert json.loads(text)["syntheses"][0]["start"] == {"name": "photo.jpg", "frames": 1}
+
+
+def test_one_made_clip_is_described_in_whole_sentences() -> None:
+    made = small_visualization()
+    text = replace(made, syntheses=made.syntheses[:1]).in_words()
+    for words in (
+        "Made for 'kick': score 3, 1.5 × the best of 4 real clips; the start alone scores −1.",
+        "The network calls it 'kick' (90 %), and the start alone 'punch' (10 %).",
+        "Under a random flow of the same size, the network calls the start 'punch' (10 %).",
+        "Another network (Other, 10 parameters) calls it 'kick' (90 %), and with its frames shuffled 'punch' (10 %).",
+        "The nearest real clip, called 'kick', is 1.5 × as far away as a real clip typically is from its nearest.",
+        "It moves 0.8 × as much as a typical real clip.",
+    ):
+        assert words in text
+    assert "No other network" not in text
+    text = replace(made, syntheses=made.syntheses[1:]).in_words()
+    assert "No other network was asked." in text
+    assert "It is nearest to its own facet (cosine 0.97, 0.9 × as far from its mean as its 2 clips)." in text
+
+
+def test_a_network_without_classes_calls_nothing_anything() -> None:
+    made = small_visualization()
+    one = replace(made[0], best=(), start_best=(), control=(), verdicts=())
+    made = replace(made, syntheses=(one,), labels=("",) * 4)
+    assert "The network calls" not in made.in_words()
+    assert "The nearest real clip is 1.5 × as far" in made.in_words()
+    assert "called" not in made.report()
+    assert "No other network was asked." in made.report()
+
+
+def test_a_clip_that_no_gradient_reached_is_said_to_be_its_start() -> None:
+    made = changed(is_moved=False)
+    assert "No gradient reached the canvas, so the clip is its start." in made.in_words()
+    assert "No gradient reached" in replace(made, syntheses=made.syntheses[:1]).in_words()
+    assert "No gradient reached" not in small_visualization().in_words()
+
+
+def test_comparisons_without_real_clips_or_with_none_above_zero() -> None:
+    made = small_visualization()
+    assert "score 3, no real clips were given" in alone(made[0]).in_words()
+    assert alone(made[0])[0].ratio is None
+    below = replace(made[0], real_scores=np.full(4, -2, np.float32))
+    text = replace(made, syntheses=(below, made[1])).in_words()
+    assert "score 3, the best of 4 real clips has −2;" in text
+    several = replace(made, syntheses=(alone(made[0])[0],) * 2, clips=(), labels=())
+    assert several.in_words().startswith("2 made clips; no real clips were given. 'kick': score 3; called 'kick'")
+
+
+def test_several_made_clips_get_a_sentence_each() -> None:
+    assert small_visualization().in_words() == (
+        "2 made clips, compared with 4 real clips. "
+        "'kick': score 3, 1.5 × the best of 4 real clips; called 'kick' (90 %), by another network 'kick' (90 %). "
+        "'facet 1 of 2': score 3, 1.5 × the best of 4 real clips; called 'kick' (90 %)."
+    )
+
+
+def test_the_report_has_a_row_for_each_made_clip_and_no_empty_column() -> None:
+    made = small_visualization()
+    lines = made.report().splitlines()
+    header, first, second = lines[2:5]
+    at = {name: header.index(name) for name in ("score", "best real", "others say", "cosine", "steps", "seconds")}
+    assert first[at["score"] :].startswith("3 ")
+    assert first[at["best real"] :].startswith("2 ")
+    assert first[at["others say"] :].startswith("'kick' (90 %)")
+    assert second[at["others say"] :].startswith(" ")
+    assert second[at["cosine"] :].startswith("0.97")
+    assert second[at["steps"] :].startswith("10 ")
+    assert "A caveat." in lines
+    assert "Other networks: Other, 10 parameters." in lines
+    assert "cosine" not in replace(made, syntheses=made.syntheses[:1]).report()
+    assert "others say" not in replace(made, syntheses=made.syntheses[1:]).report()
+
+
+def test_the_speed_of_a_flow_is_the_distance_between_frames() -> None:
+    flow = np.zeros((6, 12, 12, 2), np.float16)
+    flow[2:, 4, 5] = (3, 4)  # one pixel jumps by 5 pixels from the second frame to the third
+    flow[4:, 4, 5] = (3, 3)
+    tubes = changed(flow=flow)[0].speed()
+    expected = np.zeros((6, 12, 12), np.float32)
+    expected[2, 4, 5], expected[4, 4, 5] = 5, 1
+    np.testing.assert_array_equal(tubes.volume("speed", 0), expected)
+    assert tubes.clip.size == (6, 12, 12)
+    assert tubes.targets[0].name == "kick"
+    flow[0, 0, 0], flow[1:, 0, 0] = (0, 0), (0, 2)
+    assert changed(flow=flow)[0].speed().volume("speed", 0)[:2, 0, 0].tolist() == [2, 2], "the first frame repeats"
+
+
+def test_the_speed_of_one_frame_is_zero_and_other_canvases_have_none() -> None:
+    still = small_visualization(time=1)
+    assert still[0].speed().volume("speed", 0).max() == 0
+    with pytest.raises(ValueError, match="'facet 1 of 2' was made without a flow; only a Flow canvas has a speed"):
+        still[1].speed()
+
+
+def test_made_clips_are_found_by_index_and_by_name() -> None:
+    made = small_visualization()
+    assert made["kick"] is made[0] is made[-2]
+    for wrong in ("clap", 2, -3, True):
+        with pytest.raises(ValueError, match="is not among 0: 'kick', 1: 'facet 1 of 2'"):
+            made[wrong]  # noqa: B018

@@ -32,6 +32,7 @@ def _synthesis(one: Synthesis) -> dict[str, Any]:
     others = ("restarts", "seconds", "control", "is_moved", "preview_steps")
     return {
         **{name: getattr(one, name) for name in (*numbers, *others)},
+        "start": {"name": one.start.name, "frames": len(one.start)},
         "real_scores": one.real_scores.tolist(),
         "curve": one.curve.tolist(),
         "neighbours": [asdict(neighbour) for neighbour in one.neighbours],
