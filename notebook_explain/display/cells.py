@@ -10,7 +10,7 @@ from notebook_explain.clip import Clip
 from notebook_explain.display import runs
 from notebook_explain.display.exports import page_of, question
 from notebook_explain.display.viewers import view
-from notebook_explain.explanations import BlockReport, ConceptCurves, Concepts, Explanation, Pyramid
+from notebook_explain.explanations import BlockReport, ConceptCurves, Concepts, Explanation, Pyramid, Visualization
 from notebook_explain.explanations.provenance import clips_named, provenance_lines
 from notebook_explain.explanations.shared_volumes import share_volumes
 
@@ -79,6 +79,10 @@ def _picture(explanation: Explanation, **state: Any) -> bytes:
         from notebook_explain.figures.concepts import concepts_png
 
         return concepts_png(explanation)
+    if isinstance(explanation, Visualization):
+        from notebook_explain.figures.visualization import visualization_png
+
+        return visualization_png(explanation)
     if isinstance(explanation, Pyramid):
         from notebook_explain.figures.pyramid import pyramid_png
 
@@ -143,7 +147,7 @@ def clip_bundle(clip: Clip) -> dict[str, str]:
 
 def _repr_without_folders(explanation: Explanation | BlockReport) -> str:
     """Return the repr without the folders of the clip; paths are stripped for privacy, as notebooks are shared."""
-    if isinstance(explanation, Concepts):
+    if isinstance(explanation, Concepts | Visualization):
         return repr(explanation)  # it names no clip
     return repr(replace(explanation, clip=replace(explanation.clip, source=explanation.clip.name)))
 

@@ -13,7 +13,16 @@ from notebook_explain._atomic import replacing, with_suffix
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._progress import counted, working
 from notebook_explain._validation import check_range
-from notebook_explain.explanations import BlockReport, ConceptCurves, Concepts, Evaluation, Explanation, Pyramid, Tubes
+from notebook_explain.explanations import (
+    BlockReport,
+    ConceptCurves,
+    Concepts,
+    Evaluation,
+    Explanation,
+    Pyramid,
+    Tubes,
+    Visualization,
+)
 from notebook_explain.explanations.provenance import clips_named, provenance_lines
 from notebook_explain.explanations.targets import REGRESSION
 from notebook_explain.explanations.text import quoted_target, shortened, verdict_of
@@ -25,7 +34,7 @@ def figure(
     explanation: Explanation | BlockReport | Evaluation | ConceptCurves, window: Any = None, **options: Any
 ) -> Any:
     """Return the matplotlib figure of an explanation, whose clip is shown in a window of its values if one is given."""
-    from notebook_explain.figures import concept_curves, concepts, evaluation, pyramid, tubes
+    from notebook_explain.figures import concept_curves, concepts, evaluation, pyramid, tubes, visualization
     from notebook_explain.figures.blocks import report
 
     explanation = _in_window(explanation, window)
@@ -40,6 +49,8 @@ def figure(
             return report.report_figure(explanation, **options)
         if isinstance(explanation, Pyramid):
             return pyramid.pyramid_figure(explanation, **options)
+        if isinstance(explanation, Visualization):
+            return visualization.visualization_figure(explanation, **options)
         return tubes.tubes_figure(explanation, **options)
 
 
@@ -60,21 +71,37 @@ def to_png(
 
 def _in_window(explanation: Any, window: Any) -> Any:
     """Return an explanation whose clip is shown between other limits of its values; itself if there are none."""
-    return explanation if window is None else replace(explanation, clip=explanation.clip.with_range(window))
+    if window is None:
+        return explanation
+    if not hasattr(explanation, "clip"):
+        raise UsageTypeError(
+            f"window applies to explanations of one clip, and {type(explanation).__name__} has several; leave it out"
+        )
+    return replace(explanation, clip=explanation.clip.with_range(window))
 
 
-def to_gif(explanation: Tubes, path: str | os.PathLike[str], window: Any = None, **options: Any) -> Path:
+def to_gif(
+    explanation: Tubes | Visualization, path: str | os.PathLike[str], window: Any = None, **options: Any
+) -> Path:
     """Write an explanation as a GIF."""
-    from notebook_explain.figures.video import export
+    from notebook_explain.figures.video import export, visualization
 
-    return export.tubes_gif(_in_window(explanation, window), path, **options)
+    explanation = _in_window(explanation, window)
+    if isinstance(explanation, Visualization):
+        return visualization.visualization_gif(explanation, path, **options)
+    return export.tubes_gif(explanation, path, **options)
 
 
-def to_video(explanation: Tubes, path: str | os.PathLike[str], window: Any = None, **options: Any) -> Path:
+def to_video(
+    explanation: Tubes | Visualization, path: str | os.PathLike[str], window: Any = None, **options: Any
+) -> Path:
     """Write an explanation as a video."""
-    from notebook_explain.figures.video import export
+    from notebook_explain.figures.video import export, visualization
 
-    return export.tubes_video(_in_window(explanation, window), path, **options)
+    explanation = _in_window(explanation, window)
+    if isinstance(explanation, Visualization):
+        return visualization.visualization_video(explanation, path, **options)
+    return export.tubes_video(explanation, path, **options)
 
 
 def to_ipyvolume(explanation: Tubes, **options: Any) -> Any:
@@ -96,7 +123,7 @@ def to_html(
 
     Parameters
     ----------
-    explanations : Tubes, Pyramid or Concepts, or several of them
+    explanations : Tubes, Pyramid, Concepts or Visualization, or several of them
     path : path to a file
     title : str, optional
         Heading of the page, plain text; by default the question that the explanation answers.
@@ -171,6 +198,9 @@ def question(explanation: Explanation, first_values: Mapping[str, Any]) -> str:
     """Return the question that a page answers when it opens, about the target that is shown first."""
     if isinstance(explanation, Concepts):
         return f"Which concepts does the network use for {shortened(quoted_target(explanation.results[0]), 80)}?"
+    if isinstance(explanation, Visualization):
+        place = f" in {shortened(explanation[0].name, 80)!r}" if len(explanation) == 1 else ""
+        return f"What does the network look for{place}?"
     index = 0
     if isinstance(explanation, Tubes) and first_values.get("target") is not None:
         index = explanation.target_index(first_values["target"])

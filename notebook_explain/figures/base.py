@@ -60,10 +60,11 @@ def _without_glyph_warnings() -> Iterator[None]:
         yield
 
 
-def break_lines(text: str, inches: float, points: float) -> list[str]:
-    """Break text into as many lines as it needs to fit a width."""
+def break_lines(text: str, inches: float, points: float, max_lines: int | None = None) -> list[str]:
+    """Break text into as many lines as it needs to fit a width; beyond ``max_lines`` it ends in "…"."""
     width = 0.92 * inches * 72 * _PIXELS_PER_POINT
-    return wrap_text(text, font(round(_PIXELS_PER_POINT * points), text=text), width, len(text))
+    letters = font(round(_PIXELS_PER_POINT * points), text=text)
+    return wrap_text(text, letters, width, len(text) if max_lines is None else max_lines)
 
 
 def text_width(text: str, points: float, bold: bool = False) -> float:

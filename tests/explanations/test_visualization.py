@@ -311,4 +311,4 @@ def test_made_clips_are_found_by_index_and_by_name() -> None:
     assert made["kick"] is made[0] is made[-2]
     for wrong in ("clap", 2, -3, True):
         with pytest.raises(ValueError, match="is not among 0: 'kick', 1: 'facet 1 of 2'"):
-            made[wrong]  # noqa: B018
+            made[wrong]

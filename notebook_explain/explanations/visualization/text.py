@@ -35,19 +35,21 @@ def compared(one: Synthesis) -> str:
 
 
 def nearest_text(one: Synthesis, visualization: Visualization) -> str:
-    """Return what the nearest real clip is called and how far it is: "'kick', distance 3.9"; empty without real clips."""
+    """Return "nearest real clip, distance 3.9: 'kick'"; empty without real clips."""
     if not one.neighbours:
         return ""
     nearest = one.neighbours[0]
     label = visualization.labels[nearest.clip]
-    return f"{label!r}, distance {short(nearest.distance, 2)}" if label else f"distance {short(nearest.distance, 2)}"
+    return f"nearest real clip, distance {short(nearest.distance, 2)}" + (f": {label!r}" if label else "")
 
 
 def facet_text(facet: Facet) -> str:
     """Return how a made clip fits its facet: "nearest to its own facet (cosine 0.97, 0.9 × as far as its 2 clips)"."""
     where = "nearest to its own facet" if facet.is_nearest_own else "nearer to another facet than to its own"
     members = counted(len(facet.members), "clip")
-    return f"{where} (cosine {short(facet.cosine, 2)}, {short(facet.spread, 2)} × as far from its mean as its {members})"
+    return (
+        f"{where} (cosine {short(facet.cosine, 2)}, {short(facet.spread, 2)} × as far from its mean as its {members})"
+    )
 
 
 def visualization_in_words(visualization: Visualization) -> str:
@@ -115,7 +117,12 @@ def report_of(visualization: Visualization) -> str:
     asked = dict.fromkeys(verdict.model for one in visualization for verdict in one.verdicts)
     top = f"{made}, {real}, features of layer {visualization.layer}, {visualization.model_name}"
     facets = [_FACET_LEGEND] if any(one.facet is not None for one in visualization) else []
-    notes = [_LEGEND, *facets, f"Other networks: {'; '.join(asked)}." if asked else NOBODY_ASKED, *visualization.caveats]
+    notes = [
+        _LEGEND,
+        *facets,
+        f"Other networks: {'; '.join(asked)}." if asked else NOBODY_ASKED,
+        *visualization.caveats,
+    ]
     return "\n".join([top, "", *lines, "", *notes])
 
 

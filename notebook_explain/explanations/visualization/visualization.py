@@ -152,7 +152,8 @@ class Visualization:
         which : int or str
             Index or name of the made clip.
         **options
-            ``side``, the height of a frame in pixels, and ``fps``.
+            ``side``, the height of a frame in pixels at most (frames are enlarged by a whole factor); ``fps``;
+            ``caption=False`` to leave out the text below the frames.
         """
         from notebook_explain import display
 

@@ -62,7 +62,7 @@ def clip_sequence(clip: Clip, longest: int) -> FrameSequence:
     images = (resize_image(frame, placement.size) for frame in clip.frames)
     labels = tuple(f"frame {k + 1} of {count}{time}" for k, time in enumerate(_format_times(clip.times, count)))
     clip_frames = np.arange(count, dtype=np.float64)
-    return FrameSequence(placement, clip_frames, np.ones(count, bool), labels, images, _mean_fps(clip.times))
+    return FrameSequence(placement, clip_frames, np.ones(count, bool), labels, images, mean_fps(clip.times))
 
 
 def source_sequence(
@@ -106,7 +106,7 @@ def source_sequence(
     decoded = _decode(source, survey, (first, last), clip.source_size or clip.size[1:])
     images = (_dim_unseen(resize_image(image, placement.size), placement, clip) for image in decoded)
     clip_frames = np.interp(span, known, [float(np.flatnonzero(numbers == number).mean()) for number in known])
-    sequence = FrameSequence(placement, clip_frames, np.isin(span, known), labels, images, _mean_fps(times))
+    sequence = FrameSequence(placement, clip_frames, np.isin(span, known), labels, images, mean_fps(times))
     return replace(sequence, note=_note(sequence, clip))
 
 
@@ -181,7 +181,8 @@ def _format_times(times: NDArray[np.float64] | None, count: int) -> list[str]:
     return [""] * count if times is None else [f" · {seconds(time)}" for time in times]
 
 
-def _mean_fps(times: NDArray[np.float64] | None) -> float | None:
+def mean_fps(times: NDArray[np.float64] | None) -> float | None:
+    """Return the frames per second of a clip's times; None if they are unknown."""
     duration = 0.0 if times is None else float(times[-1] - times[0])
     return None if times is None or duration <= 0 else (len(times) - 1) / duration
 
