@@ -6,7 +6,9 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 from PIL import Image
 
 from notebook_explain._validation import check_int
@@ -96,13 +98,16 @@ def visualization_figure(visualization: Visualization, frames: int = 8) -> TextF
     head, foot = 0.42, 0.13 * len(notes) + 0.16
     height = head + sum(block.height + BLOCK_GAP for block in blocks) + foot
     figure = TextFigure(figsize=(WIDTH, height), facecolor="white")
-    figure.text(MARGIN / WIDTH, 1 - 0.1 / height, _title(visualization), fontsize=TITLE, va="top")
-    figure.text(MARGIN / WIDTH, (foot - 0.06) / height, "\n".join(notes), fontsize=SMALL_PRINT, color=GREY, va="top")
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), aspect="auto")  # in inches from the lower left
+    axes.text(MARGIN, height - 0.1, _title(visualization), fontsize=TITLE, va="top")
+    axes.text(MARGIN, foot - 0.06, "\n".join(notes), fontsize=SMALL_PRINT, color=GREY, va="top")
     top = height - head
     for block in blocks:
-        _draw_text(figure, block, top)
-        _draw_clips(figure, block, top, columns)
+        _draw_text(axes, block, top)
+        _draw_clips(axes, block, top, columns)
         top -= block.height + BLOCK_GAP
+    axes.set(xlim=(0, WIDTH), ylim=(0, height))
+    axes.axis("off")
     figure.set_literal_text()
     return figure
 
@@ -183,45 +188,40 @@ def _texts(one: Synthesis) -> list[str]:
     return texts
 
 
-def _draw_text(figure: TextFigure, block: _Block, top: float) -> None:
-    width, height = figure.get_size_inches()
-    x, y = MARGIN / width, top / height
-    figure.text(x, y, "\n".join(block.name), fontsize=HEADING, weight="bold", va="top", linespacing=1.25)
-    y -= (HEADING_LINE * len(block.name) + 0.02) / height
-    figure.text(x, y, "\n".join(block.lines), fontsize=LABEL, color=GREY, va="top", linespacing=1.35)
+def _draw_text(axes: Axes, block: _Block, top: float) -> None:
+    axes.text(MARGIN, top, "\n".join(block.name), fontsize=HEADING, weight="bold", va="top", linespacing=1.25)
+    top -= HEADING_LINE * len(block.name) + 0.02
+    axes.text(MARGIN, top, "\n".join(block.lines), fontsize=LABEL, color=GREY, va="top", linespacing=1.35)
 
 
-def _draw_clips(figure: TextFigure, block: _Block, top: float, columns: int) -> None:
+def _draw_clips(axes: Axes, block: _Block, top: float, columns: int) -> None:
     """Draw the start and the made clip, and below them the real clip, each frame under the frame of the same time."""
     one, left = block.one, MARGIN + NAME
-    chosen = evenly_spaced(len(one.clip), columns)
+    chosen = evenly_spaced(len(one.clip), columns).tolist()
     xs = [left + block.frame[0] + GAP + START_GAP + k * (block.frame[0] + GAP) for k in range(len(chosen))]
     top -= LINE
     still = "start" if len(one.start) == 1 else "start, frame 1"
-    _draw_frame(figure, one.start, 0, (left, top), block.frame, still)
+    _draw_frame(axes, one.start.frames[0], (left, top), block.frame, still)
     for x, frame in zip(xs, chosen, strict=True):
-        _draw_frame(figure, one.clip, int(frame), (x, top), block.frame, f"frame {frame + 1}")
+        _draw_frame(axes, one.clip.frames[frame], (x, top), block.frame, f"frame {frame + 1}")
     if block.real is None:
         return
     top -= block.frame[1] + GAP + LINE
     shown = _same_times(block.real, one.clip, chosen)
     caption = ellipsize(block.caption, DRAWN * (WIDTH - MARGIN - xs[0]), LABEL)
     for x, frame in zip(xs, shown, strict=True):
-        _draw_frame(figure, block.real, frame, (x, top), block.real_frame, caption if x == xs[0] else "")
+        _draw_frame(axes, block.real.frames[frame], (x, top), block.real_frame, caption if x == xs[0] else "")
 
 
 def _same_times(real: Clip, made: Clip, chosen: Sequence[int]) -> list[int]:
     """Return the frames of a real clip at the same fractions of its length as the chosen frames of a made one."""
     scale = (len(real) - 1) / max(1, len(made) - 1)
-    return [round(scale * int(frame)) for frame in chosen]
+    return [round(scale * frame) for frame in chosen]
 
 
-def _draw_frame(figure: TextFigure, clip: Clip, frame: int, at: Size, size: Size, title: str) -> None:
-    """Draw a frame with a title above it; ``at`` is its upper left corner in inches from the lower left of the figure."""
-    width, height = figure.get_size_inches()
-    bottom = at[1] - size[1]
-    axes: Axes = figure.add_axes((at[0] / width, bottom / height, size[0] / width, size[1] / height))
-    axes.imshow(clip.frames[frame], aspect="auto")
-    axes.axis("off")
+def _draw_frame(axes: Axes, image: NDArray[np.uint8], at: Size, size: Size, title: str) -> None:
+    """Draw a frame, whose upper left corner is ``at``, with a title above it."""
+    (x, y), (width, height) = at, size
+    axes.imshow(image, extent=(x, x + width, y - height, y), aspect="auto")
     if title:
-        axes.set_title(title, fontsize=LABEL, color=GREY, loc="left", pad=2)
+        axes.text(x, y + 0.03, title, fontsize=LABEL, color=GREY, va="bottom")

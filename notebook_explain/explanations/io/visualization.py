@@ -31,7 +31,7 @@ MAX_MADE, MAX_CLIPS, MAX_PREVIEWS = 200, 2_000, 100
 MAX_STEPS, MAX_ENTRIES = 100_000, 1_000  # of a curve; of any other list of a made clip
 MAX_TEXT = 1_000  # letters of a name, a label or the code of an objective
 ABOVE_ONE = 1e-4  # by which rounding may raise a cosine above 1
-_ARRAYS = {"curve": np.float32, "real_scores": np.float32, "previews": np.uint8}
+_ARRAYS = ("curve", "real_scores", "previews")
 _NUMBERS = ("score", "start_score", "seconds")
 _CLIPS = ("clip", "start")
 
@@ -179,6 +179,9 @@ def _read_synthesis(entry: Any, prefix: str, arrays: Mapping[str, NDArray[Any]])
     expected = set(Synthesis.__dataclass_fields__) - set(_ARRAYS) - {"flow"} | {"has_flow"}
     if set(entry) != expected:
         raise RefusedError(f"a made clip has the wrong fields: {sorted(entry)[:12]}")
+    clips: dict[str, Any] = {name: _read_clip(entry[name], f"{prefix}{name}_", arrays) for name in _CLIPS}
+    numbers: dict[str, Any] = {name: read_float(entry[name]) for name in _NUMBERS}
+    values: dict[str, Any] = {name: arrays[prefix + name] for name in _ARRAYS}
     return Synthesis(
         name=read_str(entry["name"]),
         objective=read_str(entry["objective"]),
@@ -193,9 +196,9 @@ def _read_synthesis(entry: Any, prefix: str, arrays: Mapping[str, NDArray[Any]])
         verdicts=tuple(map(_read_verdict, read_list(entry["verdicts"], "verdicts"))),
         control=_read_best(entry["control"]),
         is_moved=_read_bool(entry["is_moved"]),
-        **{name: _read_clip(entry[name], f"{prefix}{name}_", arrays) for name in _CLIPS},
-        **{name: read_float(entry[name]) for name in _NUMBERS},
-        **{name: arrays[prefix + name] for name in _ARRAYS},
+        **clips,
+        **numbers,
+        **values,
     )
 
 
