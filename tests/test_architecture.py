@@ -146,6 +146,19 @@ def test_saved_concepts_open_without_torch(tmp_path: Path) -> None:
     assert (tmp_path / "again.npz").is_file()
 
 
+def test_a_saved_visualization_opens_without_torch(tmp_path: Path) -> None:
+    from tests.example_values import small_visualization
+
+    path = small_visualization().save(tmp_path / "v.npz")
+    code = (
+        f"import notebook_explain as ne\nv = ne.load({str(path)!r})\nv.in_words()\nv.report()\nv.to_json()\n"
+        f"v['kick'].speed()\nv.figure()\nv.to_gif({str(tmp_path / 'v.gif')!r})\nv.save({str(tmp_path / 'again.npz')!r})"
+    )
+    modules = _modules_imported_by(code)
+    assert not modules & {"torch", "cv2", "scipy"}
+    assert (tmp_path / "again.npz").is_file()
+
+
 def test_pyplot_is_never_imported() -> None:
     assert not [path for path in PACKAGE.rglob("*.py") if "pyplot" in path.read_text().replace("pyplot:", "")]
 

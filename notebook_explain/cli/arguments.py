@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 from typing import Any, NoReturn
 
 import notebook_explain
-from notebook_explain._errors import UsageError
-from notebook_explain.cli import array_files, commands, outputs
+from notebook_explain.cli import animation, argument_types, array_files, commands, outputs
 from notebook_explain.cli.console import NAME, single_line
 
 _ABOUT = "See why a video model decides what it decides."
@@ -20,6 +18,7 @@ examples:
       --size 112 --frames 16 --mean 0.432,0.395,0.376 --std 0.228,0.221,0.217 --out bowling.html bowling.png
   notebook-explain layers --model nets:make --size 112 --frames 16
   notebook-explain open bowling.npz --out bowling.gif
+  notebook-explain animate me.jpg --model nets:make --target "jumping jack" --clips clips --out me.gif me.html
 
 'notebook-explain COMMAND --help' lists the options of a command. In a pipe, results are tab-separated lines.
 """
@@ -35,6 +34,9 @@ The network comes from a callable that you name. With this in nets.py, in the cu
 write --model nets:make. The current folder is searched first, as with 'python -m'; importing nets.py runs it."""
 _USAGE = f"{NAME} explain CLIP --model PACKAGE.MODULE:CALLABLE [options] --out FILE [FILE ...]"
 _LAYERS = "List the layers of a network that can be explained: name, kind, and grid (time x height x width in cells)."
+_ANIMATE = """\
+Make a still picture move as a network expects of a class. The movement is a smooth flow that raises the score; it does not
+prove that the network uses the same movement in real clips."""
 _OPEN = "Describe a saved explanation and write it in other formats. This needs neither the network nor torch."
 _DEMO = "Explain a bundled clip with a bundled network, offline, and write demo.html and demo.png."
 
@@ -47,7 +49,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the four commands; ``options.run`` is the function of the chosen command."""
+    """Return the parser of all commands; ``options.run`` is the function of the chosen command."""
     style: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
     top = _Parser(NAME, description=_ABOUT, epilog=_EXAMPLES, **style)
     top.add_argument("--version", action="version", version=f"{NAME} {notebook_explain.__version__}")
@@ -99,9 +101,42 @@ def parser() -> argparse.ArgumentParser:
     )
     opened.set_defaults(run=commands.open_)
 
-    for command in (demo, explain, layers, opened):
+    animated = _add_animate(subparsers, style)
+    for command in (demo, explain, layers, opened, animated):
         command.add_argument("--traceback", action="store_true", help="show the traceback of an error")
     return top
+
+
+def _add_animate(subparsers: Any, style: dict[str, Any]) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = subparsers.add_parser(
+        "animate", help="make a picture move as the network expects of a class", description=_ANIMATE, **style
+    )
+    command.add_argument(
+        "still", metavar="STILL", help="a picture; of a video, the frame with the widest gesture is taken"
+    )
+    _add_network_options(command)
+    group = command.add_argument_group("animation")
+    group.add_argument(
+        "--target", required=True, nargs="+", action="extend", metavar="LABEL", help="classes, by label or index"
+    )
+    group.add_argument(
+        "--clips",
+        metavar="FOLDER",
+        help="real clips, 20 or more, which make the movement more ordinary and are compared with it; or a folder for each "
+        "class",
+    )
+    group.add_argument("--steps", type=argument_types.count, metavar="N", help="steps of the optimiser (default: 120)")
+    group.add_argument(
+        "--restarts", type=argument_types.count, metavar="N", help="starts, of which the best is kept (default: 3)"
+    )
+    group.add_argument(
+        "--seed", type=argument_types.whole_number, metavar="N", help="of everything that is drawn (default: 0)"
+    )
+    _add_crop(group)
+    group = command.add_argument_group("output")
+    _add_out(group, f"default: {animation.DEFAULT_OUTPUT}")
+    command.set_defaults(run=animation.animate)
+    return command
 
 
 def _print_help(top: argparse.ArgumentParser) -> int:
@@ -145,27 +180,30 @@ def _add_preprocessing_options(command: argparse.ArgumentParser) -> None:
         "As in training. What you leave out is guessed and reported; a wrong guess gives a wrong result.",
     )
     trained.add_argument(
-        "--size", type=_size, metavar="N", help="input size in pixels: N (a square) or HxW (height x width)"
+        "--size",
+        type=argument_types.size,
+        metavar="N",
+        help="input size in pixels: N (a square) or HxW (height x width)",
     )
-    trained.add_argument("--frames", type=_count, metavar="N", help="number of input frames")
+    trained.add_argument("--frames", type=argument_types.count, metavar="N", help="number of input frames")
     trained.add_argument(
         "--channels",
-        type=_count,
+        type=argument_types.count,
         metavar="N",
         help="number of input channels (default: 3, else those of the first layer)",
     )
     trained.add_argument(
         "--mean",
-        type=_per_channel,
+        type=argument_types.per_channel,
         metavar="R,G,B",
         help="in 0..1, such as 0.432,0.395,0.376; one number for each channel",
     )
     trained.add_argument(
-        "--std", type=_per_channel, metavar="R,G,B", help="in 0..1; the input is (rgb / 255 - mean) / std"
+        "--std", type=argument_types.per_channel, metavar="R,G,B", help="in 0..1; the input is (rgb / 255 - mean) / std"
     )
     trained.add_argument(
         "--layout",
-        type=_layout,
+        type=argument_types.layout,
         metavar="AXES",
         help="BCTHW, BTCHW (Hugging Face), '(BT)CHW', BTHW (no axis for one channel) or another order of the axes; or the "
         "temporal stride of each pathway: 4,1 for SlowFast",
@@ -179,19 +217,17 @@ def _add_clip_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("clip")
     group.add_argument(
         "--window",
-        type=_window,
+        type=argument_types.window,
         metavar="START:STOP",
         help="part to read: seconds with a decimal point or an s (1.5:4.0, 2s:4s), else frame numbers (30:90); default: all",
     )
-    group.add_argument("--stride", type=_count, metavar="N", help="take every Nth frame (default: spread evenly)")
     group.add_argument(
-        "--crop",
-        type=_crop,
-        metavar="HOW",
-        help="how to fit a frame to --size: center (crop, the default), letterbox (black bars), stretch; or center:256, "
-        "center:128x171: resize the shorter side or both sides to this, then crop",
+        "--stride", type=argument_types.count, metavar="N", help="take every Nth frame (default: spread evenly)"
     )
-    group.add_argument("--fps", type=_positive_number, metavar="N", help="frames per second of an image folder")
+    _add_crop(group)
+    group.add_argument(
+        "--fps", type=argument_types.positive_number, metavar="N", help="frames per second of an image folder"
+    )
     group.add_argument("--axes", metavar="AXES", help="axes of an .npy file, such as THW, TCHW (default: THWC or THW)")
     group.add_argument(
         "--picture",
@@ -207,7 +243,7 @@ def _add_clip_options(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--max-pixels",
-        type=_count,
+        type=argument_types.count,
         metavar="N",
         help="refuse clips with more pixels in total (default: 2**30, about 3 GB of RGB)",
     )
@@ -219,100 +255,40 @@ def _add_output_options(command: argparse.ArgumentParser) -> Any:
     threshold = group.add_mutually_exclusive_group()
     threshold.add_argument(
         "--threshold",
-        type=_fraction,
+        type=argument_types.fraction,
         metavar="T",
         help="show values from this fraction of the layer's maximum, in 0..1 (default: 0.4, or less where that would show "
         "less than a quarter of the evidence)",
     )
     threshold.add_argument(
         "--share",
-        type=_fraction,
+        type=argument_types.fraction,
         metavar="S",
         help="show this share of the evidence, in 0..1: 0.5 for the strongest half",
     )
+    _add_out(group)
+    return group
+
+
+def _add_crop(group: Any) -> None:
+    group.add_argument(
+        "--crop",
+        type=argument_types.crop,
+        metavar="HOW",
+        help="how to fit a frame to --size: center (crop, the default), letterbox (black bars), stretch; or center:256, "
+        "center:128x171: resize the shorter side or both sides to this, then crop",
+    )
+
+
+def _add_out(group: Any, default: str = "") -> None:
+    formats = f"the ending sets the format: {', '.join(outputs.FORMATS)}"
     group.add_argument(
         "--out",
-        type=_output_path,
+        type=argument_types.output_path,
         nargs="+",
         action="extend",
         default=[],
         metavar="FILE",
-        help=f"files to write; the ending sets the format: {', '.join(outputs.FORMATS)}; existing files are replaced",
+        help="; ".join(filter(None, ["files to write", formats, "existing files are replaced", default])),
     )
     group.add_argument("--no-caption", action="store_true", help="leave the text out of .gif, .webm and .mp4")
-    return group
-
-
-def _size(text: str) -> tuple[int, int]:
-    if not re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9})?", text):
-        raise argparse.ArgumentTypeError(f"must be N or HxW, such as 112 or 180x320, got {text!r}")
-    sides = [_count(side) for side in text.split("x")]
-    return sides[0], sides[-1]
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
-        raise argparse.ArgumentTypeError(f"must be a whole number above 0, got {text!r}")
-    return int(text)
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        return []
-
-
-def _per_channel(text: str) -> float | tuple[float, ...]:
-    numbers = _numbers(text)
-    if not numbers:
-        raise argparse.ArgumentTypeError(
-            f"must be one number or three (red,green,blue), or one for each other channel, got {text!r}"
-        )
-    return numbers[0] if len(numbers) == 1 else tuple(numbers)
-
-
-def _positive_number(text: str) -> float:
-    numbers = _numbers(text)
-    if len(numbers) != 1 or not 0 < numbers[0] < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text!r}")
-    return numbers[0]
-
-
-def _fraction(text: str) -> float:
-    numbers = _numbers(text)
-    if len(numbers) != 1 or not 0 <= numbers[0] <= 1:
-        raise argparse.ArgumentTypeError(f"must lie in 0..1, got {text!r}")
-    return numbers[0]
-
-
-def _layout(text: str) -> str | tuple[int, ...]:
-    return tuple(_count(part) for part in text.split(",")) if text[:1].isdigit() else text
-
-
-def _window(text: str) -> tuple[float, float] | tuple[int, int]:
-    seconds = r"[0-9]+\.[0-9]*s?|\.[0-9]+s?|[0-9]+s"
-    ends = text.split(":")
-    if len(ends) == 2 and all(re.fullmatch(r"[0-9]{1,9}", end) for end in ends):
-        return int(ends[0]), int(ends[1])
-    if len(ends) == 2 and all(re.fullmatch(seconds, end) for end in ends):
-        return float(ends[0].rstrip("s")), float(ends[1].rstrip("s"))
-    raise argparse.ArgumentTypeError(
-        f"must be START:STOP, both in seconds (1.5:4.0, 2s:4s) or both frame numbers (30:90), got {text!r}"
-    )
-
-
-def _crop(text: str) -> str:
-    from notebook_explain.clip.resize import check_crop
-
-    try:
-        return check_crop(text)
-    except UsageError:
-        raise argparse.ArgumentTypeError(f"must be center, letterbox, stretch, or center:256, got {text!r}") from None
-
-
-def _output_path(text: str) -> Path:
-    try:
-        return outputs.check_ending(Path(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from notebook_explain._errors import UsageError
 from notebook_explain.cli import outputs
+from notebook_explain.cli.animation import describe_visualization
 from notebook_explain.cli.array_files import array_clip
 from notebook_explain.cli.console import collect_warnings, print_error, print_rows, progress
-from notebook_explain.cli.errors import caveat_text, error_text, is_user_error
-from notebook_explain.cli.label_files import read_labels
+from notebook_explain.cli.errors import caveat_text
+from notebook_explain.cli.network import Step, forward_errors, given, is_index, load_model, targets_of, user_code
+from notebook_explain.cli.outputs import Row, exit_code
 
 if TYPE_CHECKING:
-    from notebook_explain.explanations import LayerMap, Target, Tubes
+    from notebook_explain.explanations import LayerMap, Tubes
     from notebook_explain.models import VideoModel
 
-Step = Callable[[str], None]
-Row = tuple[Any, ...]
+_UNREADABLE = {  # by the class of an explanation: what it is called, and what to do with it in Python
+    "Pyramid": ("a pyramid", "to_html('pyramid.html')", "writes a page of it"),
+    "Concepts": ("concepts", "to_html('concepts.html')", "writes a page of them"),
+    "Evaluation": ("an evaluation", "to_html('evaluation.html')", "writes a page of it"),
+    "BlockReport": ("a block report", "figure().savefig('blocks.png')", "draws it"),
+}
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -53,24 +57,24 @@ def explain(options: argparse.Namespace) -> int:
     if options.against is not None and options.target is None:
         raise UsageError("--against requires --target (explains target minus against)")
     inputs = [Path(options.clip), *filter(None, (options.weights, options.labels))]
-    _check_outputs(options, inputs)
+    outputs.check_all(options, inputs)
     with collect_warnings() as warnings:
         with user_code(5 + len(options.out)) as step:
             tubes, weights = _compute_tubes(options, step)
-            view = _given(layer=options.layer, threshold=options.threshold, share=options.share)
+            view = given(layer=options.layer, threshold=options.threshold, share=options.share)
             source = options.clip if options.source else None
-            written, failures = _write_outputs(tubes, options, view, step, source)
+            written, failures = outputs.write_all(tubes, options, lambda _: view, step, source)
         print_rows([*_summary(tubes, options, view, weights), *written])
     for text in warnings:
         if not any(caveat in text for caveat in tubes.provenance.caveats):  # the rows contain those
             print_error(caveat_text(text, vars(options)))
-    return _exit_code(failures)
+    return exit_code(failures)
 
 
 def layers(options: argparse.Namespace) -> int:
     """List the layers of a network."""
     with collect_warnings(), user_code(2) as step:
-        model, _ = _load_model(options, step)
+        model, _ = load_model(options, step)
     has_pathways = any(layer.pathway is not None for layer in model.layers)
     print_rows(
         [
@@ -86,20 +90,20 @@ def layers(options: argparse.Namespace) -> int:
 
 def open_(options: argparse.Namespace) -> int:
     """Describe a saved explanation and write it in other formats; torch is not needed."""
-    from notebook_explain.explanations import Pyramid, Tubes, load
+    from notebook_explain.explanations import Tubes, Visualization, load
 
     inputs = [options.file, Path(f"{options.file}.npz"), *map(Path, filter(None, [options.source]))]
-    _check_outputs(options, inputs)
+    outputs.check_all(options, inputs)
     tubes = load(options.file)
+    if isinstance(tubes, Visualization):
+        return describe_visualization(tubes, options)
     if not isinstance(tubes, Tubes):
-        kind, call, effect = ("pyramid", "to_html('pyramid.html')", "writes a page of it")
-        if not isinstance(tubes, Pyramid):
-            kind, call, effect = ("block report", "figure().savefig('blocks.png')", "draws it")
+        kind, call, effect = _UNREADABLE[type(tubes).__name__]
         raise UsageError(
-            f"{str(options.file)!r} contains a {kind}, but this command reads tubes only; in Python, "
+            f"{str(options.file)!r} contains {kind}, but this command reads tubes and visualizations only; in Python, "
             f"notebook_explain.load(...).{call} {effect}"
         )
-    view = _given(
+    view = given(
         layer=options.layer,
         threshold=options.threshold,
         share=options.share,
@@ -110,69 +114,30 @@ def open_(options: argparse.Namespace) -> int:
         tubes.clip.with_range(options.range)  # report a clip of colours before anything is written
     rows = _summary(tubes, options, view, every_layer=True)
     with progress(len(options.out)) as step:
-        written, failures = _write_outputs(tubes, options, view, step, options.source)
+        written, failures = outputs.write_all(tubes, options, lambda _: view, step, options.source)
     print_rows([*rows, *written])
-    return _exit_code(failures)
-
-
-@contextmanager
-def user_code(total: int) -> Iterator[Step]:
-    """Run code of the user with its prints on stderr and its changes of ``sys.path`` undone."""
-    before = list(sys.path)
-    try:
-        with redirect_stdout(sys.stderr), progress(total) as step:
-            yield step
-    finally:
-        sys.path[:] = before
+    return exit_code(failures)
 
 
 def _compute_tubes(options: argparse.Namespace, step: Step) -> tuple[Tubes, str]:
     """Return tubes, and a description of where the weights came from."""
     from notebook_explain.clip import Clip
     from notebook_explain.methods import SharpTubes
-    from notebook_explain.models.checkpoints import describe_error, raised_in_forward
 
     step("checking the clip")
-    limits = _given(fps=options.fps, max_pixels=options.max_pixels)
+    limits = given(fps=options.fps, max_pixels=options.max_pixels)
     clip = array_clip(options)
     if clip is None:
         Clip.read(options.clip, frames=1, **limits)  # report a mistyped path before loading torch and the network
-    model, weights = _load_model(options, step)
+    model, weights = load_model(options, step)
     step("reading the clip")
-    part, p = _given(window=options.window, stride=options.stride, **limits), model.preprocessing
+    part, p = given(window=options.window, stride=options.stride, **limits), model.preprocessing
     if clip is None:
         clip = Clip.read(options.clip, frames=p.frames, size=p.size, crop=p.crop, **part)
     step("explaining the clip")
     explainer = SharpTubes(layers=_layer_names(model, options.layer))
-    try:
-        return explainer(model, clip, _targets(model, options.target, options.against)), weights
-    except Exception as error:
-        if is_user_error(error) or not raised_in_forward(error):
-            raise
-        raise UsageError(f"the network raised {describe_error(error)} when it was shown the clip") from error
-
-
-def _load_model(options: argparse.Namespace, step: Step) -> tuple[VideoModel, str]:
-    """Return the adapted network, and a description of where its weights came from."""
-    labels = None if options.labels is None else read_labels(options.labels)
-    step("loading the network")  # announced before the import of torch, which takes a while
-    from notebook_explain.models import adapt
-    from notebook_explain.models.checkpoints import build, load_weights
-
-    sys.path.insert(0, str(Path.cwd()))  # only now, so that torch does not import the user's random.py
-    network = build(options.model)
-    weights = f"set by {options.model}"
-    if options.weights is not None:
-        weights = load_weights(network, options.weights, key=options.weights_key)
-    elif options.weights_key is not None:
-        raise UsageError("--weights-key chooses among the weights in a file; give the file with --weights")
-    step("measuring the layers")
-    stated = {
-        name: getattr(options, name)
-        for name in ("size", "frames", "channels", "mean", "std", "layout", "outputs", "unit", "keep_hooks")
-    }
-    stated |= _given(crop=getattr(options, "crop", None))  # 'layers' has no --crop: it moves no layer
-    return adapt(network, labels=labels, **stated), weights
+    with forward_errors("the clip"):
+        return explainer(model, clip, targets_of(model, options.target, options.against)), weights
 
 
 def _layer_names(model: VideoModel, name: str | None) -> tuple[str, ...] | None:
@@ -185,69 +150,12 @@ def _layer_names(model: VideoModel, name: str | None) -> tuple[str, ...] | None:
     return None if name is None or name in known else (*default, model.layer(name).name)
 
 
-def _targets(model: VideoModel, texts: Sequence[str] | None, against: str | None) -> list[Target] | None:
-    """Return the classes of some labels or indices, or their differences from another class.
-
-    A number is an index unless the model has a label that reads the same.
-    """
-    from notebook_explain.explanations import Target
-
-    names = {name for labels in model.labels.values() for name in labels}
-
-    def target(text: str) -> Target:
-        return Target(int(text) if _is_index(text) and text not in names else text)
-
-    if texts is None:
-        return None
-    return [target(text) if against is None else target(text) - target(against) for text in texts]
-
-
 def _target_index(tubes: Tubes, text: str | None) -> int | None:
     """Return the index of a target of the tubes, given its name or its index."""
     if text is None:
         return None
     is_name = any(target.name == text for target in tubes.targets)
-    return tubes.target_index(int(text) if _is_index(text) and not is_name else text)
-
-
-def _is_index(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 10
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    """Return the options that were given."""
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _write_outputs(
-    tubes: Tubes, options: argparse.Namespace, view: outputs.ViewOptions, step: Step, source: str | None
-) -> tuple[list[Row], list[str]]:
-    """Write every output that can be written; return a row for each, and the errors of the others."""
-    rows: list[Row] = []
-    failures = []
-    for path in dict.fromkeys(options.out):
-        step(f"writing {path.name}")
-        try:
-            rows.append(("wrote", outputs.write(tubes, path, view, source, not options.no_caption)))
-        except Exception as error:
-            if options.traceback or not is_user_error(error):
-                raise
-            failures.append(error_text(error, vars(options)))
-    return rows, failures
-
-
-def _check_outputs(options: argparse.Namespace, inputs: Sequence[Path]) -> None:
-    """Refuse outputs that cannot be written, and options that none of them uses."""
-    outputs.check_paths(options.out, inputs)
-    outputs.check_video_source(options.out, options.source)
-    outputs.check_caption(options.out, not options.no_caption)
-
-
-def _exit_code(failures: Sequence[str]) -> int:
-    """Print the errors of outputs that could not be written, and return the exit code."""
-    for text in failures:
-        print_error(text)
-    return 2 if failures else 0
+    return tubes.target_index(int(text) if is_index(text) and not is_name else text)
 
 
 def _summary(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from notebook_explain._atomic import replacing
 from notebook_explain._errors import UsageError, join_names
+from notebook_explain.cli.console import print_error
+from notebook_explain.cli.errors import error_text, is_user_error
 
 ViewOptions = dict[str, Any]  # layer, target, threshold or share, window, as far as they are given; source of a video
+Row = tuple[Any, ...]
 
 
 def check_ending(path: Path) -> Path:
@@ -48,7 +52,7 @@ def check_paths(paths: Iterable[Path], inputs: Iterable[Path]) -> None:
             if path.exists() and path.samefile(source):
                 raise UsageError(f"--out {str(path)!r} would overwrite an input; use another name")
             if source.is_dir() and path.parent.samefile(source):
-                raise UsageError(f"--out {str(path)!r} lies in the folder of frames that is read; use another folder")
+                raise UsageError(f"--out {str(path)!r} lies in a folder that is read; use another folder")
 
 
 def check_video_source(paths: Iterable[Path], source: str | bool | None) -> None:
@@ -68,6 +72,41 @@ def check_caption(paths: Iterable[Path], caption: bool) -> None:
             f"--no-caption applies to animations, but no --out ends in {join_names(ANIMATIONS, 'or')}; add one, or leave out "
             "--no-caption"
         )
+
+
+def check_all(options: argparse.Namespace, inputs: Iterable[Path]) -> None:
+    """Refuse outputs that cannot be written, and options that none of them uses."""
+    check_paths(options.out, inputs)
+    check_video_source(options.out, options.source)
+    check_caption(options.out, not options.no_caption)
+
+
+def write_all(
+    explanation: Any,
+    options: argparse.Namespace,
+    view_of: Callable[[Path], ViewOptions],
+    step: Callable[[str], None],
+    source: str | None = None,
+) -> tuple[list[Row], list[str]]:
+    """Write every output that can be written; return a row for each, and the errors of the others."""
+    rows: list[Row] = []
+    failures = []
+    for path in dict.fromkeys(options.out):
+        step(f"writing {path.name}")
+        try:
+            rows.append(("wrote", write(explanation, path, view_of(path), source, not options.no_caption)))
+        except Exception as error:
+            if options.traceback or not is_user_error(error):
+                raise
+            failures.append(error_text(error, vars(options)))
+    return rows, failures
+
+
+def exit_code(failures: Sequence[str]) -> int:
+    """Print the errors of outputs that could not be written, and return the exit code."""
+    for text in failures:
+        print_error(text)
+    return 2 if failures else 0
 
 
 def write(tubes: Any, path: Path, view: ViewOptions, source: str | Path | None = None, caption: bool = True) -> Path:
@@ -108,10 +147,11 @@ def _save(tubes: Any, path: Path, _: ViewOptions) -> Path:
     return written
 
 
+PAGE = ".html"
 VIDEOS = (".webm", ".mp4")
 ANIMATIONS = (".gif", *VIDEOS)
 FORMATS: dict[str, Callable[[Any, Path, ViewOptions], Path]] = {
-    ".html": _write_page,
+    PAGE: _write_page,
     ".png": _write_figure,
     ".svg": _write_figure,
     ".pdf": _write_figure,

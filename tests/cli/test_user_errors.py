@@ -135,7 +135,7 @@ def test_open_reports_what_it_cannot_find_or_write(
 
 def test_outputs_are_not_written_into_the_folder_of_frames(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "frames").mkdir()
-    assert "lies in the folder of frames that is read" in run_with_error(
+    assert "lies in a folder that is read" in run_with_error(
         capsys, *explain_arguments("--out", "frames/a.png", clip="frames")
     )
 

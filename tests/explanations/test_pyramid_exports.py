@@ -97,7 +97,7 @@ def test_the_command_line_says_what_to_do_with_one(tmp_path: Path) -> None:
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert (
-        "contains a pyramid, but this command reads tubes only; in Python, notebook_explain.load(...).to_html"
+        "contains a pyramid, but this command reads tubes and visualizations only; in Python, notebook_explain.load(...).to_html"
         in run.stderr
     )
 
