@@ -193,3 +193,18 @@ def test_other_kinds_of_files_are_named(folder: Path, make: Any, kind: str, caps
     make().save("other.npz")
     error = run_with_error(capsys, "open", "other.npz")
     assert f"'other.npz' contains {kind}, but this command reads tubes and visualizations only" in error
+
+
+@pytest.mark.skipif(not hasattr(methods, "animate"), reason="needs the method")
+def test_the_command_writes_what_the_method_makes(still: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--target", "2", "--steps", "2", "--restarts", "1", "--out", "a.npz", "a.gif"]
+    network = [
+        "--model",
+        "notebook_explain.models.demo:demo_net",
+        *"--size 64 --frames 16 --mean 0.5 --std 0.25".split(),
+    ]
+    assert main(["animate", still, *network, "--layout", "BCTHW", *arguments]) == 0, capsys.readouterr().err
+    expected = methods.animate(ne.demo_model(), still, 2, steps=2, restarts=1)
+    found = ne.load("a.npz")
+    np.testing.assert_array_equal(found[0].clip.frames, expected[0].clip.frames)
+    assert found[0].score == expected[0].score
