@@ -391,7 +391,8 @@ def test_a_saved_report_is_drawn_without_torch_and_the_command_line_suggests_it(
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert (
-        "contains a block report, but this command reads tubes and visualizations only; in Python, notebook_explain.load(...).figure()"
+        "contains a block report, but this command reads tubes and visualizations only; in Python, "
+        "notebook_explain.load(...).figure()"
         in (run.stderr)
     )
 
