@@ -392,8 +392,7 @@ def test_a_saved_report_is_drawn_without_torch_and_the_command_line_suggests_it(
     assert run.returncode == 2
     assert (
         "contains a block report, but this command reads tubes and visualizations only; in Python, "
-        "notebook_explain.load(...).figure()"
-        in (run.stderr)
+        "notebook_explain.load(...).figure()" in (run.stderr)
     )
 
 
