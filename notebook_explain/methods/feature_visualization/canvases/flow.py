@@ -129,11 +129,11 @@ class _FlowPaint:
         d, canvas = self._coarse, self._canvas
         slope = d.diff(dim=-1).square().mean((1, 2, 3, 4)) + d.diff(dim=-2).square().mean((1, 2, 3, 4))
         change = d.diff(dim=2)
-        rough = 0.03 * slope + 0.002 * change.square().mean((1, 2, 3, 4))
+        rough = 0.3 * slope + 0.02 * change.square().mean((1, 2, 3, 4))
         if change.shape[2] > 1:
-            rough = rough + 0.02 * change.diff(dim=2).square().mean((1, 2, 3, 4))
+            rough = rough + 0.2 * change.diff(dim=2).square().mean((1, 2, 3, 4))
         # Of whole trajectories, so that a pixel either moves or stays where it is in all frames.
-        size = 3 * (d.square().sum(1).mean(1) + 0.01).sqrt().mean((1, 2))
+        size = 7.5 * (d.square().sum(1).mean(1) + 0.01).sqrt().mean((1, 2))
         return canvas.smoothness * rough + canvas.calm * size
 
     def flow(self) -> torch.Tensor:
