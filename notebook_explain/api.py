@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from notebook_explain._errors import UsageTypeError
-from notebook_explain.explanations import Tubes
+from notebook_explain.explanations import Tubes, Visualization
 
+DEMO_STILL = ("wave both hands", 9_781_024)  # action and seed of the clip whose widest gesture is animated
+DEMO_MOVES, DEMO_REALS, DEMO_STEPS = "jumping jack", range(9_780_000, 9_780_012), 60
 DEMO_ACTIONS, DEMO_SEED = ("kick", "wave one hand"), 4  # chosen by eye: both actions are easy to see
 
 
@@ -110,6 +112,17 @@ def demo() -> Tubes:
 
     sample = samples.contrast(*DEMO_ACTIONS, seed=DEMO_SEED)
     return explain(_model_of_demo(), sample, list(sample.labels))
+
+
+def demo_animation() -> Visualization:
+    """Make a still picture of a bundled synthetic person move as the bundled model expects of a jumping jack, offline."""
+    from notebook_explain import samples
+    from notebook_explain.methods import animate
+
+    action, seed = DEMO_STILL
+    reals = [samples.single(DEMO_MOVES, seed=seed) for seed in DEMO_REALS]
+    still = samples.single(action, seed=seed)
+    return animate(_model_of_demo(), still, DEMO_MOVES, reals, steps=DEMO_STEPS, restarts=1)
 
 
 @functools.cache

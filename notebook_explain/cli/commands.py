@@ -31,22 +31,31 @@ _UNREADABLE = {  # by the class of an explanation: what it is called, and what t
 
 def demo(options: argparse.Namespace) -> int:
     """Explain the bundled clip with the bundled model."""
-    from notebook_explain.api import demo
+    from notebook_explain.api import demo, demo_animation
 
     folder: Path = options.out
     folder.mkdir(parents=True, exist_ok=True)
-    with progress(3) as step:
+    with progress(5) as step:
         step("explaining the clip")
         tubes = demo()
         step("writing demo.html")
         page = tubes.to_html(folder / "demo.html", title="notebook_explain: demo")
         step("writing demo.png")
         picture = outputs.write(tubes, folder / "demo.png", {})
+        step("animating a still picture")
+        moved = demo_animation()
+        step("writing animation.gif")
+        animation = moved.to_gif(folder / "animation.gif")
     print_rows(
         [
             *_summary(tubes, options, {}),
             ("page", page.resolve(), "interactive; open it in a browser, no network needed"),
             ("picture", picture.resolve()),
+            (
+                "animation",
+                animation.resolve(),
+                f"a still picture that moves as the network expects of {moved[0].name!r}",
+            ),
         ]
     )
     return 0

@@ -294,7 +294,7 @@ def test_a_number_is_an_index_unless_it_is_a_label(folder: Path) -> None:
     assert [(target.name, target.index) for target in ne.load("a.npz").targets] == [("0", 4), ("8", 1)]
 
 
-def test_the_demo_writes_a_page_and_a_picture_and_prints_their_paths(
+def test_the_demo_writes_a_page_a_picture_and_an_animation_and_prints_their_paths(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["demo", "--out", str(tmp_path / "new folder")]) == 0
@@ -305,6 +305,8 @@ def test_the_demo_writes_a_page_and_a_picture_and_prints_their_paths(
     assert page.stat().st_size > 50_000
     with Image.open(picture) as image:
         assert image.size[0] > 600
+    with Image.open(fields["animation"][0][0]) as film:
+        assert getattr(film, "n_frames", 1) == 16
 
 
 def test_each_of_ten_real_clips_gives_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
