@@ -1,4 +1,4 @@
-// The import arrows between the folders of src/: shared <- tubes <- pyramid, compare, concepts.
+// The import arrows between the folders of src/: shared <- tubes <- pyramid, compare, concepts, visualization.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,6 +12,7 @@ const ARROWS = {
   pyramid: ["shared", "tubes"],
   compare: ["shared", "tubes"],
   concepts: ["shared", "tubes"],
+  visualization: ["shared", "tubes"],
   page: ["shared"],
 };
 const FILES = readdirSync(SOURCE, { recursive: true }).filter((path) => /\.(js|css)$/.test(path));

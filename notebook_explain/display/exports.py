@@ -185,8 +185,10 @@ def _check_explanations(explanations: Sequence[Any]) -> None:
 
 def viewer_state(explanation: Explanation, title: str, first_values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the bundle that shows an explanation, and the complete state that it opens with."""
-    from notebook_explain.widgets import concept_viewer, pyramid_viewer, tube_viewer
+    from notebook_explain.widgets import concept_viewer, pyramid_viewer, tube_viewer, visualization_viewer
 
+    if isinstance(explanation, Visualization):
+        return visualization_viewer.BUNDLE, visualization_viewer.initial_state(explanation, title=title, **first_values)
     if isinstance(explanation, Concepts):
         return concept_viewer.BUNDLE, concept_viewer.initial_state(explanation, title=title, **first_values)
     if isinstance(explanation, Pyramid):

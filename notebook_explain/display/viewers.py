@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from notebook_explain.display import runs
-from notebook_explain.explanations import Concepts, Explanation, Pyramid, Tubes
+from notebook_explain.explanations import Concepts, Explanation, Pyramid, Tubes, Visualization
 
 if TYPE_CHECKING:
     from notebook_explain.widgets import CompareViewer
@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 
 def view(explanation: Explanation, **state: Any) -> Any:
     """Return the widget that shows an explanation."""
-    from notebook_explain.widgets import ConceptViewer, PyramidViewer, TubeViewer
+    from notebook_explain.widgets import ConceptViewer, PyramidViewer, TubeViewer, VisualizationViewer
 
-    viewers: dict[type, Any] = {Tubes: TubeViewer, Pyramid: PyramidViewer, Concepts: ConceptViewer}
+    viewers: dict[type, Any] = {
+        Tubes: TubeViewer,
+        Pyramid: PyramidViewer,
+        Concepts: ConceptViewer,
+        Visualization: VisualizationViewer,
+    }
     viewer = next(viewer for kind, viewer in viewers.items() if isinstance(explanation, kind))
     widget = viewer(explanation, **state)
     runs.close_last_run(widget)

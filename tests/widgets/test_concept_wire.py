@@ -22,6 +22,7 @@ from notebook_explain.widgets import ConceptViewer
 from notebook_explain.widgets import concept_viewer as viewer_module
 from notebook_explain.widgets.html import read_data
 from notebook_explain.widgets.wire import concepts as wire
+from notebook_explain.widgets.wire.clip_sheets import MAX_BYTES, pack_clips
 from tests.example_values import small_concepts, small_tubes
 from tests.widgets.concept_examples import EXAMPLES, example_curves, make, many_concepts, unmeasured, within_chance
 from tests.widgets.test_examples import assert_same
@@ -98,8 +99,8 @@ def test_sixty_clips_fit_in_the_output_of_a_cell(size: int) -> None:
     smooth = rng.integers(0, 255, (16, 12, 12, 3), np.uint8)
     big = [np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BICUBIC)) for frame in smooth]
     clips = [Clip(np.roll(np.stack(big), shift, axis=2)) for shift in range(60)]
-    frames, sheet = wire.pack_clips([clip.frames for clip in clips])
-    assert sum(map(len, frames)) <= 1.1 * wire.MAX_BYTES
+    frames, sheet = pack_clips([clip.frames for clip in clips])
+    assert sum(map(len, frames)) <= MAX_BYTES
     assert max(sheet["size"]) >= min(size, 64)
 
 

@@ -49,6 +49,3 @@ export function createClock(frames, times, changed, signal) {
     },
   };
 }
-
-/** Whether readers have asked for less motion: then nothing plays by itself. */
-export const isReducedMotion = () => Boolean(globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches);

@@ -1,10 +1,10 @@
 // Heading, controls, legend and caveats around the rows.
 import { h } from "../shared/dom.js";
 import { createMenu, createSlider } from "../shared/inputs.js";
-import { percent, wholePercent } from "../shared/text.js";
+import { createPlayButton } from "../shared/play_button.js";
+import { percent, short, wholePercent } from "../shared/text.js";
 import { SIGNIFICANT, sortsOf } from "./arrange.js";
-import { createPlayButton } from "./player.js";
-import { originWords, short, shownWords, sortWords, verdictWords } from "./text.js";
+import { originWords, shownWords, sortWords, verdictWords } from "./text.js";
 
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {import("./traits.js").Movable} Movable */

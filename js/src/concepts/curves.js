@@ -1,5 +1,5 @@
 // Curves: the probability of the class as concepts are added to a clip without any, and as they are removed from a whole one.
-import { h } from "../shared/dom.js";
+import { h, svg } from "../shared/dom.js";
 import { counted, percent } from "../shared/text.js";
 import { isNumbers, isTexts, need } from "../shared/validate.js";
 
@@ -34,14 +34,6 @@ export function readCurves(curves) {
     curves,
   );
   return curves;
-}
-
-/** @param {string} tag @param {Record<string, string | number>} attributes @param {...(Node | string)} children */
-function svg(tag, attributes, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
-  element.append(...children);
-  return element;
 }
 
 /** @param {Curves} curves @param {number} step */

@@ -1,6 +1,6 @@
-// Which frame of each exemplar is shown, and which exemplars can be seen.
-import { onAbort } from "../shared/dom.js";
-import { createClock, isReducedMotion } from "./clock.js";
+// Which frame of each exemplar is shown.
+import { isReducedMotion } from "../shared/dom.js";
+import { createClock } from "./clock.js";
 
 /** @typedef {import("./traits.js").Content} Content */
 /** @typedef {import("./row.js").Exemplar} Exemplar */
@@ -38,21 +38,4 @@ export function createFrames({ size, times }, isPlaying, changed, signal) {
       return plays ? clock.frame() : (held ?? best());
     },
   };
-}
-
-/** Whether an exemplar is near the part of the page that is seen. @param {Exemplar[]} exemplars @param {() => void} changed @param {AbortSignal} signal */
-export function watchVisible(exemplars, changed, signal) {
-  if (typeof IntersectionObserver === "undefined") return () => true;
-  /** @type {Set<Element>} */
-  const seen = new Set();
-  const observer = new IntersectionObserver(
-    (entries) => {
-      for (const { target, isIntersecting } of entries) seen[isIntersecting ? "add" : "delete"](target);
-      changed();
-    },
-    { rootMargin: "300px" },
-  );
-  for (const { button } of exemplars) observer.observe(button);
-  onAbort(signal, () => observer.disconnect());
-  return (/** @type {Exemplar} */ { button }) => seen.has(button);
 }

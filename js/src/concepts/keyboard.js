@@ -3,10 +3,6 @@ import { ARROWS } from "../shared/inputs.js";
 
 /** @typedef {import("./row.js").Exemplar} Exemplar */
 
-/** Whether a key belongs to the browser or the notebook. @param {KeyboardEvent} event */
-export const isForeignKey = ({ key, shiftKey, ctrlKey, metaKey, altKey }) =>
-  ctrlKey || metaKey || altKey || key === "Tab" || (key === "Enter" && shiftKey);
-
 /**
  * The exemplar that a key leads to.
  * @param {Exemplar[][]} rows the exemplars shown, by row

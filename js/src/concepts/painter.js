@@ -1,5 +1,6 @@
 // Draws a frame of a clip with everything outside a concept dimmed.
 
+import { drawFrame } from "../shared/clip_sheets.js";
 import { decodeFrames } from "../shared/decode_frames.js";
 import { contextOf, h, onAbort } from "../shared/dom.js";
 import { createMasks, decodeGrids } from "./masks.js";
@@ -17,7 +18,7 @@ const MASK_SIDE = 128; // samples of a mask at most
  * @returns {Promise<Painter>}
  */
 export async function createPainter(content, signal) {
-  const { size, columns, tile } = content.sheet;
+  const { size } = content.sheet;
   const [grids, bitmaps] = await Promise.all([decodeGrids(content), decodeFrames(content.frames)]);
   const close = () => {
     for (const bitmap of bitmaps) bitmap.close();
@@ -42,10 +43,8 @@ export async function createPainter(content, signal) {
       masks.write(clip, concept, frame, mask);
       for (let k = 0; k < mask.length; k++) pixels[k] = mask[k] ? 0 : SHADE;
       context.putImageData(image, 0, 0);
-      const target = contextOf(canvas);
-      const [top, left] = [Math.floor(frame / columns) * tile[0], (frame % columns) * tile[1]];
-      target.drawImage(bitmaps[clip], left, top, size[1], size[0], 0, 0, canvas.width, canvas.height);
-      target.drawImage(cover, 0, 0, canvas.width, canvas.height);
+      drawFrame(canvas, bitmaps[clip], content.sheet, frame);
+      contextOf(canvas).drawImage(cover, 0, 0, canvas.width, canvas.height);
     },
     bestFrame(clip, concept) {
       const key = `${clip} ${concept}`;

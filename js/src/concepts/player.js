@@ -1,6 +1,7 @@
 // The selected exemplar, large, below its row.
-import { h, icon, on } from "../shared/dom.js";
+import { h, on } from "../shared/dom.js";
 import { createSlider } from "../shared/inputs.js";
+import { createPlayButton } from "../shared/play_button.js";
 import { createClipCanvas } from "./row.js";
 import { callOf, clipWords } from "./text.js";
 
@@ -8,25 +9,6 @@ import { callOf, clipWords } from "./text.js";
 /** @typedef {ReturnType<typeof createPlayer>} Player */
 
 const SIDE = 512; // pixels of the canvas
-const PLAY = "M4 2.5v11l9-5.5z";
-const PAUSE = "M4 2.5h3v11H4zM9 2.5h3v11H9z";
-
-/** A button that starts and stops the clips. @param {() => void} press @param {AbortSignal} signal */
-export function createPlayButton(press, signal) {
-  const button = h("button", { type: "button", "data-name": "play", class: "ne-play" });
-  on(button, "click", press, signal);
-  return {
-    button,
-    /** @param {boolean} isPlaying */
-    show(isPlaying) {
-      const action = isPlaying ? "pause" : "play";
-      if (button.ariaLabel === action) return;
-      button.replaceChildren(icon(isPlaying ? PAUSE : PLAY));
-      button.ariaLabel = action;
-      button.title = `${action} the clips`;
-    },
-  };
-}
 
 /**
  * @param {Content} content

@@ -1,5 +1,5 @@
 // Numbers and sentences of the concept viewer. Names are given by readers: they are inserted as text only.
-import { counted, percent, quoted } from "../shared/text.js";
+import { counted, percent, quoted, short } from "../shared/text.js";
 import { SIGNIFICANT, smallestQ } from "./arrange.js";
 
 /** @typedef {import("./traits.js").Content} Content */
@@ -11,13 +11,6 @@ export const MAX_NAME = 80; // letters
 const WITHOUT = { blur: "blurred", freeze: "frozen", mean: "in its mean colour", grey: "greyed" };
 /** @type {Record<string, string>} */
 const SORTS = { evidence: "evidence", change: "change without the model", fraction: "TCAV fraction" };
-
-/** At most two significant digits: "0.17", "−1.2", "0". @param {number} value */
-export function short(value, digits = 2) {
-  const size = Math.abs(value);
-  const text = size >= 10 ** digits ? size.toFixed(0) : String(Number(size.toPrecision(digits)));
-  return value < 0 && Number(text) ? `−${text}` : text;
-}
 
 /** With its sign: "+0.17", "−0.17", "0". @param {number} value */
 export const signed = (value) => (short(value) === "0" || value < 0 ? short(value) : `+${short(value)}`);

@@ -1,15 +1,6 @@
 // The traits of the concept viewer, which Python and the browser share, and their validation.
-import {
-  bytesOf,
-  checkGeometry,
-  isNumbers,
-  isShape,
-  isTexts,
-  lengthOf,
-  need,
-  readTimes,
-  shown,
-} from "../shared/validate.js";
+import { readParts, readSheet } from "../shared/clip_sheets.js";
+import { checkGeometry, isNumbers, isShape, isTexts, need, readTimes, shown } from "../shared/validate.js";
 import { readCurves } from "./curves.js";
 
 /**
@@ -44,7 +35,6 @@ import { readCurves } from "./curves.js";
  * A concept; `shares`, `drops` (of each fill) and `evidences` have a number for each of its exemplars.
  * @typedef {{effects: Effect[], evidence: number, volume: number, present: number, tcav: Tcav | null, exemplars: number[], shares: number[], drops: number[][], evidences: number[]}} Row
  */
-/** @typedef {{size: number[], tile: number[], columns: number}} Sheet */
 /** @typedef {{shape: number[], geometry: import("../shared/interpolate.js").Geometry}} Grid */
 /** @typedef {{name: string, against: string | null, clips: number, layer: string, units: string, stability: number}} Explained */
 /**
@@ -53,7 +43,7 @@ import { readCurves } from "./curves.js";
  * @property {string} title
  * @property {number[]} size
  * @property {number[]} times
- * @property {Sheet} sheet
+ * @property {import("../shared/clip_sheets.js").Sheet} sheet
  * @property {Uint8Array<ArrayBuffer>[]} frames
  * @property {ClipState[]} clips
  * @property {Grid} grid
@@ -107,7 +97,7 @@ export function readContent(model) {
     title: String(model.get("title") ?? ""),
     ...{ size, caveats, clips, fills },
     times: readTimes(model, size[0]),
-    sheet: readSheet(model.get("sheet"), size[0]),
+    sheet: readSheet(model.get("sheet"), size[0], "sheet"),
     frames: readParts(model.get("frames"), "frames", clips.length),
     grid: readGrid(model.get("grid")),
     masks: readParts(model.get("masks"), "masks", clips.length),
@@ -123,26 +113,6 @@ function checkClip(clip, which) {
   const isNumbered = isCount(index) && Number.isFinite(logit);
   const isNamed = typeof name === "string" && (probability === null || Number.isFinite(probability));
   check(isNumbered && isNamed, which, "have an index, a name, a logit and a probability (a number or null)", clip);
-}
-
-/** @param {any} sheet @param {number} frames @returns {Sheet} */
-function readSheet(sheet, frames) {
-  const { size, tile, columns } = sheet ?? {};
-  const isSizes = isShape([...(size ?? []), columns]) && isShape([...(tile ?? []), columns]);
-  const isFitting = isSizes && size[0] <= tile[0] && size[1] <= tile[1] && columns <= frames;
-  check(isFitting, "`sheet`", `have size, a tile at least as large, and 1 to ${frames} columns`, sheet);
-  return sheet;
-}
-
-/** @param {any} parts @param {string} name @param {number} count */
-function readParts(parts, name, count) {
-  check(
-    Array.isArray(parts) && parts.length === count,
-    `\`${name}\``,
-    `hold one part for each of ${count} clips`,
-    lengthOf(parts),
-  );
-  return /** @type {any[]} */ (parts).map((part, index) => bytesOf(part, `${name}[${index}]`));
 }
 
 /** @param {any} grid @returns {Grid} */

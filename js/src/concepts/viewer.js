@@ -1,13 +1,13 @@
 // The viewer of one content: creates its parts and keeps them in step with the model.
-import { createScheduler, h, listen, on } from "../shared/dom.js";
+import { createScheduler, h, isReducedMotion, listen, on } from "../shared/dom.js";
+import { isForeignKey } from "../shared/inputs.js";
 import { createCommits } from "../shared/kernel_sync.js";
 import { showError } from "../shared/lifecycle.js";
-import { isReducedMotion } from "./clock.js";
+import { watchVisible } from "../shared/visible.js";
 import { createControls } from "./controls.js";
 import { createCurves } from "./curves.js";
 import { addExemplarHandlers } from "./exemplar_events.js";
-import { createFrames, watchVisible } from "./frames.js";
-import { isForeignKey } from "./keyboard.js";
+import { createFrames } from "./frames.js";
 import { clipOf, createList } from "./list.js";
 import { createPainter } from "./painter.js";
 import { createPlayer } from "./player.js";
@@ -71,7 +71,11 @@ export function mount(model, root, content, signal) {
     root.dataset.ready = "true";
   });
   const invalidate = createScheduler(draw, signal);
-  const visible = watchVisible(list.exemplars, invalidate, signal);
+  const visible = watchVisible(
+    list.exemplars.map(({ button }) => button),
+    invalidate,
+    signal,
+  );
   const frames = createFrames(content, () => getState().playing, invalidate, signal);
   const play = () => {
     if (getState().playing) frames.hold();
@@ -142,12 +146,12 @@ function observeModel(model, commits, update, signal) {
   update();
 }
 
-/** Draw the exemplars that can be seen and have another frame than before; each is drawn once, for paper. @param {import("./painter.js").Painter} painter @param {{content: Content, list: import("./list.js").List, visible: (exemplar: Exemplar) => boolean, frames: import("./frames.js").Frames, player: import("./player.js").Player}} parts @param {import("./traits.js").ViewState} state */
+/** Draw the exemplars that can be seen and have another frame than before; each is drawn once, for paper. @param {import("./painter.js").Painter} painter @param {{content: Content, list: import("./list.js").List, visible: (button: Element) => boolean, frames: import("./frames.js").Frames, player: import("./player.js").Player}} parts @param {import("./traits.js").ViewState} state */
 function paint(painter, { content, list, visible, frames, player }, state) {
   const opened = list.opened(state);
   for (const exemplar of list.exemplars) {
     const { concept, position, canvas } = exemplar;
-    if (exemplar !== opened && canvas.dataset.frame && !visible(exemplar)) continue;
+    if (exemplar !== opened && canvas.dataset.frame && !visible(exemplar.button)) continue;
     const clip = content.rows[concept].exemplars[position];
     const frame = frames.of(exemplar, () => painter.bestFrame(clip, concept));
     if (exemplar === opened) {

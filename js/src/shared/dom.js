@@ -18,16 +18,16 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** A picture for a button, 16 units wide and high. @param {string} path */
-export function icon(path) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const shape = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("aria-hidden", "true");
-  shape.setAttribute("d", path);
-  svg.append(shape);
-  return svg;
+/** Create an element of a drawing. @param {string} tag @param {Record<string, string | number>} attributes @param {...(Node | string)} children */
+export function svg(tag, attributes, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  element.append(...children);
+  return element;
 }
+
+/** A picture for a button, 16 units wide and high. @param {string} path */
+export const icon = (path) => svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: path }));
 
 /**
  * Inherit the page's color scheme if it sets one; otherwise the style sheet decides.
@@ -102,3 +102,6 @@ export function onResize(element, listener, signal) {
   observer.observe(element);
   onAbort(signal, () => observer.disconnect());
 }
+
+/** Whether readers have asked for less motion: then nothing plays by itself. */
+export const isReducedMotion = () => Boolean(globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches);

@@ -4,6 +4,10 @@ import { h, on } from "./dom.js";
 /** Direction of each arrow key: right and down. @type {Record<string, number[]>} */
 export const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
+/** Whether a key belongs to the browser or the notebook. @param {KeyboardEvent} event */
+export const isForeignKey = ({ key, shiftKey, ctrlKey, metaKey, altKey }) =>
+  ctrlKey || metaKey || altKey || key === "Tab" || (key === "Enter" && shiftKey);
+
 /**
  * Actions of the controls on the view.
  * @template {string} Name traits that controls change

@@ -29,3 +29,10 @@ export const counted = (count, singular, plural = `${singular}s`) =>
 /** "'wave'", or "'wave' rather than 'kick'" for a difference, of values "'EDV' minus 'ESV'". @param {string} name @param {string | null} [against] @param {boolean} [isValue] */
 export const quoted = (name, against, isValue) =>
   `'${name}'${against ? ` ${isValue ? "minus" : "rather than"} '${against}'` : ""}`;
+
+/** At most two significant digits: "0.17", "−1.2", "0". @param {number} value */
+export function short(value, digits = 2) {
+  const size = Math.abs(value);
+  const text = size >= 10 ** digits ? size.toFixed(0) : String(Number(size.toPrecision(digits)));
+  return value < 0 && Number(text) ? `−${text}` : text;
+}

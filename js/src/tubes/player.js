@@ -39,14 +39,14 @@ export function followPlayback(model, viewState, frames, duration, commits, sign
 }
 
 /**
- * @param {() => import("./view_state.js").ViewState} viewState
+ * @param {() => Pick<import("./view_state.js").ViewState, "playing" | "frame" | "speed">} viewState
  * @param {number} frames
- * @param {(frame: number) => number} duration
+ * @param {(frame: number) => number} duration ms of each frame at normal speed
  * @param {(frame: number) => void} showFrame
  * @param {AbortSignal} signal
  * @returns {() => void} schedules the next frame, or stops: call it when the frame, `playing` or the speed has changed
  */
-function createPlayer(viewState, frames, duration, showFrame, signal) {
+export function createPlayer(viewState, frames, duration, showFrame, signal) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const stop = () => clearTimeout(timer);

@@ -4,16 +4,9 @@ import { arrange, smallestQ, sortsOf } from "../../src/concepts/arrange.js";
 import { axisOf } from "../../src/concepts/effect_chart.js";
 import { nextExemplar } from "../../src/concepts/keyboard.js";
 import { createMasks, decodeGrids } from "../../src/concepts/masks.js";
-import {
-  checkName,
-  clipWords,
-  effectWords,
-  originWords,
-  short,
-  signed,
-  verdictWords,
-} from "../../src/concepts/text.js";
+import { checkName, clipWords, effectWords, originWords, signed, verdictWords } from "../../src/concepts/text.js";
 import { readContent, readViewState } from "../../src/concepts/traits.js";
+import { short } from "../../src/shared/text.js";
 import { decode, FakeModel } from "../helpers.js";
 import examples from "./examples.json";
 

@@ -6,28 +6,21 @@ index of the concept plus 1, level by level at the grid's own resolution.
 
 from __future__ import annotations
 
-import io
-import math
 import zlib
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from notebook_explain.explanations.concepts.concept import TCAV, Concept
 from notebook_explain.explanations.concepts.concepts import Concepts
 from notebook_explain.explanations.concepts.curves import DIRECTIONS, ORDERS, ConceptCurves
 from notebook_explain.explanations.concepts.text import QUESTIONS
-from notebook_explain.widgets.wire.common import QUALITY, SMALL_SIDE, geometry_state
+from notebook_explain.widgets.wire.clip_sheets import pack_clips
+from notebook_explain.widgets.wire.common import geometry_state
 
 EXEMPLARS = 4  # clips shown of each concept
-MAX_BYTES = 1_200_000  # of all frames: the page then fits in the output of a cell
-# (pixels of the longer side, quality of the JPEG) at most, the best first; the first that fits is sent, else the last one.
-PRECISIONS = ((320, 88), (256, 85), (224, 82), (192, 80), (160, 78), (128, 75), (112, 72), (96, 70), (80, 65), (64, 60))
-BLOCK = 16  # pixels; a JPEG mixes colours within a block, so each frame has blocks of its own
 
 
 def state(concepts: Concepts, title: str = "", curves: ConceptCurves | None = None) -> dict[str, Any]:
@@ -83,52 +76,9 @@ def curves_state(curves: ConceptCurves | None) -> dict[str, Any]:
     }
 
 
-def pack_clips(clips: Sequence[NDArray[np.uint8]]) -> tuple[list[bytes], dict[str, Any]]:
-    """Return a JPEG of each clip, and how its frames lie in it: their ``size`` in pixels, ``columns``, and ``tile`` sizes."""
-    sample = clips[:: max(len(clips) // 4, 1)]
-    for side, quality in PRECISIONS:
-        estimate = sum(len(_sheet(clip, side, quality)) for clip in sample) * len(clips) / len(sample)
-        if estimate <= MAX_BYTES:
-            break
-    size = _scaled(clips[0].shape[1:3], side)
-    sheet = {"size": list(size), "columns": _columns(len(clips[0])), "tile": [_blocks(pixels) for pixels in size]}
-    return [_sheet(clip, side, quality) for clip in clips], sheet
-
-
 def pack_grid(grid: NDArray[np.int16]) -> bytes:
     """Compress the grid of a clip, (level, time, height, width) with -1 for no concept."""
     return zlib.compress((grid + 1).astype(np.uint8).tobytes(), 9)
-
-
-def _sheet(frames: NDArray[np.uint8], side: int, quality: int) -> bytes:
-    """Return one JPEG of all frames, row by row, each extended at its right and lower edge to whole blocks."""
-    columns = _columns(len(frames))
-    rows = -(-len(frames) // columns)
-    height, width = _scaled(frames.shape[1:3], side)
-    small = np.stack([np.asarray(Image.fromarray(frame).resize((width, height))) for frame in frames])
-    tile = (_blocks(height), _blocks(width))
-    tiles = np.pad(small, ((0, 0), (0, tile[0] - height), (0, tile[1] - width), (0, 0)), "edge")
-    missing = columns * rows - len(frames)
-    tiles = np.concatenate([tiles, np.repeat(tiles[-1:], missing, 0)]) if missing else tiles
-    page = tiles.reshape(rows, columns, *tile, 3).swapaxes(1, 2).reshape(rows * tile[0], columns * tile[1], 3)
-    with io.BytesIO() as out:
-        options = {"subsampling": 0} if max(height, width) <= SMALL_SIDE and quality >= QUALITY else {}
-        Image.fromarray(page).save(out, "JPEG", quality=quality, optimize=True, **options)
-        return out.getvalue()
-
-
-def _scaled(size: tuple[int, ...], side: int) -> tuple[int, int]:
-    """Return (height, width) whose longer side has at most ``side`` pixels."""
-    scale = min(side / max(size), 1.0)
-    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
-
-
-def _columns(frames: int) -> int:
-    return math.ceil(math.sqrt(frames))
-
-
-def _blocks(pixels: int) -> int:
-    return -(-pixels // BLOCK) * BLOCK
 
 
 def _times(concepts: Concepts) -> list[float]:
