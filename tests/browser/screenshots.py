@@ -31,6 +31,7 @@ from tests.browser.example_tubes import (
     tubes,
 )
 from tests.browser.pyramid_screenshots import pyramid_pages
+from tests.browser.visualization_screenshots import visualization_pages
 from tests.example_values import small_evaluation
 
 HEIGHT = 760
@@ -456,6 +457,7 @@ def main() -> None:
             pairs,
             pyramid_pages,
             concept_pages,
+            visualization_pages,
             *([demo] if arguments.demo else []),
             *([in_lab] if arguments.lab else []),
         ):

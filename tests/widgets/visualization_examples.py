@@ -144,7 +144,7 @@ def _flow(frames: NDArray[np.uint8]) -> NDArray[np.float16]:
     return np.cumsum([np.zeros_like(moves[0]), *moves], axis=0).astype(np.float16)
 
 
-def movement_of(one: Synthesis, cells: int = 16) -> Any:
+def movement_of(one: Synthesis, cells: int = 12) -> Any:
     """Return the mean movement of each cell of a grid, to the next frame, in pixels: computed cell by cell."""
     if one.flow is None:
         return None

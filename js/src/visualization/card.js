@@ -67,16 +67,19 @@ export function createCard(content, index) {
     arrows,
   );
   const start = createClip(content, row.start, `${startName(content, row)} that '${row.name}' was made from`);
-  const nearest = row.nearest && createClip(content, row.nearest.clip, nearestWords(content, row));
+  const nearest = row.nearest && createClip(content, row.nearest.clip, nearestWords(row));
   const stepText = h("span", {});
   const arrowText = h("span", { class: "ne-hint", hidden: true });
-  const real = nearest?.canvas ?? h("div", { class: "ne-no-clip", "aria-hidden": "true" }, "–");
+  const real = nearest?.canvas ?? h("div", { class: "ne-no-clip" });
+  real.style.aspectRatio = made.style.aspectRatio;
+  const about = `Between features of ${content.layer}; 1 is typical between a real clip and its nearest real clip`;
+  const nearestCaption = h("span", { title: nearest ? about : "" }, nearestWords(row));
   const pictures = h(
     "div",
     { class: "ne-pictures" },
     createFigure("start", start.canvas, `${startName(content, row)} it was made from`),
     createFigure("made", button, stepText, arrowText),
-    createFigure("nearest", real, nearestWords(content, row)),
+    createFigure("nearest", real, nearestCaption),
   );
   const curve = createCurve(row);
   const { element: memberList, members } = createMembers(content, row);
@@ -85,8 +88,8 @@ export function createCard(content, index) {
     { class: "ne-card", "data-index": index },
     h("p", { class: "ne-heading" }, h("b", {}, row.name), " ", h("code", {}, row.objective)),
     pictures,
-    h("div", { class: "ne-numbers" }, h("div", {}, ...createNumbers(content, row)), curve.element),
-    memberList,
+    h("div", { class: "ne-numbers" }, ...createNumbers(content, row)),
+    h("div", { class: "ne-more" }, curve.element, memberList),
   );
   return {
     ...{ index, element, button, made, arrows },

@@ -31,8 +31,8 @@ export function createCurve(row) {
   if (finite.length < 2) return { element: h("figure", { hidden: true }), show() {} };
   const all = best_real === null ? finite : [...finite, best_real];
   const [low, high] = [Math.min(...all), Math.max(...all)];
-  const last = Math.max(steps[steps.length - 1], curve.steps[curve.steps.length - 1]);
-  const x = (/** @type {number} */ step) => BOX.left + ((BOX.right - BOX.left) * step) / last;
+  const last = curve.steps[curve.steps.length - 1];
+  const x = (/** @type {number} */ step) => BOX.left + ((BOX.right - BOX.left) * Math.min(step, last)) / last;
   const y = (/** @type {number} */ value) =>
     high > low ? BOX.bottom - ((BOX.bottom - BOX.top) * (value - low)) / (high - low) : (BOX.top + BOX.bottom) / 2;
   const chart = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": curveWords(row) });
@@ -44,7 +44,7 @@ export function createCurve(row) {
   const dot = svg("circle", { class: "ne-now", r: 3.5 });
   const text = (/** @type {number} */ at, /** @type {string} */ anchor, /** @type {string} */ words) =>
     svg("text", { x: at, y: HEIGHT - 4, "text-anchor": anchor }, words);
-  chart.append(line, dot, text(BOX.left, "start", "step 0"), text(BOX.right, "end", String(last)));
+  chart.append(line, dot, text(BOX.left, "start", "start"), text(BOX.right, "end", `step ${steps[steps.length - 1]}`));
   const value = h("b", {});
   const key = best_real === null ? "" : h("span", { class: "ne-real-key" }, `best real ${short(best_real, 3)}`);
   return {

@@ -6,9 +6,8 @@ import { StateError } from "../shared/validate.js";
 /** @typedef {{codes: Int8Array, shape: number[], unit: number, times: number}} Flow `unit`: pixels of a code; `times`: how much longer than the movement arrows are drawn */
 
 const CODES = 127;
-const LENGTH = 0.9; // of the longest arrows, in cells
-const SHORTEST = 0.12; // of the arrows that are drawn, in cells
-const LONGEST = 1.6; // arrows are cut here
+const LONGEST = 2; // cells
+const SHORTEST = 0.25; // cells; shorter arrows are not drawn
 const ROUND = [1, 2, 5];
 const [INNER, OUTER] = ["#ffd83d", "#000c"]; // seen on light and on dark frames
 
@@ -19,12 +18,11 @@ export function roundFactor(value) {
   return ten * Math.max(...ROUND.filter((one) => one * ten <= value * (1 + 1e-9)));
 }
 
-/** How many times longer than the movement to draw arrows, so that all but the longest twentieth fit into a cell. @param {Int8Array} codes @param {number} unit @param {number} cell pixels of a cell */
+/** How many times longer than the movement to draw arrows, so that the longest one stays among its neighbours. @param {Int8Array} codes @param {number} unit @param {number} cell pixels of a cell */
 export function factorOf(codes, unit, cell) {
-  const lengths = Float32Array.from({ length: codes.length / 2 }, (_, k) => Math.hypot(codes[2 * k], codes[2 * k + 1]));
-  lengths.sort();
-  const long = lengths[Math.floor(0.95 * (lengths.length - 1))] || lengths[lengths.length - 1];
-  return long ? roundFactor((LENGTH * cell) / (long * unit)) : 1;
+  let longest = 0;
+  for (let k = 0; k < codes.length; k += 2) longest = Math.max(longest, Math.hypot(codes[k], codes[k + 1]));
+  return longest ? roundFactor((LONGEST * cell) / (longest * unit)) : 1;
 }
 
 /** Decompress the flow of each made clip, null where there is none. Rejects with a StateError if one has another size. @param {Pick<Content, "flows" | "rows" | "size">} content @returns {Promise<(Flow | null)[]>} */
@@ -56,10 +54,8 @@ export function arrowsOf({ codes, shape: [moves, rows, columns], unit, times }, 
   for (let y = 0, k = 2 * frame * rows * columns; y < rows; y++)
     for (let x = 0; x < columns; x++, k += 2) {
       const [right, down] = [codes[k] * unit * times, codes[k + 1] * unit * times];
-      const length = Math.hypot(right, down);
-      if (length < SHORTEST * cell) continue;
-      const cut = Math.min(1, (LONGEST * cell) / length);
-      arrows.push([(x + 0.5) / columns, (y + 0.5) / rows, (cut * right) / width, (cut * down) / height]);
+      if (Math.hypot(right, down) < SHORTEST * cell) continue;
+      arrows.push([(x + 0.5) / columns, (y + 0.5) / rows, right / width, down / height]);
     }
   return arrows;
 }

@@ -63,7 +63,7 @@ export function linesOf(content, row) {
 /** @param {Row} row @param {string} start @returns {Line[]} */
 function networkLines({ best, start_best, start_score, control }, start) {
   const same = best.length > 0 && best[0].name === start_best[0]?.name ? "already " : "";
-  const called = start_best.length ? `, is ${same}called ${bestWords(start_best)}` : "";
+  const called = start_best.length ? ` and is ${same}called ${bestWords(start_best)}` : "";
   const lines = [
     {
       name: "start",
@@ -93,7 +93,7 @@ function verdictLines({ verdicts }) {
       },
     ];
   return verdicts.map(({ model, best, shuffled, names_target }) => ({
-    name: "another network",
+    name: "other network",
     text: `${model}: ${bestWords(best)}${targetWords(names_target)}; frames shuffled: ${bestWords(shuffled)}`,
     title: "What a network that took no part calls the clip, and the same frames in a random order",
   }));
@@ -108,7 +108,7 @@ function facetLines({ facet }) {
   return [
     {
       name: "facet",
-      text: `${facet.index + 1} of ${facet.count}, ${counted(facet.size, "real clip")}; cosine ${short(facet.cosine, 3)}, ${short(facet.spread)} × its spread from its mean`,
+      text: `${facet.index + 1} of ${facet.count}, ${counted(facet.size, "real clip")}; cosine ${short(facet.cosine, 3)} to its mean, at ${short(facet.spread)} × the spread of its clips`,
       title:
         "Between the features of the made clip and the mean of the facet; and their distance as a multiple of the mean distance of the facet's clips",
     },
@@ -140,10 +140,10 @@ function effortLines({ restarts, steps, seconds }) {
   ];
 }
 
-/** Caption of the nearest real clip. @param {Content} content @param {Row} row */
-export function nearestWords({ layer }, { nearest, real_count }) {
+/** Caption of the nearest real clip. @param {Row} row */
+export function nearestWords({ nearest, real_count }) {
   if (!nearest) return real_count ? "no nearest real clip was measured" : "no real clips were given";
-  return `nearest real clip: '${nearest.label}', ${short(nearest.distance)} × the typical distance in ${layer}`;
+  return `nearest real clip: '${nearest.label}', at ${short(nearest.distance)} × the typical distance`;
 }
 
 /** Label of the button that shows a made clip large. @param {Row} row */
