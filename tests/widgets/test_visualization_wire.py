@@ -194,6 +194,18 @@ def test_short_clips_lie_in_the_columns_of_the_longest() -> None:
     assert sheet["columns"] == 4
     for data, clip in zip(sheets, clips, strict=True):
         assert is_near(sheet_frames(data, sheet, len(clip)), clip)
+    with Image.open(io.BytesIO(sheets[0])) as image:
+        assert image.size == (16, 16), "a still has no columns beside it"
+
+
+def test_clips_fit_also_where_every_second_one_is_much_larger() -> None:
+    rng = np.random.default_rng(2)
+    noise = rng.integers(0, 255, (4, 64, 64, 3), np.uint8)
+    clips = [noise if k % 2 else np.zeros_like(noise) for k in range(8)]
+    sheets, sheet = pack_clips(clips, 30_000, ((64, 90), (32, 60), (16, 40)))
+    assert sum(map(len, sheets)) <= 30_000
+    assert sheet["size"] == [32, 32]
+    assert pack_clips(clips, 10, ((64, 90), (16, 40)))[1]["size"] == [16, 16], "the last one is sent in any case"
 
 
 def test_python_and_javascript_declare_the_same_traits() -> None:

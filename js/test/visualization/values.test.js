@@ -54,6 +54,8 @@ describe("flow", () => {
       [0.25, 0.75, 0, expect.closeTo((-5 * 64) / 127 / 8, 10)],
     ]);
     expect(arrowsOf(flow, [2, 8, 8], 1)).toEqual([]); // the last frame
+    const later = { codes: Int8Array.of(127, 0, 0, 127), shape: [2, 1, 1], unit: 1 / 127, times: 1 };
+    expect(arrowsOf(later, [3, 2, 2], 1)).toEqual([[0.5, 0.5, 0, 0.5]]);
     expect(factorOf(codes, 1 / 127, 4)).toBe(5); // 8 pixels for a movement of 1
     expect(factorOf(codes, 1 / 127, 0.4)).toBe(1);
     expect(factorOf(new Int8Array(8), 0, 4)).toBe(1); // nothing moves

@@ -86,6 +86,15 @@ describe("cards", () => {
     expect(card(0).querySelector("[data-kind=made]").textContent).toContain("made without a flow: no arrows");
   });
 
+  test("without any step have no curve", async () => {
+    const [row] = decode(examples[2].state).rows;
+    const bare = { ...row, steps: [0], curve: { steps: [], values: [] } };
+    const { flows } = decode(examples[2].state);
+    await render({ rows: [bare], flows: flows.slice(0, 1) }, 2);
+    expect(card(0).querySelector("svg")).toBe(null);
+    expect(card(0).querySelector("dl").textContent).toContain("0 steps");
+  });
+
   test("show names as text", async () => {
     const rows = decode(examples[0].state).rows;
     const name = "<img src=x onerror=alert(1)>";

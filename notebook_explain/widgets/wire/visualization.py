@@ -21,7 +21,7 @@ from notebook_explain.widgets.wire.clip_sheets import MAX_BYTES, PRECISIONS, pac
 
 MEMBERS = 6  # real clips shown of each facet
 NAMED = 3  # classes sent of what a network says
-ARROWS = 16  # along each side of a frame, at most
+ARROWS = 12  # along each side of a frame, at most
 CURVE = 160  # points of a curve, at most
 CLIP_BYTES = 760_000  # of the made clips, their starts and the real ones; previews take what is left
 PREVIEW_PRECISIONS = (*PRECISIONS, (56, 55), (48, 50), (40, 45), (32, 40))
