@@ -286,3 +286,18 @@ def test_a_page_holds_the_complete_state(drawn: Visualization) -> None:
     viewer = ne.widgets.VisualizationViewer(drawn, title="why", step=3, arrows=True)
     assert read_data(page([viewer]))["widgets"][0]["state"] == read
     viewer.close()
+
+
+def test_to_html_and_a_cell_show_the_viewer(tmp_path: Path) -> None:
+    small = small_visualization()
+    path = small.to_html(tmp_path / "page.html", selected=1, playing=False)
+    (found,) = read_data(path.read_text(encoding="utf-8"))["widgets"]
+    assert (found["module"], found["state"]["selected"]) == ("visualization_viewer", 1)
+    bundle = small._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert data["text/html"].count("<iframe") == 1
+    assert data["image/png"]
+    viewer = small.view()
+    live = viewer._repr_mimebundle_()
+    assert (live[0] if isinstance(live, tuple) else live)["text/html"].count("<iframe") == 1
+    viewer.close()
