@@ -66,7 +66,7 @@ def test_arrows_point_where_pixels_go_and_can_be_seen_on_dark_and_on_light(
 ) -> None:
     small = small_visualization()
     flow = np.zeros((6, 12, 12, 2), np.float16)
-    flow[:, :6, :6, 0] = np.arange(6)[:, None, None]  # the upper left quarter moves to the right, one pixel a frame
+    flow[:, :6, :6, 0] = -np.arange(6)[:, None, None]  # the upper left quarter moves to the right, one pixel a frame
     plain = Clip(np.full((6, 12, 12, 3), shade, np.uint8))
     one = replace(small.syntheses[0], clip=plain, flow=flow)
     page = written(replace(small, syntheses=(one,)), tmp_path / "page.html", arrows=True)

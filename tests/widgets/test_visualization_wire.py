@@ -118,10 +118,16 @@ def test_arrows_are_the_movement_to_the_next_frame(drawn: Visualization, drawn_s
     assert (state["rows"][1]["flow"], state["flows"][1]) == (None, b"")
 
 
-def test_a_flow_to_the_right_moves_to_the_right_and_one_that_stands_still_does_not() -> None:
+def test_a_dot_that_moves_to_the_right_has_arrows_to_the_right_and_one_that_stands_still_has_none() -> None:
     small = small_visualization()
     flow = np.zeros((6, 12, 12, 2), np.float16)
-    flow[..., 0] = np.arange(6)[:, None, None]
+    flow[..., 0] = -np.arange(6)[:, None, None]
+    picture = np.zeros((12, 12), np.uint8)
+    picture[4, 2] = 255
+    y, x = np.indices((12, 12))
+    for frame in range(6):  # each pixel comes from the pixel of the still that the flow names
+        columns = np.clip(x + flow[frame, ..., 0].astype(int), 0, 11)
+        assert np.argwhere(picture[y, columns]).tolist() == [[4, 2 + frame]]
     first, second = small
     still = replace(second, flow=np.ones_like(flow))
     state = wire.state(replace(small, syntheses=(replace(first, flow=flow), still)))

@@ -135,13 +135,13 @@ def _drawn(action: str, seed: int, clips: tuple[Clip, ...], size: int) -> Synthe
 
 
 def _flow(frames: NDArray[np.uint8]) -> NDArray[np.float16]:
-    """Return the displacement since the first frame: the sum of the optical flow between frames."""
+    """Return where pixels come from in the first frame: against the sum of the optical flow between frames."""
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     moves = [
         cv2.calcOpticalFlowFarneback(a, b, None, 0.5, 3, 9, 5, 5, 1.1, 0)  # type: ignore[call-overload]
         for a, b in pairwise(grey)
     ]
-    return np.cumsum([np.zeros_like(moves[0]), *moves], axis=0).astype(np.float16)
+    return -np.cumsum([np.zeros_like(moves[0]), *moves], axis=0).astype(np.float16)
 
 
 def movement_of(one: Synthesis, cells: int = 12) -> Any:
@@ -154,7 +154,7 @@ def movement_of(one: Synthesis, cells: int = 12) -> Any:
     rows = np.array_split(np.arange(height), down)
     columns = np.array_split(np.arange(width), across)
     return [
-        [[(flow[t + 1] - flow[t])[np.ix_(y, x)].mean((0, 1)).tolist() for x in columns] for y in rows]
+        [[(flow[t] - flow[t + 1])[np.ix_(y, x)].mean((0, 1)).tolist() for x in columns] for y in rows]
         for t in range(time - 1)
     ]
 

@@ -94,7 +94,8 @@ class Synthesis:
     start : Clip
         What it started from: one frame for a still, or a clip.
     flow : float16 array (time, height, width, 2) or None
-        Displacement of every pixel from the still, to the right and down, in pixels; ``None`` for other canvases.
+        Where every pixel comes from: frame t shows at p what the still has at p + flow[t, p] (right, down), in pixels.
+        ``None`` for other canvases.
     curve : float32 array (step,)
         The objective at every step, as the network saw the canvas.
     preview_steps : tuple of int

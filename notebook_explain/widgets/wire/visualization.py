@@ -132,10 +132,13 @@ def _curve(curve: NDArray[np.float32]) -> dict[str, list[Any]]:
 
 
 def _movement(one: Synthesis) -> NDArray[np.float32] | None:
-    """Return how far the pixels of each cell of a coarse grid move from one frame to the next, on average, in pixels."""
+    """Return how far the pixels of each cell of a coarse grid move from one frame to the next, on average, in pixels.
+
+    A flow says where a pixel comes from, so what moves to the right has a flow that falls.
+    """
     if one.flow is None or len(one.flow) < 2:
         return None
-    movement = np.nan_to_num(np.diff(one.flow.astype(np.float32), axis=0))
+    movement = np.nan_to_num(-np.diff(one.flow.astype(np.float32), axis=0))
     for axis in (1, 2):
         cells = min(movement.shape[axis], ARROWS)
         parts = np.array_split(movement, cells, axis)
