@@ -159,9 +159,9 @@ class Synthesis:
 
     @property
     def ratio(self) -> float | None:
-        """Score as a multiple of the best real one; ``None`` if that is not above 0."""
+        """Score as a multiple of the best real one; ``None`` if one of them is below 0."""
         best = self.best_real
-        return None if best is None or best <= 0 else self.score / best
+        return None if best is None or best <= 0 or self.score < 0 else self.score / best
 
     def speed(self) -> Any:
         """Return how fast every pixel moves, as `Tubes` for the space-time viewer: pixels from one frame to the next.

@@ -11,7 +11,6 @@ _FLOW = (
     "The flow belongs to its still: it is one movement that this network takes for the class, and no rule. Nothing is claimed "
     "about the direction of time, and what wobbles in the background counts too."
 )
-_UNCHECKED = "No other network has judged these clips; visualization.checked_by(model) asks one."
 
 
 def caveats_of(made: Sequence[Synthesis]) -> list[Caveat]:
@@ -22,8 +21,6 @@ def caveats_of(made: Sequence[Synthesis]) -> list[Caveat]:
         found.append(Caveat(f"The score is above anything real: {', '.join(above)}. A made clip exaggerates."))
     if any(one.flow is not None for one in made):
         found.append(Caveat(_FLOW))
-    if not all(one.verdicts for one in made):
-        found.append(Caveat(_UNCHECKED))
     unmoved = [one.name for one in made if not one.is_moved]
     if unmoved:
         found.append(Caveat(f"Nothing moves the objective of {', '.join(unmoved)}: no gradient reaches the canvas."))
