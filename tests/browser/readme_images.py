@@ -10,7 +10,7 @@ from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageSequence
 from playwright.sync_api import Browser
 from torch import nn
 
@@ -110,6 +110,26 @@ def animate(browser: Browser, explanation: Any, picture: Path, width: int = 860,
         raise SystemExit(f"{picture.name}: {wrong}")
 
 
+def moving_stills(picture: Path, side: int = 192) -> None:
+    """Save an animation of two stills that move as the bundled network expects of other actions."""
+    stills = (("wave both hands", 9_781_024, "jumping jack"), ("jog", 9_781_022, "kick"))
+    films = []
+    with tempfile.TemporaryDirectory() as folder:
+        for action, seed, target in stills:
+            reals = [ne.samples.single(target, seed=number) for number in range(9_780_000, 9_780_012)]
+            still = ne.samples.single(action, seed=seed)
+            made = ne.animate(ne.demo_model(), still, target, reals, steps=60, restarts=1)
+            with Image.open(made.to_gif(Path(folder) / "film.gif", side=side, caption=False)) as film:
+                films.append([frame.convert("RGB") for frame in ImageSequence.Iterator(film)])
+    pictures = []
+    for frames in zip(*films, strict=True):
+        page = Image.new("RGB", (sum(frame.width for frame in frames) + PAD, frames[0].height), "white")
+        page.paste(frames[0], (0, 0))
+        page.paste(frames[1], (frames[0].width + PAD, 0))
+        pictures.append(page)
+    pictures[0].save(picture, save_all=True, append_images=pictures[1:], duration=125, loop=0, quality=75, method=6)
+
+
 def soft_pooling_report() -> Any:
     """Return the report of soft pooling in the demo network."""
     model = ne.demo_model()
@@ -159,6 +179,7 @@ def main() -> None:
         pyramid = ne.FeaturePyramid()(ne.demo_model(), demo.clip, "kick")
         take(browser, pyramid, folder / "pyramid.png", ".ne-pyramid", 1100)
         concept_rows(browser, folder / "concepts.png")
+    moving_stills(folder / "moving-stills.webp")
     coarse_and_sharp().savefig(folder / "sharp.png", dpi=110)
     reduce_colours(folder / "sharp.png")
     soft_pooling_report().figure().savefig(folder / "blocks.png", dpi=110)
