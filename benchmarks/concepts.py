@@ -14,6 +14,7 @@ of r3d_18 on samples of 112 pixels, which takes hours without a GPU, and keeps i
 from __future__ import annotations
 
 import argparse
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -232,6 +233,21 @@ def print_people(options: argparse.Namespace) -> None:
     print_curves(results, held_out, "freeze")
 
 
+def print_cost(units: Sequence[str]) -> None:
+    """Print seconds and memory for 60 clips of the bundled network, with two threads."""
+    torch.set_num_threads(2)
+    clips = [single("kick", seed=FIRST_SEED + 300_000 + number) for number in range(60)]
+    for one in units:
+        before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+        concepts = ne.ConceptDiscovery(units=one)(ne.demo_model(), clips, "kick")
+        seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        passes = concepts.provenance.forwards
+        print(
+            f"60 clips, {one}: {seconds:.0f} s, {passes:,} passes, {(after - before) / 1024:.0f} MB more memory",
+            flush=True,
+        )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study and print its tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.concepts", description=main.__doc__)
@@ -243,7 +259,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--clips", type=float, default=1.0, help="fraction of the clips of each class")
     parser.add_argument("--classes", type=int, default=len(ACTIONS), help="number of classes, 3 or more")
     parser.add_argument("--no-curves", dest="curves", action="store_false", help="leave the curves out")
+    parser.add_argument("--cost", action="store_true", help="print only the cost of 60 clips, with two threads")
     options = parser.parse_args(arguments)
+    if options.cost:
+        print_cost(options.units)
+        return
     torch.set_num_threads(1)
     demo = ne.demo_model()
     if "residual" in options.nets:
