@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Locator, Page
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
 from tests.browser import jupyter_driver
 from tests.browser.browser_driver import READY, Viewer, changed
@@ -36,6 +36,8 @@ CONCEPT_CELLS = (
     "viewer.observe(show, 'selected')\n"
     "display(viewer, output)",
     "import json; print(json.dumps([viewer.concepts[0].name, viewer.selected, viewer.playing]))",
+    "from tests.example_values import small_visualization\nmade = small_visualization(size=16).view(playing=False)\nmade",
+    "made.step = 0; print(json.dumps([made.arrows, made.selected]))",
 )
 
 
@@ -167,7 +169,7 @@ def concepts_in(page: Page, frame: FrameLocator) -> ConceptDriver:
     return driver
 
 
-def test_concepts_in_jupyterlab(address: str, page: Page) -> None:
+def test_concepts_and_made_clips_in_jupyterlab(address: str, page: Page) -> None:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     messages = Messages(page)
@@ -196,6 +198,17 @@ def test_concepts_in_jupyterlab(address: str, page: Page) -> None:
     tube.locator(READY).wait_for(timeout=15_000)
     assert json.loads(notebook.run(1)) == ["kicking leg", [0, clip], True]
 
+    # Arrows over made clips are one message, and Python sets the step.
+    frame = inside(notebook.cell(2))
+    made = frame.locator(".ne-visualization[data-ready=true]")
+    made.wait_for(timeout=30_000)
+    messages.forget()
+    made.locator("[data-name=arrows]").click()
+    page.wait_for_timeout(300)
+    assert len(messages.sent) == 1
+    assert json.loads(notebook.run(3)) == [True, -1]
+    expect(made.locator("[data-name=step]")).to_have_value("0")
+
     assert errors == []
 
     # Opened again while the kernel runs, the notebook shows the name.
@@ -203,4 +216,4 @@ def test_concepts_in_jupyterlab(address: str, page: Page) -> None:
     page.locator(".jp-mod-dirty").wait_for(state="detached")
     notebook = Notebook(page, address, "concepts.ipynb")
     driver = concepts_in(page, inside(notebook.cell(0)))
-    assert driver.name(0).input_value() == "kicking leg"
+    expect(driver.name(0)).to_have_value("kicking leg", timeout=30_000)  # once it is connected
