@@ -66,7 +66,8 @@ class Facet:
     cosine : float in -1..1
         Between the features of the made clip and the facet's mean, both without the mean of the set.
     spread : float
-        Distance to the facet's mean, as a multiple of the mean distance of its members.
+        Distance to the facet's mean, as a multiple of the mean distance of its members; of the mean distance of all clips to
+        theirs if the members do not differ.
     is_nearest_own : bool
         The made clip is nearer to the mean of its own facet than to any other's.
     """

@@ -6,11 +6,23 @@ from collections.abc import Sequence
 
 from notebook_explain.explanations import Synthesis
 from notebook_explain.explanations.caveats import Caveat
+from notebook_explain.explanations.number_format import counted
 
 _FLOW = (
     "The flow belongs to its still: it is one movement that this network takes for the class, and no rule. Nothing is claimed "
     "about the direction of time, and what wobbles in the background counts too."
 )
+OF_PICTURES = Caveat(
+    "This network takes pictures of one frame, in which nothing can move, so the canvas is Spectrum() instead of Flow()."
+)
+
+
+def too_few_groups(wanted: int, found: int) -> Caveat:
+    """Return the caveat for clips that form fewer groups than were asked for."""
+    return Caveat(
+        f"facets={wanted}, but the features of the clips have only {found} distinct value{'s' if found > 1 else ''}, so there "
+        f"{'are' if found > 1 else 'is'} {counted(found, 'facet')}."
+    )
 
 
 def caveats_of(made: Sequence[Synthesis]) -> list[Caveat]:

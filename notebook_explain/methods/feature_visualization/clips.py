@@ -18,15 +18,44 @@ from notebook_explain.models import VideoModel
 MAX_PIXELS = 50_000_000  # of a picture
 
 
-def given_clips(clips: Any, target: Any) -> Iterator[Any]:
-    """Return an iterator of real clips as they were passed; a single clip is a set of one."""
+def given_clips(clips: Any, target: Any, *, is_mixed: bool = False, are_pictures: bool = False) -> Iterator[Any]:
+    """Return an iterator of real clips as they were passed; a single clip is a set of one.
+
+    Parameters
+    ----------
+    clips : clips, or None
+    target : label, Target, or other
+    is_mixed : bool
+        Of a folder that holds a folder for each class, read all instead of that of the target.
+    are_pictures : bool
+        A clip is a picture, an image file, or an array (height, width, 3).
+    """
     if clips is None:
         return iter(())
-    is_one = hasattr(clips, "frames") or (hasattr(clips, "ndim") and clips.ndim == 4)
-    is_file = isinstance(clips, (str, os.PathLike)) and Path(clips).is_file()
-    if is_one or is_file:
+    axes = 3 if are_pictures else 4
+    is_one = hasattr(clips, "frames") or (hasattr(clips, "ndim") and clips.ndim <= axes)
+    is_path = isinstance(clips, (str, os.PathLike))
+    if is_one or (is_path and Path(clips).expanduser().is_file()):
         return iter([clips])
-    return iterate_clips(clips, target)
+    if are_pictures and hasattr(clips, "ndim"):
+        return iter(clips)
+    found = iterate_clips(clips, target, is_mixed=is_mixed)
+    return iter([picture for one in found for picture in _files_of(one)]) if are_pictures and is_path else found
+
+
+def _files_of(path: Path) -> list[Path]:
+    """Return the files of a folder of pictures, or a file itself."""
+    return sorted(part for part in path.iterdir() if not part.name.startswith(".")) if path.is_dir() else [path]
+
+
+def as_clip(picture: Any) -> Clip:
+    """Return a picture as a clip of one frame, and a clip or a video as it is.
+
+    Parameters
+    ----------
+    picture : Clip, sample, path to a picture or video, or array (height, width, 3)
+    """
+    return _read(picture, "a picture")
 
 
 def still_of(still: Any, model: VideoModel) -> Clip:
@@ -43,7 +72,7 @@ def still_of(still: Any, model: VideoModel) -> Clip:
     TypeError, ValueError, FileNotFoundError
         Not a picture, or one that cannot be read.
     """
-    clip = _read(still)
+    clip = _read(still, "a still")
     if clip.values is not None:
         raise UsageError("a still must be a picture of colours; this one holds values")
     frame = extended_frame(clip) if len(clip) > 1 else 0
@@ -55,7 +84,7 @@ def one_frame(clip: Clip, index: int) -> Clip:
     return Clip(clip.frames[index : index + 1], source=clip.source, is_synthetic=clip.is_synthetic)
 
 
-def _read(still: Any) -> Clip:
+def _read(still: Any, name: str) -> Clip:
     if isinstance(still, (str, os.PathLike)):
         path = Path(still).expanduser()
         picture = _picture(path)
@@ -64,7 +93,7 @@ def _read(still: Any) -> Clip:
         return Clip.of(still)
     array = np.asarray(still) if hasattr(still, "__array__") else None
     if array is None:
-        raise UsageTypeError(f"a still must be a picture: a path, a Clip or an array (height, width, 3), got {still!r}")
+        raise UsageTypeError(f"{name} must be a path, a Clip or an array (height, width, 3), got {still!r}")
     return Clip.of(array[None] if array.ndim in (2, 3) else array)
 
 

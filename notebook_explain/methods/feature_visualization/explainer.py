@@ -15,20 +15,21 @@ Schubert: Feature Visualization, Distill 2017. Animating a still picture by a fl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._validation import check_choice, check_int, check_range
 from notebook_explain.explanations import Visualization
 from notebook_explain.explanations.progress import Progress
-from notebook_explain.methods.feature_visualization.canvases import Canvas, Flow, check_canvas
+from notebook_explain.methods.feature_visualization.canvases import Canvas, check_canvas
 from notebook_explain.methods.feature_visualization.objectives import as_objectives
 from notebook_explain.methods.feature_visualization.run import Run
 from notebook_explain.methods.progress_bar import run_with_progress
 from notebook_explain.models import VideoModel
 
-AUTO, MODES = "auto", ("measured", "paper")
+AUTO, PAPER = "auto", "paper"
+MODES = ("measured", PAPER)
 MOST_STEPS = 100_000
 
 
@@ -46,8 +47,9 @@ class FeatureVisualization:
         the target class is visualised.
     objective : Objective or list of these, optional
         Of ``notebook_explain.objectives``, such as ``Channel("layer3", 12)`` or ``Logit("kick") - Logit("punch")``.
-    canvas : Flow(), Spectrum() or Pixels()
-        What the clip is written on. A flow animates a still picture, and is the only canvas on which people can be seen.
+    canvas : Flow(), Spectrum() or Pixels(), optional
+        What the clip is written on. A flow animates a still picture, and is the only canvas on which people can be seen: the
+        default, for networks of pictures (of one frame) ``Spectrum()``.
     steps : int
     restarts : int
         Number of starts, of which the best is kept.
@@ -61,7 +63,9 @@ class FeatureVisualization:
     control : bool
         Also ask the network about the still under a random flow of the same size.
     mode : "measured" or "paper"
-        "paper" keeps the published schedule, its faults mended; see `methods.feature_visualization.paper`.
+        "paper" visualises facets ("auto" by default) by the published schedule, its faults mended: see
+        `methods.feature_visualization.paper`. It has a canvas of its own, and takes 2,001 steps; fewer are as many longer
+        ones. ``statistics``, ``weight`` and ``level`` play no part in it.
     seed : int
         Of everything that is drawn; the same seed gives the same clip on the same machine.
     """
@@ -69,7 +73,7 @@ class FeatureVisualization:
     layer: str | None = None
     facets: int | str | None = None
     objective: Any = None
-    canvas: Canvas = field(default_factory=Flow)
+    canvas: Canvas | None = None
     steps: int = 120
     restarts: int = 3
     statistics: float = 0.3
@@ -84,8 +88,11 @@ class FeatureVisualization:
             raise UsageTypeError(
                 f"layer must be the name of a layer (str), got {self.layer!r}; model.layers lists them"
             )
-        check_canvas(self.canvas)
+        if self.canvas is not None:
+            check_canvas(self.canvas)
         check_choice("mode", self.mode, MODES)
+        if self.is_paper:
+            self._set_paper()
         for name, least in (("steps", 1), ("restarts", 1), ("seed", 0)):
             object.__setattr__(self, name, check_int(name, getattr(self, name), least=least))
         if self.steps > MOST_STEPS:
@@ -101,6 +108,19 @@ class FeatureVisualization:
             if self.facets is not None:
                 raise UsageError("give facets or an objective, not both; facets make objectives of their own")
 
+    @property
+    def is_paper(self) -> bool:
+        """Whether the published schedule is kept."""
+        return self.mode == PAPER
+
+    def _set_paper(self) -> None:
+        """Take the published default, and refuse what the published schedule has no place for."""
+        if self.canvas is not None or self.objective is not None:
+            name = "canvas" if self.canvas is not None else "objective"
+            raise UsageError(f"mode='paper' makes facets on a canvas of its own; leave {name} out, or leave mode out")
+        if self.facets is None:
+            object.__setattr__(self, "facets", AUTO)
+
     def __call__(self, model: VideoModel, clips: Any = None, target: Any = None) -> Visualization:
         """Make clips, under a line of progress.
 
@@ -110,7 +130,8 @@ class FeatureVisualization:
             From ``notebook_explain.adapt``.
         clips : list or iterator of clips, paths, arrays or samples, or path to a folder, optional
             Real clips: they give the starts, the statistics, and what the made clip is compared with. 20 are enough. A
-            folder may hold a folder for each class, of which that of the target is read. Without clips a flow needs a still.
+            folder may hold a folder for each class, of which that of the target is read; with facets or an objective, all.
+            Without clips a flow needs a still. For networks of pictures, also arrays (height, width, 3).
         target : None, label, index, Target, or a list of these
             The class to visualise; ``None`` is the top class of the first clip. Not used with facets or an objective.
 

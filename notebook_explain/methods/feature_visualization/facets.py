@@ -39,6 +39,8 @@ class FacetTarget(Objective):
         Weighted mean of the nearest members.
     scale : float32 array (channel,)
         Standard deviation of each channel over the set.
+    weights : tuple of float
+        Of the nearest members in the mean; they sum to 1.
     """
 
     layer: str
@@ -47,6 +49,7 @@ class FacetTarget(Objective):
     members: tuple[int, ...]
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
+    weights: tuple[float, ...]
 
     def __repr__(self) -> str:
         return f"FeatureVisualization(layer={self.layer!r}, facets={self.count}), facet {self.index}"
@@ -96,8 +99,8 @@ def find_facets(features: NDArray[np.float64], layer: str, count: int | None, se
     scale = features.std(0).astype(np.float32)
     found = []
     for index in range(groups):
-        members, mean = _target(features, np.flatnonzero(labels == index))
-        found.append(FacetTarget(layer, index, groups, members, mean, scale))
+        members, mean, weights = _target(features, np.flatnonzero(labels == index))
+        found.append(FacetTarget(layer, index, groups, members, mean, scale, weights))
     return found
 
 
@@ -146,8 +149,10 @@ def silhouette(points: NDArray[Any], labels: NDArray[np.int64]) -> float:
     return float(np.where(own > 1, values, 0).mean())
 
 
-def _target(features: NDArray[np.float64], members: NDArray[np.int64]) -> tuple[tuple[int, ...], NDArray[np.float32]]:
-    """Return the members of a facet, the nearest to its centre first, and the weighted mean of the nearest."""
+def _target(
+    features: NDArray[np.float64], members: NDArray[np.int64]
+) -> tuple[tuple[int, ...], NDArray[np.float32], tuple[float, ...]]:
+    """Return the members of a facet, the nearest to its centre first, the weighted mean of the nearest, and the weights."""
     centre = features[members].mean(0)
     distances = np.linalg.norm(features[members] - centre, axis=1)
     order = np.argsort(distances, kind="stable")
@@ -157,7 +162,7 @@ def _target(features: NDArray[np.float64], members: NDArray[np.int64]) -> tuple[
     weights = np.exp(logits - logits.max())
     weights /= weights.sum()
     mean = (weights[:, None] * features[members[chosen]]).sum(0)
-    return tuple(int(members[index]) for index in order), mean.astype(np.float32)
+    return tuple(members[order].tolist()), mean.astype(np.float32), tuple(weights.tolist())
 
 
 def facet_numbers(
@@ -180,6 +185,8 @@ def facet_numbers(
     cosine = float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))
     centre = reals[list(facet.members)].mean(0)
     spread = float(np.linalg.norm(reals[list(facet.members)] - centre, axis=1).mean())
+    if spread == 0:  # of a single clip, or equal ones
+        spread = float(np.linalg.norm(reals - reals.mean(0), axis=1).mean())
     distance = float(np.linalg.norm(features - centre))
     distances = [float(np.linalg.norm(features - reals[list(one.members)].mean(0))) for one in facets]
-    return min(1.0, max(-1.0, cosine)), distance / max(spread, 1e-12), int(np.argmin(distances)) == facet.index
+    return min(1.0, max(-1.0, cosine)), distance / spread if spread else 0.0, int(np.argmin(distances)) == facet.index

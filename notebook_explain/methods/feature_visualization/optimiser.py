@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from notebook_explain._errors import ExplainError
-from notebook_explain.methods.feature_visualization.canvases import SIDE, Paint
+from notebook_explain.methods.feature_visualization.canvases import SIDE, Canvas, Paint
 from notebook_explain.methods.feature_visualization.objectives import Objective
 from notebook_explain.methods.feature_visualization.passes import Pass, Runner
 from notebook_explain.methods.feature_visualization.reference_set import LayerStatistics
@@ -57,9 +57,11 @@ class Schedule:
     enough: float | None = None
 
     @classmethod
-    def of(cls, explainer: FeatureVisualization, objective: Objective, real_scores: Floats, height: int) -> Schedule:
+    def of(
+        cls, explainer: FeatureVisualization, canvas: Canvas, objective: Objective, real_scores: Floats, height: int
+    ) -> Schedule:
         """Return the settings of an objective."""
-        canvas, best = explainer.canvas, float(real_scores.max(initial=0))
+        best = float(real_scores.max(initial=0))
         unit = 1.0 if objective.has_own_scale or len(real_scores) < 2 else float(real_scores.std())
         enough = None if explainer.level is None or best <= 0 else explainer.level * best
         jitter = round(canvas.jitter * height / SIDE)
@@ -116,12 +118,13 @@ class Optimisation:
         self.statistics, self.generator = statistics, generator
         self.step = 0
         self.curve: list[NDArray[np.float32]] = []
+        self._has_gradient = False
         self._adam = torch.optim.Adam(paint.parameters, lr=schedule.rate, betas=BETAS)
 
     @property
     def is_moved(self) -> bool:
-        """Whether the objective has changed between steps."""
-        return len(self.curve) > 1 and bool(np.ptp(np.stack(self.curve), axis=0).any())
+        """Whether the objective depends on the canvas, and has changed between steps."""
+        return self._has_gradient and (self.step < 2 or bool(np.ptp(np.stack(self.curve), axis=0).any()))
 
     def run(self) -> Iterator[int]:
         """Take all steps, and yield the number of steps about every half second."""
@@ -155,6 +158,7 @@ class Optimisation:
                 f"the objective is {values[~np.isfinite(values)][0]} at step {self.step + 1}: the network returns values that "
                 "are not finite for this canvas; a smaller rate may help"
             )
+        self._has_gradient = self._has_gradient or any(score.requires_grad for score in scores)
         self._apply(torch.stack(losses).sum(), len(values))
         self.curve.append(values)
         self.step += 1

@@ -15,13 +15,14 @@ from notebook_explain._errors import UsageError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Synthesis, Visualization
 from notebook_explain.explanations.progress import Progress
-from notebook_explain.methods.feature_visualization.canvases import Flow
-from notebook_explain.methods.feature_visualization.caveats import caveats_of
-from notebook_explain.methods.feature_visualization.clips import given_clips, one_frame, still_of
+from notebook_explain.methods.feature_visualization.canvases import Flow, Spectrum
+from notebook_explain.methods.feature_visualization.caveats import OF_PICTURES, caveats_of, too_few_groups
+from notebook_explain.methods.feature_visualization.clips import as_clip, given_clips, one_frame, still_of
 from notebook_explain.methods.feature_visualization.comparison import Comparison
 from notebook_explain.methods.feature_visualization.facets import LEAST_CLIPS, FacetTarget, find_facets
 from notebook_explain.methods.feature_visualization.objectives import Logit, Objective, as_objectives, layers_of
 from notebook_explain.methods.feature_visualization.optimiser import Optimisation, Schedule
+from notebook_explain.methods.feature_visualization.paper import PaperTarget, paper_optimisation
 from notebook_explain.methods.feature_visualization.passes import Pass, Runner
 from notebook_explain.methods.feature_visualization.reference_set import RealClip, ReferenceSet, extended_frame
 from notebook_explain.models import POOLING_INPUT, Layer, VideoModel
@@ -50,16 +51,33 @@ class Run:
         layers = _layers(model, [*([] if explainer.layer is None else [explainer.layer]), *layers_of(self.given)])
         self.runner = Runner(model, layers)
         self.layer = explainer.layer or _default_layer(model)
-        self.clips = given_clips(clips, target)
-        canvas = explainer.canvas
-        self.still = still_of(canvas.still, model) if isinstance(canvas, Flow) and canvas.still is not None else None
+        self.is_paper = explainer.is_paper
+        self.is_of_pictures = model.preprocessing.frames == 1
+        is_mixed = explainer.facets is not None or explainer.objective is not None
+        self.clips = given_clips(clips, target, is_mixed=is_mixed, are_pictures=self.is_of_pictures)
+        self.canvas = explainer.canvas or (Spectrum() if self.is_of_pictures else Flow())
+        if not self.is_paper:
+            self.canvas.check(model.preprocessing.shape)
+        still = self.canvas.still if isinstance(self.canvas, Flow) else None
+        self.still = None if still is None else still_of(still, model)
         self.caveats: dict[str, None] = dict.fromkeys(model.caveats)
+        if explainer.canvas is None and self.is_of_pictures and not self.is_paper:
+            self.caveats[OF_PICTURES] = None
         self.objectives: tuple[Objective, ...] = ()
         self.reals = ReferenceSet((), self.layer)
         self.made: list[Synthesis] = []
 
     def steps(self) -> Iterator[Progress]:
-        """Yield every finished step."""
+        """Yield every finished step, whatever gradient mode the caller is in."""
+        steps = self._steps()
+        while True:
+            with torch.inference_mode(False), torch.enable_grad():
+                progress = next(steps, None)
+            if progress is None:
+                return
+            yield progress
+
+    def _steps(self) -> Iterator[Progress]:
         yield from self.read()
         if self.explainer.facets is not None:
             self.objectives = tuple(self._facets())
@@ -73,7 +91,7 @@ class Run:
         members: list[RealClip] = []
         hint = operator.length_hint(self.clips)
         for given in self.clips:
-            clip, seen = self.model.prepare(given)
+            clip, seen = self.model.prepare(as_clip(given) if self.is_of_pictures else given)
             self.caveats.update(dict.fromkeys(self.model.clip_caveats(clip)))
             found = self.runner.pass_of(seen)
             if not self.objectives and self.explainer.facets is None:
@@ -87,7 +105,7 @@ class Run:
         size = self.model.preprocessing.shape
         if self.still is not None:
             return repeated(self.still, size[0])
-        if isinstance(self.explainer.canvas, Flow):
+        if isinstance(self.canvas, Flow):
             raise UsageError(
                 "a flow animates a still picture; give real clips, or a still: canvas=Flow(still='me.jpg')"
             )
@@ -101,26 +119,22 @@ class Run:
         named = [one.named(self.model.labels) for one in given]
         self.objectives = tuple(one.resolved(self.model, heads, channels) for one in named)
 
-    def _facets(self) -> list[FacetTarget]:
+    def _facets(self) -> Sequence[FacetTarget]:
         wanted = self.explainer.facets
         count = None if isinstance(wanted, str) else wanted
         least = LEAST_CLIPS if count is None else max(count, 2)
         if len(self.reals) < least:
             raise UsageError(f"facets group clips, and need at least {least}; got {len(self.reals)}")
-        return find_facets(self.reals.features, self.layer, count, self.explainer.seed)
+        found = find_facets(self.reals.features, self.layer, count, self.explainer.seed)
+        if count is not None and len(found) < count:
+            self.caveats[too_few_groups(count, len(found))] = None
+        return [PaperTarget.of(one) for one in found] if self.is_paper else found
 
     def prepared(self, index: int) -> tuple[Optimisation, Comparison, list[Clip]]:
         """Return what makes the clip of an objective, what compares it, and what each restart starts from."""
-        explainer, objective, size = self.explainer, self.objectives[index], self.model.preprocessing.shape
-        members = objective.members if isinstance(objective, FacetTarget) else None
-        comparison = Comparison(self.runner, self.reals, self.objectives, index, with_control=explainer.control)
-        starts = self._starts(comparison, members)
-        generator = torch.Generator().manual_seed(explainer.seed)
-        chosen = self.reals.clips if members is None else [self.reals.clips[one] for one in members]
-        paint = explainer.canvas.paint(starts, chosen, size, generator, self.runner.device)
-        schedule = Schedule.of(explainer, objective, comparison.real_scores, size[1])
-        statistics = self.reals.statistics(members) if len(self.reals) and explainer.statistics else {}
-        return Optimisation(self.runner, paint, objective, schedule, statistics, generator), comparison, starts
+        comparison = Comparison(self.runner, self.reals, self.objectives, index, with_control=self.explainer.control)
+        optimisation, starts = self._optimisation(comparison)
+        return optimisation, comparison, starts
 
     def _make(self, index: int) -> Iterator[Progress]:
         """Make one clip, and yield previews."""
@@ -134,14 +148,30 @@ class Run:
             yield Progress(stage, step, self.explainer.steps, seconds, self._result(synthesis))
         self.made.append(synthesis)
 
+    def _optimisation(self, comparison: Comparison) -> tuple[Optimisation, list[Clip]]:
+        """Return the optimisation of an objective, and what its restarts start from."""
+        explainer, objective, size = self.explainer, comparison.objective, self.model.preprocessing.shape
+        if isinstance(objective, PaperTarget):
+            return paper_optimisation(
+                self.runner, objective, self.reals.clips, explainer.steps, explainer.restarts, explainer.seed
+            )
+        members = objective.members if isinstance(objective, FacetTarget) else None
+        starts = self._starts(comparison, members)
+        generator = torch.Generator().manual_seed(explainer.seed)
+        chosen = self.reals.clips if members is None else [self.reals.clips[one] for one in members]
+        paint = self.canvas.paint(starts, chosen, size, generator, self.runner.device)
+        schedule = Schedule.of(explainer, self.canvas, objective, comparison.real_scores, size[1])
+        statistics = self.reals.statistics(members) if len(self.reals) and explainer.statistics else {}
+        return Optimisation(self.runner, paint, objective, schedule, statistics, generator), starts
+
     def _starts(self, comparison: Comparison, members: Sequence[int] | None) -> list[Clip]:
         """Return what each restart starts from."""
-        explainer, count = self.explainer, self.explainer.restarts
+        count = self.explainer.restarts
         if self.still is not None:
             return [self.still] * count
         if not len(self.reals):
             return [Clip(np.full((*self.model.preprocessing.shape, 3), 127, np.uint8), source="grey")] * count
-        is_flow = isinstance(explainer.canvas, Flow)
+        is_flow = isinstance(self.canvas, Flow)
         if is_flow and (members is not None or comparison.objective.target is not None):
             order = self.reals.medoids(count, members)
         else:  # a channel may respond to few clips, so start from its best ones
@@ -159,7 +189,7 @@ class Run:
         provenance = provenance_of(
             self.model,
             "FeatureVisualization",
-            {**knobs, "objective": objective, "canvas": repr(explainer.canvas)},
+            {**knobs, "objective": objective, "canvas": None if self.is_paper else repr(self.canvas)},
             self.start,
             caveats,
             forwards=self.runner.forwards,

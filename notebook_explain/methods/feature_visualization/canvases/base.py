@@ -53,6 +53,9 @@ class Canvas:
     rate: float = 0.05
     jitter: int = 4
 
+    def check(self, size: tuple[int, int, int]) -> None:
+        """Raise ValueError if clips of a size (time, height, width) cannot be written on this canvas."""
+
     def paint(
         self,
         starts: Sequence[Clip],
@@ -99,7 +102,7 @@ def in_range(values: torch.Tensor) -> torch.Tensor:
 
 def colours_of(clip: Clip) -> torch.Tensor:
     """Return colours in 0..1, float (3, time, height, width)."""
-    return torch.from_numpy(np.ascontiguousarray(clip.frames)).permute(3, 0, 1, 2).float() / 255
+    return torch.tensor(np.ascontiguousarray(clip.frames)).permute(3, 0, 1, 2).float() / 255
 
 
 def check_canvas(canvas: Any) -> Canvas:

@@ -52,6 +52,13 @@ class Flow(Canvas):
         ]
         return f"Flow({', '.join(([] if self.still is None else ['still=...']) + changed)})"
 
+    def check(self, size: tuple[int, int, int]) -> None:
+        """Raise ValueError for a single frame."""
+        if size[0] < 2:
+            raise UsageError(
+                "a flow moves a picture from frame to frame, but this network takes one frame; use canvas=Spectrum()"
+            )
+
     def paint(
         self,
         starts: Sequence[Clip],
@@ -61,8 +68,6 @@ class Flow(Canvas):
         device: torch.device,
     ) -> Paint:
         """Return the tensors of this canvas."""
-        if size[0] < 2:
-            raise UsageError("a flow needs a network that takes two frames or more; use canvas=Spectrum() for pictures")
         return _FlowPaint(self, starts, size, generator, device)
 
 
