@@ -94,7 +94,11 @@ def _read(still: Any, name: str) -> Clip:
     array = np.asarray(still) if hasattr(still, "__array__") else None
     if array is None:
         raise UsageTypeError(f"{name} must be a path, a Clip or an array (height, width, 3), got {still!r}")
-    return Clip.of(array[None] if array.ndim in (2, 3) else array)
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim == 3:
+        array = np.repeat(array, 3, -1)[None] if array.shape[-1] == 1 else array[None]  # grey is of three equal colours
+    return Clip.of(array)
 
 
 def _picture(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]] | None:

@@ -156,7 +156,7 @@ class PaperOptimisation(Optimisation):
         sizes = [len(found) for found in passes]
         losses = [
             self._loss(found, log_scale).sum()
-            for found, log_scale in zip(passes, self._log_scale.split(sizes), strict=True)
+            for found, log_scale in zip(passes, torch.split(self._log_scale, sizes), strict=True)
         ]
         loss, parameters = torch.stack(losses).sum(), [*self.paint.parameters, self._log_scale]
         gradients = self.runner.gradients(loss, parameters, sum(sizes))
