@@ -41,6 +41,7 @@ class PaperPaint:
         self.size = colours.shape[-2:]
         flat = F.interpolate(colours.flatten(1, 2), self._enlarged, mode="bilinear", align_corners=False)
         values = flat.reshape(*colours.shape[:3], *self._enlarged) / UNIT
+        self._brightness = values.mean((1, 2, 3, 4), keepdim=True)
         self.parameters = [values.requires_grad_()]
         self.corners = torch.tensor([self._slack], dtype=torch.long).repeat(len(starts), 1) // 2
 
@@ -101,8 +102,10 @@ class PaperPaint:
 
     @torch.no_grad()
     def brighten(self, amount: float) -> None:
-        """Add an amount in 0..1 to all colours."""
-        self.parameters[0].add_(amount / UNIT)
+        """Add an amount in 0..1 to the colours of canvases that are darker than they were, up to their first brightness."""
+        canvas = self.parameters[0]
+        missing = (self._brightness - canvas.mean((1, 2, 3, 4), keepdim=True)).clamp(0, amount / UNIT)
+        canvas.add_(missing)
         self.limit()
 
     @torch.no_grad()

@@ -50,7 +50,11 @@ class Logit(Objective):
     @property
     def title(self) -> str:
         """What it is, for readers."""
-        return str(self.label)
+        target = self.target
+        has_no_label = (
+            target is not None and not target.head and target.against is None and isinstance(target.label, int)
+        )
+        return f"class {target.label}" if target is not None and has_no_label else str(self.label)
 
     def named(self, labels: Mapping[str, tuple[str, ...]]) -> Objective:
         """Return the same objective with the label of its class instead of an index, where it has one."""
