@@ -230,7 +230,7 @@ def test_an_output_counts_each_map_once(monkeypatch: pytest.MonkeyPatch) -> None
         thresholds.append(threshold)
         return kept(volume, peak, threshold)
 
-    monkeypatch.setattr("notebook_explain.explanations.tubes.kept", counting_kept)
+    monkeypatch.setattr("notebook_explain.explanations.layer_maps.kept", counting_kept)
     tubes = small_tubes()
     tubes.view()._repr_mimebundle_()
     assert thresholds == [tubes.threshold()]

@@ -142,10 +142,10 @@ def test_a_later_version_and_another_kind_are_refused(saved: Path) -> None:
         ValueError, match="it has version 2, but this notebook_explain reads version 1; update notebook_explain"
     ):
         ne.load(_rewritten(saved, header=lambda h: h | {"version": 2}))
-    for kind in ("visualization", ["tubes"], None):
+    for kind in ("hologram", ["tubes"], None):
         with pytest.raises(
             ValueError,
-            match="but this version reads 'tubes', 'pyramid', 'blocks', 'evaluation' and 'concepts'; update notebook_explain",
+            match="reads 'tubes', 'pyramid', 'blocks', 'evaluation', 'concepts' and 'visualization'; update notebook_explain",
         ):
             ne.load(_rewritten(saved, header=lambda h, kind=kind: h | {"kind": kind}))
     with pytest.raises(ValueError, match="damaged or not a file that save"):
