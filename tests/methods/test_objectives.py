@@ -66,6 +66,7 @@ def test_an_objective_reads_logits_channels_and_the_central_unit_of_a_network() 
     assert isinstance(unit, Unit)
     assert unit.cell == (4, 4, 4)
     assert repr(Logit(4).named(model.labels)) == "Logit('kick')"
+    assert (logit.title, logit.target) == ("kick", Target(4, ""))
     difference = Logit(Target(4) - Target(5))
     assert difference.named(model.labels) is difference
 

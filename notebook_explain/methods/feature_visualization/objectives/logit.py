@@ -31,8 +31,12 @@ class Logit(Objective):
         if not isinstance(self.label, Target):
             Target(self.label)  # raises for anything else
 
+    @property
+    def _given(self) -> Target:
+        return self.label if isinstance(self.label, Target) else Target(self.label)
+
     def __repr__(self) -> str:
-        target = self.label if isinstance(self.label, Target) else Target(self.label)
+        target = self._given
         if target.against is None and target.head is None and target.where is None and target.frames is None:
             return f"Logit({target.label!r})"
         return f"Logit({_target_code(target)})"
@@ -40,7 +44,7 @@ class Logit(Objective):
     @property
     def target(self) -> Target | None:
         """The class that it stands for."""
-        return self.label if isinstance(self.label, Target) else Target(self.label)
+        return self._given
 
     @property
     def has_own_scale(self) -> bool:
@@ -50,11 +54,9 @@ class Logit(Objective):
     @property
     def title(self) -> str:
         """What it is, for readers."""
-        target = self.target
-        has_no_label = (
-            target is not None and not target.head and target.against is None and isinstance(target.label, int)
-        )
-        return f"class {target.label}" if target is not None and has_no_label else str(self.label)
+        given = self._given
+        has_no_label = not given.head and given.against is None and isinstance(given.label, int)
+        return f"class {given.label}" if has_no_label else str(given)
 
     def named(self, labels: Mapping[str, tuple[str, ...]]) -> Objective:
         """Return the same objective with the label of its class instead of an index, where it has one."""
