@@ -9,7 +9,7 @@ from typing import Any
 from notebook_explain._errors import UsageTypeError
 from notebook_explain.explanations import Tubes, Visualization
 
-DEMO_STILL = ("wave both hands", 9_781_024)  # action and seed of the clip whose widest gesture is animated
+DEMO_STILL = ("wave both hands", 9_781_024)  # action and seed of the clip that gives the still
 DEMO_MOVES, DEMO_REALS, DEMO_STEPS = "jumping jack", range(9_780_000, 9_780_012), 60
 DEMO_ACTIONS, DEMO_SEED = ("kick", "wave one hand"), 4  # chosen by eye: both actions are easy to see
 

@@ -112,7 +112,7 @@ def _add_animate(subparsers: Any, style: dict[str, Any]) -> argparse.ArgumentPar
         "animate", help="make a picture move as the network expects of a class", description=_ANIMATE, **style
     )
     command.add_argument(
-        "still", metavar="STILL", help="a picture; of a video, the frame with the widest gesture is taken"
+        "still", metavar="STILL", help="a picture; of a video, the frame that differs most from the mean is taken"
     )
     _add_network_options(command)
     group = command.add_argument_group("animation")

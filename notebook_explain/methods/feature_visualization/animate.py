@@ -16,19 +16,20 @@ def animate(
     clips: Any = None,
     **knobs: Any,
 ) -> Visualization:
-    """Return a still picture that moves as a network expects of a class.
+    """Move the pixels of a still picture so that the score of a class rises.
 
     Parameters
     ----------
     model : VideoModel
         From ``notebook_explain.adapt``.
     still : path to a picture, uint8 array (height, width, 3), or Clip
-        Fitted as clips are. Of a clip, the frame with the widest gesture.
+        Fitted as clips are. Of a clip, the frame that differs most from the mean of its frames.
     target : label, index, Target, or a list of these
+        The class to animate for; a list makes a clip for each.
     clips : clips, optional
         Real clips, whose statistics make the movement more ordinary, and with which it is compared.
     **knobs
-        Of `FeatureVisualization`: ``steps``, ``restarts``, ``seed``, ``control`` ...
+        Other arguments of `FeatureVisualization`: ``steps``, ``restarts``, ``seed``, ``control`` ...
 
     Returns
     -------

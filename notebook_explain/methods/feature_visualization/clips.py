@@ -64,7 +64,7 @@ def still_of(still: Any, model: VideoModel) -> Clip:
     Parameters
     ----------
     still : Clip, sample, path to a picture or video, or uint8 array (height, width, 3)
-        Of a clip, the frame with the widest gesture.
+        Of a clip, the frame that differs most from the mean of its frames.
     model : VideoModel
 
     Raises

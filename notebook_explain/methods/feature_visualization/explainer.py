@@ -48,26 +48,28 @@ class FeatureVisualization:
     objective : Objective or list of these, optional
         Of ``notebook_explain.objectives``, such as ``Channel("layer3", 12)`` or ``Logit("kick") - Logit("punch")``.
     canvas : Flow(), Spectrum() or Pixels(), optional
-        What the clip is written on. A flow animates a still picture, and is the only canvas on which people can be seen: the
-        default, for networks of pictures (of one frame) ``Spectrum()``.
+        What the clip is written on. By default ``Flow()``, which moves the pixels of a still and so keeps its people; for image
+        networks (one frame) ``Spectrum()``.
     steps : int
+        Number of optimisation steps.
     restarts : int
         Number of starts, of which the best is kept.
     statistics : float
         Weight of the distance of the layers' statistics from those of the real clips.
     weight : float
-        Of the objective against the statistics; 1 as measured. A smaller one gives a more ordinary clip.
+        Weight of the objective against the statistics and the penalty; the study used 1. A smaller one keeps the clip closer to
+        the real clips.
     level : float or None
-        Multiple of the best real clip's score beyond which nothing is gained, so that no more moves than must; ``None`` for no
-        limit.
+        Multiple of the best real score beyond which the objective gains less and less; no limit without a real score above
+        0, or for ``None``.
     control : bool
         Also ask the network about the still under a random flow of the same size.
     mode : "measured" or "paper"
-        "paper" visualises facets ("auto" by default) by the published schedule, its faults mended: see
-        `methods.feature_visualization.paper`. It has a canvas of its own, and takes 2,001 steps; fewer are as many longer
-        ones. ``statistics``, ``weight`` and ``level`` play no part in it.
+        "paper" visualises facets ("auto" by default) by the published schedule, with its faults corrected: see
+        `methods.feature_visualization.paper`. It has a canvas of its own, and the published schedule has 2,001 steps; with
+        fewer, each step is longer. ``statistics``, ``weight`` and ``level`` play no part in it.
     seed : int
-        Of everything that is drawn; the same seed gives the same clip on the same machine.
+        Seed of all random numbers; the same seed gives the same clip on the same machine.
     """
 
     layer: str | None = None
@@ -129,7 +131,7 @@ class FeatureVisualization:
         model : VideoModel
             From ``notebook_explain.adapt``.
         clips : list or iterator of clips, paths, arrays or samples, or path to a folder, optional
-            Real clips: they give the starts, the statistics, and what the made clip is compared with. 20 are enough. A
+            Real clips: they give the starts, the statistics, and what the made clip is compared with. The study used 20. A
             folder may hold a folder for each class, of which that of the target is read; with facets or an objective, all.
             Without clips a flow needs a still. For networks of pictures, also arrays (height, width, 3).
         target : None, label, index, Target, or a list of these
@@ -152,13 +154,14 @@ class FeatureVisualization:
     def stream(self, model: VideoModel, clips: Any = None, target: Any = None) -> Iterator[Progress]:
         """Make clips step by step and yield previews; close the iterator to stop, and keep the last preview.
 
-        Arguments and errors are those of the call; a wrong model raises at once. The parameters are those at the start.
+        Arguments and errors are those of the call; a wrong model raises at once. The network's parameters are
+        copied at the start, so training meanwhile changes nothing.
 
         Yields
         ------
         Progress
-            Stages "real clips" and "steps of ..."; ``partial`` is a Visualization about twice a second during the steps, if
-            a step takes less, and at the end.
+            Stages "real clips" and "steps of ..."; During the steps, ``partial`` is a Visualization, about every half
+            second or after each longer step; the last one is the result.
         """
         if not isinstance(model, VideoModel):
             raise UsageTypeError(

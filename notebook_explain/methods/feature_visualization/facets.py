@@ -56,7 +56,7 @@ class FacetTarget(Objective):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers whose volumes it reads."""
+        """Names of the layers whose activations it reads."""
         return (self.layer,)
 
     @property

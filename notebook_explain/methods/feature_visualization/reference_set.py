@@ -146,7 +146,7 @@ def motion_of(frames: NDArray[np.uint8]) -> float:
 
 
 def extended_frame(clip: Clip) -> int:
-    """Return the frame that differs most from the mean of the clip: that of the widest gesture."""
+    """Return the frame that differs most from the mean of the clip."""
     frames = clip.frames.astype(np.float32)
     return int(np.abs(frames - frames.mean(0)).mean((1, 2, 3)).argmax())
 

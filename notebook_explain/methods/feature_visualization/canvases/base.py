@@ -47,7 +47,7 @@ class Canvas:
     rate : float
         Learning rate of the optimiser (Adam).
     jitter : int
-        Pixels by which the clip is shifted at random at every step, for a height of 64.
+        Largest random shift at each step, in pixels at a height of 64.
     """
 
     rate: float = 0.05

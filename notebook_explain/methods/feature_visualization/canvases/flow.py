@@ -23,13 +23,14 @@ class Flow(Canvas):
     Attributes
     ----------
     still : Clip, path to a picture, or uint8 array (height, width, 3), optional
-        By default the frame with the widest gesture of a real clip near the middle of the set.
+        By default, for each restart, the frame of a real clip that differs most from the mean of its frames: of the most central
+        clips for a class or facet, of the best-scoring ones for other objectives.
     largest : float
-        Largest displacement, as a share of the height.
+        Largest horizontal, and largest vertical, displacement, as a share of the height.
     smoothness : float
-        Weight of the penalties of differences between neighbouring pixels and frames; 1 is as measured.
+        Weight of the penalties of differences between neighbouring pixels and frames; the study used 1.
     calm : float
-        Weight of the penalty of pixels that move at all, which keeps still what need not move; 1 is as measured.
+        Weight of the penalty of pixels that move at all, which keeps still what need not move; the study used 1.
     """
 
     still: Any = None

@@ -19,7 +19,7 @@ class Pixels(Canvas):
     Attributes
     ----------
     start : "noise" or "clip"
-        Faint noise on grey, or a real clip: that with the largest objective.
+        Faint noise on grey, or real clips: those with the largest objective, one for each restart.
     """
 
     start: str = "noise"

@@ -25,7 +25,7 @@ class Spectrum(Canvas):
     Attributes
     ----------
     start : "noise" or "clip"
-        Faint noise, or a real clip: that with the largest objective.
+        Faint noise, or real clips: those with the largest objective, one for each restart.
     """
 
     start: str = "noise"

@@ -17,7 +17,7 @@ from notebook_explain.models.heads import Head
 
 
 class Objective:
-    """A number for every clip of a pass, which a made clip is to raise."""
+    """A score for each clip of a pass; the optimiser raises that of the made clip."""
 
     def __add__(self, other: Any) -> Objective:
         return Sum(self, other) if isinstance(other, Objective) else NotImplemented
@@ -35,7 +35,7 @@ class Objective:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers whose volumes it reads."""
+        """Names of the layers whose activations it reads."""
         return ()
 
     @property
@@ -50,7 +50,7 @@ class Objective:
 
     @property
     def has_own_scale(self) -> bool:
-        """Whether weights are meant for its own unit, as for logits; others are measured in spreads of the real clips."""
+        """Whether the score is used as it is, as for logits; others are divided by their standard deviation over real clips."""
         return False
 
     def named(self, labels: Mapping[str, tuple[str, ...]]) -> Objective:
@@ -90,7 +90,7 @@ class Sum(Objective):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers whose volumes it reads."""
+        """Names of the layers whose activations it reads."""
         return tuple(dict.fromkeys((*self.first.layers, *self.second.layers)))
 
     @property
@@ -120,7 +120,7 @@ class Scaled(Objective):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers whose volumes it reads."""
+        """Names of the layers whose activations it reads."""
         return self.inner.layers
 
     @property

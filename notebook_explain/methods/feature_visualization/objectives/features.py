@@ -39,7 +39,7 @@ class Channel(Objective):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers whose volumes it reads."""
+        """Names of the layers whose activations it reads."""
         return (self.layer,)
 
     @property
@@ -86,7 +86,7 @@ class Unit(Objective):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers whose volumes it reads."""
+        """Names of the layers whose activations it reads."""
         return (self.layer,)
 
     @property
@@ -113,7 +113,7 @@ class Unit(Objective):
 
 @dataclass(frozen=True)
 class Direction(Objective):
-    """The mean of a layer's positions along a direction, such as that of a concept.
+    """The mean activation of a layer along a direction, such as that of a concept.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ class Direction(Objective):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers whose volumes it reads."""
+        """Names of the layers whose activations it reads."""
         return (self.layer,)
 
     @property
