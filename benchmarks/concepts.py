@@ -149,9 +149,14 @@ def found_concepts(
     return results
 
 
-def print_curves(results: Sequence[ClassResult], held_out: dict[str, list[Any]], fill: str) -> None:
+MATCHED = ("change", "volume", "concepts")  # what orders of a curve have in common at each step
+
+
+def print_curves(
+    results: Sequence[ClassResult], held_out: dict[str, list[Any]], fill: str, matched: Sequence[str] = MATCHED
+) -> None:
     """Print paired differences of the areas under curves of held-out clips, over all classes."""
-    for by in ("change", "volume", "concepts"):
+    for by in matched:
         curves = [one.concepts.curves(held_out[one.action], by=by, fill=fill) for one in results]
         for direction, first, second in PAIRS:
             areas = [np.concatenate([one.area(direction, order) for one in curves]) for order in (first, second)]
@@ -208,7 +213,7 @@ def print_study(name: str, model: ne.VideoModel, options: argparse.Namespace, re
                 for index, action in enumerate(actions)
             }
             print(f"  curves of {number} held-out clips of each class, {fill}")
-            print_curves(results, held_out, fill)
+            print_curves(results, held_out, fill, options.by)
     print(f"  {time.perf_counter() - start:.0f} s", flush=True)
 
 
@@ -230,7 +235,7 @@ def print_people(options: argparse.Namespace) -> None:
     print(
         f"\nreal people, positions: {len(results)} classes, {count} windows of people that the network never saw, freeze"
     )
-    print_curves(results, held_out, "freeze")
+    print_curves(results, held_out, "freeze", options.by)
 
 
 def print_cost(units: Sequence[str]) -> None:
@@ -258,6 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--clips", type=float, default=1.0, help="fraction of the clips of each class")
     parser.add_argument("--classes", type=int, default=len(ACTIONS), help="number of classes, 3 or more")
+    parser.add_argument("--by", nargs="+", choices=MATCHED, default=list(MATCHED), help="what curves are matched by")
     parser.add_argument("--no-curves", dest="curves", action="store_false", help="leave the curves out")
     parser.add_argument("--cost", action="store_true", help="print only the cost of 60 clips, with two threads")
     options = parser.parse_args(arguments)
