@@ -73,6 +73,7 @@ def test_a_click_shows_the_tube_of_a_kernel_and_a_shift_click_adds_one(
     assert driver.heading.startswith("Activity of the ")
     driver.tree.focus()
     driver.tree.press("PageDown")
+    driver.settled()
     first, second = driver.tile(FIRST), driver.tile(FIRST + 1)
     driver.tree.click(position={"x": first[0] + 9, "y": first[1] + 30})
     driver.wait("root.dataset.selected === given", str(FIRST))

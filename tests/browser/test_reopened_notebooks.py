@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -64,8 +65,10 @@ def views_in(notebook: Notebook, cells: range) -> None:
 
 def saved_outputs(page: Page, path: Path) -> list[nbformat.NotebookNode]:
     """Return the outputs of a notebook once they are saved."""
+    outputs: list[nbformat.NotebookNode] = []
     for _ in range(60):
-        outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.outputs]
+        with suppress(nbformat.reader.NotJSONError):  # while the server writes the file
+            outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.outputs]
         if len(outputs) == len(LIVE):
             return outputs
         page.wait_for_timeout(500)

@@ -84,7 +84,7 @@ def test_the_figure_states_scores_verdicts_and_caveats() -> None:
         "nearest real clip, distance 1.5: 'kick'",
         "What the network looks for (Net, 10 parameters): 2 made clips beside 4 real clips",
         "A caveat.",
-        "FeatureVisualization of Net, 10 parameters; 2 made clips, 4 real clips",
+        "FeatureVisualization of Net, 10 parameters",
     ):
         assert words in content
 
@@ -266,5 +266,5 @@ def test_outputs_name_no_folders() -> None:
         texts(made.figure()),
     ]
     assert "secret" not in " ".join(outputs)
-    assert provenance_lines(made)[0] == "FeatureVisualization of Net, 10 parameters; 2 made clips, 4 real clips"
+    assert provenance_lines(made)[0] == "FeatureVisualization of Net, 10 parameters"
     assert cells._repr_without_folders(made) == "Visualization('kick', 'facet 1 of 2'; 4 real clips)"
