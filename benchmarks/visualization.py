@@ -35,7 +35,7 @@ from scripts.demo_model.evaluate import Share
 from tests.branch_net import branch_net
 from tests.zoo.convnets import full_size_r3d18
 
-FIRST_SEED, REALS, RESTARTS, STEPS_TIMED = 9_800_000, 20, 3, 5
+FIRST_SEED, REALS, RESTARTS = 9_800_000, 20, 3
 ARMS = ("wave one hand", "wave both hands", "punch", "clap", "arm circle")
 LEGS = ("kick", "jog", "squat")
 
@@ -226,18 +226,19 @@ def print_cost(repeats: int) -> None:
     demo = ne.demo_model()
     large = ne.adapt(full_size_r3d18(10), size=112, frames=16, mean=0.5, std=0.25, layout="BCTHW", labels=ACTIONS)
     print("\ncost of a step / forward + backward of one clip (CPU time, median, range)")
-    for name, model in (("demo, 64 pixels", demo), ("r3d_18 size, 112 pixels", large)):
+    for name, model, steps in (("demo, 64 pixels", demo, 40), ("r3d_18 size, 112 pixels", large, 5)):
         size = model.preprocessing.size[0]
         sample = single("kick", seed=FIRST_SEED + 90_000, size=size)
         video, module = torch.rand(1, 3, FRAMES, size, size), model.module.eval()
         for canvas in (ne.Flow(), ne.Spectrum()):
-            explainer = ne.FeatureVisualization(canvas=canvas, steps=STEPS_TIMED, restarts=1)
-            times = paired_times(partial(_take_steps, explainer, model, sample), partial(_bare, module, video), repeats)
+            explainer = ne.FeatureVisualization(canvas=canvas, steps=steps, restarts=1)
+            work, reference = partial(_take_steps, explainer, model, sample), partial(_bare, module, video, steps)
+            times = paired_times(work, reference, repeats)
             print(f"  {name:24} {type(canvas).__name__:9} {times}", flush=True)
 
 
 def _take_steps(explainer: ne.FeatureVisualization, model: ne.VideoModel, sample: Sample) -> None:
-    """Take steps without the passes of previews and comparisons."""
+    """Read the clip and take steps, with all that has to be set up, but without the passes of previews and comparisons."""
     run = Run(explainer, model, [sample], "kick")
     for _ in run.read():
         pass
@@ -246,9 +247,9 @@ def _take_steps(explainer: ne.FeatureVisualization, model: ne.VideoModel, sample
         pass
 
 
-def _bare(module: torch.nn.Module, video: torch.Tensor) -> None:
+def _bare(module: torch.nn.Module, video: torch.Tensor, steps: int) -> None:
     """Run forward and back as often as steps are taken, and once more for the real clip."""
-    for _ in range(STEPS_TIMED):
+    for _ in range(steps):
         clip = video.clone().requires_grad_()
         torch.autograd.grad(module(clip)[0, 0], clip)
     with torch.no_grad():
