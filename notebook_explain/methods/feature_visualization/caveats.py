@@ -9,7 +9,7 @@ from notebook_explain.explanations.caveats import Caveat
 from notebook_explain.explanations.number_format import counted
 
 _FLOW = (
-    "The flow belongs to its still: it is one movement that this network takes for the class, and no rule. Nothing is claimed "
+    "The flow belongs to its still: it shows one movement that raises the score, and no rule. Nothing is claimed "
     "about the direction of time, and what wobbles in the background counts too."
 )
 OF_PICTURES = Caveat(
