@@ -1,4 +1,4 @@
-"""What users pass to feature visualization: stills, sets, folders, networks of pictures; one clear error for what is wrong."""
+"""Input of feature visualization: stills, sets, folders, networks of pictures; one clear error for what is wrong."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What another network says about a made clip.
+    """Verdict of another network on a made clip.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Facet:
-    """What a facet's clip has in common with the facet.
+    """Likeness of a facet's made clip to the facet.
 
     Attributes
     ----------

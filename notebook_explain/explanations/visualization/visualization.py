@@ -22,7 +22,7 @@ from notebook_explain.explanations.visualization.text import report_of, visualiz
 
 @dataclass(frozen=True, eq=False)
 class Visualization:
-    """What a network looks for: a made clip for each class, facet, channel or direction.
+    """Clips that a network responds to: one for each class, facet, channel or direction.
 
     ``visualization[0]`` is the first made clip; ``visualization["kick"]`` the one with that name.
 

@@ -6,6 +6,8 @@ import os
 from typing import Any
 
 from notebook_explain.explanations import Visualization
+from notebook_explain.methods.feature_visualization.canvases import Flow
+from notebook_explain.methods.feature_visualization.explainer import FeatureVisualization
 from notebook_explain.models import VideoModel
 
 
@@ -39,7 +41,4 @@ def animate(
     --------
     ``ne.animate(model, "me.jpg", "jumping jack").to_gif("me.gif")``
     """
-    from notebook_explain.methods.feature_visualization.canvases import Flow
-    from notebook_explain.methods.feature_visualization.explainer import FeatureVisualization
-
     return FeatureVisualization(canvas=Flow(still=still), **knobs)(model, clips, target)

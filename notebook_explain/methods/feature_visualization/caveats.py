@@ -1,4 +1,4 @@
-"""What readers of made clips must know."""
+"""Caveats about made clips."""
 
 from __future__ import annotations
 

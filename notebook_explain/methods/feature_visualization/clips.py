@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,11 @@ def still_of(still: Any, model: VideoModel) -> Clip:
 def one_frame(clip: Clip, index: int) -> Clip:
     """Return one frame of a clip."""
     return Clip(clip.frames[index : index + 1], source=clip.source, is_synthetic=clip.is_synthetic)
+
+
+def repeated(still: Clip, frames: int) -> Clip:
+    """Return a clip that shows the first frame of another one all the time."""
+    return replace(still, frames=np.repeat(still.frames[:1], frames, 0), times=None, frame_numbers=None)
 
 
 def _read(still: Any, name: str) -> Clip:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Synthesis
 from notebook_explain.explanations.visualization.synthesis import Best, Facet
+from notebook_explain.methods.feature_visualization.clips import repeated
 from notebook_explain.methods.feature_visualization.controls import random_flow_frames
 from notebook_explain.methods.feature_visualization.facets import FacetTarget, facet_numbers
 from notebook_explain.methods.feature_visualization.objectives import Objective
@@ -95,7 +96,7 @@ class Comparison:
             restarts=tuple(scores),
             seconds=time.perf_counter() - self._began,
             facet=self._facet(features),
-            control=self._control(start, flow) if self._with_control else (),
+            control=self._control(start, flow, is_last=optimisation.step == optimisation.schedule.steps),
             is_moved=optimisation.is_moved,
         )
 
@@ -109,8 +110,8 @@ class Comparison:
         """Return the pass of a start; a still repeats its frame."""
         if restart not in self._starts:
             length = self.runner.model.preprocessing.frames
-            frames = start.frames if len(start) == length else np.repeat(start.frames[:1], length, 0)
-            self._starts[restart] = self.runner.pass_of(Clip(frames))
+            shown = start if len(start) == length else repeated(start, length)
+            self._starts[restart] = self.runner.pass_of(shown)
         return self._starts[restart]
 
     def _facet(self, features: NDArray[np.float64]) -> Facet | None:
@@ -120,9 +121,9 @@ class Comparison:
         cosine, spread, is_nearest = facet_numbers(features, one, self._facets, self.reals.features)
         return Facet(one.index, one.count, one.members, cosine, spread, is_nearest)
 
-    def _control(self, start: Clip, flow: NDArray[np.float16] | None) -> Best:
-        """Return what the network says about the still under a random flow as large as the one found."""
-        if flow is None:
+    def _control(self, start: Clip, flow: NDArray[np.float16] | None, *, is_last: bool) -> Best:
+        """Return what the network says about the still under a random flow as large as the last one, if it was asked for."""
+        if flow is None or not is_last or not self._with_control:
             return ()
         frames = random_flow_frames(start.frames[0], flow, seed=0)
         return best_of(self.runner.model, self.runner.pass_of(Clip(frames)).heads[0])

@@ -112,7 +112,7 @@ class FeatureVisualization:
 
     @property
     def is_paper(self) -> bool:
-        """Whether the published schedule is kept."""
+        """True if the published schedule is kept."""
         return self.mode == PAPER
 
     def _set_paper(self) -> None:

@@ -66,7 +66,7 @@ class FacetTarget(Objective):
 
     @property
     def title(self) -> str:
-        """What it is, for readers."""
+        """Name for readers."""
         return f"facet {self.index + 1} of {self.count}" if self.count > 1 else f"layer {self.layer}"
 
     def scores(self, found: Pass) -> torch.Tensor:

@@ -123,7 +123,7 @@ class Optimisation:
 
     @property
     def is_moved(self) -> bool:
-        """Whether the objective depends on the canvas, and has changed between steps."""
+        """True if the objective depends on the canvas, and has changed between steps."""
         return self._has_gradient and (self.step < 2 or bool(np.ptp(np.stack(self.curve), axis=0).any()))
 
     def run(self) -> Iterator[int]:

@@ -52,7 +52,7 @@ WINDOW_EVERY, SMOOTH_EVERY, BRIGHTEN_EVERY = 400, 10, 50  # iterations
 
 @dataclass(frozen=True)
 class PaperSchedule:
-    """What changes during a run, linear in the share of the steps.
+    """Settings that change during a run, linear in the share of the steps.
 
     A step stands for ``2001 / steps`` iterations of the published schedule: its rate is so many times as large, and what
     happens every 10, 50 or 400 iterations happens in the step that reaches them.

@@ -31,7 +31,7 @@ _TOLERANCE = 1e-3  # of volumes and scores, between a batch and single clips
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """What a network computed for a batch of clips, with its graph.
+    """Volumes and scores of a batch of clips, with their graph.
 
     Attributes
     ----------

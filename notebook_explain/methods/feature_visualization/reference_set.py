@@ -26,7 +26,7 @@ BEST = 3  # classes kept of a prediction
 
 @dataclass(frozen=True, eq=False)
 class RealClip:
-    """What the network computed for one real clip.
+    """Features, prediction and scores of one real clip.
 
     Attributes
     ----------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from notebook_explain.explanations import Synthesis, Visualization
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.methods.feature_visualization.canvases import Flow, Spectrum
 from notebook_explain.methods.feature_visualization.caveats import OF_PICTURES, caveats_of, too_few_groups
-from notebook_explain.methods.feature_visualization.clips import as_clip, given_clips, one_frame, still_of
+from notebook_explain.methods.feature_visualization.clips import as_clip, given_clips, one_frame, repeated, still_of
 from notebook_explain.methods.feature_visualization.comparison import Comparison
 from notebook_explain.methods.feature_visualization.facets import LEAST_CLIPS, FacetTarget, find_facets
 from notebook_explain.methods.feature_visualization.objectives import Logit, Objective, as_objectives, layers_of
@@ -199,11 +198,6 @@ class Run:
         result = Visualization(made, self.reals.clips, labels, self.layer, provenance)
         remember(result, self.model, explainer, ())
         return result
-
-
-def repeated(still: Clip, frames: int) -> Clip:
-    """Return a clip that shows one frame all the time."""
-    return replace(still, frames=np.repeat(still.frames[:1], frames, 0), times=None, frame_numbers=None)
 
 
 def _layers(model: VideoModel, names: Sequence[str]) -> tuple[Layer, ...]:

@@ -1,4 +1,4 @@
-"""What another network says about a made clip, and about the same frames in a random order."""
+"""Verdicts of another network on a made clip, and on the same frames in a random order."""
 
 from __future__ import annotations
 

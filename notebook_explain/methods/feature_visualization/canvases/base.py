@@ -1,4 +1,4 @@
-"""What canvases have in common: a plain value that makes the tensors which are optimised."""
+"""Base of the canvases: a plain value that makes the tensors which are optimised."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Paint(Protocol):
 
 @dataclass(frozen=True)
 class Canvas:
-    """What a made clip is written on.
+    """Base of the canvases, on which made clips are written.
 
     Attributes
     ----------

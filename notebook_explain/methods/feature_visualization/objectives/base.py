@@ -1,4 +1,4 @@
-"""What objectives have in common, and how they add, subtract and scale."""
+"""Base of the objectives, their sums and their multiples."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Objective:
 
     @property
     def title(self) -> str:
-        """What it is, for readers."""
+        """Name for readers."""
         return repr(self)
 
     @property
     def has_own_scale(self) -> bool:
-        """Whether the score is used as it is, as for logits; others are divided by their standard deviation over real clips."""
+        """True if the score is used as it is, as for logits; others are divided by their spread over the real clips."""
         return False
 
     def named(self, labels: Mapping[str, tuple[str, ...]]) -> Objective:
@@ -95,7 +95,7 @@ class Sum(Objective):
 
     @property
     def has_own_scale(self) -> bool:
-        """Whether both parts have."""
+        """True if both parts have their own scale."""
         return self.first.has_own_scale and self.second.has_own_scale
 
     def resolved(self, model: VideoModel, heads: dict[str, Head], channels: dict[str, int]) -> Objective:
@@ -125,7 +125,7 @@ class Scaled(Objective):
 
     @property
     def has_own_scale(self) -> bool:
-        """Whether the scaled objective has."""
+        """True if the scaled objective has its own scale."""
         return self.inner.has_own_scale
 
     def resolved(self, model: VideoModel, heads: dict[str, Head], channels: dict[str, int]) -> Objective:

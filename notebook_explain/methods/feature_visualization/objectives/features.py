@@ -44,7 +44,7 @@ class Channel(Objective):
 
     @property
     def title(self) -> str:
-        """What it is, for readers."""
+        """Name for readers."""
         return f"channel {self.channel} of {self.layer}"
 
     def resolved(self, model: VideoModel, heads: dict[str, Head], channels: dict[str, int]) -> Objective:
@@ -91,7 +91,7 @@ class Unit(Objective):
 
     @property
     def title(self) -> str:
-        """What it is, for readers."""
+        """Name for readers."""
         return f"unit {self.channel} of {self.layer}" + ("" if self.cell is None else f" at {self.cell}")
 
     def resolved(self, model: VideoModel, heads: dict[str, Head], channels: dict[str, int]) -> Objective:
@@ -157,7 +157,7 @@ class Direction(Objective):
 
     @property
     def title(self) -> str:
-        """What it is, for readers."""
+        """Name for readers."""
         return self.name or f"direction in {self.layer}"
 
     def resolved(self, model: VideoModel, heads: dict[str, Head], channels: dict[str, int]) -> Objective:

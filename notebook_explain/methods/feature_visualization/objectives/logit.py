@@ -53,7 +53,7 @@ class Logit(Objective):
 
     @property
     def title(self) -> str:
-        """What it is, for readers."""
+        """Name for readers."""
         given = self._given
         has_no_label = not given.head and given.against is None and isinstance(given.label, int)
         return f"class {given.label}" if has_no_label else str(given)
