@@ -76,7 +76,7 @@ def test_a_view_is_heard_and_the_figure_of_the_running_cell_stays(
         )
     notebook.cell(DRAW).locator(".cm-content").first.click()
     page.keyboard.press("Control+Enter")
-    notebook.cell(DRAW).get_by_text("drawing").wait_for(timeout=40_000)
+    notebook.cell(DRAW).locator(".jp-OutputArea").get_by_text("drawing").wait_for(timeout=40_000)
     for index in VIEWS:
         inside(notebook.cell(index)).locator("input[data-name=threshold]").first.press("ArrowRight")
     notebook.cell(DRAW).locator("img").first.wait_for(timeout=60_000)
