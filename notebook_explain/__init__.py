@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from notebook_explain.methods.feature_visualization import objectives
     from notebook_explain.models import CLIP, VideoModel, adapt
     from notebook_explain.models.demo import demo_model
+    from notebook_explain.what_if import edits
     from notebook_explain.widgets import CompareViewer, TubeViewer
 
 _MODULE_OF_NAME = {
@@ -91,6 +92,7 @@ _MODULE_OF_NAME = {
     "compare": "display",
     "demo": "api",
     "demo_model": "models.demo",
+    "edits": "what_if.edits",
     "evaluate": "evaluation",
     "evaluation": "evaluation",
     "explain": "api",
@@ -132,6 +134,7 @@ __all__ = [  # noqa: RUF022  in the order in which users meet them
     "CentreMap",
     "RandomMap",
     "Target",
+    "edits",
     "TubeViewer",
     "CompareViewer",
     "evaluate",

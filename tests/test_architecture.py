@@ -28,6 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "layers": {"torch"},
     "models": {"clip", "samples", "explanations", "torch"},
     "methods": {"clip", "explanations", "layers", "models", "torch"},
+    "what_if": {"clip", "explanations", "layers", "models", "torch"},
     "evaluation": {"clip", "samples", "explanations", "models", "methods", "torch"},
     "figures": {"clip", "explanations", "preview"},
     "widgets": {"clip", "explanations"},

@@ -78,6 +78,7 @@ class CaveatCode(str, Enum):
     EARLY_END = "early_end"  # a pyramid that ends above the clip
     PUBLISHED_RULE = "published_rule"
     MODULE = "module"  # reported by a module of the network
+    EDITED = "edited"  # the network was edited for a what-if
     OTHER = "other"
 
 

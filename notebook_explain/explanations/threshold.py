@@ -73,7 +73,7 @@ def kept(volume: NDArray[np.float32], peak: float | NDArray[np.float32], thresho
     """
     if not 0 <= threshold <= 1:
         raise UsageError(f"threshold must lie in 0..1, got {threshold}")
-    mask = _mask(volume, peak, threshold)
+    mask = voxels_kept(volume, peak, threshold)
     everything = np.abs(volume).sum(dtype=np.float64)
     against = float(-volume[volume < 0].sum(dtype=np.float64) / everything) if everything > 0 else 0.0
     if not mask.any():
@@ -141,7 +141,7 @@ def default_threshold(
     side = -volume if float(volume.sum(dtype=np.float64)) < 0 else volume
     # Most maps keep enough; sums are faster than sorting. The margin leaves rounding to the exact answer.
     enough = (1 + 1e-5) * least * side[side > 0].sum(dtype=np.float64)
-    if side[_mask(side, peak, (1 + 1e-5) * DEFAULT_THRESHOLD)].sum(dtype=np.float64) > enough:
+    if side[voxels_kept(side, peak, (1 + 1e-5) * DEFAULT_THRESHOLD)].sum(dtype=np.float64) > enough:
         return DEFAULT_THRESHOLD
     return min(DEFAULT_THRESHOLD, threshold_for_share(side, peak, least))
 
@@ -167,7 +167,8 @@ def chosen_threshold(
     return default_threshold(volume(), peak, least) if share is None else threshold_for_share(volume(), peak, share)
 
 
-def _mask(volume: NDArray[np.float32], peak: float | NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+def voxels_kept(volume: NDArray[np.float32], peak: float | NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+    """Return the voxels (time, height, width) at or above a threshold; arguments as for `kept`."""
     least = threshold * np.asarray(peak, np.float32).reshape(-1, 1, 1)
     return np.asarray((volume > 0) & (volume >= least))
 

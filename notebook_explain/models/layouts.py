@@ -45,10 +45,11 @@ class Layout:
     @property
     def leaves_out_tokens(self) -> bool:
         """True if some values of the output have no position in the clip, such as those of a class token."""
-        return self.order is not None and len(self.order) < math.prod(self.shape) // self._channels
+        return self.order is not None and len(self.order) < math.prod(self.shape) // self.channels
 
     @property
-    def _channels(self) -> int:
+    def channels(self) -> int:
+        """Number of channels."""
         return self.shape[self.channel - 1]
 
     def to_volume(self, output: torch.Tensor) -> torch.Tensor:
@@ -63,17 +64,18 @@ class Layout:
         flat = volume.flatten(2)
         if self.order is not None:
             flat = self._cells(like).index_copy(2, self.order.to(flat.device), flat)
-        split = self._split(like)
+        split = self.split(like)
         moved = split.movedim(self.channel, 1)
         return flat.reshape(moved.shape).movedim(1, self.channel).reshape(like.shape)
 
     def channel_sums(self, output: torch.Tensor) -> torch.Tensor:
         """Return the sums over channels, in the module's own layout with one channel; tokens without a position too."""
-        split = self._split(output)
+        split = self.split(output)
         sums = split.sum(self.channel, keepdim=True).expand(split.shape)
         return sums.reshape(output.shape)
 
-    def _split(self, output: torch.Tensor) -> torch.Tensor:
+    def split(self, output: torch.Tensor) -> torch.Tensor:
+        """Return an output with the batch as an axis of its own; the channels are then axis `channel`."""
         return output.reshape(output.shape[0] // self.shape[0], *self.shape[:1], *output.shape[1:])
 
     def _cells(self, output: torch.Tensor) -> torch.Tensor:
@@ -84,7 +86,7 @@ class Layout:
                 arguments=("size", "frames"),
                 call="adapt()",
             )
-        return self._split(output).movedim(self.channel, 1).flatten(2)
+        return self.split(output).movedim(self.channel, 1).flatten(2)
 
 
 def is_volume(x: PositionTensor) -> bool:

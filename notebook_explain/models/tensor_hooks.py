@@ -71,27 +71,27 @@ def _module_hook(refs: Sequence[TensorRef], on_tensor: OnTensor) -> Callable[...
             found = next((tensor for path, tensor in tensors(output) if path == ref.path), None)
             if found is not None:
                 is_shared = bool(ref.path) or any(found is tensor for _, tensor in tensors(inputs))
-                output = _replace(output, ref.path, on_tensor(ref, found, is_shared))
+                output = replaced_at(output, ref.path, on_tensor(ref, found, is_shared))
         return output
 
     return hook
 
 
-def _replace(output: Any, path: tuple[Any, ...], tensor: torch.Tensor) -> Any:
-    """Return the same structure with another tensor at one path."""
+def replaced_at(output: Any, path: tuple[Any, ...], tensor: torch.Tensor) -> Any:
+    """Return the structure that a module returned, with another tensor at one path."""
     if not path:
         return tensor
     key, rest = path[0], path[1:]
     if isinstance(key, Attribute):
         changed = copy.copy(output)
         object.__setattr__(
-            changed, str(key), _replace(getattr(output, key), rest, tensor)
+            changed, str(key), replaced_at(getattr(output, key), rest, tensor)
         )  # works in frozen dataclasses too
         return changed
     if isinstance(output, tuple):
-        parts = [_replace(part, rest, tensor) if index == key else part for index, part in enumerate(output)]
+        parts = [replaced_at(part, rest, tensor) if index == key else part for index, part in enumerate(output)]
         return type(output)(*parts) if hasattr(output, "_fields") else tuple(parts)
     if isinstance(output, list):
-        return [_replace(part, rest, tensor) if index == key else part for index, part in enumerate(output)]
-    output[key] = _replace(output[key], rest, tensor)  # a dict that the network made in this pass
+        return [replaced_at(part, rest, tensor) if index == key else part for index, part in enumerate(output)]
+    output[key] = replaced_at(output[key], rest, tensor)  # a dict that the network made in this pass
     return output
