@@ -66,7 +66,7 @@ class BatchScores:
         """Find out how the network takes a batch, from two clips (2, channel, time, height, width)."""
         with torch.no_grad():
             self.is_together = False
-            self.needs_graph = not has_one_tensor(self._run(shadow, videos[:1])[0])
+            self.probe_output(shadow, videos[:1])
             single = self(shadow, videos)
             half = videos.dtype in (torch.float16, torch.bfloat16)
             tolerance = _TOLERANCE_HALF if half else _TOLERANCE
@@ -78,6 +78,11 @@ class BatchScores:
             else:
                 scale = single.abs().clamp_min(1)
                 self.is_together = bool(((found - single).abs() <= tolerance * scale).all())
+
+    def probe_output(self, shadow: nn.Module, video: torch.Tensor) -> None:
+        """Find out whether gradients are needed to read the output, from one clip (1, channel, time, height, width)."""
+        with torch.no_grad():
+            self.needs_graph = not has_one_tensor(self._run(shadow, video)[0])
 
     def __call__(self, shadow: nn.Module, videos: torch.Tensor) -> torch.Tensor:
         """Return scores, float tensor (clip, target), with further axes if `read` returns them.

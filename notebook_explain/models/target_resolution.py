@@ -64,23 +64,25 @@ def score_in(heads: Mapping[str, Head], target: Target) -> torch.Tensor:
 def target_result(labels: Labels, recording: Recording, target: Target) -> TargetResult:
     """Return the network's prediction for a resolved target, and note the target in the recording."""
     recording.targets.append(target)
+    return replace(result_in(labels, recording.heads, target), bias=_bias(recording, target))
+
+
+def result_in(labels: Labels, heads: Mapping[str, Head], target: Target) -> TargetResult:
+    """Return the network's prediction for a resolved target, given the heads of a pass; the bias is left out."""
     index, head_name = int(target.label), str(target.head)
-    head = recording.heads[head_name]
+    head = heads[head_name]
     found = head.probabilities(target)
     probabilities = torch.zeros(0) if found is None else found[0]
     best = probabilities.topk(min(5, len(probabilities)))
-    several_heads = len(recording.heads) > 1
+    several_heads = len(heads) > 1
     name, against = _name(labels, head, target, several_heads), target.against
-    against_name = (
-        None if against is None else _name(labels, recording.heads[str(against.head)], against, several_heads)
-    )
+    against_name = None if against is None else _name(labels, heads[str(against.head)], against, several_heads)
     return TargetResult(
         name=name if against_name is None else f"{name}{DIFFERENCE}{against_name}",
         index=index,
         head=head_name,
-        logit=float(score_of(recording, target).detach()),
+        logit=float(score_in(heads, target).detach()),
         probability=None if against is not None or found is None else float(probabilities[index]),
-        bias=_bias(recording, target),
         against=None if against is None else int(against.label),
         top5=tuple(
             (head_label(labels, head_name, head, int(class_index)), float(value))

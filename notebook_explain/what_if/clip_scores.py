@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from notebook_explain._errors import UsageTypeError
+from notebook_explain._errors import ExplainError, UsageError, UsageTypeError
 from notebook_explain.clip import Clip
-from notebook_explain.explanations import Target
+from notebook_explain.explanations import HeadPrediction, Target, TargetResult
 from notebook_explain.models import VideoModel
 from notebook_explain.models.batch_scores import BatchScores
 from notebook_explain.models.heads import Head
 from notebook_explain.models.shadow import reference_parameter
+from notebook_explain.models.target_resolution import head_label, result_in, score_in
 
 BATCH, BATCH_ELSEWHERE = 8, 32  # clips in a pass, on a CPU and on other devices
-_ANY = Target(0)
+LEAST_TOGETHER = 6  # clips for which it pays to find out whether the network takes a batch
+TOP = 5
+_UNRESOLVED = Target(0)
+Floats = NDArray[np.float32]
 
 
 class HeadScores(NamedTuple):
@@ -34,100 +38,161 @@ class HeadScores(NamedTuple):
         None for values of a regression.
     """
 
-    logits: NDArray[np.float32]
-    probabilities: NDArray[np.float32] | None
+    logits: Floats
+    probabilities: Floats | None
+
+
+@dataclass(frozen=True, eq=False)
+class ClipResult:
+    """What a model says of one clip.
+
+    Attributes
+    ----------
+    heads : tuple of HeadPrediction
+    target : TargetResult
+    """
+
+    heads: tuple[HeadPrediction, ...]
+    target: TargetResult
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Classes of one head in a row of scores."""
+class _Passes:
+    """How a network is run: whether only gradients tell its logits, and whether it takes a batch (None: not yet known)."""
 
-    name: str
-    classes: int
-    has_probabilities: bool
+    needs_graph: bool
+    is_together: bool | None
 
 
-class ClipScores:
-    """Scores of clips with one model; how the network takes a batch is found out once.
+_known: weakref.WeakKeyDictionary[Any, _Passes] = weakref.WeakKeyDictionary()
+
+
+class ClipScorer:
+    """Scores clips with one model, all heads and one target.
 
     Parameters
     ----------
     model : VideoModel
+    target : None, label, index or Target
+        ``None`` is the top class of the first clip.
+
+    Attributes
+    ----------
+    target : Target or None
+        Resolved, after the first clip.
+    caveats : dict of str to None
+        Of the passes so far.
     """
 
-    def __init__(self, model: VideoModel) -> None:
-        self.parts: tuple[_Part, ...] = ()
-        self.batch = BatchScores(model, [_ANY], self._read)
-        self.is_probed = False
+    def __init__(self, model: VideoModel, target: Any = None) -> None:
+        if isinstance(target, (list, tuple)):
+            raise UsageTypeError(f"give one target at a time, got {target!r}")
+        self.model, self._given = model, target
+        self.target: Target | None = None
+        self.caveats: dict[str, None] = {}
+        self._heads: tuple[HeadPrediction, ...] = ()  # of some clip: names, labels and kinds
+        self._result: TargetResult | None = None  # of some clip: name, kind and region
+        self._labelled: dict[str, Head] = {}  # heads of some clip
+        self._batch = BatchScores(model, [_UNRESOLVED], self._read)
 
-    def __call__(self, model: VideoModel, clips: Sequence[Clip]) -> tuple[list[dict[str, HeadScores]], tuple[str, ...]]:
-        """Return the scores of each clip, and caveats about the passes.
+    @property
+    def forwards(self) -> int:
+        """Number of clips that were run."""
+        return self._batch.forwards
 
-        Parameters
-        ----------
-        model : VideoModel
-        clips : sequence of Clip
-            As `VideoModel.fit` returns them.
+    def __call__(self, clips: Sequence[Clip]) -> list[ClipResult]:
+        """Return the results of clips that fit (`VideoModel.fit`), in order.
+
+        Raises
+        ------
+        ExplainError
+            The network fails, or returns no class scores or NaN.
         """
-        rows, caveats = model.on_shadow(lambda shadow: self._rows(shadow, model, clips))
-        return [self._scores(row) for row in rows], caveats
+        rows, caveats = self.model.on_shadow(lambda shadow: self._rows(shadow, clips))
+        self.model.check_labels(self._labelled)
+        self.caveats.update(dict.fromkeys(caveats))
+        return [self._result_of(row) for row in rows]
 
-    def _rows(self, shadow: nn.Module, model: VideoModel, clips: Sequence[Clip]) -> NDArray[np.float32]:
-        reference = reference_parameter(shadow)
+    def _rows(self, shadow: nn.Module, clips: Sequence[Clip]) -> Floats:
+        reference, prepare = reference_parameter(shadow), self.model.preprocessing.tensor
         most = BATCH if reference.device.type == "cpu" else BATCH_ELSEWHERE
         found = []
-        with torch.inference_mode(False), torch.no_grad():
-            for first in range(0, len(clips), most):
-                videos = torch.cat(
-                    [
-                        model.preprocessing.tensor(clip, reference.device, reference.dtype)
-                        for clip in clips[first : first + most]
-                    ]
-                )
-                if not self.is_probed:
-                    pair = videos[:2] if len(videos) > 1 else torch.cat([videos, videos.flip(-1)])
-                    self.batch.probe(shadow, pair)
-                    self.is_probed = True
-                found.append(self.batch(shadow, videos)[:, 0].float().cpu().numpy())
+        try:
+            with torch.inference_mode(False), torch.no_grad():
+                for first in range(0, len(clips), most):
+                    chosen = clips[first : first + most]
+                    videos = torch.cat([prepare(clip, reference.device, reference.dtype) for clip in chosen])
+                    if first == 0:
+                        self._find_passes(shadow, videos, len(clips))
+                    found.append(self._batch(shadow, videos)[:, 0].float().cpu().numpy())
+        except (ExplainError, UsageError):
+            raise
+        except Exception as error:
+            raise ExplainError(f"the network fails on this clip: {error}") from error
         return np.concatenate(found)
 
+    def _find_passes(self, shadow: nn.Module, videos: torch.Tensor, count: int) -> None:
+        """Find out how the network is run; copies of it that differ in edits of channels only need not be tried again."""
+        key = self.model if self.model.layer_trace is None else self.model.layer_trace
+        known, batch = _known.get(key), self._batch
+        if known is None:
+            batch.probe_output(shadow, videos[:1])
+            known = _Passes(batch.needs_graph, None)
+        if known.is_together is None and count >= LEAST_TOGETHER:
+            batch.probe(shadow, videos[:2])
+            known = _Passes(batch.needs_graph, batch.is_together)
+        _known[key] = known
+        batch.needs_graph, batch.is_together = known.needs_graph, bool(known.is_together)
+
     def _read(self, heads: Mapping[str, Head], _: Target) -> torch.Tensor:
-        """Return logits and probabilities of all heads in one row."""
-        row, parts = [], []
-        for name, head in heads.items():
-            logits, probabilities = head.logits[0], head.probabilities()
-            row.append(logits.detach().float())
-            row += [] if probabilities is None else [probabilities[0].float()]
-            parts.append(_Part(name, len(logits), probabilities is not None))
-        self.parts = tuple(parts)
+        """Return the score of the target, its probability, and logits and probabilities of all heads in one row."""
+        if self.target is None or self._result is None:
+            (self.target,) = self.model.resolve(heads, self._given)
+            self._result = result_in(self.model.labels, heads, self.target)
+            self._heads = tuple(_template(self.model, name, head) for name, head in heads.items())
+            self._labelled = dict(heads)
+        target = self.target
+        probabilities = heads[str(target.head)].probabilities(target)
+        own = torch.zeros(()) if probabilities is None else probabilities[0, int(target.label)]
+        score = score_in(heads, target).detach().float()
+        row = [torch.stack([score, own.to(score)])]
+        for head in heads.values():
+            row.append(head.logits[0].detach().float())
+            found = head.probabilities()
+            row += [] if found is None else [found[0].float()]
         return torch.cat(row)
 
-    def _scores(self, row: NDArray[np.float32]) -> dict[str, HeadScores]:
-        found, first = {}, 0
-        for part in self.parts:
-            logits = row[first : first + part.classes]
-            first += part.classes
-            probabilities = row[first : first + part.classes] if part.has_probabilities else None
-            first += part.classes if part.has_probabilities else 0
-            found[part.name] = HeadScores(logits, probabilities)
-        return found
+    def _result_of(self, row: Floats) -> ClipResult:
+        assert self._result is not None
+        heads, first = [], 2
+        for head in self._heads:
+            count = len(head.labels)
+            logits, first = row[first : first + count], first + count
+            probabilities = None
+            if head.probabilities is not None:
+                probabilities, first = row[first : first + count], first + count
+            heads.append(replace(head, logits=logits, probabilities=probabilities))
+        own = next(head for head in heads if head.name == self._result.head)
+        result = replace(
+            self._result,
+            logit=float(row[0]),
+            probability=None if self._result.probability is None else float(row[1]),
+            top5=() if own.probabilities is None or self._result.region else own.top(TOP),
+        )
+        return ClipResult(tuple(heads), result)
 
 
-_found: weakref.WeakKeyDictionary[VideoModel, ClipScores] = weakref.WeakKeyDictionary()
-
-
-def clip_scores(model: VideoModel, clips: Sequence[Clip]) -> tuple[list[dict[str, HeadScores]], tuple[str, ...]]:
-    """Return scores and caveats, as `ClipScores` does; what was found out about a model is kept while the model lives."""
-    known = _found.get(model)
-    if known is None:
-        known = _found[model] = ClipScores(model)
-    return known(model, clips)
+def _template(model: VideoModel, name: str, head: Head) -> HeadPrediction:
+    logits = head.logits.detach().float()[0].cpu().numpy()
+    labels = tuple(head_label(model.labels, name, head, index) for index in range(len(logits)))
+    return HeadPrediction(name, labels, logits, None if head.link == "none" else logits, head.kind, head.unit)
 
 
 def scores(model: VideoModel, clips: Sequence[Clip]) -> list[dict[str, HeadScores]]:
-    """Return what a model says of each clip: one forward pass for each, in batches where the network keeps clips apart.
+    """Return what a model says of each clip, in batches where the network keeps the clips of a batch apart.
 
-    The first call of a model runs it a few times more, to find out how it takes a batch.
+    One clip costs one forward pass. The first call runs the network once more, or for many clips a few times more, to find
+    out how it takes them; edits of channels need not be tried again.
 
     Parameters
     ----------
@@ -144,11 +209,12 @@ def scores(model: VideoModel, clips: Sequence[Clip]) -> list[dict[str, HeadScore
     Raises
     ------
     TypeError, ExplainError
-        Not a model or clips; the output holds no class scores, or NaN.
+        Not a model or clips; the network fails, or its output holds no class scores, or NaN.
     """
     if not isinstance(model, VideoModel):
         raise UsageTypeError(
             f"model must be a VideoModel, got {type(model).__name__}; make one with notebook_explain.adapt"
         )
     fitted = [model.fit(clip) for clip in clips]
-    return clip_scores(model, fitted)[0] if fitted else []
+    found = ClipScorer(model)(fitted) if fitted else []
+    return [{head.name: HeadScores(head.logits, head.probabilities) for head in result.heads} for result in found]

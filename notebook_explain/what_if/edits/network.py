@@ -28,6 +28,11 @@ class NetworkEdit(Edit):
 
     of: ClassVar[str] = "network"
 
+    @property
+    def changes_nothing(self) -> bool:
+        """True if the network computes the same with this edit, whatever the clip."""
+        return False
+
     def apply_to(self, model: VideoModel) -> None:
         """Add the edit to a model whose module is a copy.
 
@@ -73,6 +78,11 @@ class Ablate(NetworkEdit):
         values = tuple(check_range("to", value, -1e30, 1e30) for value in self.to)
         object.__setattr__(self, "to", values)
 
+    @property
+    def changes_nothing(self) -> bool:
+        """True without channels."""
+        return self.channels == ()
+
     def apply_to(self, model: VideoModel) -> None:
         """Add the edit to a model whose module is a copy."""
         edit_channels(model, self.layer, self.channels, ChannelChange(0.0, self.to))
@@ -106,6 +116,11 @@ class Scale(NetworkEdit):
         if self.channels is not None:
             object.__setattr__(self, "channels", check_indices("channels", self.channels, MAX_CHANNELS))
         object.__setattr__(self, "factor", check_range("factor", self.factor, -MOST_FACTOR, MOST_FACTOR))
+
+    @property
+    def changes_nothing(self) -> bool:
+        """True without channels, and for a factor of 1."""
+        return self.channels == () or self.factor == 1
 
     def apply_to(self, model: VideoModel) -> None:
         """Add the edit to a model whose module is a copy."""

@@ -219,8 +219,7 @@ def _fill(fill: str, pixels: NDArray[Any], hidden: Bools, start: int) -> NDArray
     if fill == FREEZE:
         return pixels[start - 1 : start]
     found = _real_fill(fill, pixels, hidden)
-    if pixels.dtype == np.uint8:
-        found = np.clip(np.rint(found), 0, 255)
+    found = np.clip(np.rint(found), 0, 255) if pixels.dtype == np.uint8 else found
     return np.asarray(found, pixels.dtype)
 
 
