@@ -6,6 +6,6 @@ network report their layers to `active` (``models.layer_progress``). Without a t
 nobody listens.
 """
 
-from notebook_explain._progress.line import Line, active, counted, paused, stage, working
+from notebook_explain._progress.line import Line, active, counted, listening, paused, stage, working
 
-__all__ = ["Line", "active", "counted", "paused", "stage", "working"]
+__all__ = ["Line", "active", "counted", "listening", "paused", "stage", "working"]

@@ -6,7 +6,7 @@ import contextlib
 import contextvars
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -151,6 +151,47 @@ def working(name: str, delay: float = DELAY) -> Iterator[Line | None]:
     finally:
         _active.reset(token)
         line.close()
+
+
+class Listener(Line):
+    """A line that nobody sees: it calls back with what it would show.
+
+    Parameters
+    ----------
+    callback : function
+        Called with (stage, done, total) in the thread of the work; what it raises ends the work.
+    """
+
+    def __init__(self, callback: Callable[[str, int, int], None]) -> None:
+        self.name, self.start, self._callback, self._stage = "", time.perf_counter(), callback, _Stage()
+
+    def set_stage(self, name: str, done: int = 0, total: int = 0) -> None:
+        """Call back with a stage."""
+        super().set_stage(name, done, total)
+        self._callback(name, done, total)
+
+    def reach_layer(self, direction: str, layer: int, layers: int) -> None:
+        """Call back with a layer of a pass."""
+        super().reach_layer(direction, layer, layers)
+        self._callback(f"{self._stage.name or 'pass'} ({direction})", layer, layers)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do nothing: there is no line."""
+        yield
+
+    def close(self) -> None:
+        """Do nothing: there is no line."""
+
+
+@contextmanager
+def listening(callback: Callable[[str, int, int], None]) -> Iterator[None]:
+    """Call back about the progress of the work within this context, instead of showing a line."""
+    token = _active.set(Listener(callback))
+    try:
+        yield
+    finally:
+        _active.reset(token)
 
 
 def active() -> Line | None:

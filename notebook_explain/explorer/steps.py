@@ -1,0 +1,189 @@
+"""Steps of the explorer: what is asked, as a value, and the history of what was asked and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from notebook_explain.explanations.number_format import percent, short, shortened
+from notebook_explain.what_if import HeadScores
+from notebook_explain.what_if.edits import Edit
+
+MOST_STEPS, LONGEST_LABEL = 100, 30
+_MOVED = 0.005  # of a probability: a smaller change is not told
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An edit in the list; one that is switched off stays there, and does nothing."""
+
+    edit: Edit
+    enabled: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry as plain values."""
+        return {
+            "edit": self.edit.to_json(),
+            "enabled": self.enabled,
+            "words": self.edit.in_words(),
+            "code": repr(self.edit),
+        }
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: edits, a class, perhaps another one that it is compared with, and a method with its knobs.
+
+    Attributes
+    ----------
+    entries : tuple of Entry
+    target : int
+        Index of the class.
+    against : int or None
+    method : str
+        Key of the method.
+    knobs : dict of method to dict of knob to value
+        Values that are not the default.
+    """
+
+    entries: tuple[Entry, ...]
+    target: int
+    against: int | None
+    method: str
+    knobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """Return the edits that are switched on."""
+        return tuple(entry.edit for entry in self.entries if entry.enabled)
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Return the values of the knobs of the method."""
+        return self.knobs.get(self.method, {})
+
+    def is_same(self, other: Question) -> bool:
+        """Return whether two questions have the same answer, and the same list of edits."""
+        mine, others = (
+            (one.entries, one.target, one.against, one.method, dict(one.values)) for one in (self, other)
+        )
+        return mine == others
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer to a question.
+
+    Attributes
+    ----------
+    scores : HeadScores
+        Of the head that is explored, with the edits.
+    explanation : object
+        Of the method; None before it is computed.
+    pyramid : Pyramid or None
+    states : dict of trait to state
+        What the views show: "tubes", "pyramid", "animation", "figure".
+    caveats : tuple of str
+    """
+
+    scores: HeadScores
+    explanation: Any = None
+    pyramid: Any = None
+    states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """A question with its answer, in the history.
+
+    Attributes
+    ----------
+    id : int
+    question : Question
+    answer : Answer
+    words : str
+        What the edits change.
+    code : str
+        Python that gives the same numbers.
+    pinned : bool
+        Kept when newer steps replace what was undone.
+    """
+
+    id: int
+    question: Question
+    answer: Answer
+    words: str
+    code: str
+    pinned: bool = False
+
+
+class History:
+    """Steps in order, and the one that is shown."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.index = -1
+        self._next = 0
+
+    @property
+    def current(self) -> Step | None:
+        """Return the step that is shown."""
+        return self.steps[self.index] if self.steps else None
+
+    def add(self, question: Question, answer: Answer, words: str, code: str) -> Step:
+        """Add a step after the one that is shown, or renew that one if it asks the same.
+
+        What was undone is dropped, except pinned steps; so are the oldest ones beyond `MOST_STEPS`.
+        """
+        current = self.current
+        if current is not None and current.question.is_same(question):
+            renewed = replace(current, question=question, answer=answer, words=words, code=code)
+            self.steps[self.index] = renewed
+            return renewed
+        step = Step(self._next, question, answer, words, code)
+        self._next += 1
+        kept = self.steps[: self.index + 1] + [each for each in self.steps[self.index + 1 :] if each.pinned]
+        while len(kept) >= MOST_STEPS:
+            kept.remove(next((each for each in kept if not each.pinned), kept[0]))
+        self.steps = [*kept, step]
+        self.index = len(kept)
+        return step
+
+    def pin(self, index: int, pinned: bool) -> None:
+        """Pin a step, or release it."""
+        self.steps[index] = replace(self.steps[index], pinned=pinned)
+
+
+def change_in_words(labels: Sequence[str], before: HeadScores, after: HeadScores, target: int, count: int = 3) -> str:
+    """Return what edits change: "kick 72 % to 31 %; wave 24 % to 55 %"; what the network says where nothing changes.
+
+    Parameters
+    ----------
+    labels : sequence of str
+    before, after : HeadScores
+    target : int
+        Index of the class that is explained, which comes first.
+    count : int
+        Most classes named.
+    """
+    uses_probabilities = before.probabilities is not None and after.probabilities is not None
+    old, new = (
+        (scores.probabilities if uses_probabilities else scores.logits)  # type: ignore[union-attr]
+        for scores in (before, after)
+    )
+    text = percent if uses_probabilities else short
+    changes = abs(new - old)
+    least = _MOVED if uses_probabilities else 1e-3 * max(1.0, float(abs(old).max()))
+    moved = [int(index) for index in (-changes).argsort(kind="stable") if changes[index] >= least and index != target]
+    named = lambda index: shortened(labels[index], LONGEST_LABEL)  # noqa: E731
+    if changes[target] < least and not moved:
+        return f"{named(target)} {text(float(new[target]))}"
+    first = (
+        f"{named(target)} {text(float(old[target]))} to {text(float(new[target]))}"
+        if changes[target] >= least
+        else f"{named(target)} stays at {text(float(new[target]))}"
+    )
+    rest = [f"{named(index)} {text(float(old[index]))} to {text(float(new[index]))}" for index in moved[: count - 1]]
+    return "; ".join([first, *rest])

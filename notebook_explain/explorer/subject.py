@@ -1,0 +1,156 @@
+"""What the explorer looks at: a model and a clip, and both with edits."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from notebook_explain._errors import UsageError, UsageTypeError
+from notebook_explain._validation import check_choice
+from notebook_explain.clip import Clip
+from notebook_explain.explanations import BlockReport, Concepts, Pyramid, Target, Tubes, Visualization
+from notebook_explain.explanations.predictions import HeadPrediction
+from notebook_explain.explanations.progress import Progress
+from notebook_explain.explorer.methods import Method
+from notebook_explain.explorer.steps import Question
+from notebook_explain.models import VideoModel, adapt
+from notebook_explain.what_if import HeadScores, scores
+from notebook_explain.what_if.edits import Edit, NetworkEdit, edited_clip, edited_model
+from notebook_explain.widgets import pyramid_viewer, tube_viewer
+from notebook_explain.widgets.wire.common import encode_jpegs
+
+_KEPT = 4  # edited models
+
+
+class Subject:
+    """A model and a clip, as the network sees it.
+
+    Parameters
+    ----------
+    module : nn.Module or VideoModel
+    clip : Clip, path, or array
+    head : str, optional
+        By default the first one.
+    concepts : Concepts, optional
+
+    Attributes
+    ----------
+    model : VideoModel
+    clip : Clip
+    head : HeadPrediction
+        Classes of the head, and its scores without edits.
+    before : HeadScores
+    """
+
+    def __init__(self, module: Any, clip: Any, head: str | None = None, concepts: Concepts | None = None) -> None:
+        if concepts is not None and not isinstance(concepts, Concepts):
+            raise UsageTypeError(f"concepts must be Concepts, from ConceptDiscovery; got {type(concepts).__name__}")
+        self.model: VideoModel = module if isinstance(module, VideoModel) else adapt(module)
+        self.concepts = concepts
+        read, self.clip = self.model.prepare(clip)
+        self.clip_caveats = self.model.clip_caveats(read)
+        heads = self.model(self.clip).heads
+        self.head: HeadPrediction = heads[0]
+        if head is not None:
+            check_choice("head", head, [one.name for one in heads])
+            self.head = next(one for one in heads if one.name == head)
+        self.before = self.scores(self.model, self.clip)
+        self._models: OrderedDict[tuple[Edit, ...], VideoModel] = OrderedDict()
+
+    def index(self, name: str, target: Any) -> int:
+        """Return the index of a class that is given by label or index.
+
+        Raises
+        ------
+        ValueError, TypeError
+            There is no such class.
+        """
+        labels = self.head.labels
+        if isinstance(target, str):
+            check_choice(name, target, labels)
+            return labels.index(target)
+        if isinstance(target, bool) or not hasattr(target, "__index__"):
+            raise UsageTypeError(f"{name} must be a label or the index of a class, got {target!r}")
+        index = int(target)
+        if not 0 <= index < len(labels):
+            raise UsageError(f"{name} must lie in 0..{len(labels) - 1}, got {index}")
+        return index
+
+    def target(self, question: Question) -> Target:
+        """Return the target of a question, as explainers take it."""
+        target = Target(question.target, self.head.name or None)
+        if question.against is None:
+            return target
+        return target - Target(question.against, self.head.name or None)
+
+    def edited(self, edits: tuple[Edit, ...]) -> tuple[VideoModel, Clip]:
+        """Return the model and the clip with edits.
+
+        Raises
+        ------
+        ValueError, TypeError
+            An edit does not fit the clip or the network.
+        """
+        return self.edited_model(edits), self.model.fit(edited_clip(self.clip, edits))
+
+    def edited_model(self, edits: tuple[Edit, ...]) -> VideoModel:
+        """Return the model with those edits that are of the network; the last ones are kept."""
+        chosen = tuple(edit for edit in edits if isinstance(edit, NetworkEdit))
+        if not chosen:
+            return self.model
+        if chosen not in self._models:
+            self._models[chosen] = edited_model(self.model, chosen)
+            while len(self._models) > _KEPT:
+                self._models.popitem(last=False)
+        self._models.move_to_end(chosen)
+        return self._models[chosen]
+
+    def scores(self, model: VideoModel, clip: Clip) -> HeadScores:
+        """Return the scores of the head that is explored, from one pass."""
+        return scores(model, [clip])[0][self.head.name]
+
+
+
+def scores_state(scores: HeadScores) -> dict[str, Any]:
+    """Return scores as plain values."""
+
+    def numbers(values: Any) -> list[float]:
+        return [float(f"{value:.6g}") for value in np.asarray(values, np.float64)]
+
+    found = scores.probabilities
+    return {"logits": numbers(scores.logits), "probabilities": None if found is None else numbers(found)}
+
+
+def states_of(explanation: Any) -> dict[str, dict[str, Any]]:
+    """Return the state of the view that shows an explanation, by the trait that holds it."""
+    if isinstance(explanation, Tubes):
+        return {"tubes": tube_viewer.initial_state(explanation)}
+    if isinstance(explanation, Pyramid):
+        return {"pyramid": pyramid_viewer.initial_state(explanation)}
+    if isinstance(explanation, Visualization):
+        return {"animation": _animation_state(explanation)}
+    if isinstance(explanation, BlockReport):
+        from notebook_explain.figures.blocks.report import report_png
+
+        return {"figure": {"png": report_png(explanation), "text": explanation.in_words()}}
+    return {}
+
+
+def _animation_state(visualization: Visualization) -> dict[str, Any]:
+    made = visualization[0]
+    words = lambda best: ", ".join(f"{label} {share:.0%}" for label, share in best[:3])  # noqa: E731
+    rows = [["score", f"{made.score:.3g}"], ["score of the still", f"{made.start_score:.3g}"]]
+    rows += [["says the network", words(made.best)]] if made.best else []
+    rows += [["of the still alone", words(made.start_best)]] if made.start_best else []
+    return {"frames": encode_jpegs(made.clip.frames), "text": visualization.in_words(), "rows": rows}
+
+
+def caveats_of(*explanations: Any) -> tuple[str, ...]:
+    """Return the caveats of explanations without duplicates."""
+    from notebook_explain.explanations.caveats import caveats
+
+    found = [text for each in explanations if hasattr(each, "provenance") for text in caveats(each)]
+    return tuple(dict.fromkeys(str(text) for text in found))
