@@ -12,6 +12,7 @@ from notebook_explain.clip import Clip
 from notebook_explain.explanations import Concepts
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.explorer.knobs import Knob, knobs_of
+from notebook_explain.layers.signal_types import reporting_modules
 from notebook_explain.methods import (
     RISE,
     AttentionMaps,
@@ -20,11 +21,10 @@ from notebook_explain.methods import (
     FeatureVisualization,
     Flow,
     GuidedGradCAM,
-    Occlusion,
     SaliencyTubes,
     SharpTubes,
 )
-from notebook_explain.methods.fills import FILLS
+from notebook_explain.models.fills import FILLS
 from notebook_explain.models import VideoModel
 
 TUBES, PYRAMID, ANIMATION, FIGURE = MAKES = ("tubes", "pyramid", "animation", "figure")
@@ -101,12 +101,14 @@ class Method:
 def methods_for(model: VideoModel, concepts: Concepts | None = None) -> tuple[Method, ...]:
     """Return the methods that a model can be explained with, the default first."""
     has_attention = any("attention" in type(part).__name__.lower() for part in model.module.modules())
-    found = [_SHARP, _SALIENCY, _OCCLUSION, _PYRAMID]
+    found = [_SHARP, _SALIENCY, _PYRAMID]
     if has_attention:
         found.append(_ATTENTION)
     if concepts is not None:
         found.append(_concept_method(concepts))
-    found += [_BLOCKS, _GUIDED, _RISE]
+    if reporting_modules(model.module):
+        found.append(_BLOCKS)
+    found += [_GUIDED, _RISE]
     if model.preprocessing.frames > 1:
         found.append(_VISUALIZATION)
     return tuple(found)
@@ -138,15 +140,6 @@ _SALIENCY = Method(
     TUBES,
     SaliencyTubes,
     knobs_of(SaliencyTubes, {"pooled": (), "norms": _NORMS}),
-)
-_OCCLUSION = Method(
-    "occlusion",
-    "Occlusion",
-    "How far the score falls when a sliding box hides a part of the clip. It sharpens while you watch.",
-    TUBES,
-    Occlusion,
-    knobs_of(Occlusion, {"fill": FILLS}),
-    is_slow=True,
 )
 _PYRAMID = Method(
     "pyramid",

@@ -10,7 +10,7 @@ from notebook_explain.explanations.number_format import percent, short, shortene
 from notebook_explain.what_if import HeadScores
 from notebook_explain.what_if.edits import Edit
 
-MOST_STEPS, LONGEST_LABEL = 100, 30
+MOST_STEPS, KEPT_ANSWERS, LONGEST_LABEL = 100, 16, 30
 _MOVED = 0.005  # of a probability: a smaller change is not told
 
 
@@ -118,6 +118,24 @@ class Step:
     code: str
     pinned: bool = False
 
+    def to_json(self, labels: Sequence[str]) -> dict[str, Any]:
+        """Return the step as plain values, with the class that the network names."""
+        question, scores = self.question, self.answer.scores
+        values = scores.logits if scores.probabilities is None else scores.probabilities
+        top = int(values.argmax())
+        return {
+            "id": self.id,
+            "words": self.words,
+            "edits": [entry.to_json() for entry in question.entries],
+            "target": question.target,
+            "against": question.against,
+            "method": question.method,
+            "knobs": {name: dict(given) for name, given in question.knobs.items() if given},
+            "code": self.code,
+            "pinned": self.pinned,
+            "top": [labels[top], float(f"{values[top]:.6g}")],
+        }
+
 
 class History:
     """Steps in order, and the one that is shown."""
@@ -144,12 +162,24 @@ class History:
             return renewed
         step = Step(self._next, question, answer, words, code)
         self._next += 1
+        self._drop_old_answers()
         kept = self.steps[: self.index + 1] + [each for each in self.steps[self.index + 1 :] if each.pinned]
         while len(kept) >= MOST_STEPS:
             kept.remove(next((each for each in kept if not each.pinned), kept[0]))
         self.steps = [*kept, step]
         self.index = len(kept)
         return step
+
+    def _drop_old_answers(self) -> None:
+        """Keep the answers of the last steps, and of pinned ones."""
+        for index, step in enumerate(self.steps[:-KEPT_ANSWERS]):
+            if not step.pinned and step.answer.states:
+                self.steps[index] = replace(step, answer=Answer(step.answer.scores))
+
+    def renew(self, index: int, answer: Answer) -> Step:
+        """Give a step its answer again."""
+        self.steps[index] = replace(self.steps[index], answer=answer)
+        return self.steps[index]
 
     def pin(self, index: int, pinned: bool) -> None:
         """Pin a step, or release it."""

@@ -152,5 +152,9 @@ def caveats_of(*explanations: Any) -> tuple[str, ...]:
     """Return the caveats of explanations without duplicates."""
     from notebook_explain.explanations.caveats import caveats
 
-    found = [text for each in explanations if hasattr(each, "provenance") for text in caveats(each)]
+    found = [
+        text
+        for each in explanations
+        for text in (each.caveats if isinstance(each, Visualization) else caveats(each))
+    ]
     return tuple(dict.fromkeys(str(text) for text in found))

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import traitlets
 
+from notebook_explain._validation import check_choice
 from notebook_explain.widgets import base
 
 BUNDLE = "explorer"
+
+
+class ClassIndex(traitlets.Int):
+    """Trait that holds the index of a class; you may set it by label."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Return the index of a class."""
+        if isinstance(value, str):
+            check_choice(self.name or "target", value, obj.labels)
+            value = obj.labels.index(value)
+        return super().validate(obj, value)
 
 
 class ExplorerView(base.View):
@@ -28,8 +42,8 @@ class ExplorerView(base.View):
     )
     before = traitlets.Dict(help="logits and probabilities of the clip without edits").tag(sync=True)
     after = traitlets.Dict(help="logits and probabilities with the edits of this step").tag(sync=True)
-    target = traitlets.Int(0, help="index of the class that is explained").tag(sync=True)
-    against = traitlets.Int(None, allow_none=True, help="index of the class that it is compared with").tag(
+    target = ClassIndex(0, help="index of the class that is explained").tag(sync=True)
+    against = ClassIndex(None, allow_none=True, help="index of the class that it is compared with").tag(
         sync=True
     )
     method = traitlets.Unicode("", help="key of the method that explains").tag(sync=True)
