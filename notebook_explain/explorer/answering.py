@@ -9,10 +9,11 @@ from typing import Any
 
 from notebook_explain._progress import listening
 from notebook_explain.clip import Clip
+from notebook_explain.explanations.predictions import HeadPrediction
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.explorer.messages import PYRAMID, TUBES
 from notebook_explain.explorer.methods import Method, method_of
-from notebook_explain.explorer.steps import Answer, Question, change_in_words
+from notebook_explain.explorer.steps import Answer, Question, step_words
 from notebook_explain.explorer.subject import Subject, caveats_of, scores_state, states_of
 from notebook_explain.explorer.worker import Clock
 from notebook_explain.models import VideoModel
@@ -98,7 +99,9 @@ class Answering:
                 return
             reported[0] = now
             left = clock.left(stage, done, total)
-            self.send({"part": "progress", "stage": f"{method.name}: {stage}", "done": done, "total": total, "left": left})
+            self.send(
+                {"part": "progress", "stage": f"{method.name}: {stage}", "done": done, "total": total, "left": left}
+            )
 
         with listening(report):
             for step in self._steps(method, model, clip):
@@ -117,6 +120,6 @@ class Answering:
         values = self.question.knobs.get(method.key, {})
         return method.steps(values, model, clip, self.subject.target(self.question))
 
-    def _send_scores(self, scores: Any, picture: bytes | None) -> None:
-        words = change_in_words(self.subject.head.labels, self.subject.before, scores, self.question.target)
+    def _send_scores(self, scores: HeadPrediction, picture: bytes | None) -> None:
+        words = step_words(self.subject.head, scores, self.question.target)
         self.send({"part": "probabilities", "after": scores_state(scores), "words": words, "frame": picture})

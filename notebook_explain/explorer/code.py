@@ -5,36 +5,37 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from notebook_explain.explanations.predictions import HeadPrediction
 from notebook_explain.explorer.methods import ANIMATION, CONCEPTS, FIGURE, Method
 from notebook_explain.explorer.steps import Question
 
 WIDTH = 110
 
 
-def code_of(question: Question, labels: tuple[str, ...], head: str, method: Method, name: str = "explorer") -> str:
+def code_of(question: Question, head: HeadPrediction, method: Method, name: str = "explorer") -> str:
     """Return code that asks the same question without the explorer.
 
     Parameters
     ----------
     question : Question
-    labels : tuple of str
-        Classes of the head; unnamed ones are given by index.
-    head : str
-        "" for the only head.
+    head : HeadPrediction
+        Names the head and its classes; unnamed ones are given by index.
     method : Method
         Of the question.
     name : str
         Variable that holds the explorer.
     """
     edits = ", ".join(repr(edit) for edit in question.edits)
-    target = _target(question, labels, head)
+    target = _target(question, head.labels, head.name)
     lines = ["import notebook_explain as ne", *(["from notebook_explain import edits"] if edits else []), ""]
     lines += [f"model, clip = {name}.model, {name}.clip"]
     given = f"    [{edits}],"
     if len(given) > WIDTH:
         given = "\n".join(["    [", *(f"        {edit!r}," for edit in question.edits), "    ],"])
     if method.makes in (ANIMATION, FIGURE) or method.key == CONCEPTS:
-        lines += ["edited, changed = ne.edits.edited_model(model, %s), ne.edits.edited_clip(clip, %s)" % ((f"[{edits}]",) * 2)]
+        lines += [
+            "edited, changed = ne.edits.edited_model(model, %s), ne.edits.edited_clip(clip, %s)" % ((f"[{edits}]",) * 2)
+        ]
         lines += [f"result = {_call(method, question, target, name)}"]
         return "\n".join(lines)
     explainer = method.code(question.values)
@@ -72,4 +73,6 @@ def variable_of(explorer: Any) -> str:
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     variables = {} if shell is None else dict(shell.user_ns)
-    return next((name for name, value in variables.items() if value is explorer and not name.startswith("_")), "explorer")
+    return next(
+        (name for name, value in variables.items() if value is explorer and not name.startswith("_")), "explorer"
+    )

@@ -1,4 +1,4 @@
-"""Conversation of the explorer: requests of views and of Python become jobs of the worker, and settled ones steps of the history."""
+"""Requests of views and of Python: they become jobs of the worker, and settled ones steps of the history."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from notebook_explain.explorer.answering import Answering
 from notebook_explain.explorer.code import code_of
 from notebook_explain.explorer.messages import TUBES, Message
 from notebook_explain.explorer.methods import Method, method_of
-from notebook_explain.explorer.steps import Answer, Entry, History, Question, Step, change_in_words
+from notebook_explain.explorer.steps import Entry, History, Question, Step, step_words
 from notebook_explain.explorer.subject import Subject
 from notebook_explain.explorer.worker import DONE, ERROR, Job, Worker
 from notebook_explain.what_if.edits import from_json
@@ -183,10 +183,9 @@ class Conversation:
         current = self.history.current
         previous = current.answer if current is not None and current.question.is_same(question) else None
         answer = self._answering(job, message, question).answer(wants, previous)
-        labels = self.subject.head.labels
-        words = change_in_words(labels, self.subject.before, answer.scores, question.target)
+        words = step_words(self.subject.head, answer.scores, question.target)
         method = method_of(self.methods, question.method)
-        code = code_of(question, labels, self.subject.head.name, method, self._host.variable())
+        code = code_of(question, self.subject.head, method, self._host.variable())
         job.check()
         with self.lock:
             self._host.show_step(self.history.add(question, answer, words, code))

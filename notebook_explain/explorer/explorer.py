@@ -16,7 +16,6 @@ from typing import Any
 import traitlets
 
 from notebook_explain._atomic import replacing
-from notebook_explain._atomic import replacing
 from notebook_explain._validation import check_choice
 from notebook_explain.clip import Clip
 from notebook_explain.display import compare as compare_view
@@ -108,8 +107,8 @@ class Explorer(ExplorerView):
             clip_state=clip_state(subject.clip),
             labels=list(subject.head.labels),
             kind=subject.head.kind,
-            before=scores_state(subject.before),
-            after=scores_state(subject.before),
+            before=scores_state(subject.head),
+            after=scores_state(subject.head),
             target=first,
             method=found.key,
             methods=[each.to_json() for each in methods],
@@ -169,7 +168,11 @@ class Explorer(ExplorerView):
 
         question = self._shown().question
         method = method_of(self._conversation.methods, question.method)
-        explainer = method.explainer(**question.values) if method.makes in (TUBES, PYRAMID) and isinstance(method.explainer, type) else None
+        explainer = (
+            method.explainer(**question.values)
+            if method.makes in (TUBES, PYRAMID) and isinstance(method.explainer, type)
+            else None
+        )
         return what_if(self.model, self.clip, question.edits, self._subject.target(question), explainer)
 
     @property
@@ -307,9 +310,9 @@ class Explorer(ExplorerView):
 
     def show_history(self) -> None:
         """Write the history into the traits."""
-        history, labels = self._conversation.history, self._subject.head.labels
+        history = self._conversation.history
         with self.hold_sync():
-            self.history = [step.to_json(labels) for step in history.steps]
+            self.history = [step.to_json() for step in history.steps]
             self.step = history.index
 
     def show_error(self, words: str) -> None:

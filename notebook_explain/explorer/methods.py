@@ -24,8 +24,8 @@ from notebook_explain.methods import (
     SaliencyTubes,
     SharpTubes,
 )
-from notebook_explain.models.fills import FILLS
 from notebook_explain.models import VideoModel
+from notebook_explain.models.fills import FILLS
 
 TUBES, PYRAMID, ANIMATION, FIGURE = MAKES = ("tubes", "pyramid", "animation", "figure")
 CONCEPTS = "concepts"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from notebook_explain.explanations.number_format import percent, short, shortened
-from notebook_explain.what_if import HeadScores
+import numpy as np
+
+from notebook_explain.explanations.number_format import percent
+from notebook_explain.explanations.predictions import HeadPrediction
+from notebook_explain.explanations.text import LONGEST_NAME, shortened, value_text
+from notebook_explain.explanations.what_if.text import change_words
 from notebook_explain.what_if.edits import Edit
 
-MOST_STEPS, KEPT_ANSWERS, LONGEST_LABEL = 100, 16, 30
-_MOVED = 0.005  # of a probability: a smaller change is not told
+MOST_STEPS, KEPT_ANSWERS = 100, 16
+NAMED = 3  # classes in the words of a step
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,7 @@ class Question:
 
     def is_same(self, other: Question) -> bool:
         """Return whether two questions have the same answer, and the same list of edits."""
-        mine, others = (
-            (one.entries, one.target, one.against, one.method, dict(one.values)) for one in (self, other)
-        )
+        mine, others = ((one.entries, one.target, one.against, one.method, dict(one.values)) for one in (self, other))
         return mine == others
 
 
@@ -77,7 +79,7 @@ class Answer:
 
     Attributes
     ----------
-    scores : HeadScores
+    scores : HeadPrediction
         Of the head that is explored, with the edits.
     explanation : object
         Of the method; None before it is computed.
@@ -87,7 +89,7 @@ class Answer:
     caveats : tuple of str
     """
 
-    scores: HeadScores
+    scores: HeadPrediction
     explanation: Any = None
     pyramid: Any = None
     states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -118,7 +120,7 @@ class Step:
     code: str
     pinned: bool = False
 
-    def to_json(self, labels: Sequence[str]) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the step as plain values, with the class that the network names."""
         question, scores = self.question, self.answer.scores
         values = scores.logits if scores.probabilities is None else scores.probabilities
@@ -133,7 +135,7 @@ class Step:
             "knobs": {name: dict(given) for name, given in question.knobs.items() if given},
             "code": self.code,
             "pinned": self.pinned,
-            "top": [labels[top], float(f"{values[top]:.6g}")],
+            "top": [scores.labels[top], float(f"{values[top]:.6g}")],
         }
 
 
@@ -186,34 +188,11 @@ class History:
         self.steps[index] = replace(self.steps[index], pinned=pinned)
 
 
-def change_in_words(labels: Sequence[str], before: HeadScores, after: HeadScores, target: int, count: int = 3) -> str:
-    """Return what edits change: "kick 72 % to 31 %; wave 24 % to 55 %"; what the network says where nothing changes.
-
-    Parameters
-    ----------
-    labels : sequence of str
-    before, after : HeadScores
-    target : int
-        Index of the class that is explained, which comes first.
-    count : int
-        Most classes named.
-    """
-    uses_probabilities = before.probabilities is not None and after.probabilities is not None
-    old, new = (
-        (scores.probabilities if uses_probabilities else scores.logits)  # type: ignore[union-attr]
-        for scores in (before, after)
-    )
-    text = percent if uses_probabilities else short
-    changes = abs(new - old)
-    least = _MOVED if uses_probabilities else 1e-3 * max(1.0, float(abs(old).max()))
-    moved = [int(index) for index in (-changes).argsort(kind="stable") if changes[index] >= least and index != target]
-    named = lambda index: shortened(labels[index], LONGEST_LABEL)  # noqa: E731
-    if changes[target] < least and not moved:
-        return f"{named(target)} {text(float(new[target]))}"
-    first = (
-        f"{named(target)} {text(float(old[target]))} to {text(float(new[target]))}"
-        if changes[target] >= least
-        else f"{named(target)} stays at {text(float(new[target]))}"
-    )
-    rest = [f"{named(index)} {text(float(old[index]))} to {text(float(new[index]))}" for index in moved[: count - 1]]
-    return "; ".join([first, *rest])
+def step_words(before: HeadPrediction, after: HeadPrediction, target: int) -> str:
+    """Return what edits change: "kick 72 % to 31 %; wave 24 % to 55 %"; the score of the target where nothing changes."""
+    if not np.array_equal(before.logits, after.logits):
+        return change_words(before, after, NAMED)
+    name = shortened(before.labels[target], LONGEST_NAME)
+    if after.probabilities is None:
+        return f"{name} {value_text(float(after.logits[target]), after.unit)}"
+    return f"{name} {percent(float(after.probabilities[target]))}"

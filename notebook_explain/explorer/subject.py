@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,10 @@ from notebook_explain._validation import check_choice
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import BlockReport, Concepts, Pyramid, Target, Tubes, Visualization
 from notebook_explain.explanations.predictions import HeadPrediction
-from notebook_explain.explanations.progress import Progress
-from notebook_explain.explorer.methods import Method
+from notebook_explain.explanations.text import LONGEST_NAME, percent, short, shortened
 from notebook_explain.explorer.steps import Question
 from notebook_explain.models import VideoModel, adapt
-from notebook_explain.what_if import HeadScores, scores
+from notebook_explain.what_if import scores
 from notebook_explain.what_if.edits import Edit, NetworkEdit, edited_clip, edited_model
 from notebook_explain.widgets import pyramid_viewer, tube_viewer
 from notebook_explain.widgets.wire.common import encode_jpegs
@@ -42,7 +42,6 @@ class Subject:
     clip : Clip
     head : HeadPrediction
         Classes of the head, and its scores without edits.
-    before : HeadScores
     """
 
     def __init__(self, module: Any, clip: Any, head: str | None = None, concepts: Concepts | None = None) -> None:
@@ -57,7 +56,7 @@ class Subject:
         if head is not None:
             check_choice("head", head, [one.name for one in heads])
             self.head = next(one for one in heads if one.name == head)
-        self.before = self.scores(self.model, self.clip)
+        self.head = self.scores(self.model, self.clip)  # in the form in which edited clips are scored
         self._models: OrderedDict[tuple[Edit, ...], VideoModel] = OrderedDict()
 
     def index(self, name: str, target: Any) -> int:
@@ -108,13 +107,13 @@ class Subject:
         self._models.move_to_end(chosen)
         return self._models[chosen]
 
-    def scores(self, model: VideoModel, clip: Clip) -> HeadScores:
+    def scores(self, model: VideoModel, clip: Clip) -> HeadPrediction:
         """Return the scores of the head that is explored, from one pass."""
-        return scores(model, [clip])[0][self.head.name]
+        found = scores(model, [clip])[0][self.head.name]
+        return replace(self.head, logits=found.logits, probabilities=found.probabilities)
 
 
-
-def scores_state(scores: HeadScores) -> dict[str, Any]:
+def scores_state(scores: HeadPrediction) -> dict[str, Any]:
     """Return scores as plain values."""
 
     def numbers(values: Any) -> list[float]:
@@ -141,11 +140,14 @@ def states_of(explanation: Any) -> dict[str, dict[str, Any]]:
 
 def _animation_state(visualization: Visualization) -> dict[str, Any]:
     made = visualization[0]
-    words = lambda best: ", ".join(f"{label} {share:.0%}" for label, share in best[:3])  # noqa: E731
-    rows = [["score", f"{made.score:.3g}"], ["score of the still", f"{made.start_score:.3g}"]]
-    rows += [["says the network", words(made.best)]] if made.best else []
-    rows += [["of the still alone", words(made.start_best)]] if made.start_best else []
+    rows = [["score", short(made.score)], ["score of the still", short(made.start_score)]]
+    rows += [["says the network", _best_words(made.best)]] if made.best else []
+    rows += [["of the still alone", _best_words(made.start_best)]] if made.start_best else []
     return {"frames": encode_jpegs(made.clip.frames), "text": visualization.in_words(), "rows": rows}
+
+
+def _best_words(best: Sequence[tuple[str, float]]) -> str:
+    return ", ".join(f"{shortened(label, LONGEST_NAME)} {percent(share)}" for label, share in best[:3])
 
 
 def caveats_of(*explanations: Any) -> tuple[str, ...]:
@@ -153,8 +155,6 @@ def caveats_of(*explanations: Any) -> tuple[str, ...]:
     from notebook_explain.explanations.caveats import caveats
 
     found = [
-        text
-        for each in explanations
-        for text in (each.caveats if isinstance(each, Visualization) else caveats(each))
+        text for each in explanations for text in (each.caveats if isinstance(each, Visualization) else caveats(each))
     ]
     return tuple(dict.fromkeys(str(text) for text in found))

@@ -12,7 +12,7 @@ from notebook_explain.widgets import base
 BUNDLE = "explorer"
 
 
-class ClassIndex(traitlets.Int):
+class ClassIndex(traitlets.Int[Any, Any]):
     """Trait that holds the index of a class; you may set it by label."""
 
     def validate(self, obj: Any, value: Any) -> Any:
@@ -43,9 +43,7 @@ class ExplorerView(base.View):
     before = traitlets.Dict(help="logits and probabilities of the clip without edits").tag(sync=True)
     after = traitlets.Dict(help="logits and probabilities with the edits of this step").tag(sync=True)
     target = ClassIndex(0, help="index of the class that is explained").tag(sync=True)
-    against = ClassIndex(None, allow_none=True, help="index of the class that it is compared with").tag(
-        sync=True
-    )
+    against = ClassIndex(None, allow_none=True, help="index of the class that it is compared with").tag(sync=True)
     method = traitlets.Unicode("", help="key of the method that explains").tag(sync=True)
     methods = traitlets.List(traitlets.Dict(), help="key, name, help, makes, slow, knobs of each method").tag(sync=True)
     knobs = traitlets.Dict(help="values of knobs that are not the default, by method").tag(sync=True)

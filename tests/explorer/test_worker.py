@@ -21,7 +21,9 @@ class Log:
         self.ends: list[tuple[int, str]] = []
         self.started = threading.Event()
 
-    def job(self, number: int, session: str = "a", *, blocks: bool = False, settled: bool = True, fails: Any = None) -> Job:
+    def job(
+        self, number: int, session: str = "a", *, blocks: bool = False, settled: bool = True, fails: Any = None
+    ) -> Job:
         """Put a job in line; a blocking one works until it is stopped."""
 
         def run(job: Job) -> None:
@@ -33,9 +35,7 @@ class Log:
                 job.check()
                 time.sleep(0.005)
 
-        job = Job(
-            session, run, lambda how, _: self.ends.append((number, how)), is_settled=settled, request=number
-        )
+        job = Job(session, run, lambda how, _: self.ends.append((number, how)), is_settled=settled, request=number)
         self.worker.submit(job)
         return job
 
@@ -59,7 +59,13 @@ def test_the_newest_request_ends_the_one_in_work_and_the_waiting_one(log: Log) -
 
 def test_a_preview_in_work_is_not_ended_by_a_newer_request(log: Log) -> None:
     release = threading.Event()
-    job = Job("a", lambda job: (log.started.set(), release.wait(10), job.check()), lambda how, _: log.ends.append((1, how)), is_settled=False)  # type: ignore[func-returns-value]  # fmt: skip
+
+    def run(job: Job) -> None:
+        log.started.set()
+        release.wait(10)
+        job.check()
+
+    job = Job("a", run, lambda how, _: log.ends.append((1, how)), is_settled=False)
     log.worker.submit(job)
     assert log.started.wait(5)
     log.job(2)
