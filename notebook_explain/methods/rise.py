@@ -19,35 +19,28 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._progress import stage
 from notebook_explain._validation import check_choice, check_int, check_range
-from notebook_explain.explanations import Geometry, LayerMap, Target, TargetResult, Tubes
+from notebook_explain.explanations import Geometry, LayerMap, Tubes
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.layer_map import RELEVANCE
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.explanations.text import percent
 from notebook_explain.methods.common import prepare_clip, provenance
-from notebook_explain.methods.fills import FILLS, background
+from notebook_explain.methods.fills import FILLS
+from notebook_explain.methods.masked_scores import FILL_WORDS, MaskedScores
 from notebook_explain.methods.progress_bar import run_with_progress
 from notebook_explain.methods.random_masks import random_masks
-from notebook_explain.models import Recording, VideoModel, shadow_of
-from notebook_explain.models.batch_scores import BatchScores
+from notebook_explain.models import VideoModel
 from notebook_explain.models.origins import remember
-from notebook_explain.models.shadow import reference_parameter
-
-_FILL_WORDS = {"blur": "the blurred clip", "mean": "its mean colour", "freeze": "its mean over time", "grey": "grey"}
-_BATCH = {"cpu": 8}  # clips in a pass
-_BATCH_ELSEWHERE = 32
 
 
 @dataclass(frozen=True)
@@ -149,63 +142,26 @@ class RISE:
         start = time.perf_counter()
         clip, seen = prepare_clip(model, clip)
         stage("pass")
-        (targets, results, frozen), pass_caveats = self._first_pass(model, seen, target)
+        scores = MaskedScores(model, seen, target, self.fill)
         yield RISEProgress("pass", 1, 1, time.perf_counter() - start)
 
-        reference = reference_parameter(frozen.module)
-        size, batch = seen.size, self.batch or _BATCH.get(reference.device.type, _BATCH_ELSEWHERE)
+        size, batch = seen.size, self.batch or scores.batch
         generator = torch.Generator().manual_seed(self.seed)
-        scores = BatchScores(frozen, targets)
-        mean = WeightedMean(np.array([result.logit for result in results]), size)
-        caveats = dict.fromkeys((*model.caveats, *model.clip_caveats(clip), *pass_caveats, *self._caveats(size)))
+        mean = WeightedMean(np.array([result.logit for result in scores.results]), size)
         total = math.ceil(self.masks / batch)
         stage("batches of masks", 0, total)
         for done in range(1, total + 1):
             masks = random_masks(min(batch, self.masks - mean.count), self.cells, size, self.probability, generator)
-
-            def run(shadow: nn.Module, masks: torch.Tensor = masks) -> torch.Tensor:
-                with torch.inference_mode(False), torch.no_grad():
-                    p = frozen.preprocessing
-                    video = p.tensor(seen, reference.device, reference_parameter(shadow).dtype)
-                    hidden = background(video, self.fill, p.mean, p.std)
-                    videos = torch.lerp(hidden.expand_as(video), video, masks.clone()[:, None].to(video))
-                    if mean.count == 0:
-                        scores.probe(shadow, torch.cat([videos[:1], video]))
-                    return scores(shadow, videos)
-
-            found, more_caveats = frozen.on_shadow(run)
-            mean.add(found.double().cpu().numpy(), masks.numpy())
-            caveats.update(dict.fromkeys(more_caveats))
-            error = mean.standard_error()
-            values = mean.values()
+            mean.add(scores(masks), masks.numpy())
+            error, values = mean.standard_error(), mean.values()
             layer = LayerMap("RISE", RELEVANCE, values.astype(np.float32), Geometry.even(size, size))
-            about = [*caveats, _error_caveat(mean.count, values, error)]
-            made = provenance("RISE", self, model, start, 0, about, 1 + scores.forwards)
-            tubes = Tubes(seen, results, (layer,), made)
-            remember(tubes, model, self, targets)
+            about = [*model.caveats, *model.clip_caveats(clip), *scores.caveats, *self._caveats(size)]
+            about.append(_error_caveat(mean.count, values, error))
+            made = provenance("RISE", self, model, start, 0, dict.fromkeys(about), scores.forwards)
+            tubes = Tubes(seen, scores.results, (layer,), made)
+            remember(tubes, model, self, scores.targets)
             seconds = time.perf_counter() - start
             yield RISEProgress("batches of masks", done, total, seconds, tubes, error.astype(np.float32))
-
-    def _first_pass(
-        self, model: VideoModel, seen: Any, target: Any
-    ) -> tuple[tuple[tuple[Target, ...], tuple[TargetResult, ...], VideoModel], tuple[str, ...]]:
-        """Run the whole clip; return targets, their results and the model with a copy of its parameters, and caveats."""
-        shadows: list[nn.Module] = []
-
-        @contextmanager
-        def around(shadow: nn.Module) -> Iterator[None]:
-            shadows.append(shadow)
-            yield
-
-        def compute(recording: Recording) -> tuple[tuple[Target, ...], tuple[TargetResult, ...], VideoModel]:
-            targets = model.resolve(recording.heads, target)
-            try:
-                module = shadow_of(shadows[-1], copy_parameters=True, keep_hooks=model.keep_hooks)
-            except Exception:  # a module that cannot be copied is guarded in every pass
-                module = model.module
-            return targets, model.results(recording, targets), replace(model, module=module)
-
-        return model.run(seen, (), compute, around)
 
     def _caveats(self, size: tuple[int, int, int]) -> list[Caveat]:
         t, y, x = (max(1.0, length / number) for length, number in zip(size, self.cells, strict=True))
@@ -215,7 +171,7 @@ class RISE:
                 f"The masks of this map have cells of {cell}: it does not resolve finer detail.", CaveatCode.COARSE_MAP
             ),
             Caveat(
-                f"Hidden parts of the clip show {_FILL_WORDS[self.fill]}; another fill may give another map. The values are "
+                f"Hidden parts of the clip show {FILL_WORDS[self.fill]}; another fill may give another map. The values are "
                 "mean differences of the score and do not add up to it."
             ),
         ]
