@@ -33,6 +33,7 @@ EXPLAINERS: dict[str, Callable[..., Any]] = {
     "captum's hooks": ne.Captum("GuidedBackprop"),
     "captum at a layer": ne.Captum("LayerGradCam", layer="layer2.0"),
     "RISE": ne.RISE(masks=24, batch=8),
+    "occlusion": ne.Occlusion(box=(4, 16, 16), stride=(4, 8, 8)),
     "pyramid": ne.FeaturePyramid(contribution="preactivation", depth=4),
     "pyramid by gradient": ne.FeaturePyramid(contribution="gradient", depth=4),
     "pyramid as published": ne.FeaturePyramid(mode="paper"),

@@ -8,6 +8,7 @@ from notebook_explain.methods.concepts import ConceptDiscovery
 from notebook_explain.methods.feature_pyramid import FeaturePyramid
 from notebook_explain.methods.feature_visualization import FeatureVisualization, Flow, Pixels, Spectrum, animate
 from notebook_explain.methods.guided_grad_cam import GuidedGradCAM
+from notebook_explain.methods.occlusion import Occlusion
 from notebook_explain.methods.rise import RISE
 from notebook_explain.methods.saliency_tubes import SaliencyTubes
 from notebook_explain.methods.sharp_tubes import SharpTubes
@@ -25,6 +26,7 @@ __all__ = [
     "GuidedGradCAM",
     "MotionMap",
     "MotionTubes",
+    "Occlusion",
     "Pixels",
     "RandomMap",
     "SaliencyTubes",

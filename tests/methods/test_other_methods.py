@@ -23,6 +23,7 @@ EXPLAINERS: dict[str, Any] = {
     "relevance of captum": ne.Captum("InputXGradient"),
     "layer of captum": ne.Captum("LayerGradCam", layer="layer2.0"),
     "RISE": ne.RISE(masks=8),
+    "occlusion": ne.Occlusion(box=(4, 16, 16), stride=(4, 16, 16), levels=1),
 }
 
 
