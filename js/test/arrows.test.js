@@ -1,4 +1,4 @@
-// The import arrows between the folders of src/: shared <- tubes <- pyramid, compare, concepts, visualization.
+// The import arrows between the folders of src/: shared <- tubes <- pyramid, compare, concepts, visualization <- explorer.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,7 @@ const ARROWS = {
   compare: ["shared", "tubes"],
   concepts: ["shared", "tubes"],
   visualization: ["shared", "tubes"],
+  explorer: ["shared", "tubes", "pyramid", "compare"],
   page: ["shared"],
 };
 const FILES = readdirSync(SOURCE, { recursive: true }).filter((path) => /\.(js|css)$/.test(path));

@@ -19,9 +19,24 @@ export class ConnectedModel extends Model {
       live.on(`change:${name}`, follow);
       signal.addEventListener("abort", () => live.off(`change:${name}`, follow), { once: true });
     }
+    const receive = (/** @type {any[]} */ ...message) => this.emit("msg:custom", ...message);
+    live.on("msg:custom", receive);
     signal.addEventListener("abort", () => {
+      live.off("msg:custom", receive);
       this.#live = null;
+      this.emit("kernel");
     });
+    this.emit("kernel");
+  }
+
+  /** Whether there is a live model. A "kernel" event follows each change. */
+  get hasKernel() {
+    return this.#live !== null;
+  }
+
+  /** Send a message to the widget, if there is a live model. @param {unknown} content */
+  send(content) {
+    this.#live?.send?.(content);
   }
 
   /** @param {string | Record<string, any>} name @param {any} [value] */

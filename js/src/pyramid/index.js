@@ -7,9 +7,8 @@ import { mount } from "./viewer.js";
 
 export default () => ({
   initialize: registerModel,
-  /** @param {{model: import("./traits.js").PyramidModel, el: HTMLElement, signal?: AbortSignal}} context */
-  render({ model, el, signal }) {
-    const camera = { x: 0, y: 0, zoom: 1 }; // kept when the content is replaced
+  /** @param {{model: import("./traits.js").PyramidModel, el: HTMLElement, signal?: AbortSignal, camera?: import("./viewport.js").Camera}} context the camera is kept when the content is replaced; views that follow each other may share one */
+  render({ model, el, signal, camera = { x: 0, y: 0, zoom: 1 } }) {
     return mountView(
       { model, el, signal },
       {

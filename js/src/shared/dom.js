@@ -80,9 +80,9 @@ export function createScheduler(draw, signal) {
 
 /**
  * Listen to a model until the signal aborts.
- * @param {{on: (event: string, listener: () => void) => void, off: (event: string, listener: () => void) => void}} model
+ * @param {{on: (event: string, listener: any) => void, off: (event: string, listener: any) => void}} model
  * @param {string} event
- * @param {() => void} listener
+ * @param {(...args: any[]) => void} listener
  * @param {AbortSignal} signal
  */
 export function listen(model, event, listener, signal) {

@@ -3,7 +3,7 @@
 /**
  * The part of anywidget's model that the views use.
  * @template {object} State traits by name
- * @typedef {{get: <K extends keyof State>(name: K) => State[K], set: <K extends keyof State>(name: K, value: State[K]) => void, save_changes: () => void, on: (event: string, listener: () => void) => void, off: (event: string, listener: () => void) => void}} WidgetModel
+ * @typedef {{get: <K extends keyof State>(name: K) => State[K], set: <K extends keyof State>(name: K, value: State[K]) => void, save_changes: () => void, send?: (content: unknown) => void, on: (event: string, listener: (...args: any[]) => void) => void, off: (event: string, listener: (...args: any[]) => void) => void}} WidgetModel
  */
 
 /** A model without a kernel, for an offline page or for a view inside another view. Changes stay in the browser. */
@@ -28,12 +28,17 @@ export class Model {
     const changes = typeof name === "string" ? { [name]: value } : name;
     const changed = Object.keys(changes).filter((key) => this.#state[key] !== changes[key]);
     Object.assign(this.#state, changes);
-    for (const key of changed) this.#emit(`change:${key}`, this, changes[key]);
-    if (changed.length) this.#emit("change", this);
+    for (const key of changed) this.emit(`change:${key}`, this, changes[key]);
+    if (changed.length) this.emit("change", this);
   }
 
   save_changes() {}
-  send() {}
+  /** Messages go nowhere: there is no kernel. @param {unknown} _content */
+  send(_content) {}
+  /** Whether messages reach a kernel. */
+  get hasKernel() {
+    return false;
+  }
 
   /** @param {string} events separated by blanks @param {(...args: any[]) => void} listener */
   on(events, listener) {
@@ -51,8 +56,8 @@ export class Model {
     }
   }
 
-  /** @param {string} event @param {...any} args */
-  #emit(event, ...args) {
+  /** Call the listeners of an event. @param {string} event @param {...any} args */
+  emit(event, ...args) {
     for (const listener of [...(this.#listeners.get(event) ?? [])]) listener(...args);
   }
 }
