@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from notebook_explain.display import compare, to_html
     from notebook_explain.evaluation import evaluate
     from notebook_explain.explanations import Concept, Concepts, ExplainError, Target, Visualization, load
+    from notebook_explain.explorer import Explorer
     from notebook_explain.methods import (
         RISE,
         AttentionMaps,
@@ -72,6 +73,7 @@ _MODULE_OF_NAME = {
     "ConceptDiscovery": "methods",
     "Concepts": "explanations",
     "ExplainError": "explanations",
+    "Explorer": "explorer",
     "FeaturePyramid": "methods",
     "FeatureVisualization": "methods",
     "Flow": "methods",
@@ -138,6 +140,7 @@ __all__ = [  # noqa: RUF022  in the order in which users meet them
     "RandomMap",
     "Target",
     "edits",
+    "Explorer",
     "TubeViewer",
     "CompareViewer",
     "evaluate",

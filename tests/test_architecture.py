@@ -33,6 +33,9 @@ ALLOWED: dict[str, set[str]] = {
     "figures": {"clip", "explanations", "preview"},
     "widgets": {"clip", "explanations"},
     "display": {"clip", "explanations", "figures", "widgets"},
+    "explorer": {
+        *("clip", "explanations", "layers", "models", "methods", "what_if", "figures", "widgets", "display", "torch"),
+    },
     "api": {"clip", "samples", "explanations", "models", "methods"},
     "cli": {"clip", "explanations", "models", "methods", "widgets", "api"},
     "__main__": {"cli"},

@@ -15,7 +15,6 @@ from notebook_explain.explanations.provenance import clips_named, provenance_lin
 from notebook_explain.explanations.shared_volumes import share_volumes
 
 if TYPE_CHECKING:
-    from notebook_explain.widgets import CompareViewer
     from notebook_explain.widgets.base import View
 
 LARGEST_CELL = 2_000_000  # bytes; by default, a notebook server stops output above 1 MB/s over three seconds
@@ -66,9 +65,9 @@ def widget_output(widget: View, is_too_large: bool = False) -> Any:
 
 def _heading(widget: View) -> tuple[str, list[str]]:
     """Return the title of a widget's page and the lines at its foot."""
-    if len(widget.explanations) > 1:
-        comparison: CompareViewer = widget
-        return comparison.heading(), comparison.notes()
+    own: Any = widget
+    if hasattr(own, "heading"):  # of a comparison, or of the explorer
+        return own.heading(), own.notes()
     (explanation,) = widget.explanations
     return question(explanation, {"target": getattr(widget, "target", None)}), provenance_lines(explanation)
 

@@ -234,10 +234,17 @@ class Explorer(ExplorerView):
 
         self._shown()
         path = Path(path)
-        notes = [line for each in self.explanations for line in provenance_lines(each)]
         with replacing(path) as temporary:
-            temporary.write_text(page([self], title or self.title or "Explorer", notes, self.page_width), "utf-8")
+            temporary.write_text(page([self], title or self.heading(), self.notes(), self.page_width), "utf-8")
         return path
+
+    def heading(self) -> str:
+        """Return the heading of a page."""
+        return self.title or f"What if? {self.clip.name}"
+
+    def notes(self) -> list[str]:
+        """Return the lines at the foot of a page: where the explanation comes from."""
+        return [line for each in self.explanations for line in provenance_lines(each)]
 
     def close(self) -> None:
         """End the work, and close the widget."""

@@ -21,6 +21,7 @@ from notebook_explain.methods import (
     FeatureVisualization,
     Flow,
     GuidedGradCAM,
+    Occlusion,
     SaliencyTubes,
     SharpTubes,
 )
@@ -101,7 +102,7 @@ class Method:
 def methods_for(model: VideoModel, concepts: Concepts | None = None) -> tuple[Method, ...]:
     """Return the methods that a model can be explained with, the default first."""
     has_attention = any("attention" in type(part).__name__.lower() for part in model.module.modules())
-    found = [_SHARP, _SALIENCY, _PYRAMID]
+    found = [_SHARP, _SALIENCY, _OCCLUSION, _PYRAMID]
     if has_attention:
         found.append(_ATTENTION)
     if concepts is not None:
@@ -140,6 +141,14 @@ _SALIENCY = Method(
     TUBES,
     SaliencyTubes,
     knobs_of(SaliencyTubes, {"pooled": (), "norms": _NORMS}),
+)
+_OCCLUSION = Method(
+    "occlusion",
+    "Occlusion",
+    "How far the score falls when a sliding box hides a part of the clip. It sharpens while you watch.",
+    TUBES,
+    knobs_of(Occlusion, {"fill": FILLS}),
+    is_slow=True,
 )
 _PYRAMID = Method(
     "pyramid",

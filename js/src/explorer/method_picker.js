@@ -23,7 +23,7 @@ export function createMethodPicker(actions, signal) {
     help,
     drawer,
     /** @param {ExplorerState} state */
-    show({ methods, method, knobs, clip, layers }) {
+    show({ methods, method, knobs, clip_state: clip, layers }) {
       const listed = JSON.stringify(methods.map(({ key, name, slow }) => [key, name, slow]));
       if (select.dataset.methods !== listed)
         select.replaceChildren(

@@ -5,7 +5,7 @@ import { isNumbers, isShape, isTexts, need, readFrames } from "../shared/validat
  * One trait per line; a Python test compares the names with the widget's class.
  * @typedef {Object} ExplorerState
  * @property {string} title - heading of the view; may be empty
- * @property {ClipState} clip - the clip before the edits, as the network sees it
+ * @property {ClipState} clip_state - the clip before the edits, as the network sees it
  * @property {string[]} labels - all classes of the head
  * @property {string} kind - one of KINDS; a regression has no probabilities
  * @property {Scores} before - of the clip and the network without edits
@@ -47,7 +47,7 @@ export const KINDS = ["classes", "binary", "multilabel", "regression"];
 /** @type {(keyof ExplorerState)[]} */
 export const TRAITS = [
   "title",
-  "clip",
+  "clip_state",
   "labels",
   "kind",
   "before",
@@ -77,7 +77,7 @@ export const isFull = (state) => Object.keys(state ?? {}).length > 0;
 /** Read and check all traits. @param {Pick<ExplorerModel, "get">} model @returns {ExplorerState} */
 export function readState(model) {
   const state = /** @type {ExplorerState} */ (Object.fromEntries(TRAITS.map((name) => [name, model.get(name)])));
-  const { clip, labels, kind, target, against } = state;
+  const { clip_state: clip, labels, kind, target, against } = state;
   need(isShape(clip?.size), "`clip.size` must be three whole numbers above 0 (time, height, width)", clip?.size);
   readFrames({ get: () => clip.frames }, clip.size[0]);
   need(isTexts(labels) && labels.length > 0, "`labels` must hold the name of each class", labels);

@@ -177,12 +177,12 @@ function createParts(say, act, signal) {
       bars.show(state, isOffline, coarse);
       chips.show(edits, state.edit_kinds);
       menu.show(state.edit_kinds, {
-        size: state.tubes.size ?? state.clip.size,
+        size: state.tubes.size ?? state.clip_state.size,
         layers: state.layers.map(({ name }) => name),
       });
       history.show(state, isOffline);
       progress.show(shown);
-      overlay.show(state.clip.frames, edits.length > 0);
+      overlay.show(state.clip_state.frames, edits.length > 0);
       stage.show(state, isOffline, isPyramidFresh);
       showNetwork();
     },
