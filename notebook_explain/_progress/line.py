@@ -172,8 +172,12 @@ class Listener(Line):
 
     def reach_layer(self, direction: str, layer: int, layers: int) -> None:
         """Call back with a layer of a pass."""
+        now = self._stage
         super().reach_layer(direction, layer, layers)
-        self._callback(f"{self._stage.name or 'pass'} ({direction})", layer, layers)
+        if now.total > 1:
+            self._callback(now.name, now.done, now.total)
+        else:
+            self._callback(f"{now.name or 'pass'} ({direction})", layer, layers)
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -147,7 +147,8 @@ _OCCLUSION = Method(
     "Occlusion",
     "How far the score falls when a sliding box hides a part of the clip. It sharpens while you watch.",
     TUBES,
-    knobs_of(Occlusion, {"fill": FILLS}),
+    Occlusion,
+    knobs_of(Occlusion, {"fill": FILLS, "levels": (1, 5)}),
     is_slow=True,
 )
 _PYRAMID = Method(

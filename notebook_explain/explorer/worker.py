@@ -194,12 +194,11 @@ class Clock:
     """Estimate the time left of a stage from its steps so far."""
 
     def __init__(self) -> None:
-        self._stage, self._start, self._first = "", 0.0, 0
+        self._starts: dict[str, tuple[float, int]] = {}
 
     def left(self, stage: str, done: int, total: int) -> float | None:
         """Return the seconds until the last step; None while unknown."""
         now = time.perf_counter()
-        if stage != self._stage:
-            self._stage, self._start, self._first = stage, now, done
-        steps = done - self._first
-        return (now - self._start) / steps * (total - done) if steps > 0 and total >= done else None
+        start, first = self._starts.setdefault(stage, (now, done))
+        steps = done - first
+        return (now - start) / steps * (total - done) if steps > 0 and total >= done else None

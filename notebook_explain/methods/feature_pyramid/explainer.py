@@ -88,8 +88,11 @@ class FeaturePyramid:
         carry the fraction `mass` of the positive evidence. "topk": the `k` largest. "minmax": those whose share is at
         least `theta` after scaling all shares to 0..1. The strongest children that work against a unit are shown too.
     mass : float in 0..1
+        Fraction of the positive evidence that `selection="mass"` follows.
     k : int
+        Number of children that `selection="topk"` follows.
     theta : float in 0..1
+        Least scaled share that `selection="minmax"` follows.
     most : int
         Largest number of units in a row; those with the highest scores are kept.
     depth : int or None
