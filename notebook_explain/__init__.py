@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from notebook_explain._moved_modules import install as _install_moved_modules
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from notebook_explain.methods.feature_visualization import objectives
     from notebook_explain.models import CLIP, VideoModel, adapt
     from notebook_explain.models.demo import demo_model
-    from notebook_explain.what_if import edits
+    from notebook_explain.what_if import edits, temporal_reliance, what_if
     from notebook_explain.widgets import CompareViewer, TubeViewer
 
 _MODULE_OF_NAME = {
@@ -104,7 +105,9 @@ _MODULE_OF_NAME = {
     "load": "explanations",
     "objectives": "methods.feature_visualization.objectives",
     "samples": "samples",
+    "temporal_reliance": "what_if",
     "to_html": "display",
+    "what_if": "what_if",
 }
 
 __all__ = [  # noqa: RUF022  in the order in which users meet them
@@ -139,8 +142,10 @@ __all__ = [  # noqa: RUF022  in the order in which users meet them
     "CentreMap",
     "RandomMap",
     "Target",
+    "what_if",
     "edits",
     "Explorer",
+    "temporal_reliance",
     "TubeViewer",
     "CompareViewer",
     "evaluate",
@@ -155,12 +160,25 @@ __all__ = [  # noqa: RUF022  in the order in which users meet them
 ]
 
 
+class _Package(ModuleType):
+    """Package whose function `what_if` keeps its name although a package of it has the same."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Importing a submodule binds it to its name in the package; bind the function of this name instead.
+        if name == "what_if" and isinstance(value, ModuleType):
+            value = value.what_if
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF_NAME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     path = _MODULE_OF_NAME[name]
     module = importlib.import_module(f"{__name__}.{path}")
-    value = module if path.split(".")[-1] == name else getattr(module, name)
+    value = module if path.split(".")[-1] == name and not hasattr(module, name) else getattr(module, name)
     globals()[name] = value
     return value
 

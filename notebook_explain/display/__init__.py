@@ -12,6 +12,7 @@ from notebook_explain.display.cells import (
 from notebook_explain.display.evaluations import evaluation_bundle, evaluation_page
 from notebook_explain.display.exports import figure, to_gif, to_html, to_ipyvolume, to_png, to_video
 from notebook_explain.display.viewers import compare, view
+from notebook_explain.display.what_ifs import figure_bundle, what_if_bundle, what_if_page, what_if_view
 
 __all__ = [
     "Embedded",
@@ -22,6 +23,7 @@ __all__ = [
     "evaluation_bundle",
     "evaluation_page",
     "figure",
+    "figure_bundle",
     "mimebundle",
     "picture",
     "to_gif",
@@ -30,5 +32,8 @@ __all__ = [
     "to_png",
     "to_video",
     "view",
+    "what_if_bundle",
+    "what_if_page",
+    "what_if_view",
     "widget_output",
 ]

@@ -20,8 +20,10 @@ from notebook_explain.explanations import (
     Evaluation,
     Explanation,
     Pyramid,
+    TemporalReliance,
     Tubes,
     Visualization,
+    WhatIf,
 )
 from notebook_explain.explanations.provenance import clips_named, provenance_lines
 from notebook_explain.explanations.targets import REGRESSION
@@ -30,11 +32,21 @@ from notebook_explain.explanations.text import quoted_target, shortened, verdict
 MIN_DPI, MAX_DPI = 20, 1200  # of a PNG
 
 
-def figure(
-    explanation: Explanation | BlockReport | Evaluation | ConceptCurves, window: Any = None, **options: Any
-) -> Any:
+Drawn = Explanation | BlockReport | Evaluation | ConceptCurves | WhatIf | TemporalReliance  # what has a figure
+
+
+def figure(explanation: Drawn, window: Any = None, **options: Any) -> Any:
     """Return the matplotlib figure of an explanation, whose clip is shown in a window of its values if one is given."""
-    from notebook_explain.figures import concept_curves, concepts, evaluation, pyramid, tubes, visualization
+    from notebook_explain.figures import (
+        concept_curves,
+        concepts,
+        evaluation,
+        pyramid,
+        temporal_reliance,
+        tubes,
+        visualization,
+        what_if,
+    )
     from notebook_explain.figures.blocks import report
 
     explanation = _in_window(explanation, window)
@@ -43,6 +55,10 @@ def figure(
             return evaluation.evaluation_figure(explanation, **options)
         if isinstance(explanation, ConceptCurves):
             return concept_curves.curves_figure(explanation)
+        if isinstance(explanation, WhatIf):
+            return what_if.what_if_figure(explanation, **options)
+        if isinstance(explanation, TemporalReliance):
+            return temporal_reliance.temporal_reliance_figure(explanation)
         if isinstance(explanation, Concepts):
             return concepts.concepts_figure(explanation, **options)
         if isinstance(explanation, BlockReport):
@@ -55,7 +71,7 @@ def figure(
 
 
 def to_png(
-    explanation: Explanation | BlockReport | Evaluation | ConceptCurves,
+    explanation: Drawn,
     path: str | os.PathLike[str],
     *,
     dpi: float = 150,

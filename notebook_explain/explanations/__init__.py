@@ -34,12 +34,16 @@ from notebook_explain.explanations.threshold import (
 from notebook_explain.explanations.tubes import Tubes
 from notebook_explain.explanations.visualization.synthesis import Facet, Neighbour, Synthesis, Verdict
 from notebook_explain.explanations.visualization.visualization import Visualization
+from notebook_explain.explanations.what_if.temporal_reliance import OrderUse, TemporalReliance
+from notebook_explain.explanations.what_if.text import Moved, change_words
+from notebook_explain.explanations.what_if.what_if import AppliedEdit, Side, WhatIf
 
 Explanation = Tubes | Pyramid | Concepts | Visualization  # the kinds that have a viewer
 
 __all__ = [
     "DEFAULT_THRESHOLD",
     "TCAV",
+    "AppliedEdit",
     "Better",
     "BlockReport",
     "ClassChannelTable",
@@ -65,7 +69,9 @@ __all__ = [
     "LayerMap",
     "Mask",
     "MetricInfo",
+    "Moved",
     "Neighbour",
+    "OrderUse",
     "Predictions",
     "Progress",
     "Provenance",
@@ -73,13 +79,17 @@ __all__ = [
     "Quantity",
     "Refusal",
     "Reliability",
+    "Side",
     "Synthesis",
     "TableRow",
     "Target",
     "TargetResult",
+    "TemporalReliance",
     "Tubes",
     "Verdict",
     "Visualization",
+    "WhatIf",
+    "change_words",
     "default_threshold",
     "in_words",
     "kept",

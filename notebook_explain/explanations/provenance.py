@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain.explanations.number_format import counted
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from notebook_explain.explanations.pyramid.pyramid import Pyramid
     from notebook_explain.explanations.tubes import Tubes
     from notebook_explain.explanations.visualization.visualization import Visualization
+    from notebook_explain.explanations.what_if.temporal_reliance import TemporalReliance
+    from notebook_explain.explanations.what_if.what_if import WhatIf
+
+    Made: TypeAlias = Tubes | Pyramid | BlockReport | Concepts | Visualization | WhatIf | TemporalReliance
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,7 @@ def _refuse(constant: str) -> Any:
     raise UsageError(f"it holds {constant}, which is not a number in JSON")
 
 
-def clips_named(explanation: Tubes | Pyramid | BlockReport | Concepts | Visualization) -> str:
+def clips_named(explanation: Made) -> str:
     """Return the name of an explanation's clip, or how many clips it has. Paths are stripped for privacy."""
     from notebook_explain.explanations.concepts.concepts import Concepts
     from notebook_explain.explanations.visualization.visualization import Visualization
@@ -165,7 +169,7 @@ def clips_named(explanation: Tubes | Pyramid | BlockReport | Concepts | Visualiz
     return counted(len(explanation.clips), "clip") if isinstance(explanation, Concepts) else explanation.clip.name
 
 
-def provenance_lines(explanation: Tubes | Pyramid | BlockReport | Concepts | Visualization) -> list[str]:
+def provenance_lines(explanation: Made) -> list[str]:
     """Return two lines: method, model and clip; passes, time and versions. Paths are stripped for privacy.
 
     Concepts and visualizations say in their own sentences how many clips they have.

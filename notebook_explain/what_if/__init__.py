@@ -8,6 +8,6 @@
 from notebook_explain.what_if import edits
 from notebook_explain.what_if.clip_scores import HeadScores, scores
 from notebook_explain.what_if.run import what_if
-from notebook_explain.what_if.temporal_reliance import temporal_reliance
+from notebook_explain.what_if.temporal import temporal_reliance
 
 __all__ = ["HeadScores", "edits", "scores", "temporal_reliance", "what_if"]

@@ -25,17 +25,21 @@ from notebook_explain.explanations.io import blocks as blocks_io
 from notebook_explain.explanations.io import concepts as concepts_io
 from notebook_explain.explanations.io import evaluation as evaluation_io
 from notebook_explain.explanations.io import pyramid as pyramid_io
+from notebook_explain.explanations.io import temporal_reliance as temporal_reliance_io
 from notebook_explain.explanations.io import tubes as tubes_io
 from notebook_explain.explanations.io import visualization as visualization_io
+from notebook_explain.explanations.io import what_if as what_if_io
 from notebook_explain.explanations.io.npz import RefusedError, read_arrays
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.explanations.tubes import Tubes
 from notebook_explain.explanations.visualization.visualization import Visualization
+from notebook_explain.explanations.what_if.temporal_reliance import TemporalReliance
+from notebook_explain.explanations.what_if.what_if import WhatIf
 
 FORMAT, VERSION = "notebook_explain", 1
 MAX_BYTES = 2**30
 MAX_TEXT = 2**24
-Saved = Tubes | Pyramid | BlockReport | Evaluation | Concepts | Visualization
+Saved = Tubes | Pyramid | BlockReport | Evaluation | Concepts | Visualization | WhatIf | TemporalReliance
 KINDS: dict[str, tuple[type, Any]] = {
     "tubes": (Tubes, tubes_io),
     "pyramid": (Pyramid, pyramid_io),
@@ -43,6 +47,8 @@ KINDS: dict[str, tuple[type, Any]] = {
     "evaluation": (Evaluation, evaluation_io),
     "concepts": (Concepts, concepts_io),
     "visualization": (Visualization, visualization_io),
+    "what_if": (WhatIf, what_if_io),
+    "temporal_reliance": (TemporalReliance, temporal_reliance_io),
 }
 
 
@@ -90,7 +96,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Saved:
 
     Returns
     -------
-    Tubes, Pyramid, BlockReport, Evaluation, Concepts or Visualization
+    Tubes, Pyramid, BlockReport, Evaluation, Concepts, Visualization, WhatIf or TemporalReliance
         The explanation that was saved.
 
     Raises

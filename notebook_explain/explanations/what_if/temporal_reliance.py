@@ -124,8 +124,8 @@ class TemporalReliance:
         spread = f"{words(float(self.shuffled.min()))} to {words(float(self.shuffled.max()))}"
         return (
             f"{verdict}: {now} as it is, {words(mean)} shuffled ({spread} in {counted(len(self.shuffled), 'order')}), "
-            f"{words(self.reversed)} backwards, {words(self.half_speed)} at half speed, and {words(float(self.frozen.mean()))} on "
-            "average for a single frame held."
+            f"{words(self.reversed)} backwards, {words(self.half_speed)} at half speed, and "
+            f"{words(float(self.frozen.mean()))} on average for a single frame held."
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:

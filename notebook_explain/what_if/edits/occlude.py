@@ -214,7 +214,7 @@ class Occlude(ClipEdit):
         return "the whole picture"
 
 
-def _fill(fill: str, pixels: NDArray[Any], hidden: Bools, start: int) -> NDArray[Any]:
+def _fill(fill: str, pixels: NDArray[Any], hidden: Bools, start: int) -> Any:
     """Return what hidden voxels show, in the type of the pixels and in a shape that broadcasts to theirs."""
     if fill == FREEZE:
         return pixels[start - 1 : start]
@@ -235,7 +235,7 @@ def _real_fill(fill: str, pixels: NDArray[Any], hidden: Bools) -> NDArray[Any]:
     if fill == GREY:
         if pixels.dtype == np.uint8:
             return np.full(pixels.shape[3], 127.5)
-        return (pixels.min(axes) + pixels.max(axes)) / 2
+        return np.asarray((pixels.min(axes) + pixels.max(axes)) / 2)
     mean = pixels.mean(axes, dtype=np.float64)
     if fill == MEAN:
         return np.asarray(mean)
