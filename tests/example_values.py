@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import (
     TCAV,
+    AppliedEdit,
     Better,
     BlockReport,
     ClassChannelTable,
@@ -20,6 +22,7 @@ from notebook_explain.explanations import (
     Facet,
     FrameSignal,
     Geometry,
+    HeadPrediction,
     LabelledValues,
     LayerMap,
     MetricInfo,
@@ -27,11 +30,14 @@ from notebook_explain.explanations import (
     Provenance,
     Quantity,
     Refusal,
+    Side,
     Synthesis,
     TargetResult,
+    TemporalReliance,
     Tubes,
     Verdict,
     Visualization,
+    WhatIf,
 )
 from notebook_explain.explanations.blocks.report import ADDED
 from notebook_explain.explanations.pyramid.pyramid import Edge, Pyramid, Row, Unit
@@ -225,3 +231,32 @@ def small_visualization(*, clips: int = 4, time: int = 6, size: int = 12, seed: 
         "blocks.3",
         Provenance("FeatureVisualization", {"steps": 10}, "Net, 10 parameters", caveats=("A caveat.",)),
     )
+
+
+def small_what_if(*, with_tubes: bool = False, seed: int = 0) -> WhatIf:
+    """Return a what-if of three classes and of a head of values, whose clip ran backwards."""
+    tubes, after_tubes = small_tubes(targets=1, seed=seed), small_tubes(targets=1, seed=seed + 1)
+    labels = ("class 0", "class 1", "class 2")
+    sides = []
+    for index, explained in enumerate((tubes, after_tubes)):
+        logits = np.array([1.5, 0.5, 0.0], np.float32) + index * np.array([-2, 0.5, 0], np.float32)
+        probabilities = (np.exp(logits) / np.exp(logits).sum()).astype(np.float32)
+        clip = tubes.clip if index == 0 else replace(tubes.clip, frames=tubes.clip.frames[::-1].copy())
+        heads = (
+            HeadPrediction("", labels, logits, probabilities),
+            HeadPrediction("speed", ("value",), np.array([3.0 - index], np.float32), None, "regression", "m/s"),
+        )
+        target = TargetResult("class 0", 0, "", float(logits[0]), float(probabilities[0]), top5=heads[0].top(3))
+        sides.append(Side(clip, heads, target, replace(explained, clip=clip) if with_tubes else None))
+    edit = AppliedEdit({"edit": "Reverse"}, "the clip runs backwards", "edits.Reverse()", "clip")
+    provenance = Provenance("What if", {"edits": [edit.words]}, "none", {"size": 12}, {"numpy": np.__version__}, 0.1, 2)
+    return WhatIf((edit,), sides[0], sides[1], provenance)
+
+
+def small_temporal_reliance(*, seed: int = 0) -> TemporalReliance:
+    """Return temporal reliance on a clip of six frames."""
+    rng, clip = np.random.default_rng(seed), small_tubes(seed=seed).clip
+    target = TargetResult("class 0", 0, "", 1.5, 0.6, top5=(("class 0", 0.6), ("class 1", 0.3)))
+    shuffled, frozen, held = (rng.uniform(0.2, 0.6, size) for size in (4, 6, 6))
+    provenance = Provenance("Temporal reliance", {"seeds": 4}, "none", {}, {"numpy": np.__version__}, 0.1, 20)
+    return TemporalReliance(clip, target, shuffled, frozen, held, 0.5, 0.4, provenance)

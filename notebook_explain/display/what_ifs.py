@@ -168,7 +168,7 @@ def _table(result: WhatIf) -> str:
     for one in result.moved(CLASSES):
         bars = "" if is_value else f"<td class='bars'>{_bars(one.before, one.after)}</td>"
         change = one.change if is_value else 100 * one.change
-        sign = "+" if change > 0 else ""
+        sign = "+" if change >= 0.05 or (is_value and change > 0) else ""
         rows.append(
             f"<tr><th scope='row'>{_text(one.label)}</th><td>{number(one.before)}</td><td>{number(one.after)}</td>"
             f"<td>{sign}{short(change) if is_value else fixed(change, 1)}</td>{bars}</tr>"

@@ -25,7 +25,17 @@ from hypothesis import strategies as st
 
 import notebook_explain as ne
 from notebook_explain.display.evaluations import page_text
-from notebook_explain.explanations import BlockReport, Concepts, Evaluation, Pyramid, Tubes, Visualization
+from notebook_explain.display.what_ifs import page_text as what_if_page_text
+from notebook_explain.explanations import (
+    BlockReport,
+    Concepts,
+    Evaluation,
+    Pyramid,
+    TemporalReliance,
+    Tubes,
+    Visualization,
+    WhatIf,
+)
 from notebook_explain.explanations.io.save_load import KINDS
 from notebook_explain.figures import strip_png
 from tests.example_values import (
@@ -34,8 +44,10 @@ from tests.example_values import (
     small_frame_signals,
     small_pyramid,
     small_report,
+    small_temporal_reliance,
     small_tubes,
     small_visualization,
+    small_what_if,
 )
 from tests.explanations.equality import assert_same
 
@@ -47,6 +59,8 @@ MADE = {
     "evaluation": small_evaluation,
     "concepts": small_concepts,
     "visualization": small_visualization,
+    "what_if": small_what_if,
+    "temporal_reliance": small_temporal_reliance,
 }
 every_kind = pytest.mark.parametrize("whole", MADE, indirect=True)
 
@@ -161,6 +175,20 @@ def _(visualization: Visualization) -> None:
     for one in visualization:
         if one.flow is not None:
             assert np.isfinite(one.speed().volume(0)).all()
+
+
+@used.register
+def _(result: WhatIf) -> None:
+    assert result.in_words()
+    assert result.moved()
+    assert what_if_page_text(result, "title")
+    result.figure(frames=2).draw_without_rendering()
+
+
+@used.register
+def _(reliance: TemporalReliance) -> None:
+    assert reliance.in_words()
+    reliance.figure().draw_without_rendering()
 
 
 def refused(folder: Path, data: bytes) -> str:

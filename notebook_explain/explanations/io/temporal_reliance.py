@@ -15,14 +15,15 @@ from notebook_explain.explanations.io.npz import RefusedError
 from notebook_explain.explanations.provenance import Provenance
 from notebook_explain.explanations.what_if.temporal_reliance import TemporalReliance
 
+LARGEST = 1e30  # sums of such values are finite
 _ARRAYS = ("shuffled", "frozen", "held")
 
 
 def pack(reliance: TemporalReliance) -> tuple[dict[str, Any], Arrays]:
     """Return JSON fields and arrays; raise ValueError for values that are not finite."""
     arrays: Arrays = {name: getattr(reliance, name) for name in _ARRAYS}
-    if not all(np.isfinite(values).all() for values in arrays.values()):
-        raise UsageError("it holds values that are not finite")
+    if not all((np.abs(values) < LARGEST).all() for values in arrays.values()):
+        raise UsageError("it holds values that are not finite, or too large")
     text = {
         "clip": pack_clip(reliance.clip, arrays),
         "target": pack_target(reliance.target),
@@ -38,8 +39,8 @@ def unpack(text: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tempo
     clip = read_clip(text["clip"], arrays)
     shuffled, frozen, held = (arrays[name] for name in _ARRAYS)
     for values in (shuffled, frozen, held):
-        if values.dtype != np.float64 or values.ndim != 1 or not len(values) or not np.isfinite(values).all():
-            raise RefusedError("its values are not finite float64 numbers")
+        if values.dtype != np.float64 or values.ndim != 1 or not len(values) or not (np.abs(values) < LARGEST).all():
+            raise RefusedError("its values are not finite float64 numbers, or too large")
     if not len(frozen) == len(held) == len(clip):
         raise RefusedError(f"it has values of {len(frozen)} frames for a clip of {len(clip)}")
     return TemporalReliance(

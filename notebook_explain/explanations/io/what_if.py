@@ -37,6 +37,7 @@ EXPLAINED: dict[str, tuple[type, Any]] = {
     "pyramid": (Pyramid, pyramid_io),
     "blocks": (BlockReport, blocks_io),
 }
+LARGEST = 1e30
 _SIDES = ("before", "after")
 
 
@@ -100,8 +101,8 @@ def _pack_head(head: HeadPrediction, index: int, arrays: Arrays) -> dict[str, An
     for name in ("logits", "probabilities"):
         values = getattr(head, name)
         if values is not None:
-            if not np.isfinite(values).all():
-                raise UsageError(f"it holds {name} that are not finite")
+            if not (np.abs(values) < LARGEST).all():
+                raise UsageError(f"it holds {name} that are not finite, or too large")
             arrays[f"{name}_{index}"] = values
     return {"name": head.name, "labels": list(head.labels), "kind": head.kind, "unit": head.unit}
 
@@ -113,10 +114,10 @@ def _read_head(entry: Any, index: int, arrays: Mapping[str, NDArray[Any]]) -> He
         raise RefusedError(f"a head has the unknown kind {kind[:40]!r}")
     logits, probabilities = arrays[f"logits_{index}"], arrays.get(f"probabilities_{index}")
     for values in (logits, probabilities):
-        if values is not None and (
-            values.dtype != np.float32 or values.shape != (len(labels),) or not np.isfinite(values).all()
-        ):
-            raise RefusedError(f"the scores of a head are not {len(labels)} finite float32 numbers")
+        if values is None:
+            continue
+        if values.dtype != np.float32 or values.shape != (len(labels),) or not (np.abs(values) < LARGEST).all():
+            raise RefusedError(f"the scores of a head are not {len(labels)} finite float32 numbers, or too large")
     return HeadPrediction(
         read_str(entry["name"]), labels, logits, probabilities, kind, read_short_str(entry["unit"], MAX_UNIT)
     )
