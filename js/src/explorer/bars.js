@@ -63,9 +63,9 @@ export function createBars(actions, signal) {
       "button",
       { type: "button", "data-name": "explain", title: "Explain this class. Shift+click: compare with it" },
       h("span", { class: "ne-class-name" }, state.labels[index]),
-      h("span", { class: "ne-class-track", "aria-hidden": "true" }, ghost, bar),
       value,
       was,
+      h("span", { class: "ne-class-track", "aria-hidden": "true" }, ghost, bar),
     );
     const than = h("button", { type: "button", "data-name": "than", title: "Rather than this class" }, "vs");
     than.ariaLabel = `rather than ${state.labels[index]}`;

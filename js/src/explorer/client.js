@@ -9,7 +9,7 @@ import { listen, onAbort } from "../shared/dom.js";
 /**
  * @typedef {Object} Callbacks
  * @property {(message: Record<string, any>, content: Content) => void} part - a result of a request, which goes on
- * @property {(end: End, words: string, content: Content, isNewest: boolean) => void} end - a request has ended; `isNewest`: no newer one is open or waits
+ * @property {(end: End, words: string, content: Content, isNewest: boolean) => void} end - a request has ended; `isNewest`: a request, and no newer one is open or waits
  * @property {() => void} changed - the connection has changed
  */
 
@@ -96,7 +96,7 @@ export function createClient(model, { part, end, changed }, signal) {
       part(restoreBuffers(message, buffers), content);
     }
     if (content && message.end) {
-      const isNewest = !pending && [...open.keys()].every((other) => other < id);
+      const isNewest = content.settled !== undefined && !pending && [...open.keys()].every((other) => other < id);
       if (pending && !hasCoarse()) dispatch(pending);
       end(message.end, message.words ?? "", content, isNewest);
     }

@@ -7,7 +7,7 @@ import { Model } from "../shared/model.js";
 export function createComparison(signal) {
   const close = h("button", { type: "button", "data-name": "close-comparison" }, "close");
   const place = h("div", {});
-  const element = h("section", { class: "ne-block", hidden: true }, h("h2", {}, "Two steps ", close), place);
+  const element = h("div", { class: "ne-block", hidden: true }, h("h2", {}, "Two steps ", close), place);
   let lifetime = new AbortController();
   const clear = () => lifetime.abort();
   onAbort(signal, clear);

@@ -14,6 +14,7 @@ import { readState, TRAITS } from "./traits.js";
  * @property {import("./traits.js").Scores | undefined} coarse - values while the reader brushes
  * @property {string} words
  * @property {boolean} isWorking
+ * @property {boolean} isStreaming - results of the request in work are shown already
  * @property {boolean} isOffline - nothing reaches the kernel
  * @property {boolean} isPyramidFresh - whether the pyramid is of the step shown
  * @property {Record<string, any> | null} progress
@@ -44,6 +45,7 @@ export function createController(model, { update, wants, frame, showFrame, compa
   let progress = null;
   let error = "";
   let isPyramidFresh = Object.keys(traits.pyramid).length > 0;
+  let isDropped = false; // the last gesture, so that its answers are of no use
   let hasStarted = false;
 
   const isOffline = () => {
@@ -60,6 +62,7 @@ export function createController(model, { update, wants, frame, showFrame, compa
       coarse: partial.after,
       words: partial.words ?? traits.words,
       isWorking: client.isWorking(),
+      isStreaming: Boolean(partial.tubes || partial.pyramid),
       isOffline: isOffline(),
       isPyramidFresh: isPyramidFresh || Boolean(partial.pyramid),
       progress,
@@ -67,6 +70,9 @@ export function createController(model, { update, wants, frame, showFrame, compa
       error: error || traits.error,
     });
   };
+  /** Whether the traits say what the reader has chosen. */
+  const isAnswered = () =>
+    Object.entries(draftOf(traits)).every(([name, value]) => /** @type {any} */ (draft)[name] === value);
   /** Follow the traits again: nothing is asked that has no answer. */
   const settle = () => {
     draft = draftOf(traits);
@@ -81,6 +87,7 @@ export function createController(model, { update, wants, frame, showFrame, compa
         if (message.part === "progress") progress = message;
         else if (message.part === "compare") compared(message.state);
         else if (message.part === "probabilities") {
+          if (content.settled === false && isDropped) return;
           partial = { ...partial, after: message.after, words: message.words };
           if (content.settled === false && message.frame && content.frame === frame()) showFrame(message.frame);
         } else partial = { ...partial, [message.part]: message.state };
@@ -145,15 +152,19 @@ export function createController(model, { update, wants, frame, showFrame, compa
     /** Ask for what the reader has chosen once more, with everything that is visible now. */
     askAgain: () => ask(draft),
     /** Ask what an edit would do, while a gesture goes on. @param {Edit} edit */
-    preview: (edit) => client.submit(requestOf(draft, false, [], frame(), [edit])),
+    preview(edit) {
+      isDropped = false;
+      client.submit(requestOf(draft, false, [], frame(), [edit]));
+    },
     /** A gesture ended without an edit. A settled request that it has replaced is asked again. */
     dropPreview() {
       client.dropCoarse();
-      const isSettled = !client.isWorking() && draft.edits === traits.edit_list;
+      isDropped = true;
+      if (client.isWorking()) return;
       partial = {};
       showFrame(null);
-      if (isSettled) show();
-      else if (!client.isWorking()) ask(draft);
+      if (isAnswered()) show();
+      else ask(draft);
     },
     goTo(/** @type {number} */ index) {
       error = "";

@@ -46,7 +46,7 @@ export function createFrameOverlay(draw, frame, signal) {
     /** @param {DataView[]} clip frames before the edits @param {boolean} isEdited */
     show(clip, isEdited) {
       frames = clip;
-      button.hidden = !isEdited;
+      button.disabled = !isEdited;
       if (!isEdited && isBefore) press();
     },
   };

@@ -90,7 +90,7 @@ export function createHistory(actions, say, signal) {
     on(pin, "click", () => actions.pin(index, !pinned), signal);
     on(box, "change", () => mark(id), signal);
     on(python, "click", () => copy(step), signal);
-    return h("li", {}, box, show, pin, python);
+    return h("li", {}, box, show, h("span", {}, pin, python));
   };
   on(compare, "click", onCompare, signal);
   on(undo, "click", () => actions.goTo(state.step - 1), signal);

@@ -21,7 +21,8 @@ export function createProgress(actions, signal) {
   on(retry, "click", actions.retry, signal);
   on(dismiss, "click", actions.dismiss, signal);
   return {
-    element: h("div", { class: "ne-status" }, line, connection, alert),
+    line,
+    element: h("div", { class: "ne-status" }, connection, alert),
     /**
      * @param {Object} status
      * @param {boolean} status.isWorking

@@ -11,7 +11,7 @@ import { isFull } from "./traits.js";
 /** @typedef {import("./traits.js").ExplorerState} ExplorerState */
 /** @typedef {import("../shared/model.js").Model} Model */
 
-const WIDE = 1200; // pixels, from which on the panels stand side by side
+const WIDE = 880; // pixels, from which on the panels stand side by side; a view of 1200 pixels has so much room for them
 const PANELS = /** @type {const} */ (["tubes", "pyramid", "made"]);
 const NAMES = { tubes: "Tubes", pyramid: "Pyramid", made: "Made by the method" };
 const LINKED = ["frame", "playing"];
@@ -116,7 +116,7 @@ export function createStage({ tools, made, wantPyramid, ablate, tubesShown }, si
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
     const shown = tabs.filter((tab) => !tab.hidden);
-    const index = shown.findIndex((tab) => tab === event.target);
+    const index = shown.indexOf(/** @type {HTMLButtonElement} */ (event.target));
     shown[(index + step + shown.length) % shown.length].focus();
     event.preventDefault();
   };
@@ -199,7 +199,9 @@ function createAblation(model, layers, ablate, signal) {
     ["mean", "to its mean"],
   ])
     to.append(h("option", { value }, text));
-  const element = h("p", { class: "ne-ablation" }, button, to);
+  const note = h("span", { class: "ne-note" });
+  const element = h("p", { class: "ne-ablation" }, button, to, note);
+  button.title = "Switch off the kernels selected in the pyramid";
   const chosen = () => {
     const shown = model();
     const names = layers()?.map(({ name }) => name);
@@ -210,10 +212,12 @@ function createAblation(model, layers, ablate, signal) {
   return {
     element,
     show() {
+      const shown = model();
       const count = chosen().reduce((sum, [, channels]) => sum + channels.length, 0);
-      element.hidden = !model();
+      element.hidden = !shown;
       button.textContent = count ? `Ablate selected (${count})` : "Ablate selected";
-      button.title = "Switch off the kernels selected in the pyramid";
+      const isOther = count === 0 && shown?.get("selected").length > 0;
+      note.textContent = isOther ? "Only kernels can be ablated, not sums or the clip." : "";
       button.disabled = count === 0;
       to.disabled = layers() === null;
     },

@@ -23,7 +23,7 @@ import { createStage } from "./stage.js";
 const kernelControls = (label, ...content) => h("fieldset", { class: "ne-plain", "aria-label": label }, ...content);
 
 /** @param {string} title @param {...HTMLElement} content */
-const block = (title, ...content) => h("section", { class: "ne-block" }, h("h2", {}, title), ...content);
+const block = (title, ...content) => h("div", { class: "ne-block" }, h("h2", {}, title), ...content);
 
 /**
  * Show the explorer until the signal aborts.
@@ -44,6 +44,7 @@ export function mount(model, root, signal) {
     parts.show(shown);
     const { isWorking, isOffline, coarse, connection } = shown;
     root.dataset.working = isWorking ? "settled" : coarse ? "coarse" : "";
+    root.toggleAttribute("data-waiting", isWorking && !shown.isStreaming); // what is shown is old
     root.dataset.kernel = isOffline ? "none" : connection.kernel;
     root.dataset.ready = "true";
     if (isWorking || coarse || spoken === shown.words) return;
@@ -149,18 +150,29 @@ function createParts(say, act, signal) {
   const head = kernelControls("Method", method.label, method.drawer);
   const editing = kernelControls("Edits", chips.element, menu.element);
   const brushing = kernelControls("Brush", tools.element);
-  const side = h("div", { class: "ne-side-column" }, block("Classes", bars.element), block("Edits", editing));
-  const main = h("div", { class: "ne-main-column" }, brushing, overlay.button, network.element, stage.element);
+  const side = h(
+    "div",
+    { class: "ne-side-column" },
+    block("Classes", bars.element),
+    block("Edits", editing),
+    h("div", { class: "ne-block" }, history.drawer),
+  );
+  const main = h(
+    "div",
+    { class: "ne-main-column" },
+    h("div", { class: "ne-main-tools" }, brushing, overlay.button),
+    network.element,
+    stage.element,
+  );
   return {
     ...{ stage, tools, overlay, comparison, history },
     elements: [
       h("div", { class: "ne-explorer-head" }, title, head, history.buttons),
       method.help,
+      h("div", { class: "ne-answer" }, words, progress.line),
       progress.element,
-      words,
       h("div", { class: "ne-columns" }, side, main),
       comparison.element,
-      block("History", history.drawer),
       caveats,
     ],
     /** @param {Shown} shown */
