@@ -32,14 +32,10 @@ ALLOWED: dict[str, set[str]] = {
     "evaluation": {"clip", "samples", "explanations", "models", "methods", "torch"},
     "figures": {"clip", "explanations", "preview"},
     "widgets": {"clip", "explanations"},
-<<<<<<< HEAD
-    "display": {"clip", "explanations", "figures", "widgets"},
     "explorer": {
         *("clip", "explanations", "layers", "models", "methods", "what_if", "figures", "widgets", "display", "torch"),
     },
-=======
     "display": {"clip", "explanations", "figures", "preview", "widgets"},
->>>>>>> 9758d89 (What-if: files, figures, pages and cells of its results)
     "api": {"clip", "samples", "explanations", "models", "methods"},
     "cli": {"clip", "explanations", "models", "methods", "widgets", "api"},
     "__main__": {"cli"},
