@@ -59,6 +59,7 @@ class TestFromPython:
     def test_edits_give_the_numbers_that_they_give_alone(self, explorer: Explorer) -> None:
         given = [HIDE, edits.Reverse(), edits.Ablate("first", channels=(0, 3))]
         explorer.edits = given
+        explorer.wait()
         alone = _alone(explorer, given)
         assert explorer.edits == tuple(given)
         np.testing.assert_allclose(explorer.after["logits"], alone.logits, rtol=1e-4, atol=1e-6)
