@@ -86,7 +86,12 @@ def example_state(tubes: Tubes, pyramid: Pyramid | None = None, **changes: Any) 
     scores = {"logits": [4.0 - k / 3 for k in range(len(labels))], "probabilities": [first, *others]}
     rows = [] if pyramid is None else [row for row in reversed(pyramid.rows) if row.kind == "kernel"]
     layers = [
-        {"name": row.name, "kind": "conv", "shape": None if row.maps is None else list(row.maps.shape[1:]), "channels": row.width}
+        {
+            "name": row.name,
+            "kind": "conv",
+            "shape": None if row.maps is None else list(row.maps.shape[1:]),
+            "channels": row.width,
+        }
         for row in rows
     ]
     mapped = {layer["name"] for layer in layers}
@@ -101,7 +106,7 @@ def example_state(tubes: Tubes, pyramid: Pyramid | None = None, **changes: Any) 
     }
     return {
         "title": "What if?",
-        "clip": clip_state(tubes.clip),
+        "clip_state": clip_state(tubes.clip),
         **{"labels": labels, "kind": "classes", "before": scores, "after": scores, "target": 0, "against": None},
         **{"method": "tubes", "methods": METHODS, "knobs": {}, "edit_list": [], "edit_kinds": EDIT_KINDS},
         "layers": [*own, *layers],
@@ -128,7 +133,10 @@ def write_live_page(path: Path, state: dict[str, Any], pyramid: Pyramid | None =
     """Write a page that holds the explorer in a frame, as the output of a cell does, beside a scripted kernel."""
     esm, css = read_bundle(BUNDLE)
     link = {"id": BUNDLE, "content": [], "movable": list(state)}
-    data = {"modules": {BUNDLE: {"esm": esm, "css": css}}, "widgets": [{"module": BUNDLE, "state": state, "link": link}]}
+    data = {
+        "modules": {BUNDLE: {"esm": esm, "css": css}},
+        "widgets": [{"module": BUNDLE, "state": state, "link": link}],
+    }
     inner = html.escape(_document(data, "What if?", (), 1600), quote=True)
     options = {
         "streams": streams,

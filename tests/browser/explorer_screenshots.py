@@ -20,9 +20,13 @@ Action = Callable[[ExplorerDriver], object]
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"> " + "W" * 60
 
 
-def take(browser: Browser, path: Path, picture: Path, act: Action, width: int, scheme: str, is_live: bool = True) -> Path:
+def take(
+    browser: Browser, path: Path, picture: Path, act: Action, width: int, scheme: str, is_live: bool = True
+) -> Path:
     """Open a page, perform an action, and save a screenshot."""
-    page, wrong = offline_page(browser, width, 1000 if width > 500 else 3200, scheme)  # what is out of view is not drawn
+    page, wrong = offline_page(
+        browser, width, 1000 if width > 500 else 3200, scheme
+    )  # what is out of view is not drawn
     try:
         page.goto(path.as_uri())
         driver = ExplorerDriver(page, is_live)
