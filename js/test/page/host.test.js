@@ -60,6 +60,28 @@ test("a connected model takes the live values, passes changes on and follows, un
   expect([live.get("frame"), model.get("frames")]).toEqual([8, "newer"]);
 });
 
+test("a connected model passes messages both ways, and says when it finds and loses its live model", () => {
+  const live = new Model({});
+  const sent = [];
+  live.send = (content) => sent.push(content);
+  const model = new ConnectedModel({});
+  const [heard, kernels] = [[], []];
+  model.on("msg:custom", (...message) => heard.push(message));
+  model.on("kernel", () => kernels.push(model.hasKernel));
+  model.send("nobody hears this");
+  expect([model.hasKernel, new Model({}).hasKernel]).toEqual([false, false]);
+  const lifetime = new AbortController();
+  model.connect(live, { id: "one", content: [], movable: [] }, lifetime.signal);
+  model.send({ type: "hello" });
+  live.emit("msg:custom", { end: "done" }, ["buffer"]);
+  lifetime.abort();
+  model.send("too late");
+  live.emit("msg:custom", "too late");
+  expect(sent).toEqual([{ type: "hello" }]);
+  expect(heard).toEqual([[{ end: "done" }, ["buffer"]]]);
+  expect(kernels).toEqual([true, false]);
+});
+
 describe("a page in a page", () => {
   const parent = new EventTarget();
   beforeEach(() => vi.stubGlobal("parent", parent));
