@@ -54,8 +54,8 @@ export function carryPyramid(model, state) {
   };
 }
 
-/** Layers and channels of the selected units that can be ablated: those of kernels. @param {Settings} model @param {string[]} layers names of the network's layers @returns {[string, number[]][]} */
-export function selectedChannels(model, layers) {
+/** Layers and channels of the selected units that can be ablated: those of kernels. @param {Settings} model @returns {[string, number[]][]} */
+export function selectedChannels(model) {
   const names = unitNames(model);
   const rows = /** @type {any[]} */ (model.get("rows") ?? []);
   /** @type {Map<string, number[]>} */
@@ -64,7 +64,7 @@ export function selectedChannels(model, layers) {
     const cut = names[index]?.lastIndexOf(" ") ?? -1;
     if (cut < 0) continue;
     const [layer, channel] = [names[index].slice(0, cut), Number(names[index].slice(cut + 1))];
-    if (!layers.includes(layer) || rows.find(({ name }) => name === layer)?.kind !== "kernel") continue;
+    if (rows.find(({ name }) => name === layer)?.kind !== "kernel") continue;
     channels.set(layer, [...(channels.get(layer) ?? []), channel]);
   }
   return [...channels];

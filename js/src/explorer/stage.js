@@ -78,7 +78,7 @@ export function createStage({ tools, made, wantPyramid, ablate, tubesShown }, si
   );
   const { element: ablation, show: showAblate } = createAblation(
     () => pyramid.model(),
-    () => (isOffline ? null : (state?.layers ?? [])),
+    () => !isOffline,
     ablate,
     signal,
   );
@@ -190,8 +190,8 @@ export function createStage({ tools, made, wantPyramid, ablate, tubesShown }, si
 /** @param {string} name */
 const tabId = (name) => `ne-tab-${name}`;
 
-/** The button that ablates the units selected in the pyramid. @param {() => Model | null} model @param {() => import("./traits.js").NetworkLayer[] | null} layers null without a kernel @param {(edits: import("./traits.js").Edit[]) => void} ablate @param {AbortSignal} signal */
-function createAblation(model, layers, ablate, signal) {
+/** The button that ablates the units selected in the pyramid. @param {() => Model | null} model @param {() => boolean} hasKernel @param {(edits: import("./traits.js").Edit[]) => void} ablate @param {AbortSignal} signal */
+function createAblation(model, hasKernel, ablate, signal) {
   const button = h("button", { type: "button", "data-name": "ablate" });
   const to = h("select", { "data-name": "ablate-to", "aria-label": "ablate to" });
   for (const [value, text] of [
@@ -204,8 +204,7 @@ function createAblation(model, layers, ablate, signal) {
   button.title = "Switch off the kernels selected in the pyramid";
   const chosen = () => {
     const shown = model();
-    const names = layers()?.map(({ name }) => name);
-    return shown && names ? selectedChannels(shown, names) : [];
+    return shown && hasKernel() ? selectedChannels(shown) : [];
   };
   const press = () => ablate(chosen().map(([layer, channels]) => ({ edit: "Ablate", layer, channels, to: to.value })));
   on(button, "click", press, signal);
@@ -219,7 +218,7 @@ function createAblation(model, layers, ablate, signal) {
       const isOther = count === 0 && shown?.get("selected").length > 0;
       note.textContent = isOther ? "Only kernels can be ablated, not sums or the clip." : "";
       button.disabled = count === 0;
-      to.disabled = layers() === null;
+      to.disabled = !hasKernel();
     },
   };
 }

@@ -54,7 +54,7 @@ export function explorerState(changes = {}) {
   });
   return {
     title: "What if?",
-    clip: { size: tubes.size, times: tubes.times, frames: tubes.frames, picture: {} },
+    clip_state: { size: tubes.size, times: tubes.times, frames: tubes.frames, picture: {} },
     ...{ labels: LABELS, kind: "classes", before, after: before, target: 0, against: null },
     method: "tubes",
     methods: [

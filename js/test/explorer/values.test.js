@@ -330,9 +330,8 @@ describe("settings that survive a new result", () => {
   });
 
   test("selected kernels of the network's layers can be ablated; sums and classes cannot", () => {
-    expect(selectedChannels(modelOf(before), ["late", "sum in late"])).toEqual([["late", [5, 7]]]);
-    expect(selectedChannels(modelOf(before), [])).toEqual([]);
-    expect(selectedChannels(modelOf({ ...before, selected: [0] }), ["fc"])).toEqual([]);
+    expect(selectedChannels(modelOf(before))).toEqual([["late", [5, 7]]]);
+    expect(selectedChannels(modelOf({ ...before, selected: [0] }))).toEqual([]);
   });
 });
 
@@ -383,8 +382,8 @@ describe("traits", () => {
   });
 
   test.each([
-    [{ clip: { size: [4, 4], frames: [] } }, "`clip.size`"],
-    [{ clip: { size: [4, 4, 6], frames: [] } }, "`frames`"],
+    [{ clip_state: { size: [4, 4], frames: [] } }, "`clip.size`"],
+    [{ clip_state: { size: [4, 4, 6], frames: [] } }, "`frames`"],
     [{ labels: [] }, "`labels`"],
     [{ kind: "other" }, "`kind`"],
     [{ after: { logits: [1, 2, 3], probabilities: [1] } }, "`after`"],
