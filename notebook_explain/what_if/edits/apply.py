@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from notebook_explain._errors import UsageError, UsageTypeError
@@ -13,7 +14,9 @@ from notebook_explain.clip import Clip
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.layers.swap import exchange
 from notebook_explain.models import VideoModel
-from notebook_explain.models.shadow import shadow_of
+from notebook_explain.models.recording import dense
+from notebook_explain.models.rng import LocalRandomness
+from notebook_explain.models.shadow import reference_parameter, shadow_of
 from notebook_explain.what_if.edits.base import ClipEdit, Edit
 from notebook_explain.what_if.edits.network import NetworkEdit, Swap
 
@@ -96,4 +99,17 @@ def _with_swaps(model: VideoModel, module: nn.Module, swaps: Sequence[Swap]) -> 
         return replace(model, module=module)
     for swap in swaps:
         module = exchange(module, swap.exchange).model
+    try:
+        replace(model, module=module).on_shadow(lambda shadow: _run_once(model, shadow))
+    except Exception as error:
+        words = "; ".join(swap.in_words() for swap in swaps)
+        raise UsageError(
+            f"the network does not run {words} ({error}); swap a module for one that takes and returns tensors of the same shape"
+        ) from error
     return model.with_module(module)
+
+
+def _run_once(model: VideoModel, shadow: nn.Module) -> None:
+    reference, p = reference_parameter(shadow), model.preprocessing
+    with torch.inference_mode(False), torch.no_grad(), LocalRandomness():
+        shadow(dense(p.arrange(torch.zeros((1, p.channels, *p.shape), device=reference.device, dtype=reference.dtype))))

@@ -123,7 +123,12 @@ def mask_of(value: Any) -> Mask:
         Another form or size; an empty mask.
     """
     if not isinstance(value, Mapping):
-        return Mask.of(value)
+        try:
+            return Mask.of(value)
+        except UsageError:
+            raise
+        except ValueError:  # lists of different lengths
+            raise UsageTypeError("a mask must be a bool array (height, width) or (time, height, width)") from None
     if set(value) != {"shape", "bits"} or not isinstance(value["bits"], str):
         raise UsageError(
             f"a mask has the keys 'shape' and 'bits' (base64), got {', '.join(map(repr, sorted(map(str, value))))}"

@@ -159,7 +159,7 @@ class Swap(NetworkEdit):
 
     def in_words(self) -> str:
         """Return the edit as a phrase."""
-        return f"without {self.layer}" if self.module == IDENTITY else f"{self.layer} exchanged for {self.module}"
+        return f"without {self.layer}" if self.module == IDENTITY else f"with {self.module} instead of {self.layer}"
 
 
 def _blocks() -> dict[str, Any]:
