@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "display": {"clip", "explanations", "figures", "preview", "widgets"},
     "api": {"clip", "samples", "explanations", "models", "methods"},
-    "cli": {"clip", "explanations", "models", "methods", "widgets", "api"},
+    "cli": {"clip", "explanations", "models", "methods", "what_if", "widgets", "api"},
     "__main__": {"cli"},
 }
 SHARED = {"_errors", "_validation", "_atomic", "_warn", "_deprecated", "_progress"}  # any package may import these

@@ -18,6 +18,13 @@ import notebook_explain as ne
 from notebook_explain.explanations import Tubes
 from tests import zoo
 
+EDITS = [
+    ne.edits.Occlude((4, 4, 20, 20), (1, 5), "noise"),
+    ne.edits.Shuffle(),
+    ne.edits.Ablate("layer1.0", [0, 2], "mean"),
+    ne.edits.Scale("stem", factor=0.5),
+    ne.edits.Swap("layer4.1", "Identity"),
+]
 EXPLAINERS: dict[str, Callable[..., Any]] = {
     "tubes": ne.SaliencyTubes(),
     "pooled": ne.SaliencyTubes(pooled=True),
@@ -37,6 +44,9 @@ EXPLAINERS: dict[str, Callable[..., Any]] = {
     "pyramid": ne.FeaturePyramid(contribution="preactivation", depth=4),
     "pyramid by gradient": ne.FeaturePyramid(contribution="gradient", depth=4),
     "pyramid as published": ne.FeaturePyramid(mode="paper"),
+    "what if": lambda model, clip, targets: ne.what_if(model, clip, EDITS, targets[0], ne.SaliencyTubes()),
+    "many what-ifs": lambda model, clip, targets: ne.what_if(model, clip, [[edit] for edit in EDITS], targets[1]),
+    "temporal reliance": lambda model, clip, targets: ne.temporal_reliance(model, clip, targets[0], seeds=2),
 }
 STREAMS = {name: explainer for name, explainer in EXPLAINERS.items() if hasattr(explainer, "stream")}
 SPECIFIED = {"size": 32, "frames": 8, "mean": zoo.MEAN, "std": zoo.STD, "layout": "BCTHW"}

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import notebook_explain
-from notebook_explain.cli import animation, argument_types, array_files, commands, outputs
+from notebook_explain.cli import animation, argument_types, array_files, commands, outputs, what_if
 from notebook_explain.cli.console import NAME, single_line
+from notebook_explain.cli.edit_options import add_edit_options
 
 _ABOUT = "See why a video model decides what it decides."
 _EXAMPLES = """\
@@ -18,6 +19,7 @@ examples:
       --size 112 --frames 16 --mean 0.432,0.395,0.376 --std 0.228,0.221,0.217 --out bowling.html bowling.png
   notebook-explain layers --model nets:make --size 112 --frames 16
   notebook-explain open bowling.npz --out bowling.gif
+  notebook-explain what-if bowling.mp4 --model nets:make --reverse --occlude 20,10,60,90@4:9 --fill mean
   notebook-explain animate me.jpg --model nets:make --target "jumping jack" --clips clips --out me.gif me.html
 
 'notebook-explain COMMAND --help' lists the options of a command. In a pipe, results are tab-separated lines.
@@ -37,6 +39,10 @@ _LAYERS = "List the layers of a network that can be explained: name, kind, and g
 _ANIMATE = """\
 Make a still picture move as a network expects of a class. The movement is a smooth flow that raises the score; it does not
 prove that the network uses the same movement in real clips."""
+_WHAT_IF = """\
+Edit a clip or channels of a network, and compare what the network says before and after: as a table, and with --out as a page, a
+picture or a file that the notebook reads. The network itself is not changed."""
+_WHAT_IF_USAGE = f"{NAME} what-if CLIP --model PACKAGE.MODULE:CALLABLE [options] EDIT [EDIT ...] [--out FILE ...]"
 _OPEN = "Describe a saved explanation and write it in other formats. This needs neither the network nor torch."
 _DEMO = "Explain a bundled clip with a bundled network, offline, and write demo.html and demo.png."
 
@@ -101,8 +107,8 @@ def parser() -> argparse.ArgumentParser:
     )
     opened.set_defaults(run=commands.open_)
 
-    animated = _add_animate(subparsers, style)
-    for command in (demo, explain, layers, opened, animated):
+    others = (_add_animate(subparsers, style), _add_what_if(subparsers, style))
+    for command in (demo, explain, layers, opened, *others):
         command.add_argument("--traceback", action="store_true", help="show the traceback of an error")
     return top
 
@@ -136,6 +142,38 @@ def _add_animate(subparsers: Any, style: dict[str, Any]) -> argparse.ArgumentPar
     group = command.add_argument_group("output")
     _add_out(group, f"default: {animation.DEFAULT_OUTPUT}")
     command.set_defaults(run=animation.animate)
+    return command
+
+
+def _add_what_if(subparsers: Any, style: dict[str, Any]) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = subparsers.add_parser(
+        "what-if", help="edit a clip or a network", usage=_WHAT_IF_USAGE, description=_WHAT_IF, **style
+    )
+    command.add_argument("clip", metavar="CLIP", help="a video file, a folder of images, or an .npy file")
+    add_edit_options(command)
+    _add_network_options(command)
+    _add_clip_options(command)
+    group = command.add_argument_group("target")
+    group.add_argument(
+        "--target", nargs=1, metavar="LABEL", help="class, by label or index (default: the top class before)"
+    )
+    group.add_argument("--against", metavar="LABEL", help="measure the target minus this class")
+    group.add_argument(
+        "--explain", action="store_true", help="explain the clip before and after; --out .html compares both"
+    )
+    group = command.add_argument_group("output")
+    group.add_argument("--classes", type=argument_types.count, metavar="N", help="rows of the table (default: 5)")
+    group.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    group.add_argument(
+        "--out",
+        type=argument_types.output_path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help=f"files to write; the ending sets the format: {', '.join(what_if.WRITES)}; existing files are replaced",
+    )
+    command.set_defaults(run=what_if.what_if, no_caption=False)
     return command
 
 

@@ -18,6 +18,7 @@ from notebook_explain.cli.network import Step, forward_errors, given, is_index, 
 from notebook_explain.cli.outputs import Row, exit_code
 
 if TYPE_CHECKING:
+    from notebook_explain.clip import Clip
     from notebook_explain.explanations import LayerMap, Tubes
     from notebook_explain.models import VideoModel
 
@@ -26,6 +27,8 @@ _UNREADABLE = {  # by the class of an explanation: what it is called, and what t
     "Concepts": ("concepts", "to_html('concepts.html')", "writes a page of them"),
     "Evaluation": ("an evaluation", "to_html('evaluation.html')", "writes a page of it"),
     "BlockReport": ("a block report", "figure().savefig('blocks.png')", "draws it"),
+    "WhatIf": ("a what-if", "to_html('what_if.html')", "writes a page of it"),
+    "TemporalReliance": ("temporal reliance", "to_png('temporal_reliance.png')", "draws it"),
 }
 
 
@@ -130,8 +133,18 @@ def open_(options: argparse.Namespace) -> int:
 
 def _compute_tubes(options: argparse.Namespace, step: Step) -> tuple[Tubes, str]:
     """Return tubes, and a description of where the weights came from."""
-    from notebook_explain.clip import Clip
+    model, weights, clip = read_clip(options, step)
     from notebook_explain.methods import SharpTubes
+
+    step("explaining the clip")
+    explainer = SharpTubes(layers=_layer_names(model, options.layer))
+    with forward_errors("the clip"):
+        return explainer(model, clip, targets_of(model, options.target, options.against)), weights
+
+
+def read_clip(options: argparse.Namespace, step: Step) -> tuple[VideoModel, str, Clip]:
+    """Return the network, a description of where its weights came from, and the clip as the network takes it."""
+    from notebook_explain.clip import Clip
 
     step("checking the clip")
     limits = given(fps=options.fps, max_pixels=options.max_pixels)
@@ -143,10 +156,7 @@ def _compute_tubes(options: argparse.Namespace, step: Step) -> tuple[Tubes, str]
     part, p = given(window=options.window, stride=options.stride, **limits), model.preprocessing
     if clip is None:
         clip = Clip.read(options.clip, frames=p.frames, size=p.size, crop=p.crop, **part)
-    step("explaining the clip")
-    explainer = SharpTubes(layers=_layer_names(model, options.layer))
-    with forward_errors("the clip"):
-        return explainer(model, clip, targets_of(model, options.target, options.against)), weights
+    return model, weights, clip
 
 
 def _layer_names(model: VideoModel, name: str | None) -> tuple[str, ...] | None:

@@ -34,7 +34,7 @@ BOX, ELLIPSE = SHAPES = ("box", "ellipse")
 BLUR, MEAN, FREEZE, NOISE, GREY = FILLS = ("blur", "mean", "freeze", "noise", "grey")
 _FILL_WORDS = {
     BLUR: "blurred",
-    MEAN: "in the mean colour",
+    MEAN: "mean-coloured",
     FREEZE: "frozen",
     NOISE: "replaced by noise",
     GREY: "grey",
