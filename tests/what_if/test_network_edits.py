@@ -78,7 +78,7 @@ def test_ablated_channels_are_those_that_a_hook_by_hand_sets_to_zero(entry: zoo.
         def zeroed(output: Tensor, name: str = name, channels: tuple[int, ...] = channels) -> Tensor:
             is_last = output.ndim == 3 or ("channels_last" in entry.traits and name != "patch_embed")
             axis = -1 if is_last else 1
-            assert output.shape[axis] == count
+            assert output.shape[axis] == model.layer(name).layout.channels
             return output.index_fill(axis, torch.tensor(channels), 0.0)
 
         by_hand = logits_of_hooked(model, clip, name, zeroed)
@@ -277,7 +277,7 @@ def test_a_network_that_cannot_be_copied_takes_edits_of_the_clip_only() -> None:
 
 def test_a_swap_that_the_network_cannot_take_is_one_error() -> None:
     with pytest.raises(
-        ValueError, match="the network does not run without layer2.0 .*channels.*swap a module for one that takes"
+        ValueError, match=r"the network does not run without layer2.0 .*channels.*swap a module for one that takes"
     ):
         ne.what_if(residual(), CLIP, edits.Swap("layer2.0", "Identity"))
 
