@@ -65,6 +65,16 @@ class Comparison:
         if len(self._previews) > 4 * PREVIEWS:  # of a long run
             self._previews = [self._previews[index] for index in _spread(len(self._previews), 2 * PREVIEWS)]
 
+    @property
+    def previews(self) -> tuple[tuple[int, NDArray[np.uint8]], ...]:
+        """Kept previews: steps, and the clips of all restarts."""
+        return tuple(self._previews)
+
+    def restore(self, previews: Sequence[tuple[int, NDArray[np.uint8]]], seconds: float) -> None:
+        """Go on from kept previews, which took some seconds."""
+        self._previews = list(previews)
+        self._began -= seconds
+
     def synthesis(self, optimisation: Optimisation, starts: Sequence[Clip]) -> Synthesis:
         """Return the best restart, compared with its start and with real clips."""
         frames = self._previews[-1][1]

@@ -123,7 +123,9 @@ class FeatureVisualization:
         if self.facets is None:
             object.__setattr__(self, "facets", AUTO)
 
-    def __call__(self, model: VideoModel, clips: Any = None, target: Any = None) -> Visualization:
+    def __call__(
+        self, model: VideoModel, clips: Any = None, target: Any = None, resume: Visualization | None = None
+    ) -> Visualization:
         """Make clips, under a line of progress.
 
         Parameters
@@ -136,6 +138,10 @@ class FeatureVisualization:
             Without clips a flow needs a still. For networks of pictures, also arrays (height, width, 3).
         target : None, label, index, Target, or a list of these
             The class to visualise; ``None`` is the top class of the first clip. Not used with facets or an objective.
+        resume : Visualization, optional
+            The last one that a stopped stream has yielded, to go on from. The result is that of a stream that was never
+            stopped, bit for bit, if the network has not changed. The settings and other arguments must be the same; more
+            steps change the schedule of those that remain.
 
         Returns
         -------
@@ -144,15 +150,18 @@ class FeatureVisualization:
         Raises
         ------
         TypeError, ValueError
-            An unknown layer, channel or target, too few clips for facets, or an argument that is not a model or a clip.
+            An unknown layer, channel or target, too few clips for facets, an argument that is not a model or a clip, or
+            something else to resume from.
         ExplainError
             The network returns numbers that are not finite, or a layer does not run.
         """
-        result: Visualization = run_with_progress(self.stream(model, clips, target), "visualization")
+        result: Visualization = run_with_progress(self.stream(model, clips, target, resume), "visualization")
         return result
 
-    def stream(self, model: VideoModel, clips: Any = None, target: Any = None) -> Iterator[Progress]:
-        """Make clips step by step and yield previews; close the iterator to stop, and keep the last preview.
+    def stream(
+        self, model: VideoModel, clips: Any = None, target: Any = None, resume: Visualization | None = None
+    ) -> Iterator[Progress]:
+        """Make clips step by step and yield previews; close the iterator to stop, and keep the last preview to resume from.
 
         Arguments and errors are those of the call; a wrong model raises at once. The network's parameters are
         copied at the start, so training meanwhile changes nothing.
@@ -169,4 +178,4 @@ class FeatureVisualization:
             )
         if target is not None and (self.facets is not None or self.objective is not None):
             raise UsageError("target is the class to visualise; leave it out with facets or an objective")
-        return Run(self, model, clips, target).steps()
+        return Run(self, model, clips, target, resume).steps()

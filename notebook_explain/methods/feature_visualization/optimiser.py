@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -82,6 +83,31 @@ class Schedule:
         return float(self.rate * min(1.0, (step + 1) / WARM_UP) * cosine)
 
 
+@dataclass(frozen=True, eq=False)
+class OptimiserState:
+    """Everything that the next step depends on.
+
+    Attributes
+    ----------
+    tensors : tuple of tensor
+        Those that change from step to step, the canvas first.
+    optimiser : dict
+        Of Adam or SGD.
+    generator : uint8 tensor
+        State of the random numbers.
+    curve : tuple of float array (restart,)
+        The objective at every step so far.
+    has_gradient : bool
+        A gradient has reached the canvas.
+    """
+
+    tensors: tuple[torch.Tensor, ...]
+    optimiser: dict[str, Any]
+    generator: torch.Tensor
+    curve: tuple[Floats, ...]
+    has_gradient: bool
+
+
 class Optimisation:
     """Several restarts of one objective.
 
@@ -119,12 +145,35 @@ class Optimisation:
         self.step = 0
         self.curve: list[NDArray[np.float32]] = []
         self._has_gradient = False
-        self._adam = torch.optim.Adam(paint.parameters, lr=schedule.rate, betas=BETAS)
+        self._optimiser: torch.optim.Optimizer = torch.optim.Adam(paint.parameters, lr=schedule.rate, betas=BETAS)
 
     @property
     def is_moved(self) -> bool:
         """True if the objective depends on the canvas, and has changed between steps."""
         return self._has_gradient and (self.step < 2 or bool(np.ptp(np.stack(self.curve), axis=0).any()))
+
+    def state(self) -> OptimiserState:
+        """Return a copy of what the next step depends on."""
+        return OptimiserState(
+            tensors=tuple(tensor.detach().clone() for tensor in self._tensors()),
+            optimiser=copy.deepcopy(self._optimiser.state_dict()),
+            generator=self.generator.get_state(),
+            curve=tuple(self.curve),
+            has_gradient=self._has_gradient,
+        )
+
+    def restore(self, state: OptimiserState) -> None:
+        """Go on from a state of an optimisation with the same settings."""
+        with torch.no_grad():
+            for tensor, kept in zip(self._tensors(), state.tensors, strict=True):
+                tensor.copy_(kept)
+        self._optimiser.load_state_dict(copy.deepcopy(state.optimiser))
+        self.generator.set_state(state.generator)
+        self.curve, self.step, self._has_gradient = list(state.curve), len(state.curve), state.has_gradient
+
+    def _tensors(self) -> list[torch.Tensor]:
+        """Return the tensors that change from step to step."""
+        return list(self.paint.parameters)
 
     def run(self) -> Iterator[int]:
         """Take all steps, and yield the number of steps about every half second."""
@@ -141,7 +190,7 @@ class Optimisation:
                 break
 
     def _take_step(self) -> None:
-        for group in self._adam.param_groups:
+        for group in self._optimiser.param_groups:
             group["lr"] = self.schedule.rate_of(self.step)
         colours = self.paint.video()
         shifted = shift(colours, self.schedule.jitter, self.generator)
@@ -170,7 +219,7 @@ class Optimisation:
             return
         for parameter, gradient in zip(parameters, self.runner.gradients(loss, parameters, count), strict=True):
             parameter.grad = gradient
-        self._adam.step()
+        self._optimiser.step()
         for parameter in parameters:
             parameter.grad = None
 

@@ -147,7 +147,10 @@ class PaperOptimisation(Optimisation):
         first = objective.first_scale(canvas)
         self._first = first
         self._log_scale = torch.zeros((len(canvas), len(first)), device=canvas.device).requires_grad_()
-        self._sgd = torch.optim.SGD([canvas, self._log_scale], lr=RATES[0], momentum=MOMENTUM, nesterov=True)
+        self._optimiser = torch.optim.SGD([canvas, self._log_scale], lr=RATES[0], momentum=MOMENTUM, nesterov=True)
+
+    def _tensors(self) -> list[torch.Tensor]:
+        return [*self.paint.parameters, self._log_scale, self.paint.corners]
 
     def _take_step(self) -> None:
         step, paper = self.step, self.paper
@@ -194,9 +197,9 @@ class PaperOptimisation(Optimisation):
         mask = self.paint.mask(self.paper.between(MASK, self.step))
         canvas.grad, self._log_scale.grad = gradients[0] * mask, gradients[1]
         self._has_gradient = self._has_gradient or bool(canvas.grad.any())
-        for group in self._sgd.param_groups:
+        for group in self._optimiser.param_groups:
             group["lr"] = rate
-        self._sgd.step()
+        self._optimiser.step()
         canvas.grad = self._log_scale.grad = None
         with torch.no_grad():
             self._log_scale.clamp_(-2.3, 2.3)  # a tenth to ten times the first scale

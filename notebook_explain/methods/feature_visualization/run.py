@@ -24,6 +24,7 @@ from notebook_explain.methods.feature_visualization.optimiser import Optimisatio
 from notebook_explain.methods.feature_visualization.paper import PaperTarget, paper_optimisation
 from notebook_explain.methods.feature_visualization.passes import Pass, Runner
 from notebook_explain.methods.feature_visualization.reference_set import RealClip, ReferenceSet, extended_frame
+from notebook_explain.methods.feature_visualization.resume import RunState, check_clips, keep_state, state_of
 from notebook_explain.models import POOLING_INPUT, Layer, VideoModel
 from notebook_explain.models.origins import remember
 from notebook_explain.models.provenance import provenance_of
@@ -41,11 +42,17 @@ class Run:
     model : VideoModel
     clips : clips or None
     target : None, label, index, Target or a list of these
+    resume : Visualization, optional
+        What a run with the same arguments has yielded, to go on from.
     """
 
-    def __init__(self, explainer: FeatureVisualization, model: VideoModel, clips: Any, target: Any) -> None:
+    def __init__(
+        self, explainer: FeatureVisualization, model: VideoModel, clips: Any, target: Any, resume: Any = None
+    ) -> None:
         self.explainer, self.model, self.target = explainer, model, target
         self.start = time.perf_counter()
+        self.before: Visualization | None = resume
+        self.state = None if resume is None else state_of(resume, explainer, model)
         self.given = () if explainer.objective is None else as_objectives(explainer.objective)
         layers = _layers(model, [*([] if explainer.layer is None else [explainer.layer]), *layers_of(self.given)])
         self.runner = Runner(model, layers)
@@ -65,6 +72,7 @@ class Run:
         self.objectives: tuple[Objective, ...] = ()
         self.reals = ReferenceSet((), self.layer)
         self.made: list[Synthesis] = []
+        self.newest: Visualization | None = None
 
     def steps(self) -> Iterator[Progress]:
         """Yield every finished step, whatever gradient mode the caller is in."""
@@ -82,8 +90,21 @@ class Run:
             self.objectives = tuple(self._facets())
         elif not self.objectives:
             self._resolve(self.runner.pass_of(self._example()))
-        for index in range(len(self.objectives)):
+        for index in range(self._restored(), len(self.objectives)):
             yield from self._make(index)
+
+    def _restored(self) -> int:
+        """Take over what was made before, and return the index of the first objective that is not finished."""
+        if self.state is None or self.before is None:
+            return 0
+        check_clips(self.before, self.reals.clips)
+        if tuple(map(repr, self.objectives)) != self.state.objectives:
+            raise UsageError(f"resume needs the objectives of before, {', '.join(self.state.objectives)}")
+        self.made = list(self.before.syntheses[:-1])
+        self.start -= self.state.seconds
+        self.runner.forwards += self.state.forwards
+        self.runner.backwards += self.state.backwards
+        return len(self.made)
 
     def read(self) -> Iterator[Progress]:
         """Run every real clip once; the first one tells which objectives there are."""
@@ -139,13 +160,33 @@ class Run:
         """Make one clip, and yield previews."""
         optimisation, comparison, starts = self.prepared(index)
         stage = f"steps of {optimisation.objective.title}"
-        comparison.keep_preview(0, optimisation.frames())
+        if self.state is None or self.before is None or index != len(self.before) - 1:
+            comparison.keep_preview(0, optimisation.frames())
+        else:
+            synthesis = self.before.syntheses[index]
+            optimisation.restore(self.state.optimiser)
+            comparison.restore(self.state.previews, synthesis.seconds)
+            if optimisation.step == self.explainer.steps:
+                yield Progress(stage, optimisation.step, optimisation.step, self.state.seconds, self.before)
         for step in optimisation.run():
             comparison.keep_preview(step, optimisation.frames())
             synthesis = comparison.synthesis(optimisation, starts)
             seconds = time.perf_counter() - self.start
-            yield Progress(stage, step, self.explainer.steps, seconds, self._result(synthesis))
+            result = self._result(synthesis)
+            keep_state(result, self._state(optimisation, comparison), self.newest)
+            self.newest = result
+            yield Progress(stage, step, self.explainer.steps, seconds, result)
         self.made.append(synthesis)
+
+    def _state(self, optimisation: Optimisation, comparison: Comparison) -> RunState:
+        return RunState(
+            optimiser=optimisation.state(),
+            previews=comparison.previews,
+            objectives=tuple(map(repr, self.objectives)),
+            forwards=self.runner.forwards,
+            backwards=self.runner.backwards,
+            seconds=time.perf_counter() - self.start,
+        )
 
     def _optimisation(self, comparison: Comparison) -> tuple[Optimisation, list[Clip]]:
         """Return the optimisation of an objective, and what its restarts start from."""
