@@ -188,7 +188,7 @@ def explorer_pages(browser: Browser, out: Path, names: Sequence[str] = ()) -> It
                 path = tubes_only if name == "pyramid-tab" else live
                 yield take(browser, path, out / f"explorer-{name}.png", act, width, scheme)
         offline = write_page(Path(folder) / "offline.html", state)
-        hostile = write_page(Path(folder) / "hostile.html", {**state, **_hostile(state)})
+        hostile = write_page(Path(folder) / "hostile.html", {**state, **hostile_values(state)})
         damaged = edited(offline, lambda values: values.update(target=99))
         for name, path, width, scheme in (
             ("no-kernel", offline, 1100, "light"),
@@ -211,7 +211,7 @@ def demo_state() -> tuple[dict[str, Any], Any]:
     return example_state(tubes, pyramid), pyramid
 
 
-def _hostile(state: dict[str, Any]) -> dict[str, Any]:
+def hostile_values(state: dict[str, Any]) -> dict[str, Any]:
     """Return labels, edits, methods and history with names that are long, or markup."""
     labels = [f"{HOSTILE} {k}" for k in range(len(state["labels"]))]
     one = {"edit": {"edit": "Reverse"}, "enabled": True, "words": HOSTILE, "code": HOSTILE}

@@ -42,7 +42,7 @@ const rangeOf = (before, after) =>
  * @param {AbortSignal} signal
  */
 export function createBars(actions, signal) {
-  const list = h("ol", { class: "ne-classes" });
+  const list = h("ol", { class: "ne-classes", "aria-label": "Classes" });
   const filter = h("input", { type: "search", "data-name": "filter", placeholder: "find a class" });
   filter.ariaLabel = "find a class";
   const more = h("p", { class: "ne-note" });
@@ -68,7 +68,7 @@ export function createBars(actions, signal) {
       h("span", { class: "ne-class-track", "aria-hidden": "true" }, ghost, bar),
     );
     const than = h("button", { type: "button", "data-name": "than", title: "Rather than this class" }, "vs");
-    than.ariaLabel = `rather than ${state.labels[index]}`;
+    than.ariaLabel = `vs ${state.labels[index]}`;
     on(explain, "click", (event) => (event.shiftKey ? actions.compare : actions.explain)(index), signal);
     on(than, "click", () => actions.compare(index), signal);
     return { item: h("li", { "data-class": index }, explain, than), value, was, ghost, bar, explain, than };
@@ -114,6 +114,7 @@ export function createBars(actions, signal) {
     /** @param {ExplorerState} shown @param {boolean} isOffline @param {Scores} [coarse] values while the reader brushes: bars keep their order */
     show(shown, isOffline, coarse) {
       disabled = isOffline;
+      list.tabIndex = isOffline ? 0 : -1; // a narrow view scrolls it, and buttons that are disabled take no focus
       if (state && state.labels !== shown.labels) rows.clear();
       state = shown;
       filter.hidden = shown.labels.length <= MOST;

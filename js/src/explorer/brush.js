@@ -33,7 +33,6 @@ export function createBrush({ move, apply, cancel, say }, signal) {
   const draw = (now) => {
     shape = now;
     outline.setAttribute("d", now ? outlineOf(now) : "");
-    element.toggleAttribute("data-brushing", now !== null);
   };
   const stop = () => {
     const wasBrushing = path !== null || shape !== null;

@@ -96,6 +96,8 @@ export function createController(model, { update, wants, frame, showFrame, compa
       end(end, words, content, isNewest) {
         if (end === "error") error = words;
         else if (end === "done") error = "";
+        // A gesture that came to nothing has superseded a settled request: it is asked again.
+        if (isNewest && content.settled === false && isDropped && !isAnswered()) return ask(draft);
         // While brushing, what the last coarse answer said stays until the next one.
         if (isNewest && (content.settled !== false || end === "error")) settle();
         show();
@@ -160,10 +162,9 @@ export function createController(model, { update, wants, frame, showFrame, compa
     dropPreview() {
       client.dropCoarse();
       isDropped = true;
-      if (client.isWorking()) return;
       partial = {};
       showFrame(null);
-      if (isAnswered()) show();
+      if (client.isWorking() || isAnswered()) show();
       else ask(draft);
     },
     goTo(/** @type {number} */ index) {

@@ -241,8 +241,11 @@ describe("answers", () => {
       state: { ...state, layers: [...state.layers].reverse(), caveats: ["partial"] },
     });
     expect([first.isConnected, root().hasAttribute("data-waiting")]).toEqual([true, false]);
+    slider.value = "0.6"; // the reader goes on while the new ones are drawn
+    fire(slider, "input");
     await vi.waitFor(() => expect(tubes().textContent).toContain("partial"));
-    expect([first.isConnected, tubes().dataset.threshold, tubes().dataset.layer]).toEqual([false, "0.7", "1"]);
+    expect(first.isConnected).toBe(false);
+    await vi.waitFor(() => expect([tubes().dataset.threshold, tubes().dataset.layer]).toEqual(["0.6", "1"]));
     await answer({}, "cancelled");
     await vi.waitFor(() => expect(tubes().textContent).not.toContain("partial"));
   });
@@ -279,14 +282,15 @@ describe("history", () => {
   });
 
   test("a step can be shown, pinned and compared with another", async () => {
-    await render();
+    const { history } = explorerState();
+    await render({ history: [...history, { ...history[1], id: 2 }] });
     expect(find("show-step", 1).getAttribute("aria-current")).toBe("step");
     find("show-step", 0).click();
     expect(model.newest).toMatchObject({ type: "step", index: 0 });
     find("pin", 1).click();
     expect(model.newest).toMatchObject({ type: "pin", index: 1, pinned: true });
     expect(find("compare").disabled).toBe(true);
-    for (const index of [1, 0]) find("mark", index).click();
+    for (const index of [2, 1, 0]) find("mark", index).click(); // the last two marked count
     find("compare").click();
     expect(model.newest).toMatchObject({ type: "compare", a: 0, b: 1 });
   });
@@ -354,6 +358,38 @@ describe("the brush", () => {
     expect([texts(".ne-class-value")[0], model.asked]).toEqual(["70 %", [late]]);
   });
 
+  test.each(["before", "after"])(
+    "a settled request that a dropped gesture replaced is asked again, if it ends %s it",
+    async (when) => {
+      await start();
+      find("explain", 1).click();
+      const replaced = model.newest;
+      point("pointerdown", 10, 10);
+      point("pointermove", 40, 30);
+      const coarse = model.newest;
+      if (when === "before") model.end(replaced, "superseded");
+      press(brush(), "Escape");
+      if (when === "after") model.end(replaced, "superseded");
+      expect(find("explain", 1).ariaPressed).toBe("true");
+      model.end(coarse);
+      expect(model.asked).toHaveLength(3);
+      expect(model.newest).toMatchObject({ settled: true, target: 1, edits: [] });
+    },
+  );
+
+  test("new tubes wait until the gesture has ended", async () => {
+    await start();
+    point("pointerdown", 10, 10);
+    point("pointermove", 40, 30);
+    const first = tubes();
+    model.set("tubes", { ...model.get("tubes"), caveats: ["newer"] });
+    await vi.waitFor(() => expect(root().querySelector(".ne-slot-next .ne-tubes")?.dataset.ready).toBe("true"));
+    await settle();
+    expect([tubes(), first.contains(brush())]).toEqual([first, true]);
+    press(brush(), "Escape");
+    expect([tubes() === first, tubes().contains(brush())]).toEqual([false, true]);
+  });
+
   test("a click without a drag asks nothing", async () => {
     await start();
     point("pointerdown", 10, 10);
@@ -408,9 +444,10 @@ describe("the brush", () => {
     await vi.waitFor(() => expect(brush().querySelector("canvas").hidden).toBe(false));
     before.click();
     expect([brush().querySelector("canvas").hidden, before.ariaPressed]).toEqual([true, "false"]);
+    before.click();
     model.set("edit_list", []);
     await settle();
-    expect(before.disabled).toBe(true);
+    expect([before.disabled, before.ariaPressed]).toEqual([true, "false"]); // there is nothing to go back to
   });
 });
 
