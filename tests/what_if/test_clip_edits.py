@@ -41,6 +41,7 @@ EXAMPLES = [
     edits.Ablate("stem", channels=(1, 3), to=(0.5, -1.0)),
     edits.Scale("layer1.0", factor=2),
     edits.Swap("pool", "SoftPool3d"),
+    edits.WithoutConcept("stem", [0.5, 0.0, -2], "leg"),
 ]
 
 
@@ -270,6 +271,9 @@ def test_bad_input_is_one_clear_error(make: Any, words: str) -> None:
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
+        ({"edit": "WithoutConcept", "layer": "stem", "direction": [0, 0]}, "no length"),
+        ({"edit": "WithoutConcept", "layer": "stem", "direction": [1, "a"]}, "direction must be a number"),
+        ({"edit": "WithoutConcept", "layer": "stem", "direction": 3}, "direction must be 1 to 65,536 numbers"),
         ([], "an edit as JSON is a dict"),
         ({}, "the key 'edit' must be one of"),
         ({"edit": "__class__"}, "the key 'edit' must be one of"),

@@ -21,6 +21,7 @@ from notebook_explain.models import VideoModel
 from notebook_explain.models.shadow import shadow_of
 from notebook_explain.what_if import scores
 from tests import zoo
+from tests.example_values import small_concepts
 from tests.what_if.networks import coloured_clip, reads_frames
 
 CLIP = zoo.random_clip(8, 32)
@@ -120,6 +121,46 @@ def test_mean_scale_and_given_values_are_those_of_a_hook_by_hand(name: str) -> N
     ):
         by_hand = logits_of_hooked(model, CLIP, name, change)
         np.testing.assert_allclose(logits(edits.edited_model(model, edit), CLIP), by_hand, rtol=1e-5, atol=1e-5)
+
+
+def test_means_over_other_clips_are_those_of_their_activations() -> None:
+    model = residual()
+    clips = [zoo.random_clip(8, 32, seed) for seed in range(3)]
+    seen: list[Tensor] = []
+    net = copy.deepcopy(model.module)
+    net.layer2[0].register_forward_hook(lambda _, __, output: seen.append(output.mean((0, 2, 3, 4))))
+    with torch.no_grad():
+        for clip in clips:
+            net(model.preprocessing.tensor(ne.Clip.of(clip), *_CPU))
+    found = edits.mean_activations(model, clips, "layer2.0", [5, 1])
+    np.testing.assert_allclose(found, torch.stack(seen).mean(0)[[1, 5]], rtol=1e-4)
+    assert edits.Ablate("layer2.0", [5, 1], found).to == found
+    with pytest.raises(ValueError, match="no clips"):
+        edits.mean_activations(model, [], "layer2.0")
+
+
+def test_without_a_concept_nothing_is_left_along_its_direction() -> None:
+    model, concepts = residual(), small_concepts()
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(4, model.layer("layer2.0").layout.channels)).astype(np.float32)
+    edit = edits.WithoutConcept.from_concepts(
+        replace(concepts, units="positions", layer="layer2.0", centres=centres), 0
+    )
+    unit = centres[0].astype(float) - centres.astype(float).mean(0)
+    unit /= np.linalg.norm(unit)
+
+    def removed(output: Tensor) -> Tensor:
+        v = torch.tensor(unit, dtype=torch.float32)
+        return output - torch.einsum("bcthw,c,d->bdthw", output, v, v)
+
+    edited = edits.edited_model(model, edit)
+    by_hand = logits_of_hooked(model, CLIP, "layer2.0", removed)
+    np.testing.assert_allclose(logits(edited, CLIP), by_hand, rtol=1e-4, atol=1e-5)
+    assert edited.caveats[-1] == f"The network was edited: layer2.0 without {concepts[0].name}."
+    with pytest.raises(ValueError, match="discover them with units='positions'"):
+        edits.WithoutConcept.from_concepts(replace(concepts, units="supervoxels"), 0)
+    with pytest.raises(ValueError, match=r"direction has 2 numbers, but layer 'stem' has \d+ channels"):
+        edits.edited_model(model, edits.WithoutConcept("stem", [1, 2]))
 
 
 def test_the_mean_is_that_of_each_clip_of_a_batch() -> None:

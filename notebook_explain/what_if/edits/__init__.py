@@ -9,13 +9,14 @@ edits.Occlude(box=(20, 10, 60, 90), frames=(4, 9), fill='freeze')
 Coordinates are the clip's own pixels and frames, counted from 0. Boxes and spans leave out their end, as Python's slices do.
 """
 
+from notebook_explain.what_if.channel_hooks import mean_activations
 from notebook_explain.what_if.edits.apply import edited_clip, edited_model, split_edits
 from notebook_explain.what_if.edits.base import ClipEdit, Edit
 from notebook_explain.what_if.edits.colours import Brighten, Flip, Grey
 from notebook_explain.what_if.edits.frames import Drop, Freeze, Loop, Repeat, Reverse, Shuffle, Slow
 from notebook_explain.what_if.edits.kinds import KINDS, from_json
 from notebook_explain.what_if.edits.masks import packed_mask
-from notebook_explain.what_if.edits.network import Ablate, NetworkEdit, Scale, Swap
+from notebook_explain.what_if.edits.network import Ablate, NetworkEdit, Scale, Swap, WithoutConcept
 from notebook_explain.what_if.edits.occlude import FILLS, Occlude
 
 __all__ = [
@@ -38,9 +39,11 @@ __all__ = [
     "Shuffle",
     "Slow",
     "Swap",
+    "WithoutConcept",
     "edited_clip",
     "edited_model",
     "from_json",
+    "mean_activations",
     "packed_mask",
     "split_edits",
 ]

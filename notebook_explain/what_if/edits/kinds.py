@@ -11,12 +11,28 @@ from notebook_explain._validation import check_choice
 from notebook_explain.what_if.edits.base import Edit
 from notebook_explain.what_if.edits.colours import Brighten, Flip, Grey
 from notebook_explain.what_if.edits.frames import Drop, Freeze, Loop, Repeat, Reverse, Shuffle, Slow
-from notebook_explain.what_if.edits.network import Ablate, Scale, Swap
+from notebook_explain.what_if.edits.network import Ablate, Scale, Swap, WithoutConcept
 from notebook_explain.what_if.edits.occlude import Occlude
 
 KINDS: dict[str, type[Edit]] = {
     kind.__name__: kind
-    for kind in (Occlude, Freeze, Reverse, Shuffle, Drop, Repeat, Slow, Loop, Flip, Grey, Brighten, Ablate, Scale, Swap)
+    for kind in (
+        Occlude,
+        Freeze,
+        Reverse,
+        Shuffle,
+        Drop,
+        Repeat,
+        Slow,
+        Loop,
+        Flip,
+        Grey,
+        Brighten,
+        Ablate,
+        Scale,
+        Swap,
+        WithoutConcept,
+    )
 }
 
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from torch import nn
 
 from notebook_explain import layers as building_blocks
 from notebook_explain._errors import UsageError, UsageTypeError
 from notebook_explain._validation import check_choice, check_range
-from notebook_explain.explanations.number_format import counted, short
+from notebook_explain.explanations import Concepts
+from notebook_explain.explanations.number_format import counted, short, shortened
+from notebook_explain.explanations.text import LONGEST_NAME
 from notebook_explain.models import VideoModel
-from notebook_explain.what_if.channel_hooks import ChannelChange, edit_channels
+from notebook_explain.what_if.channel_hooks import ScaledChannels, WithoutDirection, change_layer, check_channels
 from notebook_explain.what_if.edits.base import Edit, check_indices
 
 ZERO, MEAN = "zero", "mean"
 MAX_CHANNELS = 65_536
 MAX_NAME = 1000
 MOST_FACTOR = 1e4
-IDENTITY = "Identity"
+IDENTITY, POSITIONS = "Identity", "positions"
 LISTED = 8  # channels named in a sentence
 
 
@@ -85,7 +88,8 @@ class Ablate(NetworkEdit):
 
     def apply_to(self, model: VideoModel) -> None:
         """Add the edit to a model whose module is a copy."""
-        edit_channels(model, self.layer, self.channels, ChannelChange(0.0, self.to))
+        check_channels(model, self.layer, self.channels)
+        change_layer(model, self.layer, ScaledChannels(self.channels, 0.0, self.to))
 
     def in_words(self) -> str:
         """Return the edit as a phrase."""
@@ -124,7 +128,8 @@ class Scale(NetworkEdit):
 
     def apply_to(self, model: VideoModel) -> None:
         """Add the edit to a model whose module is a copy."""
-        edit_channels(model, self.layer, self.channels, ChannelChange(self.factor))
+        check_channels(model, self.layer, self.channels)
+        change_layer(model, self.layer, ScaledChannels(self.channels, self.factor))
 
     def in_words(self) -> str:
         """Return the edit as a phrase."""
@@ -160,6 +165,84 @@ class Swap(NetworkEdit):
     def in_words(self) -> str:
         """Return the edit as a phrase."""
         return f"without {self.layer}" if self.module == IDENTITY else f"with {self.module} instead of {self.layer}"
+
+
+@dataclass(frozen=True, repr=False)
+class WithoutConcept(NetworkEdit):
+    """Remove a concept from a layer: at every position, the part of the activations along the concept's direction.
+
+    `WithoutConcept.from_concepts` takes the direction from `Concepts`.
+
+    Attributes
+    ----------
+    layer : str
+        Dotted name of the layer.
+    direction : sequence of float
+        One number for each channel; its length does not matter.
+    name : str
+        Name of the concept, for sentences.
+    """
+
+    layer: str
+    direction: tuple[float, ...]
+    name: str = "a concept"
+
+    def __post_init__(self) -> None:
+        _check_layer(self.layer)
+        given = self.direction
+        if not isinstance(given, (list, tuple, np.ndarray)) or not 0 < len(given) <= MAX_CHANNELS:
+            raise UsageError(
+                f"direction must be 1 to {MAX_CHANNELS:,} numbers, one for each channel; got {type(given).__name__}"
+            )
+        numbers = given.tolist() if isinstance(given, np.ndarray) else given
+        values = tuple(check_range("direction", value, -1e15, 1e15) for value in numbers)
+        if not any(values):
+            raise UsageError("direction has no length: all of its numbers are 0")
+        object.__setattr__(self, "direction", values)
+        if not isinstance(self.name, str) or len(self.name) > MAX_NAME:
+            raise UsageError(f"name must be a string of at most {MAX_NAME} letters, got {type(self.name).__name__}")
+
+    @classmethod
+    def from_concepts(cls, concepts: Concepts, which: int | str) -> WithoutConcept:
+        """Return the edit that removes one of several concepts: its centre, compared with the mean of all centres.
+
+        Parameters
+        ----------
+        concepts : Concepts
+            Of positions, whose centres are in the channels of one layer.
+        which : int or str
+            Index or name.
+
+        Raises
+        ------
+        ValueError
+            No such concept; concepts of other units, which several layers describe; a single cluster.
+        """
+        if concepts.units != POSITIONS:
+            raise UsageError(
+                f"these concepts are of {concepts.units}, which several layers describe together; discover them with "
+                f"units={POSITIONS!r} to remove one from a layer"
+            )
+        index = concepts.index(which)
+        centres = concepts.centres.astype(np.float64)
+        if len(centres) < 2:
+            raise UsageError("there is a single cluster, so nothing tells its direction from that of the others")
+        direction = centres[index] - centres.mean(0)
+        return cls(concepts.layer, tuple(direction.tolist()), concepts[index].name)
+
+    def apply_to(self, model: VideoModel) -> None:
+        """Add the edit to a model whose module is a copy."""
+        count = check_channels(model, self.layer, None)
+        if count != len(self.direction):
+            raise UsageError(
+                f"direction has {len(self.direction)} numbers, but layer {self.layer!r} has {count} channels"
+            )
+        values = np.array(self.direction)
+        change_layer(model, self.layer, WithoutDirection(tuple((values / np.linalg.norm(values)).tolist())))
+
+    def in_words(self) -> str:
+        """Return the edit as a phrase."""
+        return f"{self.layer} without {shortened(self.name, LONGEST_NAME)}"
 
 
 def _blocks() -> dict[str, Any]:
