@@ -156,7 +156,7 @@ def test_without_a_concept_nothing_is_left_along_its_direction() -> None:
     edited = edits.edited_model(model, edit)
     by_hand = logits_of_hooked(model, CLIP, "layer2.0", removed)
     np.testing.assert_allclose(logits(edited, CLIP), by_hand, rtol=1e-4, atol=1e-5)
-    assert edited.caveats[-1] == f"The network was edited: layer2.0 without {concepts[0].name}."
+    assert edited.caveats[-1] == f"The network was edited: layer layer2.0 without {concepts[0].name}."
     with pytest.raises(ValueError, match="discover them with units='positions'"):
         edits.WithoutConcept.from_concepts(replace(concepts, units="supervoxels"), 0)
     with pytest.raises(ValueError, match=r"direction has 2 numbers, but layer 'stem' has \d+ channels"):

@@ -189,7 +189,7 @@ class WithoutConcept(NetworkEdit):
 
     def __post_init__(self) -> None:
         _check_layer(self.layer)
-        given = self.direction
+        given: Any = self.direction
         if not isinstance(given, (list, tuple, np.ndarray)) or not 0 < len(given) <= MAX_CHANNELS:
             raise UsageError(
                 f"direction must be 1 to {MAX_CHANNELS:,} numbers, one for each channel; got {type(given).__name__}"
@@ -242,7 +242,7 @@ class WithoutConcept(NetworkEdit):
 
     def in_words(self) -> str:
         """Return the edit as a phrase."""
-        return f"{self.layer} without {shortened(self.name, LONGEST_NAME)}"
+        return f"layer {self.layer} without {shortened(self.name, LONGEST_NAME)}"
 
 
 def _blocks() -> dict[str, Any]:
