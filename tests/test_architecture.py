@@ -163,6 +163,19 @@ def test_a_saved_visualization_opens_without_torch(tmp_path: Path) -> None:
     assert (tmp_path / "again.npz").is_file()
 
 
+def test_saved_what_ifs_open_without_torch(tmp_path: Path) -> None:
+    from tests.example_values import small_temporal_reliance, small_what_if
+
+    paths = [small_what_if().save(tmp_path / "w.npz"), small_temporal_reliance().save(tmp_path / "t.npz")]
+    code = (
+        f"import notebook_explain as ne\nw, t = ne.load({str(paths[0])!r}), ne.load({str(paths[1])!r})\n"
+        f"for one in (w, t):\n one.in_words()\n one.figure()\n one._repr_mimebundle_()\n"
+        f"w.moved()\nw.to_html({str(tmp_path / 'p.html')!r})"
+    )
+    assert "torch" not in _modules_imported_by(code)
+    assert (tmp_path / "p.html").is_file()
+
+
 def test_pyplot_is_never_imported() -> None:
     assert not [path for path in PACKAGE.rglob("*.py") if "pyplot" in path.read_text().replace("pyplot:", "")]
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import notebook_explain as ne
-from tests.example_values import small_tubes
+from tests.example_values import small_temporal_reliance, small_tubes, small_what_if
+from tests.explanations.equality import assert_same
 
 
 def test_explanations_clips_targets_and_explainers_survive_pickling() -> None:
@@ -23,6 +24,11 @@ def test_explanations_clips_targets_and_explainers_survive_pickling() -> None:
     assert pickle.loads(pickle.dumps(difference)) == difference
     explainer = ne.SaliencyTubes(layers=("stem",), pooled=True)
     assert pickle.loads(pickle.dumps(explainer)) == explainer
+
+
+def test_what_ifs_survive_pickling() -> None:
+    for value in (small_what_if(with_tubes=True), small_temporal_reliance()):
+        assert_same(pickle.loads(pickle.dumps(value)), value)
 
 
 def test_explainers_are_rebuilt_from_their_fields_and_are_hashable() -> None:

@@ -32,6 +32,7 @@ from tests.browser.example_tubes import (
 )
 from tests.browser.pyramid_screenshots import pyramid_pages
 from tests.browser.visualization_screenshots import visualization_pages
+from tests.browser.what_if_screenshots import what_if_pages
 from tests.example_values import small_evaluation
 
 HEIGHT = 760
@@ -454,6 +455,7 @@ def main() -> None:
             with_values,
             clip_previews,
             evaluation_pages,
+            what_if_pages,
             pairs,
             pyramid_pages,
             concept_pages,

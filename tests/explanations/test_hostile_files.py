@@ -181,6 +181,7 @@ def _(visualization: Visualization) -> None:
 def _(result: WhatIf) -> None:
     assert result.in_words()
     assert result.moved()
+    assert all(isinstance(edit.entry, dict) for edit in result.edits)
     assert what_if_page_text(result, "title")
     result.figure(frames=2).draw_without_rendering()
 

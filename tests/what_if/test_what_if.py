@@ -85,6 +85,8 @@ def test_a_list_of_lists_gives_the_results_of_single_calls() -> None:
         assert [edit.code for edit in one.edits] == [repr(edit) for edit in entries]
         np.testing.assert_allclose(one.after.head().logits, alone.after.head().logits, rtol=1e-4, atol=1e-4)
         assert one.drop == pytest.approx(alone.drop, abs=1e-4)
+        edited = scores(edits.edited_model(model, entries), [edits.edited_clip(CLIP, entries)])[0][""]
+        np.testing.assert_allclose(one.after.head().logits, edited.logits, rtol=1e-4, atol=1e-4)
     assert together[0].before is together[-1].before
     assert together[0].provenance.forwards <= len(lists) + 8
 
