@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -21,7 +22,9 @@ from notebook_explain.models.heads import Head
 from notebook_explain.models.shadow import reference_parameter
 from notebook_explain.models.target_resolution import head_label, result_in, score_in
 
-BATCH, BATCH_ELSEWHERE = 8, 32  # clips in a pass, on a CPU and on other devices
+BATCH, BATCH_ELSEWHERE = 8, 32  # most clips in a pass, on a CPU and on other devices
+MEMORY = 2**30  # bytes of a pass on a CPU; on CUDA half of what is free
+TENSORS = 4  # of the largest size that a pass holds at once: input, output, a shortcut, and room to work
 LEAST_TOGETHER = 6  # clips for which it pays to find out whether the network takes a batch
 TOP = 5
 _UNRESOLVED = Target(0)
@@ -58,10 +61,27 @@ class ClipResult:
 
 @dataclass(frozen=True)
 class _Passes:
-    """How a network is run: whether only gradients tell its logits, and whether it takes a batch (None: not yet known)."""
+    """How a network is run.
 
+    Attributes
+    ----------
+    largest : int
+        Bytes of the largest output of a module for one clip.
+    needs_graph : bool
+        Only gradients tell which of the returned tensors holds logits.
+    is_together : bool or None
+        The network keeps the clips of a batch apart; None if that is not yet known.
+    """
+
+    largest: int
     needs_graph: bool
     is_together: bool | None
+
+    def batch(self, device: torch.device) -> int:
+        """Return the number of clips in a pass that fit into memory."""
+        most = BATCH if device.type == "cpu" else BATCH_ELSEWHERE
+        memory = torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else MEMORY
+        return max(1, min(most, memory // (TENSORS * max(1, self.largest))))
 
 
 _known: weakref.WeakKeyDictionary[Any, _Passes] = weakref.WeakKeyDictionary()
@@ -115,34 +135,37 @@ class ClipScorer:
 
     def _rows(self, shadow: nn.Module, clips: Sequence[Clip]) -> Floats:
         reference, prepare = reference_parameter(shadow), self.model.preprocessing.tensor
-        most = BATCH if reference.device.type == "cpu" else BATCH_ELSEWHERE
         found = []
         try:
             with torch.inference_mode(False), torch.no_grad():
+
+                def videos(chosen: Sequence[Clip]) -> torch.Tensor:
+                    return torch.cat([prepare(clip, reference.device, reference.dtype) for clip in chosen])
+
+                most = self._find_passes(shadow, videos(clips[:2]), len(clips)).batch(reference.device)
                 for first in range(0, len(clips), most):
-                    chosen = clips[first : first + most]
-                    videos = torch.cat([prepare(clip, reference.device, reference.dtype) for clip in chosen])
-                    if first == 0:
-                        self._find_passes(shadow, videos, len(clips))
-                    found.append(self._batch(shadow, videos)[:, 0].float().cpu().numpy())
+                    rows = self._batch(shadow, videos(clips[first : first + most]))
+                    found.append(rows[:, 0].float().cpu().numpy())
         except (ExplainError, UsageError):
             raise
         except Exception as error:
             raise ExplainError(f"the network fails on this clip: {error}") from error
         return np.concatenate(found)
 
-    def _find_passes(self, shadow: nn.Module, videos: torch.Tensor, count: int) -> None:
+    def _find_passes(self, shadow: nn.Module, videos: torch.Tensor, count: int) -> _Passes:
         """Find out how the network is run; copies of it that differ in edits of channels only need not be tried again."""
         key = self.model if self.model.layer_trace is None else self.model.layer_trace
         known, batch = _known.get(key), self._batch
         if known is None:
-            batch.probe_output(shadow, videos[:1])
-            known = _Passes(batch.needs_graph, None)
+            with _largest_output(shadow) as largest:
+                batch.probe_output(shadow, videos[:1])
+            known = _Passes(largest[0], batch.needs_graph, None)
         if known.is_together is None and count >= LEAST_TOGETHER:
             batch.probe(shadow, videos[:2])
-            known = _Passes(batch.needs_graph, batch.is_together)
+            known = replace(known, needs_graph=batch.needs_graph, is_together=batch.is_together)
         _known[key] = known
         batch.needs_graph, batch.is_together = known.needs_graph, bool(known.is_together)
+        return known
 
     def _read(self, heads: Mapping[str, Head], _: Target) -> torch.Tensor:
         """Return the score of the target, its probability, and logits and probabilities of all heads in one row."""
@@ -180,6 +203,23 @@ class ClipScorer:
             top5=() if own.probabilities is None or self._result.region else own.top(TOP),
         )
         return ClipResult(tuple(heads), result)
+
+
+@contextmanager
+def _largest_output(shadow: nn.Module) -> Iterator[list[int]]:
+    """Yield a list with the bytes of the largest tensor that a module returns in this context."""
+    largest = [0]
+
+    def note(_: nn.Module, __: Any, output: Any) -> None:
+        if isinstance(output, torch.Tensor):
+            largest[0] = max(largest[0], output.nbytes)
+
+    handles = [module.register_forward_hook(note) for module in shadow.modules()]
+    try:
+        yield largest
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _template(model: VideoModel, name: str, head: Head) -> HeadPrediction:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import notebook_explain as ne
 from notebook_explain import edits
 from notebook_explain.explanations import Pyramid, Tubes, change_words
-from notebook_explain.what_if import scores
+from notebook_explain.what_if import clip_scores, scores
 from tests import zoo
 from tests.example_values import small_what_if
 from tests.explanations.equality import assert_same
@@ -118,6 +118,17 @@ def test_many_edits_share_batches_and_equal_clips_are_run_once() -> None:
     ne.what_if(model, CLIP, [[edits.Brighten(1 + k / 64)] for k in range(32)] + [[edits.Brighten(1.5)]] * 10)
     assert sum(model.module.batches) == 33  # the clip, which is Brighten(1.0) too, 31 others, and Brighten(1.5) once
     assert max(model.module.batches) == 8
+
+
+@pytest.mark.parametrize(("memory", "most"), [(2**30, 8), (4 * 3 * 4 * 9 * 12 * 12 * 4, 3), (1, 1)])
+def test_a_batch_is_as_large_as_fits_into_memory(monkeypatch: pytest.MonkeyPatch, memory: int, most: int) -> None:
+    model = ne.adapt(zoo.seeded(Counting), **SPECIFIED)  # its largest tensor has 4 channels of 9 x 12 x 12 floats
+    monkeypatch.setattr(clip_scores, "MEMORY", memory)
+    scores(model, [edits.Brighten(1 + k / 64)(CLIP) for k in range(16)])
+    model.module.batches.clear()
+    scores(model, [edits.Brighten(1 + k / 64)(CLIP) for k in range(16)])
+    assert max(model.module.batches) == most
+    assert sum(model.module.batches) == 16
 
 
 def test_one_clip_costs_one_pass_once_the_network_is_known() -> None:
