@@ -45,13 +45,26 @@ def test_the_changelog_and_the_citation_name_the_last_release() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["", "clip", "explanations", "models", "methods", "layers", "samples", "widgets", "evaluation"]
+    "package",
+    [
+        "",
+        "clip",
+        "explanations",
+        "models",
+        "methods",
+        "layers",
+        "samples",
+        "widgets",
+        "evaluation",
+        "what_if",
+        "what_if.edits",
+    ],
 )
 def test_the_reference_documents_every_public_name(package: str) -> None:
     module = importlib.import_module(f"notebook_explain.{package}".rstrip("."))
     pages = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
     documented = {name.rpartition(".")[2] for name in re.findall(r"^::: (notebook_explain\S+)", pages, re.MULTILINE)}
-    packages = {"samples", "layers", "evaluation", "__version__"}
+    packages = {"samples", "layers", "evaluation", "edits", "__version__"}
     assert not set(module.__all__) - documented - packages
 
 
