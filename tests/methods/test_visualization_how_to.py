@@ -25,6 +25,11 @@ def test_the_code_of_the_page_runs_in_order(
     assert re.search(r"^score \d+\.\d\d, best real \d+\.\d\d, the still alone -?\d+\.\d\d$", output, re.MULTILINE)
     assert "Logit('kick') - Logit('punch')" in output
     assert "facet 1 of 2" in output
+    assert re.search(r"^-?Channel\('blocks\.3\.pointwise\.0', \d+\)$", output, re.MULTILINE)
+    partial, whole = names["partial"], names["whole"]
+    assert isinstance(partial, Visualization)
+    assert isinstance(whole, Visualization)
+    assert len(partial[0].curve) < len(whole[0].curve) == 30
     moved, tubes = names["moved"], names["tubes"]
     assert isinstance(moved, Visualization)
     assert isinstance(tubes, Tubes)

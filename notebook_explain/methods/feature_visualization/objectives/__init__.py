@@ -13,6 +13,7 @@ from notebook_explain.methods.feature_visualization.objectives.base import (
 )
 from notebook_explain.methods.feature_visualization.objectives.features import Channel, Direction, Unit
 from notebook_explain.methods.feature_visualization.objectives.logit import Logit
+from notebook_explain.methods.feature_visualization.objectives.pyramid_units import of_unit
 
 __all__ = [
     "Channel",
@@ -25,4 +26,5 @@ __all__ = [
     "Unit",
     "as_objectives",
     "layers_of",
+    "of_unit",
 ]
