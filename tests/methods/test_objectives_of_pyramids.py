@@ -78,8 +78,11 @@ def test_what_is_no_output_of_a_layer_is_one_clear_error(pyramid: Pyramid) -> No
         of_unit(pyramid, kinds.index("sum"))
     with pytest.raises(ValueError, match=r"^unit must be a kernel or the class, got channel \d of 'clip'.*layer$"):
         of_unit(pyramid, kinds.index("input"))
-    for wrong, error in ((len(kinds), ValueError), (-1, ValueError), ("layer4", TypeError), (True, TypeError)):
-        with pytest.raises(error, match=r"^unit must "):
+    for index in (len(kinds), -1):
+        with pytest.raises(ValueError, match=rf"^unit must lie in 0\.\.{len(kinds) - 1}, .* got {index}"):
+            of_unit(pyramid, index)
+    for wrong in ("layer4", True, 1.5):
+        with pytest.raises(TypeError, match=r"^unit must be an index"):
             of_unit(pyramid, wrong)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^pyramid must be a Pyramid, got str; ne\.FeaturePyramid makes one"):
         of_unit("pyramid", 0)  # type: ignore[arg-type]
