@@ -122,6 +122,7 @@ def test_more_steps_go_on_from_a_finished_result() -> None:
 
 
 def test_the_state_lives_as_long_as_the_last_result_and_holds_no_network() -> None:
+    gc.collect()
     before = len(resuming._STATES)
     model = tiny_model()
     network = weakref.ref(model.module)

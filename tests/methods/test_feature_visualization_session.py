@@ -222,3 +222,30 @@ def test_a_network_that_mixes_the_clips_of_a_batch_gets_single_ones(kind: type[C
     assert found[0].score == pytest.approx(wanted[0].score, rel=1e-4)
     batches = sum(count > 1 for count in net.log.passes)
     assert batches == 1 if kind is not CountingNet else batches > 4  # one that finds out
+
+
+PACE = "notebook_explain.methods.feature_visualization.pace"
+CHUNK = "notebook_explain.methods.feature_visualization.optimiser.CHUNK"
+
+
+@pytest.mark.parametrize(
+    ("long", "share", "wanted"), [(0.0, 1e-9, [1, 6]), (1e9, 1e-9, range(1, 7)), (0.0, 1e9, range(1, 7))]
+)
+def test_long_steps_have_fewer_previews_and_the_same_result(
+    long: float, share: float, wanted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = CountingNet()
+    model = tiny_model(net)
+    expected = quick(steps=6)(model, clips())
+    monkeypatch.setattr(CHUNK, 0.0)
+    monkeypatch.setattr(f"{PACE}.LONG", long)
+    monkeypatch.setattr(f"{PACE}.SHARE", share)
+    net.log.passes.clear()
+    steps = [step for step in quick(steps=6).stream(model, clips()) if step.stage != "real clips"]
+    assert [step.done for step in steps] == list(range(1, 7))  # each step can be cancelled
+    assert [step.done for step in steps if step.partial is not None] == list(wanted)
+    found = steps[-1].partial
+    assert found[0].preview_steps == (0, *wanted)
+    assert sum(net.log.passes) == found.provenance.forwards
+    assert np.array_equal(found[0].clip.frames, expected[0].clip.frames)
+    assert np.array_equal(found[0].curve, expected[0].curve)

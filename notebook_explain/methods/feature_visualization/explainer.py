@@ -169,8 +169,9 @@ class FeatureVisualization:
         Yields
         ------
         Progress
-            Stages "real clips" and "steps of ..."; During the steps, ``partial`` is a Visualization, about every half
-            second or after each longer step; the last one is the result.
+            Stages "real clips" and "steps of ...". About every half second, and after each longer step, ``partial`` is a
+            Visualization; the last one is the result. Where a step takes more than a second, some have none, because the
+            passes of previews take at most about a tenth of the time.
         """
         if not isinstance(model, VideoModel):
             raise UsageTypeError(

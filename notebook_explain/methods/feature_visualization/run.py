@@ -21,6 +21,7 @@ from notebook_explain.methods.feature_visualization.comparison import Comparison
 from notebook_explain.methods.feature_visualization.facets import LEAST_CLIPS, FacetTarget, find_facets
 from notebook_explain.methods.feature_visualization.objectives import Logit, Objective, as_objectives, layers_of
 from notebook_explain.methods.feature_visualization.optimiser import Optimisation, Schedule
+from notebook_explain.methods.feature_visualization.pace import PreviewPace
 from notebook_explain.methods.feature_visualization.paper import PaperTarget, paper_optimisation
 from notebook_explain.methods.feature_visualization.passes import Pass, Runner
 from notebook_explain.methods.feature_visualization.reference_set import RealClip, ReferenceSet, extended_frame
@@ -168,11 +169,16 @@ class Run:
             comparison.restore(self.state.previews, synthesis.seconds)
             if optimisation.step == self.explainer.steps:
                 yield Progress(stage, optimisation.step, optimisation.step, self.state.seconds, self.before)
+        pace = PreviewPace()
         for step in optimisation.run():
+            if not pace.is_due() and step < self.explainer.steps:
+                yield Progress(stage, step, self.explainer.steps, time.perf_counter() - self.start)
+                continue
             comparison.keep_preview(step, optimisation.frames())
             synthesis = comparison.synthesis(optimisation, starts)
             seconds = time.perf_counter() - self.start
             result = self._result(synthesis)
+            pace.made()
             keep_state(result, self._state(optimisation, comparison), self.newest)
             self.newest = result
             yield Progress(stage, step, self.explainer.steps, seconds, result)
