@@ -13,8 +13,8 @@ from playwright.sync_api import Page
 from notebook_explain.explanations import Tubes
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.widgets import compare_viewer, pyramid_viewer, tube_viewer
-from notebook_explain.widgets.html import _document, page
 from notebook_explain.widgets.base import read_bundle
+from notebook_explain.widgets.html import _document, page
 from notebook_explain.widgets.wire.common import clip_state
 from tests.browser.browser_driver import Viewer
 

@@ -30,6 +30,7 @@ from tests.browser.example_tubes import (
     landscape,
     tubes,
 )
+from tests.browser.explorer_screenshots import explorer_pages
 from tests.browser.pyramid_screenshots import pyramid_pages
 from tests.browser.visualization_screenshots import visualization_pages
 from tests.browser.what_if_screenshots import what_if_pages
@@ -460,6 +461,7 @@ def main() -> None:
             pyramid_pages,
             concept_pages,
             visualization_pages,
+            explorer_pages,
             *([demo] if arguments.demo else []),
             *([in_lab] if arguments.lab else []),
         ):

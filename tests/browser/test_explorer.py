@@ -70,7 +70,9 @@ def test_the_bars_follow_the_brush_and_one_step_is_made_on_release(open_page: Op
     driver.page.mouse.up()
     driver.idle()
     settled = [message for message in driver.sent if message["settled"]]
-    assert [item["edit"] for item in settled[0]["edits"]] == [{"edit": "Occlude", "box": [16, 16, 48, 32], "fill": "blur"}]
+    assert [item["edit"] for item in settled[0]["edits"]] == [
+        {"edit": "Occlude", "box": [16, 16, 48, 32], "fill": "blur"}
+    ]
     assert len(settled) == 1
     assert driver.part("history").inner_text() == "history: step 2 of 2"
     assert driver.root.locator("[data-name=toggle]").all_inner_texts() == ["hide a region"]
@@ -119,7 +121,11 @@ def test_settings_and_focus_survive_a_new_result_and_nothing_jumps(open_page: Op
     driver.root.locator("[data-name=explain]").nth(1).evaluate("button => button.click()")  # the focus stays
     driver.idle()
     driver.tubes = ExplorerDriver(driver.page).tubes
-    assert (driver.tubes.data("threshold"), driver.tubes.data("frame"), driver.tubes.data("layer")) == ("0.25", "7", "2")
+    assert (driver.tubes.data("threshold"), driver.tubes.data("frame"), driver.tubes.data("layer")) == (
+        "0.25",
+        "7",
+        "2",
+    )
     assert driver.root.evaluate("root => root.ownerDocument.activeElement.dataset.name") == "layer"
     assert driver.root.locator("canvas.ne-frame").bounding_box() == top
     assert driver.root.bounding_box()["height"] == pytest.approx(height, abs=2)  # type: ignore[index]
