@@ -93,7 +93,7 @@ class Kernel {
     const after = predict(state.before, message.edits);
     const words = this.wordsOf(after);
     const frame = message.settled ? null : { $buffer: 0 };
-    const jpeg = state.clip.frames[(message.frame + state.clip.size[0] / 2) % state.clip.size[0]];
+    const jpeg = state.clip_state.frames[(message.frame + state.clip_state.size[0] / 2) % state.clip_state.size[0]];
     this.answer(message, { part: "probabilities", seq: 0, after, words, frame }, frame ? [jpeg] : []);
     if (!message.settled) return this.answer(message, done);
     const total = 8;
