@@ -71,7 +71,7 @@ EDIT_KINDS = [
      "fields": [field("frame", "frame", 0), SPAN]},
     {"edit": "Brighten", "name": "brighten", "help": "Multiply all values.", "of": "clip",
      "fields": [field("factor", "number", 1.3, low=0, high=4)]},
-    {"edit": "Ablate", "name": "switch off kernels", "help": "Set channels of a layer to zero, or to their mean.", "of": "network",
+    {"edit": "Ablate", "name": "switch off kernels", "help": "Set channels to zero, or to their mean.", "of": "network",
      "fields": [field("layer", "layer", None), field("channels", "channels", []),
                 field("to", "choice", "zero", choices=["zero", "mean"])]},
 ]  # fmt: skip

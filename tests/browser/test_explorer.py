@@ -30,6 +30,12 @@ from tests.example_values import small_pyramid
 
 __all__ = ["axe"]  # a fixture
 
+WATCH_HEIGHT = """root => {
+  root.seen = [];
+  const look = () => { root.seen.push(root.querySelector('.ne-slot').offsetHeight); requestAnimationFrame(look); };
+  look();
+}"""
+
 
 @pytest.fixture(scope="module")
 def pyramid() -> Pyramid:
@@ -115,9 +121,7 @@ def test_settings_and_focus_survive_a_new_result_and_nothing_jumps(open_page: Op
     driver.tubes.wait("root.dataset.layer === '2'")
     height = driver.root.bounding_box()["height"]  # type: ignore[index]
     top = driver.root.locator("canvas.ne-frame").bounding_box()
-    driver.root.evaluate(
-        "root => { root.seen = []; const look = () => { root.seen.push(root.querySelector('.ne-slot').offsetHeight); requestAnimationFrame(look); }; look(); }"
-    )
+    driver.root.evaluate(WATCH_HEIGHT)
     driver.root.locator("[data-name=explain]").nth(1).evaluate("button => button.click()")  # the focus stays
     driver.idle()
     driver.tubes = ExplorerDriver(driver.page).tubes

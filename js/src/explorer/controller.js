@@ -3,7 +3,7 @@
 import { listen } from "../shared/dom.js";
 import { createClient } from "./client.js";
 import { draftOf, moved, removed, requestOf, toggled, withAgainst, withEdits, withKnob, withTarget } from "./draft.js";
-import { readState, TRAITS } from "./traits.js";
+import { isFull, readState, TRAITS } from "./traits.js";
 
 /** @typedef {import("./traits.js").ExplorerState} ExplorerState */
 /** @typedef {import("./traits.js").Edit} Edit */
@@ -44,7 +44,7 @@ export function createController(model, { update, wants, frame, showFrame, compa
   /** @type {Record<string, any> | null} */
   let progress = null;
   let error = "";
-  let isPyramidFresh = Object.keys(traits.pyramid).length > 0;
+  let isPyramidFresh = isFull(traits.pyramid);
   let isDropped = false; // the last gesture, so that its answers are of no use
   let hasStarted = false;
 
@@ -116,7 +116,7 @@ export function createController(model, { update, wants, frame, showFrame, compa
     } catch (failure) {
       return failed(failure);
     }
-    if (traits.pyramid !== pyramid) isPyramidFresh = true;
+    if (traits.pyramid !== pyramid) isPyramidFresh = isFull(traits.pyramid);
     else if (traits.step !== step || traits.history !== history) isPyramidFresh = false;
     if (client.isWorking()) partial = {};
     else settle();

@@ -79,7 +79,8 @@ export function createField(field, value, { size: [frames, height, width], layer
   } else if (kind === "channels" || kind === "text") {
     const box = input({ type: "text", value: [value ?? ""].flat().join(", ") });
     if (kind === "channels") box.placeholder = "0, 3, 7";
-    read = () => (kind === "channels" ? readNumbers(box.value) : box.value || (standard === null ? null : ""));
+    const given = () => (kind === "channels" ? readNumbers(box.value) : box.value);
+    read = () => (box.value.trim() ? given() : standard);
     controls = [box];
   } else {
     const box = input({

@@ -78,7 +78,7 @@ export const isFull = (state) => Object.keys(state ?? {}).length > 0;
 export function readState(model) {
   const state = /** @type {ExplorerState} */ (Object.fromEntries(TRAITS.map((name) => [name, model.get(name)])));
   const { clip_state: clip, labels, kind, target, against } = state;
-  need(isShape(clip?.size), "`clip.size` must be three whole numbers above 0 (time, height, width)", clip?.size);
+  need(isShape(clip?.size), "`clip_state.size` must be three whole numbers above 0 (time, height, width)", clip?.size);
   readFrames({ get: () => clip.frames }, clip.size[0]);
   need(isTexts(labels) && labels.length > 0, "`labels` must hold the name of each class", labels);
   need(KINDS.includes(kind), `\`kind\` must be one of ${KINDS.join(", ")}`, kind);

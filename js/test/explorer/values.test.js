@@ -382,7 +382,7 @@ describe("traits", () => {
   });
 
   test.each([
-    [{ clip_state: { size: [4, 4], frames: [] } }, "`clip.size`"],
+    [{ clip_state: { size: [4, 4], frames: [] } }, "`clip_state.size`"],
     [{ clip_state: { size: [4, 4, 6], frames: [] } }, "`frames`"],
     [{ labels: [] }, "`labels`"],
     [{ kind: "other" }, "`kind`"],

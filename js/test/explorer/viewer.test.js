@@ -358,7 +358,7 @@ describe("the brush", () => {
     expect([texts(".ne-class-value")[0], model.asked]).toEqual(["70 %", [late]]);
   });
 
-  test.each(["before", "after"])(
+  test.each(["before", "after", "long before"])(
     "a settled request that a dropped gesture replaced is asked again, if it ends %s it",
     async (when) => {
       await start();
@@ -367,11 +367,12 @@ describe("the brush", () => {
       point("pointerdown", 10, 10);
       point("pointermove", 40, 30);
       const coarse = model.newest;
-      if (when === "before") model.end(replaced, "superseded");
+      if (when !== "after") model.end(replaced, "superseded");
+      if (when === "long before") model.end(coarse);
       press(brush(), "Escape");
       if (when === "after") model.end(replaced, "superseded");
       expect(find("explain", 1).ariaPressed).toBe("true");
-      model.end(coarse);
+      if (when !== "long before") model.end(coarse);
       expect(model.asked).toHaveLength(3);
       expect(model.newest).toMatchObject({ settled: true, target: 1, edits: [] });
     },
