@@ -22,7 +22,7 @@ BUNDLE = "explorer"
 SETTLED = ".ne-explorer:is([data-ready=true], [data-error=true])"
 KERNEL = Path(__file__).with_name("fake_kernel.js")
 LABELS = ("clap", "jump", "kick", "turn", "wave", "walk", "sit down", "stand up", "throw", "catch", "point", "run")
-SPAN = {"name": "frames", "kind": "frames", "value": None, "low": None, "high": None, "choices": [], "help": ""}
+SPAN: dict[str, Any] = {"name": "frames", "kind": "frames", "value": None, "low": None, "high": None, "choices": [], "help": ""}
 
 
 def field(name: str, kind: str, value: Any, **more: Any) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def take(
         browser, width, 1000 if width > 500 else 3200, scheme
     )  # what is out of view is not drawn
     try:
-        page.goto(path.as_uri())
+        page.goto(path.as_uri(), timeout=120_000)
         driver = ExplorerDriver(page, is_live)
         driver.opened()
         if driver.data("error") is None:

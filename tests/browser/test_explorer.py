@@ -119,12 +119,14 @@ def test_settings_and_focus_survive_a_new_result_and_nothing_jumps(open_page: Op
     driver.tubes.part("layer").focus()
     driver.page.keyboard.press("ArrowLeft")
     driver.tubes.wait("root.dataset.layer === '2'")
+    counted = "!/counting/i.test(root.querySelector('.ne-kept').textContent)"
+    driver.tubes.wait(counted)
     height = driver.root.bounding_box()["height"]  # type: ignore[index]
     top = driver.root.locator("canvas.ne-frame").bounding_box()
     driver.root.evaluate(WATCH_HEIGHT)
     driver.root.locator("[data-name=explain]").nth(1).evaluate("button => button.click()")  # the focus stays
     driver.idle()
-    driver.tubes = ExplorerDriver(driver.page).tubes
+    driver.tubes.wait(counted)
     assert (driver.tubes.data("threshold"), driver.tubes.data("frame"), driver.tubes.data("layer")) == (
         "0.25",
         "7",

@@ -6,6 +6,7 @@ import { Model } from "../shared/model.js";
 /** @typedef {Record<string, any>} State */
 /** @typedef {{model: Model, host: HTMLElement, lifetime: AbortController, state: State}} Mounted */
 
+const SETTLES = 1000; // ms in which a new view has its texts
 const LONGEST = 1500; // ms that a new view may take to draw before it is shown as it is
 
 /**
@@ -29,7 +30,13 @@ export function createSlot({ render, carry, shown, isHeld }, signal) {
     mounted?.lifetime.abort();
     mounted?.host.remove();
   };
-  onAbort(signal, () => [current, next].forEach(end));
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const close = () => {
+    clearTimeout(timer);
+    for (const mounted of [current, next]) end(mounted);
+  };
+  onAbort(signal, close);
 
   const swap = () => {
     if (!next || !isReady || isHeld()) return;
@@ -37,7 +44,12 @@ export function createSlot({ render, carry, shown, isHeld }, signal) {
     const focused = old?.host.contains(document.activeElement)
       ? document.activeElement?.getAttribute("data-name")
       : null;
-    if (old) next.model.set(carry(old.model, next.state));
+    if (old) {
+      next.model.set(carry(old.model, next.state));
+      element.style.minHeight = `${element.offsetHeight}px`; // what stands below must not move up and down again
+      clearTimeout(timer);
+      timer = setTimeout(() => element.style.removeProperty("min-height"), SETTLES);
+    }
     current = next;
     next = null;
     current.host.className = "";
@@ -66,19 +78,19 @@ export function createSlot({ render, carry, shown, isHeld }, signal) {
       element.append(host);
       render({ model: mounted.model, el: host, signal: lifetime.signal });
       const ready = () => {
-        clearTimeout(timer);
+        clearTimeout(limit);
         observer.disconnect();
         if (next !== mounted) return;
         isReady = true;
         swap();
       };
-      const timer = setTimeout(ready, LONGEST);
+      const limit = setTimeout(ready, LONGEST);
       const observer = new MutationObserver(() => {
         if (host.firstElementChild?.matches("[data-ready],[data-error]")) ready();
       });
       observer.observe(host, { subtree: true, attributeFilter: ["data-ready", "data-error"] });
       onAbort(lifetime.signal, () => {
-        clearTimeout(timer);
+        clearTimeout(limit);
         observer.disconnect();
       });
       if (!current) ready();

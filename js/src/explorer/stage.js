@@ -86,18 +86,15 @@ export function createStage({ tools, made, wantPyramid, ablate, tubesShown }, si
   const askButton = h("button", { type: "button", "data-name": "want-pyramid" }, "Make the pyramid");
   const ask = h("p", { class: "ne-note" }, askText, askButton);
   on(askButton, "click", wantPyramid, signal);
-  const contents = { tubes: [tubes.element], pyramid: [ask, ablation, pyramid.element], made: [made.element] };
+  const none = h("p", { class: "ne-note" }, "There are no tubes of this step yet.");
+  const contents = { tubes: [none, tubes.element], pyramid: [ask, ablation, pyramid.element], made: [made.element] };
   const tabs = PANELS.map((name) => {
-    const tab = h("button", { type: "button", role: "tab", "data-name": `tab-${name}`, id: tabId(name) }, NAMES[name]);
+    const tab = h("button", { type: "button", role: "tab", "data-name": `tab-${name}` }, NAMES[name]);
     on(tab, "click", () => press(name), signal);
     return tab;
   });
-  const panels = PANELS.map((name, k) =>
-    h(
-      "div",
-      { class: `ne-panel ne-panel-${name}`, role: "tabpanel", "aria-label": NAMES[name], "data-tab": k },
-      ...contents[name],
-    ),
+  const panels = PANELS.map((name) =>
+    h("div", { class: `ne-panel ne-panel-${name}`, role: "tabpanel", "aria-label": NAMES[name] }, ...contents[name]),
   );
   const tablist = h("div", { class: "ne-tabs", role: "tablist", "aria-label": "Results" }, ...tabs);
   const element = h("div", { class: "ne-stage-area" }, tablist, h("div", { class: "ne-panels" }, ...panels));
@@ -139,6 +136,7 @@ export function createStage({ tools, made, wantPyramid, ablate, tubesShown }, si
       tabs[k].tabIndex = name === chosen || isSplit ? 0 : -1;
     }
     tablist.hidden = isSplit && hasPyramid;
+    none.hidden = isFull(state.tubes);
     ask.hidden = isFresh;
     askText.textContent = hasPyramid
       ? "This pyramid is of an earlier step. "
@@ -186,9 +184,6 @@ export function createStage({ tools, made, wantPyramid, ablate, tubesShown }, si
     },
   };
 }
-
-/** @param {string} name */
-const tabId = (name) => `ne-tab-${name}`;
 
 /** The button that ablates the units selected in the pyramid. @param {() => Model | null} model @param {() => boolean} hasKernel @param {(edits: import("./traits.js").Edit[]) => void} ablate @param {AbortSignal} signal */
 function createAblation(model, hasKernel, ablate, signal) {

@@ -131,6 +131,8 @@ function createParts(say, act, signal) {
   const network = createNetwork((layer) => stage.chooseLayer(layer), signal);
   /** @type {Shown | undefined} */
   let last;
+  /** @type {string[] | undefined} */
+  let shownCaveats;
   const showNetwork = () => last && network.show(last.state, last.edits, stage.tubes());
   const stage = createStage(
     {
@@ -182,7 +184,8 @@ function createParts(say, act, signal) {
       title.textContent = state.title;
       words.textContent = shown.words;
       caveats.hidden = !state.caveats.length;
-      caveats.replaceChildren(...state.caveats.map((text) => h("li", {}, text)));
+      if (state.caveats !== shownCaveats) caveats.replaceChildren(...state.caveats.map((text) => h("li", {}, text)));
+      shownCaveats = state.caveats;
       for (const group of [head, editing, brushing]) group.disabled = isOffline;
       tools.disable(isOffline);
       method.show(state);
