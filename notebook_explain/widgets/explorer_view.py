@@ -10,6 +10,31 @@ from notebook_explain._validation import check_choice
 from notebook_explain.widgets import base
 
 BUNDLE = "explorer"
+STATE = (
+    "title",
+    "clip_state",
+    "labels",
+    "kind",
+    "before",
+    "after",
+    "target",
+    "against",
+    "method",
+    "methods",
+    "knobs",
+    "edit_list",
+    "edit_kinds",
+    "layers",
+    "tubes",
+    "pyramid",
+    "animation",
+    "figure",
+    "words",
+    "caveats",
+    "history",
+    "step",
+    "error",
+)
 
 
 class ClassIndex(traitlets.Int[Any, Any]):
@@ -30,7 +55,7 @@ class ExplorerView(base.View):
     """
 
     bundle = BUNDLE
-    movable = ()
+    movable = STATE  # a page that opens again takes the state of now
     page_width = 1600
     _esm, _css = base.sent_bundle(BUNDLE)
 

@@ -14,6 +14,7 @@ from notebook_explain.explanations import Tubes
 from notebook_explain.explanations.pyramid.pyramid import Pyramid
 from notebook_explain.widgets import compare_viewer, pyramid_viewer, tube_viewer
 from notebook_explain.widgets.base import read_bundle
+from notebook_explain.widgets.explorer_view import ExplorerView
 from notebook_explain.widgets.html import _document, page
 from notebook_explain.widgets.wire.common import clip_state
 from tests.browser.browser_driver import Viewer
@@ -22,7 +23,15 @@ BUNDLE = "explorer"
 SETTLED = ".ne-explorer:is([data-ready=true], [data-error=true])"
 KERNEL = Path(__file__).with_name("fake_kernel.js")
 LABELS = ("clap", "jump", "kick", "turn", "wave", "walk", "sit down", "stand up", "throw", "catch", "point", "run")
-SPAN: dict[str, Any] = {"name": "frames", "kind": "frames", "value": None, "low": None, "high": None, "choices": [], "help": ""}
+SPAN: dict[str, Any] = {
+    "name": "frames",
+    "kind": "frames",
+    "value": None,
+    "low": None,
+    "high": None,
+    "choices": [],
+    "help": "",
+}
 
 
 def field(name: str, kind: str, value: Any, **more: Any) -> dict[str, Any]:
@@ -129,10 +138,16 @@ def write_page(path: Path, state: dict[str, Any]) -> Path:
     return path
 
 
-def write_live_page(path: Path, state: dict[str, Any], pyramid: Pyramid | None = None, streams: int = 0) -> Path:
-    """Write a page that holds the explorer in a frame, as the output of a cell does, beside a scripted kernel."""
+def write_live_page(
+    path: Path, state: dict[str, Any], pyramid: Pyramid | None = None, streams: int = 0, **changes: Any
+) -> Path:
+    """Write a page that holds the explorer in a frame, as the output of a cell does, beside a scripted kernel.
+
+    The kernel's state is that of the page with some changes.
+    """
     esm, css = read_bundle(BUNDLE)
-    link = {"id": BUNDLE, "content": [], "movable": list(state)}
+    movable = list(ExplorerView.movable)
+    link = {"id": BUNDLE, "content": [name for name in state if name not in movable], "movable": movable}
     data = {
         "modules": {BUNDLE: {"esm": esm, "css": css}},
         "widgets": [{"module": BUNDLE, "state": state, "link": link}],
@@ -143,7 +158,9 @@ def write_live_page(path: Path, state: dict[str, Any], pyramid: Pyramid | None =
         "pyramid": None if pyramid is None else pyramid_viewer.initial_state(pyramid),
         "compared": _compared(state),
     }
-    given = ", ".join(json.dumps(_with_base64(value)).replace("<", "\\u003c") for value in (state, options))
+    given = ", ".join(
+        json.dumps(_with_base64(value)).replace("<", "\\u003c") for value in ({**state, **changes}, options)
+    )
     path.write_text(
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>cell</title><body style='margin:0'>"
         f"<script>{KERNEL.read_text(encoding='utf-8')}; start({given});</script>"

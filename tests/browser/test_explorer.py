@@ -187,6 +187,16 @@ def test_undo_shows_the_step_before_and_two_steps_are_compared(open_page: OpenPa
     assert driver.root.locator(".ne-compare").count() == 0
 
 
+def test_a_page_that_opens_again_shows_the_state_of_now(
+    open_page: OpenPage, state: dict[str, Any], tmp_path: Path
+) -> None:
+    entry = {"edit": {"edit": "Reverse"}, "enabled": True, "words": "reversed since then", "code": ""}
+    path = write_live_page(tmp_path / "live.html", state, edit_list=[entry], words="kick 72 % to 31 %")
+    driver = opened(open_page, path)
+    driver.wait("root.querySelector('.ne-words').textContent === given", "kick 72 % to 31 %")
+    assert driver.root.locator("[data-name=toggle]").all_inner_texts() == ["reversed since then"]
+
+
 def test_an_error_leaves_what_was_there(open_page: OpenPage, live: Path) -> None:
     driver = opened(open_page, live)
     failing(driver)
