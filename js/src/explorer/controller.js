@@ -31,6 +31,16 @@ import { isFull, readState, TRAITS } from "./traits.js";
  * @property {(error: unknown) => void} failed - the traits cannot be shown
  */
 
+/** A state with the results of the one before, where both are of the same step: then nothing is drawn again. @param {ExplorerState} state @param {ExplorerState} before @returns {ExplorerState} */
+function withSameResults(state, before) {
+  const [id, idBefore] = [state, before].map(({ history, step }) => history[step]?.id);
+  if (id === undefined || id !== idBefore) return state;
+  const same = /** @type {const} */ (["tubes", "pyramid"]).filter(
+    (name) => isFull(state[name]) && isFull(before[name]),
+  );
+  return { ...state, ...Object.fromEntries(same.map((name) => [name, before[name]])) };
+}
+
 /**
  * @param {import("./traits.js").ExplorerModel} model
  * @param {Listeners} listeners
@@ -112,7 +122,7 @@ export function createController(model, { update, wants, frame, showFrame, compa
     if (signal.aborted) return;
     const { pyramid, step, history } = traits;
     try {
-      traits = readState(model);
+      traits = withSameResults(readState(model), traits);
     } catch (failure) {
       return failed(failure);
     }
