@@ -33,10 +33,9 @@ def test_a_story_from_the_clip_to_code_with_the_same_numbers(page: Page) -> None
     with explorer_notebook(page, CELLS) as (notebook, explorer):
         # Open and play.
         assert explorer.percent("kick") == 54
-        explorer.tubes.part("play").click()
         frame = explorer.tubes.data("frame")
-        page.wait_for_timeout(700)
-        assert explorer.tubes.data("frame") != frame
+        explorer.tubes.part("play").click()
+        explorer.tubes.wait("root.dataset.frame !== given", frame)
         explorer.tubes.part("play").click()
 
         # Brush the kicking leg away: probabilities follow during the gesture, and the explanation at its end.
