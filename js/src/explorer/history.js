@@ -68,7 +68,10 @@ export function createHistory(actions, say, signal) {
   const createRow = (step, index) => {
     const { id, words, pinned, top } = step;
     const [label, probability] = top ?? [];
-    const best = label === undefined ? "" : `${label} ${typeof probability === "number" ? percent(probability) : ""}`;
+    const best =
+      label === undefined || words.includes(label)
+        ? ""
+        : `${label} ${typeof probability === "number" ? percent(probability) : ""}`;
     const show = h(
       "button",
       { type: "button", "data-name": "show-step", class: "ne-step" },

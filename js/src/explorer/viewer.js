@@ -131,8 +131,7 @@ function createParts(say, act, signal) {
   const network = createNetwork((layer) => stage.chooseLayer(layer), signal);
   /** @type {Shown | undefined} */
   let last;
-  /** @type {string[] | undefined} */
-  let shownCaveats;
+  let shownCaveats = "";
   const showNetwork = () => last && network.show(last.state, last.edits, stage.tubes());
   const stage = createStage(
     {
@@ -183,9 +182,10 @@ function createParts(say, act, signal) {
       const { state, edits, coarse, isOffline, isPyramidFresh } = shown;
       title.textContent = state.title;
       words.textContent = shown.words;
-      caveats.hidden = !state.caveats.length;
-      if (state.caveats !== shownCaveats) caveats.replaceChildren(...state.caveats.map((text) => h("li", {}, text)));
-      shownCaveats = state.caveats;
+      const others = state.caveats.filter((text) => !state.tubes.caveats?.includes(text)); // the tubes say their own
+      if (shownCaveats !== others.join()) caveats.replaceChildren(...others.map((text) => h("li", {}, text)));
+      shownCaveats = others.join();
+      caveats.hidden = !shownCaveats;
       for (const group of [head, editing, brushing]) group.disabled = isOffline;
       tools.disable(isOffline);
       method.show(state);

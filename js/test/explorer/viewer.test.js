@@ -532,6 +532,14 @@ test("the map of the network chooses the layer of the tubes, and says which laye
   expect(text(root().querySelector(".ne-map .ne-note"))).toBe("hidden · conv · 1 channel · no map");
 });
 
+test("caveats that the tubes do not say stand below, and a step does not name its class twice", async () => {
+  const { history } = explorerState();
+  const caveats = ["The preprocessing was guessed.", "<b>Edits</b> count frames from 0."];
+  await render({ caveats, history: [history[0], { ...history[1], words: "kick falls" }] });
+  expect(texts(":scope > .ne-caveats li")).toEqual(["<b>Edits</b> count frames from 0."]);
+  expect(texts(".ne-step")).toEqual(["as it is kick 70 %", "kick falls "]);
+});
+
 test("a clip and a figure that a method made stand in a panel of their own", async () => {
   const jpeg = new DataView(new ArrayBuffer(3));
   await render({ animation: { frames: [jpeg, jpeg], text: "what it looks for", rows: [["score", "<b>3</b>"]] } });
