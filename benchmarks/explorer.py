@@ -34,9 +34,8 @@ def print_soak(requests: int = REQUESTS) -> None:
     remains = soak(requests, seed=1)
     ends = ", ".join(f"{count} {how}" for how, count in sorted(remains.ends.items()))
     print(f"{requests:,} random requests: {ends}")
-    print(
-        f"  without an end {remains.without_end}, with several {remains.with_several}, unexpected error: {remains.error or 'none'}"
-    )
+    print(f"  without an end {remains.without_end}, with several {remains.with_several}")
+    print(f"  unexpected error: {remains.error or 'none'}")
     same = {True: "bitwise as before", False: "CHANGED"}
     print(f"  module {same[remains.is_module_same]}, torch's random numbers {same[remains.is_random_state_same]}")
     print(f"  threads {remains.threads}, memory {remains.growth:+.1f} MB after the first fifth")

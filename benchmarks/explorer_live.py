@@ -41,7 +41,8 @@ GESTURE = """async (root, [moves, pause, largest]) => {
   const brush = root.querySelector(".ne-brush"), box = brush.getBoundingClientRect();
   const bar = () => [...root.querySelectorAll(".ne-class-value")].map((each) => each.textContent).join();
   const at = (share) => ({ clientX: box.left + share * box.width, clientY: box.top + (0.3 + share / 2) * box.height });
-  const send = (type, share) => brush.dispatchEvent(new PointerEvent(type, { ...at(share), pointerId: 1, button: 0, buttons: 1, bubbles: true }));
+  const options = { pointerId: 1, button: 0, buttons: 1, bubbles: true };
+  const send = (type, share) => brush.dispatchEvent(new PointerEvent(type, { ...at(share), ...options }));
   const frame = () => new Promise(requestAnimationFrame), times = [];
   brush.setPointerCapture = () => {}; // there is no such pointer
   send("pointerdown", 0.05);

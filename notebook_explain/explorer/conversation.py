@@ -73,7 +73,9 @@ class Conversation:
     # Python
 
     def ask(self, question: Question, wants: tuple[str, ...]) -> None:
-        """Ask from Python."""
+        """Ask from Python; the first step of the history comes first."""
+        if not self.history.steps:
+            self.worker.wait()
         self.question = question
         self._submit(None, lambda job: self._settle(job, None, question, wants))
 

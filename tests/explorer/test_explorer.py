@@ -130,6 +130,14 @@ class TestFromPython:
         assert widget["state"]["history"] == explorer.history
 
 
+    def test_edits_right_after_the_start_are_the_second_step(self) -> None:
+        explorer = Explorer(small_model(), small_clip(), method="saliency_tubes")
+        explorer.edits = [HIDE]
+        explorer.wait()
+        assert [len(step["edits"]) for step in explorer.history] == [0, 1]
+        explorer.close()
+
+
 class TestWrongInput:
     @pytest.mark.parametrize(
         ("given", "message"),

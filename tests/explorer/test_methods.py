@@ -74,9 +74,9 @@ def test_methods_follow_the_network() -> None:
     assert "attention_maps" in {method.key for method in methods_for(swapped)}
 
 
-def test_the_menu_offers_every_edit_but_swaps_and_each_field_exists() -> None:
+def test_the_menu_offers_edits_that_the_view_can_ask_for_and_each_field_exists() -> None:
     menu = {entry["edit"]: entry for entry in edit_menu()}
-    assert set(menu) == set(KINDS) - {"Swap"}
+    assert set(menu) == set(KINDS) - {"Swap", "WithoutConcept"}
     for kind, entry in menu.items():
         names = set(KINDS[kind].__dataclass_fields__)  # type: ignore[attr-defined]
         assert {field["name"] for field in entry["fields"]} <= names
