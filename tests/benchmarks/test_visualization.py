@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.visualization import main, motion_of_parts, person_share, shuffled
+from benchmarks.visualization_flows import folded
 from notebook_explain.clip import Clip
 from notebook_explain.samples import still
 from tests.example_values import small_visualization
@@ -44,3 +45,14 @@ def test_shuffled_frames_are_the_same_frames_in_another_order() -> None:
 def test_a_short_run_compares_channels_with_real_clips(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--parts", "channels", "--classes", "1", "--steps", "40"])
     assert "channels above the best of 20 real clips after 10 steps: 1 of 1" in capsys.readouterr().out
+
+
+def test_a_flow_folds_where_pixels_change_their_order() -> None:
+    flow = np.zeros((2, 11, 11, 2), np.float32)
+    assert folded(flow) == 0
+    flow[1, :, :, 0] = -0.9 * np.arange(11)  # compresses the picture
+    assert folded(flow) == 0
+    flow[1, :, :, 0] = -1.1 * np.arange(11)  # mirrors it
+    assert folded(flow) == 0.5
+    flow[1, :, :, 1] = -1.1 * np.arange(11)[:, None]  # turns it round
+    assert folded(flow) == 0

@@ -104,6 +104,17 @@ def test_on_a_network_it_is_the_fall_that_a_loop_over_boxes_finds(box: Any, stri
         np.testing.assert_allclose(tubes.layers[0].values[row], wanted, atol=2e-3 * np.abs(wanted).max())
 
 
+def test_it_is_the_occlusion_of_captum() -> None:
+    pytest.importorskip("captum")
+    model = ne.adapt(zoo.ZOO["residual"].make(), **SPECIFIED)
+    colour = _video().mean((1, 2, 3)).view(1, 3, 1, 1, 1).expand(1, 3, *SIZE)
+    box, stride = (4, 16, 16), (2, 8, 8)
+    theirs = ne.Captum("Occlusion", sliding_window_shapes=(3, *box), strides=(3, *stride), baselines=colour)
+    wanted = theirs(model, CLIP, 1).layers[0].values / 3  # captum gives the fall to each channel, and they are added
+    found = ne.Occlusion(box=box, stride=stride, fill="mean")(model, CLIP, 1).layers[0].values
+    np.testing.assert_allclose(found, wanted, atol=2e-3 * np.abs(wanted).max())
+
+
 def test_a_network_that_reads_one_frame_lights_that_frame_only() -> None:
     weights = np.zeros(SIZE)
     weights[6] = 1
