@@ -17,6 +17,7 @@ from torch import nn
 import notebook_explain as ne
 from notebook_explain.figures.overlay import overlay_evidence
 from tests.browser.browser_driver import Viewer, chromium, offline_page
+from tests.browser.explorer_notebook import explorer_notebook
 from tests.browser.pyramid_driver import PyramidDriver
 
 HEIGHT, PAD = 900, 10
@@ -110,6 +111,19 @@ def animate(browser: Browser, explanation: Any, picture: Path, width: int = 860,
         raise SystemExit(f"{picture.name}: {wrong}")
 
 
+def explore(browser: Browser, picture: Path, width: int = 1560) -> None:
+    """Save a screenshot of the explorer in JupyterLab, after the kicking leg was brushed away."""
+    page = browser.new_page(viewport={"width": width, "height": 1700})
+    with explorer_notebook(page, ()) as (_, explorer):
+        explorer.brush("box", (0.04, 0.52), (0.47, 0.97))
+        explorer.settled()
+        explorer.part("brush-box").click()
+        page.wait_for_timeout(1500)
+        explorer.root.screenshot(path=picture)
+    page.close()
+    reduce_colours(picture)
+
+
 def moving_stills(picture: Path, side: int = 192) -> None:
     """Save an animation of two stills that move as the bundled network expects of other actions."""
     stills = (("wave both hands", 9_781_024, "jumping jack"), ("jog", 9_781_022, "kick"))
@@ -179,6 +193,7 @@ def main() -> None:
         pyramid = ne.FeaturePyramid()(ne.demo_model(), demo.clip, "kick")
         take(browser, pyramid, folder / "pyramid.png", ".ne-pyramid", 1100)
         concept_rows(browser, folder / "concepts.png")
+        explore(browser, folder / "explorer.png")
     moving_stills(folder / "moving-stills.webp")
     coarse_and_sharp().savefig(folder / "sharp.png", dpi=110)
     reduce_colours(folder / "sharp.png")

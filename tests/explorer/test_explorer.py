@@ -129,7 +129,6 @@ class TestFromPython:
         assert widget["state"]["tubes"]["maps"] == explorer.tubes["maps"]
         assert widget["state"]["history"] == explorer.history
 
-
     def test_edits_right_after_the_start_are_the_second_step(self) -> None:
         explorer = Explorer(small_model(), small_clip(), method="saliency_tubes")
         explorer.edits = [HIDE]

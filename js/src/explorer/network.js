@@ -20,6 +20,7 @@ export function createNetwork(choose, signal) {
   /** Names of the layers with a map. @type {string[]} */
   let mapped = [];
   let index = 0;
+  let isShown = true; // whether the tube viewer shows the map of a layer
   /** @type {HTMLElement[]} */
   let bars = [];
   /** @type {ReturnType<typeof createStrip> | null} */
@@ -28,13 +29,14 @@ export function createNetwork(choose, signal) {
   const draw = () => {
     const layer = layers[index];
     if (!layer) return;
-    const text = layerWords(layer, mapped.includes(layer.name));
+    const text = isShown ? layerWords(layer, mapped.includes(layer.name)) : "The map shown is of no single layer.";
     strip?.show(index, text);
     words.textContent = text;
-    for (const [k, bar] of bars.entries()) bar.toggleAttribute("data-chosen", k === index);
+    for (const [k, bar] of bars.entries()) bar.toggleAttribute("data-chosen", isShown && k === index);
   };
   const move = (/** @type {string} */ _, /** @type {number} */ value) => {
     index = value;
+    isShown = true;
     draw();
     choose(layers[index].name);
   };
@@ -65,6 +67,7 @@ export function createNetwork(choose, signal) {
       mapped = maps.map(({ name }) => name);
       const shown = layers.findIndex(({ name }) => name === mapped[tubes?.get("layer")]);
       if (shown >= 0) index = shown;
+      isShown = shown >= 0 || !mapped.length;
       const edited = edits.filter(({ enabled }) => enabled).map(({ edit }) => edit.layer);
       for (const [k, { name }] of layers.entries()) {
         bars[k].toggleAttribute("data-mapped", mapped.includes(name));
