@@ -259,8 +259,9 @@ describe("answers", () => {
     expect([root().querySelectorAll(".ne-tubes").length, tubes()]).toEqual([1, first]);
     model.set("step", 0);
     model.set("tubes", { ...model.get("tubes") });
-    await settle();
-    expect(root().querySelectorAll(".ne-tubes").length).toBe(2);
+    // The new viewer stands behind the old one until it is drawn.
+    const isNew = () => [...root().querySelectorAll(".ne-tubes")].some((each) => each !== first);
+    await vi.waitFor(() => expect(isNew()).toBe(true));
   });
 
   test("what Python sets by itself is shown too", async () => {
