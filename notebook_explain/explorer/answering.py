@@ -50,7 +50,7 @@ class Answering:
     def preview(self, frame: int) -> None:
         """Send the scores, and one frame of the edited clip."""
         model, clip = self.subject.edited(self.question.edits)
-        scores = self.subject.scores(model, clip)
+        scores = self.subject.preview_scores(model, clip)
         picture = encode_jpegs(clip.frames[min(max(frame, 0), len(clip) - 1)][None])[0]
         self._send_scores(scores, picture)
 

@@ -17,6 +17,7 @@ from notebook_explain.explanations.predictions import HeadPrediction
 from notebook_explain.explanations.text import LONGEST_NAME, percent, short, shortened
 from notebook_explain.explorer.steps import Question
 from notebook_explain.models import VideoModel, adapt
+from notebook_explain.models.kept_shadow import KeptShadow
 from notebook_explain.what_if import scores
 from notebook_explain.what_if.edits import Edit, NetworkEdit, edited_clip, edited_model
 from notebook_explain.widgets import pyramid_viewer, tube_viewer
@@ -56,8 +57,9 @@ class Subject:
         if head is not None:
             check_choice("head", head, [one.name for one in heads])
             self.head = next(one for one in heads if one.name == head)
-        self.head = self.scores(self.model, self.clip)  # in the form in which edited clips are scored
         self._models: OrderedDict[tuple[Edit, ...], VideoModel] = OrderedDict()
+        self._kept: KeptShadow | None = None
+        self.head = self.scores(self.model, self.clip)  # in the form in which edited clips are scored
 
     def index(self, name: str, target: Any) -> int:
         """Return the index of a class that is given by label or index.
@@ -109,7 +111,17 @@ class Subject:
 
     def scores(self, model: VideoModel, clip: Clip) -> HeadPrediction:
         """Return the scores of the head that is explored, from one pass."""
-        found = scores(model, [clip])[0][self.head.name]
+        self._kept = None
+        return self._scores(model, clip, None)
+
+    def preview_scores(self, model: VideoModel, clip: Clip) -> HeadPrediction:
+        """Return the scores while a gesture goes on, which shares one shadow of the network until the next `scores`."""
+        if self._kept is None or self._kept.model is not model:
+            self._kept = KeptShadow(model)
+        return self._scores(model, clip, self._kept)
+
+    def _scores(self, model: VideoModel, clip: Clip, on_shadow: KeptShadow | None) -> HeadPrediction:
+        found = scores(model, [clip], on_shadow)[0][self.head.name]
         return replace(self.head, logits=found.logits, probabilities=found.probabilities)
 
 

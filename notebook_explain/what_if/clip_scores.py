@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -84,6 +84,7 @@ class _Passes:
         return max(1, min(most, memory // (TENSORS * max(1, self.largest))))
 
 
+OnShadow = Callable[[Callable[[nn.Module], Any]], tuple[Any, tuple[str, ...]]]
 _known: weakref.WeakKeyDictionary[Any, _Passes] = weakref.WeakKeyDictionary()
 
 
@@ -95,6 +96,8 @@ class ClipScorer:
     model : VideoModel
     target : None, label, index or Target
         ``None`` is the top class of the first clip.
+    on_shadow : function, optional
+        Runs a function on a shadow of the model; by default `VideoModel.on_shadow`.
 
     Attributes
     ----------
@@ -104,10 +107,11 @@ class ClipScorer:
         Of the passes so far.
     """
 
-    def __init__(self, model: VideoModel, target: Any = None) -> None:
+    def __init__(self, model: VideoModel, target: Any = None, on_shadow: OnShadow | None = None) -> None:
         if isinstance(target, (list, tuple)):
             raise UsageTypeError(f"give one target at a time, got {target!r}")
         self.model, self._given = model, target
+        self._on_shadow: OnShadow = on_shadow or model.on_shadow
         self.target: Target | None = None
         self.caveats: dict[str, None] = {}
         self._heads: tuple[HeadPrediction, ...] = ()  # of some clip: names, labels and kinds
@@ -128,7 +132,7 @@ class ClipScorer:
         ExplainError
             The network fails, or returns no class scores or NaN.
         """
-        rows, caveats = self.model.on_shadow(lambda shadow: self._rows(shadow, clips))
+        rows, caveats = self._on_shadow(lambda shadow: self._rows(shadow, clips))
         self.model.check_labels(self._labelled)
         self.caveats.update(dict.fromkeys(caveats))
         return [self._result_of(row) for row in rows]
@@ -228,7 +232,7 @@ def _template(model: VideoModel, name: str, head: Head) -> HeadPrediction:
     return HeadPrediction(name, labels, logits, None if head.link == "none" else logits, head.kind, head.unit)
 
 
-def scores(model: VideoModel, clips: Sequence[Clip]) -> list[dict[str, HeadScores]]:
+def scores(model: VideoModel, clips: Sequence[Clip], on_shadow: OnShadow | None = None) -> list[dict[str, HeadScores]]:
     """Return what a model says of each clip, in batches where the network keeps the clips of a batch apart.
 
     One clip costs one forward pass. The first call runs the network once more, or for many clips a few times more, to find
@@ -240,6 +244,8 @@ def scores(model: VideoModel, clips: Sequence[Clip]) -> list[dict[str, HeadScore
         As it was adapted, or as `edits.edited_model` returns it.
     clips : sequence of Clip
         They are fitted to the network.
+    on_shadow : function, optional
+        Runs a function on a shadow of the model, such as a `KeptShadow`; by default `VideoModel.on_shadow`.
 
     Returns
     -------
@@ -256,5 +262,5 @@ def scores(model: VideoModel, clips: Sequence[Clip]) -> list[dict[str, HeadScore
             f"model must be a VideoModel, got {type(model).__name__}; make one with notebook_explain.adapt"
         )
     fitted = [model.fit(clip) for clip in clips]
-    found = ClipScorer(model)(fitted) if fitted else []
+    found = ClipScorer(model, on_shadow=on_shadow)(fitted) if fitted else []
     return [{head.name: HeadScores(head.logits, head.probabilities) for head in result.heads} for result in found]

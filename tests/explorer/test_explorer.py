@@ -341,3 +341,43 @@ def test_a_closed_explorer_is_freed() -> None:
     del explorer
     gc.collect()
     assert reference() is None
+
+
+def test_training_between_two_previews_is_seen(explorer: Explorer, view: FakeView) -> None:
+    def preview() -> Any:
+        number = view.request([HIDE], settled=False)
+        view.end(number)
+        return view.parts(number, "probabilities")[0]["after"]["logits"]
+
+    first = preview()
+    assert preview() == first
+    with torch.no_grad():
+        explorer.model.module.head.bias.add_(1)
+    np.testing.assert_allclose(preview(), np.add(first, 1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(preview(), _alone(explorer, [HIDE]).logits, rtol=1e-4, atol=1e-6)
+
+
+def test_training_beside_the_explorer_gives_the_losses_of_training_alone() -> None:
+    def losses(explorer: Explorer | None, model: ne.VideoModel) -> list[float]:
+        generator = torch.Generator().manual_seed(3)
+        videos = torch.randn(12, 2, 3, FRAMES, SIZE, SIZE, generator=generator)
+        optimiser = torch.optim.SGD(model.module.parameters(), lr=0.05)
+        found = []
+        for index, video in enumerate(videos):
+            if explorer is not None:
+                explorer.edits = [edits.Shuffle(seed=index)]
+            optimiser.zero_grad()
+            loss = torch.nn.functional.cross_entropy(model.module(video), torch.tensor([0, 2]))
+            loss.backward()
+            optimiser.step()
+            found.append(loss.item())
+            time.sleep(0.01)
+        return found
+
+    model = small_model()
+    explorer = Explorer(model, small_clip())
+    explorer.wait()
+    beside = losses(explorer, model)
+    explorer.wait()
+    explorer.close()
+    assert beside == losses(None, small_model())
