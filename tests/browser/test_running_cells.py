@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,16 +37,30 @@ SETUP, VIEWS, DRAW, HEARD = 0, (1, 2, 3), 4, 5
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("lab")
-    (folder / "work").mkdir()
+    with two_kernels(tmp_path_factory.mktemp("lab"), CELLS) as address:
+        yield address
+
+
+@contextmanager
+def two_kernels(folder: Path, cells: Sequence[str]) -> Iterator[str]:
+    """Run a JupyterLab with a notebook of the same cells for ipykernel 7 and one for ipykernel 6."""
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     spec = {"argv": argv, "display_name": "ipykernel 6", "language": "python", "env": {"PYTHONPATH": str(OLD_KERNEL)}}
+    (folder / "work").mkdir()
     (folder / "data" / "kernels" / "ipykernel6").mkdir(parents=True)
     (folder / "data" / "kernels" / "ipykernel6" / "kernel.json").write_text(json.dumps(spec))
     for kernel in ("python3", "ipykernel6"):
-        jupyter_driver.write_notebook(folder / "work" / f"{kernel}.ipynb", CELLS, kernel)
+        jupyter_driver.write_notebook(folder / "work" / f"{kernel}.ipynb", cells, kernel)
     with jupyter_driver.server(folder) as address:
         yield address
+
+
+def need_kernel(kernel: str) -> None:
+    """Skip the test without the older kernel; fail where CI asks for it."""
+    if kernel == "ipykernel6" and not OLD_KERNEL.is_dir():
+        if os.environ.get("NE_REQUIRE_BROWSER") == "1":
+            pytest.fail("no ipykernel 6: make test installs it")
+        pytest.skip("no ipykernel 6: make test installs it")
 
 
 @pytest.fixture
@@ -61,10 +76,7 @@ def page(browser: Browser) -> Iterator[Page]:
 def test_a_view_is_heard_and_the_figure_of_the_running_cell_stays(
     address: str, page: Page, kernel: str, version: str, hears_while_busy: bool
 ) -> None:
-    if kernel == "ipykernel6" and not OLD_KERNEL.is_dir():
-        if os.environ.get("NE_REQUIRE_BROWSER") == "1":
-            pytest.fail("no ipykernel 6: make test installs it")
-        pytest.skip("no ipykernel 6: make test installs it")
+    need_kernel(kernel)
     notebook = Notebook(page, address, f"{kernel}.ipynb")
     page.wait_for_timeout(2000)
     assert notebook.run(SETUP).startswith(version)
