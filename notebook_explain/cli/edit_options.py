@@ -30,7 +30,7 @@ def add_edit_options(command: argparse.ArgumentParser) -> None:
         ("--ellipse", _occlude("ellipse"), "L,T,R,B[@A:B]", "hide the ellipse in a box"),
         ("--freeze", _with_span("Freeze", "frame"), "K[@A:B]", "show frame K all the time, or during a span"),
         ("--shuffle", _with_span("Shuffle", "seed"), "SEED[@A:B]", "show the frames in random order"),
-        ("--slow", _with_span("Slow", "factor"), "N[@A:B]", "show each frame N times"),
+        ("--slow", _with_span("Slow", "factor"), "N[@A:B]", "show each frame N times; the end of the clip is cut off"),
         ("--drop", _span_only("Drop"), "A:B", "leave out frames"),
         ("--repeat", _span_only("Repeat"), "A:B", "show frames twice in a row"),
         ("--loop", _span_only("Loop"), "A:B", "show frames again and again"),

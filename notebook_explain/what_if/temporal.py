@@ -15,7 +15,7 @@ from notebook_explain.models import VideoModel
 from notebook_explain.models.content_key import clip_key
 from notebook_explain.models.provenance import provenance_of
 from notebook_explain.what_if.clip_scores import ClipResult, ClipScorer
-from notebook_explain.what_if.edits import Drop, Freeze, Reverse, Shuffle, Slow, edited_clip
+from notebook_explain.what_if.edits import Freeze, Reverse, Shuffle, Slow, edited_clip
 
 MOST_SEEDS = 1000
 
@@ -60,14 +60,13 @@ def _measured(model: VideoModel, clip: Any, target: Any, seeds: int) -> Temporal
     length = len(seen)
     if length < 2:
         raise UsageError("this network takes a single frame, so there is no order of frames that it could rely on")
-    half = (length + 1) // 2
     variants = [
         [],
         *([Shuffle(seed)] for seed in range(seeds)),
         *([Freeze(frame)] for frame in range(length)),
         *([Freeze(frame - 1 if frame else 1, (frame, frame + 1))] for frame in range(length)),
         [Reverse()],
-        [Drop((half, length)), Slow(2)],
+        [Slow(2)],
     ]
     scorer = ClipScorer(model, target)
     clips = [model.fit(edited_clip(seen, edits)) for edits in variants]

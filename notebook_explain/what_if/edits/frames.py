@@ -174,7 +174,7 @@ class Repeat(FrameEdit):
 
 @dataclass(frozen=True, repr=False)
 class Slow(FrameEdit):
-    """Show each frame several times, as in slow motion without new frames; the clip becomes longer.
+    """Show each frame several times, as in slow motion without new frames; the clip keeps its length, so its end is cut off.
 
     Attributes
     ----------
@@ -190,6 +190,10 @@ class Slow(FrameEdit):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "factor", _check_times("factor", self.factor))
+
+    def chosen(self, clip: Clip) -> Indices:
+        """Return the indices of the frames of the edited clip, in order."""
+        return super().chosen(clip)[: len(clip)]
 
     def _span(self, inside: Indices, clip: Clip) -> Indices:
         return np.repeat(inside, self.factor)
