@@ -39,7 +39,11 @@ _MENU: dict[str, tuple[str, str, tuple[dict[str, Any], ...]]] = {
     "Shuffle": ("Shuffle", "Put frames in a random order.", (_field("seed", WHOLE, 0, low=0, high=9999), _SPAN)),
     "Drop": ("Drop", "Take frames out.", (_PART,)),
     "Repeat": ("Repeat", "Show frames several times.", (_PART, _field("times", WHOLE, 2, low=2, high=16))),
-    "Slow": ("Slow down", "Show every frame longer; the end is cut off.", (_field("factor", WHOLE, 2, low=2, high=16), _SPAN)),
+    "Slow": (
+        "Slow down",
+        "Show every frame longer; the end is cut off.",
+        (_field("factor", WHOLE, 2, low=2, high=16), _SPAN),
+    ),
     "Loop": ("Loop", "Fill the clip with some of its frames, again and again.", (_PART,)),
     "Flip": ("Flip", "Exchange left and right.", ()),
     "Grey": ("Grey", "Take the colours out.", ()),

@@ -31,7 +31,8 @@ from notebook_explain.what_if.edits.masks import (
 )
 
 BOX, ELLIPSE = SHAPES = ("box", "ellipse")
-BLUR, MEAN, FREEZE, NOISE, GREY = FILLS = ("blur", "mean", "freeze", "noise", "grey")
+BLUR, MEAN, FREEZE, NOISE, GREY = "blur", "mean", "freeze", "noise", "grey"
+FILLS = (BLUR, MEAN, FREEZE, NOISE, GREY)
 _FILL_WORDS = {
     BLUR: "blurred",
     MEAN: "mean-coloured",
