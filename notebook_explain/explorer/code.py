@@ -33,9 +33,7 @@ def code_of(question: Question, head: HeadPrediction, method: Method, name: str 
     if len(given) > WIDTH:
         given = "\n".join(["    [", *(f"        {edit!r}," for edit in question.edits), "    ],"])
     if method.makes in (ANIMATION, FIGURE) or method.key == CONCEPTS:
-        lines += [
-            "edited, changed = ne.edits.edited_model(model, %s), ne.edits.edited_clip(clip, %s)" % ((f"[{edits}]",) * 2)
-        ]
+        lines += [f"edited, changed = ne.edits.edited_model(model, [{edits}]), ne.edits.edited_clip(clip, [{edits}])"]
         lines += [f"result = {_call(method, question, target, name)}"]
         return "\n".join(lines)
     explainer = method.code(question.values)
@@ -49,7 +47,7 @@ def _call(method: Method, question: Question, target: str, name: str) -> str:
     if method.key == CONCEPTS:
         return f"{name}.concepts.tube(changed, {values.get('concept', 0)}, edited)"
     if method.makes == ANIMATION:
-        arguments = "".join(f", {knob}={value!r}" for knob, value in {"restarts": 1, "steps": 60, **values}.items())
+        arguments = "".join(f", {knob}={value!r}" for knob, value in method.all_values(values).items())
         return f"ne.animate(edited, changed, {target}{arguments})"
     return f"{method.code(values)}(edited, changed, {target})"
 

@@ -79,7 +79,7 @@ class Knob:
         }
 
 
-def knobs_of(explainer: type, ranges: Mapping[str, Any]) -> tuple[Knob, ...]:
+def knobs_of(explainer: type, ranges: Mapping[str, Any], **values: Any) -> tuple[Knob, ...]:
     """Return knobs for some fields of an explainer.
 
     Parameters
@@ -87,8 +87,10 @@ def knobs_of(explainer: type, ranges: Mapping[str, Any]) -> tuple[Knob, ...]:
     explainer : dataclass
     ranges : mapping of field to (low, high), to choices, or to () for a flag
         In the order in which a view lists them.
+    **values
+        Defaults other than the explainer's.
     """
-    defaults = {field.name: field.default for field in dataclasses.fields(explainer)}
+    defaults = {field.name: field.default for field in dataclasses.fields(explainer)} | values
     texts = attribute_help(explainer)
     found = []
     for name, given in ranges.items():

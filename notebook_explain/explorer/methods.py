@@ -78,13 +78,17 @@ class Method:
         checked = {name: knobs[name].check(value) for name, value in given.items()}
         return {name: value for name, value in checked.items() if value != knobs[name].value}
 
+    def all_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the value of every knob."""
+        return {knob.name: values.get(knob.name, knob.value) for knob in self.knobs}
+
     def steps(self, values: Mapping[str, Any], model: VideoModel, clip: Clip, target: Any) -> Iterator[Progress]:
         """Yield the steps of an explanation; the last one has the result."""
         if self.key == CONCEPTS:
             yield Progress("concept", 1, 1, 0.0, self.explainer.tube(clip, values.get("concept", 0), model))
             return
         if self.makes == ANIMATION:
-            explainer = FeatureVisualization(canvas=Flow(still=clip), **{"restarts": 1, "steps": 60, **values})
+            explainer = FeatureVisualization(canvas=Flow(still=clip), **self.all_values(values))
             yield from explainer.stream(model, None, target)
             return
         explainer = self.explainer(**values)
@@ -202,6 +206,7 @@ _VISUALIZATION = Method(
     "The most extended frame of the clip, moved as the network expects of the class.",
     ANIMATION,
     FeatureVisualization,
-    knobs_of(FeatureVisualization, {"steps": (10, 500), "restarts": (1, 5), "seed": (0, 9999)}),
+    # Fewer steps than in a study: somebody watches.
+    knobs_of(FeatureVisualization, {"steps": (10, 500), "restarts": (1, 5), "seed": (0, 9999)}, steps=60, restarts=1),
     is_slow=True,
 )
