@@ -145,7 +145,8 @@ def test_a_later_version_and_another_kind_are_refused(saved: Path) -> None:
     for kind in ("hologram", ["tubes"], None):
         with pytest.raises(
             ValueError,
-            match="reads 'tubes', 'pyramid', 'blocks', 'evaluation', 'concepts' and 'visualization'; update notebook_explain",
+            match="reads 'tubes', 'pyramid', 'blocks', 'evaluation', 'concepts', 'visualization', 'what_if' and "
+            "'temporal_reliance'; update notebook_explain",
         ):
             ne.load(_rewritten(saved, header=lambda h, kind=kind: h | {"kind": kind}))
     with pytest.raises(ValueError, match="damaged or not a file that save"):
