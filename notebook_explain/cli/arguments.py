@@ -33,7 +33,7 @@ The network comes from a callable that you name. With this in nets.py, in the cu
   def make():
       return MyNetwork(classes=400)
 
-write --model nets:make. The current folder is searched first, as with 'python -m'; importing nets.py runs it."""
+write --model nets:make. The current folder is searched after the installed packages; importing nets.py runs it."""
 _USAGE = f"{NAME} explain CLIP --model PACKAGE.MODULE:CALLABLE [options] --out FILE [FILE ...]"
 _LAYERS = "List the layers of a network that can be explained: name, kind, and grid (time x height x width in cells)."
 _ANIMATE = """\

@@ -52,7 +52,9 @@ def load_model(options: argparse.Namespace, step: Step) -> tuple[VideoModel, str
     from notebook_explain.models import adapt
     from notebook_explain.models.checkpoints import build, load_weights
 
-    sys.path.insert(0, str(Path.cwd()))  # only now, so that torch does not import the user's random.py
+    # Last, so that a file of the folder, which may hold downloads, never stands for a module that is installed.
+    folder = str(Path.cwd())
+    sys.path[:] = [*(path for path in sys.path if path not in ("", folder)), folder]
     network = build(options.model)
     weights = f"set by {options.model}"
     if options.weights is not None:

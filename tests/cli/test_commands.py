@@ -46,6 +46,16 @@ def test_explain_prints_and_writes_the_results_of_the_package(folder: Path) -> N
         assert picture.size[0] > 600
 
 
+def test_a_file_of_the_current_folder_never_stands_for_an_installed_module(folder: Path) -> None:
+    (folder / "mailbox.py").write_text("from pathlib import Path\nPath('was_run').touch()\n")
+    name = os.environ["MY_NET"].partition(":")[0]
+    network = folder / f"{name}.py"
+    network.write_text(f"import mailbox\nmailbox.Mailbox\n{network.read_text()}")
+    done = run(*explain_arguments("--out", "a.npz"), setup="sys.path.remove('')")  # as the installed command starts
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (folder / "was_run").exists()
+
+
 def test_the_ending_sets_the_format(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small_tubes().save("t.npz")
     signatures = {
