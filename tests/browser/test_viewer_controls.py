@@ -323,6 +323,7 @@ def test_a_finger_scrubs_too(open_page: OpenPage, path: Path) -> None:
 def test_a_press_on_the_map_of_the_network_picks_the_layer(open_page: OpenPage, path: Path) -> None:
     viewer = open_page(path)
     for layer in (1, 0, 3):
+        viewer.sharp()  # the words of the layer before have moved what stands below them
         viewer.page.mouse.click(*middle(viewer, "layer", layer, 4))
         viewer.wait("root.dataset.layer === given", str(layer))
     viewer.page.mouse.move(*middle(viewer, "layer", 2, 4))
