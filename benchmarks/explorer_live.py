@@ -106,6 +106,8 @@ def print_large(page: Page) -> None:
     with explorer_notebook(page, ("print(sorted(forward() for _ in range(5))[2])",), setup) as (notebook, explorer):
         forward = 1000 * float(notebook.run(2))
         gesture(explorer, 3, 20_000)
+        explorer.part("undo").click()
+        explorer.settled()
         times, release = gesture(explorer, 8, 20_000)
         print(
             f"r3d_18-sized network: forward {forward:.0f} ms; movement to bar {statistics.median(times) / forward:.2f} x "
