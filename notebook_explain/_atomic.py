@@ -37,7 +37,8 @@ def replacing(path: Path) -> Iterator[Path]:
     if target.is_dir():
         raise IsADirectoryError(f"{str(path)!r} is a folder; give the path of a file in it")
     if not target.parent.is_dir():
-        raise FileNotFoundError(f"no folder {str(target.parent)!r} to write {path.name!r} to; create it first")
+        folder = target.parent if path.is_symlink() else path.parent
+        raise FileNotFoundError(f"no folder {str(folder)!r} to write {path.name!r} to; create it first")
     mode = _mode_of(path, target)
     temporary = _create(target, 0o666 if mode is None else mode)
     with _removed_at_sigterm(temporary):
