@@ -1,4 +1,4 @@
-"""What-ifs: time of many edits in one call, and whether the answers are true: ``python -m benchmarks.what_if``.
+"""Edits of clips: time of many edits in one call, and whether the answers are true: ``python -m benchmarks.what_if``.
 
 *Time*: 64 edits of one clip in one call of ``what_if``, against 64 forward passes of the bare network, one clip each.
 

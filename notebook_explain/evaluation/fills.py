@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 
 from notebook_explain.evaluation.linear_imputation import impute
-from notebook_explain.methods.fills import background
+from notebook_explain.models.fills import background
 
 FILLS = ("blur", "freeze", "mean", "linear")
 Hide = Callable[[torch.Tensor], torch.Tensor]  # shown voxels (n, time, height, width) -> clips (n, channel, ...)

@@ -85,7 +85,8 @@ class Answering:
             states |= states_of(other)
             shown.append(other)
             pyramid = other if want == PYRAMID else pyramid
-        texts = dict.fromkeys((*self.subject.clip_caveats, *caveats_of(*shown)))
+        known = () if previous is None else previous.caveats
+        texts = dict.fromkeys((*self.subject.clip_caveats, *known, *caveats_of(*shown)))
         return Answer(scores, explanation, pyramid, states, tuple(str(text) for text in texts))
 
     def _explain(self, method: Method, model: VideoModel, clip: Clip) -> Any:

@@ -24,7 +24,7 @@ LONGEST_ERROR = 600  # letters
 
 
 class Host(Protocol):
-    """What shows the conversation."""
+    """Widget that shows the conversation."""
 
     def send_message(self, content: Any, buffers: list[bytes]) -> None:
         """Send a message to the views."""

@@ -1,4 +1,4 @@
-"""Whether a cell of the notebook runs: beside one, the explorer computes with one thread."""
+"""Running cells of the notebook: beside one, the explorer computes with one thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps of the explorer: what is asked, as a value, and the history of what was asked and answered."""
+"""Steps of the explorer: questions and answers as values, and their history."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: edits, a class, perhaps another one that it is compared with, and a method with its knobs.
+    """Request of a reader: edits, a class, perhaps another one that it is compared with, and a method with its knobs.
 
     Attributes
     ----------

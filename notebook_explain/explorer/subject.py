@@ -1,10 +1,9 @@
-"""What the explorer looks at: a model and a clip, and both with edits."""
+"""Subject of the explorer: a model and a clip, and both with edits."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from notebook_explain.explanations.text import LONGEST_NAME, percent, short, sho
 from notebook_explain.explorer.steps import Question
 from notebook_explain.models import VideoModel, adapt
 from notebook_explain.models.kept_shadow import KeptShadow
-from notebook_explain.what_if import scores
+from notebook_explain.what_if.clip_scores import ClipScorer
 from notebook_explain.what_if.edits import Edit, NetworkEdit, edited_clip, edited_model
 from notebook_explain.widgets import pyramid_viewer, tube_viewer
 from notebook_explain.widgets.wire.common import encode_jpegs
@@ -52,14 +51,12 @@ class Subject:
         self.concepts = concepts
         read, self.clip = self.model.prepare(clip)
         self.clip_caveats = self.model.clip_caveats(read)
-        heads = self.model(self.clip).heads
-        self.head: HeadPrediction = heads[0]
-        if head is not None:
-            check_choice("head", head, [one.name for one in heads])
-            self.head = next(one for one in heads if one.name == head)
+        (result,) = ClipScorer(self.model)([self.clip])
+        heads = {one.name: one for one in result.heads}
+        name = result.heads[0].name if head is None else check_choice("head", head, list(heads))
+        self.head: HeadPrediction = heads[name]
         self._models: OrderedDict[tuple[Edit, ...], VideoModel] = OrderedDict()
         self._kept: KeptShadow | None = None
-        self.head = self.scores(self.model, self.clip)  # in the form in which edited clips are scored
 
     def index(self, name: str, target: Any) -> int:
         """Return the index of a class that is given by label or index.
@@ -121,8 +118,8 @@ class Subject:
         return self._scores(model, clip, self._kept)
 
     def _scores(self, model: VideoModel, clip: Clip, on_shadow: KeptShadow | None) -> HeadPrediction:
-        found = scores(model, [clip], on_shadow)[0][self.head.name]
-        return replace(self.head, logits=found.logits, probabilities=found.probabilities)
+        (result,) = ClipScorer(model, on_shadow=on_shadow)([clip])
+        return next(head for head in result.heads if head.name == self.head.name)
 
 
 def scores_state(scores: HeadPrediction) -> dict[str, Any]:

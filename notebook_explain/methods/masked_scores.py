@@ -15,9 +15,9 @@ from torch import nn
 from notebook_explain._errors import ExplainError
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target, TargetResult
-from notebook_explain.methods.fills import background
 from notebook_explain.models import Recording, VideoModel, shadow_of
 from notebook_explain.models.batch_scores import BatchScores
+from notebook_explain.models.fills import background
 from notebook_explain.models.shadow import reference_parameter
 
 FILL_WORDS = {"blur": "the blurred clip", "mean": "its mean colour", "freeze": "its mean over time", "grey": "grey"}
@@ -35,7 +35,7 @@ class MaskedScores:
         As the network receives it.
     target : None, label, index, Target, or a list of these
     fill : str
-        What hidden parts show (``fills``).
+        What hidden parts show (``models.fills``).
 
     Attributes
     ----------

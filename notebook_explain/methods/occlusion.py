@@ -38,10 +38,10 @@ from notebook_explain.explanations.layer_map import RELEVANCE
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.methods.box_grid import BoxGrid, Falls, Size, levels_of
 from notebook_explain.methods.common import prepare_clip, provenance
-from notebook_explain.methods.fills import FILLS
 from notebook_explain.methods.masked_scores import FILL_WORDS, MaskedScores
 from notebook_explain.methods.progress_bar import run_with_progress
 from notebook_explain.models import VideoModel
+from notebook_explain.models.fills import FILLS
 from notebook_explain.models.origins import remember
 
 STAGE = "batches of boxes"

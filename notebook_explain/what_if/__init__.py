@@ -1,4 +1,4 @@
-"""What if the clip or the network were another one? Edits as values, and what they do to prediction and explanation.
+"""Edits of a clip or of a network as values, and their effect on prediction and explanation.
 
 >>> import notebook_explain as ne
 >>> ne.what_if(model, clip, [ne.edits.Occlude(box=(20, 10, 60, 90), frames=(4, 9))])

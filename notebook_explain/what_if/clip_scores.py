@@ -47,7 +47,7 @@ class HeadScores(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ClipResult:
-    """What a model says of one clip.
+    """Scores of one clip.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class ClipResult:
 
 @dataclass(frozen=True)
 class _Passes:
-    """How a network is run.
+    """Facts about the passes of a network.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class ClipScorer:
     target : None, label, index or Target
         ``None`` is the top class of the first clip.
     on_shadow : function, optional
-        Runs a function on a shadow of the model; by default `VideoModel.on_shadow`.
+        Runs a function on a shadow of the model, such as a `KeptShadow`; by default `VideoModel.on_shadow`.
 
     Attributes
     ----------
@@ -232,7 +232,7 @@ def _template(model: VideoModel, name: str, head: Head) -> HeadPrediction:
     return HeadPrediction(name, labels, logits, None if head.link == "none" else logits, head.kind, head.unit)
 
 
-def scores(model: VideoModel, clips: Sequence[Clip], on_shadow: OnShadow | None = None) -> list[dict[str, HeadScores]]:
+def scores(model: VideoModel, clips: Sequence[Clip]) -> list[dict[str, HeadScores]]:
     """Return what a model says of each clip, in batches where the network keeps the clips of a batch apart.
 
     One clip costs one forward pass. The first call runs the network once more, or for many clips a few times more, to find
@@ -244,8 +244,6 @@ def scores(model: VideoModel, clips: Sequence[Clip], on_shadow: OnShadow | None 
         As it was adapted, or as `edits.edited_model` returns it.
     clips : sequence of Clip
         They are fitted to the network.
-    on_shadow : function, optional
-        Runs a function on a shadow of the model, such as a `KeptShadow`; by default `VideoModel.on_shadow`.
 
     Returns
     -------
@@ -262,5 +260,5 @@ def scores(model: VideoModel, clips: Sequence[Clip], on_shadow: OnShadow | None 
             f"model must be a VideoModel, got {type(model).__name__}; make one with notebook_explain.adapt"
         )
     fitted = [model.fit(clip) for clip in clips]
-    found = ClipScorer(model, on_shadow=on_shadow)(fitted) if fitted else []
+    found = ClipScorer(model)(fitted) if fitted else []
     return [{head.name: HeadScores(head.logits, head.probabilities) for head in result.heads} for result in found]

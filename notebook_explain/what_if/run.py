@@ -1,4 +1,4 @@
-"""What if the clip or the network were another one: predictions and explanations before and after edits."""
+"""Predictions and explanations before and after edits of a clip or of a network."""
 
 from __future__ import annotations
 

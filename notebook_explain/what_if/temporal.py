@@ -1,4 +1,4 @@
-"""How far a network relies on time: the frames shuffled, reversed, slowed down and held."""
+"""Reliance of a network on time: the frames shuffled, reversed, slowed down and held."""
 
 from __future__ import annotations
 

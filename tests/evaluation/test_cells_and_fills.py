@@ -13,7 +13,7 @@ from scipy.sparse.linalg import spsolve
 from notebook_explain.evaluation.cells import Cells, check_grid
 from notebook_explain.evaluation.fills import filling
 from notebook_explain.evaluation.linear_imputation import DIAGONAL, DIRECT, impute
-from notebook_explain.methods.fills import blurred
+from notebook_explain.models.fills import blurred
 
 SIZE = (5, 7, 9)
 RNG = np.random.default_rng(0)

@@ -24,7 +24,7 @@ _FAILING = 0.1  # of the requests
 
 @dataclass
 class Remains:
-    """What many requests leave behind.
+    """Traces of many requests.
 
     Attributes
     ----------

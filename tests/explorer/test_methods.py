@@ -9,6 +9,7 @@ import pytest
 from torch import nn
 
 import notebook_explain as ne
+from notebook_explain.explanations import Pyramid, Tubes
 from notebook_explain.explorer import Explorer
 from notebook_explain.explorer.edit_menu import edit_menu
 from notebook_explain.explorer.knobs import CHOICE, FLAG, NUMBER, WHOLE, attribute_help
@@ -29,9 +30,9 @@ def test_every_method_explains_as_its_explainer_does(method: Method) -> None:
     model, clip = small_model(), small_clip()
     values: dict[str, Any] = {"rise": {"masks": 16}, "visualization": {"steps": 10}}.get(method.key, {})
     *_, last = method.steps(method.values(values), model, clip, "left")
-    kinds = {"tubes": ne.SaliencyTubes()(model, clip).__class__, "animation": ne.Visualization}
+    kinds = {"tubes": Tubes, "pyramid": Pyramid, "animation": ne.Visualization}
     assert method.makes in MAKES
-    assert type(last.partial) is kinds.get(method.makes, type(last.partial))
+    assert type(last.partial) is kinds[method.makes]
     assert all(name in attribute_help(method.explainer) for name in (knob.name for knob in method.knobs))
     if method.makes != ANIMATION:  # its code calls ne.animate
         assert eval(method.code(values), {"ne": ne}) == _explainer(method, values)

@@ -14,7 +14,7 @@ import notebook_explain as ne
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.layer_map import RELEVANCE
 from notebook_explain.methods.box_grid import BoxGrid, Falls, levels_of
-from notebook_explain.methods.fills import background
+from notebook_explain.models.fills import background
 from tests import zoo
 from tests.models.test_adapt import adapted, clip_for
 

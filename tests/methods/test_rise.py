@@ -16,9 +16,9 @@ import notebook_explain as ne
 from notebook_explain.explanations import Tubes
 from notebook_explain.explanations.caveats import Caveat, CaveatCode
 from notebook_explain.explanations.layer_map import RELEVANCE
-from notebook_explain.methods.fills import background
 from notebook_explain.methods.random_masks import random_masks
 from notebook_explain.methods.rise import WeightedMean
+from notebook_explain.models.fills import background
 from tests import zoo
 from tests.models.test_adapt import adapted, clip_for
 

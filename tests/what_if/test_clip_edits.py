@@ -15,7 +15,7 @@ from matplotlib.path import Path as Outline
 
 import notebook_explain as ne
 from notebook_explain import edits
-from notebook_explain.methods.fills import blurred
+from notebook_explain.models.fills import blurred
 from tests.example_values import small_tubes
 from tests.what_if.networks import coloured_clip
 

@@ -1,4 +1,4 @@
-"""How far networks rely on time, for networks whose answer is known."""
+"""Reliance on time of networks whose answer is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What edits do to predictions and explanations: known answers, batches, files and pages."""
+"""Effects of edits on predictions and explanations: known answers, batches, files and pages."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ import { Model } from "../shared/model.js";
 /** @param {AbortSignal} signal */
 export function createComparison(signal) {
   const close = h("button", { type: "button", "data-name": "close-comparison" }, "close");
-  const place = h("div", {});
-  const element = h("div", { class: "ne-block", hidden: true }, h("h2", {}, "Two steps ", close), place);
+  const container = h("div", {});
+  const element = h("div", { class: "ne-block", hidden: true }, h("h2", {}, "Two steps ", close), container);
   let lifetime = new AbortController();
   const clear = () => lifetime.abort();
   onAbort(signal, clear);
@@ -25,7 +25,7 @@ export function createComparison(signal) {
       element.hidden = false;
       createCompareViewer().render({
         model: /** @type {any} */ (new Model({ ...state })),
-        el: place,
+        el: container,
         signal: lifetime.signal,
       });
       element.scrollIntoView?.({ block: "nearest" });

@@ -21,8 +21,8 @@ export function createEditMenu(add, signal) {
   );
   /** @type {EditKind[]} */
   let kinds = [];
-  /** @type {import("./fields.js").Around} */
-  let around = { size: [1, 1, 1], layers: [] };
+  /** @type {import("./fields.js").EditContext} */
+  let context = { size: [1, 1, 1], layers: [] };
   /** @type {[string, () => any][]} name and reader of each field */
   let readers = [];
   let lifetime = new AbortController();
@@ -34,7 +34,7 @@ export function createEditMenu(add, signal) {
     lifetime = new AbortController();
     const made = (kind?.fields ?? []).map((field) => ({
       field,
-      ...createField(field, field.value, around, () => {}, lifetime.signal),
+      ...createField(field, field.value, context, () => {}, lifetime.signal),
     }));
     readers = made.map(({ field, read }) => [field.name, read]);
     fields.replaceChildren(...made.map(({ element: control }) => control));
@@ -48,12 +48,12 @@ export function createEditMenu(add, signal) {
   on(apply, "click", onAdd, signal);
   return {
     element,
-    /** @param {EditKind[]} offered @param {import("./fields.js").Around} clip */
+    /** @param {EditKind[]} offered @param {import("./fields.js").EditContext} clip */
     show(offered, clip) {
       const key = JSON.stringify([offered, clip]);
       if (key === shown) return;
       shown = key;
-      [kinds, around] = [offered, clip];
+      [kinds, context] = [offered, clip];
       const chosen = select.value;
       const groups = /** @type {const} */ (["clip", "network"]).map((of) => {
         const options = kinds

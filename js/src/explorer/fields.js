@@ -3,7 +3,7 @@ import { h, on } from "../shared/dom.js";
 import { isNumbers } from "../shared/validate.js";
 
 /** @typedef {import("./traits.js").Field} Field */
-/** @typedef {{size: number[], layers: string[]}} Around the clip that is edited, and names of the network's layers */
+/** @typedef {{size: number[], layers: string[]}} EditContext the clip that is edited, and names of the network's layers */
 
 /** Half-open span of two numbers that count from 1; null for all frames, where that is the default. @param {number} first @param {number} last @param {number} frames @param {unknown} standard */
 export function spanOf(first, last, frames, standard = null) {
@@ -21,7 +21,7 @@ const pixels = ["left", "top", "right", "bottom"];
  * An input with its label.
  * @param {Field} field
  * @param {any} value
- * @param {Around} around
+ * @param {EditContext} context
  * @param {(value: any) => void} changed
  * @param {AbortSignal} signal
  */

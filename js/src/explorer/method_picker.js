@@ -42,7 +42,7 @@ export function createMethodPicker(actions, signal) {
       shown = key;
       lifetime.abort();
       lifetime = new AbortController();
-      const around = { size: clip.size, layers: layers.map(({ name }) => name) };
+      const context = { size: clip.size, layers: layers.map(({ name }) => name) };
       const focused = fields.contains(document.activeElement) && document.activeElement?.getAttribute("data-name");
       fields.replaceChildren(
         ...chosen.knobs.map(
@@ -50,7 +50,7 @@ export function createMethodPicker(actions, signal) {
             createField(
               knob,
               knob.name in values ? values[knob.name] : knob.value,
-              around,
+              context,
               (value) => actions.turn(knob, value),
               lifetime.signal,
             ).element,

@@ -12,9 +12,9 @@ import { layerWords } from "./text.js";
  */
 export function createNetwork(choose, signal) {
   onAbort(signal, () => lifetime.abort());
-  const place = h("div", {});
+  const container = h("div", {});
   const words = h("p", { class: "ne-note" });
-  const element = h("div", { class: "ne-map" }, h("span", { class: "ne-map-name" }, "network"), place, words);
+  const element = h("div", { class: "ne-map" }, h("span", { class: "ne-map-name" }, "network"), container, words);
   /** @type {import("./traits.js").NetworkLayer[]} */
   let layers = [];
   /** Names of the layers with a map. @type {string[]} */
@@ -52,7 +52,7 @@ export function createNetwork(choose, signal) {
     const picture = h("div", { class: "ne-network", "aria-hidden": "true" }, ...bars);
     const handlers = { move, done() {} };
     strip = createStrip("network", "layer of the network", bars.length, handlers, lifetime.signal, picture);
-    place.replaceChildren(strip.element);
+    container.replaceChildren(strip.element);
   };
   return {
     element,

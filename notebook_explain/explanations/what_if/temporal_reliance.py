@@ -1,4 +1,4 @@
-"""How far a network relies on the order of the frames, and on single frames."""
+"""Reliance of a network on the order of the frames, and on single frames."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 class OrderUse(str, Enum):
-    """Whether a network needs the order of the frames for a target; code compares these and never sentences."""
+    """Use that a network makes of the order of the frames for a target; code compares these and never sentences."""
 
     NEEDED = "needed"  # the value falls when the frames are shuffled
     NOT_NEEDED = "not_needed"  # it stays
@@ -82,7 +82,7 @@ class TemporalReliance:
 
     @property
     def order(self) -> OrderUse:
-        """Whether the network needs the order of the frames: changes within 5 % of the value count as none."""
+        """Use that the network makes of the order of the frames: changes within 5 % of the value count as none."""
         effect, least = self.shuffle_effect, LEAST * abs(self.value)
         if effect.low is None or effect.high is None:
             return OrderUse.UNCLEAR

@@ -1,4 +1,4 @@
-"""What edits of a clip or of a network do to the prediction, and to the explanation."""
+"""Effect of edits of a clip or of a network on the prediction, and on the explanation."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from torch import nn
 from notebook_explain.clip import Clip
 from notebook_explain.explanations import Target
 from notebook_explain.explanations.targets import CLASSES
-from notebook_explain.methods.fills import background
 from notebook_explain.models import VideoModel
 from notebook_explain.models.batch_scores import BatchScores
+from notebook_explain.models.fills import background
 from notebook_explain.models.heads import Head
 from notebook_explain.models.shadow import reference_parameter
 from notebook_explain.models.target_resolution import score_in

@@ -24,9 +24,9 @@ from notebook_explain.explanations.concepts.curves import BY
 from notebook_explain.methods.concepts.ablation import BATCH, BATCH_ELSEWHERE
 from notebook_explain.methods.concepts.clips import iterate_clips
 from notebook_explain.methods.concepts.new_clips import ConceptFinder, NewClip
-from notebook_explain.methods.fills import FILLS, background
 from notebook_explain.models import VideoModel
 from notebook_explain.models.batch_scores import BatchScores
+from notebook_explain.models.fills import FILLS, background
 from notebook_explain.models.heads import Head
 from notebook_explain.models.shadow import reference_parameter
 

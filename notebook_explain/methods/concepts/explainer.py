@@ -30,9 +30,9 @@ from notebook_explain.explanations import Concepts
 from notebook_explain.explanations.progress import Progress
 from notebook_explain.methods.concepts.clips import iterate_clips
 from notebook_explain.methods.concepts.discovery import Discovery
-from notebook_explain.methods.fills import FILLS
 from notebook_explain.methods.progress_bar import run_with_progress
 from notebook_explain.models import VideoModel
+from notebook_explain.models.fills import FILLS
 
 UNITS, MODES = ("positions", "supervoxels", "crops"), ("ablation", "paper")
 _COUNT = {"positions": 10, "supervoxels": 25, "crops": 25}

@@ -17,7 +17,7 @@ from notebook_explain.methods.concepts.controls import controls_of
 from notebook_explain.methods.concepts.significance import sign_flip
 from notebook_explain.methods.concepts.supervoxels import supervoxels
 from notebook_explain.methods.concepts.units import Segmentation
-from notebook_explain.methods.fills import background
+from notebook_explain.models.fills import background
 from tests.methods.concepts.networks import SIZE, random_clips, small_model
 
 FILLS = ("blur", "freeze")

@@ -12,7 +12,7 @@ import notebook_explain as ne
 from notebook_explain.clip import Clip
 from notebook_explain.methods.concepts.curves import _Runner
 from notebook_explain.methods.concepts.new_clips import ConceptFinder
-from notebook_explain.methods.fills import background
+from notebook_explain.models.fills import background
 from tests.methods.concepts.networks import random_clips, small_concepts_run, small_model
 
 
